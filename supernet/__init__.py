@@ -1,0 +1,38 @@
+"""Once-for-all audio networks: one weight-sharing supernet, its space of sub-networks, training and quantisation.
+
+Names are loaded when they are first used, so that architectures and costs need no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_HOME = {
+    "Arch": "supernet.space",
+    "IntegerNetwork": "supernet.quant.integer",
+    "LayerSpec": "supernet.space",
+    "Mfcc": "supernet.frontend",
+    "Network": "supernet.elastic",
+    "Recipe": "supernet.train",
+    "Space": "supernet.space",
+    "Supernet": "supernet.elastic",
+    "SupernetRecipe": "supernet.train",
+    "layers": "supernet.families",
+    "load_supernet": "supernet.store",
+    "quantise": "supernet.quant.finetune",
+    "save_supernet": "supernet.store",
+    "train_supernet": "supernet.train",
+    "with_bits": "supernet.families",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'supernet' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,84 @@
+"""The errors that users meet, one tree for the whole distribution.
+
+EarshotError
+ |- InvalidArch        an architecture outside what its family allows
+ |- UnknownName        a family, task or class that nobody registered
+ |- InvalidAudio       a recording that cannot be read or used
+ |- InvalidData        a data set whose layout or content cannot be used
+ |- InvalidCheckpoint  a run or a supernet on disk that cannot be used
+ |- InvalidModel       a network that has no valid integer form
+ `- InfeasibleBudget   no network of the space meets a constraint
+
+`zoo.errors` adds those of the zoo. Every message says what is wrong, with name and value, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "EarshotError",
+    "InfeasibleBudget",
+    "InvalidArch",
+    "InvalidAudio",
+    "InvalidCheckpoint",
+    "InvalidData",
+    "InvalidModel",
+    "UnknownName",
+    "nearest_names",
+]
+
+
+class EarshotError(Exception):
+    """Base of every error that a user of Earshot is meant to see."""
+
+
+class InvalidArch(EarshotError, ValueError):
+    """An architecture or search space that its family cannot build."""
+
+
+class UnknownName(EarshotError, LookupError):
+    """A name that is not registered; the message lists the nearest that are."""
+
+
+class InvalidAudio(EarshotError, ValueError):
+    """A recording that cannot be read, or samples that cannot be used."""
+
+
+class InvalidData(EarshotError, ValueError):
+    """A data set whose layout or content cannot be used."""
+
+
+class InvalidCheckpoint(EarshotError, ValueError):
+    """A run state or a supernet on disk that does not match what was asked for."""
+
+
+class InvalidModel(EarshotError, ValueError):
+    """A network that has no valid integer form."""
+
+
+class InfeasibleBudget(EarshotError, ValueError):
+    """No network of a space meets a constraint.
+
+    Attributes: constraint (its name), limit, smallest (the least value any network has), nearest (that `Arch`).
+    """
+
+    def __init__(self, constraint: str, limit: float, smallest: float, nearest) -> None:
+        self.constraint, self.limit, self.smallest, self.nearest = constraint, limit, smallest, nearest
+        super().__init__(
+            f"no network meets {constraint} = {limit:,.0f}: the smallest of the space needs {smallest:,.0f}; "
+            f"raise {constraint} to at least that"
+        )
+
+
+def nearest_names(name: str, known: Iterable[str]) -> str:
+    """A hint for an unknown name: the nearest known ones, or all where few.
+
+    >>> nearest_names("kwz", ["kws", "aec"])
+    'did you mean kws? known: aec, kws'
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, n=3)
+    listing = ", ".join(known) if known else "none"
+    return f"did you mean {' or '.join(close)}? known: {listing}" if close else f"known: {listing}"

@@ -1,0 +1,72 @@
+"""The registry of network families. A family is one file that says which layers an `Arch` has. No torch here.
+
+To add one, write `families/NAME.py` with a function `layers(arch)` and a function `space(classes, clip_ms)`, end it
+with `FAMILY = Family(...)`, and name it in `MODULES` below.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache, lru_cache
+from importlib import import_module
+
+from supernet.errors import InvalidArch, UnknownName, nearest_names
+from supernet.families.base import Family
+from supernet.space import Arch, LayerSpec, Space
+
+__all__ = ["Family", "families", "family", "layers", "space", "with_bits"]
+
+MODULES = ("temporal",)
+
+
+def families() -> tuple[str, ...]:
+    """Names of all families."""
+    return MODULES
+
+
+@cache
+def family(name: str) -> Family:
+    """The family of that name. Raises UnknownName."""
+    if name not in MODULES:
+        raise UnknownName(f"unknown family {name!r}: {nearest_names(name, MODULES)}")
+    return import_module(f"supernet.families.{name}").FAMILY
+
+
+@lru_cache(maxsize=4096)
+def layers(arch: Arch) -> tuple[LayerSpec, ...]:
+    """The layers of a network in the order in which they run, with their bits where the Arch has bits.
+
+    Raises InvalidArch where the family cannot build it, or where the bits do not fit the layers.
+    """
+    specs = family(arch.family).layers(arch)
+    if not arch.weight_bits and not arch.activation_bits:
+        return specs
+    weighted = [spec.name for spec in specs if spec.has_weights]
+    if len(arch.weight_bits) != len(weighted) or len(arch.activation_bits) != len(specs):
+        raise InvalidArch(
+            f"{len(arch.weight_bits)} weight_bits and {len(arch.activation_bits)} activation_bits do not fit "
+            f"{len(weighted)} layers with weights of {len(specs)} layers; let with_bits set them"
+        )
+    weight_bits = dict(zip(weighted, arch.weight_bits, strict=True))
+    return tuple(
+        dataclasses.replace(spec, weight_bits=weight_bits.get(spec.name), activation_bits=bits)
+        for spec, bits in zip(specs, arch.activation_bits, strict=True)
+    )
+
+
+def space(name: str, classes: int, clip_ms: int = 1000) -> Space:
+    """The family's default space, for so many classes and clips of so many ms."""
+    return family(name).space(classes, clip_ms)
+
+
+def with_bits(arch: Arch, weight: int, activation: int = 8, edge: int = 8) -> Arch:
+    """The network at `weight` bits in its inner dense layers and `activation` bits between layers.
+
+    edge: bits of the first, the last and the depthwise layers, which are few bytes and sensitive; the logits have 16.
+    """
+    specs = family(arch.family).layers(arch.without_bits())
+    weighted = [spec for spec in specs if spec.has_weights]
+    edges = {weighted[0].name, weighted[-1].name} | {spec.name for spec in weighted if spec.depthwise}
+    weight_bits = tuple(max(edge, weight) if spec.name in edges else weight for spec in weighted)
+    activation_bits = (8, *(activation for _ in specs[1:-1]), 16)
+    return dataclasses.replace(arch, weight_bits=weight_bits, activation_bits=activation_bits)

@@ -1,0 +1,87 @@
+"""Reading and writing files safely: written beside and renamed, checked when read. No torch here."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from supernet.errors import InvalidCheckpoint
+from supernet.space import canonical_json
+
+__all__ = ["load_tensors", "read_json", "save_tensors", "tensors_to_bytes", "write_bytes", "write_json"]
+
+METADATA_KEY = "earshot"
+MAX_JSON_BYTES = 256_000_000
+
+
+def write_bytes(path: str | Path, data: bytes) -> Path:
+    """Write a file whole or not at all: beside its place, then renamed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    finally:
+        Path(part).unlink(missing_ok=True)
+    return path
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write `value` as readable JSON with sorted keys: same value in, same bytes out."""
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return write_bytes(path, (text + "\n").encode())
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file. Raises InvalidCheckpoint, naming the file."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise InvalidCheckpoint(f"{path}: larger than {MAX_JSON_BYTES:,} bytes; this is not a file of Earshot")
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InvalidCheckpoint(
+            f"{path}: no such file; the folder is incomplete, take it from its source again"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidCheckpoint(f"{path}: not readable JSON ({error}); take it from its source again") from None
+
+
+def tensors_to_bytes(tensors: dict[str, np.ndarray], metadata: Any) -> bytes:
+    """A safetensors file of arrays, with `metadata` as canonical JSON: same values in, same bytes out."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    return safetensors.numpy.save(arrays, {METADATA_KEY: canonical_json(metadata)})
+
+
+def save_tensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: Any) -> Path:
+    """Write `tensors_to_bytes` whole or not at all."""
+    return write_bytes(path, tensors_to_bytes(tensors, metadata))
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], Any]:
+    """Arrays and metadata of a safetensors file. Raises InvalidCheckpoint, naming the file."""
+    path = Path(path)
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a mapping)
+    except FileNotFoundError:
+        raise InvalidCheckpoint(
+            f"{path}: no such file; the folder is incomplete, take it from its source again"
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError, safetensors.SafetensorError) as error:
+        raise InvalidCheckpoint(
+            f"{path}: not a readable safetensors file ({error}); take it from its source again"
+        ) from None

@@ -1,0 +1,413 @@
+"""Architectures and the spaces that they are drawn from. No torch here.
+
+An `Arch` is everything that fixes a network's computation: family, front end, widths, blocks, classes and bits.
+`layers(arch)` of its family turns it into a list of `LayerSpec`, the one source for building, costing, packing and
+evaluating. A `Space` declares the choices, and codes whole populations as integer matrices ("genes") so that
+search works on all candidates at once. The elastic dimensions are those of Once-for-All (Cai et al., ICLR 2020,
+arXiv 1908.09791) plus the input features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from supernet.errors import InvalidArch
+
+__all__ = ["Arch", "Block", "FeatureSpec", "LayerSpec", "Space", "Stage", "StageChoices", "canonical_json", "digest"]
+
+WIDTH_MULTIPLE = 8
+MAX_WIDTH, MAX_FRAMES, MAX_CLASSES, MAX_BLOCKS = 1024, 10_000, 10_000, 64
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of `value`: sorted keys, no spaces, no NaN. Same value in, same bytes out."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (64 hex digits) of bytes, or of the canonical JSON of anything else."""
+    data = value if isinstance(value, bytes) else canonical_json(value).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Which features a network reads: the first `coefficients` of the front end `kind`, one frame each `step_ms`."""
+
+    kind: str = "mfcc"
+    coefficients: int = 40
+    step_ms: int = 10
+
+
+@dataclass(frozen=True)
+class Block:
+    """One inverted bottleneck: depthwise kernel in taps, expansion of the width (1 leaves the expansion out)."""
+
+    kernel: int
+    expansion: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Blocks of one width in channels; the first block has the stride."""
+
+    width: int
+    blocks: tuple[Block, ...]
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Arch:
+    """A network, complete: equal values are the same network and have the same digest everywhere.
+
+    frames: input frames of one clip at the features' own step. stem, head: widths in channels.
+    weight_bits: one entry for each layer with weights, in the order of `layers(arch)`; empty for a float network.
+    activation_bits: one entry for each layer of `layers(arch)`, input first; empty for a float network.
+    Raises InvalidArch where a value is outside what any family can build.
+    """
+
+    family: str
+    features: FeatureSpec
+    frames: int
+    classes: int
+    stem: int
+    stages: tuple[Stage, ...]
+    head: int
+    weight_bits: tuple[int, ...] = ()
+    activation_bits: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(isinstance(self.family, str) and self.family.isidentifier(), "family", self.family, "a plain name")
+        _check_int("features.coefficients", self.features.coefficients, 1, 128)
+        _check_int("features.step_ms", self.features.step_ms, 1, 1000)
+        _check_int("frames", self.frames, 1, MAX_FRAMES)
+        _check_int("classes", self.classes, 2, MAX_CLASSES)
+        for name, width in (("stem", self.stem), ("head", self.head)):
+            _check_width(name, width)
+        _check(0 < len(self.stages) <= MAX_BLOCKS, "stages", len(self.stages), f"1 to {MAX_BLOCKS} stages")
+        for number, stage in enumerate(self.stages, 1):
+            _check_stage(f"stage{number}", stage)
+        for name, low in (("weight_bits", 1), ("activation_bits", 2)):
+            for bits in getattr(self, name):
+                _check_int(name, bits, low, 16)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, 64 hex digits."""
+        return digest(self.to_dict())
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON; `Arch.from_dict` gives the equal Arch back."""
+        return _plain(dataclasses.asdict(self))
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return canonical_json(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Arch:
+        """The Arch of `to_dict`. Raises InvalidArch for unknown, missing or wrong fields."""
+        try:
+            stages = tuple(
+                Stage(**{**stage, "blocks": tuple(Block(**block) for block in stage["blocks"])})
+                for stage in values["stages"]
+            )
+            bits = {name: tuple(values.get(name, ())) for name in ("weight_bits", "activation_bits")}
+            return cls(**{**values, "features": FeatureSpec(**values["features"]), "stages": stages, **bits})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidArch(f"not an architecture: {error}; write one with Arch.to_json") from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Arch:
+        """The Arch of `to_json`. Raises InvalidArch."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise InvalidArch(f"not an architecture: {error}; write one with Arch.to_json") from None
+        return cls.from_dict(values)
+
+    def without_bits(self) -> Arch:
+        """The float network that this one quantises: the key of float weights."""
+        return dataclasses.replace(self, weight_bits=(), activation_bits=())
+
+    def with_classes(self, classes: int) -> Arch:
+        """The same trunk with a head for another number of classes."""
+        return dataclasses.replace(self, classes=classes)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _check(valid: bool, name: str, value: Any, wanted: str) -> None:
+    if not valid:
+        raise InvalidArch(f"{name} = {value!r} is not possible: give {wanted}")
+
+
+def _check_int(name: str, value: Any, low: int, high: int) -> None:
+    valid = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    _check(valid, name, value, f"a whole number from {low} to {high}")
+
+
+def _check_width(name: str, width: Any) -> None:
+    _check_int(name, width, WIDTH_MULTIPLE, MAX_WIDTH)
+    _check(width % WIDTH_MULTIPLE == 0, name, width, f"a multiple of {WIDTH_MULTIPLE}")
+
+
+def _check_stage(name: str, stage: Stage) -> None:
+    _check_width(f"{name}.width", stage.width)
+    _check_int(f"{name}.stride", stage.stride, 1, 4)
+    _check(0 < len(stage.blocks) <= MAX_BLOCKS, f"{name}.blocks", len(stage.blocks), f"1 to {MAX_BLOCKS} blocks")
+    for number, block in enumerate(stage.blocks, 1):
+        _check_int(f"{name}.block{number}.kernel", block.kernel, 1, 31)
+        _check_int(f"{name}.block{number}.expansion", block.expansion, 1, 8)
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer of a network; shapes are (channels, height, width), and the last axis is time.
+
+    kind: `input`, `conv` (with batch norm), `add` (residual sum), `pool` (average over height and width) or
+    `linear`. inputs: names of the layers that it reads. pad: zeros at (top, bottom, left, right). tap_step: which
+    taps of the supernet's kernel it takes: the last ones, each `tap_step` apart.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    pad: tuple[int, int, int, int] = (0, 0, 0, 0)
+    groups: int = 1
+    tap_step: int = 1
+    relu: bool = False
+    weight_bits: int | None = None
+    activation_bits: int | None = None
+
+    @property
+    def has_weights(self) -> bool:
+        """True for convolutions and linear layers."""
+        return self.kind in ("conv", "linear")
+
+    @property
+    def depthwise(self) -> bool:
+        """True where each channel has its own kernel."""
+        return self.groups > 1
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights: (out, in / groups, height, width), or (out, in) of a linear layer."""
+        if self.kind == "linear":
+            return (self.out_shape[0], self.in_shape[0])
+        return (self.out_shape[0], self.in_shape[0] // self.groups, *self.kernel)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one clip; sums and averages have none."""
+        return prod(self.weight_shape) * prod(self.out_shape[1:]) if self.has_weights else 0
+
+    @property
+    def params(self) -> int:
+        """Weights, and two values a channel of a norm or one bias an output of a linear layer."""
+        if not self.has_weights:
+            return 0
+        return prod(self.weight_shape) + self.out_shape[0] * (2 if self.kind == "conv" else 1)
+
+
+@dataclass(frozen=True)
+class StageChoices:
+    """The choices of one stage: widths, depths in blocks, and kernels and expansions of every block."""
+
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    kernels: tuple[int, ...]
+    expansions: tuple[int, ...]
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Space:
+    """All networks that one supernet holds. Choices are sorted, so the last is the largest.
+
+    frames_ms: the clip's length in ms. Genes are indexes into the choices, one row a network: coefficients, step,
+    stem, head, then for each stage width, depth and (kernel, expansion) of each block; genes of blocks beyond the
+    depth are 0, so equal networks have equal genes.
+    """
+
+    family: str
+    classes: int
+    clip_ms: int
+    coefficients: tuple[int, ...]
+    steps_ms: tuple[int, ...]
+    stems: tuple[int, ...]
+    stages: tuple[StageChoices, ...]
+    heads: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for choices in self._choices():
+            if not choices or list(choices) != sorted(set(choices)):
+                raise InvalidArch(f"choices {choices!r} must be sorted, without repeats and not empty")
+
+    def _choices(self) -> list[tuple[int, ...]]:
+        columns = [self.coefficients, self.steps_ms, self.stems, self.heads]
+        for stage in self.stages:
+            columns += [stage.widths, stage.depths] + [stage.kernels, stage.expansions] * stage.depths[-1]
+        return columns
+
+    @cached_property
+    def cardinalities(self) -> np.ndarray:
+        """(genes,) number of choices of each gene."""
+        return np.array([len(choices) for choices in self._choices()])
+
+    @cached_property
+    def size(self) -> int:
+        """How many different networks the space holds."""
+        count = len(self.coefficients) * len(self.steps_ms) * len(self.stems) * len(self.heads)
+        for stage in self.stages:
+            kinds = len(stage.kernels) * len(stage.expansions)
+            count *= len(stage.widths) * sum(kinds**depth for depth in stage.depths)
+        return count
+
+    def smallest(self) -> Arch:
+        """The cheapest network: every choice at its least, the frame step at its longest."""
+        return self.from_genes(self._extreme(largest=False)[None])[0]
+
+    def largest(self) -> Arch:
+        """The network that holds all weights: every choice at its most, the frame step at its shortest."""
+        return self.from_genes(self._extreme(largest=True)[None])[0]
+
+    def _extreme(self, largest: bool) -> np.ndarray:
+        genes = self.cardinalities - 1 if largest else np.zeros_like(self.cardinalities)
+        genes[1] = 0 if largest else len(self.steps_ms) - 1
+        return self.canonical(genes[None])[0]
+
+    def sample(self, rng: np.random.Generator, count: int = 1) -> np.ndarray:
+        """(count, genes) networks, each gene uniform over its choices."""
+        return self.canonical(rng.integers(0, self.cardinalities, (count, len(self.cardinalities))))
+
+    def mutate(self, genes: np.ndarray, rng: np.random.Generator, probability: float = 0.1) -> np.ndarray:
+        """(count, genes) each gene drawn anew with `probability`."""
+        fresh = rng.integers(0, self.cardinalities, genes.shape)
+        return self.canonical(np.where(rng.random(genes.shape) < probability, fresh, genes))
+
+    def crossover(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(count, genes) each gene from one of the two parents, by a fair coin."""
+        return self.canonical(np.where(rng.random(first.shape) < 0.5, first, second))
+
+    def canonical(self, genes: np.ndarray) -> np.ndarray:
+        """(count, genes) with the genes of blocks beyond the depth set to 0."""
+        genes = genes.copy()
+        column = 4
+        for stage in self.stages:
+            depth = np.asarray(stage.depths)[genes[:, column + 1]]
+            blocks = genes[:, column + 2 : column + 2 + 2 * stage.depths[-1]]
+            blocks[np.arange(blocks.shape[1])[None] // 2 >= depth[:, None]] = 0
+            column += 2 + 2 * stage.depths[-1]
+        return genes
+
+    def from_genes(self, genes: np.ndarray) -> list[Arch]:
+        """The networks of (count, genes)."""
+        return [self._decode([int(gene) for gene in row]) for row in np.asarray(genes)]
+
+    def _decode(self, row: list[int]) -> Arch:
+        values = [choices[gene] for choices, gene in zip(self._choices(), row, strict=True)]
+        coefficients, step_ms, stem, head = values[:4]
+        column, stages = 4, []
+        for choices in self.stages:
+            width, depth = values[column : column + 2]
+            pairs = values[column + 2 : column + 2 + 2 * depth]
+            blocks = tuple(Block(kernel, expansion) for kernel, expansion in zip(pairs[::2], pairs[1::2], strict=True))
+            stages.append(Stage(width, blocks, choices.stride))
+            column += 2 + 2 * choices.depths[-1]
+        features = FeatureSpec("mfcc", coefficients, step_ms)
+        return Arch(self.family, features, self.clip_ms // step_ms, self.classes, stem, tuple(stages), head)
+
+    def to_genes(self, archs: Sequence[Arch]) -> np.ndarray:
+        """(count, genes) of networks. Raises InvalidArch for one that is not in the space."""
+        return np.array([self._encode(arch) for arch in archs]).reshape(len(archs), len(self.cardinalities))
+
+    def _encode(self, arch: Arch) -> list[int]:
+        values = [arch.features.coefficients, arch.features.step_ms, arch.stem, arch.head]
+        for stage, choices in zip(arch.stages, self.stages, strict=True):
+            pairs = [value for block in stage.blocks for value in (block.kernel, block.expansion)]
+            missing = choices.depths[-1] - len(stage.blocks)
+            values += [stage.width, len(stage.blocks), *pairs]
+            values += [choices.kernels[0], choices.expansions[0]] * missing
+        try:
+            return [choices.index(value) for choices, value in zip(self._choices(), values, strict=True)]
+        except ValueError as error:
+            raise InvalidArch(f"the network is not in this space of family {self.family}: {error}") from None
+
+    def __contains__(self, arch: Arch) -> bool:
+        try:
+            return self.from_genes(self.to_genes([arch]))[0] == arch.without_bits()
+        except ValueError:
+            return False
+
+    def with_classes(self, classes: int) -> Space:
+        """The same trunks with heads for another number of classes."""
+        return dataclasses.replace(self, classes=classes)
+
+    def shrink(self, elastic: frozenset[str] | set[str]) -> Space:
+        """The space in which only the named dimensions vary and all others are at their largest.
+
+        elastic: any of features, kernel, depth, expansion, width. Progressive shrinking widens this set.
+        """
+        unknown = set(elastic) - DIMENSIONS
+        if unknown:
+            raise InvalidArch(f"unknown dimensions {sorted(unknown)}: choose from {sorted(DIMENSIONS)}")
+
+        def keep(name: str, choices: tuple[int, ...]) -> tuple[int, ...]:
+            return choices if name in elastic else choices[-1:]
+
+        stages = tuple(
+            StageChoices(
+                keep("width", stage.widths),
+                keep("depth", stage.depths),
+                keep("kernel", stage.kernels),
+                keep("expansion", stage.expansions),
+                stage.stride,
+            )
+            for stage in self.stages
+        )
+        return dataclasses.replace(
+            self,
+            coefficients=keep("features", self.coefficients),
+            steps_ms=self.steps_ms if "features" in elastic else self.steps_ms[:1],
+            stems=keep("width", self.stems),
+            heads=keep("width", self.heads),
+            stages=stages,
+        )
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        return _plain(dataclasses.asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Space:
+        """The Space of `to_dict`. Raises InvalidArch."""
+        try:
+            stages = tuple(StageChoices(**_tuples(stage)) for stage in values["stages"])
+            return cls(**{**_tuples(values), "stages": stages})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidArch(f"not a space: {error}; write one with Space.to_dict") from None
+
+
+DIMENSIONS = frozenset({"features", "kernel", "depth", "expansion", "width"})
+
+
+def _tuples(values: dict) -> dict:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

@@ -1,0 +1,63 @@
+"""Dependencies point one way, look-ups stay light, and what is exported exists."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ORDER = ("supernet", "predictors", "search", "zoo")
+MODULES = [
+    module.name
+    for package in ORDER
+    for module in pkgutil.walk_packages([str(Path(importlib.import_module(package).__file__).parent)], f"{package}.")
+] + list(ORDER)
+LIGHT = (
+    "supernet.space",
+    "supernet.cost",
+    "supernet.families",
+    "supernet.quant.packing",
+    "predictors",
+    "zoo",
+    "zoo.cli",
+)
+
+
+def imported(module: str) -> set[str]:
+    """Top-level names of all that a module imports, inside functions too."""
+    tree = ast.parse(Path(importlib.import_module(module).__file__).read_text(encoding="utf-8"))
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_package_imports_only_those_to_its_left(module):
+    package = module.split(".")[0]
+    allowed = ORDER[: ORDER.index(package) + 1]
+    assert imported(module) & set(ORDER) <= set(allowed)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_exported_exists_and_is_documented(module):
+    loaded = importlib.import_module(module)
+    assert loaded.__doc__
+    for name in getattr(loaded, "__all__", []):
+        value = getattr(loaded, name)
+        if callable(value) and getattr(value, "__module__", None) == module:
+            assert value.__doc__, f"{module}.{name}"
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_importing_stays_light(module):
+    code = f"import sys, {module}; print([m for m in ('torch', 'sklearn', 'pandas', 'soundfile') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
