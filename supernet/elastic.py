@@ -1,0 +1,263 @@
+"""Networks and the supernet that holds them all, as one executor over `LayerSpec` lists.
+
+A `Network` is built from an Arch. A `Supernet` is the largest network of a Space; a sub-network takes slices of its
+weights, by `slice_layer`, the one function behind both `supernet(x, arch)` and `supernet.extract(arch)`, so both give
+the same numbers. Weight sharing after Once-for-All (Cai et al., ICLR 2020, arXiv 1908.09791).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from supernet.errors import InvalidArch
+from supernet.families import layers
+from supernet.space import Arch, LayerSpec, Space
+
+__all__ = ["Layer", "LayerTensors", "Network", "Supernet", "execute", "recalibrate", "select_features", "slice_layer"]
+
+EPSILON = 1e-5
+
+
+class LayerTensors(Protocol):
+    """What a layer with weights computes with; `bias` only in linear layers, the others only in convolutions."""
+
+    weight: Tensor
+    gamma: Tensor | None
+    beta: Tensor | None
+    mean: Tensor | None
+    var: Tensor | None
+    bias: Tensor | None
+
+
+class Slice(NamedTuple):
+    """The tensors of one layer of a sub-network."""
+
+    weight: Tensor
+    gamma: Tensor | None
+    beta: Tensor | None
+    mean: Tensor | None
+    var: Tensor | None
+    bias: Tensor | None
+
+
+class Layer(nn.Module):
+    """The parameters of one layer, and its batch-norm statistics once they are calibrated (None before)."""
+
+    def __init__(self, spec: LayerSpec, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        weight = torch.empty(spec.weight_shape)
+        fan_in = weight[0].numel()
+        nn.init.normal_(weight, std=(2.0 / fan_in) ** 0.5 if spec.kind == "conv" else fan_in**-0.5, generator=generator)
+        norm = spec.kind == "conv"
+        channels = spec.out_shape[0]
+        self.weight = nn.Parameter(weight)
+        self.gamma = nn.Parameter(torch.ones(channels)) if norm else None
+        self.beta = nn.Parameter(torch.zeros(channels)) if norm else None
+        self.bias = None if norm else nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", None)
+        self.register_buffer("var", None)
+
+
+def select_features(x: Tensor, spec: LayerSpec) -> Tensor:
+    """The features that an input layer reads, from its own map or from the full one.
+
+    x: (batch, coefficients, frames), with at least the coefficients and a multiple of the frames that `spec` reads.
+    Returns (batch, *spec.out_shape), channels last in memory. Raises InvalidArch for a map that is too small.
+    """
+    channels, height, frames = spec.out_shape
+    rows = channels * height
+    if x.ndim != 3 or x.shape[1] < rows or x.shape[2] % frames or x.shape[2] == 0:
+        raise InvalidArch(
+            f"features of shape {tuple(x.shape)} do not fit: give (batch, {rows} or more coefficients, {frames} frames)"
+        )
+    step = x.shape[2] // frames
+    x = x[:, :rows, step - 1 :: step].reshape(x.shape[0], channels, height, frames)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def convolve(spec: LayerSpec, x: Tensor, weight: Tensor) -> Tensor:
+    """The convolution of a layer without its norm. x: (batch, channels, height, frames)."""
+    top, bottom, left, right = spec.pad
+    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, stride=spec.stride, groups=spec.groups)
+
+
+def normalise(spec: LayerSpec, x: Tensor, tensors: LayerTensors, training: bool) -> Tensor:
+    """Batch norm with the layer's statistics, or with the batch's own in training and before any calibration."""
+    own = training or tensors.mean is None
+    mean, var = (None, None) if own else (tensors.mean, tensors.var)
+    return F.batch_norm(x, mean, var, tensors.gamma, tensors.beta, own, 0.0, EPSILON)
+
+
+def float_layer(spec: LayerSpec, inputs: list[Tensor], tensors: LayerTensors | None, training: bool) -> Tensor:
+    """The output of one layer in floating point: (batch, channels, height, frames); logits are (batch, classes)."""
+    x = inputs[0]
+    if spec.kind == "conv":
+        x = normalise(spec, convolve(spec, x, tensors.weight), tensors, training)
+    elif spec.kind == "add":
+        x = x + inputs[1]
+    elif spec.kind == "pool":
+        return x.mean((2, 3))
+    elif spec.kind == "linear":
+        return F.linear(x, tensors.weight, tensors.bias)
+    return F.relu(x) if spec.relu else x
+
+
+def execute(specs: tuple[LayerSpec, ...], x: Tensor, apply: Callable[[LayerSpec, list[Tensor]], Tensor]) -> Tensor:
+    """Run the layers in order and return the last one's output.
+
+    x: features (batch, coefficients, frames). apply: gives the output of one layer from those of its inputs.
+    """
+    last_use = {name: spec.name for spec in specs for name in spec.inputs}
+    values = {}
+    for spec in specs:
+        values[spec.name] = apply(spec, [values[name] for name in spec.inputs] or [select_features(x, spec)])
+        for name in spec.inputs:
+            if last_use[name] == spec.name:
+                values.pop(name, None)
+    return values[specs[-1].name]
+
+
+def slice_layer(tensors: LayerTensors, spec: LayerSpec) -> Slice:
+    """The part of a supernet's layer that a sub-network's layer uses.
+
+    The first channels, and of the kernel the last taps, each `spec.tap_step` apart. Contiguous, so that the
+    arithmetic that follows does not depend on the supernet's size.
+    """
+    outputs = spec.weight_shape[0]
+    weight = tensors.weight[:outputs, : spec.weight_shape[1]]
+    for axis, taps in enumerate(spec.weight_shape[2:], 2):
+        step = spec.tap_step if taps > 1 else 1
+        first = weight.shape[axis] - 1 - step * (taps - 1)
+        index = [slice(None)] * axis + [slice(first, None, step)]
+        weight = weight[tuple(index)]
+    first_channels = (None if item is None else item[:outputs] for item in (tensors.gamma, tensors.beta))
+    bias = None if tensors.bias is None else tensors.bias[:outputs]
+    return Slice(weight.contiguous(), *first_channels, None, None, bias)
+
+
+class Network(nn.Module):
+    """One network, built from its Arch.
+
+    seed: of the initial weights. Call it with features (batch, coefficients, frames) of its own or of the full front
+    end; it returns logits (batch, classes). Norms use the batch's statistics in training and before `recalibrate`.
+    """
+
+    def __init__(self, arch: Arch, seed: int = 0) -> None:
+        super().__init__()
+        self.arch = arch
+        self.specs = layers(arch)
+        generator = torch.Generator().manual_seed(seed)
+        self.layers = nn.ModuleDict({spec.name: Layer(spec, generator) for spec in self.specs if spec.has_weights})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, coefficients, frames) -> logits (batch, classes)."""
+        return execute(self.specs, x, self._run_layer)
+
+    def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        return float_layer(spec, inputs, self.layers[spec.name] if spec.has_weights else None, self.training)
+
+
+@torch.no_grad()
+def recalibrate(network: Network, features: Tensor) -> Network:
+    """Measure the batch-norm statistics of a network in one pass over `features` and keep them in it.
+
+    features: (clips, coefficients, frames) of training clips; some hundreds are enough. Each layer sees the outputs
+    of already calibrated ones. Without this a slice of a supernet is near chance.
+    """
+
+    def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        layer = network.layers[spec.name] if spec.has_weights else None
+        if spec.kind == "conv":
+            var, mean = torch.var_mean(convolve(spec, inputs[0], layer.weight), (0, 2, 3), unbiased=False)
+            layer.mean, layer.var = mean, var
+        return float_layer(spec, inputs, layer, training=False)
+
+    execute(network.specs, features, apply)
+    return network
+
+
+class Supernet(nn.Module):
+    """A weight-sharing network over a Space.
+
+    `supernet(x, arch)` runs a sub-network in place; `supernet.extract(arch)` gives it as a Network of its own, with
+    the same numbers, bit for bit at equal batch size. In training both normalise with the batch's statistics. In
+    evaluation they use the statistics of that sub-network over `calibration`, measured when first needed; without
+    calibration features, the batch's own.
+
+    calibration: (clips, coefficients, frames) features of training clips.
+    """
+
+    def __init__(self, space: Space, calibration: Tensor | None = None, seed: int = 0) -> None:
+        super().__init__()
+        self.space = space
+        self.register_buffer("calibration", calibration, persistent=False)
+        self.network = Network(space.largest(), seed)
+        self._statistics: dict[str, Mapping[str, tuple[Tensor, Tensor]]] = {}
+
+    def train(self, mode: bool = True) -> Supernet:
+        """Switch training on or off; statistics measured before training are forgotten."""
+        if mode:
+            self._statistics.clear()
+        return super().train(mode)
+
+    def forward(self, x: Tensor, arch: Arch) -> Tensor:
+        """Logits (batch, classes) of the sub-network `arch` for features x (batch, coefficients, frames)."""
+        specs = self._specs(arch)
+        statistics = {} if self.training else self.statistics(arch)
+
+        def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+            tensors = slice_layer(self.network.layers[spec.name], spec) if spec.has_weights else None
+            if spec.name in statistics:
+                mean, var = statistics[spec.name]
+                tensors = tensors._replace(mean=mean, var=var)
+            return float_layer(spec, inputs, tensors, self.training)
+
+        return execute(specs, x, apply)
+
+    def statistics(self, arch: Arch) -> Mapping[str, tuple[Tensor, Tensor]]:
+        """Mean and variance of each norm of a sub-network over the calibration features; empty without them."""
+        if self.calibration is None:
+            return {}
+        key = arch.without_bits().digest
+        if key not in self._statistics:
+            network = recalibrate(self._slices(arch), self.calibration)
+            norms = {name: layer for name, layer in network.layers.items() if layer.mean is not None}
+            self._statistics[key] = {name: (layer.mean, layer.var) for name, layer in norms.items()}
+        return self._statistics[key]
+
+    @torch.no_grad()
+    def extract(self, arch: Arch, calibration: Tensor | None = None) -> Network:
+        """The sub-network as a Network of its own, recalibrated in this call, in the supernet's mode.
+
+        calibration: features to measure the norms on instead of the supernet's own.
+        Raises InvalidArch for an Arch outside the space.
+        """
+        network = self._slices(arch)
+        if calibration is not None:
+            recalibrate(network, calibration)
+        else:
+            for name, (mean, var) in self.statistics(arch).items():
+                network.layers[name].mean, network.layers[name].var = mean.clone(), var.clone()
+        return network.train(self.training)
+
+    @torch.no_grad()
+    def _slices(self, arch: Arch) -> Network:
+        network = Network(arch)
+        for spec in self._specs(arch):
+            if spec.has_weights:
+                for name, tensor in slice_layer(self.network.layers[spec.name], spec)._asdict().items():
+                    if tensor is not None:
+                        getattr(network.layers[spec.name], name).copy_(tensor)
+        return network.to(self.network.layers["stem"].weight.device)
+
+    def _specs(self, arch: Arch) -> tuple[LayerSpec, ...]:
+        if arch not in self.space:
+            raise InvalidArch(
+                f"the network {arch.digest[:12]} is not in the supernet's space; draw from supernet.space"
+            )
+        return layers(arch)

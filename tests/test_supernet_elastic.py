@@ -1,0 +1,148 @@
+"""The supernet and its sub-networks: one set of weights, the same numbers."""
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supernet.elastic import Network, Supernet, recalibrate, slice_layer
+from supernet.errors import InvalidArch
+from supernet.families import layers, space
+
+
+def features(clips: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(clips, 40, 100, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def supernet() -> Supernet:
+    return Supernet(space("temporal", 12), features(16, seed=1), seed=3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), clips=st.sampled_from([1, 2, 7]), training=st.booleans())
+def test_a_sub_network_in_place_and_extracted_agree_bit_for_bit(supernet, seed, clips, training):
+    arch = supernet.space.from_genes(supernet.space.sample(np.random.default_rng(seed)))[0]
+    supernet.train(training)
+    x = features(clips, seed % 1000)
+    with torch.no_grad():
+        assert torch.equal(supernet(x, arch), supernet.extract(arch)(x))
+
+
+def test_the_ends_of_the_space_agree_bit_for_bit_with_and_without_calibration(supernet):
+    bare = Supernet(supernet.space, seed=3)
+    for net in (supernet.eval(), bare.eval()):
+        for arch in (supernet.space.smallest(), supernet.space.largest()):
+            with torch.no_grad():
+                assert torch.equal(net(features(3), arch), net.extract(arch)(features(3)))
+
+
+def test_a_slice_is_the_first_channels_and_the_last_taps(supernet):
+    arch = supernet.space.smallest()
+    sliced = supernet.extract(arch)
+    for spec in layers(arch):
+        if spec.has_weights:
+            whole = supernet.network.layers[spec.name].weight
+            part = sliced.layers[spec.name].weight
+            if spec.name == "stem":
+                expected = whole[: spec.out_shape[0], : spec.in_shape[0], :, 0::2]
+            elif spec.depthwise:
+                expected = whole[: spec.out_shape[0], :, :, -spec.kernel[1] :]
+            else:
+                expected = whole[: spec.out_shape[0], : spec.in_shape[0]]
+            assert torch.equal(part, expected)
+
+
+def test_gradients_reach_exactly_the_weights_of_the_sub_network(supernet):
+    arch = supernet.space.smallest()
+    supernet.train().zero_grad()
+    supernet(features(4), arch).square().sum().backward()
+    used = {spec.name for spec in layers(arch) if spec.has_weights}
+    for name, layer in supernet.network.layers.items():
+        gradient = layer.weight.grad
+        if name not in used:
+            assert gradient is None or not gradient.any()
+            continue
+        mask = torch.zeros_like(layer.weight, dtype=torch.bool)
+        spec = next(spec for spec in layers(arch) if spec.name == name)
+        marked = torch.arange(mask.numel(), dtype=torch.float64).reshape(mask.shape)
+        kept = slice_layer(_Only(marked), spec).weight.long().ravel()
+        mask.ravel()[kept] = True
+        assert not gradient[~mask].any()
+        assert gradient[mask].any()
+    supernet.zero_grad()
+
+
+class _Only:
+    """A layer that has only weights."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        self.weight = weight
+        self.gamma = self.beta = self.bias = None
+
+
+def test_a_network_computes_what_its_layers_say(small_space):
+    """Against a slow NumPy network in float64."""
+    for seed in range(3):
+        arch = small_space.from_genes(small_space.sample(np.random.default_rng(seed)))[0]
+        network = recalibrate(Network(arch, seed), features(8)).eval()
+        x = features(2, seed=9)[:, : arch.features.coefficients, :: 100 // arch.frames]
+        with torch.no_grad():
+            logits = network(x)
+        for clip, row in zip(x.numpy(), logits.numpy(), strict=True):
+            np.testing.assert_allclose(row, reference.float_network(network, clip), rtol=1e-4, atol=1e-5)
+
+
+def test_recalibration_leaves_every_norm_with_mean_beta_and_deviation_gamma(small_space):
+    arch = small_space.largest()
+    network = recalibrate(Network(arch), features(32))
+    seen = {}
+
+    def apply(spec, inputs):
+        seen[spec.name] = network._run_layer(spec, inputs)
+        return seen[spec.name]
+
+    from supernet.elastic import execute
+
+    with torch.no_grad():
+        execute(network.eval().specs, features(32), apply)
+    for spec in network.specs:
+        if spec.kind == "conv" and not spec.relu:
+            torch.testing.assert_close(
+                seen[spec.name].mean((0, 2, 3)), torch.zeros(spec.out_shape[0]), atol=1e-4, rtol=0
+            )
+            variance = network.layers[spec.name].var
+            expected = (variance / (variance + 1e-5)).sqrt()
+            torch.testing.assert_close(seen[spec.name].std((0, 2, 3), unbiased=False), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_statistics_follow_the_weights(small_space):
+    supernet = Supernet(small_space, features(8)).eval()
+    arch = small_space.smallest()
+    before = supernet(features(2), arch)
+    supernet.train()
+    with torch.no_grad():
+        supernet.network.layers["stem"].weight.mul_(-1)
+    assert not torch.equal(supernet.eval()(features(2), arch), before)
+    assert torch.equal(supernet(features(2), arch), supernet.extract(arch)(features(2)))
+
+
+def test_a_full_map_and_its_own_selection_give_the_same(supernet):
+    arch = supernet.space.smallest()
+    network = supernet.eval().extract(arch)
+    full = features(3)
+    with torch.no_grad():
+        assert torch.equal(network(full), network(full[:, :10, 1::2]))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 100), (2, 40, 99), (40, 100), (2, 40, 0)])
+def test_features_that_do_not_fit_are_refused(supernet, shape):
+    with pytest.raises(InvalidArch, match="do not fit"):
+        supernet(torch.zeros(shape), supernet.space.smallest())
+
+
+def test_an_arch_outside_the_space_is_refused(supernet, small_space):
+    with pytest.raises(InvalidArch, match="space"):
+        supernet.extract(small_space.smallest())
