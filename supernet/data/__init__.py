@@ -1,0 +1,1 @@
+"""Audio data: reading, labelled clips, the data sets, augmentation."""

@@ -1,0 +1,146 @@
+"""Labelled clips of one length, decoded once into a cache that an epoch reads from memory-mapped."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from supernet.constants import CACHE
+from supernet.data.audio import read_audio
+from supernet.errors import InvalidAudio
+from supernet.space import digest
+
+__all__ = ["ClipData", "Source", "Split", "cut_noise", "decode_clips"]
+
+log = logging.getLogger(__name__)
+
+Source = Path | np.ndarray
+"""Where a clip comes from: a file, or int16 samples at hand."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows into the audio, and their class indexes: both (clips,)."""
+
+    rows: np.ndarray
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class ClipData:
+    """A task's clips.
+
+    name: of the data set. labels: of the classes. audio: (rows, samples) int16, shorter clips padded with zeros.
+    splits: `train`, `validation`, `test`. unknown: rows that training may draw for `unknown_class`. extra: how many
+    unknown and how many silent clips an epoch draws. noise: training recordings, int16, at least one clip long.
+    licence, attribution: of the audio.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    sampling_rate: int
+    audio: np.ndarray
+    splits: dict[str, Split]
+    unknown: np.ndarray
+    extra: int
+    noise: list[np.ndarray]
+    unknown_class: int | None
+    silence_class: int | None
+    licence: str
+    attribution: str
+
+    @property
+    def clip_ms(self) -> int:
+        """Length of a clip."""
+        return self.audio.shape[1] * 1000 // self.sampling_rate
+
+    def epoch(self, rng: np.random.Generator) -> Split:
+        """The training clips of one epoch, shuffled: all of `train`, with unknown and silent ones drawn anew.
+
+        Silent clips have row -1: they are cut from the noise by the augmentation.
+        """
+        rows, targets = [self.splits["train"].rows], [self.splits["train"].targets]
+        if self.unknown_class is not None:
+            drawn = rng.permutation(self.unknown)[: self.extra]
+            rows.append(drawn)
+            targets.append(np.full(len(drawn), self.unknown_class))
+        if self.silence_class is not None:
+            rows.append(np.full(self.extra, -1))
+            targets.append(np.full(self.extra, self.silence_class))
+        order = rng.permutation(sum(map(len, rows)))
+        return Split(np.concatenate(rows)[order], np.concatenate(targets)[order])
+
+
+def cut_noise(noise: list[np.ndarray], rng: np.random.Generator, samples: int) -> np.ndarray:
+    """A random cut of a random recording, at a random gain from 0 to 1: (samples,) int16."""
+    recording = noise[rng.integers(len(noise))]
+    first = rng.integers(len(recording) - samples + 1)
+    return (recording[first : first + samples] * rng.random()).astype(np.int16)
+
+
+def decode_clips(
+    root: Path, sources: Sequence[Source], sampling_rate: int, seconds: float, cache: str | Path | None
+) -> np.ndarray:
+    """Decode all clips into a file of the cache, or find them there: (clips, samples) int16, memory-mapped.
+
+    The cache is keyed by names, sizes and times of the files. Raises InvalidAudio naming a file that cannot be used.
+    """
+    samples = int(sampling_rate * seconds)
+    folder = Path(cache or CACHE) / "audio"
+    path = folder / f"{_key(root, sources, sampling_rate, samples)}.npy"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            _decode_to(part, sources, sampling_rate, seconds, samples)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _key(root: Path, sources: Sequence[Source], sampling_rate: int, samples: int) -> str:
+    def identity(source: Source) -> list:
+        if isinstance(source, np.ndarray):
+            return [digest(source.tobytes())]
+        status = source.stat()
+        return [source.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns]
+
+    return digest([str(root.resolve()), sampling_rate, samples, [identity(source) for source in sources]])
+
+
+def _decode_to(part: Path, sources: Sequence[Source], sampling_rate: int, seconds: float, samples: int) -> None:
+    shape = (len(sources), samples)
+    audio = np.lib.format.open_memmap(part, "w+", np.int16, shape)
+
+    def decode(source: Source) -> tuple[np.ndarray, int]:
+        if isinstance(source, np.ndarray):
+            return source, sampling_rate
+        clip = read_audio(source, sampling_rate, seconds)
+        return np.round(clip * 32768).clip(-32768, 32767).astype(np.int16), soundfile.info(source).samplerate
+
+    resampled: dict[int, int] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        decoded = tqdm(threads.map(decode, sources), "decoding clips", len(sources), unit=" clips", mininterval=1)
+        try:
+            for row, (clip, rate) in enumerate(decoded):
+                audio[row, : len(clip)] = clip[:samples]
+                if rate != sampling_rate:
+                    resampled[rate] = resampled.get(rate, 0) + 1
+        except InvalidAudio:
+            threads.shutdown(cancel_futures=True)
+            raise
+    audio.flush()
+    for rate, count in resampled.items():
+        log.warning("resampled %d clips from %d Hz to %d Hz with torchaudio", count, rate, sampling_rate)

@@ -1,0 +1,137 @@
+"""Front end: samples to MFCC features. Frequencies in Hz, times in ms, samples from -1 to 1.
+
+Composed with torchaudio's mel filters and cosine transform, because its ready-made MFCC depends on the rest of the
+clip and batch (`top_db`) and centres its frames. Here a frame reads only the `window_ms` before its end, so it is the
+same alone, in a batch and in a stream. A clip of one second has 100 frames of 10 ms; frames of 20 ms are every second
+one of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+import torchaudio
+from torch import Tensor
+
+from supernet.errors import InvalidModel
+
+__all__ = ["FEATURE_SCALE", "Mfcc", "dequantise_features", "quantise_features"]
+
+FEATURE_SCALE = 1 / 32
+"""One step of quantised features, in standard deviations; 8 bits reach from -4 to almost 4, zero point 0."""
+
+
+@dataclass(frozen=True)
+class Mfcc:
+    """The first `coefficients` cepstral coefficients of log-mel energies, each with a fixed mean and deviation.
+
+    mean, deviation: of each coefficient, over the training data; empty for raw coefficients.
+    floor: least mel energy before the logarithm, for samples from -1 to 1.
+    """
+
+    coefficients: int = 40
+    step_ms: int = 10
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+    sampling_rate: int = 16_000
+    window_ms: int = 30
+    fft: int = 512
+    mels: int = 40
+    low_hz: float = 20.0
+    high_hz: float = 8_000.0
+    floor: float = 1e-6
+
+    def __post_init__(self) -> None:
+        values = [self.coefficients, self.step_ms, self.sampling_rate, self.window_ms, self.fft, self.mels]
+        whole = all(isinstance(value, int) and 0 < value <= 192_000 for value in values)
+        reals = [self.low_hz, self.high_hz, self.floor, *self.mean, *self.deviation]
+        finite = all(isinstance(value, (int, float)) and abs(value) < 1e6 for value in reals)
+        if not (whole and finite):
+            raise InvalidModel("a front-end value is missing or out of range; take the package from its source again")
+        fits = self.coefficients <= self.mels <= 256 and self.fft <= 8192 and self.step <= self.window <= self.fft
+        bands = 0 <= self.low_hz < self.high_hz <= self.sampling_rate / 2 and self.floor > 0
+        lengths = len(self.mean) == len(self.deviation) and len(self.mean) in (0, self.coefficients)
+        if not (fits and bands and lengths and all(value > 0 for value in self.deviation)):
+            raise InvalidModel("the front end's values contradict each other; take the package from its source again")
+
+    @property
+    def step(self) -> int:
+        """Samples from one frame to the next."""
+        return self.sampling_rate * self.step_ms // 1000
+
+    @property
+    def window(self) -> int:
+        """Samples that one frame reads."""
+        return self.sampling_rate * self.window_ms // 1000
+
+    def log_mel(self, samples: Tensor) -> Tensor:
+        """(batch, samples) -> natural logarithm of the mel energies, (batch, mels, samples // step)."""
+        padded = torch.nn.functional.pad(samples, (self.window - self.step, 0))
+        spectrum = torch.fft.rfft(padded.unfold(1, self.window, self.step) * self._window(samples), self.fft)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return (power @ self._mel_filters(samples)).clamp(min=self.floor).log().transpose(1, 2)
+
+    def cepstra(self, log_mel: Tensor) -> Tensor:
+        """(batch, mels, frames) -> normalised coefficients (batch, coefficients, frames)."""
+        basis = torchaudio.functional.create_dct(self.coefficients, self.mels, norm="ortho").to(log_mel)
+        values = basis.T @ log_mel
+        if not self.mean:
+            return values
+        mean, deviation = (torch.tensor(value).to(log_mel)[:, None] for value in (self.mean, self.deviation))
+        return (values - mean) / deviation
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """(batch, samples) at `sampling_rate`, -1 to 1 -> (batch, coefficients, samples // step)."""
+        return self.cepstra(self.log_mel(samples))
+
+    def select(self, coefficients: int, step_ms: int) -> Mfcc:
+        """The front end that computes only the first coefficients, one frame each `step_ms`."""
+        return dataclasses.replace(
+            self,
+            coefficients=coefficients,
+            step_ms=step_ms,
+            mean=self.mean[:coefficients],
+            deviation=self.deviation[:coefficients],
+        )
+
+    def macs(self, frames: int) -> int:
+        """Multiply-accumulates of `frames` frames: window, FFT (2 n log2 n), power, mel filters, cosine transform."""
+        bins = self.fft // 2 + 1
+        fft = 2 * self.fft * (self.fft.bit_length() - 1)
+        return frames * (self.window + fft + 2 * bins + 2 * bins + self.mels * self.coefficients)
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON; `Mfcc.from_dict` gives the equal front end back."""
+        return {"kind": "mfcc", **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Mfcc:
+        """The front end of `to_dict`. Raises InvalidModel."""
+        try:
+            fields = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            if fields.pop("kind") != "mfcc":
+                raise KeyError("kind")
+            return cls(**fields)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidModel(f"not a front end that this version knows: {error}") from None
+
+    def _window(self, like: Tensor) -> Tensor:
+        return torch.hann_window(self.window, periodic=True, dtype=like.dtype, device=like.device)
+
+    def _mel_filters(self, like: Tensor) -> Tensor:
+        filters = torchaudio.functional.melscale_fbanks(
+            self.fft // 2 + 1, self.low_hz, self.high_hz, self.mels, self.sampling_rate, norm=None, mel_scale="htk"
+        )
+        return filters.to(like)
+
+
+def quantise_features(features: Tensor) -> Tensor:
+    """Normalised features -> int8 steps of FEATURE_SCALE, the input of every integer network."""
+    return torch.floor(features / FEATURE_SCALE + 0.5).clamp(-128, 127).to(torch.int8)
+
+
+def dequantise_features(quantised: Tensor) -> Tensor:
+    """int8 features -> float32 in standard deviations."""
+    return quantised.float() * FEATURE_SCALE

@@ -1,0 +1,201 @@
+"""The data: layout, splits, cache, augmentation, and files that cannot be used."""
+
+import logging
+import re
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import KEYWORDS, RATE, tone
+
+from supernet.data import clips as clips_module
+from supernet.data.audio import prepare_samples, read_audio
+from supernet.data.augment import Augmentation, augmented_features, plain_features
+from supernet.data.speech_commands import WORDS, load
+from supernet.errors import InvalidAudio, InvalidData
+from supernet.frontend import Mfcc, quantise_features
+
+FRONTEND = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+
+
+def test_the_splits_are_those_of_the_lists(speech_data, speech_folder):
+    splits = speech_data.splits
+    assert speech_data.labels == ("up", "down", "_unknown_", "_silence_")
+    assert np.bincount(splits["train"].targets).tolist() == [9, 9]
+    assert np.bincount(splits["validation"].targets).tolist() == [3, 3, 1, 1]
+    assert np.bincount(splits["test"].targets).tolist() == [3, 3, 1, 1]
+    assert len(speech_data.unknown) == 9
+    every = np.concatenate([split.rows for split in splits.values()] + [speech_data.unknown])
+    assert len(set(every)) == len(every) == len(speech_data.audio)
+
+
+def test_clips_hold_what_the_files_hold(speech_data, speech_folder):
+    """Row 0 is the first file of the first keyword, 0.8 s long."""
+    file = sorted((speech_folder / KEYWORDS[0]).iterdir())[0]
+    samples, _ = soundfile.read(file, dtype="int16")
+    assert np.array_equal(speech_data.audio[0, : len(samples)], samples)
+    assert not speech_data.audio[0, len(samples) :].any()
+
+
+def test_validation_noise_is_never_heard_in_training(speech_data, speech_folder):
+    recording, _ = soundfile.read(speech_folder / "_background_noise_" / "hiss.wav", dtype="float32")
+    assert [len(item) for item in speech_data.noise] == [int(len(recording) * 0.8)]
+    row = speech_data.splits["validation"].rows[-1]
+    cut = speech_data.audio[row].astype(float)
+    tail = np.round(recording[int(len(recording) * 0.8) :] * 32767)
+    correlation = np.correlate(tail, cut, "valid") / np.linalg.norm(cut)
+    norms = np.sqrt(np.convolve(tail**2, np.ones(len(cut)), "valid"))
+    assert (correlation / norms).max() > 0.999
+
+
+def test_an_epoch_draws_unknown_and_silence_anew(speech_data):
+    first, second = (speech_data.epoch(np.random.default_rng(seed)) for seed in (1, 2))
+    again = speech_data.epoch(np.random.default_rng(1))
+    assert np.array_equal(first.rows, again.rows)
+    assert not np.array_equal(first.rows, second.rows)
+    for epoch in (first, second):
+        assert np.bincount(epoch.targets).tolist() == [9, 9, 2, 2]
+        assert set(epoch.rows[epoch.targets == 2]) <= set(speech_data.unknown)
+        assert set(epoch.rows[epoch.targets == 3]) == {-1}
+
+
+def test_a_second_load_decodes_nothing_and_gives_the_same(speech_data, speech_folder, tmp_path, monkeypatch):
+    first = load(speech_folder, KEYWORDS, tmp_path)
+    monkeypatch.setattr(clips_module, "read_audio", None)
+    second = load(speech_folder, KEYWORDS, tmp_path)
+    assert np.array_equal(first.audio, second.audio)
+    assert np.array_equal(first.splits["test"].rows, second.splits["test"].rows)
+    assert len(list((tmp_path / "audio").iterdir())) == 1
+
+
+def test_recorded_silence_is_used_for_testing(speech_folder, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(speech_folder, root)
+    (root / "_silence_").mkdir()
+    soundfile.write(root / "_silence_" / "a.wav", np.full(RATE, 0.25, np.float32), RATE)
+    data = load(root, KEYWORDS, tmp_path)
+    split = data.splits["test"]
+    assert (data.audio[split.rows[split.targets == 3]] == 8192).all()
+
+
+def test_the_standard_words_are_one_option(tmp_path):
+    assert WORDS["standard"] == ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+    for word in (*WORDS["standard"], "cat"):
+        (tmp_path / word).mkdir()
+        for speaker in "abc":
+            soundfile.write(tmp_path / word / f"{speaker}_nohash_0.wav", tone(500, 0.1), RATE)
+    names = {"validation_list.txt": "b", "testing_list.txt": "c"}
+    for file, speaker in names.items():
+        (tmp_path / file).write_text("".join(f"{word}/{speaker}_nohash_0.wav\n" for word in WORDS["standard"]))
+    (tmp_path / "_background_noise_").mkdir()
+    soundfile.write(tmp_path / "_background_noise_" / "n.wav", np.zeros(RATE * 6, np.float32), RATE)
+    data = load(tmp_path, "standard", tmp_path / "cache")
+    assert data.labels == (*WORDS["standard"], "_unknown_", "_silence_")
+    assert len(data.splits["train"]) == 10
+
+
+def test_another_rate_is_resampled_and_said(speech_folder, tmp_path, caplog):
+    root = tmp_path / "data"
+    shutil.copytree(speech_folder, root)
+    victim = sorted((root / "up").glob("*.wav"))[0]
+    soundfile.write(victim, tone(300, rate=48_000), 48_000)
+    with caplog.at_level(logging.WARNING):
+        data = load(root, KEYWORDS, tmp_path)
+    assert "resampled 1 clips from 48000 Hz" in caplog.text
+    spectrum = np.abs(np.fft.rfft(data.audio[0]))
+    assert spectrum.argmax() == 300
+
+
+def broken(kind: str, path) -> None:
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("this is no sound")
+    elif kind == "truncated":
+        path.write_bytes(path.read_bytes()[:30])
+    elif kind == "long":
+        soundfile.write(path, tone(300, 3.0), RATE)
+    elif kind == "nan":
+        soundfile.write(path, np.full(RATE, np.nan, np.float32), RATE, subtype="FLOAT")
+    elif kind == "no samples":
+        soundfile.write(path, np.zeros(0, np.float32), RATE)
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "truncated", "long", "nan", "no samples"])
+def test_a_clip_that_cannot_be_used_is_named_and_nothing_is_left(speech_folder, tmp_path, kind):
+    root = tmp_path / "data"
+    shutil.copytree(speech_folder, root)
+    victim = sorted((root / "down").glob("*.wav"))[1]
+    broken(kind, victim)
+    with pytest.raises(InvalidAudio, match=re.escape(str(victim))):
+        load(root, KEYWORDS, tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "audio").iterdir())
+
+
+def test_a_folder_in_another_layout_is_refused(speech_folder, tmp_path):
+    with pytest.raises(InvalidData, match="no such folder"):
+        load(tmp_path / "missing", KEYWORDS)
+    with pytest.raises(InvalidData, match="no such list"):
+        load(tmp_path, KEYWORDS)
+    with pytest.raises(InvalidData, match="no train clips of left"):
+        load(speech_folder, (*KEYWORDS, "left"))
+    with pytest.raises(InvalidData, match="did you mean standard"):
+        load(speech_folder, "standart")
+
+
+def test_stereo_is_averaged_and_integers_are_scaled(tmp_path):
+    left, right = tone(300), tone(500)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], 1), RATE, subtype="FLOAT")
+    np.testing.assert_allclose(read_audio(tmp_path / "stereo.wav"), (left + right) / 2, atol=1e-6)
+    integers = np.array([-32768, 0, 16384], np.int16)
+    assert prepare_samples(integers, RATE, RATE, "x").tolist() == [-1.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate"),
+    [
+        (np.zeros(5, np.uint8), RATE),
+        (np.zeros((2, 2, 2)), RATE),
+        (np.zeros(5), 0),
+        (np.zeros(5), 1.5),
+        (np.array(["a"]), RATE),
+        (np.array([np.inf]), RATE),
+        (np.zeros(0), RATE),
+    ],
+)
+def test_arrays_that_are_no_audio_are_refused(samples, rate):
+    with pytest.raises(InvalidAudio, match=r"^clip"):
+        prepare_samples(samples, rate, RATE, "clip")
+
+
+def test_augmentation_repeats_for_a_seed_and_varies_otherwise(speech_data):
+    rows = np.array([0, 1, -1, 5])
+    make = [
+        augmented_features(speech_data, rows, FRONTEND, Augmentation(), np.random.default_rng(s)) for s in (1, 1, 2)
+    ]
+    assert make[0].equal(make[1])
+    assert not make[0].equal(make[2])
+    assert make[0].shape == (4, 40, 100)
+    assert quantise_features(make[0]).float().div(32).equal(make[0])
+
+
+def test_without_variation_augmented_features_are_the_plain_ones(speech_data):
+    rows = np.array([3, 8])
+    off = Augmentation(shift_ms=0, noise_share=0.0, mask_share=0.0)
+    varied = augmented_features(speech_data, rows, FRONTEND, off, np.random.default_rng(0))
+    assert quantise_features(varied).equal(plain_features(speech_data, rows, FRONTEND))
+
+
+def test_a_shift_moves_the_clip_by_whole_frames(speech_data):
+    """A shift by a multiple of the step moves the features by that many frames."""
+    shifted = Augmentation(shift_ms=100, noise_share=0.0, mask_share=0.0)
+    rows = np.array([1] * 64)
+    plain = plain_features(speech_data, rows[:1], FRONTEND)[0].float()
+    moved = augmented_features(speech_data, rows, FRONTEND, shifted, np.random.default_rng(0)) * 32
+    best = [
+        min((moved[i][:, 20:80] - plain[:, 20 - d : 80 - d]).abs().mean().item() for d in range(-11, 12))
+        for i in range(64)
+    ]
+    still = [(moved[i][:, 20:80] - plain[:, 20:80]).abs().mean().item() for i in range(64)]
+    assert np.median(best) < 0.7 * np.median(still)

@@ -1,0 +1,115 @@
+"""The front end against a float64 transform written from the definition, and its independence of what is around."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supernet.errors import InvalidModel
+from supernet.frontend import Mfcc, dequantise_features, quantise_features
+
+RATE, WINDOW, STEP, FFT, MELS = 16_000, 480, 160, 512, 40
+
+
+def noise(samples: int = RATE, clips: int = 2, seed: int = 0) -> torch.Tensor:
+    return 0.1 * torch.randn(clips, samples, generator=torch.Generator().manual_seed(seed))
+
+
+def naive_mfcc(samples: np.ndarray) -> np.ndarray:
+    """(samples,) -> (40, frames): a plain DFT, triangles on the HTK mel scale, a logarithm, a cosine transform."""
+    padded = np.concatenate([np.zeros(WINDOW - STEP), samples.astype(np.float64)])
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+    bins = np.arange(FFT // 2 + 1)
+    kernel = np.exp(-2j * np.pi * np.outer(np.arange(WINDOW), bins) / FFT)
+    edges_mel = np.linspace(*(2595 * np.log10(1 + np.array([20.0, 8000.0]) / 700)), MELS + 2)
+    edges = 700 * (10 ** (edges_mel / 2595) - 1)
+    hertz = bins * RATE / FFT
+    filters = np.zeros((MELS, len(bins)))
+    for mel in range(MELS):
+        low, centre, high = edges[mel : mel + 3]
+        filters[mel] = np.maximum(0, np.minimum((hertz - low) / (centre - low), (high - hertz) / (high - centre)))
+    basis = np.cos(np.pi / MELS * (np.arange(MELS) + 0.5)[None] * np.arange(MELS)[:, None]) * np.sqrt(2 / MELS)
+    basis[0] /= np.sqrt(2)
+    columns = []
+    for first in range(0, len(samples), STEP):
+        power = np.abs((padded[first : first + WINDOW] * hann) @ kernel) ** 2
+        columns.append(basis @ np.log(np.maximum(filters @ power, 1e-6)))
+    return np.array(columns).T
+
+
+def test_coefficients_are_those_of_the_definition():
+    samples = noise(clips=1)
+    samples[:, 4000:6000] = 0
+    np.testing.assert_allclose(Mfcc()(samples)[0].numpy(), naive_mfcc(samples[0].numpy()), atol=2e-3)
+
+
+def test_one_second_is_100_frames_and_silence_is_finite():
+    values = Mfcc()(torch.zeros(1, RATE))
+    assert values.shape == (1, 40, 100)
+    assert torch.isfinite(values).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 99))
+def test_a_frame_is_the_same_alone_in_a_batch_and_in_a_stream(frame):
+    frontend = Mfcc()
+    samples = noise(clips=3)
+    whole = frontend(samples)
+    alone = frontend(samples[1:2])
+    assert torch.equal(whole[1:2], alone)
+    end = (frame + 1) * STEP
+    heard = torch.nn.functional.pad(samples[1], (WINDOW, 0))[end : end + WINDOW]
+    streamed = frontend(heard[None])[..., -1]
+    torch.testing.assert_close(streamed, alone[..., frame], atol=1e-3, rtol=1e-4)
+
+
+def test_a_loud_end_does_not_change_the_start():
+    quiet = noise(clips=1)
+    loud = quiet.clone()
+    loud[:, 8000:] *= 1000
+    assert torch.equal(Mfcc()(quiet)[..., :50], Mfcc()(loud)[..., :50])
+
+
+def test_frames_of_20_ms_are_every_second_one():
+    fit = Mfcc(mean=tuple(range(40)), deviation=tuple(range(1, 41)))
+    whole, selected = fit(noise()), fit.select(13, 20)(noise())
+    torch.testing.assert_close(selected, whole[:, :13, 1::2], atol=1e-4, rtol=1e-4)
+
+
+def test_a_front_end_survives_json():
+    fit = Mfcc(mean=(0.5,) * 40, deviation=(2.0,) * 40).select(10, 20)
+    assert Mfcc.from_dict(fit.to_dict()) == fit
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"coefficients": 41},
+        {"fft": 256},
+        {"step_ms": 0},
+        {"high_hz": 9000.0},
+        {"mean": (1.0,), "deviation": (1.0,)},
+        {"mean": (0.0,) * 40, "deviation": (0.0,) * 40},
+        {"floor": 0.0},
+        {"floor": float("nan")},
+        {"mels": "40"},
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(changes):
+    with pytest.raises(InvalidModel):
+        Mfcc(**changes)
+
+
+@pytest.mark.parametrize("values", [{}, {"kind": "log-mel"}, {"kind": "mfcc", "extra": 1}, {"kind": "mfcc", "mean": 3}])
+def test_a_description_of_no_front_end_is_refused(values):
+    with pytest.raises(InvalidModel):
+        Mfcc.from_dict(values)
+
+
+@given(st.floats(-10, 10, width=32))
+def test_quantised_features_are_the_nearest_step(value):
+    step = int(quantise_features(torch.tensor([value])))
+    assert -128 <= step <= 127
+    if -4 <= value <= 127 / 32:
+        assert abs(float(dequantise_features(torch.tensor([step]))) - value) <= 1 / 64
