@@ -1,0 +1,32 @@
+"""Accuracy of networks on a split, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supernet.frontend import dequantise_features
+
+__all__ = ["accuracy", "accuracy_interval", "predict"]
+
+
+@torch.no_grad()
+def predict(network: Callable[[Tensor], Tensor], features: Tensor, batch: int = 256) -> Tensor:
+    """Logits (clips, classes) of a network for quantised features (clips, coefficients, frames) int8."""
+    parts = [network(dequantise_features(features[first : first + batch])) for first in range(0, len(features), batch)]
+    return torch.cat(parts)
+
+
+def accuracy(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndarray) -> float:
+    """Share of clips (0 to 1) whose top class is their target. features: int8; targets: (clips,)."""
+    return float((predict(network, features).argmax(1).numpy() == targets).mean())
+
+
+def accuracy_interval(share: float, clips: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (0 to 1) measured on so many clips."""
+    centre = (share + z * z / (2 * clips)) / (1 + z * z / clips)
+    reach = z / (1 + z * z / clips) * (share * (1 - share) / clips + z * z / (4 * clips * clips)) ** 0.5
+    return max(0.0, centre - reach), min(1.0, centre + reach)

@@ -1,0 +1,99 @@
+"""Supernets on disk: a folder of safetensors and JSON, checked when read.
+
+config.json                name, space, front end, tasks with their labels, recipe, licence, attribution, digests
+trunk.safetensors          the weights shared by all tasks
+heads/TASK.safetensors     the last layer of each task
+calibration.safetensors    features of training clips, to recalibrate and quantise without the data
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from supernet.elastic import Supernet
+from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
+from supernet.files import load_tensors, read_json, save_tensors, write_json
+from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.space import Space, digest
+
+__all__ = ["StoredSupernet", "load_supernet", "save_supernet"]
+
+SCHEMA = 1
+HEAD = "classifier"
+ZERO = 128
+
+
+@dataclass(frozen=True)
+class StoredSupernet:
+    """A supernet from disk: ready in evaluation mode, with its front end, the task's labels and its config.json."""
+
+    supernet: Supernet
+    frontend: Mfcc
+    labels: tuple[str, ...]
+    config: dict
+
+
+def save_supernet(
+    folder: str | Path, supernet: Supernet, frontend: Mfcc, task: str, labels: tuple[str, ...], info: dict
+) -> Path:
+    """Write a supernet with its calibration features. info: name, training, licence, attribution and the like."""
+    folder = Path(folder)
+    weights = {name: value.detach().numpy() for name, value in supernet.network.state_dict().items()}
+    head = {name: weights.pop(name) for name in list(weights) if name.startswith(f"layers.{HEAD}.")}
+    stored = (quantise_features(supernet.calibration).numpy().astype(np.int16) + ZERO).astype(np.uint8)
+    files = {
+        "trunk.safetensors": weights,
+        f"heads/{task}.safetensors": head,
+        "calibration.safetensors": {"features": stored},
+    }
+    for name, tensors in files.items():
+        save_tensors(folder / name, tensors, {"supernet": info["name"], "zero_point": ZERO})
+    values = {
+        **info,
+        "schema": SCHEMA,
+        "space": supernet.space.to_dict(),
+        "frontend": frontend.to_dict(),
+        "tasks": {task: {"labels": list(labels)}},
+        "digests": {name: digest((folder / name).read_bytes()) for name in files},
+    }
+    write_json(folder / "config.json", values)
+    return folder
+
+
+def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
+    """The supernet in a folder with the head of `task`.
+
+    Raises UnknownName for a task that it has no head for, InvalidCheckpoint for files that are missing or altered.
+    """
+    folder = Path(folder)
+    config = read_json(folder / "config.json")
+    try:
+        if config["schema"] != SCHEMA:
+            raise InvalidCheckpoint(f"{folder}: schema {config['schema']!r}; this version reads {SCHEMA}")
+        if task not in config["tasks"]:
+            raise UnknownName(f"{folder}: no head for task {task!r}: {nearest_names(task, config['tasks'])}")
+        labels = tuple(config["tasks"][task]["labels"])
+        weights = {**_load(folder, "trunk.safetensors", config), **_load(folder, f"heads/{task}.safetensors", config)}
+        features = _load(folder, "calibration.safetensors", config)["features"]
+        frontend = Mfcc.from_dict(config["frontend"])
+        space = Space.from_dict(config["space"]).with_classes(len(labels))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidCheckpoint(f"{folder}: {error} is missing; take the supernet from its source again") from None
+    calibration = dequantise_features(torch.from_numpy((features.astype(np.int16) - ZERO).astype(np.int8)))
+    supernet = Supernet(space, calibration)
+    try:
+        supernet.network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    except RuntimeError as error:
+        raise InvalidCheckpoint(f"{folder}: the weights do not fit the space: {str(error).splitlines()[-1]}") from None
+    return StoredSupernet(supernet.eval(), frontend, labels, config)
+
+
+def _load(folder: Path, name: str, config: dict) -> dict[str, np.ndarray]:
+    path = folder / name
+    if not path.is_file() or digest(path.read_bytes()) != config["digests"][name]:
+        raise InvalidCheckpoint(f"{path}: missing, truncated or altered; take the supernet from its source again")
+    return load_tensors(path)[0]

@@ -1,0 +1,254 @@
+"""Training: a resumable loop over epochs, and the recipe of supernets on top of it.
+
+A supernet's step is the sandwich rule with in-place distillation: the largest sub-network learns the labels, the
+smallest and some random ones learn the largest one's outputs (Yu and Huang, arXiv 1903.05134). The range that the
+random ones are drawn from widens phase by phase, as progressive shrinking does (Cai et al., arXiv 1908.09791).
+
+Runs are checkpointed each epoch. One that was killed resumes from the last epoch and ends with the same weights,
+because all randomness is keyed by seed and epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from supernet.data.augment import Augmentation, augmented_features, plain_features
+from supernet.data.clips import ClipData
+from supernet.elastic import Supernet
+from supernet.errors import InvalidCheckpoint
+from supernet.evaluate import accuracy
+from supernet.files import load_tensors, read_json, save_tensors, write_json
+from supernet.frontend import Mfcc
+from supernet.space import Arch, Space, canonical_json
+
+__all__ = [
+    "PROGRESSIVE_SHRINKING",
+    "Phase",
+    "Recipe",
+    "SupernetRecipe",
+    "calibration_features",
+    "fit",
+    "fit_frontend",
+    "learning_rate",
+    "train_supernet",
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How weights are trained: AdamW, a learning rate that rises over the share `warmup` of the run and then falls as
+    a cosine to zero, label smoothing, and gradients clipped to a norm."""
+
+    epochs: int = 40
+    batch: int = 128
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.02
+    warmup: float = 0.05
+    label_smoothing: float = 0.1
+    clip_gradient: float = 5.0
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """From this share of the run on, the named dimensions are elastic (see Space.shrink)."""
+
+    start: float
+    elastic: tuple[str, ...]
+
+
+PROGRESSIVE_SHRINKING = (
+    Phase(0.0, ()),
+    Phase(0.05, ("kernel", "features")),
+    Phase(0.10, ("kernel", "features", "depth")),
+    Phase(0.15, ("kernel", "features", "depth", "expansion")),
+    Phase(0.20, ("kernel", "features", "depth", "expansion", "width")),
+)
+
+
+@dataclass(frozen=True)
+class SupernetRecipe(Recipe):
+    """A Recipe, how many sub-networks a step draws beside the largest and the smallest, and from what, when."""
+
+    random: int = 2
+    phases: tuple[Phase, ...] = PROGRESSIVE_SHRINKING
+
+
+def fit_frontend(data: ClipData, stride: int = 8) -> Mfcc:
+    """The front end with the mean and deviation of each coefficient over every `stride`-th training clip."""
+    rows = data.splits["train"].rows[::stride]
+    samples = torch.from_numpy(data.audio[rows].astype(np.float32) / 32768)
+    raw = torch.cat([Mfcc()(part) for part in samples.split(256)])
+    mean, deviation = (tuple(round(float(v), 5) for v in fit) for fit in (raw.mean((0, 2)), raw.std((0, 2))))
+    return Mfcc(mean=mean, deviation=deviation)
+
+
+def calibration_features(data: ClipData, frontend: Mfcc, clips: int = 512, seed: int = 0) -> Tensor:
+    """Features of unvaried training clips in the training set's proportions: (clips, coefficients, frames)."""
+    rng = np.random.default_rng([seed, 1])
+    plain = Augmentation(shift_ms=0, noise_share=0.0, mask_share=0.0)
+    return augmented_features(data, data.epoch(rng).rows[:clips], frontend, plain, rng)
+
+
+def learning_rate(recipe: Recipe, done: float) -> float:
+    """Learning rate at a share `done` (0 to 1) of the run."""
+    if done < recipe.warmup:
+        return recipe.learning_rate * done / recipe.warmup
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - recipe.warmup) / (1 - recipe.warmup)))
+
+
+def train_supernet(
+    supernet: Supernet, data: ClipData, frontend: Mfcc, recipe: SupernetRecipe, run: str | Path, progress: bool = True
+) -> Supernet:
+    """Train `supernet` in place, or go on where the run in folder `run` stopped; returns it in evaluation mode.
+
+    Raises InvalidCheckpoint where the folder holds a run of another recipe or space.
+    """
+    space, validation = supernet.space, data.splits["validation"]
+    features = plain_features(data, validation.rows, frontend)
+
+    def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
+        return sandwich_step(supernet, sandwich(space, recipe, done, rng), x, targets, recipe.label_smoothing)
+
+    def measure() -> dict[str, float]:
+        ends = {"largest": space.largest(), "smallest": space.smallest()}
+        return {
+            name: accuracy(lambda x, arch=arch: supernet(x, arch), features, validation.targets)
+            for name, arch in ends.items()
+        }
+
+    return fit(supernet, data, frontend, recipe, run, space.to_dict(), step, measure, progress)
+
+
+def sandwich(space: Space, recipe: SupernetRecipe, done: float, rng: np.random.Generator) -> list[Arch]:
+    """The networks of one step, largest first, without repeats, drawn from what is elastic by now."""
+    elastic = [phase.elastic for phase in recipe.phases if phase.start <= done][-1]
+    current = space.shrink(set(elastic))
+    drawn = current.from_genes(current.sample(rng, recipe.random))
+    return list(dict.fromkeys([space.largest(), current.smallest(), *drawn]))
+
+
+def sandwich_step(supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Add up the gradients of one step and return the largest network's loss.
+
+    x: (batch, coefficients, frames). archs: largest first; the others learn its outputs.
+    """
+    logits = supernet(x, archs[0])
+    loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
+    loss.backward()
+    teacher = logits.detach().softmax(1)
+    for arch in archs[1:]:
+        F.cross_entropy(supernet(x, arch), teacher).backward()
+    return loss.detach()
+
+
+def fit(
+    module: nn.Module,
+    data: ClipData,
+    frontend: Mfcc,
+    recipe: Recipe,
+    run: str | Path,
+    identity: dict,
+    step: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor],
+    measure: Callable[[], dict[str, float]],
+    progress: bool = True,
+    before_epoch: Callable[[], None] = lambda: None,
+) -> nn.Module:
+    """Train the parameters of `module`, or go on where the run in folder `run` stopped; returns it evaluating.
+
+    step: from features, targets, the share of the run that is done and a generator, add up gradients and give the
+    loss. measure: figures after each epoch. identity: what the folder must hold a run of, beside the recipe. The
+    folder keeps `recipe.json`, `checkpoint.safetensors` and `log.json` (a row each epoch).
+    Raises InvalidCheckpoint where it holds another run.
+    """
+    run, optimiser = Path(run), _optimiser(module, recipe)
+    rows = _resume(run, module, optimiser, {"recipe": dataclasses.asdict(recipe), "space": identity})
+    steps = len(data.epoch(np.random.default_rng(0))) // recipe.batch
+    total, done = recipe.epochs * steps, len(rows) * steps
+    with tqdm(total=total, initial=done, desc=run.name, unit=" steps", disable=not progress, mininterval=1) as bar:
+        for epoch in range(len(rows), recipe.epochs):
+            started = time.monotonic()
+            before_epoch()
+            module.train()
+            losses = []
+            for x, targets, share, rng in _batches(data, frontend, recipe, epoch, steps):
+                rate = learning_rate(recipe, share)
+                optimiser.zero_grad()
+                losses.append(float(step(x, targets, share, rng)))
+                _descend(module, optimiser, recipe, rate)
+                bar.set_postfix(epoch=epoch, loss=f"{losses[-1]:.3f}", lr=f"{rate:.2g}", refresh=False)
+                bar.update()
+            module.eval()
+            rows.append({"epoch": epoch, "loss": float(np.mean(losses)), "seconds": time.monotonic() - started})
+            rows[-1].update(measure())
+            _checkpoint(run, module, optimiser, rows)
+            if progress:
+                tqdm.write("  ".join(f"{key} {value:.4g}" for key, value in rows[-1].items()), file=sys.stderr)
+    return module.eval()
+
+
+def _batches(
+    data: ClipData, frontend: Mfcc, recipe: Recipe, epoch: int, steps: int
+) -> Iterator[tuple[Tensor, Tensor, float, np.random.Generator]]:
+    """Features, targets, share of the run that is done, and the epoch's generator, for each step of an epoch."""
+    rng = np.random.default_rng([recipe.seed, 0, epoch])
+    clips = data.epoch(rng)
+    for step in range(steps):
+        part = slice(step * recipe.batch, (step + 1) * recipe.batch)
+        x = augmented_features(data, clips.rows[part], frontend, recipe.augmentation, rng)
+        yield x, torch.from_numpy(clips.targets[part]), (epoch + step / steps) / recipe.epochs, rng
+
+
+def _descend(module: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    torch.nn.utils.clip_grad_norm_(module.parameters(), recipe.clip_gradient)
+    optimiser.step()
+
+
+def _optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW that decays weights, and leaves norms, biases and steps alone."""
+    decayed = [parameter for parameter in module.parameters() if parameter.ndim > 1]
+    free = [parameter for parameter in module.parameters() if parameter.ndim == 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def _checkpoint(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, rows: list[dict]) -> None:
+    tensors = {}
+    for name, parameter in module.named_parameters():
+        tensors[f"weight:{name}"] = parameter.detach().numpy()
+        for key, value in optimiser.state[parameter].items():
+            tensors[f"{key}:{name}"] = value.numpy()
+    save_tensors(run / "checkpoint.safetensors", tensors, {"log": rows})
+    write_json(run / "log.json", rows)
+
+
+def _resume(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, identity: dict) -> list[dict]:
+    """Load the run's state, if it has one, and return its log."""
+    if not (run / "recipe.json").is_file():
+        write_json(run / "recipe.json", identity)
+    if canonical_json(read_json(run / "recipe.json")) != canonical_json(identity):
+        raise InvalidCheckpoint(f"{run}: holds a run of another recipe or network; name another folder or delete it")
+    if not (run / "checkpoint.safetensors").is_file():
+        return []
+    tensors, metadata = load_tensors(run / "checkpoint.safetensors")
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(torch.from_numpy(tensors[f"weight:{name}"]))
+            keys = [key.split(":")[0] for key in tensors if key.endswith(f":{name}") and not key.startswith("weight:")]
+            optimiser.state[parameter] = {key: torch.from_numpy(tensors[f"{key}:{name}"]) for key in keys}
+    return metadata["log"]

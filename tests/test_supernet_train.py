@@ -1,0 +1,146 @@
+"""Training: what a step samples, that it learns, and that a killed run ends like one that was not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from supernet import train as train_module
+from supernet.elastic import Supernet
+from supernet.errors import InvalidCheckpoint
+from supernet.evaluate import accuracy_interval
+from supernet.families import space
+from supernet.store import load_supernet, save_supernet
+from supernet.train import SupernetRecipe, calibration_features, fit_frontend, learning_rate, sandwich, train_supernet
+
+RECIPE = SupernetRecipe(epochs=6, batch=8, learning_rate=1e-2, warmup=0.1)
+
+
+class Killed(Exception):
+    pass
+
+
+def weights(supernet: Supernet) -> torch.Tensor:
+    return torch.cat([parameter.detach().ravel() for parameter in supernet.parameters()])
+
+
+@pytest.fixture(scope="module")
+def frontend(speech_data):
+    return fit_frontend(speech_data, 1)
+
+
+@pytest.fixture(scope="module")
+def trained(speech_data, frontend, small_space, tmp_path_factory):
+    supernet = Supernet(small_space, calibration_features(speech_data, frontend, 22))
+    return train_supernet(supernet, speech_data, frontend, RECIPE, tmp_path_factory.mktemp("run"), progress=False)
+
+
+def test_a_step_trains_the_largest_the_smallest_and_two_more():
+    whole = space("temporal", 12)
+    archs = sandwich(whole, RECIPE, 0.9, np.random.default_rng(0))
+    assert archs[:2] == [whole.largest(), whole.smallest()]
+    assert len(archs) == 4
+    assert sandwich(whole, RECIPE, 0.0, np.random.default_rng(0)) == [whole.largest()]
+
+
+def test_the_sampled_range_widens(small_space):
+    sizes = [small_space.shrink(set(phase.elastic)).size for phase in RECIPE.phases]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == 1
+    assert sizes[-1] == small_space.size
+
+
+def test_training_learns_at_both_ends_of_the_space(trained, speech_data, frontend):
+    """Tones of three frequencies and noise: chance is a quarter."""
+    from supernet.data.augment import plain_features
+    from supernet.evaluate import accuracy
+
+    split = speech_data.splits["train"]
+    features = plain_features(speech_data, split.rows, frontend)
+    for arch in (trained.space.largest(), trained.space.smallest()):
+        assert accuracy(trained.extract(arch), features, split.targets) >= 0.9
+
+
+def test_a_killed_run_resumes_and_ends_with_the_same_weights(
+    trained, speech_data, frontend, small_space, tmp_path, monkeypatch
+):
+    calls = 0
+    step = train_module.sandwich_step
+
+    def dies(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 8:
+            raise Killed
+        return step(*arguments)
+
+    make = lambda: Supernet(small_space, calibration_features(speech_data, frontend, 22))  # noqa: E731
+    monkeypatch.setattr(train_module, "sandwich_step", dies)
+    with pytest.raises(Killed):
+        train_supernet(make(), speech_data, frontend, RECIPE, tmp_path, progress=False)
+    resumed = train_supernet(make(), speech_data, frontend, RECIPE, tmp_path, progress=False)
+    assert torch.equal(weights(resumed), weights(trained))
+    assert calls > 8
+
+
+def test_a_folder_of_another_run_is_refused(speech_data, frontend, small_space, tmp_path):
+    once = dataclasses.replace(RECIPE, epochs=1)
+    train_supernet(Supernet(small_space), speech_data, frontend, once, tmp_path, progress=False)
+    with pytest.raises(InvalidCheckpoint, match="another recipe"):
+        train_supernet(Supernet(small_space), speech_data, frontend, RECIPE, tmp_path, progress=False)
+
+
+def test_a_broken_checkpoint_is_named(speech_data, frontend, small_space, tmp_path):
+    once = dataclasses.replace(RECIPE, epochs=1)
+    train_supernet(Supernet(small_space), speech_data, frontend, once, tmp_path, progress=False)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InvalidCheckpoint, match=r"checkpoint\.safetensors"):
+        train_supernet(Supernet(small_space), speech_data, frontend, once, tmp_path, progress=False)
+
+
+def test_the_learning_rate_rises_and_falls_to_zero():
+    rates = [learning_rate(RECIPE, done) for done in np.linspace(0, 1, 101)]
+    peak = int(np.argmax(rates))
+    assert peak == 10
+    assert rates[peak] == pytest.approx(RECIPE.learning_rate)
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert rates[-1] == pytest.approx(0)
+
+
+def test_features_have_mean_0_and_deviation_1_over_the_training_clips(speech_data, frontend):
+    samples = torch.from_numpy(speech_data.audio[speech_data.splits["train"].rows].astype(np.float32) / 32768)
+    values = frontend(samples)
+    torch.testing.assert_close(values.mean((0, 2)), torch.zeros(40), atol=1e-3, rtol=0)
+    torch.testing.assert_close(values.std((0, 2)), torch.ones(40), atol=1e-3, rtol=0)
+
+
+def test_wilsons_interval():
+    """Figures of Wilson's formula computed by hand for 1,755 of 1,800, and its limits."""
+    low, high = accuracy_interval(0.975, 1800)
+    assert (round(low, 4), round(high, 4)) == (0.9667, 0.9813)
+    assert accuracy_interval(1.0, 50)[1] == 1.0
+    assert accuracy_interval(0.0, 50)[0] == 0.0
+
+
+def test_a_supernet_comes_back_from_disk_the_same(trained, frontend, speech_data, tmp_path):
+    info = {"name": "tiny", "licence": "cc-by-4.0", "attribution": "", "training": {}}
+    save_supernet(tmp_path, trained, frontend, "words", speech_data.labels, info)
+    stored = load_supernet(tmp_path, "words")
+    x = torch.randn(4, 40, 100)
+    arch = trained.space.smallest()
+    assert stored.labels == speech_data.labels
+    assert stored.frontend == frontend
+    assert torch.equal(stored.supernet(x, arch), trained(x, arch))
+    trunk = tmp_path / "trunk.safetensors"
+    before = trunk.read_bytes()
+    trunk.write_bytes(before[:-4] + b"\0\0\0\1")
+    with pytest.raises(InvalidCheckpoint, match="trunk"):
+        load_supernet(tmp_path, "words")
+    trunk.write_bytes(before)
+    from supernet.errors import UnknownName
+
+    with pytest.raises(UnknownName, match="did you mean words"):
+        load_supernet(tmp_path, "word")
