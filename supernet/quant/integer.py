@@ -1,0 +1,205 @@
+"""The integer form of a network: the definition that every runtime must match, bit for bit.
+
+All of it is integers: from int8 features to int16 logits. With q the stored integers of a tensor, z its zero point and
+s its scale, a real value is s (q - z). A layer computes
+
+    acc = sum w (q - z_in) + bias                       int32; padding has q = z_in
+    out = clamp(z_out + (acc M + 2^(shift - 1)) >> shift)   M in [2^30, 2^31), 1 <= shift <= 62: rounded once, ties up
+
+with a multiplier and a shift for each output channel, and the lower clamp at z_out behind a ReLU. A residual sum
+rescales both inputs with two multipliers and one shift and rounds once; an average has 1 / N in its multiplier; logits
+are 16 bits at one common scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from supernet.elastic import convolve, execute
+from supernet.errors import InvalidModel
+from supernet.families import layers
+from supernet.space import Arch, LayerSpec
+
+__all__ = ["Activation", "IntegerLayer", "IntegerNetwork", "check_accumulators", "encode_multiplier", "requantise"]
+
+MAX_BIAS = 2**30
+MAX_ACCUMULATOR = 2**31 - 1
+EXACT_FLOAT32, EXACT_FLOAT64 = 2**24, 2**53
+
+
+@dataclass(frozen=True)
+class Activation:
+    """How a tensor's reals are stored: scale (real value of one step), zero point, bits. Signed."""
+
+    scale: float
+    zero_point: int
+    bits: int = 8
+
+    def __post_init__(self) -> None:
+        low, high = self.limits
+        if not (self.scale > 0 and np.isfinite(self.scale) and low <= self.zero_point <= high):
+            raise InvalidModel(f"scale {self.scale!r} and zero point {self.zero_point!r} are not possible")
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Least and largest stored integer."""
+        return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
+
+    @property
+    def reach(self) -> int:
+        """The largest absolute value of q - z."""
+        low, high = self.limits
+        return max(high - self.zero_point, self.zero_point - low)
+
+
+@dataclass(frozen=True)
+class IntegerLayer:
+    """The integers of one layer.
+
+    weight: of the layer's weight shape; bias: (channels,) int32; both None in sums and averages. multiplier: int32,
+    one a channel, two of a sum, one of an average. shift: uint8, one a channel, else one.
+    """
+
+    multiplier: np.ndarray
+    shift: np.ndarray
+    weight: np.ndarray | None = None
+    bias: np.ndarray | None = None
+
+
+def encode_multiplier(real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positive reals as M 2^-shift: int32 M in [2^30, 2^31) and uint8 shift.
+
+    Raises InvalidModel where a shift leaves 1 .. 62.
+    """
+    fraction, exponent = np.frexp(np.asarray(real, dtype=np.float64))
+    multiplier = np.floor(fraction * 2.0**31 + 0.5)
+    full = multiplier == 2.0**31
+    multiplier, exponent = np.where(full, 2.0**30, multiplier), exponent + full
+    shift = 31 - exponent
+    if not ((multiplier >= 2**30).all() and (shift >= 1).all() and (shift <= 62).all()):
+        raise InvalidModel(f"a multiplier of {np.min(real):g} to {np.max(real):g} has no 31-bit form")
+    return multiplier.astype(np.int32), shift.astype(np.uint8)
+
+
+def requantise(accumulator: Tensor, multiplier: Tensor, shift: Tensor) -> Tensor:
+    """(accumulator M + 2^(shift - 1)) >> shift, in 64 bits: rounded once, ties toward plus infinity."""
+    return (accumulator * multiplier + (1 << (shift - 1))) >> shift
+
+
+def check_accumulators(specs: tuple[LayerSpec, ...], tensors: dict, activations: dict) -> None:
+    """Raise InvalidModel, naming the layer, where some input could drive an accumulator out of 32 bits."""
+    for spec in specs:
+        if spec.has_weights:
+            tensor, reach = tensors[spec.name], activations[spec.inputs[0]].reach
+            bias = np.abs(tensor.bias.astype(np.int64))
+            weights = np.abs(tensor.weight.astype(np.int64)).reshape(len(bias), -1).sum(1)
+            worst = int((weights * reach + bias).max())
+        elif spec.kind == "pool":
+            worst = activations[spec.inputs[0]].reach * prod(spec.in_shape[1:])
+        else:
+            continue
+        if worst > MAX_ACCUMULATOR:
+            raise InvalidModel(f"layer {spec.name}: an accumulator can reach {worst:,}, more than {MAX_ACCUMULATOR:,}")
+
+
+class IntegerNetwork:
+    """A network of integers: features (batch, coefficients, frames) int8 -> logits (batch, classes) int16.
+
+    Its arithmetic is exact: convolutions run in floating point only where every partial sum fits the mantissa.
+    Raises InvalidModel where tensors do not fit the Arch or an accumulator could overflow.
+    """
+
+    def __init__(self, arch: Arch, tensors: dict[str, IntegerLayer], activations: dict[str, Activation]) -> None:
+        self.arch, self.specs = arch, layers(arch)
+        self.tensors, self.activations = tensors, activations
+        self._check()
+        check_accumulators(self.specs, tensors, activations)
+        self._ready = {spec.name: self._prepare(spec) for spec in self.specs if spec.kind != "input"}
+
+    def _check(self) -> None:
+        wanted = {spec.name for spec in self.specs}
+        if set(self.activations) != wanted or set(self.tensors) != wanted - {"input"}:
+            raise InvalidModel("the tensors of the package are not those of its architecture")
+        for spec in self.specs:
+            if self.activations[spec.name].bits != spec.activation_bits:
+                raise InvalidModel(f"layer {spec.name}: the package and its architecture differ in activation bits")
+            if spec.kind != "input":
+                _check_layer(spec, self.tensors[spec.name])
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(batch, coefficients, frames) int8 -> (batch, classes) int16."""
+        return self.run(features)[self.specs[-1].name].to(torch.int16)
+
+    @torch.no_grad()
+    def run(self, features: Tensor, keep: bool = False) -> dict[str, Tensor]:
+        """Stored integers of the last layer, or of all layers where `keep`, by layer name; int64."""
+        outputs = {}
+
+        def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+            values = self._run_layer(spec, inputs)
+            if keep or spec is self.specs[-1]:
+                outputs[spec.name] = values
+            return values
+
+        execute(self.specs, features.to(torch.int64), apply)
+        return outputs
+
+    def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        if spec.kind == "input":
+            return inputs[0]
+        ready = self._ready[spec.name]
+        offsets = [x - self.activations[name].zero_point for x, name in zip(inputs, spec.inputs, strict=True)]
+        if spec.kind == "add":
+            first, second = ready["multiplier"]
+            total = offsets[0] * first + offsets[1] * second
+            values = (total + (1 << (ready["shift"] - 1))) >> ready["shift"]
+        elif spec.kind == "pool":
+            values = requantise(offsets[0].sum((2, 3)), ready["multiplier"], ready["shift"])
+        else:
+            x = offsets[0].to(ready["weight"].dtype)
+            product = convolve(spec, x, ready["weight"]) if spec.kind == "conv" else F.linear(x, ready["weight"])
+            values = requantise(product.to(torch.int64) + ready["bias"], ready["multiplier"], ready["shift"])
+        output = self.activations[spec.name]
+        low, high = output.limits
+        return (values + output.zero_point).clamp(output.zero_point if spec.relu else low, high)
+
+    def _prepare(self, spec: LayerSpec) -> dict[str, Tensor]:
+        layer = self.tensors[spec.name]
+        ready = {name: torch.from_numpy(getattr(layer, name).astype(np.int64)) for name in ("multiplier", "shift")}
+        if spec.kind == "pool":
+            return ready
+        if spec.has_weights:
+            ready["bias"] = torch.from_numpy(layer.bias.astype(np.int64))
+            ready["weight"] = torch.from_numpy(layer.weight.astype(np.float64)).to(self._exact_type(spec))
+            if spec.kind == "conv":
+                ready.update({name: ready[name][:, None, None] for name in ("bias", "multiplier", "shift")})
+        return ready
+
+    def _exact_type(self, spec: LayerSpec) -> torch.dtype:
+        weights = np.abs(self.tensors[spec.name].weight.astype(np.int64)).reshape(spec.out_shape[0], -1).sum(1)
+        worst = int(weights.max()) * self.activations[spec.inputs[0]].reach
+        return torch.float32 if worst < EXACT_FLOAT32 else torch.float64
+
+
+def _check_layer(spec: LayerSpec, layer: IntegerLayer) -> None:
+    channels = spec.out_shape[0] if spec.has_weights else 1
+    shapes = {"multiplier": (2,) if spec.kind == "add" else (channels,), "shift": (channels,)}
+    types = {"multiplier": np.int32, "shift": np.uint8}
+    if spec.has_weights:
+        shapes.update(weight=spec.weight_shape, bias=(channels,))
+        types.update(bias=np.int32)
+    for name, shape in shapes.items():
+        array = getattr(layer, name)
+        if array is None or array.shape != shape or array.dtype != types.get(name, array.dtype):
+            raise InvalidModel(f"layer {spec.name}: {name} is not {shape}: the package does not fit its architecture")
+    low = 0 if spec.kind == "add" else 2**30
+    if (layer.multiplier < low).any() or not ((layer.shift >= 1) & (layer.shift <= 62)).all():
+        raise InvalidModel(f"layer {spec.name}: a multiplier or shift is out of range: the file was altered")
+    if layer.bias is not None and (np.abs(layer.bias.astype(np.int64)) > MAX_BIAS).any():
+        raise InvalidModel(f"layer {spec.name}: a bias leaves +-2^30; retrain it with larger norm scales")

@@ -1,0 +1,281 @@
+"""Quantisation: the integers against a slow reference in unbounded integers, and the fake network against them."""
+
+import copy
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supernet.elastic import Network, Supernet, recalibrate
+from supernet.errors import InvalidModel
+from supernet.families import layers, with_bits
+from supernet.frontend import dequantise_features, quantise_features
+from supernet.quant.fake import FakeQuantNetwork, fit_steps, lsq, measure_range, quantise_weight
+from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.quant.integer import (
+    Activation,
+    IntegerLayer,
+    IntegerNetwork,
+    check_accumulators,
+    encode_multiplier,
+    requantise,
+)
+from supernet.quant.packing import default_grid, grid_limit, pack, unpack
+from supernet.train import calibration_features, fit_frontend
+
+GRIDS = [(bits, grid) for grid, low, high in (("symmetric", 2, 8), ("odd", 1, 7)) for bits in range(low, high + 1)]
+
+
+def features(clips: int, seed: int = 0) -> torch.Tensor:
+    x = torch.randn(clips, 40, 100, generator=torch.Generator().manual_seed(seed))
+    return dequantise_features(quantise_features(x))
+
+
+def fake_network(space, seed: int, bits: int) -> FakeQuantNetwork:
+    arch = space.from_genes(space.sample(np.random.default_rng(seed)))[0]
+    network = recalibrate(Network(arch, seed), features(32))
+    with torch.no_grad():
+        for layer in network.layers.values():
+            if layer.gamma is not None:
+                layer.gamma.copy_(torch.randn(len(layer.gamma), generator=torch.Generator().manual_seed(seed)))
+                layer.beta.copy_(torch.randn(len(layer.beta), generator=torch.Generator().manual_seed(seed + 1)))
+    return FakeQuantNetwork(network, with_bits(arch, bits)).calibrate(features(32)).eval()
+
+
+@given(st.data(), st.sampled_from(GRIDS), st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_packing_gives_back_every_integer_in_the_fewest_bytes(data, kind, shape):
+    bits, grid = kind
+    limit = grid_limit(bits, grid)
+    size = int(np.prod(shape))
+    choices = range(-limit, limit + 1, 2) if grid == "odd" else range(-limit, limit + 1)
+    values = np.array(data.draw(st.lists(st.sampled_from(list(choices)), min_size=size, max_size=size))).reshape(shape)
+    packed = pack(values, bits, grid)
+    assert packed.nbytes == -(-size * bits // 8)
+    assert np.array_equal(unpack(packed, tuple(shape), bits, grid), values)
+
+
+def test_bits_are_packed_least_significant_first():
+    """3 bits, symmetric: 1, -1, 3 are 001, 111, 011; the second byte holds the last bit of the third."""
+    assert pack(np.array([1, -1, 3]), 3, "symmetric").tolist() == [0b11_111_001, 0b0]
+    assert pack(np.array([1, -1, 1, 1]), 1, "odd").tolist() == [0b1101]
+
+
+@pytest.mark.parametrize(("values", "bits", "grid"), [([8], 4, "symmetric"), ([-8], 4, "symmetric"), ([0], 2, "odd")])
+def test_weights_off_the_grid_are_refused(values, bits, grid):
+    with pytest.raises(InvalidModel, match="leave the"):
+        pack(np.array(values), bits, grid)
+
+
+def test_altered_bytes_are_refused():
+    with pytest.raises(InvalidModel, match="do not hold"):
+        unpack(np.zeros(3, np.uint8), (4,), 4, "symmetric")
+    with pytest.raises(InvalidModel, match="not zero"):
+        unpack(np.array([0x10, 0xF0], np.uint8), (3,), 4, "symmetric")
+    with pytest.raises(InvalidModel, match="below -7"):
+        unpack(np.array([0x08], np.uint8), (1,), 4, "symmetric")
+    for bits, grid in ((1, "symmetric"), (8, "odd"), (9, "symmetric"), (4, "even")):
+        with pytest.raises(InvalidModel, match="no grid"):
+            grid_limit(bits, grid)
+
+
+@given(st.floats(2.0**-31, 2.0**29))
+def test_a_multiplier_is_the_nearest_31_bit_one(real):
+    multiplier, shift = encode_multiplier(np.array([real]))
+    assert 2**30 <= int(multiplier[0]) < 2**31
+    stored = Fraction(int(multiplier[0])) / 2 ** int(shift[0])
+    assert abs(stored / Fraction(real) - 1) <= Fraction(1, 2**31)
+
+
+@pytest.mark.parametrize("real", [2.0**30, 2.0**-33, 0.0, float("nan")])
+def test_a_multiplier_without_a_31_bit_form_is_refused(real):
+    with pytest.raises(InvalidModel):
+        encode_multiplier(np.array([real]))
+
+
+@given(st.integers(-(2**31) + 1, 2**31 - 1), st.integers(2**30, 2**31 - 1), st.integers(1, 62))
+def test_requantising_rounds_once_with_ties_up(accumulator, multiplier, shift):
+    got = int(requantise(*(torch.tensor(value) for value in (accumulator, multiplier, shift))))
+    exact = Fraction(accumulator * multiplier, 2**shift)
+    assert got == (exact + Fraction(1, 2)).__floor__() == reference.requantise(accumulator, multiplier, shift)
+
+
+@pytest.mark.parametrize("bits", [8, 4, 3, 2, 1])
+def test_every_integer_of_every_layer_is_the_references(small_space, bits):
+    """With norms of both signs, so that channels are flipped."""
+    for seed in range(2):
+        integers = fake_network(small_space, 10 * bits + seed, bits).to_integer()
+        x = quantise_features(4 * features(2, seed=5))[
+            :, : integers.arch.features.coefficients, :: 100 // integers.arch.frames
+        ]
+        outputs = integers.run(x, keep=True)
+        for clip in range(2):
+            expected = reference.integer_network(integers, x[clip].numpy())
+            for name, values in expected.items():
+                assert np.array_equal(outputs[name][clip].numpy(), values.astype(np.int64)), name
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2, 1])
+def test_the_fake_network_computes_what_the_integers_do(small_space, bits):
+    """In nearly all clips every logit is the same; where float32 rounds a near tie the other way, a step apart."""
+    fake = fake_network(small_space, bits, bits)
+    integers = fake.to_integer()
+    x = features(16, seed=2)
+    with torch.no_grad():
+        logits = fake(x) / fake.activations["classifier"].scale
+    steps = (logits - integers(quantise_features(x))).abs().round()
+    assert (steps <= 1).all(1).float().mean() >= 15 / 16
+    assert steps.max() <= 0.01 * 2**15
+
+
+def test_activations_with_floating_point_exactness_at_the_extremes():
+    """A linear layer at the largest weights and inputs, just under and over what float32 holds exactly."""
+    for inputs in (518, 519):
+        spec_sum = inputs * 127 * 255
+        weight = torch.full((1, inputs), 127.0)
+        x = torch.full((1, inputs), 255.0)
+        exact = torch.nn.functional.linear(x.double(), weight.double())
+        assert int(exact) == spec_sum
+        assert (spec_sum < 2**24) == (inputs == 518)
+        if spec_sum < 2**24:
+            assert int(torch.nn.functional.linear(x, weight)) == spec_sum
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(GRIDS))
+def test_quantised_weights_are_the_nearest_on_the_grid(seed, kind):
+    bits, grid = kind
+    rng = np.random.default_rng(seed)
+    weight, step = torch.from_numpy(rng.normal(size=(3, 2, 1, 4))).float(), torch.tensor([0.1, 0.5, 2.0])
+    limit = grid_limit(bits, grid)
+    points = np.arange(-limit, limit + 1, 2 if grid == "odd" else 1)
+    unit = step.numpy() / (2 if grid == "odd" else 1)
+    chosen = quantise_weight(weight, step, bits, grid).numpy()
+    distance = np.abs(weight.numpy()[..., None] - unit[:, None, None, None, None] * points)
+    error = np.abs(weight.numpy() - unit[:, None, None, None] * chosen)
+    assert np.isin(chosen, points).all()
+    np.testing.assert_allclose(error, distance.min(-1), atol=1e-6)
+
+
+@pytest.mark.parametrize(("bits", "grid"), [(4, "symmetric"), (8, "symmetric"), (2, "odd"), (1, "odd")])
+def test_lsq_has_the_published_gradients(bits, grid):
+    """d/ds = round(w/s) - w/s inside the range, -Qn or Qp outside, over sqrt(N Qp); d/dw = 1 inside, 0 outside."""
+    step = torch.tensor([0.3], dtype=torch.float64, requires_grad=True)
+    weight = torch.tensor([[0.07, -0.4, 0.62, 50.0, -50.0]], dtype=torch.float64, requires_grad=True)
+    lsq(weight, step, bits, grid).sum().backward()
+    positive = 2 ** (bits - 1) - (1 if grid == "symmetric" else 0.5)
+    offset = 0.0 if grid == "symmetric" else 0.5
+    expected, passed = 0.0, []
+    for value in weight[0].tolist():
+        ratio = value / 0.3
+        if abs(ratio) > positive:
+            expected += np.sign(ratio) * positive
+            passed.append(0.0)
+        else:
+            expected += np.floor(ratio - offset + 0.5) + offset - ratio
+            passed.append(1.0)
+    assert float(step.grad) == pytest.approx(expected / np.sqrt(5 * positive))
+    assert weight.grad[0].tolist() == passed
+
+
+@pytest.mark.parametrize(("bits", "grid"), GRIDS)
+def test_fitted_steps_are_about_the_best(bits, grid):
+    weight = torch.randn(4, 64, generator=torch.Generator().manual_seed(bits))
+    error = lambda step: float((lsq(weight, step, bits, grid) - weight).square().sum())  # noqa: E731
+    fitted = fit_steps(weight, bits, grid)
+    assert all(error(fitted) <= 1.05 * error(fitted * factor) for factor in (0.5, 0.7, 1.4, 2.0))
+
+
+@given(st.floats(0.01, 100), st.floats(-3, 3), st.sampled_from([2, 4, 8]))
+def test_a_measured_range_holds_zero_exactly(spread, shift, bits):
+    x = torch.randn(500, generator=torch.Generator().manual_seed(1)) * spread + shift
+    activation = measure_range(x, bits, relu=False)
+    low, high = activation.limits
+    assert low <= activation.zero_point <= high
+    assert measure_range(x.relu(), bits, relu=True).zero_point == low
+
+
+def test_a_channel_without_gain_becomes_its_constant(small_space):
+    fake = fake_network(small_space, 3, 8)
+    with torch.no_grad():
+        fake.layers["head"].gamma[1], fake.layers["head"].beta[1] = 0.0, 0.8
+    integers = fake.calibrate(features(32)).to_integer()
+    values = integers.run(quantise_features(features(2)), keep=True)["head"]
+    activation = integers.activations["head"]
+    assert ((values[:, 1] - activation.zero_point) * activation.scale - 0.8).abs().max() <= activation.scale / 2
+
+
+def test_a_constant_channel_has_no_place_on_the_odd_grid(small_space):
+    fake = fake_network(small_space, 3, 2)
+    with torch.no_grad():
+        fake.layers["head"].gamma[1], fake.layers["head"].beta[1] = 0.0, 0.8
+    with pytest.raises(InvalidModel, match="layer head: channel 1 is a constant"):
+        fake.calibrate(features(32)).to_integer()
+
+
+def test_an_accumulator_that_could_overflow_is_refused_by_name(small_space):
+    integers = fake_network(small_space, 0, 8).to_integer()
+    tensors = dict(integers.tensors)
+    stem = copy.deepcopy(tensors["stem"])
+    stem.bias[0] = 2**30
+    tensors["stem"] = stem
+    IntegerNetwork(integers.arch, tensors, integers.activations)
+    stem.bias[0] += 1
+    with pytest.raises(InvalidModel, match=r"layer stem: a bias leaves"):
+        IntegerNetwork(integers.arch, tensors, integers.activations)
+    wide = IntegerLayer(stem.multiplier, stem.shift, np.full(stem.weight.shape, 2**22), np.zeros_like(stem.bias))
+    with pytest.raises(InvalidModel, match="layer stem: an accumulator can reach"):
+        check_accumulators(layers(integers.arch)[:2], {"stem": wide}, integers.activations)
+
+
+@pytest.mark.parametrize("change", ["missing", "shape", "dtype", "multiplier", "shift", "bits"])
+def test_tensors_that_do_not_fit_are_refused(small_space, change):
+    integers = fake_network(small_space, 0, 4).to_integer()
+    tensors, activations = copy.deepcopy(integers.tensors), dict(integers.activations)
+    head = tensors["head"]
+    if change == "missing":
+        del tensors["head"]
+    elif change == "shape":
+        tensors["head"] = IntegerLayer(head.multiplier[:-1], head.shift, head.weight, head.bias)
+    elif change == "dtype":
+        tensors["head"] = IntegerLayer(head.multiplier, head.shift, head.weight, head.bias.astype(np.int64))
+    elif change == "multiplier":
+        head.multiplier[0] = 5
+    elif change == "shift":
+        head.shift[0] = 63
+    else:
+        activations["head"] = Activation(0.1, 0, 7)
+    with pytest.raises(InvalidModel):
+        IntegerNetwork(integers.arch, tensors, activations)
+
+
+def test_bits_must_be_those_of_the_network(small_space):
+    network = recalibrate(Network(small_space.smallest()), features(4))
+    with pytest.raises(InvalidModel, match="with_bits"):
+        FakeQuantNetwork(network, small_space.smallest())
+    with pytest.raises(InvalidModel, match="with_bits"):
+        FakeQuantNetwork(network, with_bits(small_space.largest(), 4))
+
+
+def test_fine_tuning_learns_and_resumes(speech_data, small_space, tmp_path):
+    """A run that has ended gives the same integers when it is asked for again."""
+    frontend = fit_frontend(speech_data, 1)
+    calibration = calibration_features(speech_data, frontend, 22)
+    supernet = Supernet(small_space, calibration).eval()
+    arch = small_space.largest()
+    recipe = QuantRecipe(epochs=3, batch=8, learning_rate=5e-3)
+
+    def run(folder):
+        slice_, bits = supernet.extract(arch), with_bits(arch, 4)
+        return quantise(slice_, bits, slice_, speech_data, frontend, calibration, recipe, folder, progress=False)
+
+    whole = run(tmp_path / "whole")
+    again = run(tmp_path / "whole")
+    x = quantise_features(features(8))
+    assert torch.equal(whole.to_integer()(x), again.to_integer()(x))
+    assert not torch.equal(whole.layers["stem"].weight, supernet.extract(arch).layers["stem"].weight)
+    restarted = FakeQuantNetwork(whole.to_float(), with_bits(arch, 8)).calibrate(calibration)
+    assert restarted.arch.without_bits() == arch
+    assert default_grid(4) == "symmetric"
