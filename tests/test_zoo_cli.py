@@ -1,0 +1,152 @@
+"""The command line as a user meets it: output, one-line errors, exit statuses, and what it loads."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import zoo
+from zoo.cli import main
+
+CLIPS = Path(zoo.__file__).parent / "clips"
+STOP = str(CLIPS / "stop.wav")
+
+
+def earshot(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", "import sys; from zoo.cli import main; sys.exit(main())", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def test_get_answers_from_a_bare_process_without_torch():
+    code = (
+        "import sys; from zoo.cli import main; status = main(sys.argv[1:]);"
+        "sys.exit(status or 100 * any(m in sys.modules for m in ('torch', 'pandas', 'sklearn')))"
+    )
+    query = ["get", "--task", "kws", "--max-ops", "20e6", "--bits", "4", "--format", "json"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *query], capture_output=True, text=True, env={"PATH": os.defpath}
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["bits"] == 4
+    assert answer["macs"] <= 20e6
+    assert (Path(answer["path"]) / "model.safetensors").is_file()
+
+
+def test_text_and_python_say_the_same(capsys):
+    assert main(["get", "--task", "kws", "--max-ops", "1M", "--bits", "8"]) == 0
+    model = zoo.get(task="kws", max_ops=1e6, bits=8)
+    output = capsys.readouterr().out
+    assert output.startswith(str(model))
+    assert str(model.path) in output
+
+
+def test_list_shows_every_model_best_first(capsys):
+    assert main(["list", "--task", "kws", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == [entry.name for entry in zoo.find(task="kws")]
+    assert main(["list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(rows) + 1
+
+
+@pytest.mark.parametrize("form", ["task", "name", "folder"])
+def test_run_takes_a_task_a_name_or_a_folder(form, capsys):
+    model = zoo.get(task="kws")
+    assert main(["run", {"task": "kws", "name": model.name, "folder": str(model.path)}[form], STOP, "--top", "2"]) == 0
+    path, answers = capsys.readouterr().out.strip().split("\t")
+    assert path == STOP
+    assert answers.startswith("stop ")
+    assert len(answers.split()) == 4
+
+
+def test_run_gives_json(capsys):
+    assert main(["run", "kws", STOP, str(CLIPS / "left.wav"), "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["answers"][0]["label"] for row in rows] == ["stop", "left"]
+
+
+@pytest.fixture
+def bad_files(tmp_path):
+    (tmp_path / "text.wav").write_text("this is no sound\n")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "cut.wav").write_bytes(Path(STOP).read_bytes()[:20])
+    soundfile.write(tmp_path / "8k.wav", np.zeros((8000, 2)), 8000)
+    soundfile.write(tmp_path / "nan.wav", np.full(16_000, np.nan), 16_000, subtype="FLOAT")
+    soundfile.write(tmp_path / "long.wav", np.zeros(80_000), 16_000)
+    model = zoo.get(task="kws", bits=4)
+    for name in ("truncated", "altered"):
+        folder = shutil.copytree(model.path, tmp_path / name)
+        data = (folder / "model.safetensors").read_bytes()
+        changed = data[:-99] if name == "truncated" else data[:-1] + bytes([data[-1] ^ 255])
+        (folder / "model.safetensors").write_bytes(changed)
+    (tmp_path / "nothing").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["run", "kws", "{}/missing.wav"], 1, "no such file"),
+        (["run", "kws", "{}/text.wav"], 1, "not a readable audio file"),
+        (["run", "kws", "{}/empty.wav"], 1, "the file is empty"),
+        (["run", "kws", "{}/cut.wav"], 1, "not a readable audio file"),
+        (["run", "kws", "{}/8k.wav"], 1, "8000 Hz holds no sound above 4000 Hz"),
+        (["run", "kws", "{}/nan.wav"], 1, "not numbers"),
+        (["run", "kws", "{}/long.wav"], 1, "5.00 s is too long"),
+        (["run", "kws", "{}"], 1, "no such file"),
+        (["run", "{}/truncated", STOP], 1, "truncated or altered"),
+        (["run", "{}/altered", STOP], 1, "truncated or altered"),
+        (["run", "{}/nothing", STOP], 1, "not a model package"),
+        (["run", "kwz", STOP], 1, "no model 'kwz'"),
+        (["run", "kws", STOP, "--top", "0"], 2, "top = 0"),
+        (["get", "--task", "kwz"], 1, "did you mean kws"),
+        (["get", "--max-ops", "-5"], 2, "max_ops = -5"),
+        (["get", "--max-ops=nan"], 2, "max_ops = nan"),
+        (["get", "--max-flash", "10 parsecs"], 2, "max_flash = 10 parsecs"),
+        (["get", "--bits", "9"], 2, "bits = 9"),
+        (["get", "--min-accuracy", "95"], 2, "min_accuracy = 95"),
+        (["get", "--task", "kws", "--max-ops", "10"], 1, "max_ops binds"),
+        (["get", "--hub", "{}/nothing"], 2, "index.json"),
+    ],
+)
+def test_bad_input_is_one_line_with_what_to_do(bad_files, capsys, arguments, status, said):
+    before = sorted(bad_files.rglob("*"))
+    assert main([argument.format(bad_files) for argument in arguments]) == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("earshot: ")
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert sorted(bad_files.rglob("*")) == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["get", "--bits", "four"], ["run"], ["get", "--max"]])
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: earshot" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["get", "list", "run"])
+def test_help_teaches_by_example(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"earshot {command} " in capsys.readouterr().out.split("usage:")[1].split("options:")[0]
+
+
+def test_a_reader_that_stops_early_gives_no_traceback():
+    done = subprocess.run(
+        f"{sys.executable} -c 'from zoo.cli import main; main()' list | true",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr

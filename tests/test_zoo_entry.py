@@ -1,0 +1,135 @@
+"""Choosing among models: against a filter written from the words of the documentation, and errors that help."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.entry import Entry, choose, constraints, is_safe_name
+from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
+from zoo.units import count, share, size
+
+
+def entry(name: str, **changes) -> Entry:
+    values = {
+        "name": name, "task": "kws", "family": "temporal", "bits": 8, "activation_bits": 8, "macs": 1000, "params": 100,
+        "frontend_macs": 10, "weight_bytes": 100, "flash_bytes": 100, "validation": 0.9, "test": 0.9,
+        "licence": "cc-by-4.0", "config_sha256": "0" * 64,
+    }  # fmt: skip
+    return Entry(**{**values, **changes})
+
+
+ENTRIES = st.lists(
+    st.builds(
+        entry,
+        st.integers(0, 10**6).map(lambda number: f"m{number}"),
+        bits=st.sampled_from([1, 4, 8]),
+        macs=st.integers(1, 50),
+        flash_bytes=st.integers(1, 50),
+        validation=st.sampled_from([0.1, 0.5, 0.9]),
+    ),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda item: item.name,
+)
+
+
+@given(
+    ENTRIES,
+    st.none() | st.integers(1, 50),
+    st.none() | st.integers(1, 50),
+    st.none() | st.sampled_from([1, 4, 8]),
+    st.none() | st.sampled_from([0.1, 0.5, 0.95]),
+)
+def test_the_answer_is_the_best_that_meets_everything(entries, max_ops, max_flash, bits, min_accuracy):
+    wanted = constraints(max_ops=max_ops, max_flash=max_flash, bits=bits, min_accuracy=min_accuracy)
+    meets = [
+        item
+        for item in entries
+        if (max_ops is None or item.macs <= max_ops)
+        and (max_flash is None or item.flash_bytes <= max_flash)
+        and (bits is None or item.bits == bits)
+        and (min_accuracy is None or item.validation >= min_accuracy)
+    ]
+    if not meets:
+        with pytest.raises(NoModelFits) as caught:
+            choose(entries, "kws", wanted)
+        binding = next(item for item in wanted if item.name == caught.value.constraint)
+        assert not binding.meets(caught.value.nearest)
+        assert caught.value.nearest in entries
+        return
+    found = choose(entries, "kws", wanted)
+    assert sorted(item.name for item in found) == sorted(item.name for item in meets)
+    best = max(item.validation for item in meets)
+    cheapest = min(item.macs for item in meets if item.validation == best)
+    assert (found[0].validation, found[0].macs) == (best, cheapest)
+
+
+def test_ties_are_broken_the_same_way_in_any_order():
+    items = [entry("b"), entry("a"), entry("c")]
+    assert [item.name for item in choose(items, None, [])] == ["a", "b", "c"]
+    assert [item.name for item in choose(items[::-1], None, [])] == ["a", "b", "c"]
+
+
+def test_what_binds_and_the_nearest_are_named():
+    items = [entry("small", macs=300, bits=8), entry("large", macs=5000, bits=4)]
+    with pytest.raises(
+        NoModelFits, match=r"max_ops binds; the nearest is small with 300; ask for max_ops=300"
+    ) as caught:
+        choose(items, "kws", constraints(max_ops=100, bits=8))
+    assert (caught.value.constraint, caught.value.limit, caught.value.nearest.name) == ("max_ops", 100, "small")
+    with pytest.raises(NoModelFits, match="bits binds"):
+        choose(items, "kws", constraints(bits=2))
+    with pytest.raises(NoModelFits, match="min_accuracy binds"):
+        choose(items, "kws", constraints(min_accuracy=0.99))
+
+
+def test_an_unknown_task_and_an_empty_hub_are_named():
+    with pytest.raises(UnknownName, match="did you mean kws"):
+        choose([entry("a")], "kwz", [])
+    with pytest.raises(UnknownName, match="no models"):
+        choose([], None, [])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"max_ops": -1}, {"max_ops": 0}, {"max_ops": "lots"}, {"max_ops": float("nan")}, {"max_ops": float("inf")},
+        {"max_ops": True}, {"max_ops": "20 parsecs"}, {"max_macs": "-5M"}, {"max_flash": "0kB"}, {"max_flash": []},
+        {"bits": 0}, {"bits": 9}, {"bits": 4.5}, {"bits": "4"}, {"min_accuracy": 95}, {"min_accuracy": -0.1},
+        {"max_params": ""},
+    ],
+)  # fmt: skip
+def test_a_constraint_that_cannot_be_meant_is_named(query):
+    name = next(iter(query))
+    with pytest.raises(InvalidQuery, match=rf"^{name} = "):
+        constraints(**query)
+
+
+def test_quantities_as_people_type_them():
+    assert count("x", "20e6") == count("x", "20M") == count("x", 20e6) == count("x", "20_000k") == 20e6
+    assert size("x", "64kB") == 64_000
+    assert size("x", "64KiB") == size("x", "65536 B") == 65_536
+    assert share("x", "95.5%") == pytest.approx(0.955)
+    assert share("x", 0) == 0
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a" * 200, "a b", "a\n", None, "-x"])
+def test_names_that_could_leave_their_folder_are_not_safe(name):
+    assert not is_safe_name(name)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"name": "../x"}, {"macs": -1}, {"macs": 1.5}, {"validation": float("nan")}, {"task": 3}]
+)
+def test_an_entry_that_lies_about_its_types_is_refused(changes):
+    with pytest.raises(InvalidPackage):
+        dataclasses.replace(entry("a"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("licence", "forbidden"), [("cc-by-4.0", False), ("cc-by-nc-3.0", True), ("apache-2.0", False)]
+)
+def test_non_commercial_licences_are_known(licence, forbidden):
+    assert entry("a", licence=licence).non_commercial is forbidden

@@ -1,0 +1,206 @@
+"""Packages and hubs on disk: the same bytes from the same network, and nothing altered passes."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import zoo
+from supernet.files import read_json, write_bytes, write_json
+from supernet.frontend import Mfcc
+from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
+from zoo.hub import BUNDLED, Hub
+from zoo.pack import CARD, CONFIG, MODEL, VECTORS, read_config, read_tensors, sha256
+from zoo.publish import publish, write_package
+
+
+@pytest.fixture
+def copy(package, tmp_path):
+    return shutil.copytree(package, tmp_path / package.name)
+
+
+def reseal(folder, values: dict) -> None:
+    """Write a configuration with digests that fit the files, as someone with bad intent would."""
+    values["digests"] = {file: sha256((folder / file).read_bytes()) for file in (MODEL, VECTORS, CARD)}
+    write_json(folder / CONFIG, values)
+
+
+def test_a_package_gives_back_the_integers(package, integers):
+    tensors = read_tensors(read_config(package))
+    for name, layer in integers.tensors.items():
+        for part, array in tensors[name].items():
+            assert np.array_equal(array, getattr(layer, part)), (name, part)
+    model = zoo.Model.from_folder(package)
+    model.verify()
+    features = torch.randint(-128, 128, (3, 40, 100), dtype=torch.int8)
+    assert np.array_equal(model.logits(features.numpy()), integers(features).numpy())
+
+
+def test_the_same_network_gives_the_same_bytes(package, integers, package_info, tmp_path):
+    samples = zoo.pack.read_vectors(read_config(package))["samples"]
+    again = write_package(tmp_path, integers, Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40), samples, 4, package_info)
+    assert again.name == package.name
+    for file in package.iterdir():
+        assert (again / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_the_name_holds_the_digest_of_the_weights(package):
+    assert package.name.endswith(sha256((package / MODEL).read_bytes())[:8])
+
+
+@pytest.mark.parametrize("file", [MODEL, VECTORS])
+@pytest.mark.parametrize("change", ["truncated", "altered", "empty", "missing"])
+def test_a_changed_file_is_named(copy, file, change):
+    path = copy / file
+    data = path.read_bytes()
+    if change == "missing":
+        path.unlink()
+    else:
+        flipped = data[:-1] + bytes([data[-1] ^ 1])
+        write_bytes(path, {"truncated": data[:-10], "altered": flipped, "empty": b""}[change])
+    with pytest.raises(InvalidPackage, match=file.replace(".", r"\.")):
+        zoo.Model.from_folder(copy).verify()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda v: v.pop("labels"),
+        lambda v: v.update(labels=["a", "b"]),
+        lambda v: v.update(labels=["a", "b", "c", "d\n"]),
+        lambda v: v.update(labels=["a", "a", "c", "d"]),
+        lambda v: v.update(schema=99),
+        lambda v: v.update(name="../../x"),
+        lambda v: v.update(arch=3),
+        lambda v: v["arch"].update(stem=24),
+        lambda v: v["arch"].update(weight_bits=[]),
+        lambda v: v["arch"]["weight_bits"].pop(),
+        lambda v: v["arch"].update(classes=12),
+        lambda v: v["frontend"].update(fft=10**9),
+        lambda v: v["frontend"].update(kind="code"),
+        lambda v: v["quantization_config"].pop("tensors"),
+        lambda v: v["quantization_config"]["tensors"]["head"].update(scale=-1.0),
+        lambda v: v["quantization_config"]["tensors"]["head"].update(zero_point=10**6),
+        lambda v: v["quantization_config"]["tensors"].pop("head"),
+        lambda v: v["quantization_config"]["layers"]["head"].update(grid="odd"),
+        lambda v: v["costs"].pop("macs"),
+        lambda v: v["accuracy"]["test"].update(accuracy="high"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_refused(copy, change):
+    values = read_json(copy / CONFIG)
+    change(values)
+    reseal(copy, values)
+    with pytest.raises(InvalidPackage):
+        _use(copy)
+
+
+def _use(folder) -> None:
+    model = zoo.Model.from_folder(folder)
+    model.features(np.zeros((1, 16000), np.float32))
+    model.verify()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(1, 255), seal=st.booleans())
+def test_no_altered_byte_of_the_weights_gives_another_error_or_a_traceback(package, tmp_path, place, value, seal):
+    """Even with digests made to fit: a clear refusal, or integers of the right shape."""
+    folder = tmp_path / "altered"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(package, folder)
+    data = bytearray((folder / MODEL).read_bytes())
+    data[int(place * len(data))] ^= value
+    write_bytes(folder / MODEL, bytes(data))
+    if seal:
+        reseal(folder, read_json(folder / CONFIG))
+    try:
+        logits = zoo.Model.from_folder(folder).logits(np.zeros((1, 40, 100), np.int8))
+    except InvalidPackage:
+        return
+    assert seal
+    assert logits.shape == (1, 4)
+
+
+def test_a_hub_lists_what_is_published_and_refuses_what_is_altered(package, tmp_path):
+    hub = publish(package, tmp_path / "hub")
+    assert [entry.name for entry in hub.entries] == [package.name]
+    model = zoo.get(task="tones", bits=4, hub=tmp_path / "hub")
+    model.verify()
+    assert zoo.get(name=package.name, hub=str(tmp_path / "hub")).name == package.name
+    with pytest.raises(UnknownName, match="did you mean"):
+        zoo.get(name=package.name + "x", hub=tmp_path / "hub")
+    config = tmp_path / "hub" / "models" / package.name / CONFIG
+    write_bytes(config, config.read_bytes().replace(b"Knows tones", b"Knows words"))
+    with pytest.raises(InvalidPackage, match="index"):
+        zoo.get(task="tones", hub=tmp_path / "hub")
+
+
+def test_publishing_a_broken_package_leaves_the_hub_as_it_was(package, copy, tmp_path):
+    hub = tmp_path / "hub"
+    publish(package, hub)
+    before = (hub / "index.json").read_bytes()
+    (copy / MODEL).write_bytes(b"")
+    with pytest.raises(InvalidPackage):
+        publish(copy, hub)
+    assert (hub / "index.json").read_bytes() == before
+    assert [path.name for path in (hub / "models").iterdir()] == [package.name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"schema": 2, "models": []}', '{"schema": 1, "models": [{"name": "x"}]}', "\x00", "[" * 10**5],
+)
+def test_an_index_that_cannot_be_read_is_named(tmp_path, text):
+    (tmp_path / "index.json").write_text(text)
+    with pytest.raises(InvalidPackage, match=r"index\.json"):
+        zoo.find(hub=tmp_path)
+
+
+def test_an_index_that_lists_a_name_twice_is_refused(package, tmp_path):
+    publish(package, tmp_path)
+    values = read_json(tmp_path / "index.json")
+    values["models"] *= 2
+    (tmp_path / "index.json").write_text(json.dumps(values))
+    with pytest.raises(InvalidPackage, match="twice"):
+        zoo.find(hub=tmp_path)
+
+
+@pytest.mark.parametrize("address", ["/nowhere", "hf://owner/name"])
+def test_a_hub_that_cannot_be_read_is_named(address):
+    with pytest.raises(InvalidQuery, match=address):
+        zoo.find(hub=address)
+
+
+def test_the_bundled_hub_is_whole():
+    """Every package verifies, and the index is the one that its packages give."""
+    hub = Hub()
+    budgets = {(round(entry.macs / 1e6, 1), entry.bits) for entry in hub.entries}
+    assert len({macs for macs, _ in budgets}) >= 5
+    for bits in (4, 8):
+        macs = sorted(entry.macs for entry in hub.entries if entry.bits == bits)
+        assert macs[0] <= 0.3e6
+        assert macs[-1] <= 20e6
+        assert len(macs) >= 5
+    for entry in hub.entries:
+        model = zoo.get(name=entry.name)
+        model.verify()
+        assert model._config.entry(entry.config_sha256) == entry
+        assert entry.licence == "cc-by-4.0"
+
+
+def test_the_bundled_index_is_the_one_of_its_packages(tmp_path):
+    copy = shutil.copytree(BUNDLED, tmp_path / "hub")
+    before = (copy / "index.json").read_bytes()
+    assert Hub.rebuild(copy).entries == Hub().entries
+    assert (copy / "index.json").read_bytes() == before
+
+
+def test_only_errors_of_the_zoo_come_out_of_a_folder_of_anything(tmp_path):
+    for content in (b"", b"{}", b"\xff\xfe", b'{"schema": 1}'):
+        (tmp_path / CONFIG).write_bytes(content)
+        with pytest.raises(EarshotError):
+            zoo.Model.from_folder(tmp_path)

@@ -1,0 +1,68 @@
+"""The zoo: tiny audio models, asked by constraint.
+
+>>> import zoo
+>>> model = zoo.get(task="kws", max_ops=20e6, bits=4)
+>>> model("zoo/clips/stop.wav")[0]["label"]
+'stop'
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from zoo.entry import Entry, choose, constraints
+from zoo.errors import EarshotError, NoModelFits
+from zoo.hub import Hub
+from zoo.run import Model
+
+__all__ = ["EarshotError", "Entry", "Hub", "Model", "NoModelFits", "find", "get"]
+
+log = logging.getLogger(__name__)
+
+
+def find(task: str | None = None, *, hub: str | Path | None = None, **wanted) -> list[Entry]:
+    """All models that meet the constraints of `get`, best first. Raises as `get` does."""
+    return choose(Hub(hub).entries, task, constraints(**wanted))
+
+
+def get(
+    task: str | None = None,
+    *,
+    name: str | None = None,
+    max_ops: float | str | None = None,
+    max_macs: float | str | None = None,
+    max_params: float | str | None = None,
+    max_flash: float | str | None = None,
+    bits: int | None = None,
+    min_accuracy: float | str | None = None,
+    family: str | None = None,
+    hub: str | Path | None = None,
+) -> Model:
+    """The best model that meets all constraints: highest validation accuracy, then fewest MACs.
+
+    task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as
+    20e6 or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
+    bits: of the weights in inner layers. min_accuracy: on validation, such as 0.955 or "95.5%". family: of networks.
+    hub: folder of a hub; the bundled one by default.
+
+    Says in a warning of the log when the licence is non-commercial; `print(model)` says which words it knows.
+
+    Raises NoModelFits, which names the constraint that binds and the nearest model; UnknownName for a task or name
+    that is not there; InvalidQuery for a constraint that cannot be meant.
+    """
+    place = Hub(hub)
+    wanted = constraints(
+        max_ops=max_ops,
+        max_macs=max_macs,
+        max_params=max_params,
+        max_flash=max_flash,
+        bits=bits,
+        min_accuracy=min_accuracy,
+        family=family,
+    )
+    candidates = place.entries if name is None else [place.entry(name)]
+    entry = choose(candidates, task, wanted)[0]
+    if entry.non_commercial:
+        log.warning("%s: licence %s does not allow commercial use", entry.name, entry.licence)
+    return Model(place.config(entry), entry)

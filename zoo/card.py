@@ -1,0 +1,109 @@
+"""Model cards: a package's `README.md` as the Hugging Face Hub understands it, made from its `config.json`."""
+
+from __future__ import annotations
+
+from supernet.cost import layer_costs
+from supernet.space import Arch
+
+__all__ = ["card"]
+
+
+def card(values: dict) -> str:
+    """The text of a card. values: a package's `config.json`, digests not needed."""
+    arch = Arch.from_dict(values["arch"])
+    costs, accuracy = values["costs"], values["accuracy"]
+    weights, activations = (values["quantization_config"][key]["num_bits"] for key in ("weights", "activations"))
+    return "\n".join(
+        [
+            _metadata(values),
+            f"# {values['name']}",
+            "",
+            f"A {values['task']} model of family `{arch.family}` with {weights}-bit weights and {activations}-bit "
+            "activations, in integers only: the same answer, bit for bit, wherever it runs.",
+            "",
+            "```python",
+            "import zoo",
+            f'model = zoo.get(name="{values["name"]}")',
+            'model("clip.wav")',
+            "```",
+            "",
+            "## What it knows",
+            "",
+            ", ".join(f"`{label}`" for label in values["labels"]) + ".",
+            "",
+            *[f"{note}\n" for note in values["notes"]],
+            "## Accuracy",
+            "",
+            f"Of the integer package, on {values['dataset']['name']} ({values['dataset']['version']}). "
+            "The zoo ranks by validation; test is shown so that choosing does not tune on it.",
+            "",
+            "| split | accuracy | 95 % interval | clips |",
+            "| --- | --- | --- | --- |",
+            *[_accuracy_row(split, accuracy[split]) for split in ("validation", "test")],
+            "",
+            "## Costs of one answer",
+            "",
+            "| figure | value |",
+            "| --- | --- |",
+            f'| multiply-accumulates (MACs, "ops") | {costs["macs"]:,} |',
+            f"| front end, beside them | {costs['frontend_macs']:,} |",
+            f"| parameters | {costs['params']:,} |",
+            f"| weights as packed | {costs['weight_bytes']:,} bytes |",
+            f"| runtime | {_runtime(costs)} |",
+            "",
+            "| layer | kind | MACs | parameters | bytes |",
+            "| --- | --- | --- | --- | --- |",
+            *[f"| {c.name} | {c.kind} | {c.macs:,} | {c.params:,} | {c.weight_bytes:,} |" for c in layer_costs(arch)],
+            "",
+            "## How it was made",
+            "",
+            *[f"- {line}" for line in values["training"]["summary"]],
+            "",
+            "## Use and limits",
+            "",
+            *[f"- {line}" for line in values["limits"]],
+            "",
+            "## Licence and attribution",
+            "",
+            f"{values['licence']}. {values['attribution']}.",
+            "",
+        ]
+    )
+
+
+def _metadata(values: dict) -> str:
+    """The card's YAML header."""
+    name, dataset = values["name"], values["dataset"]
+    results = [
+        line
+        for split in ("validation", "test")
+        for line in (
+            "  - task: {type: audio-classification}",
+            f"    dataset: {{name: {dataset['name']}, type: {dataset['id']}, split: {split}}}",
+            f"    metrics: [{{type: accuracy, value: {values['accuracy'][split]['accuracy']:.4f}}}]",
+        )
+    ]
+    lines = [
+        "---",
+        f"license: {values['licence']}",
+        "library_name: earshot",
+        "pipeline_tag: audio-classification",
+        f"datasets: [{dataset['id']}]",
+        f"tags: [{values['task']}, tinyml, quantized, once-for-all]",
+        "model-index:",
+        f"- name: {name}",
+        "  results:",
+        *results,
+        "---",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _accuracy_row(split: str, figures: dict) -> str:
+    low, high = figures["interval"]
+    return f"| {split} | {figures['accuracy']:.2%} | {low:.2%} to {high:.2%} | {figures['clips']:,} |"
+
+
+def _runtime(costs: dict) -> str:
+    return f"{costs['runtime_bytes']:,} bytes" if costs["runtime_bytes"] else "not measured yet, counted as 0 bytes"

@@ -1,0 +1,145 @@
+"""The command `earshot`. Data on standard output, messages on standard error; exit status 0, 1 (a clear reason) or 2
+(usage)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import zoo
+from supernet.errors import EarshotError
+from zoo.errors import InvalidQuery
+
+__all__ = ["main"]
+
+GET_HELP = """\
+Look up the best model that meets all constraints, and print where it lies with its figures.
+
+  earshot get --task kws --max-ops 20e6 --bits 4
+  earshot get --task kws --max-flash 16kB
+  earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
+"""
+RUN_HELP = """\
+Run a model on recordings and print labels with scores, best first.
+
+  earshot run kws zoo/clips/stop.wav            the best model of a task
+  earshot run NAME clip.wav other.flac          a model of the hub by its name
+  earshot run ./my-model clip.wav --top 3       a package in a folder
+"""
+LIST_HELP = """\
+List all models that meet the constraints, best first.
+
+  earshot list --task kws
+  earshot list --max-flash 32kB --bits 8 --format json
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+        sys.stdout.flush()
+    except EarshotError as error:
+        print(f"earshot: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InvalidQuery) else 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("earshot: interrupted", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="earshot", description="Tiny audio models, asked by constraint.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, text, summary in (
+        ("get", _get, GET_HELP, "which model, its figures, where it lies"),
+        ("list", _list, LIST_HELP, "all models that meet the constraints"),
+    ):
+        sub = _command(commands, name, command, text, summary)
+        _add_query(sub)
+    sub = _command(commands, "run", _run, RUN_HELP, "labels of recordings")
+    sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
+    sub.add_argument("files", metavar="FILE", nargs="+", help="recordings: WAV, FLAC, Ogg, Opus or MP3")
+    sub.add_argument("--top", type=int, default=1, help="how many labels a recording (default: %(default)s)")
+    sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
+    sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+    return parser
+
+
+def _command(commands, name: str, command, text: str, summary: str) -> argparse.ArgumentParser:
+    sub = commands.add_parser(
+        name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    sub.add_argument("--format", choices=("text", "json"), default="text", help="of the output (default: %(default)s)")
+    sub.set_defaults(command=command)
+    return sub
+
+
+def _add_query(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--task", help="what the model is for, such as kws")
+    sub.add_argument("--max-ops", help="most multiply-accumulates (MACs) of one answer, such as 20e6 or 20M")
+    sub.add_argument("--max-macs", help="the same limit by its clear name")
+    sub.add_argument("--max-params", help="most parameters, such as 100k")
+    sub.add_argument("--max-flash", help="most flash for weights and runtime, such as 64kB or 64KiB")
+    sub.add_argument("--bits", type=int, help="bits of the weights in inner layers")
+    sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
+    sub.add_argument("--family", help="family of networks, such as temporal")
+    sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+
+
+QUERY = ("task", "max_ops", "max_macs", "max_params", "max_flash", "bits", "min_accuracy", "family", "hub")
+
+
+def _query(options: argparse.Namespace) -> dict:
+    return {name: getattr(options, name) for name in QUERY}
+
+
+def _get(options: argparse.Namespace) -> None:
+    model = zoo.get(**_query(options))
+    if options.format == "json":
+        extra = {"path": str(model.path), "labels": model.labels, "notes": model.notes}
+        print(json.dumps({**model.entry.to_dict(), **extra}, indent=1))
+    else:
+        print(f"{model}\n  path {model.path}")
+
+
+def _list(options: argparse.Namespace) -> None:
+    entries = zoo.find(**_query(options))
+    if options.format == "json":
+        print(json.dumps([entry.to_dict() for entry in entries], indent=1))
+        return
+    width = max(len(entry.name) for entry in entries)
+    print(f"{'name':{width}}  {'task':6} bits {'MACs':>12} {'flash bytes':>12} validation   test  licence")
+    for entry in entries:
+        print(
+            f"{entry.name:{width}}  {entry.task:6} {entry.bits:4} {entry.macs:12,} {entry.flash_bytes:12,} "
+            f"{entry.validation:10.2%} {entry.test:6.2%}  {entry.licence}"
+        )
+
+
+def _find_model(name: str, hub: str | None) -> zoo.Model:
+    """A model by the folder of its package, by its name, or the best of a task."""
+    if Path(name).is_dir():
+        return zoo.Model.from_folder(name)
+    if name in {entry.task for entry in zoo.Hub(hub).entries}:
+        return zoo.get(task=name, hub=hub)
+    return zoo.get(name=name, hub=hub)
+
+
+def _run(options: argparse.Namespace) -> None:
+    model = _find_model(options.model, options.hub)
+    answers = [model(file, top=options.top, resample=options.resample) for file in options.files]
+    if options.format == "json":
+        rows = [{"file": file, "answers": answer} for file, answer in zip(options.files, answers, strict=True)]
+        print(json.dumps(rows, indent=1))
+        return
+    for file, answer in zip(options.files, answers, strict=True):
+        print(file, "  ".join(f"{item['label']} {item['score']:.3f}" for item in answer), sep="\t")

@@ -1,0 +1,94 @@
+"""Hubs: a folder of packages with an index. No torch here.
+
+HUB/index.json           what a look-up reads
+HUB/models/NAME/         packages (see zoo.pack)
+HUB/supernets/NAME/      supernets (see supernet.store)
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from supernet.errors import EarshotError, UnknownName, nearest_names
+from supernet.files import read_json, write_json
+from zoo.entry import Entry
+from zoo.errors import InvalidPackage, InvalidQuery
+from zoo.pack import CONFIG, FILES, Config, read_config, sha256
+
+__all__ = ["BUNDLED", "Hub"]
+
+BUNDLED = Path(__file__).parent / "hub"
+"""The hub that is installed with the package."""
+
+INDEX, INDEX_SCHEMA = "index.json", 1
+
+
+class Hub:
+    """A hub in a folder; without an address, the bundled one.
+
+    Raises InvalidQuery for an address that is not a folder with an index.
+    """
+
+    def __init__(self, address: str | Path | None = None) -> None:
+        if str(address or "").startswith("hf://"):
+            raise InvalidQuery(f"hub {address}: this version reads hubs in folders; download it and give the folder")
+        self.folder = BUNDLED if address is None else Path(address)
+        if not (self.folder / INDEX).is_file():
+            raise InvalidQuery(
+                f"hub {self.folder}: no {INDEX} there; give the folder of a hub, or none for the bundled"
+            )
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What the index lists. Raises InvalidPackage for an index that cannot be read."""
+        status = (self.folder / INDEX).stat()
+        return _read_index(self.folder / INDEX, status.st_mtime_ns, status.st_size)
+
+    def entry(self, name: str) -> Entry:
+        """The model of exactly that name. Raises UnknownName."""
+        by_name = {entry.name: entry for entry in self.entries}
+        if name not in by_name:
+            raise UnknownName(f"no model {name!r} in hub {self.folder}: {nearest_names(name, by_name)}")
+        return by_name[name]
+
+    def path(self, entry: Entry) -> Path:
+        """The folder of a model's package."""
+        return self.folder / "models" / entry.name
+
+    def config(self, entry: Entry) -> Config:
+        """The model's checked configuration. Raises InvalidPackage."""
+        return read_config(self.path(entry), entry.config_sha256)
+
+    @staticmethod
+    def rebuild(folder: str | Path) -> Hub:
+        """Write the index of a hub anew from its packages alone, each checked against its digests."""
+        folder = Path(folder)
+        entries = []
+        for package in sorted((folder / "models").iterdir()):
+            config = read_config(package)
+            if config.name != package.name:
+                raise InvalidPackage(f"{package}: holds the model {config.name}; name the folder so")
+            for file in FILES:
+                path = package / file
+                if not path.is_file() or sha256(path.read_bytes()) != config.values["digests"][file]:
+                    raise InvalidPackage(f"{path}: missing or altered; publish the model again")
+            entries.append(config.entry(sha256((package / CONFIG).read_bytes())).to_dict())
+        write_json(folder / INDEX, {"schema": INDEX_SCHEMA, "models": entries})
+        return Hub(folder)
+
+
+@lru_cache(maxsize=8)
+def _read_index(path: Path, mtime_ns: int, size: int) -> tuple[Entry, ...]:
+    try:
+        values = read_json(path)
+        if values["schema"] != INDEX_SCHEMA:
+            raise InvalidPackage(f"written with schema {values['schema']!r}; this version reads {INDEX_SCHEMA}")
+        entries = tuple(Entry.from_dict(model) for model in values["models"])
+    except (KeyError, TypeError) as error:
+        raise InvalidPackage(f"{path}: {error} is missing; rebuild the index") from None
+    except EarshotError as error:
+        raise InvalidPackage(f"{path}: {error}") from None
+    if len({entry.name for entry in entries}) != len(entries):
+        raise InvalidPackage(f"{path}: lists a name twice; rebuild the index")
+    return entries

@@ -1,0 +1,169 @@
+"""Running a model of the zoo. torch is loaded when the model is first called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supernet.errors import EarshotError
+from zoo.entry import Entry
+from zoo.errors import InvalidAudio, InvalidPackage, InvalidQuery
+from zoo.pack import Config, read_config, read_tensors, read_vectors
+
+__all__ = ["Model"]
+
+MAX_CHANNELS = 8
+
+
+class Model:
+    """A model of the zoo: figures at once, answers when called.
+
+    >>> import zoo
+    >>> model = zoo.get(task="kws", max_ops=20e6, bits=4)
+    >>> model("zoo/clips/stop.wav")[0]["label"]
+    'stop'
+
+    Attributes: name, task, labels, licence, attribution, notes, path, arch, entry (all figures of the index).
+    """
+
+    def __init__(self, config: Config, entry: Entry) -> None:
+        values = config.values
+        self._config = config
+        self.entry, self.path, self.arch = entry, config.folder, config.arch
+        self.name, self.task, self.labels = config.name, values["task"], config.labels
+        self.licence, self.attribution = values["licence"], values["attribution"]
+        self.notes: tuple[str, ...] = tuple(values["notes"])
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> Model:
+        """The model of a package in a folder. Raises InvalidPackage."""
+        config = read_config(folder)
+        return cls(config, config.entry(""))
+
+    def __repr__(self) -> str:
+        figures = self.entry
+        lines = [
+            f"{self.name}: {self.task}, {figures.bits}-bit weights, {figures.activation_bits}-bit activations",
+            f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash",
+            f"  accuracy {figures.validation:.2%} validation, {figures.test:.2%} test; licence {self.licence}",
+            f"  knows {', '.join(self.labels)}",
+        ]
+        return "\n".join(lines + [f"  {note}" for note in self.notes])
+
+    def __call__(
+        self,
+        audio: str | Path | np.ndarray | Mapping | Sequence,
+        sampling_rate: int | None = None,
+        *,
+        top: int | None = None,
+        resample: bool = False,
+    ) -> list:
+        """Labels of a clip with scores, best first: [{"label": ..., "score": ...}, ...]; a list of these for a batch.
+
+        audio: a path, samples (samples,) or (samples, up to 8 channels) with their `sampling_rate` in Hz,
+        {"array": samples, "sampling_rate": rate}, or a batch: a list of these, or an array (clips, samples).
+        top: how many labels to give. resample: accept recordings of a lower rate than the model's.
+        Raises InvalidAudio, naming the clip, for one that cannot be read or used.
+        """
+        if top is not None and (not isinstance(top, int) or top < 1):
+            raise InvalidQuery(f"top = {top!r} is not possible: give a whole number of labels, such as 3")
+        single = not self._is_batch(audio)
+        clips = [audio] if single else list(audio)
+        if not clips:
+            return []
+        samples = np.stack([self._samples(clip, sampling_rate, resample) for clip in clips])
+        scores = self.scores(self.features(samples))
+        answers = [self._answer(row)[:top] for row in scores]
+        return answers[0] if single else answers
+
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""
+        import torch
+
+        from supernet.frontend import quantise_features
+
+        return quantise_features(self._frontend(torch.from_numpy(samples))).numpy()
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Exact integers: features (clips, coefficients, frames) int8 -> logits (clips, classes) int16."""
+        import torch
+
+        return self._network(torch.from_numpy(np.ascontiguousarray(features))).numpy()
+
+    def scores(self, features: np.ndarray) -> np.ndarray:
+        """Probabilities (clips, classes) for quantised features."""
+        values = self.logits(features) * self._network.activations["classifier"].scale
+        exponentials = np.exp(values - values.max(1, keepdims=True))
+        return exponentials / exponentials.sum(1, keepdims=True)
+
+    def verify(self) -> None:
+        """Run the package's test vectors; raises InvalidPackage unless every integer comes out."""
+        vectors = read_vectors(self._config)
+        if not np.array_equal(self.logits(vectors["features"]), vectors["logits"]):
+            raise InvalidPackage(
+                f"{self.path}: the test vectors give other integers; take the model from its source again"
+            )
+
+    def _answer(self, scores: np.ndarray) -> list[dict]:
+        order = np.argsort(-scores, kind="stable")
+        return [{"label": self.labels[index], "score": float(scores[index])} for index in order]
+
+    @staticmethod
+    def _is_batch(audio: Any) -> bool:
+        if isinstance(audio, np.ndarray):
+            return audio.ndim == 2 and audio.shape[1] > MAX_CHANNELS
+        return isinstance(audio, Sequence) and not isinstance(audio, str)
+
+    def _samples(self, clip: Any, sampling_rate: int | None, resample: bool) -> np.ndarray:
+        """One clip at the model's rate and length: (samples,) float32, zeros after its end."""
+        from supernet.data.audio import prepare_samples, read_audio
+
+        rate, length = self._frontend.sampling_rate, self._length
+        least = None if resample else rate
+        if isinstance(clip, (str, Path)):
+            samples = read_audio(clip, rate, length / rate, least)
+            name = str(clip)
+        else:
+            name = "clip"
+            if isinstance(clip, Mapping):
+                clip, sampling_rate = clip.get("array"), clip.get("sampling_rate")
+            if sampling_rate is None:
+                raise InvalidAudio(f"samples without their rate; give sampling_rate, such as sampling_rate={rate}")
+            samples = prepare_samples(np.asarray(clip), sampling_rate, rate, name, least)
+        if len(samples) > length * 1.01:
+            raise InvalidAudio(
+                f"{name}: {len(samples) / rate:.2f} s is too long: the limit is {length / rate:g} s; cut it"
+            )
+        return np.pad(samples[:length], (0, max(0, length - len(samples))))
+
+    @cached_property
+    def _frontend(self):
+        from supernet.frontend import Mfcc
+
+        try:
+            return Mfcc.from_dict(self._config.values["frontend"])
+        except (KeyError, EarshotError) as error:
+            raise InvalidPackage(f"{self.path}: the front end: {error}") from None
+
+    @property
+    def _length(self) -> int:
+        return self.arch.frames * self._frontend.step
+
+    @cached_property
+    def _network(self):
+        from supernet.quant.integer import Activation, IntegerLayer, IntegerNetwork
+
+        tensors = {name: IntegerLayer(**arrays) for name, arrays in read_tensors(self._config).items()}
+        try:
+            stored = self._config.values["quantization_config"]["tensors"]
+            activations = {
+                name: Activation(value["scale"], value["zero_point"], value["num_bits"])
+                for name, value in stored.items()
+            }
+            return IntegerNetwork(self.arch, tensors, activations)
+        except (KeyError, TypeError, AttributeError, EarshotError) as error:
+            raise InvalidPackage(f"{self.path}: {error}; take the model from its source again") from None
