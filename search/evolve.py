@@ -87,7 +87,8 @@ class Evolution:
     def repair(self, genes: Genes) -> Genes:
         """Lower random genes, one a round, of each candidate over the limit until it fits."""
         genes = genes.copy()
-        while len(over := np.flatnonzero(self.cost(genes) > self.limit)):
+        over = np.arange(len(genes))
+        while len(over := over[self.cost(genes[over]) > self.limit]):
             part = genes[over]
             target = np.broadcast_to(self.smallest, part.shape)
             differs = part != target
@@ -99,12 +100,22 @@ class Evolution:
 
     def _propose(self, count: int) -> Genes:
         if not len(self.scores):
-            return self.space.sample(self.rng, count)
+            return self._spread(count)
         best = self.genes[np.argsort(-self.scores, kind="stable")[: max(2, int(self.parents * self.population))]]
         first, second = (best[self.rng.integers(len(best), size=count)] for _ in range(2))
         crossed = self.space.crossover(first, second, self.rng)
         use_crossover = self.rng.random(count) < 0.5
         return self.space.mutate(np.where(use_crossover[:, None], crossed, first), self.rng, self.mutation)
+
+    def _spread(self, count: int) -> Genes:
+        """Networks across the range of costs, from the largest, which is repaired, to one drawn uniformly.
+
+        Each takes a smaller share of its genes from the largest; drawn uniformly alone, all would lie close together.
+        """
+        largest = self.space.to_genes([self.space.largest()])
+        sampled = self.space.sample(self.rng, count)
+        take = self.rng.random(sampled.shape) < np.linspace(1, 0, count)[:, None]
+        return self.space.canonical(np.where(take, largest, sampled))
 
 
 def evolve(
@@ -126,6 +137,8 @@ def evolve(
     repaired where they are over the limit. The same seed gives the same result.
     Raises InfeasibleBudget where even the smallest network is over the limit.
     """
+    if evaluations < 1 or population < 1:
+        raise ValueError(f"evaluations = {evaluations} and population = {population} must both be at least 1")
     evolution = Evolution(
         space, cost, limit, np.random.default_rng(seed), population, constraint=constraint, seeds=seeds
     )

@@ -92,3 +92,28 @@ def test_a_budget_below_the_smallest_network_is_named():
     assert caught.value.smallest == 95_584
     assert caught.value.nearest == WIDE.smallest()
     assert caught.value.constraint == "max_macs"
+
+
+def test_searching_a_supernet_by_measured_accuracy(speech_data, small_space):
+    """The winner's score is the accuracy of the network that extracting it gives."""
+    from search.accuracy import measured_accuracy
+    from supernet.data.augment import plain_features
+    from supernet.elastic import Supernet
+    from supernet.evaluate import accuracy
+    from supernet.train import calibration_features, fit_frontend
+
+    frontend = fit_frontend(speech_data, 1)
+    supernet = Supernet(small_space, calibration_features(speech_data, frontend, 22)).eval()
+    split = speech_data.splits["train"]
+    features = plain_features(speech_data, split.rows, frontend)
+    evaluate = measured_accuracy(supernet, features, split.targets)
+    found = evolve(small_space, evaluate, cost(small_space), 0.3e6, evaluations=20, population=8, progress=False)
+    assert accuracy(supernet.extract(found.arch), features, split.targets) == found.score == found.scores.max()
+
+
+def test_a_search_starts_across_the_whole_range_of_costs():
+    """The largest network is among the first where it fits; where it does not, some come close to the limit."""
+    first = Evolution(WIDE, cost(WIDE), 20e6, np.random.default_rng(0)).ask()
+    assert WIDE.largest() in WIDE.from_genes(first)
+    tight = space_macs(WIDE, Evolution(WIDE, cost(WIDE), 1e6, np.random.default_rng(0)).ask())
+    assert tight.max() > 0.8e6
