@@ -6,7 +6,8 @@ EarshotError
  |- InvalidAudio       a recording that cannot be read or used
  |- InvalidData        a data set whose layout or content cannot be used
  |- InvalidCheckpoint  a run or a supernet on disk that cannot be used
- |- InvalidModel       a network that has no valid integer form
+ |- InvalidModel       a network or front end that has no valid form
+ |- Diverged           a training run whose loss is no longer a number
  `- InfeasibleBudget   no network of the space meets a constraint
 
 `zoo.errors` adds those of the zoo. Every message says what is wrong, with name and value, and what to do next.
@@ -18,6 +19,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "Diverged",
     "EarshotError",
     "InfeasibleBudget",
     "InvalidArch",
@@ -55,7 +57,11 @@ class InvalidCheckpoint(EarshotError, ValueError):
 
 
 class InvalidModel(EarshotError, ValueError):
-    """A network that has no valid integer form."""
+    """A network or front end that has no valid form."""
+
+
+class Diverged(EarshotError, ArithmeticError):
+    """A training run whose loss is no longer a number."""
 
 
 class InfeasibleBudget(EarshotError, ValueError):

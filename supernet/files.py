@@ -13,12 +13,13 @@ import safetensors
 import safetensors.numpy
 
 from supernet.errors import InvalidCheckpoint
-from supernet.space import canonical_json
+from supernet.space import canonical_json, digest
 
 __all__ = ["load_tensors", "read_json", "save_tensors", "tensors_to_bytes", "write_bytes", "write_json"]
 
 METADATA_KEY = "earshot"
-MAX_JSON_BYTES = 256_000_000
+MAX_JSON_BYTES, MAX_TENSOR_BYTES = 256_000_000, 1_000_000_000
+READ_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, safetensors.SafetensorError)
 
 
 def write_bytes(path: str | Path, data: bytes) -> Path:
@@ -52,11 +53,9 @@ def read_json(path: str | Path) -> Any:
             raise InvalidCheckpoint(f"{path}: larger than {MAX_JSON_BYTES:,} bytes; this is not a file of Earshot")
         return json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise InvalidCheckpoint(
-            f"{path}: no such file; the folder is incomplete, take it from its source again"
-        ) from None
+        raise InvalidCheckpoint(f"{path}: no such file; the folder is incomplete") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidCheckpoint(f"{path}: not readable JSON ({error}); take it from its source again") from None
+        raise InvalidCheckpoint(f"{path}: not readable JSON ({error})") from None
 
 
 def tensors_to_bytes(tensors: dict[str, np.ndarray], metadata: Any) -> bytes:
@@ -70,18 +69,24 @@ def save_tensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: Any
     return write_bytes(path, tensors_to_bytes(tensors, metadata))
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], Any]:
-    """Arrays and metadata of a safetensors file. Raises InvalidCheckpoint, naming the file."""
+def load_tensors(path: str | Path, sha256: str | None = None) -> tuple[dict[str, np.ndarray], Any]:
+    """Arrays and metadata of a safetensors file, read once.
+
+    sha256: the digest that its bytes must have. Raises InvalidCheckpoint, naming the file.
+    """
     path = Path(path)
     try:
-        with safetensors.safe_open(path, "numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a mapping)
+        if path.stat().st_size > MAX_TENSOR_BYTES:
+            raise InvalidCheckpoint(f"{path}: larger than {MAX_TENSOR_BYTES:,} bytes; this is not a file of Earshot")
+        data = path.read_bytes()
+        if sha256 is not None and digest(data) != sha256:
+            raise InvalidCheckpoint(f"{path}: truncated or altered (its digest differs)")
+        arrays = safetensors.numpy.load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        return arrays, json.loads(header.get("__metadata__", {}).get(METADATA_KEY, "null"))
     except FileNotFoundError:
-        raise InvalidCheckpoint(
-            f"{path}: no such file; the folder is incomplete, take it from its source again"
-        ) from None
-    except (OSError, ValueError, TypeError, KeyError, safetensors.SafetensorError) as error:
-        raise InvalidCheckpoint(
-            f"{path}: not a readable safetensors file ({error}); take it from its source again"
-        ) from None
+        raise InvalidCheckpoint(f"{path}: no such file; the folder is incomplete") from None
+    except InvalidCheckpoint:
+        raise
+    except READ_ERRORS as error:
+        raise InvalidCheckpoint(f"{path}: not readable safetensors ({error})") from None

@@ -23,7 +23,6 @@ from supernet.space import Space, digest
 __all__ = ["StoredSupernet", "load_supernet", "save_supernet"]
 
 SCHEMA = 1
-HEAD = "classifier"
 ZERO = 128
 
 
@@ -43,7 +42,8 @@ def save_supernet(
     """Write a supernet with its calibration features. info: name, training, licence, attribution and the like."""
     folder = Path(folder)
     weights = {name: value.detach().numpy() for name, value in supernet.network.state_dict().items()}
-    head = {name: weights.pop(name) for name in list(weights) if name.startswith(f"layers.{HEAD}.")}
+    last = supernet.network.specs[-1].name
+    head = {name: weights.pop(name) for name in list(weights) if name.startswith(f"layers.{last}.")}
     stored = (quantise_features(supernet.calibration).numpy().astype(np.int16) + ZERO).astype(np.uint8)
     files = {
         "trunk.safetensors": weights,
@@ -93,7 +93,4 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
 
 
 def _load(folder: Path, name: str, config: dict) -> dict[str, np.ndarray]:
-    path = folder / name
-    if not path.is_file() or digest(path.read_bytes()) != config["digests"][name]:
-        raise InvalidCheckpoint(f"{path}: missing, truncated or altered; take the supernet from its source again")
-    return load_tensors(path)[0]
+    return load_tensors(folder / name, config["digests"][name])[0]

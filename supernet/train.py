@@ -11,6 +11,7 @@ because all randomness is keyed by seed and epoch.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import sys
 import time
@@ -27,11 +28,11 @@ from tqdm import tqdm
 from supernet.data.augment import Augmentation, augmented_features, plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
-from supernet.errors import InvalidCheckpoint
+from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
 from supernet.evaluate import accuracy
 from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc
-from supernet.space import Arch, Space, canonical_json
+from supernet.space import Arch, Space, canonical_json, digest
 
 __all__ = [
     "PROGRESSIVE_SHRINKING",
@@ -43,6 +44,7 @@ __all__ = [
     "fit_frontend",
     "learning_rate",
     "train_supernet",
+    "weights_digest",
 ]
 
 
@@ -130,7 +132,7 @@ def train_supernet(
             for name, arch in ends.items()
         }
 
-    return fit(supernet, data, frontend, recipe, run, space.to_dict(), step, measure, progress)
+    return fit(supernet, data, frontend, recipe, run, {"space": space.to_dict()}, step, measure, progress)
 
 
 def sandwich(space: Space, recipe: SupernetRecipe, done: float, rng: np.random.Generator) -> list[Arch]:
@@ -170,13 +172,23 @@ def fit(
     """Train the parameters of `module`, or go on where the run in folder `run` stopped; returns it evaluating.
 
     step: from features, targets, the share of the run that is done and a generator, add up gradients and give the
-    loss. measure: figures after each epoch. identity: what the folder must hold a run of, beside the recipe. The
-    folder keeps `recipe.json`, `checkpoint.safetensors` and `log.json` (a row each epoch).
-    Raises InvalidCheckpoint where it holds another run.
+    loss. measure: figures after each epoch. identity: what else fixes the run, beside recipe, data, front end and
+    the weights that it starts from. The folder keeps `recipe.json` (all of these), `checkpoint.safetensors` and
+    `log.json` (a row each epoch). Raises InvalidCheckpoint where it holds another run, InvalidData for too few clips,
+    Diverged where the loss is no longer a number.
     """
     run, optimiser = Path(run), _optimiser(module, recipe)
-    rows = _resume(run, module, optimiser, {"recipe": dataclasses.asdict(recipe), "space": identity})
     steps = len(data.epoch(np.random.default_rng(0))) // recipe.batch
+    if not steps:
+        raise InvalidData(f"fewer training clips than a batch of {recipe.batch}; make the batch smaller")
+    whole = {
+        "recipe": dataclasses.asdict(recipe),
+        "start": weights_digest(module),
+        "data": data.digest,
+        "frontend": frontend.to_dict(),
+        **identity,
+    }
+    rows = _resume(run, module, optimiser, whole)
     total, done = recipe.epochs * steps, len(rows) * steps
     with tqdm(total=total, initial=done, desc=run.name, unit=" steps", disable=not progress, mininterval=1) as bar:
         for epoch in range(len(rows), recipe.epochs):
@@ -188,6 +200,8 @@ def fit(
                 rate = learning_rate(recipe, share)
                 optimiser.zero_grad()
                 losses.append(float(step(x, targets, share, rng)))
+                if not math.isfinite(losses[-1]):
+                    raise Diverged(f"{run}: the loss is {losses[-1]} in epoch {epoch}; lower the learning rate")
                 _descend(module, optimiser, recipe, rate)
                 bar.set_postfix(epoch=epoch, loss=f"{losses[-1]:.3f}", lr=f"{rate:.2g}", refresh=False)
                 bar.update()
@@ -219,10 +233,15 @@ def _descend(module: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe
     optimiser.step()
 
 
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 of all parameters."""
+    return digest(b"".join(parameter.detach().numpy().tobytes() for parameter in module.parameters()))
+
+
 def _optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW that decays weights, and leaves norms, biases and steps alone."""
     decayed = [parameter for parameter in module.parameters() if parameter.ndim > 1]
-    free = [parameter for parameter in module.parameters() if parameter.ndim == 1]
+    free = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
@@ -239,13 +258,23 @@ def _checkpoint(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, 
 
 def _resume(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, identity: dict) -> list[dict]:
     """Load the run's state, if it has one, and return its log."""
+    identity = json.loads(canonical_json(identity))
     if not (run / "recipe.json").is_file():
         write_json(run / "recipe.json", identity)
-    if canonical_json(read_json(run / "recipe.json")) != canonical_json(identity):
-        raise InvalidCheckpoint(f"{run}: holds a run of another recipe or network; name another folder or delete it")
-    if not (run / "checkpoint.safetensors").is_file():
+    stored = read_json(run / "recipe.json")
+    if stored != identity:
+        differs = [key for key in sorted({*stored, *identity}) if stored.get(key) != identity.get(key)]
+        raise InvalidCheckpoint(
+            f"{run}: holds another run ({', '.join(differs)} differ); name another folder or delete it"
+        )
+    path = run / "checkpoint.safetensors"
+    if not path.is_file():
         return []
-    tensors, metadata = load_tensors(run / "checkpoint.safetensors")
+    tensors, metadata = load_tensors(path)
+    shapes = {name: tensor.shape for name, tensor in tensors.items() if name.startswith("weight:")}
+    if shapes != {f"weight:{name}": tuple(parameter.shape) for name, parameter in module.named_parameters()}:
+        raise InvalidCheckpoint(f"{path}: does not hold this network; delete the folder {run} to start again")
+    write_json(run / "log.json", metadata["log"])
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             parameter.copy_(torch.from_numpy(tensors[f"weight:{name}"]))

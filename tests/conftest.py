@@ -1,4 +1,4 @@
-"""Shared fixtures: a small space, a tiny data set in the official layout, and the bundled hub."""
+"""Shared fixtures: a small space, a tiny data set in the official layout, and a package of a random network."""
 
 from __future__ import annotations
 
@@ -105,4 +105,4 @@ def package(integers, package_info, tmp_path_factory):
 
     samples = np.stack([np.round(tone(f) * 32767).astype(np.int16) for f in (300, 600)])
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
-    return write_package(tmp_path_factory.mktemp("packages"), integers, frontend, samples, 4, package_info)
+    return write_package(tmp_path_factory.mktemp("packages"), integers, frontend, samples, package_info)

@@ -133,6 +133,21 @@ def test_a_clip_that_cannot_be_used_is_named_and_nothing_is_left(speech_folder, 
     assert not list((tmp_path / "cache" / "audio").iterdir())
 
 
+def test_features_are_computed_once(speech_data, monkeypatch):
+    rows = speech_data.splits["test"].rows
+    first = plain_features(speech_data, rows, FRONTEND)
+    monkeypatch.setattr(Mfcc, "__call__", None)
+    assert plain_features(speech_data, rows, FRONTEND).equal(first)
+    with pytest.raises(TypeError):
+        plain_features(speech_data, rows[::-1].copy(), FRONTEND)
+
+
+def test_the_digest_follows_the_clips_and_not_their_place(speech_data, speech_folder, tmp_path):
+    shutil.copytree(speech_folder, tmp_path / "moved")
+    assert load(tmp_path / "moved", KEYWORDS, tmp_path).digest == speech_data.digest
+    assert load(speech_folder, ("up", "cat"), tmp_path).digest != speech_data.digest
+
+
 def test_a_folder_in_another_layout_is_refused(speech_folder, tmp_path):
     with pytest.raises(InvalidData, match="no such folder"):
         load(tmp_path / "missing", KEYWORDS)
@@ -147,7 +162,9 @@ def test_a_folder_in_another_layout_is_refused(speech_folder, tmp_path):
 def test_stereo_is_averaged_and_integers_are_scaled(tmp_path):
     left, right = tone(300), tone(500)
     soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], 1), RATE, subtype="FLOAT")
-    np.testing.assert_allclose(read_audio(tmp_path / "stereo.wav"), (left + right) / 2, atol=1e-6)
+    samples, rate = read_audio(tmp_path / "stereo.wav")
+    assert samples.shape == (RATE, 2)
+    np.testing.assert_allclose(prepare_samples(samples, rate, RATE, "x"), (left + right) / 2, atol=1e-6)
     integers = np.array([-32768, 0, 16384], np.int16)
     assert prepare_samples(integers, RATE, RATE, "x").tolist() == [-1.0, 0.0, 0.5]
 
@@ -156,6 +173,10 @@ def test_stereo_is_averaged_and_integers_are_scaled(tmp_path):
     ("samples", "rate"),
     [
         (np.zeros(5, np.uint8), RATE),
+        (np.zeros(5, np.int64), RATE),
+        (np.zeros((2, 16_000)), RATE),
+        (np.full(5, 3e4), RATE),
+        (np.full(5, 1e300), RATE),
         (np.zeros((2, 2, 2)), RATE),
         (np.zeros(5), 0),
         (np.zeros(5), 1.5),

@@ -8,9 +8,10 @@ import torch
 
 from supernet import train as train_module
 from supernet.elastic import Supernet
-from supernet.errors import InvalidCheckpoint
+from supernet.errors import Diverged, InvalidCheckpoint, InvalidData, UnknownName
 from supernet.evaluate import accuracy_interval
 from supernet.families import space
+from supernet.files import read_json, write_json
 from supernet.store import load_supernet, save_supernet
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, learning_rate, sandwich, train_supernet
 
@@ -87,8 +88,33 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
 def test_a_folder_of_another_run_is_refused(speech_data, frontend, small_space, tmp_path):
     once = dataclasses.replace(RECIPE, epochs=1)
     train_supernet(Supernet(small_space), speech_data, frontend, once, tmp_path, progress=False)
-    with pytest.raises(InvalidCheckpoint, match="another recipe"):
-        train_supernet(Supernet(small_space), speech_data, frontend, RECIPE, tmp_path, progress=False)
+    other = dataclasses.replace(speech_data, digest="other")
+    for supernet, data, recipe, named in (
+        (Supernet(small_space), speech_data, RECIPE, "recipe"),
+        (Supernet(small_space, seed=5), speech_data, once, "start"),
+        (Supernet(small_space), other, once, "data"),
+    ):
+        with pytest.raises(InvalidCheckpoint, match=rf"another run \({named} differ\)"):
+            train_supernet(supernet, data, frontend, recipe, tmp_path, progress=False)
+
+
+def test_the_log_survives_a_kill_between_checkpoint_and_log(speech_data, frontend, small_space, tmp_path):
+    once = dataclasses.replace(RECIPE, epochs=2)
+    for _ in range(2):
+        train_supernet(Supernet(small_space), speech_data, frontend, once, tmp_path, progress=False)
+        assert len(read_json(tmp_path / "log.json")) == 2
+        write_json(tmp_path / "log.json", [])
+
+
+def test_too_few_clips_and_a_loss_that_is_no_number_are_named(
+    speech_data, frontend, small_space, tmp_path, monkeypatch
+):
+    wide = dataclasses.replace(RECIPE, batch=99)
+    with pytest.raises(InvalidData, match="batch of 99"):
+        train_supernet(Supernet(small_space), speech_data, frontend, wide, tmp_path / "a", progress=False)
+    monkeypatch.setattr(train_module, "sandwich_step", lambda *arguments: torch.tensor(float("nan")))
+    with pytest.raises(Diverged, match="lower the learning rate"):
+        train_supernet(Supernet(small_space), speech_data, frontend, RECIPE, tmp_path / "b", progress=False)
 
 
 def test_a_broken_checkpoint_is_named(speech_data, frontend, small_space, tmp_path):
@@ -140,7 +166,5 @@ def test_a_supernet_comes_back_from_disk_the_same(trained, frontend, speech_data
     with pytest.raises(InvalidCheckpoint, match="trunk"):
         load_supernet(tmp_path, "words")
     trunk.write_bytes(before)
-    from supernet.errors import UnknownName
-
     with pytest.raises(UnknownName, match="did you mean words"):
         load_supernet(tmp_path, "word")

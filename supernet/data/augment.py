@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.data.clips import ClipData, cut_noise
+from supernet.data.clips import ClipData, cut_noise, write_array
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.space import digest
 
 __all__ = ["Augmentation", "augmented_features", "plain_features"]
 
@@ -46,12 +47,19 @@ def augmented_features(
 
 
 def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc, batch: int = 256) -> Tensor:
-    """Quantised features of clips as they are: (rows, coefficients, frames) int8."""
-    parts = []
-    for first in range(0, len(rows), batch):
-        samples = torch.from_numpy(data.audio[rows[first : first + batch]].astype(np.float32) / 32768)
-        parts.append(quantise_features(frontend(samples)))
-    return torch.cat(parts)
+    """Quantised features of clips as they are, computed once and cached: (rows, coefficients, frames) int8."""
+    key = digest([data.digest, digest(rows.astype(np.int64).tobytes()), frontend.to_dict()])
+    path = data.cache / "features" / f"{key}.npy"
+    if not path.is_file():
+        frames = data.audio.shape[1] // frontend.step
+
+        def fill(features: np.ndarray) -> None:
+            for first in range(0, len(rows), batch):
+                samples = torch.from_numpy(data.audio[rows[first : first + batch]].astype(np.float32) / 32768)
+                features[first : first + batch] = quantise_features(frontend(samples)).numpy()
+
+        write_array(path, (len(rows), frontend.coefficients, frames), np.int8, fill)
+    return torch.from_numpy(np.load(path, allow_pickle=False))
 
 
 def _augmented_samples(data: ClipData, rows: np.ndarray, augmentation: Augmentation, rng: np.random.Generator):

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
-from supernet.constants import CACHE
-from supernet.data.audio import read_audio
+from supernet.data.audio import prepare_samples, read_audio
 from supernet.errors import InvalidAudio
 from supernet.space import digest
 
-__all__ = ["ClipData", "Source", "Split", "cut_noise", "decode_clips"]
+__all__ = ["ClipData", "Source", "Split", "cut_noise", "decode_clips", "write_array"]
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +42,8 @@ class ClipData:
     name: of the data set. labels: of the classes. audio: (rows, samples) int16, shorter clips padded with zeros.
     splits: `train`, `validation`, `test`. unknown: rows that training may draw for `unknown_class`. extra: how many
     unknown and how many silent clips an epoch draws. noise: training recordings, int16, at least one clip long.
-    licence, attribution: of the audio.
+    licence, attribution: of the audio. digest: of all that training sees, the same wherever the files lie. cache:
+    folder for what is made of the audio.
     """
 
     name: str
@@ -59,6 +58,8 @@ class ClipData:
     silence_class: int | None
     licence: str
     attribution: str
+    digest: str
+    cache: Path
 
     @property
     def clip_ms(self) -> int:
@@ -89,25 +90,31 @@ def cut_noise(noise: list[np.ndarray], rng: np.random.Generator, samples: int) -
     return (recording[first : first + samples] * rng.random()).astype(np.int16)
 
 
-def decode_clips(
-    root: Path, sources: Sequence[Source], sampling_rate: int, seconds: float, cache: str | Path | None
-) -> np.ndarray:
+def decode_clips(root: Path, sources: Sequence[Source], sampling_rate: int, seconds: float, cache: Path) -> np.ndarray:
     """Decode all clips into a file of the cache, or find them there: (clips, samples) int16, memory-mapped.
 
     The cache is keyed by names, sizes and times of the files. Raises InvalidAudio naming a file that cannot be used.
     """
     samples = int(sampling_rate * seconds)
-    folder = Path(cache or CACHE) / "audio"
-    path = folder / f"{_key(root, sources, sampling_rate, samples)}.npy"
+    path = cache / "audio" / f"{_key(root, sources, sampling_rate, samples)}.npy"
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            _decode_to(part, sources, sampling_rate, seconds, samples)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_array(
+            path, (len(sources), samples), np.int16, lambda audio: _decode(audio, sources, sampling_rate, seconds)
+        )
     return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def write_array(path: Path, shape: tuple[int, ...], dtype: type, fill) -> None:
+    """Write a .npy file whole or not at all: `fill` is given the memory-mapped array."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        array = np.lib.format.open_memmap(part, "w+", dtype, shape)
+        fill(array)
+        array.flush()
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _key(root: Path, sources: Sequence[Source], sampling_rate: int, samples: int) -> str:
@@ -120,27 +127,26 @@ def _key(root: Path, sources: Sequence[Source], sampling_rate: int, samples: int
     return digest([str(root.resolve()), sampling_rate, samples, [identity(source) for source in sources]])
 
 
-def _decode_to(part: Path, sources: Sequence[Source], sampling_rate: int, seconds: float, samples: int) -> None:
-    shape = (len(sources), samples)
-    audio = np.lib.format.open_memmap(part, "w+", np.int16, shape)
+def _decode(audio: np.ndarray, sources: Sequence[Source], sampling_rate: int, seconds: float) -> None:
+    """Fill the rows of `audio` in parallel."""
 
     def decode(source: Source) -> tuple[np.ndarray, int]:
         if isinstance(source, np.ndarray):
             return source, sampling_rate
-        clip = read_audio(source, sampling_rate, seconds)
-        return np.round(clip * 32768).clip(-32768, 32767).astype(np.int16), soundfile.info(source).samplerate
+        samples, rate = read_audio(source, seconds)
+        clip = prepare_samples(samples, rate, sampling_rate, str(source))
+        return np.round(clip * 32768).clip(-32768, 32767).astype(np.int16), rate
 
     resampled: dict[int, int] = {}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         decoded = tqdm(threads.map(decode, sources), "decoding clips", len(sources), unit=" clips", mininterval=1)
         try:
             for row, (clip, rate) in enumerate(decoded):
-                audio[row, : len(clip)] = clip[:samples]
+                audio[row, : len(clip)] = clip[: audio.shape[1]]
                 if rate != sampling_rate:
                     resampled[rate] = resampled.get(rate, 0) + 1
         except InvalidAudio:
             threads.shutdown(cancel_futures=True)
             raise
-    audio.flush()
     for rate, count in resampled.items():
         log.warning("resampled %d clips from %d Hz to %d Hz with torchaudio", count, rate, sampling_rate)

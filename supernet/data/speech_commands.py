@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from supernet.data.audio import EXTENSIONS, read_audio
+from supernet.constants import CACHE
+from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio
 from supernet.data.clips import ClipData, Source, Split, cut_noise, decode_clips
 from supernet.errors import InvalidData, nearest_names
+from supernet.space import digest
 
 __all__ = ["SILENCE", "UNKNOWN", "WORDS", "load"]
 
@@ -44,7 +46,7 @@ def load(root: str | Path, words: str | tuple[str, ...] = "kws", cache: str | Pa
     words: a name of WORDS, or the keywords themselves. cache: folder of decoded audio (default: constants.CACHE).
     Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
     """
-    root = Path(root)
+    root, cache = Path(root), Path(cache or CACHE)
     keywords = _keywords(words)
     files = _files_by_split(root, keywords)
     noise = [(item[:cut], item[cut:]) for item in _noise(root) for cut in [int(len(item) * (1 - VALIDATION_NOISE))]]
@@ -75,6 +77,8 @@ def load(root: str | Path, words: str | tuple[str, ...] = "kws", cache: str | Pa
         silence_class=len(keywords) + 1,
         licence="cc-by-4.0",
         attribution="Speech Commands, Pete Warden (Google), CC BY 4.0, arXiv 1804.03209",
+        digest=_digest(root, keywords, entries),
+        cache=cache,
     )
 
 
@@ -119,7 +123,10 @@ def _read_list(path: Path) -> frozenset[str]:
 def _noise(root: Path) -> list[np.ndarray]:
     folder = root / "_background_noise_"
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
-    recordings = [np.round(read_audio(path, SAMPLING_RATE) * 32767).astype(np.int16) for path in paths]
+    recordings = [
+        np.round(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path)) * 32767).astype(np.int16)
+        for path in paths
+    ]
     if not any(len(item) * VALIDATION_NOISE >= SAMPLES for item in recordings):
         raise InvalidData(f"{folder}: no recording of 5 s or more; silence is cut from there, so add one")
     return recordings
@@ -141,6 +148,18 @@ def _silence_files(root: Path, target: int) -> Entries:
 
 def _draw(entries: Entries, count: int, rng: np.random.Generator) -> Entries:
     return [entries[index] for index in sorted(rng.permutation(len(entries))[:count])]
+
+
+def _digest(root: Path, keywords: tuple[str, ...], entries: dict[str, Entries]) -> str:
+    """Of the names, sizes and classes of all clips, wherever the data set lies."""
+
+    def identity(source: Source) -> list:
+        if isinstance(source, np.ndarray):
+            return [digest(source.tobytes())]
+        return [source.relative_to(root).as_posix(), source.stat().st_size]
+
+    parts = {name: [[*identity(source), target] for source, target in part] for name, part in entries.items()}
+    return digest([list(keywords), parts])
 
 
 def _number(entries: dict[str, Entries]) -> dict[str, Split]:

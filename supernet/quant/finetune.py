@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from supernet.evaluate import accuracy
 from supernet.frontend import Mfcc
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import Arch
-from supernet.train import Recipe, fit
+from supernet.train import Recipe, fit, weights_digest
 
 __all__ = ["QuantRecipe", "quantise"]
 
@@ -67,8 +68,7 @@ def quantise(
         fake.calibrate(calibration)
         return {"validation": accuracy(fake, features, validation.targets)}
 
-    fit(
-        fake, data, frontend, recipe, run, arch.to_dict(), step, measure, progress,
-        before_epoch=lambda: fake.calibrate(calibration),
-    )  # fmt: skip
+    identity = {"arch": arch.to_dict(), "teacher": weights_digest(teacher)}
+    begin = partial(fake.calibrate, calibration)
+    fit(fake, data, frontend, recipe, run, identity, step, measure, progress, before_epoch=begin)
     return fake.calibrate(calibration)
