@@ -8,7 +8,7 @@ the same numbers. Weight sharing after Once-for-All (Cai et al., ICLR 2020, arXi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,24 +18,16 @@ from supernet.errors import InvalidArch
 from supernet.families import layers
 from supernet.space import Arch, LayerSpec, Space
 
-__all__ = ["Layer", "LayerTensors", "Network", "Supernet", "execute", "recalibrate", "select_features", "slice_layer"]
+__all__ = ["Layer", "Network", "Slice", "Supernet", "execute", "recalibrate", "select_features", "slice_layer"]
 
 EPSILON = 1e-5
 
 
-class LayerTensors(Protocol):
-    """What a layer with weights computes with; `bias` only in linear layers, the others only in convolutions."""
-
-    weight: Tensor
-    gamma: Tensor | None
-    beta: Tensor | None
-    mean: Tensor | None
-    var: Tensor | None
-    bias: Tensor | None
-
-
 class Slice(NamedTuple):
-    """The tensors of one layer of a sub-network."""
+    """What a layer with weights computes with; `bias` only in linear layers, those of the norm only in convolutions.
+
+    A `Layer` has the same attributes.
+    """
 
     weight: Tensor
     gamma: Tensor | None
@@ -64,14 +56,15 @@ class Layer(nn.Module):
 
 
 def select_features(x: Tensor, spec: LayerSpec) -> Tensor:
-    """The features that an input layer reads, from its own map or from the full one.
+    """The features that an input layer reads, from a map at its own frame step or at the front end's.
 
-    x: (batch, coefficients, frames), with at least the coefficients and a multiple of the frames that `spec` reads.
-    Returns (batch, *spec.out_shape), channels last in memory. Raises InvalidArch for a map that is too small.
+    x: (batch, coefficients, frames), with the frames of spec.out_shape, or those of spec.in_shape, of which it takes
+    the last one of each stride; coefficients beyond those of `spec` are left out. Returns (batch, *spec.out_shape),
+    channels last in memory. Raises InvalidArch for another map.
     """
     channels, height, frames = spec.out_shape
     rows = channels * height
-    if x.ndim != 3 or x.shape[1] < rows or x.shape[2] % frames or x.shape[2] == 0:
+    if x.ndim != 3 or x.shape[1] < rows or x.shape[2] not in (frames, spec.in_shape[2]):
         raise InvalidArch(
             f"features of shape {tuple(x.shape)} do not fit: give (batch, {rows} or more coefficients, {frames} frames)"
         )
@@ -86,18 +79,18 @@ def convolve(spec: LayerSpec, x: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, stride=spec.stride, groups=spec.groups)
 
 
-def normalise(spec: LayerSpec, x: Tensor, tensors: LayerTensors, training: bool) -> Tensor:
+def normalise(x: Tensor, tensors: Layer | Slice, training: bool) -> Tensor:
     """Batch norm with the layer's statistics, or with the batch's own in training and before any calibration."""
     own = training or tensors.mean is None
     mean, var = (None, None) if own else (tensors.mean, tensors.var)
     return F.batch_norm(x, mean, var, tensors.gamma, tensors.beta, own, 0.0, EPSILON)
 
 
-def float_layer(spec: LayerSpec, inputs: list[Tensor], tensors: LayerTensors | None, training: bool) -> Tensor:
+def float_layer(spec: LayerSpec, inputs: list[Tensor], tensors: Layer | Slice | None, training: bool) -> Tensor:
     """The output of one layer in floating point: (batch, channels, height, frames); logits are (batch, classes)."""
     x = inputs[0]
     if spec.kind == "conv":
-        x = normalise(spec, convolve(spec, x, tensors.weight), tensors, training)
+        x = normalise(convolve(spec, x, tensors.weight), tensors, training)
     elif spec.kind == "add":
         x = x + inputs[1]
     elif spec.kind == "pool":
@@ -122,7 +115,7 @@ def execute(specs: tuple[LayerSpec, ...], x: Tensor, apply: Callable[[LayerSpec,
     return values[specs[-1].name]
 
 
-def slice_layer(tensors: LayerTensors, spec: LayerSpec) -> Slice:
+def slice_layer(tensors: Layer | Slice, spec: LayerSpec) -> Slice:
     """The part of a supernet's layer that a sub-network's layer uses.
 
     The first channels, and of the kernel the last taps, each `spec.tap_step` apart. Contiguous, so that the
@@ -198,12 +191,7 @@ class Supernet(nn.Module):
         self.register_buffer("calibration", calibration, persistent=False)
         self.network = Network(space.largest(), seed)
         self._statistics: dict[str, Mapping[str, tuple[Tensor, Tensor]]] = {}
-
-    def train(self, mode: bool = True) -> Supernet:
-        """Switch training on or off; statistics measured before training are forgotten."""
-        if mode:
-            self._statistics.clear()
-        return super().train(mode)
+        self._version = 0
 
     def forward(self, x: Tensor, arch: Arch) -> Tensor:
         """Logits (batch, classes) of the sub-network `arch` for features x (batch, coefficients, frames)."""
@@ -220,9 +208,16 @@ class Supernet(nn.Module):
         return execute(specs, x, apply)
 
     def statistics(self, arch: Arch) -> Mapping[str, tuple[Tensor, Tensor]]:
-        """Mean and variance of each norm of a sub-network over the calibration features; empty without them."""
+        """Mean and variance of each norm of a sub-network over the calibration features; empty without them.
+
+        They are measured once for each network and version of the weights.
+        """
         if self.calibration is None:
             return {}
+        version = sum(parameter._version for parameter in self.parameters())
+        if version != self._version:
+            self._statistics.clear()
+            self._version = version
         key = arch.without_bits().digest
         if key not in self._statistics:
             network = recalibrate(self._slices(arch), self.calibration)
@@ -240,7 +235,7 @@ class Supernet(nn.Module):
         network = self._slices(arch)
         if calibration is not None:
             recalibrate(network, calibration)
-        else:
+        elif not self.training:
             for name, (mean, var) in self.statistics(arch).items():
                 network.layers[name].mean, network.layers[name].var = mean.clone(), var.clone()
         return network.train(self.training)
@@ -253,7 +248,7 @@ class Supernet(nn.Module):
                 for name, tensor in slice_layer(self.network.layers[spec.name], spec)._asdict().items():
                     if tensor is not None:
                         getattr(network.layers[spec.name], name).copy_(tensor)
-        return network.to(self.network.layers["stem"].weight.device)
+        return network.to(next(self.parameters()).device)
 
     def _specs(self, arch: Arch) -> tuple[LayerSpec, ...]:
         if arch not in self.space:

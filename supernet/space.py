@@ -242,7 +242,7 @@ class StageChoices:
 class Space:
     """All networks that one supernet holds. Choices are sorted, so the last is the largest.
 
-    frames_ms: the clip's length in ms. Genes are indexes into the choices, one row a network: coefficients, step,
+    clip_ms: the clip's length in ms. Genes are indexes into the choices, one row a network: coefficients, step,
     stem, head, then for each stage width, depth and (kernel, expansion) of each block; genes of blocks beyond the
     depth are 0, so equal networks have equal genes.
     """
@@ -255,11 +255,16 @@ class Space:
     stems: tuple[int, ...]
     stages: tuple[StageChoices, ...]
     heads: tuple[int, ...]
+    feature_kind: str = "mfcc"
 
     def __post_init__(self) -> None:
-        for choices in self._choices():
-            if not choices or list(choices) != sorted(set(choices)):
-                raise InvalidArch(f"choices {choices!r} must be sorted, without repeats and not empty")
+        columns = [self.coefficients, self.steps_ms, self.stems, self.heads]
+        for stage in self.stages:
+            columns += [stage.widths, stage.depths, stage.kernels, stage.expansions]
+        for choices in columns:
+            whole = all(isinstance(choice, int) and choice > 0 for choice in choices)
+            if not choices or not whole or list(choices) != sorted(set(choices)):
+                raise InvalidArch(f"choices {choices!r} must be whole numbers, sorted, without repeats and not empty")
 
     def _choices(self) -> list[tuple[int, ...]]:
         columns = [self.coefficients, self.steps_ms, self.stems, self.heads]
@@ -332,16 +337,20 @@ class Space:
             blocks = tuple(Block(kernel, expansion) for kernel, expansion in zip(pairs[::2], pairs[1::2], strict=True))
             stages.append(Stage(width, blocks, choices.stride))
             column += 2 + 2 * choices.depths[-1]
-        features = FeatureSpec("mfcc", coefficients, step_ms)
+        features = FeatureSpec(self.feature_kind, coefficients, step_ms)
         return Arch(self.family, features, self.clip_ms // step_ms, self.classes, stem, tuple(stages), head)
 
     def to_genes(self, archs: Sequence[Arch]) -> np.ndarray:
         """(count, genes) of networks. Raises InvalidArch for one that is not in the space."""
-        return np.array([self._encode(arch) for arch in archs]).reshape(len(archs), len(self.cardinalities))
+        genes = np.array([self._encode(arch) for arch in archs], int).reshape(len(archs), len(self.cardinalities))
+        for arch, decoded in zip(archs, self.from_genes(genes), strict=True):
+            if arch.without_bits() != decoded:
+                raise InvalidArch(f"the network {arch.digest[:12]} is not in this space of family {self.family}")
+        return genes
 
     def _encode(self, arch: Arch) -> list[int]:
         values = [arch.features.coefficients, arch.features.step_ms, arch.stem, arch.head]
-        for stage, choices in zip(arch.stages, self.stages, strict=True):
+        for stage, choices in zip(arch.stages, self.stages, strict=False):
             pairs = [value for block in stage.blocks for value in (block.kernel, block.expansion)]
             missing = choices.depths[-1] - len(stage.blocks)
             values += [stage.width, len(stage.blocks), *pairs]
@@ -353,9 +362,10 @@ class Space:
 
     def __contains__(self, arch: Arch) -> bool:
         try:
-            return self.from_genes(self.to_genes([arch]))[0] == arch.without_bits()
-        except ValueError:
+            self.to_genes([arch])
+        except InvalidArch:
             return False
+        return True
 
     def with_classes(self, classes: int) -> Space:
         """The same trunks with heads for another number of classes."""

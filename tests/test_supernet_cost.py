@@ -53,6 +53,10 @@ def test_the_bill_adds_up():
     assert sum(row.macs for row in rows) == whole.macs == cost.macs(arch)
     assert sum(row.params for row in rows) == whole.params
     assert sum(row.weight_bytes for row in rows) == whole.weight_bytes == whole.flash_bytes
+    stem = next(row for row in rows if row.name == "stem")
+    channels, taps = arch.stem, {10: 5, 20: 3}[arch.features.step_ms]
+    weights = channels * taps * arch.features.coefficients
+    assert (stem.macs, stem.params, stem.weight_bytes) == (50 * weights, weights + 2 * channels, weights + 9 * channels)
 
 
 def test_a_network_counted_by_hand():

@@ -34,7 +34,8 @@ def test_shapes_fit_from_layer_to_layer(name, seed):
 
 @pytest.mark.parametrize(("name", "seed"), EVERY)
 def test_no_layer_of_a_streamable_family_sees_the_future(name, seed):
-    assert families.family(name).streamable
+    if not families.family(name).streamable:
+        pytest.skip(f"{name} does not stream")
     arch = sampled(name, seed)
     network = Network(arch).eval()
     for layer in network.layers.values():

@@ -10,11 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supernet import train as train_module
+from supernet.data.augment import plain_features
 from supernet.elastic import Network, Supernet, recalibrate
-from supernet.errors import InvalidModel
+from supernet.errors import InvalidCheckpoint, InvalidModel
+from supernet.evaluate import accuracy
 from supernet.families import layers, with_bits
 from supernet.frontend import dequantise_features, quantise_features
-from supernet.quant.fake import FakeQuantNetwork, fit_steps, lsq, measure_range, quantise_weight
+from supernet.quant.fake import FakeQuantNetwork, _weighted_layer, fit_steps, lsq, measure_range, quantise_weight
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import (
     Activation,
@@ -24,8 +27,9 @@ from supernet.quant.integer import (
     encode_multiplier,
     requantise,
 )
-from supernet.quant.packing import default_grid, grid_limit, pack, unpack
-from supernet.train import calibration_features, fit_frontend
+from supernet.quant.packing import grid_limit, pack, unpack
+from supernet.space import Arch, Block, FeatureSpec, Stage
+from supernet.train import calibration_features, fit_frontend, weights_digest
 
 GRIDS = [(bits, grid) for grid, low, high in (("symmetric", 2, 8), ("odd", 1, 7)) for bits in range(low, high + 1)]
 
@@ -131,17 +135,32 @@ def test_the_fake_network_computes_what_the_integers_do(small_space, bits):
     assert steps.max() <= 0.01 * 2**15
 
 
-def test_activations_with_floating_point_exactness_at_the_extremes():
-    """A linear layer at the largest weights and inputs, just under and over what float32 holds exactly."""
-    for inputs in (518, 519):
-        spec_sum = inputs * 127 * 255
-        weight = torch.full((1, inputs), 127.0)
-        x = torch.full((1, inputs), 255.0)
-        exact = torch.nn.functional.linear(x.double(), weight.double())
-        assert int(exact) == spec_sum
-        assert (spec_sum < 2**24) == (inputs == 518)
-        if spec_sum < 2**24:
-            assert int(torch.nn.functional.linear(x, weight)) == spec_sum
+@pytest.mark.parametrize("taps", [64, 65])
+def test_sums_are_exact_on_both_sides_of_what_float32_holds(taps):
+    """A linear layer whose accumulators come close to 2^24 and beyond, at the extremes of weights and inputs."""
+    arch = Arch("temporal", FeatureSpec("mfcc", 10, 20), 50, 2, 8, (Stage(8, (Block(3, 1),)),), 8 * taps)
+    integers = FakeQuantNetwork(recalibrate(Network(arch), features(4)), with_bits(arch, 8)).calibrate(features(4))
+    integers = integers.to_integer()
+    last = integers.tensors["classifier"]
+    last.weight[:] = 127
+    last.weight[0, ::2] = 126
+    last.multiplier[:], last.shift[:], last.bias[:] = 2**30 + 1, 46, 12345
+    for layer in ("pool", "head"):
+        integers.activations[layer] = Activation(0.1, -128, 8)
+    integers = IntegerNetwork(arch_with_bits := integers.arch, integers.tensors, integers.activations)
+    assert arch_with_bits.head == 8 * taps
+    kind = integers._ready["classifier"]["weight"].dtype
+    assert kind == (torch.float32 if 8 * taps * 127 * 255 < 2**24 else torch.float64)
+    x = torch.full((1, 10, 50), 127, dtype=torch.int8)
+    assert np.array_equal(integers(x)[0].numpy(), reference.integer_network(integers, x[0].numpy())["classifier"])
+
+
+def test_mixed_precision_around_a_call_changes_nothing(small_space):
+    integers = fake_network(small_space, 8, 8).to_integer()
+    x = quantise_features(features(4))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = integers(x)
+    assert torch.equal(mixed, integers(x))
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(GRIDS))
@@ -195,6 +214,25 @@ def test_a_measured_range_holds_zero_exactly(spread, shift, bits):
     low, high = activation.limits
     assert low <= activation.zero_point <= high
     assert measure_range(x.relu(), bits, relu=True).zero_point == low
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_a_range_holds_its_values_at_any_bits(bits):
+    x = torch.rand(500, generator=torch.Generator().manual_seed(1)) + 4.5
+    activation = measure_range(x, bits, relu=False)
+    reached = (activation.limits[1] - activation.zero_point) * activation.scale
+    assert reached >= 4.5
+    assert activation.scale * (2**bits - 1) <= 6
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(0.0, 0, 8), (-1.0, 0, 8), (float("nan"), 0, 8), (1e308, 0, 8), (0.1, 1.5, 8), (0.1, True, 8), (0.1, 0, 8.0),
+     (0.1, 128, 8), (0.1, 0, 1), ("0.1", 0, 8)],
+)  # fmt: skip
+def test_impossible_scales_and_zero_points_are_refused(values):
+    with pytest.raises(InvalidModel, match="not possible"):
+        Activation(*values)
 
 
 def test_a_channel_without_gain_becomes_its_constant(small_space):
@@ -251,6 +289,15 @@ def test_tensors_that_do_not_fit_are_refused(small_space, change):
         IntegerNetwork(integers.arch, tensors, activations)
 
 
+def test_a_bias_that_has_no_form_is_refused_where_its_channel_matters():
+    """The gain is far from nothing: the weights move the output by more than half a step."""
+    weight = np.full((1, 1024), 127)
+    layer = (np.array([1e-6]), np.array([1.0]), np.array([2000.0]))
+    with pytest.raises(InvalidModel, match=r"bias of channel 0 leaves"):
+        _weighted_layer(weight, *layer, 10.0, "symmetric")
+    assert not _weighted_layer(weight, layer[0], np.array([1e-9]), layer[2], 10.0, "symmetric").weight.any()
+
+
 def test_bits_must_be_those_of_the_network(small_space):
     network = recalibrate(Network(small_space.smallest()), features(4))
     with pytest.raises(InvalidModel, match="with_bits"):
@@ -259,23 +306,39 @@ def test_bits_must_be_those_of_the_network(small_space):
         FakeQuantNetwork(network, with_bits(small_space.largest(), 4))
 
 
-def test_fine_tuning_learns_and_resumes(speech_data, small_space, tmp_path):
-    """A run that has ended gives the same integers when it is asked for again."""
+def test_fine_tuning_improves_and_a_killed_run_ends_the_same(speech_data, small_space, tmp_path, monkeypatch):
     frontend = fit_frontend(speech_data, 1)
     calibration = calibration_features(speech_data, frontend, 22)
     supernet = Supernet(small_space, calibration).eval()
     arch = small_space.largest()
-    recipe = QuantRecipe(epochs=3, batch=8, learning_rate=5e-3)
+    recipe = QuantRecipe(epochs=4, batch=8, learning_rate=5e-3)
 
-    def run(folder):
-        slice_, bits = supernet.extract(arch), with_bits(arch, 4)
-        return quantise(slice_, bits, slice_, speech_data, frontend, calibration, recipe, folder, progress=False)
+    def run(folder, network=None):
+        network = network or supernet.extract(arch)
+        bits, teacher = with_bits(arch, 4), supernet.extract(arch)
+        return quantise(network, bits, teacher, speech_data, frontend, calibration, recipe, folder, progress=False)
 
     whole = run(tmp_path / "whole")
-    again = run(tmp_path / "whole")
-    x = quantise_features(features(8))
-    assert torch.equal(whole.to_integer()(x), again.to_integer()(x))
-    assert not torch.equal(whole.layers["stem"].weight, supernet.extract(arch).layers["stem"].weight)
-    restarted = FakeQuantNetwork(whole.to_float(), with_bits(arch, 8)).calibrate(calibration)
-    assert restarted.arch.without_bits() == arch
-    assert default_grid(4) == "symmetric"
+    split = speech_data.splits["train"]
+    features = plain_features(speech_data, split.rows, frontend)
+    before = FakeQuantNetwork(supernet.extract(arch), with_bits(arch, 4)).calibrate(calibration).eval()
+    assert accuracy(whole, features, split.targets) >= accuracy(before, features, split.targets) + 0.2
+
+    calls = 0
+    real = train_module._descend
+
+    def dies(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 6:
+            raise KeyboardInterrupt
+        real(*arguments)
+
+    monkeypatch.setattr(train_module, "_descend", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed")
+    resumed = run(tmp_path / "killed")
+    assert weights_digest(resumed) == weights_digest(whole)
+    assert resumed.activations == whole.activations
+    with pytest.raises(InvalidCheckpoint, match="start"):
+        run(tmp_path / "whole", whole.to_float())

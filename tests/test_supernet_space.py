@@ -132,6 +132,17 @@ def test_a_network_outside_the_space_has_no_genes():
     with pytest.raises(InvalidArch, match="not in this space"):
         SPACE.to_genes([outside])
     assert example() not in SPACE
+    for changes in ({"classes": 3}, {"frames": 51}, {"family": "other"}, {"stages": SPACE.smallest().stages[:2]}):
+        changed = dataclasses.replace(SPACE.smallest(), **changes)
+        assert changed not in SPACE
+        with pytest.raises(InvalidArch):
+            SPACE.to_genes([changed])
+
+
+@pytest.mark.parametrize("depths", [(), (2, 1), (1, 1), (0,), ("1",)])
+def test_choices_must_be_sorted_numbers(depths):
+    with pytest.raises(InvalidArch, match="choices"):
+        Space("temporal", 2, 1000, (10,), (10,), (8,), (StageChoices((8,), depths, (3,), (1,)),), (8,))
 
 
 def test_an_unknown_dimension_is_refused():

@@ -14,7 +14,7 @@ from supernet.errors import InvalidArch, UnknownName, nearest_names
 from supernet.families.base import Family
 from supernet.space import Arch, LayerSpec, Space
 
-__all__ = ["Family", "families", "family", "layers", "space", "with_bits"]
+__all__ = ["Family", "families", "family", "inner_bits", "layers", "space", "with_bits"]
 
 MODULES = ("temporal",)
 
@@ -65,8 +65,19 @@ def with_bits(arch: Arch, weight: int, activation: int = 8, edge: int = 8) -> Ar
     edge: bits of the first, the last and the depthwise layers, which are few bytes and sensitive; the logits have 16.
     """
     specs = family(arch.family).layers(arch.without_bits())
-    weighted = [spec for spec in specs if spec.has_weights]
-    edges = {weighted[0].name, weighted[-1].name} | {spec.name for spec in weighted if spec.depthwise}
-    weight_bits = tuple(max(edge, weight) if spec.name in edges else weight for spec in weighted)
+    weight_bits = tuple(weight if inner else max(edge, weight) for inner in _inner(specs))
     activation_bits = (8, *(activation for _ in specs[1:-1]), 16)
     return dataclasses.replace(arch, weight_bits=weight_bits, activation_bits=activation_bits)
+
+
+def inner_bits(arch: Arch) -> int | None:
+    """The bits of the weights of inner dense layers; None where they differ or the network is float."""
+    inner = _inner(layers(arch))
+    found = {bits for bits, is_inner in zip(arch.weight_bits, inner, strict=False) if is_inner}
+    return found.pop() if len(found) == 1 else None
+
+
+def _inner(specs: tuple[LayerSpec, ...]) -> list[bool]:
+    """For each layer with weights: true unless it is the first, the last or depthwise."""
+    weighted = [spec for spec in specs if spec.has_weights]
+    return [spec not in (weighted[0], weighted[-1]) and not spec.depthwise for spec in weighted]

@@ -18,6 +18,7 @@ from supernet.space import Arch, LayerSpec, Space, StageChoices
 
 __all__ = ["FAMILY"]
 
+FRONT_END_STEP = 10
 STEM_TAPS, STEM_STRIDE = {10: 5, 20: 3}, {10: 2, 20: 1}
 KERNELS, EXPANSIONS = (3, 5, 7, 9), (1, 2, 3, 4)
 
@@ -25,10 +26,11 @@ KERNELS, EXPANSIONS = (3, 5, 7, 9), (1, 2, 3, 4)
 def layers(arch: Arch) -> tuple[LayerSpec, ...]:
     """The layers of a network. Raises InvalidArch where kernels, expansions or features are not of this family."""
     _check(arch)
-    frames, step = arch.frames, arch.features.step_ms
-    shape = (arch.features.coefficients, 1, frames)
-    specs = [LayerSpec("input", "input", (), shape, shape)]
-    _conv(specs, "stem", arch.stem, kernel=STEM_TAPS[step], stride=STEM_STRIDE[step], tap_step=step // 10)
+    coefficients, frames, step = arch.features.coefficients, arch.frames, arch.features.step_ms
+    ratio = step // FRONT_END_STEP
+    map_shape, shape = (coefficients, 1, frames * ratio), (coefficients, 1, frames)
+    specs = [LayerSpec("input", "input", (), map_shape, shape, stride=(1, ratio))]
+    _conv(specs, "stem", arch.stem, kernel=STEM_TAPS[step], stride=STEM_STRIDE[step], tap_step=ratio)
     for number, stage in enumerate(arch.stages, 1):
         for index, block in enumerate(stage.blocks, 1):
             stride = stage.stride if index == 1 else 1

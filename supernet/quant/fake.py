@@ -73,7 +73,7 @@ def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 20, sample
     best, least = None, float("inf")
     for share in np.linspace(1.0, 0.4, candidates):
         scale = max((high - low) * share / levels, LEAST_SCALE)
-        zero = -(2 ** (bits - 1)) if relu else int(np.clip(round(-(2 ** (bits - 1)) - low * share / scale), -128, 127))
+        zero = -(2 ** (bits - 1)) if relu else round(-(2 ** (bits - 1)) - low * share / scale)
         activation = Activation(scale, zero, bits)
         error = float((_fake_quantise(values, activation) - values).square().mean())
         if error < least:
@@ -222,13 +222,16 @@ def _weighted_layer(
 ) -> IntegerLayer:
     """Integers for y = gain * conv + offset, where conv is `unit` times the integer accumulator.
 
-    A channel of negative gain has the signs of its weights flipped. One of next to no gain is a constant: its weights
-    become zero and its bias carries the constant.
+    A channel of negative gain has the signs of its weights flipped. One of so little gain that its weights move the
+    output by less than half a step, and that has no other form, is a constant: its weights become zero and its bias
+    carries the constant.
     """
     sign = np.where(gain < 0, -1, 1)
     weight = weight.astype(np.int64) * sign.reshape(-1, *[1] * (weight.ndim - 1))
     real = unit * np.abs(gain)
-    constant = (np.abs(offset) >= real * MAX_BIAS) | (real / output < 2.0**-31)
+    formless = (np.abs(offset) >= real * MAX_BIAS) | (real < output * 2.0**-31)
+    moved = np.abs(weight).reshape(len(weight), -1).sum(1) * 255 * real
+    constant = formless & (moved < output / 2)
     if constant.any() and grid == "odd":
         raise InvalidModel(f"channel {int(np.argmax(constant))} is a constant, which the odd grid cannot hold")
     weight[constant] = 0

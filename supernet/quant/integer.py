@@ -28,6 +28,7 @@ from supernet.space import Arch, LayerSpec
 
 __all__ = ["Activation", "IntegerLayer", "IntegerNetwork", "check_accumulators", "encode_multiplier", "requantise"]
 
+LEAST_SCALE, LARGEST_SCALE = 1e-12, 1e6
 MAX_BIAS = 2**30
 MAX_ACCUMULATOR = 2**31 - 1
 EXACT_FLOAT32, EXACT_FLOAT64 = 2**24, 2**53
@@ -42,9 +43,12 @@ class Activation:
     bits: int = 8
 
     def __post_init__(self) -> None:
-        low, high = self.limits
-        if not (self.scale > 0 and np.isfinite(self.scale) and low <= self.zero_point <= high):
-            raise InvalidModel(f"scale {self.scale!r} and zero point {self.zero_point!r} are not possible")
+        whole = all(type(value) is int for value in (self.zero_point, self.bits)) and 2 <= self.bits <= 16
+        real = isinstance(self.scale, (int, float)) and LEAST_SCALE <= self.scale <= LARGEST_SCALE
+        if not (whole and real and self.limits[0] <= self.zero_point <= self.limits[1]):
+            raise InvalidModel(
+                f"scale {self.scale!r}, zero point {self.zero_point!r} and bits {self.bits!r} are not possible"
+            )
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -147,7 +151,8 @@ class IntegerNetwork:
                 outputs[spec.name] = values
             return values
 
-        execute(self.specs, features.to(torch.int64), apply)
+        with torch.autocast(features.device.type, enabled=False):
+            execute(self.specs, features.to(torch.int64), apply)
         return outputs
 
     def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
