@@ -65,6 +65,13 @@ def test_run_takes_a_task_a_name_or_a_folder(form, capsys):
     assert len(answers.split()) == 4
 
 
+def test_a_folder_named_like_a_task_does_not_hide_it(tmp_path, monkeypatch, capsys):
+    (tmp_path / "kws").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "kws", STOP]) == 0
+    assert "stop" in capsys.readouterr().out
+
+
 def test_run_gives_json(capsys):
     assert main(["run", "kws", STOP, str(CLIPS / "left.wav"), "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -86,6 +93,7 @@ def bad_files(tmp_path):
         changed = data[:-99] if name == "truncated" else data[:-1] + bytes([data[-1] ^ 255])
         (folder / "model.safetensors").write_bytes(changed)
     (tmp_path / "nothing").mkdir()
+    (tmp_path / "x.raw").write_bytes(bytes(1000))
     return tmp_path
 
 
@@ -100,6 +108,10 @@ def bad_files(tmp_path):
         (["run", "kws", "{}/nan.wav"], 1, "not numbers"),
         (["run", "kws", "{}/long.wav"], 1, "5.00 s is too long"),
         (["run", "kws", "{}"], 1, "no such file"),
+        (["run", "kws", "{}/x.raw"], 1, "not a readable audio file"),
+        (["run", "kws", "{}/" + 300 * "x"], 1, "File name too long"),
+        (["run", "{}/" + 300 * "x", STOP], 1, "File name too long"),
+        (["get", "--max-ops", "1" + 400 * "0"], 2, "max_ops"),
         (["run", "{}/truncated", STOP], 1, "truncated or altered"),
         (["run", "{}/altered", STOP], 1, "truncated or altered"),
         (["run", "{}/nothing", STOP], 1, "not a model package"),

@@ -1,6 +1,7 @@
 """Choosing among models: against a filter written from the words of the documentation, and errors that help."""
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,15 @@ def test_what_binds_and_the_nearest_are_named():
         choose(items, "kws", constraints(min_accuracy=0.99))
 
 
+def test_taking_the_advice_of_an_error_finds_the_model():
+    items = [entry("a", validation=0.953457, macs=1_234_567)]
+    for query, name in (({"min_accuracy": 0.99}, "min_accuracy"), ({"max_ops": 5}, "max_ops")):
+        with pytest.raises(NoModelFits) as caught:
+            choose(items, "kws", constraints(**query))
+        advised = re.search(rf"ask for {name}=([0-9.]+)", str(caught.value))[1]
+        assert choose(items, "kws", constraints(**{name: advised}))[0].name == "a"
+
+
 def test_an_unknown_task_and_an_empty_hub_are_named():
     with pytest.raises(UnknownName, match="did you mean kws"):
         choose([entry("a")], "kwz", [])
@@ -97,7 +107,8 @@ def test_an_unknown_task_and_an_empty_hub_are_named():
     [
         {"max_ops": -1}, {"max_ops": 0}, {"max_ops": "lots"}, {"max_ops": float("nan")}, {"max_ops": float("inf")},
         {"max_ops": True}, {"max_ops": "20 parsecs"}, {"max_macs": "-5M"}, {"max_flash": "0kB"}, {"max_flash": []},
-        {"bits": 0}, {"bits": 9}, {"bits": 4.5}, {"bits": "4"}, {"min_accuracy": 95}, {"min_accuracy": -0.1},
+        {"max_ops": 10**400}, {"bits": 0}, {"bits": 9}, {"bits": 4.5}, {"bits": "4"},
+        {"min_accuracy": 95}, {"min_accuracy": -0.1},
         {"max_params": ""},
     ],
 )  # fmt: skip
@@ -113,6 +124,7 @@ def test_quantities_as_people_type_them():
     assert size("x", "64KiB") == size("x", "65536 B") == 65_536
     assert share("x", "95.5%") == pytest.approx(0.955)
     assert share("x", 0) == 0
+    assert all(share("x", f"{tenths / 10}%") == tenths / 1000 for tenths in range(1001))
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a" * 200, "a b", "a\n", None, "-x"])

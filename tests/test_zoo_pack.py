@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 import zoo
 from supernet.files import read_json, write_bytes, write_json
 from supernet.frontend import Mfcc
+from supernet.space import digest
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hub import BUNDLED, Hub
-from zoo.pack import CARD, CONFIG, MODEL, VECTORS, read_config, read_tensors, sha256
+from zoo.pack import CARD, CONFIG, MODEL, VECTORS, read_config, read_tensors
 from zoo.publish import publish, write_package
 
 
@@ -25,7 +27,8 @@ def copy(package, tmp_path):
 
 def reseal(folder, values: dict) -> None:
     """Write a configuration with digests that fit the files, as someone with bad intent would."""
-    values["digests"] = {file: sha256((folder / file).read_bytes()) for file in (MODEL, VECTORS, CARD)}
+    if isinstance(values["digests"], dict):
+        values["digests"] = {file: digest((folder / file).read_bytes()) for file in (MODEL, VECTORS, CARD)}
     write_json(folder / CONFIG, values)
 
 
@@ -42,14 +45,14 @@ def test_a_package_gives_back_the_integers(package, integers):
 
 def test_the_same_network_gives_the_same_bytes(package, integers, package_info, tmp_path):
     samples = zoo.pack.read_vectors(read_config(package))["samples"]
-    again = write_package(tmp_path, integers, Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40), samples, 4, package_info)
+    again = write_package(tmp_path, integers, Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40), samples, package_info)
     assert again.name == package.name
     for file in package.iterdir():
         assert (again / file.name).read_bytes() == file.read_bytes(), file.name
 
 
 def test_the_name_holds_the_digest_of_the_weights(package):
-    assert package.name.endswith(sha256((package / MODEL).read_bytes())[:8])
+    assert package.name.endswith(digest((package / MODEL).read_bytes())[:8])
 
 
 @pytest.mark.parametrize("file", [MODEL, VECTORS])
@@ -89,6 +92,19 @@ def test_a_changed_file_is_named(copy, file, change):
         lambda v: v["quantization_config"]["layers"]["head"].update(grid="odd"),
         lambda v: v["costs"].pop("macs"),
         lambda v: v["accuracy"]["test"].update(accuracy="high"),
+        lambda v: v.update(labels="abcd"),
+        lambda v: v.update(notes=3),
+        lambda v: v.pop("notes"),
+        lambda v: v.pop("attribution"),
+        lambda v: v.update(digests=[]),
+        lambda v: v["costs"].update(macs=5),
+        lambda v: v["costs"].update(frontend_macs=5),
+        lambda v: v["quantization_config"]["weights"].update(num_bits=1),
+        lambda v: v["quantization_config"]["layers"]["head"].update(num_bits=1),
+        lambda v: v["quantization_config"]["tensors"]["head"].update(zero_point=1.5),
+        lambda v: v["quantization_config"]["tensors"]["head"].update(num_bits=8.0),
+        lambda v: v["quantization_config"]["tensors"]["classifier"].update(scale=1e308),
+        lambda v: v["frontend"].update(step_ms=30 - v["frontend"]["step_ms"]),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused(copy, change):
@@ -158,6 +174,62 @@ def test_an_index_that_cannot_be_read_is_named(tmp_path, text):
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(InvalidPackage, match=r"index\.json"):
         zoo.find(hub=tmp_path)
+
+
+def test_an_index_that_lies_about_figures_is_refused(package, tmp_path):
+    publish(package, tmp_path)
+    values = read_json(tmp_path / "index.json")
+    values["models"][0]["macs"] = 5
+    write_json(tmp_path / "index.json", values)
+    with pytest.raises(InvalidPackage, match="other figures"):
+        zoo.get(task="tones", max_ops=10, hub=tmp_path)
+
+
+def test_publishing_beside_a_broken_neighbour_lists_both_and_replacing_removes(
+    package, integers, package_info, tmp_path
+):
+    hub = tmp_path / "hub"
+    info = {**package_info, "labels": ["a", "b", "c", "d"], "task": "letters"}
+    frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+    other = write_package(tmp_path, integers, frontend, np.zeros((1, 16_000), np.int16), info)
+    publish(package, hub)
+    (hub / "models" / package.name / MODEL).write_bytes(b"")
+    assert {entry.task for entry in publish(other, hub).entries} == {"tones", "letters"}
+    publish(package, hub)
+    zoo.get(task="tones", hub=hub).verify()
+    assert [entry.name for entry in publish(other, hub, lambda config: True).entries] == [other.name]
+    assert [path.name for path in (hub / "models").iterdir()] == [other.name]
+    assert sorted(path.name for path in hub.iterdir()) == [".lock", "index.json", "models"]
+
+
+def test_two_publishers_at_once_lose_nothing(package, integers, package_info, tmp_path):
+    frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+    packages = []
+    for letter in "abcdef":
+        info = {**package_info, "task": f"task{letter}"}
+        packages.append(write_package(tmp_path, integers, frontend, np.zeros((1, 16_000), np.int16), info))
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda item: publish(item, tmp_path / "hub"), packages))
+    assert {entry.task for entry in Hub(tmp_path / "hub").entries} == {f"task{letter}" for letter in "abcdef"}
+
+
+def test_rebuilding_what_is_no_hub_is_refused_and_strays_are_passed_over(package, tmp_path):
+    with pytest.raises(InvalidPackage, match="models"):
+        Hub.rebuild(tmp_path)
+    publish(package, tmp_path)
+    (tmp_path / "models" / "notes.txt").write_text("a stray file")
+    assert [entry.name for entry in Hub.rebuild(tmp_path).entries] == [package.name]
+
+
+@pytest.mark.parametrize("metadata", ["[" * 100_000, "3", "null", "{"])
+def test_metadata_of_any_shape_is_no_traceback(copy, metadata):
+    import safetensors.numpy
+
+    arrays = safetensors.numpy.load((copy / MODEL).read_bytes())
+    (copy / MODEL).write_bytes(safetensors.numpy.save(arrays, {"earshot": metadata}))
+    reseal(copy, read_json(copy / CONFIG))
+    with pytest.raises(InvalidPackage, match=r"model\.safetensors"):
+        zoo.Model.from_folder(copy).verify()
 
 
 def test_an_index_that_lists_a_name_twice_is_refused(package, tmp_path):

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+import torchaudio
 
 import zoo
 from zoo.errors import InvalidAudio, InvalidQuery
@@ -42,18 +44,18 @@ def test_a_path_an_array_a_mapping_and_a_batch_give_the_same(model):
     assert model(np.stack([stop, left]), 16_000) == both
     assert model([stop, left], 16_000) == both
     assert model([]) == []
+    assert model(torch.from_numpy(np.stack([stop, left])), 16_000) == both
+    assert model([WORDS["stop"]] * 70) == [expected] * 70
     assert model(stop, 16_000, top=2) == expected[:2]
 
 
-def test_a_higher_rate_is_resampled_and_a_lower_one_needs_consent(model, tmp_path):
-    import torch
-    import torchaudio
-
+def test_a_higher_rate_is_resampled_and_said_and_a_lower_one_needs_consent(model, tmp_path, caplog):
     stop, _ = soundfile.read(WORDS["stop"], dtype="float32")
     for rate in (8_000, 48_000):
         samples = torchaudio.functional.resample(torch.from_numpy(stop), 16_000, rate).numpy()
         soundfile.write(tmp_path / f"{rate}.wav", np.stack([samples, samples], 1), rate)
     assert model(tmp_path / "48000.wav")[0]["label"] == "stop"
+    assert "48000.wav: resampled from 48000 Hz to 16000 Hz" in caplog.text
     with pytest.raises(InvalidAudio, match=r"8000\.wav: 8000 Hz holds no sound above 4000 Hz"):
         model(tmp_path / "8000.wav")
     assert len(model(tmp_path / "8000.wav", resample=True)) == len(model.labels)
@@ -77,6 +79,10 @@ def test_a_short_clip_is_padded(model):
         ({"sampling_rate": 16_000}, None, "not audio"),
         ([np.zeros((2, 2, 2))], 16_000, "not audio"),
         (3, 16_000, "not audio"),
+        ([3, 4], 16_000, "not audio"),
+        ({"array": [3, 4], "sampling_rate": 16_000}, None, "no known scale"),
+        ({"array": np.zeros((2, 16_000)), "sampling_rate": 16_000}, None, "16000 channels"),
+        (np.full(16_000, 3e4), 16_000, "scale them"),
     ],
 )
 def test_what_is_no_clip_is_named(model, audio, rate, said):
@@ -102,7 +108,7 @@ def test_a_non_commercial_licence_is_said(package, package_info, integers, tmp_p
 
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
     info = {**package_info, "licence": "cc-by-nc-3.0"}
-    publish(write_package(tmp_path, integers, frontend, np.zeros((1, 16_000), np.int16), 4, info), tmp_path / "hub")
+    publish(write_package(tmp_path, integers, frontend, np.zeros((1, 16_000), np.int16), info), tmp_path / "hub")
     zoo.get(task="tones", hub=tmp_path / "hub")
     assert "does not allow commercial use" in caplog.text
 

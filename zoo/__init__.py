@@ -52,15 +52,7 @@ def get(
     that is not there; InvalidQuery for a constraint that cannot be meant.
     """
     place = Hub(hub)
-    wanted = constraints(
-        max_ops=max_ops,
-        max_macs=max_macs,
-        max_params=max_params,
-        max_flash=max_flash,
-        bits=bits,
-        min_accuracy=min_accuracy,
-        family=family,
-    )
+    wanted = constraints(max_ops, max_macs, max_params, max_flash, bits, min_accuracy, family)
     candidates = place.entries if name is None else [place.entry(name)]
     entry = choose(candidates, task, wanted)[0]
     if entry.non_commercial:

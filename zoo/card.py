@@ -41,6 +41,7 @@ def card(values: dict) -> str:
             "| --- | --- | --- | --- |",
             *[_accuracy_row(split, accuracy[split]) for split in ("validation", "test")],
             "",
+            "It streams: no layer looks ahead.\n" if values["streamable"] else "It answers on whole clips only.\n",
             "## Costs of one answer",
             "",
             "| figure | value |",

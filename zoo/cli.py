@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import zoo
 from supernet.errors import EarshotError
+from zoo.entry import constraints
 from zoo.errors import InvalidQuery
+from zoo.pack import CONFIG
 
 __all__ = ["main"]
 
@@ -49,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, InvalidQuery) else 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"earshot: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("earshot: interrupted", file=sys.stderr)
@@ -95,11 +101,9 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
 
 
-QUERY = ("task", "max_ops", "max_macs", "max_params", "max_flash", "bits", "min_accuracy", "family", "hub")
-
-
 def _query(options: argparse.Namespace) -> dict:
-    return {name: getattr(options, name) for name in QUERY}
+    names = ("task", "hub", *inspect.signature(constraints).parameters)
+    return {name: getattr(options, name) for name in names}
 
 
 def _get(options: argparse.Namespace) -> None:
@@ -127,7 +131,7 @@ def _list(options: argparse.Namespace) -> None:
 
 def _find_model(name: str, hub: str | None) -> zoo.Model:
     """A model by the folder of its package, by its name, or the best of a task."""
-    if Path(name).is_dir():
+    if Path(name).name != name or (Path(name) / CONFIG).is_file():
         return zoo.Model.from_folder(name)
     if name in {entry.task for entry in zoo.Hub(hub).entries}:
         return zoo.get(task=name, hub=hub)

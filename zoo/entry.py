@@ -90,7 +90,6 @@ class Constraint:
 
 
 def constraints(
-    *,
     max_ops: float | str | None = None,
     max_macs: float | str | None = None,
     max_params: float | str | None = None,
@@ -108,7 +107,11 @@ def constraints(
     ]
     if min_accuracy is not None:
         least = share("min_accuracy", min_accuracy)
-        found.append(Constraint("min_accuracy", least, _value("validation"), lambda entry: least - entry.validation))
+        found.append(
+            Constraint(
+                "min_accuracy", least, _value("validation"), lambda entry: (least - entry.validation) / (least or 1)
+            )
+        )
     if bits is not None:
         if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
             raise InvalidQuery(f"bits = {bits!r} is not possible: give a whole number from 1 to 8")
@@ -173,6 +176,4 @@ def _no_model_fits(entries: Sequence[Entry], wanted: Sequence[Constraint]) -> No
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, float) and value < 1:
-        return f"{value:.4g}"
-    return f"{value:.0f}" if isinstance(value, float) else str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value == round(value) else str(value)

@@ -7,16 +7,18 @@ HUB/supernets/NAME/      supernets (see supernet.store)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from supernet.errors import EarshotError, UnknownName, nearest_names
 from supernet.files import read_json, write_json
+from supernet.space import digest
 from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
-from zoo.pack import CONFIG, FILES, Config, read_config, sha256
+from zoo.pack import CONFIG, FILES, Config, read_config
 
-__all__ = ["BUNDLED", "Hub"]
+__all__ = ["BUNDLED", "INDEX", "Hub", "checked_entry"]
 
 BUNDLED = Path(__file__).parent / "hub"
 """The hub that is installed with the package."""
@@ -57,25 +59,43 @@ class Hub:
         return self.folder / "models" / entry.name
 
     def config(self, entry: Entry) -> Config:
-        """The model's checked configuration. Raises InvalidPackage."""
-        return read_config(self.path(entry), entry.config_sha256)
+        """The model's checked configuration. Raises InvalidPackage where it is not what the index lists."""
+        config = read_config(self.path(entry), entry.config_sha256)
+        if config.entry(entry.config_sha256) != entry:
+            raise InvalidPackage(f"{self.folder / INDEX}: states other figures than {entry.name}; rebuild the index")
+        return config
 
     @staticmethod
     def rebuild(folder: str | Path) -> Hub:
-        """Write the index of a hub anew from its packages alone, each checked against its digests."""
+        """Write the index of a hub anew from its packages alone, each checked against its digests.
+
+        Raises InvalidPackage for a folder without packages or a package that is incomplete or altered.
+        """
         folder = Path(folder)
-        entries = []
-        for package in sorted((folder / "models").iterdir()):
-            config = read_config(package)
-            if config.name != package.name:
-                raise InvalidPackage(f"{package}: holds the model {config.name}; name the folder so")
-            for file in FILES:
-                path = package / file
-                if not path.is_file() or sha256(path.read_bytes()) != config.values["digests"][file]:
-                    raise InvalidPackage(f"{path}: missing or altered; publish the model again")
-            entries.append(config.entry(sha256((package / CONFIG).read_bytes())).to_dict())
-        write_json(folder / INDEX, {"schema": INDEX_SCHEMA, "models": entries})
+        if not (folder / "models").is_dir():
+            raise InvalidPackage(f"{folder}: has no folder `models`; give the folder of a hub")
+        packages = sorted(path for path in (folder / "models").iterdir() if path.is_dir())
+        return Hub.write(folder, [checked_entry(package) for package in packages])
+
+    @staticmethod
+    def write(folder: str | Path, entries: Iterable[Entry]) -> Hub:
+        """Write the index of a hub."""
+        models = [entry.to_dict() for entry in sorted(entries, key=lambda entry: entry.name)]
+        write_json(Path(folder) / INDEX, {"schema": INDEX_SCHEMA, "models": models})
         return Hub(folder)
+
+
+def checked_entry(package: str | Path) -> Entry:
+    """What an index says of a package, after checking its files against their digests. Raises InvalidPackage."""
+    package = Path(package)
+    config = read_config(package)
+    if config.name != package.name:
+        raise InvalidPackage(f"{package}: holds the model {config.name}; name the folder so")
+    for file in FILES:
+        path = package / file
+        if not path.is_file() or digest(path.read_bytes()) != config.values["digests"][file]:
+            raise InvalidPackage(f"{path}: missing or altered; publish the model again")
+    return config.entry(digest((package / CONFIG).read_bytes()))
 
 
 @lru_cache(maxsize=8)

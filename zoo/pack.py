@@ -10,18 +10,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from predictors import estimate
 from supernet.errors import EarshotError
-from supernet.families import layers
+from supernet.families import inner_bits, layers
 from supernet.files import load_tensors, read_json, tensors_to_bytes
-from supernet.quant.packing import grid_limit, pack, unpack
-from supernet.space import Arch, LayerSpec
+from supernet.quant.packing import pack, unpack
+from supernet.space import Arch, LayerSpec, digest
 from zoo.entry import Entry, is_safe_name
 from zoo.errors import InvalidPackage
 
@@ -30,6 +30,7 @@ __all__ = [
     "CONFIG",
     "FILES",
     "MODEL",
+    "REMEDY",
     "SCHEMA",
     "VECTORS",
     "Config",
@@ -37,19 +38,12 @@ __all__ = [
     "read_config",
     "read_tensors",
     "read_vectors",
-    "sha256",
 ]
 
 SCHEMA = 1
 CONFIG, MODEL, VECTORS, CARD = "config.json", "model.safetensors", "test_vectors.safetensors", "README.md"
 FILES = (MODEL, VECTORS, CARD)
-MAX_FILE_BYTES = 64_000_000
 REMEDY = "take the model from its source again"
-
-
-def sha256(data: bytes) -> str:
-    """64 hex digits."""
-    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -100,18 +94,26 @@ def model_bytes(arch: Arch, tensors: dict[str, Any], grids: dict[str, str]) -> b
 
     tensors: an `IntegerLayer` by layer name. grids: of the weights, by layer name.
     """
-    arrays, packed = {}, {}
+    arrays = {}
     for spec in layers(arch):
         if spec.kind == "input":
             continue
         layer = tensors[spec.name]
         arrays[f"{spec.name}.multiplier"], arrays[f"{spec.name}.shift"] = layer.multiplier, layer.shift
         if spec.has_weights:
-            grid = grids[spec.name]
             arrays[f"{spec.name}.bias"] = layer.bias
-            arrays[f"{spec.name}.weight_packed"] = pack(layer.weight, spec.weight_bits, grid)
-            packed[spec.name] = {"bits": spec.weight_bits, "grid": grid, "shape": list(spec.weight_shape)}
-    return tensors_to_bytes(arrays, {"arch": arch.digest, "weights": packed})
+            arrays[f"{spec.name}.weight_packed"] = pack(layer.weight, spec.weight_bits, grids[spec.name])
+    return tensors_to_bytes(arrays, _metadata(arch, grids))
+
+
+def _metadata(arch: Arch, grids: dict[str, str]) -> dict:
+    """What `model.safetensors` says of its packed weights."""
+    weights = {
+        spec.name: {"num_bits": spec.weight_bits, "grid": grids[spec.name], "shape": list(spec.weight_shape)}
+        for spec in layers(arch)
+        if spec.has_weights
+    }
+    return {"arch": arch.digest, "weights": weights}
 
 
 def read_config(folder: str | Path, config_sha256: str | None = None) -> Config:
@@ -123,53 +125,67 @@ def read_config(folder: str | Path, config_sha256: str | None = None) -> Config:
     path = folder / CONFIG
     if not path.is_file():
         raise InvalidPackage(f"{folder}: not a model package ({CONFIG} is missing); give the folder of a package")
-    _check_size(path)
-    if config_sha256 is not None and sha256(path.read_bytes()) != config_sha256:
+    if config_sha256 is not None and digest(path.read_bytes()) != config_sha256:
         raise InvalidPackage(f"{path}: not the file that the hub's index lists (its digest differs); {REMEDY}")
     try:
         values = read_json(path)
-        if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-            raise InvalidPackage(f"written with another schema than {SCHEMA}; use the version of Earshot that wrote it")
+    except EarshotError as error:
+        raise InvalidPackage(f"{error}; {REMEDY}") from None
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        raise InvalidPackage(f"{path}: not of schema {SCHEMA}; use the version of Earshot that wrote it")
+    try:
         arch = Arch.from_dict(values["arch"])
-        layers(arch)
-        labels = tuple(values["labels"])
-        _check_config(values, arch, labels)
+        _check_config(values, arch)
     except KeyError as error:
         raise InvalidPackage(f"{path}: {error} is missing; {REMEDY}") from None
     except (EarshotError, TypeError, AttributeError) as error:
         raise InvalidPackage(f"{path}: {error}; {REMEDY}") from None
-    return Config(folder, values, arch, labels)
+    return Config(folder, values, arch, tuple(values["labels"]))
 
 
-def _check_config(values: dict, arch: Arch, labels: tuple[str, ...]) -> None:
-    if not is_safe_name(values["name"]):
-        raise InvalidPackage(f"{values['name']!r} is not a safe name")
-    texts = all(isinstance(label, str) and label.isprintable() and 0 < len(label) <= 100 for label in labels)
-    if not texts or len(set(labels)) != len(labels) or len(labels) != arch.classes:
-        raise InvalidPackage(f"the labels do not fit the {arch.classes} classes of the network")
+def _check_config(values: dict, arch: Arch) -> None:
+    """Raise InvalidPackage for a configuration that contradicts its own architecture."""
+    specs = layers(arch)
     if not arch.weight_bits:
         raise InvalidPackage("the architecture has no bits")
-    if set(values["digests"]) != set(FILES):
-        raise InvalidPackage("the digests are not those of the package's files")
+    quantisation, features = values["quantization_config"], values["frontend"]
+    weighted = {spec.name: spec.weight_bits for spec in specs if spec.has_weights}
+    for valid, what in (
+        (is_safe_name(values["name"]) and is_safe_name(values["task"]), "the name or the task is not a safe name"),
+        (all(isinstance(values[key], str) for key in ("licence", "attribution")), "licence or attribution is no text"),
+        (_texts(values["notes"]), "the notes are not texts"),
+        (_texts(values["labels"]) and len(set(values["labels"])) == len(values["labels"]), "the labels are not names"),
+        (len(values["labels"]) == arch.classes, f"the labels do not fit the {arch.classes} classes of the network"),
+        (set(values["digests"]) == set(FILES), "the digests are not those of the package's files"),
+        (values["costs"].items() >= asdict(estimate(arch)).items(), "the costs are not those of the architecture"),
+        (
+            {name: layer["num_bits"] for name, layer in quantisation["layers"].items()} == weighted,
+            "the bits are not those of the architecture",
+        ),
+        (quantisation["weights"]["num_bits"] == inner_bits(arch), "the bits are not those of the architecture"),
+        (quantisation["activations"]["num_bits"] == arch.activation_bits[1], "the activations' bits are wrong"),
+        (
+            (features["coefficients"], features["step_ms"]) == (arch.features.coefficients, arch.features.step_ms),
+            "the front end is not that of the architecture",
+        ),
+    ):
+        if not valid:
+            raise InvalidPackage(what)
 
 
-def _check_size(path: Path) -> None:
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise InvalidPackage(f"{path}: larger than {MAX_FILE_BYTES:,} bytes, which no package is; {REMEDY}")
+def _texts(values: Any) -> bool:
+    """True for a list of printable texts of some length."""
+    return isinstance(values, list) and all(
+        isinstance(text, str) and text.isprintable() and 0 < len(text) <= 1000 for text in values
+    )
 
 
-def _read(config: Config, name: str) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file of a package, after checking its digest."""
-    path = config.folder / name
-    if not path.is_file():
-        raise InvalidPackage(f"{path}: the file is missing; {REMEDY}")
-    _check_size(path)
-    if sha256(path.read_bytes()) != config.values["digests"][name]:
-        raise InvalidPackage(f"{path}: truncated or altered (its digest differs from {CONFIG}); {REMEDY}")
+def _read(config: Config, name: str) -> tuple[dict[str, np.ndarray], Any]:
+    """Arrays and metadata of a safetensors file of a package, after checking its digest."""
     try:
-        return load_tensors(path)[0]
+        return load_tensors(config.folder / name, config.values["digests"][name])
     except EarshotError as error:
-        raise InvalidPackage(str(error)) from None
+        raise InvalidPackage(f"{error}; {REMEDY}") from None
 
 
 def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
@@ -177,20 +193,21 @@ def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
 
     Raises InvalidPackage for a file that is missing, altered or does not fit the architecture.
     """
-    arrays = _read(config, MODEL)
+    arrays, metadata = _read(config, MODEL)
+    grids = {name: layer["grid"] for name, layer in config.values["quantization_config"]["layers"].items()}
     tensors: dict[str, dict[str, np.ndarray]] = {}
     try:
+        if metadata != _metadata(config.arch, grids):
+            raise InvalidPackage("its bits, grids or shapes are not those of the configuration")
         for spec in config.layers:
             if spec.kind == "input":
                 continue
             parts = ("multiplier", "shift", "bias") if spec.has_weights else ("multiplier", "shift")
             tensors[spec.name] = {part: arrays.pop(f"{spec.name}.{part}") for part in parts}
             if spec.has_weights:
-                grid = config.values["quantization_config"]["layers"][spec.name]["grid"]
-                grid_limit(spec.weight_bits, grid)
                 packed = arrays.pop(f"{spec.name}.weight_packed")
-                tensors[spec.name]["weight"] = unpack(packed, spec.weight_shape, spec.weight_bits, grid)
-    except (KeyError, TypeError) as error:
+                tensors[spec.name]["weight"] = unpack(packed, spec.weight_shape, spec.weight_bits, grids[spec.name])
+    except KeyError as error:
         raise InvalidPackage(f"{config.folder / MODEL}: {error} is missing; {REMEDY}") from None
     except EarshotError as error:
         raise InvalidPackage(f"{config.folder / MODEL}: {error}; {REMEDY}") from None
@@ -201,4 +218,4 @@ def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
 
 def read_vectors(config: Config) -> dict[str, np.ndarray]:
     """samples (clips, samples) int16, features (clips, coefficients, frames) int8, logits (clips, classes) int16."""
-    return _read(config, VECTORS)
+    return _read(config, VECTORS)[0]

@@ -4,46 +4,44 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 import torch
+from filelock import FileLock
 
 from predictors import estimate
 from predictors.estimate import RUNTIME_BYTES
-from supernet.evaluate import accuracy_interval
+from supernet.evaluate import accuracy, accuracy_interval
+from supernet.families import family, inner_bits
 from supernet.files import tensors_to_bytes, write_bytes, write_json
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.packing import default_grid
+from supernet.space import digest
 from zoo.card import card
 from zoo.errors import InvalidModel
-from zoo.hub import Hub
-from zoo.pack import CARD, CONFIG, MODEL, SCHEMA, VECTORS, model_bytes, sha256
+from zoo.hub import INDEX, Hub, checked_entry
+from zoo.pack import CARD, CONFIG, MODEL, SCHEMA, VECTORS, Config, model_bytes
 from zoo.run import Model
 
 __all__ = ["accuracy_figures", "publish", "write_package"]
 
 
-def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: np.ndarray, batch: int = 256) -> dict:
+def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: np.ndarray) -> dict:
     """Accuracy (0 to 1) of the integers, its 95 % interval and the clips; features (clips, coefficients, frames)."""
-    right = sum(
-        int((network(features[first : first + batch]).argmax(1).numpy() == targets[first : first + batch]).sum())
-        for first in range(0, len(features), batch)
-    )
-    share = right / len(targets)
+    share = accuracy(lambda x: network(quantise_features(x)), features, targets)
     low, high = accuracy_interval(share, len(targets))
     return {"accuracy": round(share, 6), "interval": [round(low, 6), round(high, 6)], "clips": len(targets)}
 
 
-def write_package(
-    parent: str | Path, network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, bits: int, info: dict
-) -> Path:
+def write_package(parent: str | Path, network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, info: dict) -> Path:
     """Write a package into a new folder of its own name under `parent`, whole or not at all; returns the folder.
 
-    samples: (clips, samples) int16 for the test vectors. bits: of the weights in inner layers. info: task, labels,
+    samples: (clips, samples) int16 for the test vectors. info: task, labels,
     licence, attribution, notes, limits, dataset, accuracy and training, as the card shows them.
     """
     arch = network.arch
@@ -55,12 +53,13 @@ def write_package(
         raise InvalidModel("the packed bytes are not those of the cost model; please report this")
     features = quantise_features(frontend(torch.from_numpy(samples.astype(np.float32) / 32768)))
     vectors = {"samples": samples, "features": features.numpy(), "logits": network(features).numpy()}
-    activation_bits = arch.activation_bits[1]
-    name = f"{info['task']}-{arch.family}-{_short(cost.macs)}-w{bits}a{activation_bits}-{sha256(model)[:8]}"
+    bits, activation_bits = inner_bits(arch), arch.activation_bits[1]
+    name = f"{info['task']}-{arch.family}-{_short(cost.macs)}-w{bits}a{activation_bits}-{digest(model)[:8]}"
     values = {
         **info,
         "schema": SCHEMA,
         "name": name,
+        "streamable": family(arch.family).streamable,
         "arch": arch.to_dict(),
         "frontend": frontend.to_dict(),
         "quantization_config": _quantisation(network, grids, bits, activation_bits),
@@ -68,39 +67,59 @@ def write_package(
     }
     files = {
         MODEL: model,
-        VECTORS: tensors_to_bytes(vectors, {"model": sha256(model)}),
+        VECTORS: tensors_to_bytes(vectors, {"model": digest(model)}),
         CARD: card(values).encode(),
     }
-    values["digests"] = {file: sha256(data) for file, data in files.items()}
+    values["digests"] = {file: digest(data) for file, data in files.items()}
     return _write_folder(Path(parent), name, files, values)
 
 
-def publish(package: str | Path, hub: str | Path) -> Hub:
-    """Copy a package into the hub in a folder, made where there is none, and list it; its test vectors must hold."""
+def publish(package: str | Path, hub: str | Path, replaces: Callable[[Config], bool] = lambda config: False) -> Hub:
+    """Copy a package into the hub in a folder, made where there is none, and list it; its test vectors must hold.
+
+    replaces: which models of the hub the new one supersedes; they leave the index, then the hub. The package is there
+    before the index lists it, so a reader never meets a name without a model; one publisher at a time.
+    """
     package, folder = Path(package), Path(hub)
-    model = Model.from_folder(package)
-    model.verify()
-    place = folder / "models" / model.name
-    if place.resolve() != package.resolve():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=place.parent.parent))
-        shutil.copytree(package, part, dirs_exist_ok=True)
-        shutil.rmtree(place, ignore_errors=True)
-        part.chmod(0o755)
-        part.rename(place)
-    return Hub.rebuild(folder)
+    entry = checked_entry(package)
+    Model.from_folder(package).verify()
+    (folder / "models").mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        listed = Hub(folder).entries if (folder / INDEX).is_file() else ()
+        old = [item for item in listed if item.name != entry.name and replaces(Hub(folder).config(item))]
+        place = folder / "models" / entry.name
+        if place.resolve() != package.resolve():
+            _move_in(shutil.copytree(package, _part(folder), dirs_exist_ok=True), place)
+        written = Hub.write(folder, [entry, *(item for item in listed if item not in old and item.name != entry.name)])
+        for item in old:
+            shutil.rmtree(folder / "models" / item.name)
+    return written
+
+
+def _part(parent: Path) -> Path:
+    """A new hidden folder, to be filled and renamed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=parent))
+    part.chmod(0o755)
+    return part
+
+
+def _move_in(part: Path, place: Path) -> None:
+    """Rename a filled folder to its place, moving an older one aside first."""
+    aside = part.with_suffix(".old")
+    if place.exists():
+        place.rename(aside)
+    part.rename(place)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write_folder(parent: Path, name: str, files: dict[str, bytes], values: dict) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=parent))
+    part = _part(parent)
     try:
         for file, data in files.items():
             write_bytes(part / file, data)
         write_json(part / CONFIG, values)
-        part.chmod(0o755)
-        shutil.rmtree(parent / name, ignore_errors=True)
-        part.rename(parent / name)
+        _move_in(part, parent / name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return parent / name

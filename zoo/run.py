@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +13,13 @@ import numpy as np
 from supernet.errors import EarshotError
 from zoo.entry import Entry
 from zoo.errors import InvalidAudio, InvalidPackage, InvalidQuery
-from zoo.pack import Config, read_config, read_tensors, read_vectors
+from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
 
 __all__ = ["Model"]
 
-MAX_CHANNELS = 8
+BATCH = 64
+
+log = logging.getLogger(__name__)
 
 
 class Model:
@@ -71,13 +74,14 @@ class Model:
         """
         if top is not None and (not isinstance(top, int) or top < 1):
             raise InvalidQuery(f"top = {top!r} is not possible: give a whole number of labels, such as 3")
+        if hasattr(audio, "__array__"):
+            audio = np.asarray(audio)
         single = not self._is_batch(audio)
         clips = [audio] if single else list(audio)
-        if not clips:
-            return []
-        samples = np.stack([self._samples(clip, sampling_rate, resample) for clip in clips])
-        scores = self.scores(self.features(samples))
-        answers = [self._answer(row)[:top] for row in scores]
+        answers = []
+        for first in range(0, len(clips), BATCH):
+            samples = [self._samples(clip, sampling_rate, resample) for clip in clips[first : first + BATCH]]
+            answers += [self._answer(row)[:top] for row in self.scores(self.features(np.stack(samples)))]
         return answers[0] if single else answers
 
     def features(self, samples: np.ndarray) -> np.ndarray:
@@ -96,17 +100,26 @@ class Model:
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Probabilities (clips, classes) for quantised features."""
-        values = self.logits(features) * self._network.activations["classifier"].scale
+        values = self.logits(features) * self._network.activations[self._network.specs[-1].name].scale
         exponentials = np.exp(values - values.max(1, keepdims=True))
         return exponentials / exponentials.sum(1, keepdims=True)
 
     def verify(self) -> None:
-        """Run the package's test vectors; raises InvalidPackage unless every integer comes out."""
+        """Run the package's test vectors.
+
+        Raises InvalidPackage unless the features come out of the samples to one step, as front ends in floating point
+        may differ by, and the logits out of the features exactly.
+        """
         vectors = read_vectors(self._config)
-        if not np.array_equal(self.logits(vectors["features"]), vectors["logits"]):
-            raise InvalidPackage(
-                f"{self.path}: the test vectors give other integers; take the model from its source again"
-            )
+        try:
+            samples, features, logits = (vectors[name] for name in ("samples", "features", "logits"))
+            heard = self.features(samples.astype(np.float32) / 32768)
+            steps = np.abs(heard.astype(np.int16) - features)
+            same = steps.max() <= 1 and np.array_equal(self.logits(features), logits)
+        except (KeyError, ValueError) as error:
+            raise InvalidPackage(f"{self.path}: the test vectors do not fit the model ({error})") from None
+        if not same:
+            raise InvalidPackage(f"{self.path}: the test vectors give other integers; {REMEDY}")
 
     def _answer(self, scores: np.ndarray) -> list[dict]:
         order = np.argsort(-scores, kind="stable")
@@ -115,6 +128,8 @@ class Model:
     @staticmethod
     def _is_batch(audio: Any) -> bool:
         if isinstance(audio, np.ndarray):
+            from supernet.data.audio import MAX_CHANNELS
+
             return audio.ndim == 2 and audio.shape[1] > MAX_CHANNELS
         return isinstance(audio, Sequence) and not isinstance(audio, str)
 
@@ -125,15 +140,18 @@ class Model:
         rate, length = self._frontend.sampling_rate, self._length
         least = None if resample else rate
         if isinstance(clip, (str, Path)):
-            samples = read_audio(clip, rate, length / rate, least)
             name = str(clip)
+            samples, sampling_rate = read_audio(clip, length / rate)
         else:
             name = "clip"
             if isinstance(clip, Mapping):
                 clip, sampling_rate = clip.get("array"), clip.get("sampling_rate")
             if sampling_rate is None:
                 raise InvalidAudio(f"samples without their rate; give sampling_rate, such as sampling_rate={rate}")
-            samples = prepare_samples(np.asarray(clip), sampling_rate, rate, name, least)
+            samples = np.asarray(clip)
+        samples = prepare_samples(samples, sampling_rate, rate, name, least)
+        if sampling_rate != rate:
+            log.warning("%s: resampled from %d Hz to %d Hz", name, sampling_rate, rate)
         if len(samples) > length * 1.01:
             raise InvalidAudio(
                 f"{name}: {len(samples) / rate:.2f} s is too long: the limit is {length / rate:g} s; cut it"
@@ -145,9 +163,12 @@ class Model:
         from supernet.frontend import Mfcc
 
         try:
-            return Mfcc.from_dict(self._config.values["frontend"])
-        except (KeyError, EarshotError) as error:
+            frontend = Mfcc.from_dict(self._config.values["frontend"])
+        except EarshotError as error:
             raise InvalidPackage(f"{self.path}: the front end: {error}") from None
+        if frontend.macs(self.arch.frames) != self.entry.frontend_macs:
+            raise InvalidPackage(f"{self.path}: frontend_macs is not that of the front end; {REMEDY}")
+        return frontend
 
     @property
     def _length(self) -> int:
@@ -166,4 +187,4 @@ class Model:
             }
             return IntegerNetwork(self.arch, tensors, activations)
         except (KeyError, TypeError, AttributeError, EarshotError) as error:
-            raise InvalidPackage(f"{self.path}: {error}; take the model from its source again") from None
+            raise InvalidPackage(f"{self.path}: {error}; {REMEDY}") from None

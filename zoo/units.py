@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 from zoo.errors import InvalidQuery
 
 __all__ = ["count", "share", "size"]
 
 NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
-COUNTS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
-SIZES = {"": 1, "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "KiB": 1024, "MiB": 1024**2}
-SHARES = {"": 1, "%": 0.01}
+COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+SIZES = {"": 1, "B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "KiB": 1024, "MiB": 1024**2}
+SHARES = {"": 1, "%": 100}
 
 
 def count(name: str, value: float | str) -> float:
@@ -28,22 +29,26 @@ def size(name: str, value: float | str) -> float:
 def share(name: str, value: float | str) -> float:
     """A share from 0 to 1, such as 0.955 or "95.5%"."""
     wanted = "a share from 0 to 1, such as 0.955 or 95.5%"
-    result = _quantity(name, value, SHARES, wanted, least=0.0)
-    if result > 1:
+    number, unit = _number(name, value, SHARES, wanted)
+    result = float(Decimal(repr(number)) / SHARES[unit])
+    if not 0 <= result <= 1:
         raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
     return result
 
 
-def _quantity(name: str, value: float | str, units: dict[str, float], wanted: str, least: float = 1e-300) -> float:
-    number, unit = value, ""
-    if isinstance(value, str):
-        match = NUMBER.fullmatch(value)
-        if match:
-            number, unit = match.groups()
+def _quantity(name: str, value: float | str, units: dict[str, int], wanted: str) -> float:
+    number, unit = _number(name, value, units, wanted)
+    if not 0 < number * units[unit] < math.inf:
+        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
+    return number * units[unit]
+
+
+def _number(name: str, value: float | str, units: dict[str, int], wanted: str) -> tuple[float, str]:
+    match = NUMBER.fullmatch(value) if isinstance(value, str) else None
+    number, unit = match.groups() if match else (value, "")
     try:
-        result = float(number) * units[unit]
-    except (ValueError, TypeError, KeyError):
-        result = math.nan
-    if isinstance(value, bool) or not least <= result < math.inf:
-        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
-    return result
+        if isinstance(value, bool) or unit not in units:
+            raise ValueError
+        return float(number), unit
+    except (ValueError, TypeError, OverflowError):
+        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}") from None
