@@ -11,25 +11,26 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from search import evolve
+from search.accuracy import measured_accuracy
 from supernet.cost import macs, space_macs
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
 from supernet.elastic import Network, Supernet
-from supernet.evaluate import accuracy
+from supernet.errors import EarshotError
 from supernet.families import space, with_bits
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch
 from supernet.store import save_supernet
-from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
+from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet, weights_digest
 from zoo.publish import accuracy_figures, publish, write_package
 from zoo.units import count
 
@@ -37,7 +38,7 @@ FAMILY, SUPERNET = "temporal", "kws-temporal"
 RECIPE = SupernetRecipe(epochs=36)
 QUANT_RECIPES = {8: QuantRecipe(epochs=4), 4: QuantRecipe(epochs=4)}
 BUDGETS = ("20M", "8M", "3M", "1M", "0.3M")
-EVALUATIONS, SEARCH_SEED = 64, 0
+EVALUATIONS, SEARCH_SEED = 96, 0
 NOTES = {
     "kws": "Bundled `kws` knows ten words; there was no training audio for the standard words yes, no, on and off.",
     "standard": "The ten words of the standard Speech Commands task.",
@@ -55,14 +56,17 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     data = load(options.data, options.words)
     frontend = fit_frontend(data)
-    calibration = calibration_features(data, frontend)
-    supernet = Supernet(space(FAMILY, len(data.labels), data.clip_ms), calibration)
+    calibration = calibration_features(data, frontend, seed=RECIPE.seed)
+    supernet = Supernet(space(FAMILY, len(data.labels), data.clip_ms), calibration, RECIPE.seed)
     train_supernet(supernet, data, frontend, RECIPE, options.runs / SUPERNET)
+    log = read_json(options.runs / SUPERNET / "log.json")
+    for row in log:
+        del row["seconds"]
     info = {
         "name": SUPERNET,
         "licence": data.licence,
         "attribution": data.attribution,
-        "training": {"recipe": dataclasses.asdict(RECIPE), "log": read_json(options.runs / SUPERNET / "log.json")},
+        "training": {"recipe": dataclasses.asdict(RECIPE), "log": log},
     }
     save_supernet(options.hub / "supernets" / SUPERNET, supernet, frontend, options.task, data.labels, info)
     teacher = supernet.extract(supernet.space.largest())
@@ -76,24 +80,25 @@ def main() -> None:
 def search_budget(supernet: Supernet, data: ClipData, frontend: Mfcc, budget: str, runs: Path) -> dict:
     """The best sub-network within a budget of MACs by validation accuracy, kept in `runs`."""
     path = runs / "search" / f"{budget}.json"
-    if not path.is_file():
+    identity = {
+        "weights": weights_digest(supernet),
+        "data": data.digest,
+        "evaluations": EVALUATIONS,
+        "seed": SEARCH_SEED,
+    }
+    if not path.is_file() or read_json(path)["identity"] != identity:
         validation = data.splits["validation"]
         features = plain_features(data, validation.rows, frontend)
-
-        def evaluate(genes: np.ndarray) -> np.ndarray:
-            networks = [supernet.extract(arch) for arch in supernet.space.from_genes(genes)]
-            return np.array([accuracy(network, features, validation.targets) for network in networks])
-
         result = evolve(
             supernet.space,
-            evaluate,
+            measured_accuracy(supernet, features, validation.targets),
             lambda genes: space_macs(supernet.space, genes),
             count("budget", budget),
             evaluations=EVALUATIONS,
             seed=SEARCH_SEED,
         )
         tried = {"genes": result.genes.tolist(), "scores": result.scores.tolist(), "macs": result.costs.tolist()}
-        write_json(path, {"arch": result.arch.to_dict(), "validation": result.score, **tried})
+        write_json(path, {"identity": identity, "arch": result.arch.to_dict(), "validation": result.score, **tried})
     found = read_json(path)
     return {**found, "arch": Arch.from_dict(found["arch"])}
 
@@ -146,12 +151,21 @@ def make_model(
         },
     }
     samples = data.audio[data.splits["test"].rows[:: len(data.splits["test"]) // 4][:4]]
-    package = write_package(options.runs / "packages", integers, frontend, samples, bits, info)
-    publish(package, options.hub)
+    package = write_package(options.runs / "packages", integers, frontend, samples, info)
+    publish(package, options.hub, lambda config: _same_place(config.values, info, bits))
     print(f"{package.name}: {macs(arch):,} MACs, {figures['validation']['accuracy']:.2%} validation, "
           f"{figures['test']['accuracy']:.2%} test")  # fmt: skip
     shutil.rmtree(package)
     return fake.to_float()
+
+
+def _same_place(old: dict, new: dict, bits: int) -> bool:
+    """True for a model that an earlier run published for the same supernet, budget and bits."""
+    places = [
+        (values["task"], values["training"].get("supernet"), values["training"].get("search", {}).get("max_macs"))
+        for values in (old, new)
+    ]
+    return places[0] == places[1] and old["quantization_config"]["weights"]["num_bits"] == bits
 
 
 def _options() -> argparse.Namespace:
@@ -168,4 +182,7 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except EarshotError as error:
+        sys.exit(f"make_hub: {error}")
