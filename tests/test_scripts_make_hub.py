@@ -1,0 +1,70 @@
+"""The recipe of the hub on a tiny data set: from clips to an answer, killed on the way and run again."""
+
+import dataclasses
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import KEYWORDS
+
+import zoo
+from supernet.data import speech_commands
+
+SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"
+
+
+@pytest.fixture
+def recipe(speech_folder, small_space, tmp_path, monkeypatch):
+    """The script as a module, with short recipes and a small space."""
+    spec = importlib.util.spec_from_file_location("make_hub", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(speech_commands, "CACHE", tmp_path / "cache")
+    monkeypatch.setitem(speech_commands.WORDS, "tones", KEYWORDS)
+    monkeypatch.setitem(module.NOTES, "tones", "Knows two tones.")
+    monkeypatch.setattr(module, "RECIPE", dataclasses.replace(module.RECIPE, epochs=2, batch=8))
+    quick = {bits: dataclasses.replace(item, epochs=1, batch=8) for bits, item in module.QUANT_RECIPES.items()}
+    monkeypatch.setattr(module, "QUANT_RECIPES", quick)
+    monkeypatch.setattr(module, "EVALUATIONS", 4)
+    monkeypatch.setattr(module, "space", lambda family, classes, clip_ms: small_space)
+    arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones", "--budgets", "0.2M"]
+    arguments += ["--hub", str(tmp_path / "hub"), "--runs", str(tmp_path / "runs"), "--threads", "2"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    return module
+
+
+def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
+    recipe, speech_folder, tmp_path, monkeypatch, capsys
+):
+    real = recipe.publish
+
+    def dies(*arguments):
+        monkeypatch.setattr(recipe, "publish", real)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "publish", dies)
+    with pytest.raises(KeyboardInterrupt):
+        recipe.main()
+    recipe.main()
+    first = {path.name: path.read_bytes() for path in (tmp_path / "hub").rglob("*.safetensors")}
+    assert [entry.bits for entry in zoo.find(task="tones", hub=tmp_path / "hub", max_macs="0.2M")].count(4) == 1
+    model = zoo.get(task="tones", bits=8, hub=tmp_path / "hub")
+    model.verify()
+    assert model.labels == (*KEYWORDS, "_unknown_", "_silence_")
+    assert model(next((speech_folder / "up").glob("*.wav")))[0]["label"] in model.labels
+    recipe.main()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "hub").rglob("*.safetensors")} == first
+    assert capsys.readouterr().out.count("% validation") == 4
+
+
+def test_a_wrong_folder_is_one_line(tmp_path):
+    import subprocess
+
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "missing")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == f"make_hub: {tmp_path / 'missing'}: no such folder; give the folder of the extracted Speech Commands data set\n"
+    )
