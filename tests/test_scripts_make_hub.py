@@ -10,6 +10,7 @@ from conftest import KEYWORDS
 
 import zoo
 from supernet.data import speech_commands
+from supernet.quant.finetune import QuantRecipe
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"
 
@@ -24,8 +25,7 @@ def recipe(speech_folder, small_space, tmp_path, monkeypatch):
     monkeypatch.setitem(speech_commands.WORDS, "tones", KEYWORDS)
     monkeypatch.setitem(module.NOTES, "tones", "Knows two tones.")
     monkeypatch.setattr(module, "RECIPE", dataclasses.replace(module.RECIPE, epochs=2, batch=8))
-    quick = {bits: dataclasses.replace(item, epochs=1, batch=8) for bits, item in module.QUANT_RECIPES.items()}
-    monkeypatch.setattr(module, "QUANT_RECIPES", quick)
+    monkeypatch.setattr(module, "QuantRecipe", lambda **recipe: QuantRecipe(**{**recipe, "epochs": 1, "batch": 8}))
     monkeypatch.setattr(module, "EVALUATIONS", 4)
     monkeypatch.setattr(module, "space", lambda family, classes, clip_ms: small_space)
     arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones", "--budgets", "0.2M"]
@@ -64,7 +64,5 @@ def test_a_wrong_folder_is_one_line(tmp_path):
     command = [sys.executable, str(SCRIPT), str(tmp_path / "missing")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
-    assert (
-        done.stderr
-        == f"make_hub: {tmp_path / 'missing'}: no such folder; give the folder of the extracted Speech Commands data set\n"
-    )
+    assert done.stderr.startswith(f"make_hub: {tmp_path / 'missing'}: no such folder; give ")
+    assert done.stderr.count("\n") == 1

@@ -11,7 +11,7 @@ from conftest import KEYWORDS, RATE, tone
 
 from supernet.data import clips as clips_module
 from supernet.data.audio import prepare_samples, read_audio
-from supernet.data.augment import Augmentation, augmented_features, plain_features
+from supernet.data.augment import Augmentation, _augmented_samples, augmented_features, plain_features
 from supernet.data.speech_commands import WORDS, load
 from supernet.errors import InvalidAudio, InvalidData
 from supernet.frontend import Mfcc, quantise_features
@@ -206,6 +206,16 @@ def test_without_variation_augmented_features_are_the_plain_ones(speech_data):
     off = Augmentation(shift_ms=0, noise_share=0.0, mask_share=0.0)
     varied = augmented_features(speech_data, rows, FRONTEND, off, np.random.default_rng(0))
     assert quantise_features(varied).equal(plain_features(speech_data, rows, FRONTEND))
+
+
+def test_noise_has_the_level_that_is_asked_for_whatever_the_recordings(speech_data):
+    """Log-uniform from 1 to 6000: half of the silent clips are under sqrt(6000), about 77."""
+    levels = Augmentation(noise_rms=(1.0, 6000.0))
+    samples = _augmented_samples(speech_data, np.full(400, -1), levels, np.random.default_rng(0)) * 32768
+    rms = np.sqrt((samples**2).mean(1))
+    assert 1 <= rms.min() < 3
+    assert 2000 < rms.max() <= 6001
+    assert 0.4 < (rms < 6000**0.5).mean() < 0.6
 
 
 def test_a_shift_moves_the_clip_by_whole_frames(speech_data):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.data.clips import ClipData, cut_noise, write_array
+from supernet.data.clips import ClipData, cut_noise, random_cut, write_array
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import digest
 
@@ -22,13 +22,16 @@ __all__ = ["Augmentation", "augmented_features", "plain_features"]
 class Augmentation:
     """How training clips are varied.
 
-    shift_ms: largest shift either way. noise_share: of clips that get noise, at a gain up to `noise_gain`.
-    time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them.
+    shift_ms: largest shift either way. noise_share: of clips that get noise, at a gain up to `noise_gain`. noise_rms:
+    least and largest root mean square, in steps of 16 bits, of noise before that gain and of silent clips, drawn
+    log-uniformly; where None, noise has its recorded level at a random gain from 0 to 1. time_mask: frames, mel_mask:
+    bands, the widest masks; mask_share: of clips that get them.
     """
 
     shift_ms: int = 100
     noise_share: float = 0.8
     noise_gain: float = 0.1
+    noise_rms: tuple[float, float] | None = None
     time_mask: int = 10
     mel_mask: int = 5
     mask_share: float = 0.5
@@ -70,14 +73,25 @@ def _augmented_samples(data: ClipData, rows: np.ndarray, augmentation: Augmentat
     noisy = rng.random(len(rows)) < augmentation.noise_share
     for clip, row, shift, add_noise in zip(samples, rows, shifts, noisy, strict=True):
         if row < 0:
-            clip[:] = cut_noise(data.noise, rng, length)
+            clip[:] = _noise(data, augmentation, rng)
             continue
         start = max(0, shift)
         part = data.audio[row, max(0, -shift) : length - start]
         clip[start : start + len(part)] = part
         if add_noise and data.noise:
-            clip += augmentation.noise_gain * cut_noise(data.noise, rng, length)
+            clip += augmentation.noise_gain * _noise(data, augmentation, rng)
     return samples / 32768
+
+
+def _noise(data: ClipData, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """(samples,) noise in steps of 16 bits."""
+    length = data.audio.shape[1]
+    if augmentation.noise_rms is None:
+        return cut_noise(data.noise, rng, length)
+    low, high = augmentation.noise_rms
+    cut = random_cut(data.noise, rng, length).astype(np.float32)
+    level = low * (high / low) ** rng.random()
+    return np.clip(cut * (level / max(1.0, float(np.sqrt(np.mean(cut**2))))), -32768, 32767)
 
 
 def _mask(log_mel: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:

@@ -16,7 +16,7 @@ from supernet.data.audio import prepare_samples, read_audio
 from supernet.errors import InvalidAudio
 from supernet.space import digest
 
-__all__ = ["ClipData", "Source", "Split", "cut_noise", "decode_clips", "write_array"]
+__all__ = ["ClipData", "Source", "Split", "cut_noise", "decode_clips", "random_cut", "write_array"]
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +85,15 @@ class ClipData:
 
 def cut_noise(noise: list[np.ndarray], rng: np.random.Generator, samples: int) -> np.ndarray:
     """A random cut of a random recording, at a random gain from 0 to 1: (samples,) int16."""
+    cut = random_cut(noise, rng, samples)
+    return (cut * rng.random()).astype(np.int16)
+
+
+def random_cut(noise: list[np.ndarray], rng: np.random.Generator, samples: int) -> np.ndarray:
+    """A random cut of a random recording: (samples,) int16."""
     recording = noise[rng.integers(len(noise))]
     first = rng.integers(len(recording) - samples + 1)
-    return (recording[first : first + samples] * rng.random()).astype(np.int16)
+    return recording[first : first + samples]
 
 
 def decode_clips(root: Path, sources: Sequence[Source], sampling_rate: int, seconds: float, cache: Path) -> np.ndarray:
