@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -52,6 +53,17 @@ LIMITS = (
 )
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What all steps after the training of the supernet work with."""
+
+    supernet: Supernet
+    teacher: Network
+    data: ClipData
+    frontend: Mfcc
+    options: argparse.Namespace
+
+
 def main() -> None:
     """Run all steps."""
     options = _options()
@@ -61,28 +73,26 @@ def main() -> None:
     calibration = calibration_features(data, frontend, seed=RECIPE.seed)
     supernet = Supernet(space(FAMILY, len(data.labels), data.clip_ms), calibration, RECIPE.seed)
     train_supernet(supernet, data, frontend, RECIPE, options.runs / SUPERNET)
-    log = read_json(options.runs / SUPERNET / "log.json")
-    for row in log:
-        del row["seconds"]
-    info = {
-        "name": SUPERNET,
-        "licence": data.licence,
-        "attribution": data.attribution,
-        "training": {"recipe": dataclasses.asdict(RECIPE), "log": log},
-    }
-    save_supernet(options.hub / "supernets" / SUPERNET, supernet, frontend, options.task, data.labels, info)
-    teacher = supernet.extract(supernet.space.largest())
+    save_supernet(
+        options.hub / "supernets" / SUPERNET,
+        supernet,
+        frontend,
+        options.task,
+        data.labels,
+        _supernet_info(data, options),
+    )
+    setting = Setting(supernet, supernet.extract(supernet.space.largest()), data, frontend, options)
     for budget in options.budgets:
-        found = search_budget(supernet, data, frontend, budget, options.runs)
-        network = supernet.extract(found["arch"])
-        recipe = QuantRecipe(epochs=BUDGETS.get(budget, 4), augmentation=NOISE)
+        found = search_budget(setting, budget)
+        network = supernet.extract(Arch.from_dict(found["arch"]))
         for bits in BITS:
-            network = make_model(network, bits, recipe, budget, found, teacher, data, frontend, calibration, options)
+            network = make_model(setting, network, bits, budget, found)
 
 
-def search_budget(supernet: Supernet, data: ClipData, frontend: Mfcc, budget: str, runs: Path) -> dict:
-    """The best sub-network within a budget of MACs by validation accuracy, kept in `runs`."""
-    path = runs / "search" / f"{budget}.json"
+def search_budget(setting: Setting, budget: str) -> dict:
+    """The best sub-network within a budget of MACs by validation accuracy, and all that were tried; kept on disk."""
+    path = setting.options.runs / "search" / f"{budget}.json"
+    supernet, data = setting.supernet, setting.data
     identity = {
         "weights": weights_digest(supernet),
         "data": data.digest,
@@ -91,7 +101,7 @@ def search_budget(supernet: Supernet, data: ClipData, frontend: Mfcc, budget: st
     }
     if not path.is_file() or read_json(path)["identity"] != identity:
         validation = data.splits["validation"]
-        features = plain_features(data, validation.rows, frontend)
+        features = plain_features(data, validation.rows, setting.frontend)
         result = evolve(
             supernet.space,
             measured_accuracy(supernet, features, validation.targets),
@@ -102,33 +112,50 @@ def search_budget(supernet: Supernet, data: ClipData, frontend: Mfcc, budget: st
         )
         tried = {"genes": result.genes.tolist(), "scores": result.scores.tolist(), "macs": result.costs.tolist()}
         write_json(path, {"identity": identity, "arch": result.arch.to_dict(), "validation": result.score, **tried})
-    found = read_json(path)
-    return {**found, "arch": Arch.from_dict(found["arch"])}
+    return read_json(path)
 
 
-def make_model(
-    network: Network,
-    bits: int,
-    recipe: QuantRecipe,
-    budget: str,
-    found: dict,
-    teacher: Network,
-    data: ClipData,
-    frontend: Mfcc,
-    calibration: torch.Tensor,
-    options: argparse.Namespace,
-) -> Network:
+def make_model(setting: Setting, network: Network, bits: int, budget: str, found: dict) -> Network:
     """Fine-tune at `bits`, publish the package, and return the float network for fewer bits to start from."""
+    data, frontend, options = setting.data, setting.frontend, setting.options
+    recipe = QuantRecipe(epochs=BUDGETS.get(budget, 4), augmentation=NOISE)
     run = options.runs / "quant" / f"{budget}-w{bits}"
+    calibration = setting.supernet.calibration
     arch = with_bits(network.arch, bits)
-    fake = quantise(network, arch, teacher, data, frontend, calibration, recipe, run)
+    fake = quantise(network, arch, setting.teacher, data, frontend, calibration, recipe, run)
     integers = fake.to_integer()
     selected = frontend.select(arch.features.coefficients, arch.features.step_ms)
     figures = {}
     for name in ("validation", "test"):
         split = data.splits[name]
         figures[name] = accuracy_figures(integers, plain_features(data, split.rows, selected), split.targets)
-    info = {
+    info = {**_package_info(setting, recipe, bits, budget, found), "accuracy": figures}
+    test = data.splits["test"].rows
+    package = write_package(
+        options.runs / "packages", integers, frontend, data.audio[test[:: len(test) // 4][:4]], info
+    )
+    publish(package, options.hub, lambda config: _same_place(config.values, info, bits))
+    shutil.rmtree(package)
+    shares = ", ".join(f"{figures[name]['accuracy']:.2%} {name}" for name in figures)
+    print(f"{package.name}: {macs(arch):,} MACs, {shares}")
+    return fake.to_float()
+
+
+def _supernet_info(data: ClipData, options: argparse.Namespace) -> dict:
+    log = read_json(options.runs / SUPERNET / "log.json")
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in log]
+    return {
+        "name": SUPERNET,
+        "licence": data.licence,
+        "attribution": data.attribution,
+        "training": {"recipe": dataclasses.asdict(RECIPE), "log": rows},
+    }
+
+
+def _package_info(setting: Setting, recipe: QuantRecipe, bits: int, budget: str, found: dict) -> dict:
+    """What `config.json` and the card state of a model, but its accuracies."""
+    data, options = setting.data, setting.options
+    return {
         "task": options.task,
         "labels": list(data.labels),
         "licence": data.licence,
@@ -136,7 +163,6 @@ def make_model(
         "notes": [NOTES[options.words]],
         "limits": list(LIMITS),
         "dataset": {"name": data.name, "id": "speech_commands", "version": options.data_version},
-        "accuracy": figures,
         "training": {
             "supernet": SUPERNET,
             "supernet_seed": RECIPE.seed,
@@ -149,17 +175,11 @@ def make_model(
                 f"validation, seed {SEARCH_SEED}; the float slice had {found['validation']:.2%}.",
                 f"Fine-tuned for {recipe.epochs} epochs at {bits}-bit weights by LSQ with distillation from the "
                 f"supernet's largest network, seed {recipe.seed}"
-                + ("." if bits == 8 else ", starting from the 8-bit model."),
+                + ("." if bits == BITS[0] else f", starting from the {BITS[0]}-bit model."),
+                "Noise and silence in the fine-tune at levels from 1 to 6000 (of 32768) root mean square.",
             ],
         },
     }
-    samples = data.audio[data.splits["test"].rows[:: len(data.splits["test"]) // 4][:4]]
-    package = write_package(options.runs / "packages", integers, frontend, samples, info)
-    publish(package, options.hub, lambda config: _same_place(config.values, info, bits))
-    print(f"{package.name}: {macs(arch):,} MACs, {figures['validation']['accuracy']:.2%} validation, "
-          f"{figures['test']['accuracy']:.2%} test")  # fmt: skip
-    shutil.rmtree(package)
-    return fake.to_float()
 
 
 def _same_place(old: dict, new: dict, bits: int) -> bool:

@@ -20,6 +20,7 @@ def recipe(speech_folder, small_space, tmp_path, monkeypatch):
     """The script as a module, with short recipes and a small space."""
     spec = importlib.util.spec_from_file_location("make_hub", SCRIPT)
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "make_hub", module)
     spec.loader.exec_module(module)
     monkeypatch.setattr(speech_commands, "CACHE", tmp_path / "cache")
     monkeypatch.setitem(speech_commands.WORDS, "tones", KEYWORDS)
