@@ -35,7 +35,7 @@ def read_audio(path: str | Path, max_seconds: float | None = None) -> tuple[np.n
                 raise InvalidAudio(f"{path}: {seconds:.2f} s is too long: the limit is {max_seconds:g} s; cut it first")
             return file.read(dtype="float32", always_2d=True), file.samplerate
     except (soundfile.SoundFileError, OSError, TypeError) as error:
-        reason = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
+        reason = getattr(error, "strerror", None) or str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
         raise InvalidAudio(f"{path}: not a readable audio file ({reason}); convert it to WAV or FLAC") from None
 
 
