@@ -83,6 +83,7 @@ def bad_files(tmp_path):
     (tmp_path / "text.wav").write_text("this is no sound\n")
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "cut.wav").write_bytes(Path(STOP).read_bytes()[:20])
+    (tmp_path / "half.wav").write_bytes(Path(STOP).read_bytes()[:16_000])
     soundfile.write(tmp_path / "8k.wav", np.zeros((8000, 2)), 8000)
     soundfile.write(tmp_path / "nan.wav", np.full(16_000, np.nan), 16_000, subtype="FLOAT")
     soundfile.write(tmp_path / "long.wav", np.zeros(80_000), 16_000)
@@ -103,7 +104,8 @@ def bad_files(tmp_path):
         (["run", "kws", "{}/missing.wav"], 1, "no such file"),
         (["run", "kws", "{}/text.wav"], 1, "not a readable audio file"),
         (["run", "kws", "{}/empty.wav"], 1, "the file is empty"),
-        (["run", "kws", "{}/cut.wav"], 1, "not a readable audio file"),
+        (["run", "kws", "{}/cut.wav"], 1, "cut short (20 of 32,044 bytes)"),
+        (["run", "kws", "{}/half.wav"], 1, "cut short"),
         (["run", "kws", "{}/8k.wav"], 1, "8000 Hz holds no sound above 4000 Hz"),
         (["run", "kws", "{}/nan.wav"], 1, "not numbers"),
         (["run", "kws", "{}/long.wav"], 1, "5.00 s is too long"),
@@ -119,6 +121,9 @@ def bad_files(tmp_path):
         (["run", "kws", STOP, "--top", "0"], 2, "top = 0"),
         (["get", "--task", "kwz"], 1, "did you mean kws"),
         (["get", "--max-ops", "-5"], 2, "max_ops = -5"),
+        (["get", "--max-ops", "-20e6"], 2, "max_ops = -20e6"),
+        (["get", "--max-macs", "-1M"], 2, "max_macs = -1M"),
+        (["get", "--max-flash", "-64kB"], 2, "max_flash = -64kB"),
         (["get", "--max-ops=nan"], 2, "max_ops = nan"),
         (["get", "--max-flash", "10 parsecs"], 2, "max_flash = 10 parsecs"),
         (["get", "--bits", "9"], 2, "bits = 9"),
@@ -143,7 +148,9 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "usage: earshot" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "; see earshot" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["get", "list", "run"])

@@ -95,6 +95,11 @@ def test_taking_the_advice_of_an_error_finds_the_model():
         assert choose(items, "kws", constraints(**{name: advised}))[0].name == "a"
 
 
+def test_all_that_the_nearest_misses_is_advised():
+    with pytest.raises(NoModelFits, match=r"ask for max_ops=1000, min_accuracy=0\.9,"):
+        choose([entry("a")], "kws", constraints(max_ops=10, min_accuracy=0.99))
+
+
 def test_an_unknown_task_and_an_empty_hub_are_named():
     with pytest.raises(UnknownName, match="did you mean kws"):
         choose([entry("a")], "kwz", [])

@@ -7,6 +7,7 @@ import argparse
 import inspect
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ List all models that meet the constraints, best first.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_join_negative(sys.argv[1:] if arguments is None else arguments))
     try:
         options.command(options)
         sys.stdout.flush()
@@ -62,8 +63,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others of the command."""
+
+    def error(self, message: str):
+        self.exit(2, f"earshot: {message}; see {self.prog} --help\n")
+
+
+def _join_negative(arguments: Sequence[str]) -> list[str]:
+    """`--max-ops -20e6` as `--max-ops=-20e6`: argparse takes the value for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if re.match(r"-\.?\d", argument) and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="earshot", description="Tiny audio models, asked by constraint.")
+    parser = _Parser(prog="earshot", description="Tiny audio models, asked by constraint.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, text, summary in (
         ("get", _get, GET_HELP, "which model, its figures, where it lies"),

@@ -165,10 +165,11 @@ def _no_model_fits(entries: Sequence[Entry], wanted: Sequence[Constraint]) -> No
     nearest = min(entries, key=miss)
     binding = max(wanted, key=lambda constraint: constraint.excess(nearest))
     asked = ", ".join(f"{constraint.name}={_text(constraint.limit)}" for constraint in wanted)
-    has = binding.value(nearest)
+    missed = [constraint for constraint in wanted if not constraint.meets(nearest)]
+    advice = ", ".join(f"{constraint.name}={_text(constraint.value(nearest))}" for constraint in missed)
     return NoModelFits(
-        f"no model has {asked}: {binding.name} binds; the nearest is {nearest.name} with {_text(has)}; "
-        f"ask for {binding.name}={_text(has)}, or loosen another constraint",
+        f"no model has {asked}: {binding.name} binds; the nearest is {nearest.name} with "
+        f"{_text(binding.value(nearest))}; ask for {advice}, or loosen another constraint",
         binding.name,
         binding.limit,
         nearest,

@@ -29,6 +29,7 @@ def read_audio(path: str | Path, max_seconds: float | None = None) -> tuple[np.n
             raise InvalidAudio(f"{path}: no such file; give the path of a recording ({' '.join(EXTENSIONS)})")
         if path.stat().st_size == 0:
             raise InvalidAudio(f"{path}: the file is empty; record or download it again")
+        _check_whole(path)
         with soundfile.SoundFile(path) as file:
             seconds = file.frames / file.samplerate
             if max_seconds is not None and seconds > max_seconds * 1.01:
@@ -37,6 +38,16 @@ def read_audio(path: str | Path, max_seconds: float | None = None) -> tuple[np.n
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         reason = getattr(error, "strerror", None) or str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
         raise InvalidAudio(f"{path}: not a readable audio file ({reason}); convert it to WAV or FLAC") from None
+
+
+def _check_whole(path: Path) -> None:
+    """Raise InvalidAudio for a WAV file that ends before its header says; libsndfile would read what is left."""
+    with path.open("rb") as file:
+        header = file.read(12)
+    said = 8 + int.from_bytes(header[4:8], "little")
+    unknown = said in (8, 8 + 0xFFFFFFFF)
+    if header[:4] == b"RIFF" and header[8:] == b"WAVE" and not unknown and path.stat().st_size < said:
+        raise InvalidAudio(f"{path}: cut short ({path.stat().st_size:,} of {said:,} bytes); copy it again")
 
 
 def prepare_samples(
