@@ -266,7 +266,9 @@ class Space:
             if not choices or not whole or list(choices) != sorted(set(choices)):
                 raise InvalidArch(f"choices {choices!r} must be whole numbers, sorted, without repeats and not empty")
 
+    @cached_property
     def _choices(self) -> list[tuple[int, ...]]:
+        """The choices of each gene."""
         columns = [self.coefficients, self.steps_ms, self.stems, self.heads]
         for stage in self.stages:
             columns += [stage.widths, stage.depths] + [stage.kernels, stage.expansions] * stage.depths[-1]
@@ -275,7 +277,7 @@ class Space:
     @cached_property
     def cardinalities(self) -> np.ndarray:
         """(genes,) number of choices of each gene."""
-        return np.array([len(choices) for choices in self._choices()])
+        return np.array([len(choices) for choices in self._choices])
 
     @cached_property
     def size(self) -> int:
@@ -328,7 +330,7 @@ class Space:
         return [self._decode([int(gene) for gene in row]) for row in np.asarray(genes)]
 
     def _decode(self, row: list[int]) -> Arch:
-        values = [choices[gene] for choices, gene in zip(self._choices(), row, strict=True)]
+        values = [choices[gene] for choices, gene in zip(self._choices, row, strict=True)]
         coefficients, step_ms, stem, head = values[:4]
         column, stages = 4, []
         for choices in self.stages:
@@ -356,7 +358,7 @@ class Space:
             values += [stage.width, len(stage.blocks), *pairs]
             values += [choices.kernels[0], choices.expansions[0]] * missing
         try:
-            return [choices.index(value) for choices, value in zip(self._choices(), values, strict=True)]
+            return [choices.index(value) for choices, value in zip(self._choices, values, strict=True)]
         except ValueError as error:
             raise InvalidArch(f"the network is not in this space of family {self.family}: {error}") from None
 

@@ -167,15 +167,15 @@ def fit(
     step: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor],
     measure: Callable[[], dict[str, float]],
     progress: bool = True,
-    before_epoch: Callable[[], None] = lambda: None,
+    begin: Callable[[], object] = lambda: None,
 ) -> nn.Module:
     """Train the parameters of `module`, or go on where the run in folder `run` stopped; returns it evaluating.
 
     step: from features, targets, the share of the run that is done and a generator, add up gradients and give the
-    loss. measure: figures after each epoch. identity: what else fixes the run, beside recipe, data, front end and
-    the weights that it starts from. The folder keeps `recipe.json` (all of these), `checkpoint.safetensors` and
-    `log.json` (a row each epoch). Raises InvalidCheckpoint where it holds another run, InvalidData for too few clips,
-    Diverged where the loss is no longer a number.
+    loss. measure: figures after each epoch. begin: called once, when the weights are loaded. identity: what else fixes
+    the run, beside recipe, data, front end and the weights that it starts from. The folder keeps `recipe.json` (all of
+    these), `checkpoint.safetensors` and `log.json` (a row each epoch). Raises InvalidCheckpoint where it holds another
+    run, InvalidData for too few clips, Diverged where the loss is no longer a number.
     """
     run, optimiser = Path(run), _optimiser(module, recipe)
     steps = len(data.epoch(np.random.default_rng(0))) // recipe.batch
@@ -189,11 +189,11 @@ def fit(
         **identity,
     }
     rows = _resume(run, module, optimiser, whole)
+    begin()
     total, done = recipe.epochs * steps, len(rows) * steps
     with tqdm(total=total, initial=done, desc=run.name, unit=" steps", disable=not progress, mininterval=1) as bar:
         for epoch in range(len(rows), recipe.epochs):
             started = time.monotonic()
-            before_epoch()
             module.train()
             losses = []
             for x, targets, share, rng in _batches(data, frontend, recipe, epoch, steps):

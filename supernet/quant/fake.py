@@ -44,8 +44,7 @@ def quantise_weight(weight: Tensor, step: Tensor, bits: int, grid: str) -> Tenso
 
 def lsq(weight: Tensor, step: Tensor, bits: int, grid: str) -> Tensor:
     """Weights on the grid, with LSQ's gradient to the steps (channels,), scaled by 1 / sqrt(N Qp)."""
-    positive = 2 ** (bits - 1) - (1 if grid == "symmetric" else 0.5)
-    scale = 1 / (weight[0].numel() * positive) ** 0.5
+    scale = 1 / (weight[0].numel() * _positive_range(bits, grid)) ** 0.5
     step = (step - step * scale).detach() + step * scale
     unit = step if grid == "symmetric" else step / 2
     return quantise_weight(weight, step, bits, grid) * unit.reshape(-1, *[1] * (weight.ndim - 1))
@@ -53,9 +52,8 @@ def lsq(weight: Tensor, step: Tensor, bits: int, grid: str) -> Tensor:
 
 def fit_steps(weight: Tensor, bits: int, grid: str, candidates: int = 40) -> Tensor:
     """(channels,) steps of least squared error among so many fractions of the largest weight."""
-    limit = 2 ** (bits - 1) - (1 if grid == "symmetric" else 0.5)
     largest = weight.detach().abs().flatten(1).amax(1).clamp(min=LEAST_SCALE)
-    steps = torch.linspace(1 / candidates, 1.0, candidates)[:, None] * largest / limit
+    steps = torch.linspace(1 / candidates, 1.0, candidates)[:, None] * largest / _positive_range(bits, grid)
     if bits == 1:
         steps = steps * 2
     errors = torch.stack(
@@ -79,6 +77,11 @@ def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 20, sample
         if error < least:
             best, least = activation, error
     return best
+
+
+def _positive_range(bits: int, grid: str) -> float:
+    """Qp of LSQ's formulas: how many steps a weight can be above zero."""
+    return 2 ** (bits - 1) - (1 if grid == "symmetric" else 0.5)
 
 
 def _round(x: Tensor) -> Tensor:
@@ -121,20 +124,23 @@ class FakeQuantNetwork(nn.Module):
 
     def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         if spec.has_weights and not self.training:
-            output = self._rounded_layer(spec, inputs[0])
+            output = self._rounded_layer(spec, self._product(spec, inputs[0]))
         else:
             output = float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, self.training)
         return _fake_quantise(output, self.activations[spec.name])
 
-    def _rounded_layer(self, spec: LayerSpec, x: Tensor) -> Tensor:
-        """The layer with its bias rounded to whole accumulator units, as the integers have it."""
+    def _product(self, spec: LayerSpec, x: Tensor) -> Tensor:
+        """The layer without norm and bias."""
         weight = self._quantised(spec).weight
-        product = convolve(spec, x, weight) if spec.kind == "conv" else F.linear(x, weight)
+        return convolve(spec, x, weight) if spec.kind == "conv" else F.linear(x, weight)
+
+    def _rounded_layer(self, spec: LayerSpec, product: Tensor) -> Tensor:
+        """The layer's output from its product, with the bias rounded to whole accumulator units, as integers are."""
         unit, gain, offset = self._affine(spec)
         unit = unit * gain.abs()
         offset = torch.where(unit > 0, torch.floor(offset / unit + 0.5) * unit, offset)
         shape = (-1, 1, 1) if spec.kind == "conv" else (-1,)
-        output = product * gain.to(x).reshape(shape) + offset.to(x).reshape(shape)
+        output = product * gain.to(product).reshape(shape) + offset.to(product).reshape(shape)
         return F.relu(output) if spec.relu else output
 
     def _affine(self, spec: LayerSpec) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,12 +162,14 @@ class FakeQuantNetwork(nn.Module):
         """Measure norms and ranges in one pass over (clips, coefficients, frames), each on quantised inputs."""
 
         def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-            if spec.kind == "conv":
-                product = convolve(spec, inputs[0], self._quantised(spec).weight)
-                layer = self.layers[spec.name]
-                layer.var, layer.mean = torch.var_mean(product, (0, 2, 3), unbiased=False)
-            weighted = spec.has_weights
-            output = self._rounded_layer(spec, inputs[0]) if weighted else float_layer(spec, inputs, None, False)
+            if spec.has_weights:
+                product = self._product(spec, inputs[0])
+                if spec.kind == "conv":
+                    layer = self.layers[spec.name]
+                    layer.var, layer.mean = torch.var_mean(product, (0, 2, 3), unbiased=False)
+                output = self._rounded_layer(spec, product)
+            else:
+                output = float_layer(spec, inputs, None, training=False)
             self.activations[spec.name] = self._range(spec, output)
             return _fake_quantise(output, self.activations[spec.name])
 

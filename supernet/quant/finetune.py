@@ -48,7 +48,7 @@ def quantise(
     """Fine-tune a calibrated network at the bits of `arch`; `to_integer()` of the result is its integer form.
 
     teacher: a calibrated float network. calibration: features (clips, coefficients, frames) that norms and ranges are
-    measured on, before each epoch and at the end. run: folder of the run, resumed where it stopped.
+    measured on, at the start and after each epoch. run: folder of the run, resumed where it stopped.
     """
     fake = FakeQuantNetwork(network, arch)
     validation = data.splits["validation"]
@@ -69,6 +69,5 @@ def quantise(
         return {"validation": accuracy(fake, features, validation.targets)}
 
     identity = {"arch": arch.to_dict(), "teacher": weights_digest(teacher)}
-    begin = partial(fake.calibrate, calibration)
-    fit(fake, data, frontend, recipe, run, identity, step, measure, progress, before_epoch=begin)
-    return fake.calibrate(calibration)
+    calibrate = partial(fake.calibrate, calibration)
+    return fit(fake, data, frontend, recipe, run, identity, step, measure, progress, begin=calibrate)

@@ -91,9 +91,14 @@ def encode_multiplier(real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return multiplier.astype(np.int32), shift.astype(np.uint8)
 
 
+def rounding_shift(total: Tensor, shift: Tensor) -> Tensor:
+    """total / 2^shift, rounded once, ties toward plus infinity."""
+    return (total + (1 << (shift - 1))) >> shift
+
+
 def requantise(accumulator: Tensor, multiplier: Tensor, shift: Tensor) -> Tensor:
     """(accumulator M + 2^(shift - 1)) >> shift, in 64 bits: rounded once, ties toward plus infinity."""
-    return (accumulator * multiplier + (1 << (shift - 1))) >> shift
+    return rounding_shift(accumulator * multiplier, shift)
 
 
 def check_accumulators(specs: tuple[LayerSpec, ...], tensors: dict, activations: dict) -> None:
@@ -162,8 +167,7 @@ class IntegerNetwork:
         offsets = [x - self.activations[name].zero_point for x, name in zip(inputs, spec.inputs, strict=True)]
         if spec.kind == "add":
             first, second = ready["multiplier"]
-            total = offsets[0] * first + offsets[1] * second
-            values = (total + (1 << (ready["shift"] - 1))) >> ready["shift"]
+            values = rounding_shift(offsets[0] * first + offsets[1] * second, ready["shift"])
         elif spec.kind == "pool":
             values = requantise(offsets[0].sum((2, 3)), ready["multiplier"], ready["shift"])
         else:
