@@ -75,8 +75,43 @@ def select_features(x: Tensor, spec: LayerSpec) -> Tensor:
 
 def convolve(spec: LayerSpec, x: Tensor, weight: Tensor) -> Tensor:
     """The convolution of a layer without its norm. x: (batch, channels, height, frames)."""
-    top, bottom, left, right = spec.pad
-    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, stride=spec.stride, groups=spec.groups)
+    if spec.depthwise:
+        return DepthwiseConvolution.apply(x, weight, spec.pad, spec.stride)
+    return F.conv2d(_pad(x, spec.pad), weight, stride=spec.stride)
+
+
+class DepthwiseConvolution(torch.autograd.Function):
+    """A padded depthwise convolution whose weight gradient is computed in float32.
+
+    In bfloat16 that gradient takes a processor three times as long as in float32, everything else half as long.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, pad: tuple[int, int, int, int], stride: tuple[int, int]) -> Tensor:
+        """x: (batch, channels, height, frames); weight: (channels, 1, height, taps)."""
+        x, ctx.pad, ctx.stride = _pad(x, pad), pad, stride
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(x, weight.to(x.dtype), stride=stride, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Gradients of x and of the weight."""
+        x, weight = ctx.saved_tensors
+
+        def part(gradient: Tensor, x: Tensor, weight: Tensor, mask: list[bool]) -> tuple[Tensor, Tensor, Tensor]:
+            return torch.ops.aten.convolution_backward(
+                gradient, x, weight, None, ctx.stride, [0, 0], [1, 1], False, [0, 0], len(weight), mask
+            )
+
+        wide = part(gradient, x, weight.to(x.dtype), [True, False, False])[0]
+        top, bottom, left, right = ctx.pad
+        inner = wide[:, :, top : wide.shape[2] - bottom, left : wide.shape[3] - right]
+        return inner, part(gradient.float(), x.float(), weight, [False, True, False])[1], None, None
+
+
+def _pad(x: Tensor, pad: tuple[int, int, int, int]) -> Tensor:
+    top, bottom, left, right = pad
+    return F.pad(x, (left, right, top, bottom)) if any(pad) else x
 
 
 def normalise(x: Tensor, tensors: Layer | Slice, training: bool) -> Tensor:

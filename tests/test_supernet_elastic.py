@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supernet.elastic import Network, Supernet, execute, recalibrate
+from supernet.elastic import DepthwiseConvolution, Network, Supernet, execute, recalibrate
 from supernet.errors import InvalidArch
 from supernet.families import layers, space
 
@@ -148,3 +148,23 @@ def test_features_that_do_not_fit_are_refused(supernet, shape):
 def test_an_arch_outside_the_space_is_refused(supernet, small_space):
     with pytest.raises(InvalidArch, match="space"):
         supernet.extract(small_space.smallest())
+
+
+@pytest.mark.parametrize(("pad", "stride"), [((0, 0, 4, 0), (1, 1)), ((1, 0, 2, 1), (1, 2))])
+def test_the_depthwise_convolution_has_the_gradients_of_torch(pad, stride):
+    generator = torch.Generator().manual_seed(0)
+    x, weight = torch.randn(3, 8, 4, 20, generator=generator), torch.randn(8, 1, 2, 5, generator=generator)
+    top, bottom, left, right = pad
+    results = []
+    for convolve in (
+        lambda x, weight: DepthwiseConvolution.apply(x, weight, pad, stride),
+        lambda x, weight: torch.conv2d(
+            torch.nn.functional.pad(x, (left, right, top, bottom)), weight, None, stride, groups=8
+        ),
+    ):
+        inputs = [x.clone().requires_grad_(), weight.clone().requires_grad_()]
+        output = convolve(*inputs)
+        output.square().sum().backward()
+        results.append([output, *(item.grad for item in inputs)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
