@@ -305,6 +305,17 @@ class Space:
         """(count, genes) networks, each gene uniform over its choices."""
         return self.canonical(rng.integers(0, self.cardinalities, (count, len(self.cardinalities))))
 
+    def sample_sizes(self, rng: np.random.Generator, count: int = 1) -> np.ndarray:
+        """(count, genes) networks of all sizes: each gene by itself is uniform over its choices, but the genes of one
+        network lean the same way, by a size drawn for it.
+
+        Independent genes give middling networks, hardly ever one near the smallest or the largest.
+        """
+        most = self.cardinalities - 1
+        genes = rng.binomial(most, rng.random((count, 1)), (count, len(most)))
+        genes[:, 1] = most[1] - genes[:, 1]
+        return self.canonical(genes)
+
     def mutate(self, genes: np.ndarray, rng: np.random.Generator, probability: float = 0.1) -> np.ndarray:
         """(count, genes) each gene drawn anew with `probability`."""
         fresh = rng.integers(0, self.cardinalities, genes.shape)

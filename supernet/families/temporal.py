@@ -20,7 +20,7 @@ __all__ = ["FAMILY"]
 
 FRONT_END_STEP = 10
 STEM_TAPS, STEM_STRIDE = {10: 5, 20: 3}, {10: 2, 20: 1}
-KERNELS, EXPANSIONS = (3, 5, 7, 9), (1, 2, 3, 4)
+KERNELS, EXPANSIONS, WIDTHS = (3, 5, 7, 9), (1, 2, 3, 4), (16, 24, 32, 40, 48)
 
 
 def layers(arch: Arch) -> tuple[LayerSpec, ...]:
@@ -98,14 +98,9 @@ def _check(arch: Arch) -> None:
 
 
 def space(classes: int, clip_ms: int) -> Space:
-    """The default space: 0.07 M to 17 M MACs on clips of one second."""
-    stages = tuple(
-        StageChoices(tuple(range(low, high + 1, 8)), (1, 2, 3, 4), KERNELS, EXPANSIONS)
-        for low, high in ((16, 48), (16, 56), (16, 64))
-    )
-    return Space(
-        "temporal", classes, clip_ms, (10, 20, 30, 40), (10, 20), (16, 24, 32, 40, 48), stages, (32, 64, 96, 128)
-    )
+    """The default space: 0.1 M to 10 M MACs on clips of one second."""
+    stage = StageChoices(WIDTHS, (1, 2, 3, 4), KERNELS, EXPANSIONS[:3])
+    return Space("temporal", classes, clip_ms, (10, 20, 30, 40), (10, 20), WIDTHS, (stage,) * 3, (32, 64, 96, 128))
 
 
 FAMILY = Family("temporal", layers, space, streamable=True)
