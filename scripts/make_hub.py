@@ -20,7 +20,7 @@ import torch
 from search import evolve
 from search.accuracy import measured_accuracy
 from supernet.cost import macs, space_macs
-from supernet.data.augment import Augmentation, plain_features
+from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
 from supernet.elastic import Network, Supernet
@@ -36,8 +36,7 @@ from zoo.publish import accuracy_figures, publish, write_package
 from zoo.units import count
 
 FAMILY, SUPERNET = "temporal", "kws-temporal"
-RECIPE = SupernetRecipe(epochs=36)
-NOISE = Augmentation(noise_rms=(1.0, 6000.0))
+RECIPE = SupernetRecipe(epochs=48)
 BITS = (8, 4)
 BUDGETS = {"20M": 2, "8M": 3, "3M": 4, "1M": 6, "0.3M": 6}
 """Most MACs of each model, and the epochs of its fine-tune at each width: small networks gain most from them."""
@@ -118,7 +117,7 @@ def search_budget(setting: Setting, budget: str) -> dict:
 def make_model(setting: Setting, network: Network, bits: int, budget: str, found: dict) -> Network:
     """Fine-tune at `bits`, publish the package, and return the float network for fewer bits to start from."""
     data, frontend, options = setting.data, setting.frontend, setting.options
-    recipe = QuantRecipe(epochs=BUDGETS.get(budget, 4), augmentation=NOISE)
+    recipe = QuantRecipe(epochs=BUDGETS.get(budget, 4))
     run = options.runs / "quant" / f"{budget}-w{bits}"
     calibration = setting.supernet.calibration
     arch = with_bits(network.arch, bits)

@@ -1,8 +1,9 @@
 """Training: a resumable loop over epochs, and the recipe of supernets on top of it.
 
 A supernet's step is the sandwich rule with in-place distillation: the largest sub-network learns the labels, the
-smallest and some random ones learn the largest one's outputs (Yu and Huang, arXiv 1903.05134). The range that the
-random ones are drawn from widens phase by phase, as progressive shrinking does (Cai et al., arXiv 1908.09791).
+smallest and some random ones learn the largest one's outputs (Yu and Huang, arXiv 1903.05134). Two other schedules are
+here to be compared with it: random sub-networks that all learn the labels (as in arXiv 2204.09210), and progressive
+shrinking, where the range that the random ones are drawn from widens phase by phase (Cai et al., arXiv 1908.09791).
 
 Runs are checkpointed each epoch. One that was killed resumes from the last epoch and ends with the same weights,
 because all randomness is keyed by seed and epoch.
@@ -25,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from supernet.data.augment import Augmentation, augmented_features, plain_features
+from supernet.data.augment import Augmentation, Augmenter, plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
@@ -51,7 +52,11 @@ __all__ = [
 @dataclass(frozen=True)
 class Recipe:
     """How weights are trained: AdamW, a learning rate that rises over the share `warmup` of the run and then falls as
-    a cosine to zero, label smoothing, and gradients clipped to a norm."""
+    a cosine to zero, label smoothing, and gradients clipped to a norm.
+
+    bfloat16: whether convolutions and what lies between them are computed in bfloat16 while training; weights, their
+    gradients and all evaluation stay float32.
+    """
 
     epochs: int = 40
     batch: int = 128
@@ -61,6 +66,7 @@ class Recipe:
     label_smoothing: float = 0.1
     clip_gradient: float = 5.0
     seed: int = 0
+    bfloat16: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -72,6 +78,7 @@ class Phase:
     elastic: tuple[str, ...]
 
 
+ALL_ELASTIC = (Phase(0.0, ("kernel", "features", "depth", "expansion", "width")),)
 PROGRESSIVE_SHRINKING = (
     Phase(0.0, ()),
     Phase(0.05, ("kernel", "features")),
@@ -83,10 +90,18 @@ PROGRESSIVE_SHRINKING = (
 
 @dataclass(frozen=True)
 class SupernetRecipe(Recipe):
-    """A Recipe, how many sub-networks a step draws beside the largest and the smallest, and from what, when."""
+    """A Recipe, and which sub-networks a step trains.
 
+    sandwich: the largest and the smallest one in every step, and all others learn the largest one's outputs; else only
+    random ones, which learn the labels. random: how many are drawn. by_size: draw them by Space.sample_sizes, as many
+    large as small ones, instead of each gene by itself, which gives middling ones. phases: what is elastic, when.
+    """
+
+    bfloat16: bool = True
+    sandwich: bool = True
     random: int = 2
-    phases: tuple[Phase, ...] = PROGRESSIVE_SHRINKING
+    by_size: bool = True
+    phases: tuple[Phase, ...] = ALL_ELASTIC
 
 
 def fit_frontend(data: ClipData, stride: int = 8) -> Mfcc:
@@ -101,8 +116,7 @@ def fit_frontend(data: ClipData, stride: int = 8) -> Mfcc:
 def calibration_features(data: ClipData, frontend: Mfcc, clips: int = 512, seed: int = 0) -> Tensor:
     """Features of unvaried training clips in the training set's proportions: (clips, coefficients, frames)."""
     rng = np.random.default_rng([seed, 1])
-    plain = Augmentation(shift_ms=0, noise_share=0.0, mask_share=0.0)
-    return augmented_features(data, data.epoch(rng).rows[:clips], frontend, plain, rng)
+    return Augmenter(data, frontend)(data.epoch(rng).rows[:clips], rng)
 
 
 def learning_rate(recipe: Recipe, done: float) -> float:
@@ -123,7 +137,7 @@ def train_supernet(
     features = plain_features(data, validation.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
-        return sandwich_step(supernet, sandwich(space, recipe, done, rng), x, targets, recipe.label_smoothing)
+        return train_step(supernet, draw_archs(space, recipe, done, rng), x, targets, recipe)
 
     def measure() -> dict[str, float]:
         ends = {"largest": space.largest(), "smallest": space.smallest()}
@@ -135,26 +149,38 @@ def train_supernet(
     return fit(supernet, data, frontend, recipe, run, {"space": space.to_dict()}, step, measure, progress)
 
 
-def sandwich(space: Space, recipe: SupernetRecipe, done: float, rng: np.random.Generator) -> list[Arch]:
-    """The networks of one step, largest first, without repeats, drawn from what is elastic by now."""
+def draw_archs(space: Space, recipe: SupernetRecipe, done: float, rng: np.random.Generator) -> list[Arch]:
+    """The networks of one step without repeats, drawn from what is elastic by now; of a sandwich, the largest first."""
     elastic = [phase.elastic for phase in recipe.phases if phase.start <= done][-1]
     current = space.shrink(set(elastic))
-    drawn = current.from_genes(current.sample(rng, recipe.random))
-    return list(dict.fromkeys([space.largest(), current.smallest(), *drawn]))
+    draw = current.sample_sizes if recipe.by_size else current.sample
+    drawn = current.from_genes(draw(rng, recipe.random))
+    ends = [space.largest(), current.smallest()] if recipe.sandwich else []
+    return list(dict.fromkeys([*ends, *drawn]))
 
 
-def sandwich_step(supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Add up the gradients of one step and return the largest network's loss.
+def train_step(supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor, recipe: SupernetRecipe) -> Tensor:
+    """Add up the gradients of one step and return the first network's loss.
 
-    x: (batch, coefficients, frames). archs: largest first; the others learn its outputs.
+    x: (batch, coefficients, frames). archs: the first learns the labels; the others its outputs in a sandwich, and the
+    labels too without one.
     """
-    logits = supernet(x, archs[0])
-    loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
-    loss.backward()
-    teacher = logits.detach().softmax(1)
+
+    def learn(arch: Arch, goal: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+            logits = supernet(x, arch)
+        loss = F.cross_entropy(logits.float(), goal, label_smoothing=smoothing)
+        loss.backward()
+        return logits.detach().float(), loss.detach()
+
+    logits, loss = learn(archs[0], targets, recipe.label_smoothing)
+    teacher = logits.softmax(1)
     for arch in archs[1:]:
-        F.cross_entropy(supernet(x, arch), teacher).backward()
-    return loss.detach()
+        if recipe.sandwich:
+            learn(arch, teacher)
+        else:
+            learn(arch, targets, recipe.label_smoothing)
+    return loss
 
 
 def fit(
@@ -189,6 +215,7 @@ def fit(
         **identity,
     }
     rows = _resume(run, module, optimiser, whole)
+    augmenter = Augmenter(data, frontend, recipe.augmentation)
     begin()
     total, done = recipe.epochs * steps, len(rows) * steps
     with tqdm(total=total, initial=done, desc=run.name, unit=" steps", disable=not progress, mininterval=1) as bar:
@@ -196,7 +223,7 @@ def fit(
             started = time.monotonic()
             module.train()
             losses = []
-            for x, targets, share, rng in _batches(data, frontend, recipe, epoch, steps):
+            for x, targets, share, rng in _batches(data, augmenter, recipe, epoch, steps):
                 rate = learning_rate(recipe, share)
                 optimiser.zero_grad()
                 losses.append(float(step(x, targets, share, rng)))
@@ -215,14 +242,14 @@ def fit(
 
 
 def _batches(
-    data: ClipData, frontend: Mfcc, recipe: Recipe, epoch: int, steps: int
+    data: ClipData, augmenter: Augmenter, recipe: Recipe, epoch: int, steps: int
 ) -> Iterator[tuple[Tensor, Tensor, float, np.random.Generator]]:
     """Features, targets, share of the run that is done, and the epoch's generator, for each step of an epoch."""
     rng = np.random.default_rng([recipe.seed, 0, epoch])
     clips = data.epoch(rng)
     for step in range(steps):
         part = slice(step * recipe.batch, (step + 1) * recipe.batch)
-        x = augmented_features(data, clips.rows[part], frontend, recipe.augmentation, rng)
+        x = augmenter(clips.rows[part], rng)
         yield x, torch.from_numpy(clips.targets[part]), (epoch + step / steps) / recipe.epochs, rng
 
 

@@ -13,7 +13,15 @@ from supernet.evaluate import accuracy_interval
 from supernet.families import space
 from supernet.files import read_json, write_json
 from supernet.store import load_supernet, save_supernet
-from supernet.train import SupernetRecipe, calibration_features, fit_frontend, learning_rate, sandwich, train_supernet
+from supernet.train import (
+    PROGRESSIVE_SHRINKING,
+    SupernetRecipe,
+    calibration_features,
+    draw_archs,
+    fit_frontend,
+    learning_rate,
+    train_supernet,
+)
 
 RECIPE = SupernetRecipe(epochs=6, batch=8, learning_rate=1e-2, warmup=0.1)
 
@@ -39,17 +47,50 @@ def trained(speech_data, frontend, small_space, tmp_path_factory):
 
 def test_a_step_trains_the_largest_the_smallest_and_two_more():
     whole = space("temporal", 12)
-    archs = sandwich(whole, RECIPE, 0.9, np.random.default_rng(0))
+    archs = draw_archs(whole, RECIPE, 0.9, np.random.default_rng(0))
     assert archs[:2] == [whole.largest(), whole.smallest()]
     assert len(archs) == 4
-    assert sandwich(whole, RECIPE, 0.0, np.random.default_rng(0)) == [whole.largest()]
+    alone = dataclasses.replace(RECIPE, sandwich=False)
+    assert draw_archs(whole, alone, 0.9, np.random.default_rng(0)) == archs[2:]
 
 
-def test_the_sampled_range_widens(small_space):
-    sizes = [small_space.shrink(set(phase.elastic)).size for phase in RECIPE.phases]
+def test_progressive_shrinking_widens_the_sampled_range(small_space):
+    recipe = dataclasses.replace(RECIPE, phases=PROGRESSIVE_SHRINKING)
+    assert draw_archs(small_space, recipe, 0.0, np.random.default_rng(0)) == [small_space.largest()]
+    sizes = [small_space.shrink(set(phase.elastic)).size for phase in recipe.phases]
     assert sizes == sorted(sizes)
     assert sizes[0] == 1
     assert sizes[-1] == small_space.size
+
+
+@pytest.mark.parametrize("sandwich", [True, False])
+def test_a_step_sums_the_gradients_of_its_networks(small_space, sandwich):
+    """Against the losses written out: labels for the first, its outputs for the others, or labels for all."""
+    recipe = dataclasses.replace(RECIPE, sandwich=sandwich, bfloat16=False)
+    generator = torch.Generator().manual_seed(0)
+    x, targets = torch.randn(8, 20, 100, generator=generator), torch.arange(8) % 4
+    archs = draw_archs(small_space, recipe, 0.5, np.random.default_rng(1))
+    first, second = Supernet(small_space).train(), Supernet(small_space).train()
+    train_module.train_step(first, archs, x, targets, recipe)
+    logits = [second(x, arch) for arch in archs]
+    goal = logits[0].detach().softmax(1)
+    labels = [torch.nn.functional.cross_entropy(item, targets, label_smoothing=0.1) for item in logits]
+    soft = [-(goal * item.log_softmax(1)).sum(1).mean() for item in logits]
+    torch.stack([labels[0], *(soft if sandwich else labels)[1:]]).sum().backward()
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_steps_have_nearly_the_gradients_of_float32(small_space):
+    x, targets = torch.randn(32, 20, 100, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 4
+    gradients = []
+    for half in (False, True):
+        supernet = Supernet(small_space).train()
+        recipe = dataclasses.replace(RECIPE, bfloat16=half)
+        train_module.train_step(supernet, [small_space.largest()], x, targets, recipe)
+        gradients.append(torch.cat([parameter.grad.ravel() for parameter in supernet.parameters()]))
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
+    assert not torch.equal(*gradients)
 
 
 def test_training_learns_at_both_ends_of_the_space(trained, speech_data, frontend):
@@ -67,7 +108,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     trained, speech_data, frontend, small_space, tmp_path, monkeypatch
 ):
     calls = 0
-    step = train_module.sandwich_step
+    step = train_module.train_step
 
     def dies(*arguments):
         nonlocal calls
@@ -77,7 +118,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
         return step(*arguments)
 
     make = lambda: Supernet(small_space, calibration_features(speech_data, frontend, 22))  # noqa: E731
-    monkeypatch.setattr(train_module, "sandwich_step", dies)
+    monkeypatch.setattr(train_module, "train_step", dies)
     with pytest.raises(Killed):
         train_supernet(make(), speech_data, frontend, RECIPE, tmp_path, progress=False)
     resumed = train_supernet(make(), speech_data, frontend, RECIPE, tmp_path, progress=False)
@@ -112,7 +153,7 @@ def test_too_few_clips_and_a_loss_that_is_no_number_are_named(
     wide = dataclasses.replace(RECIPE, batch=99)
     with pytest.raises(InvalidData, match="batch of 99"):
         train_supernet(Supernet(small_space), speech_data, frontend, wide, tmp_path / "a", progress=False)
-    monkeypatch.setattr(train_module, "sandwich_step", lambda *arguments: torch.tensor(float("nan")))
+    monkeypatch.setattr(train_module, "train_step", lambda *arguments: torch.tensor(float("nan")))
     with pytest.raises(Diverged, match="lower the learning rate"):
         train_supernet(Supernet(small_space), speech_data, frontend, RECIPE, tmp_path / "b", progress=False)
 

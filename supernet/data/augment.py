@@ -1,6 +1,8 @@
-"""Augmentation of training clips: time shift, background noise, and SpecAugment on the log-mel map.
+"""Features of clips: as they are, and varied for training.
 
-SpecAugment: Park et al., arXiv 1904.08779. All randomness comes from the generator that is passed.
+Training varies clips on their log-mel maps, which are computed once and cached: playing speed (Ko et al., Interspeech
+2015), time shift, background noise, whose energies add to those of the clip, and SpecAugment (Park et al., arXiv
+1904.08779). All randomness comes from the generator that is passed.
 """
 
 from __future__ import annotations
@@ -9,47 +11,92 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torchaudio
 from torch import Tensor
 
-from supernet.data.clips import ClipData, cut_noise, random_cut, write_array
+from supernet.data.clips import ClipData, write_array
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import digest
 
-__all__ = ["Augmentation", "augmented_features", "plain_features"]
+__all__ = ["Augmentation", "Augmenter", "plain_features"]
+
+BATCH = 8
+"""Clips a batch of the front end: its temporaries stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """How training clips are varied.
 
-    shift_ms: largest shift either way. noise_share: of clips that get noise, at a gain up to `noise_gain`. noise_rms:
-    least and largest root mean square, in steps of 16 bits, of noise before that gain and of silent clips, drawn
-    log-uniformly; where None, noise has its recorded level at a random gain from 0 to 1. time_mask: frames, mel_mask:
-    bands, the widest masks; mask_share: of clips that get them.
+    speeds: playing speeds, one drawn for each clip (0.9 is longer and lower). shift_ms: largest shift either way, in
+    whole frames. noise_share: of clips that get noise, at a gain up to `noise_gain`. noise_rms: least and largest root
+    mean square, in steps of 16 bits, of noise before that gain and of silent clips, drawn log-uniformly. time_mask:
+    frames, mel_mask: bands, the widest masks; mask_share: of clips that get them.
     """
 
+    speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     shift_ms: int = 100
     noise_share: float = 0.8
     noise_gain: float = 0.1
-    noise_rms: tuple[float, float] | None = None
+    noise_rms: tuple[float, float] = (1.0, 6000.0)
     time_mask: int = 10
     mel_mask: int = 5
     mask_share: float = 0.5
 
 
-def augmented_features(
-    data: ClipData, rows: np.ndarray, frontend: Mfcc, augmentation: Augmentation, rng: np.random.Generator
-) -> Tensor:
-    """Features of training clips, varied, in the steps of quantised ones: (rows, coefficients, frames) float32.
+UNVARIED = Augmentation(speeds=(1.0,), shift_ms=0, noise_share=0.0, mask_share=0.0)
 
-    rows: into data.audio; -1 for a silent clip, cut from the noise.
+
+class Augmenter:
+    """Makes the features of training clips, varied.
+
+    The log-mel maps of all training clips are read from the cache of `data`, which is filled when first needed.
     """
-    samples = torch.from_numpy(_augmented_samples(data, rows, augmentation, rng))
-    log_mel = _mask(frontend.log_mel(samples), augmentation, rng)
-    return dequantise_features(quantise_features(frontend.cepstra(log_mel)))
+
+    def __init__(self, data: ClipData, frontend: Mfcc, augmentation: Augmentation = UNVARIED) -> None:
+        self.frontend, self.augmentation = frontend, augmentation
+        self.clips = [_training_log_mels(data, frontend, speed) for speed in augmentation.speeds]
+        self.frames = data.audio.shape[1] // frontend.step
+        self.noise = [_noise_energies(recording, frontend) for recording in data.noise]
+
+    def __call__(self, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """(rows, coefficients, frames) float32, in the steps of quantised features.
+
+        rows: into the audio of the data; -1 for a silent clip, cut from the noise.
+        """
+        energies = self._shifted(rows, rng)
+        noisy = rng.random(len(rows)) < self.augmentation.noise_share
+        for energy, row, add_noise in zip(energies, rows, noisy, strict=True):
+            if row < 0 or (add_noise and self.noise):
+                energy += self._noise(rng) * (1.0 if row < 0 else self.augmentation.noise_gain**2)
+        log_mel = torch.from_numpy(energies).clamp_(min=self.frontend.floor).log_()
+        features = self.frontend.cepstra(_mask(log_mel, self.augmentation, rng))
+        return dequantise_features(quantise_features(features))
+
+    def _shifted(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(rows, mels, frames) energies at a random speed, moved in time, zero where there was nothing."""
+        reach = self.augmentation.shift_ms // self.frontend.step_ms
+        versions = rng.integers(0, len(self.clips), len(rows))
+        shifts = rng.integers(-reach, reach + 1, len(rows))
+        energies = np.zeros((len(rows), self.frontend.mels, self.frames), dtype=np.float32)
+        for energy, row, version, shift in zip(energies, rows, versions, shifts, strict=True):
+            if row >= 0:
+                start = max(0, shift)
+                part = self.clips[version][row, :, max(0, -shift) : self.frames - start]
+                np.exp(part, out=energy[:, start : start + part.shape[1]], dtype=np.float32)
+        return energies
+
+    def _noise(self, rng: np.random.Generator) -> np.ndarray:
+        """(mels, frames) energies of a random cut of a random recording, at a random level."""
+        energies, powers = self.noise[rng.integers(len(self.noise))]
+        first = rng.integers(len(powers) - self.frames + 1)
+        part = slice(first, first + self.frames)
+        low, high = self.augmentation.noise_rms
+        level = low * (high / low) ** rng.random() / 32768
+        return energies[:, part] * (level**2 / max(float(powers[part].mean()), 1e-10))
 
 
-def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc, batch: int = 256) -> Tensor:
+def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:
     """Quantised features of clips as they are, computed once and cached: (rows, coefficients, frames) int8."""
     key = digest([data.digest, digest(rows.astype(np.int64).tobytes()), frontend.to_dict()])
     path = data.cache / "features" / f"{key}.npy"
@@ -57,41 +104,50 @@ def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc, batch: int 
         frames = data.audio.shape[1] // frontend.step
 
         def fill(features: np.ndarray) -> None:
-            for first in range(0, len(rows), batch):
-                samples = torch.from_numpy(data.audio[rows[first : first + batch]].astype(np.float32) / 32768)
-                features[first : first + batch] = quantise_features(frontend(samples)).numpy()
+            for first in range(0, len(rows), BATCH):
+                samples = _samples(data.audio[rows[first : first + BATCH]])
+                features[first : first + BATCH] = quantise_features(frontend(samples)).numpy()
 
         write_array(path, (len(rows), frontend.coefficients, frames), np.int8, fill)
     return torch.from_numpy(np.load(path, allow_pickle=False))
 
 
-def _augmented_samples(data: ClipData, rows: np.ndarray, augmentation: Augmentation, rng: np.random.Generator):
-    length = data.audio.shape[1]
-    reach = augmentation.shift_ms * data.sampling_rate // 1000
-    samples = np.zeros((len(rows), length), dtype=np.float32)
-    shifts = rng.integers(-reach, reach + 1, len(rows))
-    noisy = rng.random(len(rows)) < augmentation.noise_share
-    for clip, row, shift, add_noise in zip(samples, rows, shifts, noisy, strict=True):
-        if row < 0:
-            clip[:] = _noise(data, augmentation, rng)
-            continue
-        start = max(0, shift)
-        part = data.audio[row, max(0, -shift) : length - start]
-        clip[start : start + len(part)] = part
-        if add_noise and data.noise:
-            clip += augmentation.noise_gain * _noise(data, augmentation, rng)
-    return samples / 32768
+def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarray:
+    """(rows, mels, frames) float16 log-mel energies at a speed, memory-mapped; of all rows to the last for training."""
+    rows = 1 + int(max(data.splits["train"].rows.max(), data.unknown.max(initial=0)))
+    key = digest([data.digest, {**frontend.to_dict(), "mean": [], "deviation": []}, speed])
+    path = data.cache / "log_mels" / f"{key}.npy"
+    if not path.is_file():
+
+        def fill(log_mels: np.ndarray) -> None:
+            for first in range(0, rows, BATCH):
+                samples = _at_speed(_samples(data.audio[first : min(first + BATCH, rows)]), speed)
+                log_mels[first : first + BATCH] = frontend.log_mel(samples).numpy()
+
+        write_array(path, (rows, frontend.mels, data.audio.shape[1] // frontend.step), np.float16, fill)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _noise(data: ClipData, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """(samples,) noise in steps of 16 bits."""
-    length = data.audio.shape[1]
-    if augmentation.noise_rms is None:
-        return cut_noise(data.noise, rng, length)
-    low, high = augmentation.noise_rms
-    cut = random_cut(data.noise, rng, length).astype(np.float32)
-    level = low * (high / low) ** rng.random()
-    return np.clip(cut * (level / max(1.0, float(np.sqrt(np.mean(cut**2))))), -32768, 32767)
+def _samples(audio: np.ndarray) -> Tensor:
+    return torch.from_numpy(audio.astype(np.float32) / 32768)
+
+
+def _at_speed(samples: Tensor, speed: float) -> Tensor:
+    """(clips, samples) played at another speed, about the middle of the clip, cut or padded to the same length."""
+    if speed == 1:
+        return samples
+    length = samples.shape[1]
+    played = torchaudio.functional.resample(samples, round(100 * speed), 100)
+    missing = length - played.shape[1]
+    return torch.nn.functional.pad(played, (missing // 2, missing - missing // 2))
+
+
+def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:
+    """Mel energies (mels, frames) of a recording, and the mean square of the samples of each frame's step (frames,)."""
+    samples = _samples(recording)[None]
+    energies = frontend.log_mel(samples)[0].exp().numpy()
+    frames = samples[0, : energies.shape[1] * frontend.step].reshape(-1, frontend.step)
+    return energies, frames.square().mean(1).numpy()
 
 
 def _mask(log_mel: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
