@@ -1,0 +1,280 @@
+"""Published keyword spotters, written anew from their publications, and their 8-bit form.
+
+All read the features of Earshot's front end, (batch, 40 coefficients, 100 frames of 10 ms), and take from them what
+their publication reads: some coefficients, every second frame, or the log-mel map, which the full cosine transform
+gives back. `Store` marks each tensor that an integer runtime would write to memory.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from supernet.frontend import Mfcc
+
+__all__ = ["PEERS", "BcResNet", "DsCnn", "PlessNet", "TcResNet8", "flash_bytes", "macs", "to_8_bits"]
+
+RESCALE_BYTES = 4 + 4 + 1
+"""An int32 bias, an int32 multiplier and a shift for each channel of a norm or a linear layer, as in supernet.cost."""
+
+
+class Store(nn.Module):
+    """The identity; once its range is set, it rounds to 8 bits, with the gradient of the identity inside the range."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("range", None)
+        self.watching = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: any shape."""
+        if self.watching:
+            low, high = x.min().clamp(max=0.0), x.max().clamp(min=0.0)
+            seen = torch.stack([low, high]).detach()
+            self.range = (
+                seen
+                if self.range is None
+                else torch.stack([torch.minimum(self.range[0], low), torch.maximum(self.range[1], high)])
+            )
+        if self.range is None or self.watching:
+            return x
+        step = (self.range[1] - self.range[0]).clamp(min=1e-8) / 255
+        zero = torch.round(-self.range[0] / step)
+        inside = x.clamp(-zero * step, (255 - zero) * step)
+        return inside + (torch.round(inside / step) * step - inside).detach()
+
+
+class EightBits(nn.Module):
+    """Weights rounded to -127 .. 127 steps, a step for each output channel, with the gradient of the identity."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """weight: (out, ...)."""
+        step = weight.detach().flatten(1).abs().amax(1).clamp(min=1e-8).view(-1, *[1] * (weight.ndim - 1)) / 127
+        return weight + (torch.round(weight / step) * step - weight).detach()
+
+
+@torch.no_grad()
+def to_8_bits(network: nn.Module, features: Tensor) -> nn.Module:
+    """Emulate 8 bits in a trained network, with the ranges that its tensors have on `features`; returns it."""
+    network.eval()
+    stores = [module for module in network.modules() if isinstance(module, Store)]
+    for module in list(network.modules()):
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+            parametrize.register_parametrization(module, "weight", EightBits())
+    for store in stores:
+        store.watching = True
+    for part in features.split(128):
+        network(part)
+    for store in stores:
+        store.watching = False
+    return network
+
+
+def macs(network: nn.Module) -> int:
+    """Multiply-accumulates of one clip: those of its convolutions and linear layers."""
+    counted = []
+
+    def count(module: nn.Module, _, output: Tensor) -> None:
+        counted.append(prod(module.weight.shape) * prod(output.shape[2:]))
+
+    hooks = [
+        m.register_forward_hook(count) for m in network.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
+    ]
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 40, 100))
+    for hook in hooks:
+        hook.remove()
+    return sum(counted)
+
+
+def flash_bytes(network: nn.Module) -> int:
+    """Bytes at 8 bits: one a weight, and RESCALE_BYTES for each channel of a norm or a linear layer."""
+    weights = sum(prod(m.weight.shape) for m in network.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear)))
+    norms = sum(m.num_features for m in network.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)))
+    linear = sum(m.out_features for m in network.modules() if isinstance(m, nn.Linear))
+    return weights + RESCALE_BYTES * (norms + linear)
+
+
+def conv_norm(*shape: int, kind: type = nn.Conv2d, **options) -> nn.Sequential:
+    """A convolution without bias and its batch norm."""
+    norm = nn.BatchNorm2d if kind is nn.Conv2d else nn.BatchNorm1d
+    return nn.Sequential(kind(*shape, bias=False, **options), norm(shape[1]))
+
+
+def conv_relu(*shape: int, kind: type = nn.Conv2d, **options) -> nn.Sequential:
+    """A convolution, its batch norm, a ReLU and the tensor that it writes."""
+    return nn.Sequential(*conv_norm(*shape, kind=kind, **options), nn.ReLU(), Store())
+
+
+class DsCnn(nn.Module):
+    """DS-CNN of MLPerf Tiny (Banbury et al., arXiv 2106.07597, after Zhang et al., arXiv 1711.07128).
+
+    10 coefficients each 20 ms; 10 x 4 convolution to 64 channels at stride 2, four depthwise-separable blocks.
+    """
+
+    def __init__(self, classes: int, frontend: Mfcc) -> None:
+        super().__init__()
+        blocks = [conv_relu(1, 64, (10, 4), stride=2, padding=(4, 1))]
+        for _ in range(4):
+            blocks += [conv_relu(64, 64, 3, padding=1, groups=64), conv_relu(64, 64, 1)]
+        self.first, self.blocks, self.average = Store(), nn.Sequential(*blocks), Store()
+        self.dropout, self.classifier = nn.Dropout(0.2), nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 40, 100) -> logits (batch, classes)."""
+        x = self.first(x[:, :10, 1::2].transpose(1, 2)[:, None])
+        return self.classifier(self.dropout(self.average(self.blocks(x).mean((2, 3)))))
+
+
+class TcBlock(nn.Module):
+    """Two temporal convolutions of 9 taps, the first at stride 2, and a 1 x 1 shortcut."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        temporal = {"kind": nn.Conv1d, "padding": 4}
+        self.first = conv_relu(inputs, outputs, 9, stride=2, **temporal)
+        self.second = nn.Sequential(*conv_norm(outputs, outputs, 9, **temporal), Store())
+        self.shortcut = conv_relu(inputs, outputs, 1, stride=2, kind=nn.Conv1d)
+        self.store = Store()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, frames) -> (batch, outputs, frames / 2)."""
+        return self.store(F.relu(self.second(self.first(x)) + self.shortcut(x)))
+
+
+class TcResNet8(nn.Module):
+    """TC-ResNet8 (Choi et al., Interspeech 2019, arXiv 1904.03814): 40 coefficients as channels, each 10 ms."""
+
+    def __init__(self, classes: int, frontend: Mfcc) -> None:
+        super().__init__()
+        stem = conv_relu(40, 16, 3, padding=1, kind=nn.Conv1d)
+        self.first, self.average = Store(), Store()
+        self.blocks = nn.Sequential(stem, TcBlock(16, 24), TcBlock(24, 32), TcBlock(32, 48))
+        self.dropout, self.classifier = nn.Dropout(0.5), nn.Linear(48, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 40, 100) -> logits (batch, classes)."""
+        return self.classifier(self.dropout(self.average(self.blocks(self.first(x)).mean(2))))
+
+
+class SubSpectralNorm(nn.Module):
+    """Batch norm of five bands of frequencies apart (Chang et al., arXiv 2103.13620)."""
+
+    BANDS = 5
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels * self.BANDS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, frequencies, frames), the same shape out."""
+        batch, channels, frequencies, frames = x.shape
+        bands = x.reshape(batch, channels * self.BANDS, frequencies // self.BANDS, frames)
+        return self.norm(bands).reshape(x.shape)
+
+
+class BcBlock(nn.Module):
+    """A broadcasted residual block: x + f2(x) + f1(average of f2(x) over frequency), f1 over time alone.
+
+    One that changes width or stride (a transition) leaves x out and begins with a 1 x 1 convolution.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, dilation: int, transition: bool) -> None:
+        super().__init__()
+        self.transition = transition
+        self.enter = conv_relu(inputs, outputs, 1) if transition else nn.Identity()
+        frequency = nn.Conv2d(outputs, outputs, (3, 1), (stride, 1), (1, 0), groups=outputs, bias=False)
+        self.frequency = nn.Sequential(frequency, SubSpectralNorm(outputs), Store())
+        over_time = {"padding": (0, dilation), "dilation": (1, dilation), "groups": outputs}
+        self.time = nn.Sequential(
+            *conv_norm(outputs, outputs, (1, 3), **over_time),
+            nn.SiLU(),
+            Store(),
+            nn.Conv2d(outputs, outputs, 1),
+            nn.Dropout2d(0.1),
+            Store(),
+        )
+        self.average, self.store = Store(), Store()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, frequencies, frames) -> (batch, outputs, frequencies / stride, frames)."""
+        local = self.frequency(self.enter(x))
+        both = local + self.time(self.average(local.mean(2, keepdim=True)))
+        return self.store(F.relu(both if self.transition else x + both))
+
+
+class BcResNet(nn.Module):
+    """BC-ResNet-`scale` (Kim et al., Interspeech 2021, arXiv 2106.04140): 40 log-mels each 10 ms."""
+
+    STAGES = ((8, 2, 1, 1), (12, 2, 2, 2), (16, 4, 2, 4), (20, 4, 1, 8))
+    """Width, blocks, stride over frequency and dilation over time."""
+
+    def __init__(self, classes: int, frontend: Mfcc, scale: int = 1) -> None:
+        super().__init__()
+        basis = torchaudio.functional.create_dct(40, frontend.mels, norm="ortho")
+        self.register_buffer("to_log_mel", basis * torch.tensor(frontend.deviation or (1.0,) * 40))
+        width = 16 * scale
+        blocks = [conv_relu(1, width, 5, stride=(2, 1), padding=2)]
+        for base, count, stride, dilation in self.STAGES:
+            for index in range(count):
+                wider = base * scale
+                blocks.append(BcBlock(width, wider, stride if index == 0 else 1, dilation, index == 0))
+                width = wider
+        self.first, self.blocks = Store(), nn.Sequential(*blocks)
+        self.gather = nn.Sequential(nn.Conv2d(width, width, 5, padding=(0, 2), groups=width, bias=False), Store())
+        self.head, self.average = conv_relu(width, 32 * scale, 1), Store()
+        self.classifier = nn.Linear(32 * scale, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 40, 100) -> logits (batch, classes)."""
+        x = self.first((self.to_log_mel @ x.float())[:, None])
+        x = self.head(self.gather(self.blocks(x)))
+        return self.classifier(self.average(x.mean((2, 3))))
+
+
+class PlessNet(nn.Module):
+    """`pless_sweep_mfcc20_5` (Peter et al., arXiv 2012.10138): 20 coefficients each 20 ms.
+
+    5 x 11 convolution to 72 channels at stride 2 in time, four inverted bottlenecks of 7 x 7, 144 channels at the end.
+    """
+
+    def __init__(self, classes: int, frontend: Mfcc) -> None:
+        super().__init__()
+        blocks = [conv_relu(1, 72, (5, 11), stride=(1, 2), padding=(2, 5))]
+        blocks += [PlessBlock(2, 2)] + [PlessBlock(1, 1) for _ in range(3)]
+        self.first, self.blocks = Store(), nn.Sequential(*blocks, conv_relu(72, 144, 1))
+        self.average, self.classifier = Store(), nn.Linear(144, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 40, 100) -> logits (batch, classes)."""
+        x = self.blocks(self.first(x[:, None, :20, 1::2]))
+        return self.classifier(self.average(x.mean((2, 3))))
+
+
+class PlessBlock(nn.Module):
+    """Expand (left out where the expansion is 1), depthwise 7 x 7, project; residual where the stride is 1."""
+
+    def __init__(self, expansion: int, stride: int, width: int = 72) -> None:
+        super().__init__()
+        inner = width * expansion
+        parts = [conv_relu(width, inner, 1)] if expansion > 1 else []
+        parts += [conv_relu(inner, inner, 7, stride=stride, padding=3, groups=inner), conv_relu(inner, width, 1)]
+        self.parts, self.residual, self.store = nn.Sequential(*parts), stride == 1, Store()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, width, coefficients, frames)."""
+        return self.store(x + self.parts(x)) if self.residual else self.parts(x)
+
+
+PEERS = {
+    "bc-resnet-1": BcResNet,
+    "bc-resnet-2": lambda classes, frontend: BcResNet(classes, frontend, 2),
+    "ds-cnn": DsCnn,
+    "tc-resnet8": TcResNet8,
+    "pless-mfcc20-5": PlessNet,
+}

@@ -1,0 +1,74 @@
+"""Tables of results: one row a run, in `scripts/results/NAME.csv`, with its configuration, seed and commit."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from supernet.evaluate import accuracy_interval
+from supernet.files import write_bytes
+
+__all__ = ["FOLDER", "accuracy_columns", "add_row", "load_hits", "paired_bootstrap", "read_table", "save_hits"]
+
+FOLDER = Path(__file__).resolve().parent / "results"
+
+
+def add_row(table: str, keys: dict, values: dict, folder: Path = FOLDER) -> None:
+    """Write a row, in the place of an older one with the same keys; the table stays sorted by them."""
+    path = folder / f"{table}.csv"
+    row = pd.DataFrame([{**keys, **values, "commit": _commit()}])
+    if path.is_file():
+        old = pd.read_csv(path)
+        same = np.logical_and.reduce([old[key].astype(str) == str(value) for key, value in keys.items()])
+        row = pd.concat([old[~same], row], ignore_index=True)
+    text = row.sort_values(list(keys), kind="stable").to_csv(index=False, lineterminator="\n")
+    write_bytes(path, text.encode())
+
+
+def read_table(table: str, folder: Path = FOLDER) -> pd.DataFrame:
+    """All rows of a table."""
+    return pd.read_csv(folder / f"{table}.csv")
+
+
+def accuracy_columns(name: str, hits: np.ndarray) -> dict:
+    """Share of clips that are right, in percent, with Wilson's 95 % interval. hits: (clips,) True where right."""
+    low, high = accuracy_interval(float(hits.mean()), len(hits))
+    return {
+        name: round(100 * float(hits.mean()), 2),
+        f"{name}_low": round(100 * low, 2),
+        f"{name}_high": round(100 * high, 2),
+    }
+
+
+def paired_bootstrap(first: np.ndarray, second: np.ndarray, draws: int = 10_000, seed: int = 0) -> tuple[float, ...]:
+    """Difference first - second of two accuracies on the same clips in points, and its 95 % interval.
+
+    first, second: (runs, clips) hits of each seed, True where right; clips are drawn anew, for all runs alike.
+    """
+    difference = np.atleast_2d(first).mean(0, dtype=float) - np.atleast_2d(second).mean(0, dtype=float)
+    rng = np.random.default_rng(seed)
+    means = [difference[rng.integers(0, len(difference), len(difference))].mean() for _ in range(draws)]
+    return tuple(round(100 * float(value), 2) for value in (difference.mean(), *np.percentile(means, [2.5, 97.5])))
+
+
+def save_hits(run: Path, **hits: np.ndarray) -> None:
+    """Keep which clips of each split a run got right, for paired intervals."""
+    for split, right in hits.items():
+        np.save(run / f"hits-{split}.npy", right)
+
+
+def load_hits(run: Path, split: str) -> np.ndarray:
+    """(clips,) what `save_hits` kept."""
+    return np.load(run / f"hits-{split}.npy", allow_pickle=False)
+
+
+def _commit() -> str:
+    """The commit that is checked out, with a + where code differs from it."""
+    here = {"cwd": FOLDER.parent, "capture_output": True, "text": True}
+    commit = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], **here).stdout.strip()
+    paths = [":/*.py", ":/**/*.py"]
+    changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no", "--", *paths], **here).stdout
+    return (commit + "+" * bool(changed.strip())) or "unknown"
