@@ -13,9 +13,11 @@ import dataclasses
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from search import evolve
 from search.accuracy import measured_accuracy
@@ -23,7 +25,7 @@ from supernet.cost import macs, space_macs
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
-from supernet.elastic import Network, Supernet
+from supernet.elastic import Network, Supernet, recalibrate
 from supernet.errors import EarshotError
 from supernet.families import space, with_bits
 from supernet.files import read_json, write_json
@@ -31,15 +33,26 @@ from supernet.frontend import Mfcc
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch
 from supernet.store import save_supernet
-from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet, weights_digest
+from supernet.train import (
+    Recipe,
+    SupernetRecipe,
+    calibration_features,
+    fit_frontend,
+    train_network,
+    train_supernet,
+    weights_digest,
+)
 from zoo.publish import accuracy_figures, publish, write_package
 from zoo.units import count
 
 FAMILY, SUPERNET = "temporal", "kws-temporal"
 RECIPE = SupernetRecipe(epochs=48)
-BITS = (8, 4)
-BUDGETS = {"20M": 2, "8M": 3, "3M": 4, "1M": 6, "0.3M": 6}
-"""Most MACs of each model, and the epochs of its fine-tune at each width: small networks gain most from them."""
+BUDGETS = {"20M": 8, "5M": 10, "3M": 12, "1M": 20, "0.3M": 30}
+"""Most MACs of each model, and the epochs of its fine-tune in float: small networks gain most from them."""
+TUNE_RATE = 2e-3
+QUANT = {8: {"epochs": 2, "learning_rate": 2.5e-4}, 4: {"epochs": 3, "learning_rate": 1e-3}}
+"""The widths of the weights, each starting from the one before, and how they are fine-tuned."""
+CALIBRATION_CLIPS = 2048
 EVALUATIONS, SEARCH_SEED = 96, 0
 NOTES = {
     "kws": "Bundled `kws` knows ten words; there was no training audio for the standard words yes, no, on and off.",
@@ -60,6 +73,7 @@ class Setting:
     teacher: Network
     data: ClipData
     frontend: Mfcc
+    calibration: Tensor
     options: argparse.Namespace
 
 
@@ -80,11 +94,12 @@ def main() -> None:
         data.labels,
         _supernet_info(data, options),
     )
-    setting = Setting(supernet, supernet.extract(supernet.space.largest()), data, frontend, options)
+    calibration = calibration_features(data, frontend, CALIBRATION_CLIPS, RECIPE.seed)
+    setting = Setting(supernet, supernet.extract(supernet.space.largest()), data, frontend, calibration, options)
     for budget in options.budgets:
         found = search_budget(setting, budget)
-        network = supernet.extract(Arch.from_dict(found["arch"]))
-        for bits in BITS:
+        network = tune(setting, Arch.from_dict(found["arch"]), budget)
+        for bits in QUANT:
             network = make_model(setting, network, bits, budget, found)
 
 
@@ -114,14 +129,22 @@ def search_budget(setting: Setting, budget: str) -> dict:
     return read_json(path)
 
 
+def tune(setting: Setting, arch: Arch, budget: str) -> Network:
+    """The slice of the supernet, fine-tuned in float with distillation from the largest network."""
+    network = setting.supernet.extract(arch)
+    recipe = Recipe(epochs=BUDGETS.get(budget, 10), learning_rate=TUNE_RATE, bfloat16=True)
+    calibrate = partial(recalibrate, network, setting.calibration)
+    run, identity = setting.options.runs / "tuned" / budget, {"arch": arch.to_dict()}
+    return train_network(network, setting.data, setting.frontend, recipe, run, identity, calibrate, setting.teacher)
+
+
 def make_model(setting: Setting, network: Network, bits: int, budget: str, found: dict) -> Network:
     """Fine-tune at `bits`, publish the package, and return the float network for fewer bits to start from."""
     data, frontend, options = setting.data, setting.frontend, setting.options
-    recipe = QuantRecipe(epochs=BUDGETS.get(budget, 4))
+    recipe = QuantRecipe(**QUANT[bits])
     run = options.runs / "quant" / f"{budget}-w{bits}"
-    calibration = setting.supernet.calibration
     arch = with_bits(network.arch, bits)
-    fake = quantise(network, arch, setting.teacher, data, frontend, calibration, recipe, run)
+    fake = quantise(network, arch, setting.teacher, data, frontend, setting.calibration, recipe, run)
     integers = fake.to_integer()
     selected = frontend.select(arch.features.coefficients, arch.features.step_ms)
     figures = {}
@@ -153,7 +176,7 @@ def _supernet_info(data: ClipData, options: argparse.Namespace) -> dict:
 
 def _package_info(setting: Setting, recipe: QuantRecipe, bits: int, budget: str, found: dict) -> dict:
     """What `config.json` and the card state of a model, but its accuracies."""
-    data, options = setting.data, setting.options
+    data, options, first = setting.data, setting.options, next(iter(QUANT))
     return {
         "task": options.task,
         "labels": list(data.labels),
@@ -169,13 +192,12 @@ def _package_info(setting: Setting, recipe: QuantRecipe, bits: int, budget: str,
             "quantisation": dataclasses.asdict(recipe),
             "summary": [
                 f"Slice of the supernet {SUPERNET}: {RECIPE.epochs} epochs of sandwich training with in-place "
-                f"distillation and progressive shrinking, seed {RECIPE.seed}.",
+                f"distillation, seed {RECIPE.seed}.",
                 f"Found by evolutionary search within {budget} MACs: {len(found['scores'])} sub-networks measured on "
                 f"validation, seed {SEARCH_SEED}; the float slice had {found['validation']:.2%}.",
-                f"Fine-tuned for {recipe.epochs} epochs at {bits}-bit weights by LSQ with distillation from the "
-                f"supernet's largest network, seed {recipe.seed}"
-                + ("." if bits == BITS[0] else f", starting from the {BITS[0]}-bit model."),
-                "Noise and silence in the fine-tune at levels from 1 to 6000 (of 32768) root mean square.",
+                f"Fine-tuned in float for {BUDGETS.get(budget, 10)} epochs, then for {recipe.epochs} epochs at "
+                f"{bits}-bit weights by LSQ, both with distillation from the supernet's largest network, seed "
+                f"{recipe.seed}" + ("." if bits == first else f", the latter starting from the {first}-bit model."),
             ],
         },
     }

@@ -11,11 +11,12 @@ row of `scripts/results/peers.csv`. Nothing is chosen here: test is measured onc
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
 from peer_nets import PEERS, flash_bytes, macs, to_8_bits
-from plain import hits, quant_recipe, train, train_plain, uniform_archs
+from plain import hits, quant_recipe, train_plain, uniform_archs
 from results import accuracy_columns, add_row, save_hits
 from torch import Tensor, nn
 
@@ -26,7 +27,7 @@ from supernet.elastic import Network
 from supernet.families import with_bits
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.train import Recipe, calibration_features, fit_frontend
+from supernet.train import Recipe, calibration_features, fit_frontend, train_network
 
 BATCH = 128
 
@@ -50,11 +51,12 @@ def _run_peer(name: str, seed: int, data: ClipData, frontend: Mfcc, options: arg
     flash = flash_bytes(network)
     calibration = calibration_features(data, frontend)
     recipe, folder = _recipe(options, seed), options.runs / "peers" / f"{name}-s{seed}-e{options.epochs}"
-    train(network, data, frontend, recipe, folder, lambda: _calibrate(network, calibration), {"net": name})
+    calibrate = partial(_calibrate, network, calibration)
+    train_network(network, data, frontend, recipe, folder, {"net": name}, calibrate)
     _report(name, 32, seed, options, network, data, frontend, folder, {**costs, "flash_bytes": 4 * costs["params"]})
     to_8_bits(network, calibration)
     recipe, folder = quant_recipe(recipe, options.quant_epochs), folder.with_name(folder.name + "-w8")
-    train(network, data, frontend, recipe, folder, lambda: _calibrate(network, calibration), {"net": name, "bits": 8})
+    train_network(network, data, frontend, recipe, folder, {"net": name, "bits": 8}, calibrate)
     _report(name, 8, seed, options, network, data, frontend, folder, {**costs, "flash_bytes": flash})
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
@@ -17,9 +16,9 @@ from supernet.elastic import Network, recalibrate
 from supernet.evaluate import predict
 from supernet.frontend import Mfcc
 from supernet.space import Arch, Block, FeatureSpec, Stage
-from supernet.train import Recipe, calibration_features, fit, weights_digest
+from supernet.train import Recipe, calibration_features, train_network
 
-__all__ = ["hits", "train", "train_plain", "uniform_archs"]
+__all__ = ["hits", "quant_recipe", "train_plain", "uniform_archs"]
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
@@ -37,53 +36,13 @@ def uniform_archs(classes: int) -> dict[str, Arch]:
     return archs
 
 
-def train(
-    network: nn.Module,
-    data: ClipData,
-    frontend: Mfcc,
-    recipe: Recipe,
-    run: Path,
-    calibrate: Callable[[], object],
-    identity: dict,
-    teacher: Network | None = None,
-    distillation: float = 0.7,
-) -> nn.Module:
-    """Train any module on the labels, or on the teacher's outputs for a share `distillation` of the loss.
-
-    calibrate: measures the norms before each evaluation. identity: what else fixes the run.
-    """
-    validation = data.splits["validation"]
-    features = plain_features(data, validation.rows, frontend)
-
-    def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-            logits = network(x)
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
-        if teacher is not None:
-            with torch.no_grad():
-                soft = teacher(x).softmax(1)
-            loss = (1 - distillation) * loss + distillation * F.cross_entropy(logits.float(), soft)
-        loss.backward()
-        return loss.detach()
-
-    def measure() -> dict[str, float]:
-        calibrate()
-        return {"validation": float(hits_on(network, features, validation.targets).mean())}
-
-    if teacher is not None:
-        identity = {**identity, "teacher": weights_digest(teacher), "distillation": distillation}
-    fit(network, data, frontend, recipe, run, identity, step, measure)
-    calibrate()
-    return network
-
-
 def train_plain(
     network: Network, data: ClipData, frontend: Mfcc, recipe: Recipe, run: Path, teacher: Network | None = None
 ) -> Network:
-    """Train a network of ours in float, by `train`."""
-    calibration = calibration_features(data, frontend)
+    """Train a network of ours in float, with distillation where there is a teacher."""
+    calibrate = partial(recalibrate, network, calibration_features(data, frontend))
     identity = {"arch": network.arch.to_dict()}
-    return train(network, data, frontend, recipe, run, lambda: recalibrate(network, calibration), identity, teacher)
+    return train_network(network, data, frontend, recipe, run, identity, calibrate, teacher)
 
 
 def hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:
@@ -102,4 +61,4 @@ def hits_on(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.n
 
 def quant_recipe(recipe: Recipe, epochs: int) -> Recipe:
     """The recipe of the 8-bit fine-tune that follows float training by `recipe`."""
-    return replace(recipe, epochs=epochs, learning_rate=recipe.learning_rate / 4, bfloat16=False)
+    return replace(recipe, epochs=epochs, learning_rate=recipe.learning_rate / 16, bfloat16=False)

@@ -44,6 +44,7 @@ __all__ = [
     "fit",
     "fit_frontend",
     "learning_rate",
+    "train_network",
     "train_supernet",
     "weights_digest",
 ]
@@ -181,6 +182,51 @@ def train_step(supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor
         else:
             learn(arch, targets, recipe.label_smoothing)
     return loss
+
+
+def train_network(
+    network: nn.Module,
+    data: ClipData,
+    frontend: Mfcc,
+    recipe: Recipe,
+    run: str | Path,
+    identity: dict,
+    calibrate: Callable[[], object],
+    teacher: nn.Module | None = None,
+    distillation: float = 0.7,
+    progress: bool = True,
+) -> nn.Module:
+    """Train one network in place, or go on where the run in folder `run` stopped; returns it calibrated, evaluating.
+
+    Any module from features (batch, coefficients, frames) to logits will do. It learns the labels, and for a share
+    `distillation` of the loss the outputs of `teacher`, where there is one. calibrate: measures what the network
+    evaluates with (norms, ranges); called before, after each epoch and at the end. identity: what fixes the run beside
+    what `fit` keeps.
+    """
+    validation = data.splits["validation"]
+    features = plain_features(data, validation.rows, frontend)
+
+    def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+            logits = network(x).float()
+            with torch.no_grad():
+                soft = teacher(x).float().softmax(1) if teacher else None
+        loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+        if soft is not None:
+            loss = (1 - distillation) * loss + distillation * F.cross_entropy(logits, soft)
+        loss.backward()
+        return loss.detach()
+
+    def measure() -> dict[str, float]:
+        calibrate()
+        return {"validation": accuracy(network, features, validation.targets)}
+
+    if teacher is not None:
+        teacher.eval()
+        identity = {**identity, "teacher": weights_digest(teacher), "distillation": distillation}
+    fit(network, data, frontend, recipe, run, identity, step, measure, progress, begin=calibrate)
+    calibrate()
+    return network
 
 
 def fit(

@@ -11,6 +11,7 @@ from conftest import KEYWORDS
 import zoo
 from supernet.data import speech_commands
 from supernet.quant.finetune import QuantRecipe
+from supernet.train import Recipe
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"
 
@@ -27,6 +28,8 @@ def recipe(speech_folder, small_space, tmp_path, monkeypatch):
     monkeypatch.setitem(module.NOTES, "tones", "Knows two tones.")
     monkeypatch.setattr(module, "RECIPE", dataclasses.replace(module.RECIPE, epochs=2, batch=8))
     monkeypatch.setattr(module, "QuantRecipe", lambda **recipe: QuantRecipe(**{**recipe, "epochs": 1, "batch": 8}))
+    monkeypatch.setattr(module, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
+    monkeypatch.setattr(module, "CALIBRATION_CLIPS", 22)
     monkeypatch.setattr(module, "EVALUATIONS", 4)
     monkeypatch.setattr(module, "space", lambda family, classes, clip_ms: small_space)
     arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones", "--budgets", "0.2M"]

@@ -119,8 +119,9 @@ class FakeQuantNetwork(nn.Module):
         self.activations: dict[str, Activation] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, coefficients, frames) -> logits (batch, classes)."""
-        return execute(self.specs, x, self._run_layer)
+        """(batch, coefficients, frames) -> logits (batch, classes). In float32 always: bfloat16 hides the rounding."""
+        with torch.autocast(x.device.type, enabled=False):
+            return execute(self.specs, x, self._run_layer)
 
     def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         if spec.has_weights and not self.training:

@@ -1,0 +1,94 @@
+"""The scripts that compare: peers as published, tables that keep one row a run, intervals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from supernet.frontend import Mfcc
+
+SCRIPTS = str(Path(__file__).parent.parent / "scripts")
+
+
+@pytest.fixture(autouse=True)
+def scripts_on_the_path(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "published_params", "published_macs"),
+    [
+        ("bc-resnet-1", 9.2e3, None),
+        ("bc-resnet-2", 27.3e3, None),
+        ("ds-cnn", 22.6e3, 2.66e6),
+        ("tc-resnet8", 66e3, 1.5e6),
+        ("pless-mfcc20-5", 72_012, 14.46e6),
+    ],
+)
+def test_peers_have_the_parameters_and_macs_that_their_authors_state(name, published_params, published_macs):
+    """MACs at 50 frames where the publication has 49 or 51; BC-ResNet's publication counts more than convolutions."""
+    import peer_nets
+
+    network = peer_nets.PEERS[name](12, Mfcc())
+    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(published_params, rel=0.03)
+    if published_macs:
+        assert peer_nets.macs(network) == pytest.approx(published_macs, rel=0.03)
+    assert network.eval()(torch.randn(3, 40, 100)).shape == (3, 12)
+
+
+def test_eight_bits_round_weights_and_tensors_and_keep_gradients():
+    import peer_nets
+
+    torch.manual_seed(0)
+    network = peer_nets.TcResNet8(12, Mfcc())
+    x = torch.randn(16, 40, 100)
+    network(x)
+    exact = network.eval()(x)
+    narrow = peer_nets.to_8_bits(network, x)
+    close = narrow(x)
+    assert not torch.equal(exact, close)
+    assert (exact - close).abs().max() < 0.1 * exact.abs().max()
+    stored = narrow.first(x)
+    assert len(stored.unique()) <= 256
+    weight = narrow.blocks[0][0].weight
+    assert all(len(channel.unique()) <= 255 for channel in weight)
+    close.sum().backward()
+    assert narrow.blocks[0][0].parametrizations.weight.original.grad.abs().sum() > 0
+
+
+def test_the_log_mel_map_comes_back_from_all_coefficients():
+    import peer_nets
+
+    samples = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0)) * 0.1
+    frontend = Mfcc(mean=(1.0,) * 40, deviation=(2.0,) * 40)
+    network = peer_nets.BcResNet(12, frontend)
+    restored = network.to_log_mel @ frontend(samples)
+    centred = restored - restored.mean(2, keepdim=True)
+    log_mel = frontend.log_mel(samples)
+    torch.testing.assert_close(centred, log_mel - log_mel.mean(2, keepdim=True), rtol=1e-3, atol=1e-3)
+
+
+def test_a_table_keeps_one_row_for_the_same_keys(tmp_path):
+    import results
+
+    for value in (1, 2):
+        results.add_row("runs", {"net": "a", "seed": 0}, {"test": value}, tmp_path)
+    results.add_row("runs", {"net": "a", "seed": 1}, {"test": 3}, tmp_path)
+    table = results.read_table("runs", tmp_path)
+    assert table[["net", "seed", "test"]].to_numpy().tolist() == [["a", 0, 2], ["a", 1, 3]]
+    assert table["commit"].notna().all()
+
+
+def test_paired_bootstrap_is_narrow_where_the_same_clips_are_missed():
+    """Against the normal interval of the paired differences."""
+    import results
+
+    rng = np.random.default_rng(0)
+    first = rng.random((1, 2000)) < 0.9
+    second = first & (rng.random((1, 2000)) < 0.98)
+    difference, low, high = results.paired_bootstrap(first, second)
+    paired = 100 * (first.astype(float) - second)[0]
+    reach = 1.96 * paired.std() / len(paired[:]) ** 0.5
+    assert difference == pytest.approx(paired.mean(), abs=0.01)
+    assert (high - low) / 2 == pytest.approx(reach, rel=0.1)
