@@ -210,7 +210,7 @@ def train_network(
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
             logits = network(x).float()
             with torch.no_grad():
-                soft = teacher(x).float().softmax(1) if teacher else None
+                soft = None if teacher is None else teacher(x).float().softmax(1)
         loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
         if soft is not None:
             loss = (1 - distillation) * loss + distillation * F.cross_entropy(logits, soft)
@@ -269,6 +269,7 @@ def fit(
             started = time.monotonic()
             module.train()
             losses = []
+            torch.manual_seed(recipe.seed + 1_000_003 * epoch)
             for x, targets, share, rng in _batches(data, augmenter, recipe, epoch, steps):
                 rate = learning_rate(recipe, share)
                 optimiser.zero_grad()

@@ -233,7 +233,7 @@ def test_silence_has_the_level_that_is_asked_for_whatever_the_recordings(speech_
     )
 
 
-def test_levels_of_silence_are_log_uniform(speech_data, monkeypatch):
+def test_levels_of_silence_are_log_uniform(speech_data):
     """Half of the silent clips are under sqrt(6000), about 77."""
     augmenter = Augmenter(speech_data, FRONTEND, Augmentation(noise_rms=(1.0, 6000.0)))
     rng = np.random.default_rng(0)
@@ -276,3 +276,19 @@ def test_another_speed_moves_the_pitch_and_keeps_the_middle(speed):
     assert torch.fft.rfft(played).abs().argmax().item() == pytest.approx(500 * speed, abs=2)
     centre = (played.square() * time).sum() / played.square().sum()
     assert centre.item() == pytest.approx(0.5, abs=0.002)
+
+
+def test_a_recording_without_a_sound_adds_none(speech_data):
+    """Digital silence has the energy floor in every band, which is no sound to be made louder."""
+    mute = dataclasses.replace(speech_data, noise=[np.zeros(2 * RATE, np.int16)])
+    augmenter = Augmenter(mute, FRONTEND, Augmentation(noise_rms=(6000.0, 6000.0)))
+    assert augmenter._noise(np.random.default_rng(0)).max() < 1e-9
+
+
+def test_silence_needs_a_recording_of_noise(speech_data):
+    with pytest.raises(InvalidData, match="no noise of 1000 ms or more"):
+        Augmenter(dataclasses.replace(speech_data, noise=[]), FRONTEND)
+
+
+def test_a_shift_may_be_longer_than_a_clip(speech_data):
+    assert varied(speech_data, np.array([0] * 20), shift_ms=1500).shape == (20, 40, 100)

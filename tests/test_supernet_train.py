@@ -15,11 +15,13 @@ from supernet.files import read_json, write_json
 from supernet.store import load_supernet, save_supernet
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
+    Recipe,
     SupernetRecipe,
     calibration_features,
     draw_archs,
     fit_frontend,
     learning_rate,
+    train_network,
     train_supernet,
 )
 
@@ -209,3 +211,40 @@ def test_a_supernet_comes_back_from_disk_the_same(trained, frontend, speech_data
     trunk.write_bytes(before)
     with pytest.raises(UnknownName, match="did you mean words"):
         load_supernet(tmp_path, "word")
+
+
+def test_a_network_with_dropout_resumes_and_ends_with_the_same_weights(speech_data, frontend, tmp_path):
+    """Whatever torch's own generator was doing before."""
+    recipe = Recipe(epochs=4, batch=8)
+    ends = []
+    for folder, stops in (("whole", [None]), ("killed", [2, None])):
+        for stop in stops:
+            torch.manual_seed(0)
+            network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(4000, 4))
+            torch.rand(len(folder))
+            calls = iter(range(100))
+
+            def calibrate(stop=stop, calls=calls):
+                if next(calls) == stop:
+                    raise Killed
+
+            try:
+                train_network(network, speech_data, frontend, recipe, tmp_path / folder, {}, calibrate, progress=False)
+            except Killed:
+                continue
+        ends.append(network[2].weight.detach().clone())
+    assert torch.equal(*ends)
+
+
+def test_a_teacher_has_its_share_of_the_loss(speech_data, frontend, tmp_path):
+    """A student that learns a constant teacher alone ends near its outputs, whatever the labels."""
+    teacher = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4000, 4))
+    torch.nn.init.zeros_(teacher[1].weight)
+    with torch.no_grad():
+        teacher[1].bias.copy_(torch.tensor([2.0, 0.0, 0.0, 0.0]))
+    student = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4000, 4))
+    recipe = Recipe(epochs=20, batch=8, learning_rate=1e-2)
+    train_network(
+        student, speech_data, frontend, recipe, tmp_path, {}, lambda: None, teacher, distillation=1.0, progress=False
+    )
+    assert student(torch.zeros(1, 40, 100)).argmax().item() == 0

@@ -7,7 +7,7 @@ Training varies clips on their log-mel maps, which are computed once and cached:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,11 +15,14 @@ import torchaudio
 from torch import Tensor
 
 from supernet.data.clips import ClipData, write_array
+from supernet.errors import InvalidData
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import digest
 
 __all__ = ["Augmentation", "Augmenter", "plain_features"]
 
+LEAST_POWER = (1 / 32768) ** 2
+"""Noise below one step of 16 bits, root mean square, is not made any louder."""
 BATCH = 8
 """Clips a batch of the front end: its temporaries stay in the processor's cache."""
 
@@ -58,6 +61,10 @@ class Augmenter:
         self.clips = [_training_log_mels(data, frontend, speed) for speed in augmentation.speeds]
         self.frames = data.audio.shape[1] // frontend.step
         self.noise = [_noise_energies(recording, frontend) for recording in data.noise]
+        if data.silence_class is not None and not self.noise:
+            raise InvalidData(
+                f"{data.name}: no noise of {data.clip_ms} ms or more, from which silence is cut; add some"
+            )
 
     def __call__(self, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         """(rows, coefficients, frames) float32, in the steps of quantised features.
@@ -75,7 +82,7 @@ class Augmenter:
 
     def _shifted(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(rows, mels, frames) energies at a random speed, moved in time, zero where there was nothing."""
-        reach = self.augmentation.shift_ms // self.frontend.step_ms
+        reach = min(self.augmentation.shift_ms // self.frontend.step_ms, self.frames)
         versions = rng.integers(0, len(self.clips), len(rows))
         shifts = rng.integers(-reach, reach + 1, len(rows))
         energies = np.zeros((len(rows), self.frontend.mels, self.frames), dtype=np.float32)
@@ -93,12 +100,12 @@ class Augmenter:
         part = slice(first, first + self.frames)
         low, high = self.augmentation.noise_rms
         level = low * (high / low) ** rng.random() / 32768
-        return energies[:, part] * (level**2 / max(float(powers[part].mean()), 1e-10))
+        return energies[:, part] * (level**2 / max(float(powers[part].mean()), LEAST_POWER))
 
 
 def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:
     """Quantised features of clips as they are, computed once and cached: (rows, coefficients, frames) int8."""
-    key = digest([data.digest, digest(rows.astype(np.int64).tobytes()), frontend.to_dict()])
+    key = digest([data.audio_key, digest(rows.astype(np.int64).tobytes()), frontend.to_dict()])
     path = data.cache / "features" / f"{key}.npy"
     if not path.is_file():
         frames = data.audio.shape[1] // frontend.step
@@ -115,7 +122,8 @@ def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:
 def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarray:
     """(rows, mels, frames) float16 log-mel energies at a speed, memory-mapped; of all rows to the last for training."""
     rows = 1 + int(max(data.splits["train"].rows.max(), data.unknown.max(initial=0)))
-    key = digest([data.digest, {**frontend.to_dict(), "mean": [], "deviation": []}, speed])
+    unfitted = replace(frontend, coefficients=frontend.mels, mean=(), deviation=())
+    key = digest([data.audio_key, rows, unfitted.to_dict(), speed])
     path = data.cache / "log_mels" / f"{key}.npy"
     if not path.is_file():
 
@@ -145,7 +153,7 @@ def _at_speed(samples: Tensor, speed: float) -> Tensor:
 def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:
     """Mel energies (mels, frames) of a recording, and the mean square of the samples of each frame's step (frames,)."""
     samples = _samples(recording)[None]
-    energies = frontend.log_mel(samples)[0].exp().numpy()
+    energies = (frontend.log_mel(samples)[0].exp() - frontend.floor).clamp(min=0).numpy()
     frames = samples[0, : energies.shape[1] * frontend.step].reshape(-1, frontend.step)
     return energies, frames.square().mean(1).numpy()
 

@@ -62,6 +62,11 @@ class ClipData:
     cache: Path
 
     @property
+    def audio_key(self) -> str:
+        """Of the decoded audio: another one wherever a recording was changed, by name, size or time."""
+        return Path(self.audio.filename).stem
+
+    @property
     def clip_ms(self) -> int:
         """Length of a clip."""
         return self.audio.shape[1] * 1000 // self.sampling_rate

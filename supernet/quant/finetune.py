@@ -36,7 +36,7 @@ class QuantRecipe(Recipe):
 def quantise(
     network: Network,
     arch: Arch,
-    teacher: Network,
+    teacher: Network | None,
     data: ClipData,
     frontend: Mfcc,
     calibration: Tensor,
@@ -46,8 +46,9 @@ def quantise(
 ) -> FakeQuantNetwork:
     """Fine-tune a calibrated network at the bits of `arch`; `to_integer()` of the result is its integer form.
 
-    teacher: a calibrated float network. calibration: features (clips, coefficients, frames) that norms and ranges are
-    measured on, at the start and after each epoch. run: folder of the run, resumed where it stopped.
+    teacher: a calibrated float network, or None to learn from the labels alone. calibration: features (clips,
+    coefficients, frames) that norms and ranges are measured on, at the start and after each epoch. run: folder of the
+    run, resumed where it stopped.
     """
     fake = FakeQuantNetwork(network, arch)
     calibrate = partial(fake.calibrate, calibration)
