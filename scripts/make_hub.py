@@ -47,10 +47,10 @@ from zoo.units import count
 
 FAMILY, SUPERNET = "temporal", "kws-temporal"
 RECIPE = SupernetRecipe(epochs=48)
-BUDGETS = {"20M": 8, "5M": 10, "3M": 12, "1M": 20, "0.3M": 30}
+BUDGETS = {"20M": 6, "7M": 6, "3M": 12, "1M": 20, "0.3M": 30}
 """Most MACs of each model, and the epochs of its fine-tune in float: small networks gain most from them."""
 TUNE_RATE = 2e-3
-QUANT = {8: {"epochs": 2, "learning_rate": 2.5e-4}, 4: {"epochs": 3, "learning_rate": 1e-3}}
+QUANT = {8: {"epochs": 1, "learning_rate": 2.5e-4}, 4: {"epochs": 3, "learning_rate": 1e-3}}
 """The widths of the weights, each starting from the one before, and how they are fine-tuned."""
 CALIBRATION_CLIPS = 2048
 EVALUATIONS, SEARCH_SEED = 96, 0
@@ -129,10 +129,15 @@ def search_budget(setting: Setting, budget: str) -> dict:
     return read_json(path)
 
 
+def tune_recipe(budget: str) -> Recipe:
+    """How the slice for a budget is fine-tuned in float."""
+    return Recipe(epochs=BUDGETS.get(budget, 10), learning_rate=TUNE_RATE, bfloat16=True)
+
+
 def tune(setting: Setting, arch: Arch, budget: str) -> Network:
     """The slice of the supernet, fine-tuned in float with distillation from the largest network."""
     network = setting.supernet.extract(arch)
-    recipe = Recipe(epochs=BUDGETS.get(budget, 10), learning_rate=TUNE_RATE, bfloat16=True)
+    recipe = tune_recipe(budget)
     calibrate = partial(recalibrate, network, setting.calibration)
     run, identity = setting.options.runs / "tuned" / budget, {"arch": arch.to_dict()}
     return train_network(network, setting.data, setting.frontend, recipe, run, identity, calibrate, setting.teacher)
@@ -189,13 +194,15 @@ def _package_info(setting: Setting, recipe: QuantRecipe, bits: int, budget: str,
             "supernet": SUPERNET,
             "supernet_seed": RECIPE.seed,
             "search": {"max_macs": count("budget", budget), "seed": SEARCH_SEED, "evaluations": len(found["scores"])},
+            "tuning": dataclasses.asdict(tune_recipe(budget)),
             "quantisation": dataclasses.asdict(recipe),
+            "calibration_clips": CALIBRATION_CLIPS,
             "summary": [
                 f"Slice of the supernet {SUPERNET}: {RECIPE.epochs} epochs of sandwich training with in-place "
                 f"distillation, seed {RECIPE.seed}.",
                 f"Found by evolutionary search within {budget} MACs: {len(found['scores'])} sub-networks measured on "
                 f"validation, seed {SEARCH_SEED}; the float slice had {found['validation']:.2%}.",
-                f"Fine-tuned in float for {BUDGETS.get(budget, 10)} epochs, then for {recipe.epochs} epochs at "
+                f"Fine-tuned in float for {tune_recipe(budget).epochs} epochs, then for {recipe.epochs} epochs at "
                 f"{bits}-bit weights by LSQ, both with distillation from the supernet's largest network, seed "
                 f"{recipe.seed}" + ("." if bits == first else f", the latter starting from the {first}-bit model."),
             ],
