@@ -12,14 +12,15 @@ the slice's validation accuracy beside that of the network trained alone: `rank.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import torch
-from plain import hits, train_plain, uniform_archs
-from results import accuracy_columns, add_row, load_hits, paired_bootstrap, read_table, save_hits
+from plain import hits, report, train_plain, uniform_archs
+from results import add_row, load_hits, paired_bootstrap
 from scipy.stats import bootstrap, kendalltau, spearmanr
 
 from supernet.cost import macs, space_macs
@@ -31,10 +32,10 @@ from supernet.space import Arch, Space
 from supernet.store import load_supernet
 from supernet.train import Recipe
 
-SIZES = {"smallest": 3, "0.3M": 3, "0.9M": 3, "3M": 1}
+SIZES = {"smallest": 3, "0.3M": 3, "0.9M": 1, "3M": 1}
 """Seeds of each size."""
 WAYS = ("scratch", "distilled", "slice", "tuned")
-RANK_SEED, RANK_SEEDS_RUN = 4, 0
+TUNE_RATE, RANK_SEED = 1e-3, 4
 
 
 @dataclass(frozen=True)
@@ -59,87 +60,98 @@ def main() -> None:
     archs = {"smallest": supernet.space.smallest(), **uniform_archs(len(data.labels))}
     for size, seeds in SIZES.items():
         for way in WAYS:
-            for seed in range(1 if way == "slice" else seeds):
+            for seed in range(_seeds(way, seeds)):
                 _measure(setting, size, archs[size], way, seed)
         _intervals(setting, size, seeds)
     _rank(setting, archs)
 
 
+def _epochs(setting: Setting, way: str) -> int:
+    options = setting.options
+    return {"slice": 0, "tuned": options.tune_epochs}.get(way, options.epochs)
+
+
 def _folder(setting: Setting, size: str, way: str, seed: int) -> Path:
-    epochs = setting.options.tune_epochs if way == "tuned" else setting.options.epochs
-    suffix = {"scratch": "", "distilled": "-distilled", "slice": "-slice", "tuned": "-tuned"}[way]
-    return setting.options.runs / "plain" / f"{size}-s{seed}-e{epochs}{suffix}"
+    suffix = "" if way == "scratch" else f"-{way}"
+    return setting.options.runs / "plain" / f"{size}-s{seed}-e{_epochs(setting, way)}{suffix}"
 
 
-def _make(setting: Setting, arch: Arch, way: str, seed: int, folder: Path) -> Network:
+def _make(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> Network:
     """The network of an Arch, made in one of the WAYS."""
-    options, supernet = setting.options, setting.supernet
+    supernet = setting.supernet
     if way == "slice":
         return supernet.extract(arch)
     start = supernet.extract(arch) if way == "tuned" else Network(arch, seed)
-    epochs, rate = (options.tune_epochs, 1e-3) if way == "tuned" else (options.epochs, Recipe.learning_rate)
-    recipe = Recipe(epochs=epochs, learning_rate=rate, seed=seed, bfloat16=True)
+    rate = TUNE_RATE if way == "tuned" else Recipe.learning_rate
+    recipe = Recipe(epochs=_epochs(setting, way), learning_rate=rate, seed=seed, bfloat16=True)
     teacher = None if way == "scratch" else setting.teacher
-    return train_plain(start, setting.data, setting.frontend, recipe, folder, teacher)
+    return train_plain(start, setting.data, setting.frontend, recipe, _folder(setting, size, way, seed), teacher)
 
 
 def _measure(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> None:
     """Make a network, measure it, and write its row."""
-    folder = _folder(setting, size, way, seed)
-    network = _make(setting, arch, way, seed, folder)
-    right = hits(network, setting.data, setting.frontend)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_hits(folder, **right)
-    figures = {**accuracy_columns("validation", right["validation"]), **accuracy_columns("test", right["test"])}
-    epochs = {"scratch": setting.options.epochs, "distilled": setting.options.epochs, "slice": 0}
-    values = {"epochs": epochs.get(way, setting.options.tune_epochs), "macs": macs(arch), **figures}
-    add_row("claim", {"size": size, "way": way, "seed": seed}, values)
-    print(f"{size} {way} seed {seed}: {figures['validation']} % validation, {figures['test']} % test", flush=True)
+    network = _make(setting, size, arch, way, seed)
+    keys = {"size": size, "way": way, "seed": seed, "alone_epochs": setting.options.epochs}
+    values = {"epochs": _epochs(setting, way), "macs": macs(arch)}
+    report("claim", keys, values, network, setting.data, setting.frontend, _folder(setting, size, way, seed))
 
 
 def _intervals(setting: Setting, size: str, seeds: int) -> None:
-    """Differences between the ways of one size on the same test clips, seeds averaged."""
+    """Differences between the ways of one size on the same test clips, seeds averaged; intervals over clips."""
     right = {
-        way: np.stack([load_hits(_folder(setting, size, way, seed), "test") for seed in range(count)])
-        for way, count in ((way, 1 if way == "slice" else seeds) for way in WAYS)
+        way: np.stack([load_hits(_folder(setting, size, way, seed), "test") for seed in range(_seeds(way, seeds))])
+        for way in WAYS
     }
     for first, second in combinations(WAYS[::-1], 2):
         difference, low, high = paired_bootstrap(right[first], right[second])
-        values = {"difference": difference, "low": low, "high": high, "clips": right[first].shape[1]}
-        add_row("claim_intervals", {"size": size, "first": first, "second": second}, values)
+        keys = {"size": size, "first": first, "second": second, "alone_epochs": setting.options.epochs}
+        values = {"difference": difference, "low": low, "high": high}
+        counts = {"clips": right[first].shape[1], "first_seeds": len(right[first]), "second_seeds": len(right[second])}
+        add_row("claim_intervals", keys, {**values, **counts})
+
+
+def _seeds(way: str, seeds: int) -> int:
+    """How many networks of a way there are: the supernet has one seed, and so has its slice."""
+    return 1 if way == "slice" else seeds
 
 
 def _rank(setting: Setting, archs: dict[str, Arch]) -> None:
-    """Slice against alone, over networks drawn by size."""
-    options = setting.options
+    """Slice against alone, over networks drawn by size; MACs against alone beside it, which is what to beat."""
+    options, triples = setting.options, []
     drawn = _drawn(setting.supernet.space, options.rank_networks, options.rank_macs)
     for name, arch in {**{size: archs[size] for size in SIZES}, **drawn}.items():
-        folder = _folder(setting, name, "scratch", RANK_SEEDS_RUN)
-        alone = _make(setting, arch, "scratch", RANK_SEEDS_RUN, folder)
-        sliced = setting.supernet.extract(arch)
-        shares = [
-            round(100 * float(hits(network, setting.data, setting.frontend)["validation"].mean()), 2)
-            for network in (sliced, alone)
-        ]
-        values = {"macs": macs(arch), "slice_validation": shares[0], "alone_validation": shares[1]}
-        add_row("rank", {"net": name, "epochs": options.epochs}, values)
-        print(f"{name}: slice {shares[0]} %, alone {shares[1]} %", flush=True)
-    table = read_table("rank")
-    pairs = table[["slice_validation", "alone_validation"]].to_numpy()
+        made = (_make(setting, name, arch, way, 0) for way in ("slice", "scratch"))
+        sliced, alone = (hits(network, setting.data, setting.frontend)["validation"].mean() for network in made)
+        triples.append((macs(arch), sliced, alone))
+        shares = {"slice_validation": round(100 * sliced, 2), "alone_validation": round(100 * alone, 2)}
+        keys = {"net": name, "alone_epochs": options.epochs}
+        add_row("rank", keys, {"macs": macs(arch), **shares}, _folder(setting, name, "scratch", 0))
+        print(name, shares, flush=True)
+    cost, sliced, alone = np.array(triples, dtype=float).T
     for name, correlate in (("Kendall", kendalltau), ("Spearman", spearmanr)):
+        for other, values in (("slice", sliced), ("MACs", cost)):
+            _correlation(name, other, correlate, values, alone, options.epochs)
 
-        def statistic(first: np.ndarray, second: np.ndarray, correlate=correlate) -> float:
-            return correlate(first, second).statistic
 
-        spread = bootstrap(tuple(pairs.T), statistic, paired=True, vectorized=False, method="percentile", rng=0)
-        low, high = spread.confidence_interval
-        values = {"value": statistic(*pairs.T), "low": low, "high": high, "networks": len(pairs)}
-        add_row("rank_correlation", {"correlation": name}, {key: round(value, 3) for key, value in values.items()})
+def _correlation(
+    name: str, other: str, correlate: Callable, values: np.ndarray, alone: np.ndarray, epochs: int
+) -> None:
+    """A rank correlation with its bootstrap interval over networks, as a row."""
+
+    def statistic(first: np.ndarray, second: np.ndarray) -> float:
+        return correlate(first, second).statistic
+
+    spread = bootstrap((values, alone), statistic, paired=True, vectorized=False, method="percentile", rng=0)
+    low, high = spread.confidence_interval
+    figures = {"value": statistic(values, alone), "low": low, "high": high}
+    row = {**{key: round(float(value), 3) for key, value in figures.items()}, "networks": len(alone)}
+    add_row("rank_correlation", {"correlation": name, "of": other, "alone_epochs": epochs}, row)
 
 
 def _drawn(space: Space, count: int, most: float) -> dict[str, Arch]:
-    """Networks drawn by size within so many MACs."""
-    genes = space.sample_sizes(np.random.default_rng(RANK_SEED), 10 * count)
+    """Networks drawn by size within so many MACs, no two alike."""
+    rng = np.random.default_rng(RANK_SEED)
+    genes = rng.permutation(np.unique(space.sample_sizes(rng, 50 * count), axis=0))
     inside = genes[space_macs(space, genes) <= most][:count]
     return {f"drawn{number}": arch for number, arch in enumerate(space.from_genes(inside))}
 
@@ -151,7 +163,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--task", default="kws", help="name of the task (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=10, help="alone, each way (default: %(default)s)")
     parser.add_argument("--tune-epochs", type=int, default=3, help="after slicing (default: %(default)s)")
-    parser.add_argument("--rank-networks", type=int, default=8, help="beside the sizes (default: %(default)s)")
+    parser.add_argument("--rank-networks", type=int, default=5, help="beside the sizes (default: %(default)s)")
     parser.add_argument("--rank-macs", type=float, default=3e6, help="most of each of those (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")

@@ -17,10 +17,11 @@ from torch.nn.utils import parametrize
 
 from supernet.frontend import Mfcc
 
-__all__ = ["PEERS", "BcResNet", "DsCnn", "PlessNet", "TcResNet8", "flash_bytes", "macs", "to_8_bits"]
+__all__ = ["PEERS", "BcResNet", "DsCnn", "PlessNet", "TcResNet8", "flash_bytes", "macs", "measure_ranges", "to_8_bits"]
 
+PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 RESCALE_BYTES = 4 + 4 + 1
-"""An int32 bias, an int32 multiplier and a shift for each channel of a norm or a linear layer, as in supernet.cost."""
+"""An int32 bias, an int32 multiplier and a shift, as in supernet.cost."""
 
 
 class Store(nn.Module):
@@ -35,12 +36,7 @@ class Store(nn.Module):
         """x: any shape."""
         if self.watching:
             low, high = x.min().clamp(max=0.0), x.max().clamp(min=0.0)
-            seen = torch.stack([low, high]).detach()
-            self.range = (
-                seen
-                if self.range is None
-                else torch.stack([torch.minimum(self.range[0], low), torch.maximum(self.range[1], high)])
-            )
+            self.range = torch.stack([low, high]).detach()
         if self.range is None or self.watching:
             return x
         step = (self.range[1] - self.range[0]).clamp(min=1e-8) / 255
@@ -61,18 +57,22 @@ class EightBits(nn.Module):
 @torch.no_grad()
 def to_8_bits(network: nn.Module, features: Tensor) -> nn.Module:
     """Emulate 8 bits in a trained network, with the ranges that its tensors have on `features`; returns it."""
-    network.eval()
-    stores = [module for module in network.modules() if isinstance(module, Store)]
     for module in list(network.modules()):
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+        if isinstance(module, PRODUCTS):
             parametrize.register_parametrization(module, "weight", EightBits())
+    measure_ranges(network, features)
+    return network
+
+
+@torch.no_grad()
+def measure_ranges(network: nn.Module, features: Tensor) -> None:
+    """Set the ranges of all tensors to those that they have, unrounded, on `features`."""
+    stores = [module for module in network.eval().modules() if isinstance(module, Store)]
     for store in stores:
-        store.watching = True
-    for part in features.split(128):
-        network(part)
+        store.range, store.watching = None, True
+    network(features)
     for store in stores:
         store.watching = False
-    return network
 
 
 def macs(network: nn.Module) -> int:
@@ -82,9 +82,7 @@ def macs(network: nn.Module) -> int:
     def count(module: nn.Module, _, output: Tensor) -> None:
         counted.append(prod(module.weight.shape) * prod(output.shape[2:]))
 
-    hooks = [
-        m.register_forward_hook(count) for m in network.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
-    ]
+    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, PRODUCTS)]
     with torch.no_grad():
         network.eval()(torch.zeros(1, 40, 100))
     for hook in hooks:
@@ -93,11 +91,11 @@ def macs(network: nn.Module) -> int:
 
 
 def flash_bytes(network: nn.Module) -> int:
-    """Bytes at 8 bits: one a weight, and RESCALE_BYTES for each channel of a norm or a linear layer."""
-    weights = sum(prod(m.weight.shape) for m in network.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear)))
-    norms = sum(m.num_features for m in network.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)))
-    linear = sum(m.out_features for m in network.modules() if isinstance(m, nn.Linear))
-    return weights + RESCALE_BYTES * (norms + linear)
+    """Bytes at 8 bits: one a weight, RESCALE_BYTES for each output channel, and for each band of a norm in bands."""
+    products = [module for module in network.modules() if isinstance(module, PRODUCTS)]
+    bands = [module.norm.num_features for module in network.modules() if isinstance(module, SubSpectralNorm)]
+    channels = sum(len(module.weight) for module in products) + sum(n - n // SubSpectralNorm.BANDS for n in bands)
+    return sum(module.weight.numel() for module in products) + RESCALE_BYTES * channels
 
 
 def conv_norm(*shape: int, kind: type = nn.Conv2d, **options) -> nn.Sequential:
@@ -106,29 +104,30 @@ def conv_norm(*shape: int, kind: type = nn.Conv2d, **options) -> nn.Sequential:
     return nn.Sequential(kind(*shape, bias=False, **options), norm(shape[1]))
 
 
-def conv_relu(*shape: int, kind: type = nn.Conv2d, **options) -> nn.Sequential:
+def conv_relu(*shape: int, kind: type = nn.Conv2d, relu: type = nn.ReLU, **options) -> nn.Sequential:
     """A convolution, its batch norm, a ReLU and the tensor that it writes."""
-    return nn.Sequential(*conv_norm(*shape, kind=kind, **options), nn.ReLU(), Store())
+    return nn.Sequential(*conv_norm(*shape, kind=kind, **options), relu(), Store())
 
 
 class DsCnn(nn.Module):
     """DS-CNN of MLPerf Tiny (Banbury et al., arXiv 2106.07597, after Zhang et al., arXiv 1711.07128).
 
-    10 coefficients each 20 ms; 10 x 4 convolution to 64 channels at stride 2, four depthwise-separable blocks.
+    10 coefficients each 20 ms; 10 x 4 convolution to 64 channels at stride 2, four depthwise-separable blocks; dropout
+    of 0.2 after the convolution and of 0.4 before the average.
     """
 
     def __init__(self, classes: int, frontend: Mfcc) -> None:
         super().__init__()
-        blocks = [conv_relu(1, 64, (10, 4), stride=2, padding=(4, 1))]
+        blocks = [conv_relu(1, 64, (10, 4), stride=2, padding=(4, 1)), nn.Dropout(0.2)]
         for _ in range(4):
             blocks += [conv_relu(64, 64, 3, padding=1, groups=64), conv_relu(64, 64, 1)]
         self.first, self.blocks, self.average = Store(), nn.Sequential(*blocks), Store()
-        self.dropout, self.classifier = nn.Dropout(0.2), nn.Linear(64, classes)
+        self.dropout, self.classifier = nn.Dropout(0.4), nn.Linear(64, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 40, 100) -> logits (batch, classes)."""
         x = self.first(x[:, :10, 1::2].transpose(1, 2)[:, None])
-        return self.classifier(self.dropout(self.average(self.blocks(x).mean((2, 3)))))
+        return self.classifier(self.average(self.dropout(self.blocks(x)).mean((2, 3))))
 
 
 class TcBlock(nn.Module):
@@ -195,7 +194,7 @@ class BcBlock(nn.Module):
             *conv_norm(outputs, outputs, (1, 3), **over_time),
             nn.SiLU(),
             Store(),
-            nn.Conv2d(outputs, outputs, 1),
+            nn.Conv2d(outputs, outputs, 1, bias=False),
             nn.Dropout2d(0.1),
             Store(),
         )
@@ -232,7 +231,8 @@ class BcResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 40, 100) -> logits (batch, classes)."""
-        x = self.first((self.to_log_mel @ x.float())[:, None])
+        with torch.autocast(x.device.type, enabled=False):
+            x = self.first((self.to_log_mel @ x.float())[:, None])
         x = self.head(self.gather(self.blocks(x)))
         return self.classifier(self.average(x.mean((2, 3))))
 
@@ -245,9 +245,9 @@ class PlessNet(nn.Module):
 
     def __init__(self, classes: int, frontend: Mfcc) -> None:
         super().__init__()
-        blocks = [conv_relu(1, 72, (5, 11), stride=(1, 2), padding=(2, 5))]
+        blocks = [conv_relu(1, 72, (5, 11), relu=nn.ReLU6, stride=(1, 2), padding=(2, 5))]
         blocks += [PlessBlock(2, 2)] + [PlessBlock(1, 1) for _ in range(3)]
-        self.first, self.blocks = Store(), nn.Sequential(*blocks, conv_relu(72, 144, 1))
+        self.first, self.blocks = Store(), nn.Sequential(*blocks, conv_relu(72, 144, 1, relu=nn.ReLU6))
         self.average, self.classifier = Store(), nn.Linear(144, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -262,8 +262,9 @@ class PlessBlock(nn.Module):
     def __init__(self, expansion: int, stride: int, width: int = 72) -> None:
         super().__init__()
         inner = width * expansion
-        parts = [conv_relu(width, inner, 1)] if expansion > 1 else []
-        parts += [conv_relu(inner, inner, 7, stride=stride, padding=3, groups=inner), conv_relu(inner, width, 1)]
+        parts = [conv_relu(width, inner, 1, relu=nn.ReLU6)] if expansion > 1 else []
+        parts.append(conv_relu(inner, inner, 7, relu=nn.ReLU6, stride=stride, padding=3, groups=inner))
+        parts.append(conv_relu(inner, width, 1, relu=nn.ReLU6))
         self.parts, self.residual, self.store = nn.Sequential(*parts), stride == 1, Store()
 
     def forward(self, x: Tensor) -> Tensor:

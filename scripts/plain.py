@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from results import accuracy_columns, add_row, save_hits
 from torch import Tensor
 
 from supernet.data.augment import plain_features
@@ -15,10 +15,11 @@ from supernet.data.clips import ClipData
 from supernet.elastic import Network, recalibrate
 from supernet.evaluate import predict
 from supernet.frontend import Mfcc
+from supernet.quant.finetune import QuantRecipe
 from supernet.space import Arch, Block, FeatureSpec, Stage
 from supernet.train import Recipe, calibration_features, train_network
 
-__all__ = ["hits", "quant_recipe", "train_plain", "uniform_archs"]
+__all__ = ["hits", "quant_recipe", "report", "train_plain", "uniform_archs"]
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
@@ -54,11 +55,23 @@ def hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) ->
     }
 
 
+def report(
+    table: str, keys: dict, values: dict, network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc, run: Path
+) -> None:
+    """Measure a finished network, keep its hits in the folder of its run, and write its row."""
+    right = hits(network, data, frontend)
+    save_hits(run, **right)
+    figures = {**accuracy_columns("validation", right["validation"]), **accuracy_columns("test", right["test"])}
+    add_row(table, keys, {**values, **figures}, run)
+    print(*keys.values(), f"{figures['validation']} % validation, {figures['test']} % test", flush=True)
+
+
 def hits_on(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndarray) -> np.ndarray:
     """(clips,) True where the top class is the target. features: int8."""
     return predict(network, features).argmax(1).numpy() == targets
 
 
-def quant_recipe(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe of the 8-bit fine-tune that follows float training by `recipe`."""
-    return replace(recipe, epochs=epochs, learning_rate=recipe.learning_rate / 16, bfloat16=False)
+def quant_recipe(recipe: Recipe, epochs: int) -> QuantRecipe:
+    """The recipe of the 8-bit fine-tune on the labels that follows float training by `recipe`."""
+    changed = {"epochs": epochs, "learning_rate": recipe.learning_rate / 16, "bfloat16": False, "distillation": 0.0}
+    return QuantRecipe(**{**vars(recipe), **changed})

@@ -1,4 +1,4 @@
-"""Make the README's tables and its picture from the tables of results and the bundled hub.
+"""Make the README's tables and pictures from the tables of results and the bundled hub.
 
     python scripts/report.py
 
@@ -17,10 +17,11 @@ import pandas as pd
 from results import FOLDER, read_table
 
 import zoo
-from supernet.files import write_bytes
+from supernet.files import read_json, write_bytes
 
 README = FOLDER.parent.parent / "README.md"
-PICTURE = FOLDER / "accuracy.svg"
+PICTURE, CURVES = FOLDER / "accuracy.svg", FOLDER / "training.svg"
+HUB = FOLDER.parent.parent / "zoo" / "hub"
 NAMES = {
     "bc-resnet-1": "BC-ResNet-1",
     "bc-resnet-2": "BC-ResNet-2",
@@ -29,30 +30,54 @@ NAMES = {
     "pless-mfcc20-5": "pless_sweep_mfcc20_5",
 }
 WAYS = {"scratch": "alone", "distilled": "alone, distilled", "slice": "slice", "tuned": "slice, fine-tuned"}
+STYLE = {"svg.hashsalt": "earshot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 OURS, PLAIN, PEER, TEXT = "#0b6e99", "#7fb8d1", "#c4622d", "#333333"
 
 
 def main() -> None:
-    """Write the picture and the README."""
-    hub = pd.DataFrame([_hub_row(entry) for entry in zoo.find(task="kws", family="temporal")])
-    peers = read_table("peers")
-    write_bytes(PICTURE, _picture(hub, peers))
-    text = README.read_text(encoding="utf-8")
-    sections = {"peers": _peers_table(hub, peers)}
-    if (FOLDER / "claim.csv").is_file():
-        sections["claim"] = _claim_table() + "\n" + _rank_sentence()
-    if (FOLDER / "schedules.csv").is_file():
-        sections["schedules"] = _schedules_table()
+    """Write the pictures and the README."""
+    mpl.rcParams.update(STYLE)
+    write_bytes(PICTURE, _picture(_hub(), _peers()))
+    log = read_json(HUB / "supernets" / "kws-temporal" / "config.json")["training"]["log"]
+    write_bytes(CURVES, _curves(pd.DataFrame(log)))
+    write_bytes(README, with_tables(README.read_text(encoding="utf-8"), tables()).encode())
+
+
+def tables() -> dict[str, str]:
+    """The README's tables by their names, as Markdown."""
+    hub = _hub()
+    return {
+        "peers": _peers_table(hub, _peers()),
+        "picks": _picks_table(hub),
+        "claim": _claim_table(),
+        "rank": _rank_table(),
+        "schedules": _schedules_table(),
+    }
+
+
+def with_tables(text: str, sections: dict[str, str]) -> str:
+    """`text` with new contents between the marks of each section."""
     for name, section in sections.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not pattern.search(text):
-            raise SystemExit(f"report: {README} has no place for {name}: add <!-- {name} --> and <!-- end {name} -->")
-        text = pattern.sub(lambda match, section=section: match[1] + section + match[2], text)
-    write_bytes(README, text.encode())
+            raise SystemExit(f"report: no place for {name}; add <!-- {name} --> and <!-- end {name} --> to the README")
+        text = pattern.sub(lambda match, section=section: f"{match[1]}\n{section}\n{match[2]}", text)
+    return text
 
 
-def _hub_row(entry) -> dict:
+def _hub() -> pd.DataFrame:
+    return pd.DataFrame([_hub_row(entry) for entry in zoo.find(task="kws", family="temporal", hub=HUB)])
+
+
+def _peers() -> pd.DataFrame:
+    """The rows of the longest training."""
+    peers = read_table("peers")
+    return peers[peers.epochs == peers.epochs.max()]
+
+
+def _hub_row(entry: zoo.Entry) -> dict:
     return {
+        "arch": zoo.Hub(HUB).config(entry).values["arch"],
         "net": entry.name.rsplit("-", 2)[0],
         "bits": entry.bits,
         "macs": entry.macs,
@@ -70,8 +95,8 @@ def _markdown(columns: list[str], rows: list[list[str]]) -> str:
 
 def _peers_table(hub: pd.DataFrame, peers: pd.DataFrame) -> str:
     rows = []
-    for net, both in peers.groupby("net"):
-        wide, narrow = both[both.bits == 32].iloc[0], both[both.bits == 8].iloc[0]
+    for net, runs in peers.groupby("net"):
+        wide, narrow = (runs[runs.bits == bits].mean(numeric_only=True) for bits in (32, 8))
         name = NAMES.get(net, f"{net}, plain")
         costs = [f"{wide.macs / 1e6:.2f} M", f"{narrow.flash_bytes / 1e3:.1f} kB"]
         shares = [f"{wide.validation:.2f}", f"{wide.test:.2f}", f"{narrow.validation:.2f}", f"{narrow.test:.2f}"]
@@ -81,6 +106,19 @@ def _peers_table(hub: pd.DataFrame, peers: pd.DataFrame) -> str:
         rows.append((row.macs, [f"**{row.net}**", *costs, "", "", f"{row.validation:.2f}", f"{row.test:.2f}"]))
     columns = ["network", "MACs", "flash, 8 bits", "float val. %", "float test %", "8-bit val. %", "8-bit test %"]
     return _markdown(columns, [row for _, row in sorted(rows, key=lambda item: item[0])])
+
+
+def _picks_table(hub: pd.DataFrame) -> str:
+    """What the search picked for each budget."""
+    rows = []
+    for _, row in hub[hub.bits == 8].sort_values("macs").iterrows():
+        arch = row.arch
+        blocks = [block for stage in arch["stages"] for block in stage["blocks"]]
+        features = f"{arch['features']['coefficients']} x {arch['features']['step_ms']} ms"
+        stages = ", ".join(f"{len(stage['blocks'])} x {stage['width']}" for stage in arch["stages"])
+        means = [f"{sum(block[name] for block in blocks) / len(blocks):.1f}" for name in ("kernel", "expansion")]
+        rows.append([f"{row.macs / 1e6:.2f} M", features, str(arch["stem"]), stages, *means, str(arch["head"])])
+    return _markdown(["MACs", "features", "stem", "blocks x width", "mean kernel", "mean expansion", "head"], rows)
 
 
 def _claim_table() -> str:
@@ -98,32 +136,27 @@ def _claim_table() -> str:
     return _markdown(["size", "MACs", *ways, "fine-tuned - alone", "fine-tuned - distilled"], rows)
 
 
-def _rank_sentence() -> str:
-    if not (FOLDER / "rank_correlation.csv").is_file():
-        return ""
-    parts = [
-        f"{row.correlation} {row.value:.2f} ({row.low:.2f} to {row.high:.2f})"
-        for row in read_table("rank_correlation").itertuples()
+def _rank_table() -> str:
+    table = read_table("rank_correlation")
+    rows = [
+        [f"{row.correlation}, of {row.of} and alone", f"{row.value:.2f}", f"{row.low:.2f} to {row.high:.2f}"]
+        for row in table.sort_values("of", ascending=False).itertuples()
     ]
-    count = int(read_table("rank_correlation").networks.iloc[0])
-    return f"Rank correlation of slice and alone on validation, {count} networks: {', '.join(parts)}.\n"
+    return _markdown([f"rank correlation, {int(table.networks.iloc[0])} networks", "value", "95 % interval"], rows)
 
 
 def _schedules_table() -> str:
     table = read_table("schedules").sort_values("mean", ascending=False)
-    measured = ["smallest", "to_0.3M", "to_1M", "to_3M", "above_3M", "largest", "mean"]
+    measured = ["smallest", "to 0.3M", "to 1M", "to 3M", "above 3M", "largest", "mean"]
     rows = [
-        [row["schedule"], f"{row['epochs']:.0f}", *(f"{row[name]:.2f}" for name in measured)]
+        [row["schedule"], f"{row['epochs']:.0f}", f"{row['seconds']:.0f}", *(f"{row[name]:.2f}" for name in measured)]
         for _, row in table.iterrows()
     ]
-    return _markdown(["schedule", "epochs", *(name.replace("_", " ") for name in measured)], rows)
+    return _markdown(["schedule", "epochs", "seconds", *measured], rows)
 
 
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
     """Test accuracy over MACs and over flash, as SVG."""
-    mpl.rcParams.update(
-        {"svg.hashsalt": "earshot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-    )
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
     for axis, column, unit, label in (
         (axes[0], "macs", 1e6, "million multiply-accumulates a second of audio"),
@@ -136,6 +169,21 @@ def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("test accuracy, %")
     axes[0].legend(loc="lower right", frameon=False)
+    return _svg(figure)
+
+
+def _curves(log: pd.DataFrame) -> bytes:
+    """Validation accuracy of the supernet's two ends over the epochs, as SVG."""
+    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    for name, color in (("largest", OURS), ("smallest", PEER)):
+        axis.plot(log.epoch + 1, 100 * log[name], color=color)
+        axis.annotate(name, (log.epoch.iloc[-1] + 1, 100 * log[name].iloc[-1]), (4, -3), textcoords="offset points")
+    axis.set(xlabel="epoch", ylabel="validation accuracy, %", ylim=(80, 100))
+    axis.grid(alpha=0.25)
+    return _svg(figure)
+
+
+def _svg(figure: plt.Figure) -> bytes:
     file = BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     plt.close(figure)

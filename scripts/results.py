@@ -7,25 +7,33 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from supernet.evaluate import accuracy_interval
-from supernet.files import write_bytes
+from supernet.files import read_json, write_bytes, write_json
+from supernet.space import digest
 
 __all__ = ["FOLDER", "accuracy_columns", "add_row", "load_hits", "paired_bootstrap", "read_table", "save_hits"]
 
 FOLDER = Path(__file__).resolve().parent / "results"
 
 
-def add_row(table: str, keys: dict, values: dict, folder: Path = FOLDER) -> None:
-    """Write a row, in the place of an older one with the same keys; the table stays sorted by them."""
+def add_row(table: str, keys: dict, values: dict, run: Path | None = None, folder: Path = FOLDER) -> None:
+    """Write a row, in the place of an older one with the same keys; the table stays sorted by them.
+
+    run: folder of the run that it measures; the row gets the digest of its configuration, and the commit that was
+    checked out when it was first measured.
+    """
     path = folder / f"{table}.csv"
-    row = pd.DataFrame([{**keys, **values, "commit": _commit()}])
-    if path.is_file():
-        old = pd.read_csv(path)
-        same = np.logical_and.reduce([old[key].astype(str) == str(value) for key, value in keys.items()])
-        row = pd.concat([old[~same], row], ignore_index=True)
-    text = row.sort_values(list(keys), kind="stable").to_csv(index=False, lineterminator="\n")
-    write_bytes(path, text.encode())
+    folder.mkdir(parents=True, exist_ok=True)
+    row = pd.DataFrame([{**keys, **values, **_origin(run)}])
+    with FileLock(folder / ".lock"):
+        if path.is_file():
+            old = pd.read_csv(path)
+            same = np.logical_and.reduce([old[key].astype(str) == str(value) for key, value in keys.items()])
+            row = pd.concat([old[~same], row], ignore_index=True)
+        text = row.sort_values(list(keys), kind="stable").to_csv(index=False, lineterminator="\n")
+        write_bytes(path, text.encode())
 
 
 def read_table(table: str, folder: Path = FOLDER) -> pd.DataFrame:
@@ -56,6 +64,7 @@ def paired_bootstrap(first: np.ndarray, second: np.ndarray, draws: int = 10_000,
 
 def save_hits(run: Path, **hits: np.ndarray) -> None:
     """Keep which clips of each split a run got right, for paired intervals."""
+    run.mkdir(parents=True, exist_ok=True)
     for split, right in hits.items():
         np.save(run / f"hits-{split}.npy", right)
 
@@ -65,10 +74,20 @@ def load_hits(run: Path, split: str) -> np.ndarray:
     return np.load(run / f"hits-{split}.npy", allow_pickle=False)
 
 
+def _origin(run: Path | None) -> dict[str, str]:
+    """Where a row comes from: the digest of the run's configuration, and the commit."""
+    if run is None or not (run / "recipe.json").is_file():
+        return {"configuration": "", "commit": _commit()}
+    kept = run / "commit.json"
+    if not kept.is_file():
+        write_json(kept, _commit())
+    return {"configuration": digest(read_json(run / "recipe.json"))[:12], "commit": read_json(kept)}
+
+
 def _commit() -> str:
-    """The commit that is checked out, with a + where code differs from it."""
+    """The commit that is checked out, with a + where code differs from it. Exits where there is none."""
     here = {"cwd": FOLDER.parent, "capture_output": True, "text": True}
     commit = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], **here).stdout.strip()
-    paths = [":/*.py", ":/**/*.py"]
-    changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no", "--", *paths], **here).stdout
-    return (commit + "+" * bool(changed.strip())) or "unknown"
+    if not commit:
+        raise SystemExit(f"results: {FOLDER.parent} is no git checkout; rows state the commit, so run from a clone")
+    return commit + "+" * bool(subprocess.run(["git", "status", "--porcelain", "--", ":/*.py"], **here).stdout.strip())

@@ -2,15 +2,16 @@
 
     python scripts/schedules.py ../shared/data/speech_commands --minutes 8
 
-Each schedule gets as many epochs as its share of a step's time allows, all steps timed in one go, in turn. Then
-sub-networks drawn by size are measured on validation, the same ones for all. Rows: `scripts/results/schedules.csv`.
+Each schedule gets as many epochs as fit into the time by what its steps take, all of them timed in turn, once; the row
+states the seconds that training then took. Sub-networks of four classes of MACs, as many of each, are measured on
+validation, the same ones for all. Rows: `scripts/results/schedules.csv`. Runs resume.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +20,15 @@ import torch
 from results import add_row
 
 from supernet.cost import space_macs
-from supernet.data.augment import plain_features
+from supernet.data.augment import Augmentation, Augmenter, plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Supernet
 from supernet.evaluate import accuracy
 from supernet.families import space
+from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
-from supernet.space import Space
+from supernet.space import Arch, Space
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
     SupernetRecipe,
@@ -43,8 +45,9 @@ SCHEDULES = {
     "progressive shrinking": SupernetRecipe(phases=PROGRESSIVE_SHRINKING),
     "random": SupernetRecipe(sandwich=False),
 }
-CLASSES = ((0.3e6, "to_0.3M"), (1e6, "to_1M"), (3e6, "to_3M"), (np.inf, "above_3M"))
-TIMED_STEPS, MEASURED, MEASURED_SEED = 36, 24, 7
+CLASSES = {"to 0.3M": (0.0, 0.3e6), "to 1M": (0.3e6, 1e6), "to 3M": (1e6, 3e6), "above 3M": (3e6, np.inf)}
+"""MACs of the networks that are measured: over the first figure, at most the second."""
+TIMED_STEPS, MEASURED, MEASURED_SEED = 40, 6, 7
 
 
 def main() -> None:
@@ -54,58 +57,69 @@ def main() -> None:
     data = load(options.data)
     frontend = fit_frontend(data)
     networks = space("temporal", len(data.labels), data.clip_ms)
-    seconds = _seconds_a_step(networks)
+    folder = options.runs / "schedules" / f"{options.minutes:g}min-s{options.seed}"
+    if not (folder / "seconds.json").is_file():
+        write_json(folder / "seconds.json", _seconds_a_step(networks, data, frontend))
+    seconds = read_json(folder / "seconds.json")
     steps = len(data.epoch(np.random.default_rng(0))) // SupernetRecipe.batch
     for name, recipe in SCHEDULES.items():
         epochs = max(1, round(options.minutes * 60 / (seconds[name] * steps)))
-        recipe = replace(recipe, epochs=epochs, seed=options.seed)
-        folder = options.runs / "schedules" / f"{name.replace(', ', '-').replace(' ', '-')}-{options.minutes:g}min"
-        values = _train_and_measure(data, frontend, networks, recipe, folder)
-        values = {"epochs": epochs, "seconds_a_step": round(seconds[name], 3), **values}
-        add_row("schedules", {"schedule": name, "minutes": options.minutes, "seed": options.seed}, values)
+        recipe, run = replace(recipe, epochs=epochs, seed=options.seed), folder / re.sub(r"\W+", "-", name)
+        values = _train_and_measure(data, frontend, networks, recipe, run)
+        keys = {"schedule": name, "minutes": options.minutes, "seed": options.seed}
+        taken = round(sum(row["seconds"] for row in read_json(run / "log.json")))
+        add_row("schedules", keys, {"epochs": epochs, "seconds": taken, **values}, run)
         print(name, values, flush=True)
 
 
 def _train_and_measure(
-    data: ClipData, frontend: Mfcc, networks: Space, recipe: SupernetRecipe, folder: Path
+    data: ClipData, frontend: Mfcc, networks: Space, recipe: SupernetRecipe, run: Path
 ) -> dict[str, float]:
-    """Validation accuracy in percent: of the ends, and the mean over the measured networks of each class of MACs."""
+    """Validation accuracy in percent: of the ends, the mean of each class of MACs, and the mean of the classes."""
     calibration = calibration_features(data, frontend)
-    supernet = train_supernet(Supernet(networks, calibration, recipe.seed), data, frontend, recipe, folder)
+    supernet = train_supernet(Supernet(networks, calibration, recipe.seed), data, frontend, recipe, run)
     validation = data.splits["validation"]
     features = plain_features(data, validation.rows, frontend)
 
-    def measure(arch) -> float:
+    def measure(arch: Arch) -> float:
         return round(100 * accuracy(supernet.extract(arch), features, validation.targets), 2)
 
-    genes = networks.sample_sizes(np.random.default_rng(MEASURED_SEED), MEASURED)
-    cost = space_macs(networks, genes)
-    shares = np.array([measure(arch) for arch in networks.from_genes(genes)])
-    values, low = {"smallest": measure(networks.smallest()), "largest": measure(networks.largest())}, 0.0
-    for high, name in CLASSES:
-        values[name] = round(float(shares[(cost > low) & (cost <= high)].mean()), 2)
-        low = high
-    return {**values, "mean": round(float(shares.mean()), 2), "networks": MEASURED}
+    ends = {"smallest": measure(networks.smallest()), "largest": measure(networks.largest())}
+    means = {
+        name: round(float(np.mean([measure(arch) for arch in archs])), 2) for name, archs in _measured(networks).items()
+    }
+    return {**ends, **means, "mean": round(float(np.mean(list(means.values()))), 2), "networks": MEASURED * len(means)}
 
 
-def _seconds_a_step(networks: Space) -> dict[str, float]:
-    """Mean seconds of a step of each schedule, at evenly spread points of the run, schedules in turn."""
-    x, targets = torch.randn(SupernetRecipe.batch, 40, 100), torch.arange(SupernetRecipe.batch) % networks.classes
+def _measured(networks: Space) -> dict[str, list[Arch]]:
+    """MEASURED networks of each class of MACs, half of them drawn by size and half gene by gene where there are any."""
+    rng = np.random.default_rng(MEASURED_SEED)
+    drawn = [draw(rng, 1000) for draw in (networks.sample_sizes, networks.sample)]
+    chosen = {}
+    for name, (low, high) in CLASSES.items():
+        inside = [genes[(cost > low) & (cost <= high)] for genes in drawn for cost in [space_macs(networks, genes)]]
+        alone = inside[1][: MEASURED // 2]
+        chosen[name] = networks.from_genes(np.concatenate([inside[0][: MEASURED - len(alone)], alone]))
+    return chosen
+
+
+def _seconds_a_step(networks: Space, data: ClipData, frontend: Mfcc) -> dict[str, float]:
+    """Mean seconds of a step of each schedule, at points spread evenly over the run, the schedules in turn."""
     supernet = Supernet(networks).train()
+    augmenter, optimiser = Augmenter(data, frontend, Augmentation()), torch.optim.AdamW(supernet.parameters())
+    clips = data.epoch(np.random.default_rng(0))
     times: dict[str, list[float]] = {name: [] for name in SCHEDULES}
-    for done, rng in _points():
+    for number in range(TIMED_STEPS + 1):
+        rng = np.random.default_rng(number)
         for name, recipe in SCHEDULES.items():
-            archs = draw_archs(networks, recipe, done, rng)
             started = time.perf_counter()
-            train_step(supernet, archs, x, targets, recipe)
+            archs = draw_archs(networks, recipe, max(0, number - 1) / TIMED_STEPS, rng)
+            x = augmenter(clips.rows[: recipe.batch], rng)
+            optimiser.zero_grad()
+            train_step(supernet, archs, x, torch.from_numpy(clips.targets[: recipe.batch]), recipe)
+            optimiser.step()
             times[name].append(time.perf_counter() - started)
-    return {name: float(np.mean(values)) for name, values in times.items()}
-
-
-def _points() -> Iterator[tuple[float, np.random.Generator]]:
-    """Shares of a run, and a generator for each."""
-    for number in range(TIMED_STEPS):
-        yield number / TIMED_STEPS, np.random.default_rng(number)
+    return {name: float(np.mean(values[1:])) for name, values in times.items()}
 
 
 def _options() -> argparse.Namespace:

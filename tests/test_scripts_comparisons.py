@@ -21,17 +21,20 @@ def scripts_on_the_path(monkeypatch):
     [
         ("bc-resnet-1", 9.2e3, None),
         ("bc-resnet-2", 27.3e3, None),
-        ("ds-cnn", 22.6e3, 2.66e6),
+        ("ds-cnn", 22_604 + 576, 2.66e6),
         ("tc-resnet8", 66e3, 1.5e6),
         ("pless-mfcc20-5", 72_012, 14.46e6),
     ],
 )
 def test_peers_have_the_parameters_and_macs_that_their_authors_state(name, published_params, published_macs):
-    """MACs at 50 frames where the publication has 49 or 51; BC-ResNet's publication counts more than convolutions."""
+    """MACs at 50 frames where the publication has 49 or 51; BC-ResNet's publication counts more than convolutions.
+
+    DS-CNN's 22,604 count one value a channel of a norm, as its deployed form has, ours two.
+    """
     import peer_nets
 
     network = peer_nets.PEERS[name](12, Mfcc())
-    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(published_params, rel=0.03)
+    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(published_params, rel=0.02)
     if published_macs:
         assert peer_nets.macs(network) == pytest.approx(published_macs, rel=0.03)
     assert network.eval()(torch.randn(3, 40, 100)).shape == (3, 12)
@@ -69,12 +72,26 @@ def test_the_log_mel_map_comes_back_from_all_coefficients():
     torch.testing.assert_close(centred, log_mel - log_mel.mean(2, keepdim=True), rtol=1e-3, atol=1e-3)
 
 
-def test_a_table_keeps_one_row_for_the_same_keys(tmp_path):
+def test_a_row_states_the_configuration_and_the_commit_of_its_run(tmp_path, monkeypatch):
     import results
 
+    run = tmp_path / "run"
+    results.write_json(run / "recipe.json", {"epochs": 1})
+    for commit in ("first", "second"):
+        monkeypatch.setattr(results, "_commit", lambda commit=commit: commit)
+        results.add_row("runs", {"net": "a"}, {"test": 1}, run, tmp_path)
+    row = results.read_table("runs", tmp_path).iloc[0]
+    assert row.commit == "first"
+    assert row.configuration == results.digest({"epochs": 1})[:12]
+
+
+def test_a_table_keeps_one_row_for_the_same_keys(tmp_path, monkeypatch):
+    import results
+
+    monkeypatch.setattr(results, "_commit", lambda: "0123456789")
     for value in (1, 2):
-        results.add_row("runs", {"net": "a", "seed": 0}, {"test": value}, tmp_path)
-    results.add_row("runs", {"net": "a", "seed": 1}, {"test": 3}, tmp_path)
+        results.add_row("runs", {"net": "a", "seed": 0}, {"test": value}, folder=tmp_path)
+    results.add_row("runs", {"net": "a", "seed": 1}, {"test": 3}, folder=tmp_path)
     table = results.read_table("runs", tmp_path)
     assert table[["net", "seed", "test"]].to_numpy().tolist() == [["a", 0, 2], ["a", 1, 3]]
     assert table["commit"].notna().all()
@@ -89,6 +106,24 @@ def test_paired_bootstrap_is_narrow_where_the_same_clips_are_missed():
     second = first & (rng.random((1, 2000)) < 0.98)
     difference, low, high = results.paired_bootstrap(first, second)
     paired = 100 * (first.astype(float) - second)[0]
-    reach = 1.96 * paired.std() / len(paired[:]) ** 0.5
+    reach = 1.96 * paired.std() / len(paired) ** 0.5
     assert difference == pytest.approx(paired.mean(), abs=0.01)
     assert (high - low) / 2 == pytest.approx(reach, rel=0.1)
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results():
+    import report
+
+    text = report.README.read_text(encoding="utf-8")
+    assert report.with_tables(text, report.tables()) == text, "run python scripts/report.py"
+
+
+def test_tables_replace_what_stands_between_their_marks():
+    import report
+
+    text = "before\n<!-- a -->\nold\n<!-- end a -->\nafter\n"
+    made = report.with_tables(text, {"a": "new\n"})
+    assert made == "before\n<!-- a -->\n\nnew\n\n<!-- end a -->\nafter\n"
+    assert report.with_tables(made, {"a": "new\n"}) == made
+    with pytest.raises(SystemExit, match="no place for b"):
+        report.with_tables(text, {"b": ""})
