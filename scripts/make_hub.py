@@ -53,7 +53,7 @@ TUNE_RATE = 2e-3
 QUANT = {8: {"epochs": 1, "learning_rate": 2.5e-4}, 4: {"epochs": 3, "learning_rate": 1e-3}}
 """The widths of the weights, each starting from the one before, and how they are fine-tuned."""
 CALIBRATION_CLIPS = 2048
-EVALUATIONS, SEARCH_SEED = 96, 0
+EVALUATIONS, SEARCH_SEED = 64, 0
 NOTES = {
     "kws": "Bundled `kws` knows ten words; there was no training audio for the standard words yes, no, on and off.",
     "standard": "The ten words of the standard Speech Commands task.",
