@@ -159,7 +159,7 @@ def slice_layer(tensors: Layer | Slice, spec: LayerSpec) -> Slice:
     outputs = spec.weight_shape[0]
     weight = tensors.weight[:outputs, : spec.weight_shape[1]]
     for axis, taps in enumerate(spec.weight_shape[2:], 2):
-        step = spec.tap_step if taps > 1 else 1
+        step = spec.tap_step if axis == 3 and taps > 1 else 1
         first = weight.shape[axis] - 1 - step * (taps - 1)
         index = [slice(None)] * axis + [slice(first, None, step)]
         weight = weight[tuple(index)]

@@ -1,4 +1,4 @@
-"""Front end: samples to MFCC features. Frequencies in Hz, times in ms, samples from -1 to 1.
+"""Front ends: samples to MFCC or log-mel features. Frequencies in Hz, times in ms, samples from -1 to 1.
 
 Composed with torchaudio's mel filters and cosine transform, because its ready-made MFCC depends on the rest of the
 clip and batch (`top_db`) and centres its frames. Here a frame reads only the `window_ms` before its end, so it is the
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torchaudio
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from supernet.errors import InvalidModel
 
-__all__ = ["FEATURE_SCALE", "Mfcc", "dequantise_features", "quantise_features"]
+__all__ = ["FEATURE_SCALE", "LogMel", "Mfcc", "dequantise_features", "quantise_features"]
 
 FEATURE_SCALE = 1 / 32
 """One step of quantised features, in standard deviations; 8 bits reach from -4 to almost 4, zero point 0."""
@@ -42,6 +43,8 @@ class Mfcc:
     low_hz: float = 20.0
     high_hz: float = 8_000.0
     floor: float = 1e-6
+
+    kind: ClassVar[str] = "mfcc"
 
     def __post_init__(self) -> None:
         values = [self.coefficients, self.step_ms, self.sampling_rate, self.window_ms, self.fft, self.mels]
@@ -73,10 +76,9 @@ class Mfcc:
         power = spectrum.real.square() + spectrum.imag.square()
         return (power @ self._mel_filters(samples)).clamp(min=self.floor).log().transpose(1, 2)
 
-    def cepstra(self, log_mel: Tensor) -> Tensor:
+    def from_log_mel(self, log_mel: Tensor) -> Tensor:
         """(batch, mels, frames) -> normalised coefficients (batch, coefficients, frames)."""
-        basis = torchaudio.functional.create_dct(self.coefficients, self.mels, norm="ortho").to(log_mel)
-        values = basis.T @ log_mel
+        values = self._transform(log_mel)
         if not self.mean:
             return values
         mean, deviation = (torch.tensor(value).to(log_mel)[:, None] for value in (self.mean, self.deviation))
@@ -84,7 +86,7 @@ class Mfcc:
 
     def __call__(self, samples: Tensor) -> Tensor:
         """(batch, samples) at `sampling_rate`, -1 to 1 -> (batch, coefficients, samples // step)."""
-        return self.cepstra(self.log_mel(samples))
+        return self.from_log_mel(self.log_mel(samples))
 
     def select(self, coefficients: int, step_ms: int) -> Mfcc:
         """The front end that computes only the first coefficients, one frame each `step_ms`."""
@@ -100,20 +102,25 @@ class Mfcc:
         """Multiply-accumulates of `frames` frames: window, FFT (2 n log2 n), power, mel filters, cosine transform."""
         bins = self.fft // 2 + 1
         fft = 2 * self.fft * (self.fft.bit_length() - 1)
-        return frames * (self.window + fft + 2 * bins + 2 * bins + self.mels * self.coefficients)
+        return frames * (self.window + fft + 2 * bins + 2 * bins + self._transform_macs)
+
+    @property
+    def _transform_macs(self) -> int:
+        return self.mels * self.coefficients
+
+    def _transform(self, log_mel: Tensor) -> Tensor:
+        return torchaudio.functional.create_dct(self.coefficients, self.mels, norm="ortho").to(log_mel).T @ log_mel
 
     def to_dict(self) -> dict:
         """Plain values for JSON; `Mfcc.from_dict` gives the equal front end back."""
-        return {"kind": "mfcc", **dataclasses.asdict(self)}
+        return {"kind": self.kind, **dataclasses.asdict(self)}
 
-    @classmethod
-    def from_dict(cls, values: dict) -> Mfcc:
-        """The front end of `to_dict`. Raises InvalidModel."""
+    @staticmethod
+    def from_dict(values: dict) -> Mfcc:
+        """The front end of `to_dict`, of the kind that it states. Raises InvalidModel."""
         try:
             fields = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            if fields.pop("kind") != "mfcc":
-                raise KeyError("kind")
-            return cls(**fields)
+            return FRONT_ENDS[fields.pop("kind")](**fields)
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidModel(f"not a front end that this version knows: {error}") from None
 
@@ -125,6 +132,31 @@ class Mfcc:
             self.fft // 2 + 1, self.low_hz, self.high_hz, self.mels, self.sampling_rate, norm=None, mel_scale="htk"
         )
         return filters.to(like)
+
+
+@dataclass(frozen=True)
+class LogMel(Mfcc):
+    """The log-mel energies themselves, without the cosine transform: a map that convolutions over frequency can read.
+
+    coefficients is the number of mels.
+    """
+
+    kind: ClassVar[str] = "logmel"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.coefficients != self.mels:
+            raise InvalidModel(f"a log-mel front end gives all {self.mels} mels, not {self.coefficients}")
+
+    @property
+    def _transform_macs(self) -> int:
+        return 0
+
+    def _transform(self, log_mel: Tensor) -> Tensor:
+        return log_mel
+
+
+FRONT_ENDS = {kind.kind: kind for kind in (Mfcc, LogMel)}
 
 
 def quantise_features(features: Tensor) -> Tensor:

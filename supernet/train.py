@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from supernet.data.augment import Augmentation, Augmenter, plain_features
+from supernet.data.augment import BATCH, Augmentation, Augmenter, plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
@@ -105,13 +105,13 @@ class SupernetRecipe(Recipe):
     phases: tuple[Phase, ...] = ALL_ELASTIC
 
 
-def fit_frontend(data: ClipData, stride: int = 8) -> Mfcc:
+def fit_frontend(data: ClipData, stride: int = 8, kind: type[Mfcc] = Mfcc) -> Mfcc:
     """The front end with the mean and deviation of each coefficient over every `stride`-th training clip."""
     rows = data.splits["train"].rows[::stride]
     samples = torch.from_numpy(data.audio[rows].astype(np.float32) / 32768)
-    raw = torch.cat([Mfcc()(part) for part in samples.split(256)])
+    raw = torch.cat([kind()(part) for part in samples.split(BATCH)])
     mean, deviation = (tuple(round(float(v), 5) for v in fit) for fit in (raw.mean((0, 2)), raw.std((0, 2))))
-    return Mfcc(mean=mean, deviation=deviation)
+    return kind(mean=mean, deviation=deviation)
 
 
 def calibration_features(data: ClipData, frontend: Mfcc, clips: int = 512, seed: int = 0) -> Tensor:

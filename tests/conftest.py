@@ -22,6 +22,17 @@ def small_space() -> Space:
     return Space("temporal", 4, 1000, (10, 20), (10, 20), (8, 16), stages, (16, 32))
 
 
+@pytest.fixture(scope="session")
+def map_space() -> Space:
+    """A space of family temporal on maps of 16 frequencies and 200 ms, with every elastic dimension but features."""
+    stages = (
+        StageChoices((8, 16), (1, 2), (3, 5), (1,)),
+        StageChoices((8, 16), (1, 2), (3, 5), (1, 2)),
+        StageChoices((8, 16), (1, 2), (3, 7), (1, 3)),
+    )
+    return Space("temporal", 4, 200, (16,), (10, 20), (8, 16), stages, (16, 32), "logmel")
+
+
 def tone(frequency: float, seconds: float = 1.0, seed: int = 0, rate: int = RATE) -> np.ndarray:
     """A noisy tone: something that a tiny network learns in a few steps."""
     rng = np.random.default_rng(seed)

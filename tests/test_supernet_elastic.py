@@ -31,6 +31,15 @@ def test_a_sub_network_in_place_and_extracted_agree_bit_for_bit(supernet, seed, 
         assert torch.equal(supernet(x, arch), supernet.extract(arch)(x))
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_sub_network_on_maps_agrees_in_place_and_extracted(map_space, training):
+    x = features(20)[:, :, :20]
+    supernet = Supernet(map_space, x[:16], seed=1).train(training)
+    for arch in map_space.from_genes(map_space.sample_sizes(np.random.default_rng(0), 10)):
+        with torch.no_grad():
+            assert torch.equal(supernet(x[16:], arch), supernet.extract(arch)(x[16:]))
+
+
 def test_the_ends_of_the_space_agree_bit_for_bit_with_and_without_calibration(supernet):
     bare = Supernet(supernet.space, seed=3)
     for net in (supernet.eval(), bare.eval()):
@@ -75,12 +84,15 @@ def test_gradients_reach_exactly_the_weights_of_the_sub_network(supernet):
     supernet.zero_grad()
 
 
-def test_a_network_computes_what_its_layers_say(small_space):
+@pytest.mark.parametrize("kind", ["small_space", "map_space"])
+def test_a_network_computes_what_its_layers_say(kind, request):
     """Against a slow NumPy network in float64."""
+    space = request.getfixturevalue(kind)
+    whole = features(10)[:, :, : space.clip_ms // 10]
     for seed in range(3):
-        arch = small_space.from_genes(small_space.sample(np.random.default_rng(seed)))[0]
-        network = recalibrate(Network(arch, seed), features(8)).eval()
-        x = features(2, seed=9)[:, : arch.features.coefficients, :: 100 // arch.frames]
+        arch = space.from_genes(space.sample(np.random.default_rng(seed)))[0]
+        network = recalibrate(Network(arch, seed), whole[:8]).eval()
+        x = whole[8:, : arch.features.coefficients, arch.features.step_ms // 10 - 1 :: arch.features.step_ms // 10]
         with torch.no_grad():
             logits = network(x)
         for clip, row in zip(x.numpy(), logits.numpy(), strict=True):

@@ -11,17 +11,17 @@ from supernet.elastic import Network, execute
 from supernet.errors import InvalidArch, UnknownName
 from supernet.space import Block, FeatureSpec, Stage
 
-EVERY = [(name, seed) for name in families.families() for seed in range(6)]
+EVERY = [(name, kind, seed) for name in families.families() for kind in ("mfcc", "logmel") for seed in range(5)]
 
 
-def sampled(name: str, seed: int):
-    space = families.space(name, 12)
+def sampled(name: str, seed: int, kind: str = "mfcc"):
+    space = families.space(name, 12, features=kind)
     return space.from_genes(space.sample(np.random.default_rng(seed)))[0]
 
 
-@pytest.mark.parametrize(("name", "seed"), EVERY)
-def test_shapes_fit_from_layer_to_layer(name, seed):
-    arch = sampled(name, seed)
+@pytest.mark.parametrize(("name", "kind", "seed"), EVERY)
+def test_shapes_fit_from_layer_to_layer(name, kind, seed):
+    arch = sampled(name, seed, kind)
     specs = families.layers(arch)
     shapes = {}
     for spec in specs:
@@ -32,11 +32,10 @@ def test_shapes_fit_from_layer_to_layer(name, seed):
     assert specs[-1].out_shape == (arch.classes, 1, 1)
 
 
-@pytest.mark.parametrize(("name", "seed"), EVERY)
-def test_no_layer_of_a_streamable_family_sees_the_future(name, seed):
-    if not families.family(name).streamable:
-        pytest.skip(f"{name} does not stream")
-    arch = sampled(name, seed)
+@pytest.mark.parametrize(("name", "kind", "seed"), EVERY)
+def test_no_layer_of_a_streamable_family_sees_the_future(name, kind, seed):
+    assert families.family(name).streamable
+    arch = sampled(name, seed, kind)
     network = Network(arch).eval()
     for layer in network.layers.values():
         if layer.gamma is not None:
@@ -63,10 +62,11 @@ def test_no_layer_of_a_streamable_family_sees_the_future(name, seed):
             assert not torch.equal(before[..., past:], after[..., past:])
 
 
-def test_the_stem_takes_alternate_taps_at_20_ms():
-    wide = sampled("temporal", 0)
-    wide = dataclasses.replace(wide, features=FeatureSpec("mfcc", 10, 10), frames=100)
-    narrow = dataclasses.replace(wide, features=FeatureSpec("mfcc", 10, 20), frames=50)
+@pytest.mark.parametrize(("kind", "coefficients"), [("mfcc", 10), ("logmel", 40)])
+def test_the_stem_takes_alternate_taps_at_20_ms(kind, coefficients):
+    wide = sampled("temporal", 0, kind)
+    wide = dataclasses.replace(wide, features=FeatureSpec(kind, coefficients, 10), frames=100)
+    narrow = dataclasses.replace(wide, features=FeatureSpec(kind, coefficients, 20), frames=50)
     fast, slow = Network(wide), Network(narrow)
     slow.load_state_dict({**fast.state_dict(), "layers.stem.weight": fast.layers["stem"].weight[..., ::2]})
     with torch.no_grad():
@@ -93,6 +93,18 @@ def test_a_residual_sum_stands_where_width_and_stride_allow():
     }
 
 
+def test_maps_are_halved_thrice_and_gathered():
+    """40 mels: 20 after the stem, 10 and 5 after the stages on maps, then all of them in channels."""
+    specs = {spec.name: spec for spec in families.layers(sampled("temporal", 0, "logmel"))}
+    heights = [specs[name].out_shape[1] for name in ("input", "stem", "stage1_block1_project", "stage2_block1_project")]
+    assert heights == [40, 20, 10, 5]
+    gather = specs["gather"]
+    assert gather.kernel == (5, 1)
+    assert gather.out_shape[1] == 1
+    assert gather.pad == (0, 0, 0, 0)
+    assert gather.macs == 5 * gather.in_shape[0] * gather.out_shape[0] * 50
+
+
 def test_with_bits_keeps_edges_and_depthwise_layers_at_8():
     arch = families.with_bits(sampled("temporal", 1), 4)
     for spec in families.layers(arch):
@@ -110,6 +122,7 @@ def test_with_bits_keeps_edges_and_depthwise_layers_at_8():
         {"stages": (Stage(16, (Block(3, 5),)),)},
         {"features": FeatureSpec("mfcc", 10, 30)},
         {"features": FeatureSpec("sinc", 10, 10)},
+        {"features": FeatureSpec("logmel", 40, 10), "stages": (Stage(16, (Block(3, 1),)),) * 2},
         {"weight_bits": (8,)},
         {"activation_bits": (8,)},
     ],

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supernet.errors import InvalidModel
-from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.frontend import LogMel, Mfcc, dequantise_features, quantise_features
 
 RATE, WINDOW, STEP, FFT, MELS = 16_000, 480, 160, 512, 40
 
@@ -42,6 +42,20 @@ def test_coefficients_are_those_of_the_definition():
     samples = noise(clips=1)
     samples[:, 4000:6000] = 0
     np.testing.assert_allclose(Mfcc()(samples)[0].numpy(), naive_mfcc(samples[0].numpy()), atol=2e-3)
+
+
+def test_log_mels_are_the_coefficients_before_the_cosine_transform():
+    samples = noise(clips=1)
+    basis = np.cos(np.pi / MELS * (np.arange(MELS) + 0.5)[None] * np.arange(MELS)[:, None]) * np.sqrt(2 / MELS)
+    basis[0] /= np.sqrt(2)
+    frontend = LogMel(mean=(1.0,) * 40, deviation=(2.0,) * 40)
+    np.testing.assert_allclose(
+        basis @ (2 * frontend(samples)[0].numpy() + 1), naive_mfcc(samples[0].numpy()), atol=2e-3
+    )
+    assert Mfcc.from_dict(frontend.to_dict()) == frontend
+    assert Mfcc().macs(100) - frontend.macs(100) == 100 * MELS * MELS
+    with pytest.raises(InvalidModel, match="all 40 mels, not 10"):
+        frontend.select(10, 10)
 
 
 def test_one_second_is_100_frames_and_silence_is_finite():

@@ -122,6 +122,19 @@ def test_every_integer_of_every_layer_is_the_references(small_space, bits):
                 assert np.array_equal(outputs[name][clip].numpy(), values.astype(np.int64)), name
 
 
+@pytest.mark.parametrize("bits", [8, 3])
+def test_every_integer_on_maps_is_the_references(map_space, bits):
+    arch = map_space.from_genes(map_space.sample(np.random.default_rng(2)))[0]
+    x = features(9, seed=3)[:, :, :20]
+    fake = FakeQuantNetwork(recalibrate(Network(arch), x), with_bits(arch, bits)).calibrate(x)
+    integers, stored = fake.to_integer(), quantise_features(4 * x)
+    outputs = integers.run(stored[:1], keep=True)
+    step = arch.features.step_ms // 10
+    expected = reference.integer_network(integers, stored[0, :16, step - 1 :: step].numpy())
+    for name, values in expected.items():
+        assert np.array_equal(outputs[name][0].numpy(), values.astype(np.int64)), name
+
+
 @pytest.mark.parametrize("bits", [8, 4, 2, 1])
 def test_the_fake_network_computes_what_the_integers_do(small_space, bits):
     """In nearly all clips every logit is the same; where float32 rounds a near tie the other way, a step apart."""

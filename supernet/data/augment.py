@@ -77,7 +77,7 @@ class Augmenter:
             if row < 0 or (add_noise and self.noise):
                 energy += self._noise(rng) * (1.0 if row < 0 else self.augmentation.noise_gain**2)
         log_mel = torch.from_numpy(energies).clamp_(min=self.frontend.floor).log_()
-        features = self.frontend.cepstra(_mask(log_mel, self.augmentation, rng))
+        features = self.frontend.from_log_mel(_mask(log_mel, self.augmentation, rng))
         return dequantise_features(quantise_features(features))
 
     def _shifted(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -122,8 +122,8 @@ def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:
 def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarray:
     """(rows, mels, frames) float16 log-mel energies at a speed, memory-mapped; of all rows to the last for training."""
     rows = 1 + int(max(data.splits["train"].rows.max(), data.unknown.max(initial=0)))
-    unfitted = replace(frontend, coefficients=frontend.mels, mean=(), deviation=())
-    key = digest([data.audio_key, rows, unfitted.to_dict(), speed])
+    unfitted = replace(frontend, coefficients=frontend.mels, mean=(), deviation=()).to_dict()
+    key = digest([data.audio_key, rows, {**unfitted, "kind": "log_mel"}, speed])
     path = data.cache / "log_mels" / f"{key}.npy"
     if not path.is_file():
 

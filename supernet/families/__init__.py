@@ -1,7 +1,7 @@
 """The registry of network families. A family is one file that says which layers an `Arch` has. No torch here.
 
-To add one, write `families/NAME.py` with a function `layers(arch)` and a function `space(classes, clip_ms)`, end it
-with `FAMILY = Family(...)`, and name it in `MODULES` below.
+To add one, write `families/NAME.py` with functions `layers(arch)` and `space(classes, clip_ms, features)`, end it with
+`FAMILY = Family(...)`, and name it in `MODULES` below.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def layers(arch: Arch) -> tuple[LayerSpec, ...]:
     )
 
 
-def space(name: str, classes: int, clip_ms: int = 1000) -> Space:
-    """The family's default space, for so many classes and clips of so many ms."""
-    return family(name).space(classes, clip_ms)
+def space(name: str, classes: int, clip_ms: int = 1000, features: str = "mfcc") -> Space:
+    """The family's default space on a kind of features, for so many classes and clips of so many ms."""
+    return family(name).space(classes, clip_ms, features)
 
 
 def with_bits(arch: Arch, weight: int, activation: int = 8, edge: int = 8) -> Arch:

@@ -12,9 +12,9 @@ __all__ = ["Family"]
 
 @dataclass(frozen=True)
 class Family:
-    """A family: its layers from an Arch, its default space from (classes, clip_ms), and whether it can stream."""
+    """A family: its layers from an Arch, its default space from (classes, clip_ms, features), whether it can stream."""
 
     name: str
     layers: Callable[[Arch], tuple[LayerSpec, ...]]
-    space: Callable[[int, int], Space]
+    space: Callable[[int, int, str], Space]
     streamable: bool

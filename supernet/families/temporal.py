@@ -1,40 +1,46 @@
-"""Family `temporal`: causal inverted bottlenecks over time, with the features as channels.
+"""Family `temporal`: causal inverted bottlenecks over time.
 
 Convolutions over time alone, as TC-ResNet (Choi et al., arXiv 1904.03814) and TENet (Li et al., arXiv 2010.09960)
-have them: cheap, because the feature axis is channels. All padding is on the left and nothing looks at the whole clip
-but the final average, so a network streams: a freshly reset stream gives the same integers as a clip.
+have them: cheap, because the feature axis is channels. MFCC are channels from the start. A log-mel map is first read by
+two stages of convolutions over frequency and time, since a voice that is higher moves along frequency (as BC-ResNet
+uses it, Kim et al., arXiv 2106.04140), and then gathered into channels.
 
-    stem conv -> stages of [expand 1x1, depthwise k, project 1x1, + residual] -> head 1x1 -> average -> linear
+    mfcc:   stem conv -> stages -> head 1x1 -> average -> linear
+    logmel: stem conv 5 x k -> two stages on maps -> gather -> stages -> head 1x1 -> average -> linear
+    stage:  [expand 1x1, depthwise k (on maps 3 x k), project 1x1, + residual] for each block
 
-The stem takes 5 taps at stride 2 of a frame each 10 ms, or every second of these taps at stride 1 of a frame each
-20 ms, so that all later layers run at 20 ms either way.
+All padding in time is on the left and nothing looks at the whole clip but the final average, so a network streams: a
+freshly reset stream gives the same integers as a clip. The stem takes 5 taps in time at stride 2 of a frame each 10 ms,
+or every second of these taps at stride 1 of a frame each 20 ms, so that all later layers run at 20 ms either way.
 """
 
 from __future__ import annotations
 
 from supernet.errors import InvalidArch
 from supernet.families.base import Family
-from supernet.space import Arch, LayerSpec, Space, StageChoices
+from supernet.space import Arch, LayerSpec, Space, Stage, StageChoices
 
-__all__ = ["FAMILY"]
+__all__ = ["FAMILY", "MAP_STAGES"]
 
 FRONT_END_STEP = 10
 STEM_TAPS, STEM_STRIDE = {10: 5, 20: 3}, {10: 2, 20: 1}
 KERNELS, EXPANSIONS, WIDTHS = (3, 5, 7, 9), (1, 2, 3, 4), (16, 24, 32, 40, 48)
+MAP_STAGES = 2
+"""Stages on maps, where the features are a log-mel map; each halves the frequencies."""
+STEM_HEIGHT, MAP_HEIGHT = 5, 3
+"""Taps over frequency of the stem and of depthwise convolutions on maps."""
 
 
 def layers(arch: Arch) -> tuple[LayerSpec, ...]:
     """The layers of a network. Raises InvalidArch where kernels, expansions or features are not of this family."""
     _check(arch)
-    coefficients, frames, step = arch.features.coefficients, arch.frames, arch.features.step_ms
-    ratio = step // FRONT_END_STEP
-    map_shape, shape = (coefficients, 1, frames * ratio), (coefficients, 1, frames)
-    specs = [LayerSpec("input", "input", (), map_shape, shape, stride=(1, ratio))]
-    _conv(specs, "stem", arch.stem, kernel=STEM_TAPS[step], stride=STEM_STRIDE[step], tap_step=ratio)
+    maps = MAP_STAGES if arch.features.kind == "logmel" else 0
+    specs = [_input(arch)]
+    _stem(specs, arch)
     for number, stage in enumerate(arch.stages, 1):
-        for index, block in enumerate(stage.blocks, 1):
-            stride = stage.stride if index == 1 else 1
-            _block(specs, f"stage{number}_block{index}", stage.width, block.kernel, block.expansion, stride)
+        if maps and number == maps + 1:
+            _conv(specs, "gather", stage.width, kernel=(specs[-1].out_shape[1], 1), pad=False)
+        _stage(specs, f"stage{number}", stage, on_maps=number <= maps)
     _conv(specs, "head", arch.head)
     shape = specs[-1].out_shape
     specs.append(LayerSpec("pool", "pool", ("head",), shape, (shape[0], 1, 1)))
@@ -42,10 +48,33 @@ def layers(arch: Arch) -> tuple[LayerSpec, ...]:
     return tuple(specs)
 
 
-def _block(specs: list[LayerSpec], name: str, width: int, kernel: int, expansion: int, stride: int) -> None:
+def _input(arch: Arch) -> LayerSpec:
+    coefficients, frames, ratio = arch.features.coefficients, arch.frames, arch.features.step_ms // FRONT_END_STEP
+    channels, height = (1, coefficients) if arch.features.kind == "logmel" else (coefficients, 1)
+    shapes = (channels, height, frames * ratio), (channels, height, frames)
+    return LayerSpec("input", "input", (), *shapes, stride=(1, ratio))
+
+
+def _stem(specs: list[LayerSpec], arch: Arch) -> None:
+    step = arch.features.step_ms
+    height, fall = (STEM_HEIGHT, 2) if arch.features.kind == "logmel" else (1, 1)
+    kernel, stride = (height, STEM_TAPS[step]), (fall, STEM_STRIDE[step])
+    _conv(specs, "stem", arch.stem, kernel=kernel, stride=stride, tap_step=step // FRONT_END_STEP)
+
+
+def _stage(specs: list[LayerSpec], name: str, stage: Stage, on_maps: bool) -> None:
+    height, fall = (MAP_HEIGHT, 2) if on_maps else (1, 1)
+    for index, block in enumerate(stage.blocks, 1):
+        stride = (fall, stage.stride) if index == 1 else (1, 1)
+        _block(specs, f"{name}_block{index}", stage.width, (height, block.kernel), block.expansion, stride)
+
+
+def _block(
+    specs: list[LayerSpec], name: str, width: int, kernel: tuple[int, int], expansion: int, stride: tuple[int, int]
+) -> None:
     entry = specs[-1]
     channels = entry.out_shape[0]
-    residual = stride == 1 and channels == width
+    residual = stride == (1, 1) and channels == width
     if expansion > 1:
         _conv(specs, f"{name}_expand", channels * expansion)
     _conv(specs, f"{name}_depthwise", channels * expansion, kernel=kernel, stride=stride, depthwise=True)
@@ -61,16 +90,21 @@ def _conv(
     name: str,
     channels: int,
     *,
-    kernel: int = 1,
-    stride: int = 1,
+    kernel: tuple[int, int] = (1, 1),
+    stride: tuple[int, int] = (1, 1),
     tap_step: int = 1,
     depthwise: bool = False,
     relu: bool = True,
+    pad: bool = True,
 ) -> None:
-    """Append a causal convolution with batch norm that reads the last layer."""
+    """Append a convolution with batch norm that reads the last layer, causal in time and centred in frequency.
+
+    pad: whether the frequencies are padded; without, the kernel takes them all.
+    """
     in_shape = specs[-1].out_shape
-    out_shape = (channels, 1, -(-in_shape[2] // stride))
-    left = (out_shape[2] - 1) * stride + kernel - in_shape[2]
+    height = -(-in_shape[1] // stride[0]) if pad else 1
+    out_shape = (channels, height, -(-in_shape[2] // stride[1]))
+    missing, left = ((out_shape[axis] - 1) * stride[axis - 1] + kernel[axis - 1] - in_shape[axis] for axis in (1, 2))
     specs.append(
         LayerSpec(
             name,
@@ -78,9 +112,9 @@ def _conv(
             (specs[-1].name,),
             in_shape,
             out_shape,
-            kernel=(1, kernel),
-            stride=(1, stride),
-            pad=(0, 0, left, 0),
+            kernel=kernel,
+            stride=stride,
+            pad=(missing // 2, missing - missing // 2, left, 0),
             groups=channels if depthwise else 1,
             tap_step=tap_step,
             relu=relu,
@@ -89,18 +123,24 @@ def _conv(
 
 
 def _check(arch: Arch) -> None:
-    if arch.features.kind != "mfcc" or arch.features.step_ms not in STEM_TAPS:
-        raise InvalidArch(f"family temporal reads mfcc frames each 10 or 20 ms, not {arch.features}")
+    features = arch.features
+    if features.kind not in ("mfcc", "logmel") or features.step_ms not in STEM_TAPS:
+        raise InvalidArch(f"family temporal reads mfcc or logmel frames each 10 or 20 ms, not {features}")
+    if features.kind == "logmel" and len(arch.stages) <= MAP_STAGES:
+        raise InvalidArch(f"on logmel, family temporal needs more than {MAP_STAGES} stages, not {len(arch.stages)}")
     for stage in arch.stages:
         for block in stage.blocks:
             if block.kernel not in KERNELS or block.expansion not in EXPANSIONS:
                 raise InvalidArch(f"{block} is not of family temporal: kernels {KERNELS}, expansions {EXPANSIONS}")
 
 
-def space(classes: int, clip_ms: int) -> Space:
-    """The default space: 0.1 M to 10 M MACs on clips of one second."""
-    stage = StageChoices(WIDTHS, (1, 2, 3, 4), KERNELS, EXPANSIONS[:3])
-    return Space("temporal", classes, clip_ms, (10, 20, 30, 40), (10, 20), WIDTHS, (stage,) * 3, (32, 64, 96, 128))
+def space(classes: int, clip_ms: int, features: str = "mfcc") -> Space:
+    """The default space on `mfcc` (0.1 M to 10 M MACs on clips of one second) or on `logmel` (0.3 M to 10 M)."""
+    stage, heads = StageChoices(WIDTHS, (1, 2, 3, 4), KERNELS, EXPANSIONS[:3]), (32, 64, 96, 128)
+    if features == "mfcc":
+        return Space("temporal", classes, clip_ms, (10, 20, 30, 40), (10, 20), WIDTHS, (stage,) * 3, heads)
+    maps = StageChoices((8, 16, 24), (1, 2), (3, 5), (1,)), StageChoices((8, 16, 24, 32), (1, 2), (3, 5), (1, 2))
+    return Space("temporal", classes, clip_ms, (40,), (10, 20), (8, 16), (*maps, stage, stage), heads, features)
 
 
 FAMILY = Family("temporal", layers, space, streamable=True)
