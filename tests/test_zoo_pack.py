@@ -105,6 +105,7 @@ def test_a_changed_file_is_named(copy, file, change):
         lambda v: v["quantization_config"]["tensors"]["head"].update(num_bits=8.0),
         lambda v: v["quantization_config"]["tensors"]["classifier"].update(scale=1e308),
         lambda v: v["frontend"].update(step_ms=30 - v["frontend"]["step_ms"]),
+        lambda v: v["frontend"].update(kind="logmel"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused(copy, change):

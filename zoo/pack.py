@@ -165,7 +165,7 @@ def _check_config(values: dict, arch: Arch) -> None:
         (quantisation["weights"]["num_bits"] == inner_bits(arch), "the bits are not those of the architecture"),
         (quantisation["activations"]["num_bits"] == arch.activation_bits[1], "the activations' bits are wrong"),
         (
-            (features["coefficients"], features["step_ms"]) == (arch.features.coefficients, arch.features.step_ms),
+            tuple(features[key] for key in asdict(arch.features)) == tuple(asdict(arch.features).values()),
             "the front end is not that of the architecture",
         ),
     ):
