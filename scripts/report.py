@@ -44,15 +44,16 @@ def main() -> None:
 
 
 def tables() -> dict[str, str]:
-    """The README's tables by their names, as Markdown."""
+    """The README's tables by their names, as Markdown; of what has been run."""
     hub = _hub()
-    return {
-        "peers": _peers_table(hub, _peers()),
-        "picks": _picks_table(hub),
-        "claim": _claim_table(),
-        "rank": _rank_table(),
-        "schedules": _schedules_table(),
+    makers = {
+        "peers": lambda: _peers_table(hub, _peers()),
+        "claim": _claim_table,
+        "rank_correlation": _rank_table,
+        "schedules": _schedules_table,
     }
+    made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
+    return {**made, "picks": _picks_table(hub)}
 
 
 def with_tables(text: str, sections: dict[str, str]) -> str:
