@@ -104,6 +104,10 @@ class SupernetRecipe(Recipe):
     by_size: bool = True
     phases: tuple[Phase, ...] = ALL_ELASTIC
 
+    def __post_init__(self) -> None:
+        if self.random < 1 and not self.sandwich:
+            raise ValueError(f"random = {self.random} without a sandwich trains nothing: give 1 or more")
+
 
 def fit_frontend(data: ClipData, stride: int = 8, kind: type[Mfcc] = Mfcc) -> Mfcc:
     """The front end with the mean and deviation of each coefficient over every `stride`-th training clip."""

@@ -52,6 +52,8 @@ def test_a_step_trains_the_largest_the_smallest_and_two_more():
     archs = draw_archs(whole, RECIPE, 0.9, np.random.default_rng(0))
     assert archs[:2] == [whole.largest(), whole.smallest()]
     assert len(archs) == 4
+    with pytest.raises(ValueError, match="random = 0 without a sandwich"):
+        dataclasses.replace(RECIPE, sandwich=False, random=0)
     alone = dataclasses.replace(RECIPE, sandwich=False)
     assert draw_archs(whole, alone, 0.9, np.random.default_rng(0)) == archs[2:]
 

@@ -23,6 +23,8 @@ __all__ = ["Augmentation", "Augmenter", "plain_features"]
 
 LEAST_POWER = (1 / 32768) ** 2
 """Noise below one step of 16 bits, root mean square, is not made any louder."""
+NOISE_PART = 6000
+"""Frames of a noise recording that are transformed at a time, so that hours of it fit into memory."""
 BATCH = 8
 """Clips a batch of the front end: its temporaries stay in the processor's cache."""
 
@@ -31,10 +33,10 @@ BATCH = 8
 class Augmentation:
     """How training clips are varied.
 
-    speeds: playing speeds, one drawn for each clip (0.9 is longer and lower). shift_ms: largest shift either way, in
-    whole frames. noise_share: of clips that get noise, at a gain up to `noise_gain`. noise_rms: least and largest root
-    mean square, in steps of 16 bits, of noise before that gain and of silent clips, drawn log-uniformly. time_mask:
-    frames, mel_mask: bands, the widest masks; mask_share: of clips that get them.
+    speeds: playing speeds in hundredths, one drawn for each clip (0.9 is longer and lower). shift_ms: largest shift
+    either way, in whole frames. noise_share: of clips that get noise, at a gain up to `noise_gain`. noise_rms: least
+    and largest root mean square, in steps of 16 bits, of noise before that gain and of silent clips, drawn
+    log-uniformly. time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them.
     """
 
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
@@ -152,9 +154,10 @@ def _at_speed(samples: Tensor, speed: float) -> Tensor:
 
 def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:
     """Mel energies (mels, frames) of a recording, and the mean square of the samples of each frame's step (frames,)."""
-    samples = _samples(recording)[None]
-    energies = (frontend.log_mel(samples)[0].exp() - frontend.floor).clamp(min=0).numpy()
-    frames = samples[0, : energies.shape[1] * frontend.step].reshape(-1, frontend.step)
+    parts = _samples(recording).split(NOISE_PART * frontend.step)
+    log_mels = torch.cat([frontend.log_mel(part[None])[0] for part in parts], 1)
+    energies = (log_mels.exp() - frontend.floor).clamp(min=0).numpy()
+    frames = _samples(recording)[: energies.shape[1] * frontend.step].reshape(-1, frontend.step)
     return energies, frames.square().mean(1).numpy()
 
 
