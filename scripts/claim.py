@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from plain import hits, report, train_plain, uniform_archs
+from plain import report, split_hits, uniform_archs
 from results import add_row, load_hits, paired_bootstrap
 from scipy.stats import bootstrap, kendalltau, spearmanr
 
@@ -30,7 +30,7 @@ from supernet.elastic import Network, Supernet
 from supernet.frontend import Mfcc
 from supernet.space import Arch, Space
 from supernet.store import load_supernet
-from supernet.train import Recipe
+from supernet.train import Recipe, train_float
 
 SIZES = {"smallest": 3, "0.3M": 3, "0.9M": 1, "3M": 1}
 """Seeds of each size."""
@@ -85,7 +85,8 @@ def _make(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> Netwo
     rate = TUNE_RATE if way == "tuned" else Recipe.learning_rate
     recipe = Recipe(epochs=_epochs(setting, way), learning_rate=rate, seed=seed, bfloat16=True)
     teacher = None if way == "scratch" else setting.teacher
-    return train_plain(start, setting.data, setting.frontend, recipe, _folder(setting, size, way, seed), teacher)
+    folder, calibration = _folder(setting, size, way, seed), supernet.calibration
+    return train_float(start, setting.data, setting.frontend, recipe, folder, calibration, teacher)
 
 
 def _measure(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> None:
@@ -121,7 +122,7 @@ def _rank(setting: Setting, archs: dict[str, Arch]) -> None:
     drawn = _drawn(setting.supernet.space, options.rank_networks, options.rank_macs)
     for name, arch in {**{size: archs[size] for size in SIZES}, **drawn}.items():
         made = (_make(setting, name, arch, way, 0) for way in ("slice", "scratch"))
-        sliced, alone = (hits(network, setting.data, setting.frontend)["validation"].mean() for network in made)
+        sliced, alone = (split_hits(network, setting.data, setting.frontend)["validation"].mean() for network in made)
         triples.append((macs(arch), sliced, alone))
         shares = {"slice_validation": round(100 * sliced, 2), "alone_validation": round(100 * alone, 2)}
         keys = {"net": name, "alone_epochs": options.epochs}

@@ -13,7 +13,6 @@ import dataclasses
 import shutil
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,7 +24,7 @@ from supernet.cost import macs, space_macs
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
-from supernet.elastic import Network, Supernet, recalibrate
+from supernet.elastic import Network, Supernet
 from supernet.errors import EarshotError
 from supernet.families import space, with_bits
 from supernet.files import read_json, write_json
@@ -38,7 +37,7 @@ from supernet.train import (
     SupernetRecipe,
     calibration_features,
     fit_frontend,
-    train_network,
+    train_float,
     train_supernet,
     weights_digest,
 )
@@ -136,11 +135,9 @@ def tune_recipe(budget: str) -> Recipe:
 
 def tune(setting: Setting, arch: Arch, budget: str) -> Network:
     """The slice of the supernet, fine-tuned in float with distillation from the largest network."""
-    network = setting.supernet.extract(arch)
-    recipe = tune_recipe(budget)
-    calibrate = partial(recalibrate, network, setting.calibration)
-    run, identity = setting.options.runs / "tuned" / budget, {"arch": arch.to_dict()}
-    return train_network(network, setting.data, setting.frontend, recipe, run, identity, calibrate, setting.teacher)
+    network, run = setting.supernet.extract(arch), setting.options.runs / "tuned" / budget
+    recipe, calibration = tune_recipe(budget), setting.calibration
+    return train_float(network, setting.data, setting.frontend, recipe, run, calibration, setting.teacher)
 
 
 def make_model(setting: Setting, network: Network, bits: int, budget: str, found: dict) -> Network:

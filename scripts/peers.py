@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from peer_nets import PEERS, flash_bytes, macs, measure_ranges, to_8_bits
-from plain import quant_recipe, report, train_plain, uniform_archs
+from plain import quant_recipe, report, uniform_archs
 from torch import Tensor, nn
 
 from supernet import cost
@@ -29,7 +29,7 @@ from supernet.elastic import Network
 from supernet.families import with_bits
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.finetune import quantise
-from supernet.train import Recipe, calibration_features, fit_frontend, train_network
+from supernet.train import Recipe, calibration_features, fit_frontend, train_float, train_network
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _run_ours(setting: Setting, name: str, seed: int) -> None:
     network = Network(uniform_archs(len(data.labels))[name], seed)
     costs = {"macs": cost.macs(network.arch), "params": cost.params(network.arch)}
     recipe, folder = _recipe(options, seed), options.runs / "plain" / f"{name}-s{seed}-e{options.epochs}"
-    train_plain(network, data, frontend, recipe, folder)
+    train_float(network, data, frontend, recipe, folder, setting.calibration)
     flash = {"flash_bytes": cost.weight_bytes(network.arch)}
     _report(setting, f"temporal-{name}", 32, seed, network, folder, {**costs, **flash})
     arch, recipe = with_bits(network.arch, 8), quant_recipe(recipe, options.quant_epochs)

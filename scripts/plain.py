@@ -1,9 +1,8 @@
-"""Plain networks: trained one at a time, without a supernet, by the recipe that all comparisons share."""
+"""What the comparisons share: plain networks of ours, the recipe at 8 bits, and how a run is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,13 @@ from torch import Tensor
 
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, recalibrate
-from supernet.evaluate import predict
+from supernet.evaluate import hits
 from supernet.frontend import Mfcc
 from supernet.quant.finetune import QuantRecipe
 from supernet.space import Arch, Block, FeatureSpec, Stage
-from supernet.train import Recipe, calibration_features, train_network
+from supernet.train import Recipe
 
-__all__ = ["hits", "quant_recipe", "report", "train_plain", "uniform_archs"]
+__all__ = ["quant_recipe", "report", "split_hits", "uniform_archs"]
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
@@ -37,19 +35,10 @@ def uniform_archs(classes: int) -> dict[str, Arch]:
     return archs
 
 
-def train_plain(
-    network: Network, data: ClipData, frontend: Mfcc, recipe: Recipe, run: Path, teacher: Network | None = None
-) -> Network:
-    """Train a network of ours in float, with distillation where there is a teacher."""
-    calibrate = partial(recalibrate, network, calibration_features(data, frontend))
-    identity = {"arch": network.arch.to_dict()}
-    return train_network(network, data, frontend, recipe, run, identity, calibrate, teacher)
-
-
-def hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:
+def split_hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:
     """Which clips of validation and test a network gets right: two arrays (clips,)."""
     return {
-        name: hits_on(network, plain_features(data, split.rows, frontend), split.targets)
+        name: hits(network, plain_features(data, split.rows, frontend), split.targets)
         for name, split in data.splits.items()
         if name != "train"
     }
@@ -59,16 +48,11 @@ def report(
     table: str, keys: dict, values: dict, network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc, run: Path
 ) -> None:
     """Measure a finished network, keep its hits in the folder of its run, and write its row."""
-    right = hits(network, data, frontend)
+    right = split_hits(network, data, frontend)
     save_hits(run, **right)
     figures = {**accuracy_columns("validation", right["validation"]), **accuracy_columns("test", right["test"])}
     add_row(table, keys, {**values, **figures}, run)
     print(*keys.values(), f"{figures['validation']} % validation, {figures['test']} % test", flush=True)
-
-
-def hits_on(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndarray) -> np.ndarray:
-    """(clips,) True where the top class is the target. features: int8."""
-    return predict(network, features).argmax(1).numpy() == targets
 
 
 def quant_recipe(recipe: Recipe, epochs: int) -> QuantRecipe:

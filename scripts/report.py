@@ -67,7 +67,8 @@ def with_tables(text: str, sections: dict[str, str]) -> str:
 
 
 def _hub() -> pd.DataFrame:
-    return pd.DataFrame([_hub_row(entry) for entry in zoo.find(task="kws", family="temporal", hub=HUB)])
+    hub = zoo.Hub(HUB)
+    return pd.DataFrame([_hub_row(hub, entry) for entry in zoo.find(task="kws", family="temporal", hub=HUB)])
 
 
 def _peers() -> pd.DataFrame:
@@ -76,9 +77,9 @@ def _peers() -> pd.DataFrame:
     return peers[peers.epochs == peers.epochs.max()]
 
 
-def _hub_row(entry: zoo.Entry) -> dict:
+def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
     return {
-        "arch": zoo.Hub(HUB).config(entry).values["arch"],
+        "arch": hub.config(entry).values["arch"],
         "net": entry.name.rsplit("-", 2)[0],
         "bits": entry.bits,
         "macs": entry.macs,

@@ -75,7 +75,7 @@ def select_features(x: Tensor, spec: LayerSpec) -> Tensor:
 
 def convolve(spec: LayerSpec, x: Tensor, weight: Tensor) -> Tensor:
     """The convolution of a layer without its norm. x: (batch, channels, height, frames)."""
-    if spec.depthwise and spec.groups == len(weight):
+    if spec.depthwise:
         return DepthwiseConvolution.apply(x, weight, spec.pad, spec.stride)
     return F.conv2d(_pad(x, spec.pad), weight, stride=spec.stride, groups=spec.groups)
 

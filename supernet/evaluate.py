@@ -10,7 +10,7 @@ from torch import Tensor
 
 from supernet.frontend import dequantise_features
 
-__all__ = ["accuracy", "accuracy_interval", "predict"]
+__all__ = ["accuracy", "accuracy_interval", "hits", "predict"]
 
 
 @torch.no_grad()
@@ -22,7 +22,12 @@ def predict(network: Callable[[Tensor], Tensor], features: Tensor, batch: int = 
 
 def accuracy(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndarray) -> float:
     """Share of clips (0 to 1) whose top class is their target. features: int8; targets: (clips,)."""
-    return float((predict(network, features).argmax(1).numpy() == targets).mean())
+    return float(hits(network, features, targets).mean())
+
+
+def hits(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndarray) -> np.ndarray:
+    """(clips,) True where the top class is the target. features: int8; targets: (clips,)."""
+    return predict(network, features).argmax(1).numpy() == targets
 
 
 def accuracy_interval(share: float, clips: int, z: float = 1.96) -> tuple[float, float]:

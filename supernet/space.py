@@ -205,7 +205,7 @@ class LayerSpec:
     @property
     def depthwise(self) -> bool:
         """True where each channel has its own kernel."""
-        return self.groups > 1
+        return self.groups > 1 and self.groups == self.in_shape[0] == self.out_shape[0]
 
     @property
     def weight_shape(self) -> tuple[int, ...]:

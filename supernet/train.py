@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from tqdm import tqdm
 
 from supernet.data.augment import BATCH, Augmentation, Augmenter, plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Supernet
+from supernet.elastic import Network, Supernet, recalibrate
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
 from supernet.evaluate import accuracy
 from supernet.files import load_tensors, read_json, save_tensors, write_json
@@ -44,6 +45,7 @@ __all__ = [
     "fit",
     "fit_frontend",
     "learning_rate",
+    "train_float",
     "train_network",
     "train_supernet",
     "weights_digest",
@@ -204,7 +206,7 @@ def train_network(
 
     Any module from features (batch, coefficients, frames) to logits will do. It learns the labels, and for a share
     `distillation` of the loss the outputs of `teacher`, where there is one. calibrate: measures what the network
-    evaluates with (norms, ranges); called before, after each epoch and at the end. identity: what fixes the run beside
+    evaluates with (norms, ranges); called before and after each epoch. identity: what fixes the run beside
     what `fit` keeps.
     """
     validation = data.splits["validation"]
@@ -228,9 +230,21 @@ def train_network(
     if teacher is not None:
         teacher.eval()
         identity = {**identity, "teacher": weights_digest(teacher), "distillation": distillation}
-    fit(network, data, frontend, recipe, run, identity, step, measure, progress, begin=calibrate)
-    calibrate()
-    return network
+    return fit(network, data, frontend, recipe, run, identity, step, measure, progress, begin=calibrate)
+
+
+def train_float(
+    network: Network,
+    data: ClipData,
+    frontend: Mfcc,
+    recipe: Recipe,
+    run: str | Path,
+    calibration: Tensor,
+    teacher: Network | None = None,
+) -> Network:
+    """Train a Network by `train_network`, its norms measured on `calibration` (clips, coefficients, frames)."""
+    calibrate = partial(recalibrate, network, calibration)
+    return train_network(network, data, frontend, recipe, run, {"arch": network.arch.to_dict()}, calibrate, teacher)
 
 
 def fit(

@@ -154,10 +154,10 @@ def _at_speed(samples: Tensor, speed: float) -> Tensor:
 
 def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:
     """Mel energies (mels, frames) of a recording, and the mean square of the samples of each frame's step (frames,)."""
-    parts = _samples(recording).split(NOISE_PART * frontend.step)
-    log_mels = torch.cat([frontend.log_mel(part[None])[0] for part in parts], 1)
+    samples = _samples(recording)
+    log_mels = torch.cat([frontend.log_mel(part[None])[0] for part in samples.split(NOISE_PART * frontend.step)], 1)
     energies = (log_mels.exp() - frontend.floor).clamp(min=0).numpy()
-    frames = _samples(recording)[: energies.shape[1] * frontend.step].reshape(-1, frontend.step)
+    frames = samples[: energies.shape[1] * frontend.step].reshape(-1, frontend.step)
     return energies, frames.square().mean(1).numpy()
 
 
