@@ -17,7 +17,18 @@ from torch.nn.utils import parametrize
 
 from supernet.frontend import Mfcc
 
-__all__ = ["PEERS", "BcResNet", "DsCnn", "PlessNet", "TcResNet8", "flash_bytes", "macs", "measure_ranges", "to_8_bits"]
+__all__ = [
+    "PEERS",
+    "BcResNet",
+    "DsCnn",
+    "PlessNet",
+    "TcResNet8",
+    "flash_bytes",
+    "forget_ranges",
+    "macs",
+    "measure_ranges",
+    "to_8_bits",
+]
 
 PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 RESCALE_BYTES = 4 + 4 + 1
@@ -64,12 +75,20 @@ def to_8_bits(network: nn.Module, features: Tensor) -> nn.Module:
     return network
 
 
+def forget_ranges(network: nn.Module) -> None:
+    """Leave all tensors unrounded until ranges are measured again."""
+    for module in network.modules():
+        if isinstance(module, Store):
+            module.range = None
+
+
 @torch.no_grad()
 def measure_ranges(network: nn.Module, features: Tensor) -> None:
     """Set the ranges of all tensors to those that they have, unrounded, on `features`."""
     stores = [module for module in network.eval().modules() if isinstance(module, Store)]
+    forget_ranges(network)
     for store in stores:
-        store.range, store.watching = None, True
+        store.watching = True
     network(features)
     for store in stores:
         store.watching = False

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from peer_nets import PEERS, flash_bytes, macs, measure_ranges, to_8_bits
+from peer_nets import PEERS, flash_bytes, forget_ranges, macs, measure_ranges, to_8_bits
 from plain import quant_recipe, report, uniform_archs
 from torch import Tensor, nn
 
@@ -66,6 +66,7 @@ def _run_peer(setting: Setting, name: str, seed: int) -> None:
     _report(setting, name, 32, seed, network, folder, costs)
 
     def calibrate_both() -> None:
+        forget_ranges(network)
         calibrate()
         measure_ranges(network, setting.calibration)
 
