@@ -1,4 +1,4 @@
-"""Make the bundled hub again from the data: train the supernet, search, fine-tune, quantise, publish.
+"""Make the bundled hub again from the data: train the supernets, search, fine-tune, quantise, publish.
 
     python scripts/make_hub.py ../shared/data/speech_commands
 
@@ -28,7 +28,7 @@ from supernet.elastic import Network, Supernet
 from supernet.errors import EarshotError
 from supernet.families import space, with_bits
 from supernet.files import read_json, write_json
-from supernet.frontend import Mfcc
+from supernet.frontend import FRONT_ENDS, Mfcc
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch
 from supernet.store import save_supernet
@@ -44,10 +44,27 @@ from supernet.train import (
 from zoo.publish import accuracy_figures, publish, write_package
 from zoo.units import count
 
-FAMILY, SUPERNET = "temporal", "kws-temporal"
-RECIPE = SupernetRecipe(epochs=48)
-BUDGETS = {"20M": 6, "7M": 6, "3M": 12, "1M": 20, "0.3M": 30}
-"""Most MACs of each model, and the epochs of its fine-tune in float: small networks gain most from them."""
+FAMILY = "temporal"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A supernet on a kind of features, and what is made of it.
+
+    budgets: most MACs of each model, and the epochs of its fine-tune in float: small networks gain most from them.
+    """
+
+    features: str
+    recipe: SupernetRecipe
+    budgets: dict[str, int]
+
+
+PLANS = {
+    "kws-temporal-map": Plan(
+        "logmel", SupernetRecipe(epochs=40, unknown=2), {"20M": 6, "3M": 12, "2M": 12, "1M": 20, "0.6M": 20}
+    ),
+    "kws-temporal": Plan("mfcc", SupernetRecipe(epochs=48), {"0.3M": 30}),
+}
 TUNE_RATE = 2e-3
 QUANT = {8: {"epochs": 1, "learning_rate": 2.5e-4}, 4: {"epochs": 3, "learning_rate": 1e-3}}
 """The widths of the weights, each starting from the one before, and how they are fine-tuned."""
@@ -66,8 +83,10 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Setting:
-    """What all steps after the training of the supernet work with."""
+    """What all steps after the training of a supernet work with."""
 
+    name: str
+    plan: Plan
     supernet: Supernet
     teacher: Network
     data: ClipData
@@ -81,21 +100,28 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     data = load(options.data, options.words)
-    frontend = fit_frontend(data)
-    calibration = calibration_features(data, frontend, seed=RECIPE.seed)
-    supernet = Supernet(space(FAMILY, len(data.labels), data.clip_ms), calibration, RECIPE.seed)
-    train_supernet(supernet, data, frontend, RECIPE, options.runs / SUPERNET)
-    save_supernet(
-        options.hub / "supernets" / SUPERNET,
-        supernet,
-        frontend,
-        options.task,
-        data.labels,
-        _supernet_info(data, options),
-    )
-    calibration = calibration_features(data, frontend, CALIBRATION_CLIPS, RECIPE.seed)
-    setting = Setting(supernet, supernet.extract(supernet.space.largest()), data, frontend, calibration, options)
-    for budget in options.budgets:
+    for name, plan in PLANS.items():
+        budgets = [budget for budget in plan.budgets if budget in options.budgets]
+        if budgets:
+            make_models(train(name, plan, data, options), budgets)
+
+
+def train(name: str, plan: Plan, data: ClipData, options: argparse.Namespace) -> Setting:
+    """Train a supernet, or go on with it, and publish it."""
+    frontend, recipe = fit_frontend(data, kind=FRONT_ENDS[plan.features]), plan.recipe
+    calibration = calibration_features(data, frontend, seed=recipe.seed)
+    networks = space(FAMILY, len(data.labels), data.clip_ms, plan.features)
+    supernet, run = Supernet(networks, calibration, recipe.seed), options.runs / name
+    train_supernet(supernet, data, frontend, recipe, run)
+    info = _supernet_info(name, data, recipe, run)
+    save_supernet(options.hub / "supernets" / name, supernet, frontend, options.task, data.labels, info)
+    calibration = calibration_features(data, frontend, CALIBRATION_CLIPS, recipe.seed)
+    return Setting(name, plan, supernet, supernet.extract(networks.largest()), data, frontend, calibration, options)
+
+
+def make_models(setting: Setting, budgets: list[str]) -> None:
+    """Search, fine-tune, quantise and publish for each budget."""
+    for budget in budgets:
         found = search_budget(setting, budget)
         network = tune(setting, Arch.from_dict(found["arch"]), budget)
         for bits in QUANT:
@@ -104,7 +130,7 @@ def main() -> None:
 
 def search_budget(setting: Setting, budget: str) -> dict:
     """The best sub-network within a budget of MACs by validation accuracy, and all that were tried; kept on disk."""
-    path = setting.options.runs / "search" / f"{budget}.json"
+    path = setting.options.runs / setting.name / "search" / f"{budget}.json"
     supernet, data = setting.supernet, setting.data
     identity = {
         "weights": weights_digest(supernet),
@@ -128,23 +154,23 @@ def search_budget(setting: Setting, budget: str) -> dict:
     return read_json(path)
 
 
-def tune_recipe(budget: str) -> Recipe:
+def tune_recipe(plan: Plan, budget: str) -> Recipe:
     """How the slice for a budget is fine-tuned in float."""
-    return Recipe(epochs=BUDGETS.get(budget, 10), learning_rate=TUNE_RATE, bfloat16=True)
+    return Recipe(epochs=plan.budgets[budget], learning_rate=TUNE_RATE, unknown=plan.recipe.unknown, bfloat16=True)
 
 
 def tune(setting: Setting, arch: Arch, budget: str) -> Network:
     """The slice of the supernet, fine-tuned in float with distillation from the largest network."""
-    network, run = setting.supernet.extract(arch), setting.options.runs / "tuned" / budget
-    recipe, calibration = tune_recipe(budget), setting.calibration
+    run, recipe = setting.options.runs / setting.name / "tuned" / budget, tune_recipe(setting.plan, budget)
+    network, calibration = setting.supernet.extract(arch), setting.calibration
     return train_float(network, setting.data, setting.frontend, recipe, run, calibration, setting.teacher)
 
 
 def make_model(setting: Setting, network: Network, bits: int, budget: str, found: dict) -> Network:
     """Fine-tune at `bits`, publish the package, and return the float network for fewer bits to start from."""
     data, frontend, options = setting.data, setting.frontend, setting.options
-    recipe = QuantRecipe(**QUANT[bits])
-    run = options.runs / "quant" / f"{budget}-w{bits}"
+    recipe = QuantRecipe(**QUANT[bits], unknown=setting.plan.recipe.unknown)
+    run = options.runs / setting.name / "quant" / f"{budget}-w{bits}"
     arch = with_bits(network.arch, bits)
     fake = quantise(network, arch, setting.teacher, data, frontend, setting.calibration, recipe, run)
     integers = fake.to_integer()
@@ -165,20 +191,20 @@ def make_model(setting: Setting, network: Network, bits: int, budget: str, found
     return fake.to_float()
 
 
-def _supernet_info(data: ClipData, options: argparse.Namespace) -> dict:
-    log = read_json(options.runs / SUPERNET / "log.json")
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in log]
+def _supernet_info(name: str, data: ClipData, recipe: SupernetRecipe, run: Path) -> dict:
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in read_json(run / "log.json")]
     return {
-        "name": SUPERNET,
+        "name": name,
         "licence": data.licence,
         "attribution": data.attribution,
-        "training": {"recipe": dataclasses.asdict(RECIPE), "log": rows},
+        "training": {"recipe": dataclasses.asdict(recipe), "log": rows},
     }
 
 
 def _package_info(setting: Setting, recipe: QuantRecipe, bits: int, budget: str, found: dict) -> dict:
     """What `config.json` and the card state of a model, but its accuracies."""
     data, options, first = setting.data, setting.options, next(iter(QUANT))
+    whole, tuning = setting.plan.recipe, tune_recipe(setting.plan, budget)
     return {
         "task": options.task,
         "labels": list(data.labels),
@@ -188,18 +214,18 @@ def _package_info(setting: Setting, recipe: QuantRecipe, bits: int, budget: str,
         "limits": list(LIMITS),
         "dataset": {"name": data.name, "id": "speech_commands", "version": options.data_version},
         "training": {
-            "supernet": SUPERNET,
-            "supernet_seed": RECIPE.seed,
+            "supernet": setting.name,
+            "supernet_seed": whole.seed,
             "search": {"max_macs": count("budget", budget), "seed": SEARCH_SEED, "evaluations": len(found["scores"])},
-            "tuning": dataclasses.asdict(tune_recipe(budget)),
+            "tuning": dataclasses.asdict(tuning),
             "quantisation": dataclasses.asdict(recipe),
             "calibration_clips": CALIBRATION_CLIPS,
             "summary": [
-                f"Slice of the supernet {SUPERNET}: {RECIPE.epochs} epochs of sandwich training with in-place "
-                f"distillation, seed {RECIPE.seed}.",
+                f"Slice of the supernet {setting.name}: {whole.epochs} epochs of sandwich training with in-place "
+                f"distillation, seed {whole.seed}.",
                 f"Found by evolutionary search within {budget} MACs: {len(found['scores'])} sub-networks measured on "
                 f"validation, seed {SEARCH_SEED}; the float slice had {found['validation']:.2%}.",
-                f"Fine-tuned in float for {tune_recipe(budget).epochs} epochs, then for {recipe.epochs} epochs at "
+                f"Fine-tuned in float for {tuning.epochs} epochs, then for {recipe.epochs} epochs at "
                 f"{bits}-bit weights by LSQ, both with distillation from the supernet's largest network, seed "
                 f"{recipe.seed}" + ("." if bits == first else f", the latter starting from the {first}-bit model."),
             ],
@@ -224,7 +250,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data-version", default="v0.01 and v0.02, part", help="as the card states it")
     parser.add_argument("--hub", type=Path, default=Path("zoo/hub"), help="where to publish (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
-    parser.add_argument("--budgets", nargs="+", default=list(BUDGETS), metavar="MACS", help="default: all of the hub")
+    budgets = [budget for plan in PLANS.values() for budget in plan.budgets]
+    parser.add_argument(
+        "--budgets", nargs="+", choices=budgets, default=budgets, metavar="MACS", help="default: %(default)s"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the processor")
     return parser.parse_args()
 

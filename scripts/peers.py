@@ -27,14 +27,15 @@ from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network
 from supernet.families import with_bits
-from supernet.frontend import Mfcc, quantise_features
+from supernet.frontend import FRONT_ENDS, Mfcc, quantise_features
 from supernet.quant.finetune import quantise
+from supernet.space import Arch
 from supernet.train import Recipe, calibration_features, fit_frontend, train_float, train_network
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all runs share."""
+    """What all runs on a kind of features share."""
 
     data: ClipData
     frontend: Mfcc
@@ -47,11 +48,18 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     data = load(options.data)
-    frontend = fit_frontend(data)
-    setting = Setting(data, frontend, calibration_features(data, frontend), options)
+    frontends = {kind: fit_frontend(data, kind=made) for kind, made in FRONT_ENDS.items()}
+    settings = {
+        kind: Setting(data, frontend, calibration_features(data, frontend), options)
+        for kind, frontend in frontends.items()
+    }
+    ours = uniform_archs(len(data.labels))
     for name in options.nets:
         for seed in options.seeds:
-            (_run_peer if name in PEERS else _run_ours)(setting, name, seed)
+            if name in PEERS:
+                _run_peer(settings["mfcc"], name, seed)
+            else:
+                _run_ours(settings[ours[name].features.kind], name, ours[name], seed)
 
 
 def _run_peer(setting: Setting, name: str, seed: int) -> None:
@@ -76,9 +84,9 @@ def _run_peer(setting: Setting, name: str, seed: int) -> None:
     _report(setting, name, 8, seed, network, folder, {**costs, "flash_bytes": flash})
 
 
-def _run_ours(setting: Setting, name: str, seed: int) -> None:
+def _run_ours(setting: Setting, name: str, arch: Arch, seed: int) -> None:
     data, frontend, options = setting.data, setting.frontend, setting.options
-    network = Network(uniform_archs(len(data.labels))[name], seed)
+    network = Network(arch, seed)
     costs = {"macs": cost.macs(network.arch), "params": cost.params(network.arch)}
     recipe, folder = _recipe(options, seed), options.runs / "plain" / f"{name}-s{seed}-e{options.epochs}"
     train_float(network, data, frontend, recipe, folder, setting.calibration)

@@ -12,6 +12,7 @@ from torch import Tensor
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.evaluate import hits
+from supernet.families.temporal import MAP_STAGES
 from supernet.frontend import Mfcc
 from supernet.quant.finetune import QuantRecipe
 from supernet.space import Arch, Block, FeatureSpec, Stage
@@ -21,16 +22,26 @@ __all__ = ["quant_recipe", "report", "split_hits", "uniform_archs"]
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
-    """Networks of family `temporal` with equal blocks in each stage, by the MACs that they have on one second."""
+    """Networks of family `temporal` with equal blocks in each stage, by the MACs that they have on one second.
+
+    Those named `map` read the log-mel map by convolutions over frequency too.
+    """
+    log_mel = FeatureSpec("logmel", 40, 20)
     shapes = {
         "0.3M": ((16, 1, 3), (16, 1, 2), (16, 1, 2), 16, 32, FeatureSpec("mfcc", 20, 20)),
         "0.9M": ((16, 2, 3), (16, 2, 3), (24, 2, 3), 16, 64, FeatureSpec("mfcc", 30, 20)),
         "3M": ((24, 3, 3), (32, 3, 3), (32, 3, 3), 24, 96, FeatureSpec()),
         "7M": ((40, 4, 3), (40, 4, 3), (40, 4, 3), 40, 96, FeatureSpec()),
+        "map-1M": ((16, 1, 1), (16, 1, 1), (24, 2, 3), (24, 1, 3), 8, 64, log_mel),
+        "map-3M": ((24, 1, 1), (32, 1, 1), (32, 3, 3), (32, 2, 3), 16, 96, log_mel),
     }
     archs = {}
     for name, (*stages, stem, head, features) in shapes.items():
-        blocks = tuple(Stage(width, (Block(9, expansion),) * depth) for width, depth, expansion in stages)
+        maps = MAP_STAGES if features.kind == "logmel" else 0
+        blocks = tuple(
+            Stage(width, (Block(3 if number < maps else 9, expansion),) * depth)
+            for number, (width, depth, expansion) in enumerate(stages)
+        )
         archs[name] = Arch("temporal", features, 1000 // features.step_ms, classes, stem, blocks, head)
     return archs
 

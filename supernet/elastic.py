@@ -77,7 +77,7 @@ def convolve(spec: LayerSpec, x: Tensor, weight: Tensor) -> Tensor:
     """The convolution of a layer without its norm. x: (batch, channels, height, frames)."""
     if spec.depthwise:
         return DepthwiseConvolution.apply(x, weight, spec.pad, spec.stride)
-    return F.conv2d(_pad(x, spec.pad), weight, stride=spec.stride, groups=spec.groups)
+    return channels_last(F.conv2d(channels_last(_pad(x, spec.pad)), weight, stride=spec.stride, groups=spec.groups))
 
 
 class DepthwiseConvolution(torch.autograd.Function):
@@ -89,7 +89,7 @@ class DepthwiseConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, pad: tuple[int, int, int, int], stride: tuple[int, int]) -> Tensor:
         """x: (batch, channels, height, frames); weight: (channels, 1, height, taps)."""
-        x, ctx.pad, ctx.stride = _pad(x, pad), pad, stride
+        x, ctx.pad, ctx.stride = channels_last(_pad(x, pad)), pad, stride
         ctx.save_for_backward(x, weight)
         return F.conv2d(x, weight.to(x.dtype), stride=stride, groups=len(weight))
 
@@ -97,6 +97,7 @@ class DepthwiseConvolution(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Gradients of x and of the weight."""
         x, weight = ctx.saved_tensors
+        gradient = channels_last(gradient)
 
         def part(gradient: Tensor, x: Tensor, weight: Tensor, mask: list[bool]) -> tuple[Tensor, Tensor, Tensor]:
             return torch.ops.aten.convolution_backward(
@@ -108,6 +109,11 @@ class DepthwiseConvolution(torch.autograd.Function):
         top, bottom, left, right = ctx.pad
         inner = wide[:, :, top : wide.shape[2] - bottom, left : wide.shape[3] - right]
         return inner, part(gradient.float(), x.float(), weight, [False, True, False])[1], None, None
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """x (batch, channels, height, frames) with the channels side by side in memory, where it is not so already."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _pad(x: Tensor, pad: tuple[int, int, int, int]) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from supernet.errors import InvalidModel
 
-__all__ = ["FEATURE_SCALE", "LogMel", "Mfcc", "dequantise_features", "quantise_features"]
+__all__ = ["FEATURE_SCALE", "FRONT_ENDS", "LogMel", "Mfcc", "dequantise_features", "quantise_features"]
 
 FEATURE_SCALE = 1 / 32
 """One step of quantised features, in standard deviations; 8 bits reach from -4 to almost 4, zero point 0."""

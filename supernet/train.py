@@ -57,6 +57,7 @@ class Recipe:
     """How weights are trained: AdamW, a learning rate that rises over the share `warmup` of the run and then falls as
     a cosine to zero, label smoothing, and gradients clipped to a norm.
 
+    unknown: how many times as many clips of the unknown class as of silence an epoch draws; 1 is the test's proportion.
     bfloat16: whether convolutions and what lies between them are computed in bfloat16 while training; weights, their
     gradients and all evaluation stay float32.
     """
@@ -68,6 +69,7 @@ class Recipe:
     warmup: float = 0.05
     label_smoothing: float = 0.1
     clip_gradient: float = 5.0
+    unknown: int = 1
     seed: int = 0
     bfloat16: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -268,7 +270,7 @@ def fit(
     run, InvalidData for too few clips, Diverged where the loss is no longer a number.
     """
     run, optimiser = Path(run), _optimiser(module, recipe)
-    steps = len(data.epoch(np.random.default_rng(0))) // recipe.batch
+    steps = len(data.epoch(np.random.default_rng(0), recipe.unknown)) // recipe.batch
     if not steps:
         raise InvalidData(f"fewer training clips than a batch of {recipe.batch}; make the batch smaller")
     whole = {
@@ -311,7 +313,7 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor, float, np.random.Generator]]:
     """Features, targets, share of the run that is done, and the epoch's generator, for each step of an epoch."""
     rng = np.random.default_rng([recipe.seed, 0, epoch])
-    clips = data.epoch(rng)
+    clips = data.epoch(rng, recipe.unknown)
     for step in range(steps):
         part = slice(step * recipe.batch, (step + 1) * recipe.batch)
         x = augmenter(clips.rows[part], rng)

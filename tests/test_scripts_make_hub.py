@@ -1,8 +1,8 @@
 """The recipe of the hub on a tiny data set: from clips to an answer, killed on the way and run again."""
 
-import dataclasses
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,14 @@ from conftest import KEYWORDS
 import zoo
 from supernet.data import speech_commands
 from supernet.quant.finetune import QuantRecipe
-from supernet.train import Recipe
+from supernet.train import Recipe, SupernetRecipe
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"
 
 
 @pytest.fixture
-def recipe(speech_folder, small_space, tmp_path, monkeypatch):
-    """The script as a module, with short recipes and a small space."""
+def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
+    """The script as a module, with short recipes and small spaces."""
     spec = importlib.util.spec_from_file_location("make_hub", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "make_hub", module)
@@ -26,13 +26,17 @@ def recipe(speech_folder, small_space, tmp_path, monkeypatch):
     monkeypatch.setattr(speech_commands, "CACHE", tmp_path / "cache")
     monkeypatch.setitem(speech_commands.WORDS, "tones", KEYWORDS)
     monkeypatch.setitem(module.NOTES, "tones", "Knows two tones.")
-    monkeypatch.setattr(module, "RECIPE", dataclasses.replace(module.RECIPE, epochs=2, batch=8))
+    short = SupernetRecipe(epochs=2, batch=8, unknown=2)
+    spaces = {"mfcc": small_space, "logmel": replace(map_space, clip_ms=1000, coefficients=(40,))}
+    budgets = {"mfcc": {"0.2M": 1}, "logmel": {"0.5M": 1}}
+    plans = {f"tones-{kind}": module.Plan(kind, short, budgets[kind]) for kind in spaces}
+    monkeypatch.setattr(module, "PLANS", plans)
     monkeypatch.setattr(module, "QuantRecipe", lambda **recipe: QuantRecipe(**{**recipe, "epochs": 1, "batch": 8}))
     monkeypatch.setattr(module, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
     monkeypatch.setattr(module, "CALIBRATION_CLIPS", 22)
     monkeypatch.setattr(module, "EVALUATIONS", 4)
-    monkeypatch.setattr(module, "space", lambda family, classes, clip_ms: small_space)
-    arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones", "--budgets", "0.2M"]
+    monkeypatch.setattr(module, "space", lambda family, classes, clip_ms, features: spaces[features])
+    arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones"]
     arguments += ["--hub", str(tmp_path / "hub"), "--runs", str(tmp_path / "runs"), "--threads", "2"]
     monkeypatch.setattr(sys, "argv", arguments)
     return module
@@ -53,13 +57,14 @@ def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     recipe.main()
     first = {path.name: path.read_bytes() for path in (tmp_path / "hub").rglob("*.safetensors")}
     assert [entry.bits for entry in zoo.find(task="tones", hub=tmp_path / "hub", max_macs="0.2M")].count(4) == 1
+    assert sorted(path.name for path in (tmp_path / "hub" / "supernets").iterdir()) == ["tones-logmel", "tones-mfcc"]
     model = zoo.get(task="tones", bits=8, hub=tmp_path / "hub")
     model.verify()
     assert model.labels == (*KEYWORDS, "_unknown_", "_silence_")
     assert model(next((speech_folder / "up").glob("*.wav")))[0]["label"] in model.labels
     recipe.main()
     assert {path.name: path.read_bytes() for path in (tmp_path / "hub").rglob("*.safetensors")} == first
-    assert capsys.readouterr().out.count("% validation") == 4
+    assert capsys.readouterr().out.count("% validation") == 8
 
 
 def test_a_wrong_folder_is_one_line(tmp_path):

@@ -61,6 +61,8 @@ def test_an_epoch_draws_unknown_and_silence_anew(speech_data):
         assert np.bincount(epoch.targets).tolist() == [9, 9, 2, 2]
         assert set(epoch.rows[epoch.targets == 2]) <= set(speech_data.unknown)
         assert set(epoch.rows[epoch.targets == 3]) == {-1}
+    more = speech_data.epoch(np.random.default_rng(1), unknown=2)
+    assert np.bincount(more.targets).tolist() == [9, 9, 4, 2]
 
 
 def test_a_second_load_decodes_nothing_and_gives_the_same(speech_data, speech_folder, tmp_path, monkeypatch):

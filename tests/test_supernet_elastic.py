@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supernet import elastic
 from supernet.elastic import DepthwiseConvolution, Network, Supernet, execute, recalibrate
 from supernet.errors import InvalidArch
 from supernet.families import layers, space
@@ -180,3 +181,22 @@ def test_the_depthwise_convolution_has_the_gradients_of_torch(pad, stride):
         results.append([output, *(item.grad for item in inputs)])
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("space", ["small_space", "map_space"])
+def test_channels_lie_side_by_side_in_memory(space, request, monkeypatch):
+    """A processor needs up to five times as long for the other layout, which one input channel used to bring on."""
+    space, laid_out = request.getfixturevalue(space), {}
+    run = elastic.float_layer
+
+    def keep(spec, inputs, tensors, training):
+        output = run(spec, inputs, tensors, training)
+        if spec.kind in ("conv", "add"):
+            laid_out[spec.name] = output.is_contiguous(memory_format=torch.channels_last)
+        return output
+
+    monkeypatch.setattr(elastic, "float_layer", keep)
+    arch = space.largest()
+    Network(arch).train()(torch.randn(4, arch.features.coefficients, arch.frames))
+    assert laid_out == dict.fromkeys(laid_out, True)
+    assert len(laid_out) > 5

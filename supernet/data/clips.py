@@ -71,14 +71,15 @@ class ClipData:
         """Length of a clip."""
         return self.audio.shape[1] * 1000 // self.sampling_rate
 
-    def epoch(self, rng: np.random.Generator) -> Split:
+    def epoch(self, rng: np.random.Generator, unknown: int = 1) -> Split:
         """The training clips of one epoch, shuffled: all of `train`, with unknown and silent ones drawn anew.
 
-        Silent clips have row -1: they are cut from the noise by the augmentation.
+        unknown: how many times `extra` unknown clips, as far as there are so many. Silent clips have row -1: they are
+        cut from the noise by the augmentation.
         """
         rows, targets = [self.splits["train"].rows], [self.splits["train"].targets]
         if self.unknown_class is not None:
-            drawn = rng.permutation(self.unknown)[: self.extra]
+            drawn = rng.permutation(self.unknown)[: unknown * self.extra]
             rows.append(drawn)
             targets.append(np.full(len(drawn), self.unknown_class))
         if self.silence_class is not None:
