@@ -32,10 +32,12 @@ from supernet.space import Arch, Space
 from supernet.store import load_supernet
 from supernet.train import Recipe, train_float
 
-SIZES = {"smallest": 3, "0.3M": 3, "0.9M": 1, "3M": 1}
+SIZES = {"smallest": 3, "map-0.5M": 3, "map-1M": 1, "map-3M": 1}
 """Seeds of each size."""
 WAYS = ("scratch", "distilled", "slice", "tuned")
 TUNE_RATE, RANK_SEED = 1e-3, 4
+UNKNOWN = 2
+"""Share of unknown clips of all ways, which is that of the bundled supernet's recipe."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,7 @@ def _epochs(setting: Setting, way: str) -> int:
 
 
 def _folder(setting: Setting, size: str, way: str, seed: int) -> Path:
-    suffix = "" if way == "scratch" else f"-{way}"
-    return setting.options.runs / "plain" / f"{size}-s{seed}-e{_epochs(setting, way)}{suffix}"
+    return setting.options.runs / "claim" / f"{size}-s{seed}-e{_epochs(setting, way)}-{way}"
 
 
 def _make(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> Network:
@@ -83,7 +84,7 @@ def _make(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> Netwo
         return supernet.extract(arch)
     start = supernet.extract(arch) if way == "tuned" else Network(arch, seed)
     rate = TUNE_RATE if way == "tuned" else Recipe.learning_rate
-    recipe = Recipe(epochs=_epochs(setting, way), learning_rate=rate, seed=seed, bfloat16=True)
+    recipe = Recipe(epochs=_epochs(setting, way), learning_rate=rate, unknown=UNKNOWN, seed=seed, bfloat16=True)
     teacher = None if way == "scratch" else setting.teacher
     folder, calibration = _folder(setting, size, way, seed), supernet.calibration
     return train_float(start, setting.data, setting.frontend, recipe, folder, calibration, teacher)
@@ -160,7 +161,7 @@ def _drawn(space: Space, count: int, most: float) -> dict[str, Arch]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
-    parser.add_argument("--supernet", type=Path, default=Path("zoo/hub/supernets/kws-temporal"), help="its folder")
+    parser.add_argument("--supernet", type=Path, default=Path("zoo/hub/supernets/kws-temporal-map"), help="its folder")
     parser.add_argument("--task", default="kws", help="name of the task (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=10, help="alone, each way (default: %(default)s)")
     parser.add_argument("--tune-epochs", type=int, default=3, help="after slicing (default: %(default)s)")
