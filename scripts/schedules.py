@@ -61,9 +61,9 @@ def main() -> None:
     if not (folder / "seconds.json").is_file():
         write_json(folder / "seconds.json", _seconds_a_step(networks, data, frontend))
     seconds = read_json(folder / "seconds.json")
-    steps = len(data.epoch(np.random.default_rng(0))) // SupernetRecipe.batch
+    clips = len(data.epoch(np.random.default_rng(0)))
     for name, recipe in SCHEDULES.items():
-        epochs = max(1, round(options.minutes * 60 / (seconds[name] * steps)))
+        epochs = max(1, round(options.minutes * 60 / (seconds[name] * (clips // recipe.batch))))
         recipe, run = replace(recipe, epochs=epochs, seed=options.seed), folder / re.sub(r"\W+", "-", name)
         values = _train_and_measure(data, frontend, networks, recipe, run)
         keys = {"schedule": name, "minutes": options.minutes, "seed": options.seed}
