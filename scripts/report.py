@@ -38,8 +38,7 @@ def main() -> None:
     """Write the pictures and the README."""
     mpl.rcParams.update(STYLE)
     write_bytes(PICTURE, _picture(_hub(), _peers()))
-    log = read_json(HUB / "supernets" / "kws-temporal" / "config.json")["training"]["log"]
-    write_bytes(CURVES, _curves(pd.DataFrame(log)))
+    write_bytes(CURVES, _curves(_logs()))
     write_bytes(README, with_tables(README.read_text(encoding="utf-8"), tables()).encode())
 
 
@@ -75,6 +74,12 @@ def _peers() -> pd.DataFrame:
     """The rows of the longest training."""
     peers = read_table("peers")
     return peers[peers.epochs == peers.epochs.max()]
+
+
+def _logs() -> dict[str, pd.DataFrame]:
+    """The training log of each supernet of the hub, by its name."""
+    folders = sorted((HUB / "supernets").iterdir())
+    return {folder.name: pd.DataFrame(read_json(folder / "config.json")["training"]["log"]) for folder in folders}
 
 
 def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
@@ -116,7 +121,7 @@ def _picks_table(hub: pd.DataFrame) -> str:
     for _, row in hub[hub.bits == 8].sort_values("macs").iterrows():
         arch = row.arch
         blocks = [block for stage in arch["stages"] for block in stage["blocks"]]
-        features = f"{arch['features']['coefficients']} x {arch['features']['step_ms']} ms"
+        features = "{kind} {coefficients} x {step_ms} ms".format(**arch["features"])
         stages = ", ".join(f"{len(stage['blocks'])} x {stage['width']}" for stage in arch["stages"])
         means = [f"{sum(block[name] for block in blocks) / len(blocks):.1f}" for name in ("kernel", "expansion")]
         rows.append([f"{row.macs / 1e6:.2f} M", features, str(arch["stem"]), stages, *means, str(arch["head"])])
@@ -174,14 +179,16 @@ def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
     return _svg(figure)
 
 
-def _curves(log: pd.DataFrame) -> bytes:
-    """Validation accuracy of the supernet's two ends over the epochs, as SVG."""
-    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    for name, color in (("largest", OURS), ("smallest", PEER)):
-        axis.plot(log.epoch + 1, 100 * log[name], color=color)
-        axis.annotate(name, (log.epoch.iloc[-1] + 1, 100 * log[name].iloc[-1]), (4, -3), textcoords="offset points")
-    axis.set(xlabel="epoch", ylabel="validation accuracy, %", ylim=(80, 100))
-    axis.grid(alpha=0.25)
+def _curves(logs: dict[str, pd.DataFrame]) -> bytes:
+    """Validation accuracy of each supernet's two ends over the epochs, as SVG."""
+    figure, axes = plt.subplots(1, len(logs), figsize=(10, 3.2), sharey=True, squeeze=False, layout="constrained")
+    for axis, (supernet, log) in zip(axes[0], logs.items(), strict=True):
+        for name, color in (("largest", OURS), ("smallest", PEER)):
+            axis.plot(log.epoch + 1, 100 * log[name], color=color)
+            axis.annotate(name, (log.epoch.iloc[-1] + 1, 100 * log[name].iloc[-1]), (4, -3), textcoords="offset points")
+        axis.set(xlabel="epoch", ylim=(80, 100), title=supernet)
+        axis.grid(alpha=0.25)
+    axes[0, 0].set_ylabel("validation accuracy, %")
     return _svg(figure)
 
 
