@@ -8,7 +8,7 @@ calibration.safetensors    features of training clips, to recalibrate and quanti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import Space, digest
 
-__all__ = ["StoredSupernet", "load_supernet", "save_supernet"]
+__all__ = ["StoredSupernet", "load_supernet", "retarget", "save_supernet"]
 
 SCHEMA = 1
 ZERO = 128
@@ -62,6 +62,17 @@ def save_supernet(
     }
     write_json(folder / "config.json", values)
     return folder
+
+
+def retarget(stored: StoredSupernet, classes: int, clip_ms: int, calibration: torch.Tensor, seed: int = 0) -> Supernet:
+    """A supernet for other classes and clips of another length, with the weights of a stored one and a new head."""
+    space = replace(stored.supernet.space, classes=classes, clip_ms=clip_ms)
+    supernet = Supernet(space, calibration, seed)
+    head = f"layers.{supernet.network.specs[-1].name}."
+    weights = stored.supernet.network.state_dict()
+    own = supernet.network.state_dict()
+    supernet.network.load_state_dict({name: own[name] if name.startswith(head) else weights[name] for name in own})
+    return supernet
 
 
 def load_supernet(folder: str | Path, task: str) -> StoredSupernet:

@@ -12,6 +12,7 @@ import zoo
 from supernet.data import speech_commands
 from supernet.quant.finetune import QuantRecipe
 from supernet.train import Recipe, SupernetRecipe
+from zoo import build
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"
 
@@ -31,10 +32,10 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
     budgets = {"mfcc": {"0.2M": 1}, "logmel": {"0.5M": 1}}
     plans = {f"tones-{kind}": module.Plan(kind, short, budgets[kind]) for kind in spaces}
     monkeypatch.setattr(module, "PLANS", plans)
-    monkeypatch.setattr(module, "QuantRecipe", lambda **recipe: QuantRecipe(**{**recipe, "epochs": 1, "batch": 8}))
-    monkeypatch.setattr(module, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
-    monkeypatch.setattr(module, "CALIBRATION_CLIPS", 22)
-    monkeypatch.setattr(module, "EVALUATIONS", 4)
+    monkeypatch.setattr(build, "QuantRecipe", lambda **recipe: QuantRecipe(**{**recipe, "epochs": 1, "batch": 8}))
+    monkeypatch.setattr(build, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
+    monkeypatch.setattr(build, "CALIBRATION_CLIPS", 22)
+    monkeypatch.setattr(build, "EVALUATIONS", 4)
     monkeypatch.setattr(module, "space", lambda family, classes, clip_ms, features: spaces[features])
     arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones"]
     arguments += ["--hub", str(tmp_path / "hub"), "--runs", str(tmp_path / "runs"), "--threads", "2"]
@@ -45,13 +46,13 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
 def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     recipe, speech_folder, tmp_path, monkeypatch, capsys
 ):
-    real = recipe.publish
+    real = build.publish
 
     def dies(*arguments):
-        monkeypatch.setattr(recipe, "publish", real)
+        monkeypatch.setattr(build, "publish", real)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recipe, "publish", dies)
+    monkeypatch.setattr(build, "publish", dies)
     with pytest.raises(KeyboardInterrupt):
         recipe.main()
     recipe.main()

@@ -16,7 +16,7 @@ from zoo.errors import EarshotError, NoModelFits
 from zoo.hub import Hub
 from zoo.run import Model
 
-__all__ = ["EarshotError", "Entry", "Hub", "Model", "NoModelFits", "find", "get"]
+__all__ = ["EarshotError", "Entry", "Hub", "Model", "NoModelFits", "find", "get", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -58,3 +58,12 @@ def get(
     if entry.non_commercial:
         log.warning("%s: licence %s does not allow commercial use", entry.name, entry.licence)
     return Model(place.config(entry), entry)
+
+
+def __getattr__(name: str):
+    """`zoo.train`, which needs torch, is loaded when it is first asked for."""
+    if name == "train":
+        from zoo.training import train
+
+        return train
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import logging
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import zoo
 from supernet.errors import EarshotError
+from supernet.files import read_json
 from zoo.entry import constraints
 from zoo.errors import InvalidQuery
 from zoo.pack import CONFIG
@@ -39,6 +41,16 @@ List all models that meet the constraints, best first.
 
   earshot list --task kws
   earshot list --max-flash 32kB --bits 8 --format json
+"""
+TRAIN_HELP = """\
+Train the supernet on your own sounds: a folder that holds a folder of recordings for each class.
+
+  earshot train --data doors/ --task doors                      ends with a supernet in runs/doors/supernet
+  earshot train --data doors/ --task doors --publish my-hub     and with searched, quantised models in a hub:
+  earshot get --task doors --hub my-hub --max-macs 1M
+
+It starts from the bundled supernet's weights, says first what it found in the data, and goes on where it was stopped
+when the same command is given again.
 """
 
 
@@ -96,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--top", type=int, default=1, help="how many labels a recording (default: %(default)s)")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
     sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+    sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds")
+    _add_training(sub)
     return parser
 
 
@@ -118,6 +132,34 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
     sub.add_argument("--family", help="family of networks, such as temporal")
     sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+
+
+def _add_training(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--data", required=True, metavar="FOLDER", help="FOLDER/CLASS/*.wav (.flac, .ogg, .opus, .mp3)")
+    sub.add_argument("--task", required=True, help="what the models are for: their name in hubs")
+    sub.add_argument("--table", metavar="CSV", help="with columns file and label, and split to fix the splits")
+    sub.add_argument("--clip-ms", type=int, default=1000, help="length of a clip (default: %(default)s)")
+    sub.add_argument("--from-scratch", action="store_true", help="start from random weights, not the bundled ones")
+    sub.add_argument("--strict", action="store_true", help="refuse data in which something was found")
+    sub.add_argument("--epochs", type=int, help="default: by the number of clips")
+    sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    sub.add_argument("--run", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
+    sub.add_argument("--publish", metavar="HUB", help="folder of a hub, made where there is none, for quantised models")
+    sub.add_argument("--max-macs", nargs="+", default=["3M", "1M"], help="most MACs of each of them (default: 3M 1M)")
+    sub.add_argument("--licence", default="other", help="of the recordings, for the cards (default: %(default)s)")
+    sub.add_argument("--attribution", default="the owner of the recordings", help="default: %(default)s")
+
+
+def _train(options: argparse.Namespace) -> None:
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    names = inspect.signature(zoo.train).parameters
+    folder = zoo.train(**{name: getattr(options, name) for name in names})
+    last = read_json(Path(options.run or Path("runs") / options.task) / "log.json")[-1]
+    figures = {"supernet": str(folder), **{f"{name}_validation": last[name] for name in ("largest", "smallest")}}
+    if options.format == "json":
+        print(json.dumps(figures, indent=1))
+    else:
+        print(f"supernet {folder}: validation {last['largest']:.2%} largest, {last['smallest']:.2%} smallest network")
 
 
 def _query(options: argparse.Namespace) -> dict:

@@ -43,7 +43,8 @@ class ClipData:
     splits: `train`, `validation`, `test`. unknown: rows that training may draw for `unknown_class`. extra: how many
     unknown and how many silent clips an epoch draws. noise: training recordings, int16, at least one clip long.
     licence, attribution: of the audio. digest: of all that training sees, the same wherever the files lie. cache:
-    folder for what is made of the audio.
+    folder for what is made of the audio. balance: how far an epoch repeats clips of rarer classes of `train`, from 0,
+    not at all, to 1, until all classes have as many as the largest.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ClipData:
     attribution: str
     digest: str
     cache: Path
+    balance: float = 0.0
 
     @property
     def audio_key(self) -> str:
@@ -77,7 +79,8 @@ class ClipData:
         unknown: how many times `extra` unknown clips, as far as there are so many. Silent clips have row -1: they are
         cut from the noise by the augmentation.
         """
-        rows, targets = [self.splits["train"].rows], [self.splits["train"].targets]
+        clips = self._balanced(rng)
+        rows, targets = [clips.rows], [clips.targets]
         if self.unknown_class is not None:
             drawn = rng.permutation(self.unknown)[: unknown * self.extra]
             rows.append(drawn)
@@ -87,6 +90,20 @@ class ClipData:
             targets.append(np.full(self.extra, self.silence_class))
         order = rng.permutation(sum(map(len, rows)))
         return Split(np.concatenate(rows)[order], np.concatenate(targets)[order])
+
+    def _balanced(self, rng: np.random.Generator) -> Split:
+        """The clips of `train`, those of rarer classes repeated; how many there are is the same in every epoch."""
+        train = self.splits["train"]
+        if not self.balance:
+            return train
+        counts = np.bincount(train.targets)
+        wanted = np.round(counts * (counts.max() / np.maximum(counts, 1)) ** self.balance).astype(int)
+        drawn = [train.rows[:0]]
+        for target, (count, more) in enumerate(zip(counts, wanted, strict=True)):
+            own = np.flatnonzero(train.targets == target)
+            drawn += [own] * (more // max(count, 1)) + [rng.permutation(own)[: more % max(count, 1)]]
+        index = np.concatenate(drawn)
+        return Split(train.rows[index], train.targets[index])
 
 
 def cut_noise(noise: list[np.ndarray], rng: np.random.Generator, samples: int) -> np.ndarray:

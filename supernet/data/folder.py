@@ -1,0 +1,411 @@
+"""Any folder of classes as a task: recordings of any rate and length, in one folder a class.
+
+    FOLDER/CLASS/NAME.wav                           or .flac, .ogg, .opus, .mp3
+    FOLDER/validation_list.txt, testing_list.txt    CLASS/NAME.wav of each clip, one a line
+    FOLDER/_background_noise_/                      long recordings: added to clips, and cut into a class _silence_
+
+Splits come from a table, from the lists, from the speaker that names begin with, or from a hash of the name, in this
+order. Recordings longer than a clip give several, all in one split. What cannot be used is left out, and all that is
+found is told in a `Survey` before anything is trained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+from tqdm import tqdm
+
+from supernet.constants import CACHE
+from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio
+from supernet.data.clips import ClipData, Split, cut_noise, write_array
+from supernet.errors import InvalidAudio, InvalidData
+from supernet.files import read_json, write_json
+from supernet.space import digest
+
+__all__ = ["Finding", "Survey", "load_folder"]
+
+SPLITS = ("train", "validation", "test")
+LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
+NOISE, UNKNOWN, SILENCE = "_background_noise_", "_unknown_", "_silence_"
+HELD_PERCENT = 10
+"""Of the speakers or names that validation gets by hash, and the test as many."""
+HELD_NOISE = 0.2
+LEAST_SPEAKERS = 3
+"""Different beginnings of names in each class, from which on they are taken for speakers."""
+SILENT_RMS, QUIET_WINDOW = 10.0, 0.01
+"""Steps of 16 bits, root mean square, below which a recording is silent; share of the loudest window below which
+another one is left out."""
+BALANCE = 0.5
+"""How far rarer classes are drawn more often (see ClipData)."""
+FEW_CLIPS = 20
+NOISE_SEED = 2021
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that the owner of the data should know: what it is and what was done, and the files or classes."""
+
+    text: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = f" and {len(self.names) - SHOWN} more" if len(self.names) > SHOWN else ""
+        return f"{self.text}: {', '.join(self.names[:SHOWN])}{more}"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder holds. rule: where the splits come from. counts: clips by class and split."""
+
+    root: Path
+    rule: str
+    counts: dict[str, dict[str, int]]
+    findings: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        width = max(map(len, self.counts))
+        rows = [f"{self.root}: splits by {self.rule}", f"  {'class':{width}} {'train':>7} {'valid.':>7} {'test':>7}"]
+        for label, count in self.counts.items():
+            rows.append(f"  {label:{width}} " + " ".join(f"{count[split]:7,}" for split in SPLITS))
+        return "\n".join(rows + [f"  found: {finding}" for finding in self.findings])
+
+
+@dataclass
+class _Recording:
+    """A file of a class, and what was found when it was decoded.
+
+    first, windows: its rows in the audio. rms: of each, in steps of 16 bits. error: why it cannot be read.
+    """
+
+    name: str
+    label: str
+    path: Path
+    split: str = ""
+    first: int = 0
+    windows: int = 0
+    rms: tuple[float, ...] = ()
+    rate: int = 0
+    digest: str = ""
+    error: str = ""
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows of the windows that are not much quieter than the loudest."""
+        loud = QUIET_WINDOW * max(self.rms, default=0.0)
+        return [self.first + index for index, rms in enumerate(self.rms) if rms >= loud]
+
+
+def load_folder(
+    root: str | Path,
+    table: str | Path | None = None,
+    clip_ms: int = 1000,
+    sampling_rate: int = 16_000,
+    licence: str = "other",
+    attribution: str = "the owner of the recordings",
+    cache: str | Path | None = None,
+) -> tuple[ClipData, Survey]:
+    """The recordings under `root` as a task, decoded once and cached, and what was found in them.
+
+    table: a CSV with the columns `file` (below root) and `label`, and `split` where it fixes the splits. Rarer classes
+    are drawn more often in training. Raises InvalidData, with what was found, where nothing can be trained or measured.
+    """
+    root, samples, cache = Path(root), sampling_rate * clip_ms // 1000, Path(cache or CACHE)
+    findings: list[Finding] = []
+    recordings = _from_table(root, Path(table)) if table else _from_folders(root, findings)
+    noise = _noise(root, sampling_rate, samples, findings)
+    audio, silent = _decode(root, recordings, noise, sampling_rate, samples, cache)
+    recordings = _usable(recordings, sampling_rate, findings)
+    rule = _split(root, recordings)
+    recordings = _without_copies(recordings, findings)
+    labels = tuple(sorted({item.label for item in recordings})) + ((SILENCE,) if noise else ())
+    splits = _splits(recordings, labels, silent)
+    counts = {
+        label: {name: int((part.targets == index).sum()) for name, part in splits.items()}
+        for index, label in enumerate(labels)
+    }
+    survey = Survey(root, rule, counts, (*findings, *_thin(counts)))
+    _check(survey)
+    return ClipData(
+        name=root.resolve().name,
+        labels=labels,
+        sampling_rate=sampling_rate,
+        audio=audio,
+        splits=splits,
+        unknown=np.empty(0, dtype=np.int64),
+        extra=round(len(splits["train"]) / len(labels)),
+        noise=[head for head, _ in noise],
+        unknown_class=None,
+        silence_class=labels.index(SILENCE) if noise else None,
+        licence=licence,
+        attribution=attribution,
+        digest=digest([[item.name, item.label, item.split, item.digest] for item in recordings]),
+        cache=cache,
+        balance=BALANCE,
+    ), survey
+
+
+def _from_folders(root: Path, findings: list[Finding]) -> list[_Recording]:
+    if not root.is_dir():
+        raise InvalidData(f"{root}: no such folder; give one that holds a folder of recordings for each class")
+    recordings, empty, others = [], [], []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        if folder.name.startswith((".", "_")) and folder.name != UNKNOWN:
+            continue
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        heard = [path for path in files if path.suffix.lower() in EXTENSIONS]
+        others += [path.relative_to(root).as_posix() for path in files if path not in heard]
+        empty += [] if heard else [folder.name]
+        recordings += [_Recording(path.relative_to(root).as_posix(), folder.name, path) for path in heard]
+    _find(findings, "classes without a recording, left out", empty)
+    _find(findings, f"files that are not {', '.join(EXTENSIONS)}, left out", others)
+    if not recordings:
+        raise InvalidData(
+            f"{root}: no recordings; put those of each class ({' '.join(EXTENSIONS)}) into a folder of its own"
+        )
+    return recordings
+
+
+def _from_table(root: Path, table: Path) -> list[_Recording]:
+    try:
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InvalidData(f"{table}: not a readable CSV ({error})") from None
+    missing = {"file", "label"} - set(rows.columns)
+    if missing:
+        raise InvalidData(f"{table}: no column {' and '.join(sorted(missing))}; it has {', '.join(rows.columns)}")
+    recordings = []
+    for row in rows.itertuples():
+        path, split = root / row.file, getattr(row, "split", "")
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise InvalidData(f"{table}: {row.file} is not below {root}")
+        if "split" in rows and split not in SPLITS:
+            raise InvalidData(f"{table}: split {split!r} of {row.file} is not one of {', '.join(SPLITS)}")
+        recordings.append(_Recording(row.file, row.label, path, split))
+    return recordings
+
+
+def _find(findings: list[Finding], text: str, names: Iterable[str]) -> None:
+    names = tuple(names)
+    if names:
+        findings.append(Finding(text, names))
+
+
+def _noise(root: Path, rate: int, samples: int, findings: list[Finding]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The part of each background recording for training, and that for validation and testing."""
+    parts, left = [], []
+    for path in sorted((root / NOISE).glob("*")):
+        try:
+            noise = np.round(prepare_samples(*read_audio(path), rate, str(path)) * 32767).astype(np.int16)
+        except InvalidAudio:
+            noise = np.empty(0, np.int16)
+        cut = int(len(noise) * (1 - HELD_NOISE))
+        if len(noise) - cut >= samples:
+            parts.append((noise[:cut], noise[cut:]))
+        else:
+            left.append(path.name)
+    least = samples / rate / HELD_NOISE
+    _find(findings, f"background noise that is unreadable or shorter than {least:g} s, left out", left)
+    return parts
+
+
+def _decode(
+    root: Path, recordings: list[_Recording], noise: list, rate: int, samples: int, cache: Path
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Decode all recordings into a file of the cache, or find them there, and fill in what was found in each.
+
+    Returns the audio (rows, samples) int16, memory-mapped, and the rows of silent clips of validation and test.
+    """
+    rows = _place(recordings, rate, samples)
+    held = max(1, round(rows * HELD_PERCENT / 100 / len({item.label for item in recordings}))) if noise else 0
+    silent = {
+        name: np.arange(rows + number * held, rows + (number + 1) * held) for number, name in enumerate(SPLITS[1:])
+    }
+    key = digest([str(root.resolve()), rate, samples, [_identity(item.path) for item in recordings], held, NOISE_SEED])
+    path = cache / "audio" / f"{key}.npy"
+    if not path.with_suffix(".json").is_file():
+
+        def fill(audio: np.ndarray) -> None:
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                facts = threads.map(lambda item: _decode_one(item, audio, rate, samples), recordings)
+                facts = list(tqdm(facts, "decoding recordings", len(recordings), unit=" files", mininterval=1))
+            rng = np.random.default_rng(NOISE_SEED)
+            for row in range(rows, len(audio)):
+                audio[row] = cut_noise([tail for _, tail in noise], rng, samples)
+            write_json(path.with_suffix(".json"), facts)
+
+        write_array(path, (rows + 2 * held, samples), np.int16, fill)
+    for item, facts in zip(recordings, read_json(path.with_suffix(".json")), strict=True):
+        item.rms, item.rate, item.digest, item.error = (
+            tuple(facts["rms"]),
+            facts["rate"],
+            facts["digest"],
+            facts["error"],
+        )
+    return np.load(path, mmap_mode="r", allow_pickle=False), silent
+
+
+def _place(recordings: list[_Recording], rate: int, samples: int) -> int:
+    """Give each recording its rows, by the length that its header states, and return how many there are."""
+    rows = 0
+    for item in recordings:
+        try:
+            information = soundfile.info(item.path)
+            seconds = information.frames / information.samplerate
+        except (soundfile.SoundFileError, OSError):
+            seconds = 0.0
+        item.first, item.windows = rows, max(1, round(seconds * rate / samples))
+        rows += item.windows
+    return rows
+
+
+def _identity(path: Path) -> list:
+    try:
+        status = path.stat()
+    except OSError:
+        return [str(path)]
+    return [str(path), status.st_size, status.st_mtime_ns]
+
+
+def _decode_one(item: _Recording, audio: np.ndarray, rate: int, samples: int) -> dict:
+    """Fill the rows of one recording; of one that is little longer than a clip, the loudest part."""
+    try:
+        heard, own_rate = read_audio(item.path)
+        mono = prepare_samples(heard, own_rate, rate, str(item.path))
+    except InvalidAudio as error:
+        return {"rms": [], "rate": 0, "digest": "", "error": str(error)}
+    clip = np.round(mono * 32768).clip(-32768, 32767).astype(np.int16)
+    whole = digest(clip.tobytes())
+    if item.windows == 1 and len(clip) > samples:
+        power = np.concatenate([[0.0], np.cumsum(clip.astype(float) ** 2)])
+        start = int((power[samples:] - power[:-samples]).argmax())
+        clip = clip[start : start + samples]
+    padded = np.pad(clip[: item.windows * samples], (0, max(0, item.windows * samples - len(clip))))
+    rows = padded.reshape(item.windows, samples)
+    audio[item.first : item.first + item.windows] = rows
+    return {"rms": np.sqrt((rows.astype(float) ** 2).mean(1)).tolist(), "rate": own_rate, "digest": whole, "error": ""}
+
+
+def _usable(recordings: list[_Recording], rate: int, findings: list[Finding]) -> list[_Recording]:
+    """Those that can be read and heard."""
+    silent = [item for item in recordings if not item.error and max(item.rms) < SILENT_RMS]
+    _find(findings, "unreadable recordings, left out", (item.error for item in recordings if item.error))
+    _find(findings, "recordings of silence only, left out", (item.name for item in silent))
+    usable = [item for item in recordings if not item.error and item not in silent]
+    low = (item.name for item in usable if item.rate < rate)
+    _find(findings, f"recordings below {rate} Hz, which lack what others have, used all the same", low)
+    long = (item.name for item in usable if item.windows > 1)
+    _find(findings, "recordings longer than a clip, cut into several", long)
+    return usable
+
+
+def _split(root: Path, recordings: list[_Recording]) -> str:
+    """Put each recording into a split, where a table has not, and say by what rule."""
+    if any(item.split for item in recordings):
+        return "the table's column split"
+    lists = {name: root / file for name, file in LISTS.items()}
+    if all(path.is_file() for path in lists.values()):
+        listed = {
+            name: {line.strip().rsplit(".", 1)[0] for line in path.read_text("utf-8").split("\n")}
+            for name, path in lists.items()
+        }
+        for item in recordings:
+            stem = item.name.rsplit(".", 1)[0]
+            item.split = next((name for name, names in listed.items() if stem in names), "train")
+        return " and ".join(LISTS.values())
+    speakers = _has_speakers(recordings)
+    groups = defaultdict(list)
+    for item in recordings:
+        groups[Path(item.name).stem.split("_")[0] if speakers else item.name].append(item)
+    _split_groups(groups)
+    what = "the speaker, which is what names have before the first _" if speakers else "a hash of the name"
+    return f"{what} ({HELD_PERCENT} % validation, {HELD_PERCENT} % test)"
+
+
+def _has_speakers(recordings: list[_Recording]) -> bool:
+    """True where the names of every class begin with several different things, and one of them stands in two names."""
+    begins = defaultdict(Counter)
+    for item in recordings:
+        begin, mark, _ = Path(item.name).stem.partition("_")
+        begins[item.label][begin if mark else ""] += 1
+    several = all("" not in count and len(count) >= min(LEAST_SPEAKERS, count.total()) for count in begins.values())
+    together = sum(begins.values(), Counter())
+    return several and max(together.values()) > 1
+
+
+def _split_groups(groups: dict[str, list[_Recording]]) -> None:
+    """Split by a hash of the groups' names, then move groups until each class with three or more is in every split."""
+    rank = {name: int(hashlib.sha256(name.encode()).hexdigest(), 16) for name in groups}
+    place = {name: _by_hash(rank[name] % 100) for name in groups}
+    of_class = defaultdict(set)
+    for name, items in groups.items():
+        for item in items:
+            of_class[item.label].add(name)
+    for names in (of_class[label] for label in sorted(of_class)):
+        for split in SPLITS if len(names) >= len(SPLITS) else ():
+            if split not in {place[name] for name in names}:
+                sizes = Counter(place[name] for name in names)
+                spare = [name for name in names if sizes[place[name]] > 1]
+                place[min(spare, key=rank.__getitem__)] = split
+    for name, items in groups.items():
+        for item in items:
+            item.split = place[name]
+
+
+def _by_hash(percent: int) -> str:
+    return "validation" if percent < HELD_PERCENT else "test" if percent < 2 * HELD_PERCENT else "train"
+
+
+def _without_copies(recordings: list[_Recording], findings: list[Finding]) -> list[_Recording]:
+    """One of each recording that is there more than once, that of the test before that of validation and training."""
+    same = defaultdict(list)
+    for item in sorted(recordings, key=lambda item: -SPLITS.index(item.split)):
+        same[item.digest].append(item)
+    torn = [item for items in same.values() if len({item.label for item in items}) > 1 for item in items]
+    copies = [item for items in same.values() for item in items[1:] if item not in torn]
+    crossing = [item for item in copies if item.split != same[item.digest][0].split]
+    _find(findings, "the same recording in two classes, left out", (item.name for item in torn))
+    _find(findings, "copies of clips of another split, left out", (item.name for item in crossing))
+    _find(findings, "copies, left out", (item.name for item in copies if item not in crossing))
+    out = {id(item) for item in (*torn, *copies)}
+    return [item for item in recordings if id(item) not in out]
+
+
+def _splits(recordings: list[_Recording], labels: tuple[str, ...], silent: dict[str, np.ndarray]) -> dict[str, Split]:
+    """Rows and targets of each split; validation and test with silent clips."""
+    splits = {}
+    for name in SPLITS:
+        pairs = [(row, labels.index(item.label)) for item in recordings if item.split == name for row in item.rows]
+        pairs += [(row, labels.index(SILENCE)) for row in silent.get(name, ())]
+        rows, targets = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        splits[name] = Split(rows, targets)
+    return splits
+
+
+def _thin(counts: dict[str, dict[str, int]]) -> list[Finding]:
+    """Classes that cannot be learned or measured."""
+    findings: list[Finding] = []
+    spoken = {label: count for label, count in counts.items() if label != SILENCE}
+    for name, why in zip(SPLITS, ("learned", "chosen by", "measured"), strict=True):
+        _find(findings, f"classes without a {name} clip, so not {why}", (k for k, v in spoken.items() if not v[name]))
+    few = (label for label, count in spoken.items() if sum(count.values()) < FEW_CLIPS)
+    _find(findings, f"classes of fewer than {FEW_CLIPS} clips", few)
+    return findings
+
+
+def _check(survey: Survey) -> None:
+    learned = [label for label, count in survey.counts.items() if count["train"]]
+    if len(learned) < 2:
+        raise InvalidData(f"{survey}\n{survey.root}: {len(learned)} classes with a training clip; give two or more")
+    for name in SPLITS[1:]:
+        if not any(count[name] for label, count in survey.counts.items() if label != SILENCE):
+            raise InvalidData(f"{survey}\n{survey.root}: no {name} clip; add recordings or give a table of splits")

@@ -1,0 +1,231 @@
+"""Any folder of classes: splits that hold, what is found in bad data, and rarer classes drawn more often."""
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import RATE, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supernet.data import folder as folder_module
+from supernet.data.folder import SPLITS, load_folder
+from supernet.errors import InvalidData
+
+
+def write(path, samples, rate=RATE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate)
+
+
+def fill(root, classes=("door", "bell"), clips=30, names="take{}.wav"):
+    """Two classes of tones, all different."""
+    for number, label in enumerate(classes):
+        for clip in range(clips):
+            write(root / label / names.format(clip), tone(300 + 50 * number, seed=1000 * number + clip))
+    return root
+
+
+@pytest.fixture
+def load(tmp_path):
+    return lambda root, **options: load_folder(root, cache=tmp_path / "cache", **options)
+
+
+def found(survey, text):
+    """The names of the one finding that has this text."""
+    (finding,) = (finding for finding in survey.findings if text in finding.text)
+    return finding.names
+
+
+def test_every_clip_is_in_one_split_and_every_class_in_all(load, tmp_path):
+    data, survey = load(fill(tmp_path / "sounds"))
+    assert data.labels == ("bell", "door")
+    rows = np.concatenate([data.splits[name].rows for name in SPLITS])
+    assert sorted(rows) == list(range(60))
+    for name in SPLITS:
+        assert set(data.splits[name].targets) == {0, 1}
+    assert "hash of the name" in survey.rule
+    assert survey.findings == ()
+    again, _ = load(tmp_path / "sounds")
+    assert all(np.array_equal(again.splits[name].rows, data.splits[name].rows) for name in SPLITS)
+    assert again.digest == data.digest
+
+
+def test_a_new_recording_moves_no_other(load, tmp_path):
+    root = fill(tmp_path / "sounds", clips=60)
+    before = {item: name for name in SPLITS for item in heard(load(root)[0], name)}
+    write(root / "door" / "late.wav", tone(900, seed=9999))
+    after = {item: name for name in SPLITS for item in heard(load(root)[0], name)}
+    assert before.items() <= after.items()
+
+
+def heard(data, split):
+    """The clips of a split by what they sound like."""
+    return [data.audio[row].tobytes() for row in data.splits[split].rows]
+
+
+def test_a_speaker_is_in_one_split(load, tmp_path):
+    root = fill(tmp_path / "sounds", clips=0)
+    for speaker in range(20):
+        for take in range(3):
+            for number, label in enumerate(("yes", "no")):
+                write(
+                    root / label / f"s{speaker:02}_{take}.wav",
+                    tone(200 + speaker, seed=100 * speaker + 10 * take + number),
+                )
+    data, survey = load(root)
+    assert survey.rule.startswith("the speaker")
+    of_speaker = {}
+    for name in SPLITS:
+        for row in data.splits[name].rows:
+            of_speaker.setdefault(round(peak(data.audio[row])), set()).add(name)
+    assert len(of_speaker) == 20
+    assert all(len(splits) == 1 for splits in of_speaker.values())
+
+
+def peak(samples):
+    """Frequency of a clip of one second in Hz."""
+    return np.abs(np.fft.rfft(samples.astype(float))).argmax() * RATE / len(samples)
+
+
+@pytest.mark.parametrize("names", ["door_{}.wav", "{}.wav"])
+def test_names_without_speakers_are_split_by_name(load, tmp_path, names):
+    assert "hash of the name" in load(fill(tmp_path / "sounds", names=names))[1].rule
+
+
+def test_lists_and_tables_fix_the_splits(load, tmp_path):
+    root = fill(tmp_path / "sounds", clips=4)
+    (root / "validation_list.txt").write_text("door/take0.wav\nbell/take0.wav\n")
+    (root / "testing_list.txt").write_text("door/take1.wav\nbell/take1.wav\n")
+    data, survey = load(root)
+    assert survey.rule == "validation_list.txt and testing_list.txt"
+    assert [len(data.splits[name]) for name in SPLITS] == [4, 2, 2]
+    table = tmp_path / "table.csv"
+    rows = [f"{label}/take{clip}.wav,{label}2,{SPLITS[clip % 3]}" for label in ("door", "bell") for clip in range(4)]
+    table.write_text("\n".join(["file,label,split", *rows]))
+    data, survey = load(root, table=table)
+    assert data.labels == ("bell2", "door2")
+    assert [len(data.splits[name]) for name in SPLITS] == [4, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,label\na,b\n", "no column file"),
+        ("file,label,split\ndoor/take0.wav,a,dev\n", "split 'dev' of door/take0.wav is not one of"),
+        ("file,label\n../x.wav,a\n", "is not below"),
+        ("", "not a readable CSV"),
+    ],
+)
+def test_a_bad_table_is_refused(load, tmp_path, text, message):
+    root = fill(tmp_path / "sounds", clips=1)
+    (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(InvalidData, match=message):
+        load(root, table=tmp_path / "table.csv")
+
+
+def test_all_that_is_wrong_is_found_and_left_out(load, tmp_path):
+    root = fill(tmp_path / "sounds")
+    (root / "empty").mkdir()
+    (root / "door" / "notes.txt").write_text("not a sound")
+    (root / "door" / "torn.wav").write_bytes(b"RIFF")
+    write(root / "door" / "silent.wav", np.zeros(RATE))
+    write(root / "single" / "one.wav", tone(700, seed=5))
+    write(root / "door" / "low.wav", tone(300, seed=6, rate=8000), 8000)
+    write(root / "door" / "long.wav", tone(300, seconds=3.0, seed=7))
+    write(root / "bell" / "twice.wav", tone(300, seed=0))
+    write(root / "bell" / "again.wav", soundfile.read(root / "bell" / "take3.wav")[0])
+    data, survey = load(root)
+    assert found(survey, "without a recording") == ("empty",)
+    assert found(survey, "files that are not") == ("door/notes.txt",)
+    assert found(survey, "unreadable")[0].startswith(str(root / "door" / "torn.wav"))
+    assert found(survey, "silence only") == ("door/silent.wav",)
+    assert found(survey, "below 16000 Hz") == ("door/low.wav",)
+    assert found(survey, "cut into several") == ("door/long.wav",)
+    assert set(found(survey, "in two classes")) == {"bell/twice.wav", "door/take0.wav"}
+    assert len([finding for finding in survey.findings if "copies" in finding.text]) == 1
+    assert found(survey, "fewer than") == ("single",)
+    assert "single" in {*found(survey, "without a validation clip"), *found(survey, "without a test clip")}
+    assert survey.counts["door"] == {name: int((data.splits[name].targets == 1).sum()) for name in SPLITS}
+    assert sum(survey.counts["door"].values()) == 30 - 1 + 1 + 3
+    text = str(survey)
+    assert all(finding.text in text for finding in survey.findings)
+
+
+def test_a_copy_in_training_gives_way_to_the_one_that_is_measured(load, tmp_path):
+    root = fill(tmp_path / "sounds", clips=6)
+    rows = [f"{label}/take{clip}.wav,{label},{SPLITS[clip % 3]}" for label in ("door", "bell") for clip in range(6)]
+    write(root / "door" / "copy.wav", soundfile.read(root / "door" / "take2.wav")[0])
+    (tmp_path / "table.csv").write_text("\n".join(["file,label,split", *rows, "door/copy.wav,door,train"]))
+    data, survey = load(root, table=tmp_path / "table.csv")
+    assert found(survey, "copies of clips of another split") == ("door/copy.wav",)
+    assert not set(heard(data, "train")) & set(heard(data, "test"))
+
+
+def test_of_a_recording_little_longer_than_a_clip_the_loudest_part_is_used(load, tmp_path):
+    root = fill(tmp_path / "sounds")
+    quiet = 0.01 * np.random.default_rng(0).standard_normal(int(0.4 * RATE))
+    write(root / "door" / "late.wav", np.concatenate([quiet, tone(440, seed=1)]))
+    data, _ = load(root)
+    rows = np.concatenate([data.splits[name].rows for name in SPLITS])
+    assert any(abs(peak(data.audio[row]) - 440) < 2 and np.abs(data.audio[row][:100]).max() > 3000 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: None, "no such folder"),
+        (lambda root: root.mkdir(), "no recordings"),
+        (lambda root: fill(root, ("door",)), "1 classes with a training clip"),
+        (lambda root: fill(root, clips=1), "no validation clip|no test clip|classes with a training clip"),
+    ],
+)
+def test_data_that_cannot_be_trained_is_refused_with_what_was_found(load, tmp_path, make, message):
+    make(tmp_path / "sounds")
+    with pytest.raises(InvalidData, match=message):
+        load(tmp_path / "sounds")
+
+
+def test_background_noise_gives_a_class_of_silence_from_parts_that_training_does_not_hear(load, tmp_path):
+    root = fill(tmp_path / "sounds")
+    noise = np.concatenate([tone(1000, seconds=8.0), tone(3000, seconds=2.0)])
+    write(root / "_background_noise_" / "hum.wav", noise)
+    write(root / "_background_noise_" / "short.wav", tone(100))
+    data, survey = load(root)
+    assert data.labels[-1] == "_silence_"
+    assert found(survey, "background noise") == ("short.wav",)
+    assert all(peak(recording[:RATE]) == pytest.approx(1000, abs=2) for recording in data.noise)
+    for name in SPLITS[1:]:
+        silent = data.splits[name].rows[data.splits[name].targets == data.silence_class]
+        assert len(silent) == 3
+        assert all(peak(data.audio[row]) == pytest.approx(3000, abs=2) for row in silent if data.audio[row].any())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    speakers=st.integers(3, 30),
+    clips=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 29)), min_size=3, max_size=60),
+)
+def test_no_group_is_torn_and_hash_places_alone_decide_where_classes_are_large(speakers, clips):
+    from pathlib import Path
+
+    groups = {}
+    for index, (label, speaker) in enumerate(clips):
+        item = folder_module._Recording(f"{label}/{index}", label, Path())
+        groups.setdefault(f"s{speaker % speakers}", []).append(item)
+    folder_module._split_groups(groups)
+    for items in groups.values():
+        assert len({item.split for item in items}) == 1
+        assert items[0].split in SPLITS
+
+
+def test_rarer_classes_are_drawn_more_often(load, tmp_path):
+    root = fill(tmp_path / "sounds", ("door",), clips=80)
+    for clip in range(20):
+        write(root / "bell" / f"{clip}.wav", tone(500, seed=5000 + clip))
+    data, _ = load(root)
+    counts = np.bincount(data.splits["train"].targets)
+    drawn = np.bincount(data.epoch(np.random.default_rng(0)).targets)
+    assert drawn[1] == counts[1]
+    assert drawn[0] == round(np.sqrt(counts[0] * counts[1]))
+    rows = data.epoch(np.random.default_rng(0)).rows
+    assert set(rows) == set(data.splits["train"].rows)

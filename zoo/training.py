@@ -1,0 +1,122 @@
+"""Retraining a supernet on one's own sounds, and publishing what it gives to a hub of one's own."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+
+from supernet.data.clips import ClipData
+from supernet.data.folder import Survey, load_folder
+from supernet.elastic import Supernet
+from supernet.errors import InvalidData
+from supernet.families import space
+from supernet.frontend import LogMel, Mfcc
+from supernet.store import load_supernet, retarget
+from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
+from zoo.build import Build, build_models, store
+from zoo.entry import is_safe_name
+from zoo.errors import InvalidQuery
+from zoo.hub import BUNDLED
+
+__all__ = ["train"]
+
+log = logging.getLogger(__name__)
+
+START, START_TASK = "kws-temporal-map", "kws"
+"""The bundled supernet to start from."""
+BUDGETS = ("3M", "1M")
+BATCHES, LEAST_STEPS = (128, 64, 32, 16, 8), 16
+"""The batch is the largest of these that gives an epoch so many steps."""
+STEPS, EPOCHS = 1500, (10, 60)
+"""Steps to train for, and the fewest and most epochs."""
+RATES = {"scratch": 4e-3, "start": 2e-3}
+TUNE_EPOCHS = 15
+LIMITS = [
+    "Trained on the recordings of one data set; test it in its place of use.",
+    "No detection threshold is set and false alarms an hour are not measured.",
+]
+
+
+def train(
+    data: str | Path,
+    task: str,
+    *,
+    table: str | Path | None = None,
+    clip_ms: int = 1000,
+    from_scratch: bool = False,
+    strict: bool = False,
+    epochs: int | None = None,
+    seed: int = 0,
+    run: str | Path | None = None,
+    publish: str | Path | None = None,
+    max_macs: tuple[str, ...] = BUDGETS,
+    licence: str = "other",
+    attribution: str = "the owner of the recordings",
+) -> Path:
+    """Train a supernet on a folder of classes, and return the folder that it is in.
+
+    data: DATA/CLASS/*.wav, .flac, .ogg, .opus or .mp3, of any rate and length (see supernet.data.folder). task: its
+    name in hubs. table: a CSV with the columns file, label and, to fix the splits, split. clip_ms: length of the clips
+    that the network hears. from_scratch: start from random weights, not from the bundled supernet's. strict: refuse
+    data in which something was found. epochs: by the number of clips, where not given. run: folder of the run
+    (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
+    each of `max_macs`, at 8 and at 4 bits, for `zoo.get(task=..., hub=...)`.
+
+    Raises InvalidData, with what was found, for data that cannot be used.
+    """
+    if not is_safe_name(task):
+        raise InvalidQuery(f"task {task!r} is not possible as a name: use letters, digits, - and _")
+    clips, survey = load_folder(data, table, clip_ms, licence=licence, attribution=attribution)
+    log.info("%s", survey)
+    if strict and survey.findings:
+        raise InvalidData(f"{data}: {len(survey.findings)} findings and strict; mend them, or train without strict")
+    run = Path(run or Path("runs") / task)
+    supernet, frontend = _start(clips, from_scratch, seed)
+    recipe = _recipe(clips, from_scratch, epochs, seed)
+    train_supernet(supernet, clips, frontend, recipe, run)
+    name = f"{task}-{supernet.space.family}"
+    hub = Path(publish or run / "hub")
+    build = Build(name, task, supernet, recipe, clips, frontend, run, hub, _info(clips, survey, recipe, from_scratch))
+    folder = store(build, run / "supernet")
+    if publish:
+        store(build, hub / "supernets" / name)
+        build_models(build, dict.fromkeys(max_macs, TUNE_EPOCHS))
+    return folder
+
+
+def _start(clips: ClipData, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:
+    """The supernet before training and its front end: of the bundled one, whose weights know its features, or new."""
+    classes = len(clips.labels)
+    if from_scratch:
+        frontend = fit_frontend(clips, 1, LogMel)
+        calibration = calibration_features(clips, frontend, seed=seed)
+        return Supernet(space("temporal", classes, clips.clip_ms, LogMel.kind), calibration, seed), frontend
+    stored = load_supernet(BUNDLED / "supernets" / START, START_TASK)
+    calibration = calibration_features(clips, stored.frontend, seed=seed)
+    return retarget(stored, classes, clips.clip_ms, calibration, seed), stored.frontend
+
+
+def _recipe(clips: ClipData, from_scratch: bool, epochs: int | None, seed: int) -> SupernetRecipe:
+    """Batches small enough for some steps an epoch, and as many epochs as make the steps."""
+    count = len(clips.epoch(np.random.default_rng(0)))
+    batch = next((size for size in BATCHES if count >= size * LEAST_STEPS), BATCHES[-1])
+    fewest, most = EPOCHS
+    wanted = max(fewest, min(most, round(STEPS * batch / count)))
+    rate = RATES["scratch" if from_scratch else "start"]
+    return SupernetRecipe(epochs=epochs or wanted, batch=batch, learning_rate=rate, seed=seed)
+
+
+def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, from_scratch: bool) -> dict:
+    """What cards say of the data and of how the supernet was made."""
+    start = "from random weights" if from_scratch else f"from the weights of the bundled supernet {START}"
+    name = re.sub(r"[^\w .-]", "-", clips.name)
+    return {
+        "notes": [f"Trained on {len(clips.splits['train']):,} clips of {name}; splits by {survey.rule}."],
+        "limits": LIMITS,
+        "dataset": {"name": name, "id": re.sub(r"\W", "-", name), "version": clips.digest[:12]},
+        "origin": f"Slice of a supernet trained {start}: {recipe.epochs} epochs of sandwich training with in-place "
+        f"distillation, seed {recipe.seed}.",
+    }
