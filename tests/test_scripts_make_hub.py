@@ -65,7 +65,7 @@ def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     assert model(next((speech_folder / "up").glob("*.wav")))[0]["label"] in model.labels
     recipe.main()
     assert {path.name: path.read_bytes() for path in (tmp_path / "hub").rglob("*.safetensors")} == first
-    assert capsys.readouterr().out.count("% validation") == 8
+    assert capsys.readouterr().err.count("% validation") == 8
 
 
 def test_a_wrong_folder_is_one_line(tmp_path):

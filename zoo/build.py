@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -150,7 +151,7 @@ def _publish(build: Build, network: Network, bits: int, budget: str, found: dict
     publish(package, build.hub, lambda config: _same_place(config.values, info, bits))
     shutil.rmtree(package)
     shares = ", ".join(f"{figures[name]['accuracy']:.2%} {name}" for name in figures)
-    print(f"{package.name}: {macs(arch):,} MACs, {shares}")
+    print(f"{package.name}: {macs(arch):,} MACs, {shares}", file=sys.stderr)
     return fake.to_float()
 
 

@@ -151,15 +151,21 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from zoo.training import train
+
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    names = inspect.signature(zoo.train).parameters
-    folder = zoo.train(**{name: getattr(options, name) for name in names})
-    last = read_json(Path(options.run or Path("runs") / options.task) / "log.json")[-1]
-    figures = {"supernet": str(folder), **{f"{name}_validation": last[name] for name in ("largest", "smallest")}}
+    folder = train(**{name: getattr(options, name) for name in inspect.signature(train).parameters})
+    last = read_json(folder.parent / "log.json")[-1]
+    models = zoo.find(options.task, hub=options.publish) if options.publish else []
     if options.format == "json":
-        print(json.dumps(figures, indent=1))
-    else:
-        print(f"supernet {folder}: validation {last['largest']:.2%} largest, {last['smallest']:.2%} smallest network")
+        shares = {f"{name}_validation": last[name] for name in ("largest", "smallest")}
+        print(
+            json.dumps({"supernet": str(folder), **shares, "models": [entry.to_dict() for entry in models]}, indent=1)
+        )
+        return
+    print(f"supernet {folder}: validation {last['largest']:.2%} largest, {last['smallest']:.2%} smallest network")
+    if models:
+        _print_entries(models)
 
 
 def _query(options: argparse.Namespace) -> dict:
@@ -180,7 +186,11 @@ def _list(options: argparse.Namespace) -> None:
     entries = zoo.find(**_query(options))
     if options.format == "json":
         print(json.dumps([entry.to_dict() for entry in entries], indent=1))
-        return
+    else:
+        _print_entries(entries)
+
+
+def _print_entries(entries: list[zoo.Entry]) -> None:
     width = max(len(entry.name) for entry in entries)
     print(f"{'name':{width}}  {'task':6} bits {'MACs':>12} {'flash bytes':>12} validation   test  licence")
     for entry in entries:

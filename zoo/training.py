@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from supernet.cost import macs
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
 from supernet.elastic import Supernet
@@ -20,6 +21,7 @@ from zoo.build import Build, build_models, store
 from zoo.entry import is_safe_name
 from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED
+from zoo.units import count
 
 __all__ = ["train"]
 
@@ -34,6 +36,7 @@ STEPS, EPOCHS = 1500, (10, 60)
 """Steps to train for, and the fewest and most epochs."""
 RATES = {"scratch": 4e-3, "start": 2e-3}
 TUNE_EPOCHS = 15
+CLIP_MS = (200, 10_000)
 LIMITS = [
     "Trained on the recordings of one data set; test it in its place of use.",
     "No detection threshold is set and false alarms an hour are not measured.",
@@ -67,12 +70,12 @@ def train(
 
     Raises InvalidData, with what was found, for data that cannot be used.
     """
-    if not is_safe_name(task):
-        raise InvalidQuery(f"task {task!r} is not possible as a name: use letters, digits, - and _")
+    _check_options(task, clip_ms, epochs, max_macs)
     clips, survey = load_folder(data, table, clip_ms, licence=licence, attribution=attribution)
-    log.info("%s", survey)
     if strict and survey.findings:
-        raise InvalidData(f"{data}: {len(survey.findings)} findings and strict; mend them, or train without strict")
+        found = len(survey.findings)
+        raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
+    log.info("%s", survey)
     run = Path(run or Path("runs") / task)
     supernet, frontend = _start(clips, from_scratch, seed)
     recipe = _recipe(clips, from_scratch, epochs, seed)
@@ -85,6 +88,21 @@ def train(
         store(build, hub / "supernets" / name)
         build_models(build, dict.fromkeys(max_macs, TUNE_EPOCHS))
     return folder
+
+
+def _check_options(task: str, clip_ms: int, epochs: int | None, max_macs: tuple[str, ...]) -> None:
+    """Raise InvalidQuery for options that would fail later."""
+    least, most = CLIP_MS
+    if not is_safe_name(task):
+        raise InvalidQuery(f"task {task!r} is not possible as a name: use letters, digits, - and _")
+    if not least <= clip_ms <= most or clip_ms % 20:
+        raise InvalidQuery(f"clip_ms = {clip_ms} is not possible: give a multiple of 20 ms from {least} to {most}")
+    if epochs is not None and epochs < 1:
+        raise InvalidQuery(f"epochs = {epochs} is not possible: give 1 or more")
+    smallest = macs(space("temporal", 2, clip_ms, LogMel.kind).smallest())
+    for budget in max_macs:
+        if count("max_macs", budget) < smallest:
+            raise InvalidQuery(f"max_macs = {budget}: the smallest network has {smallest:,} MACs; give that or more")
 
 
 def _start(clips: ClipData, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:

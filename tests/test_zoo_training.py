@@ -1,0 +1,98 @@
+"""Training on one's own sounds by one command, from a folder to a hub that answers."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import RATE, tone
+
+import zoo
+from supernet import load_supernet
+from supernet.store import retarget
+from zoo import build, training
+from zoo.cli import main
+from zoo.hub import BUNDLED
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sounds")
+    for number, label in enumerate(("bell", "door")):
+        (root / label).mkdir()
+        for clip in range(24):
+            samples = tone(400 + 800 * number, seed=100 * number + clip)
+            soundfile.write(root / label / f"{clip}.wav", samples, RATE)
+    return root
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """Short fine-tunes, a short search and a cache of the test's own."""
+    monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
+    monkeypatch.setattr(training, "TUNE_EPOCHS", 1)
+    monkeypatch.setattr(build, "CALIBRATION_CLIPS", 24)
+    monkeypatch.setattr(build, "EVALUATIONS", 4)
+    monkeypatch.setattr(build, "QUANT", {8: {"epochs": 1, "learning_rate": 2.5e-4}})
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_folder_becomes_a_hub_that_answers(sounds, quick, tmp_path, capsys):
+    command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "hub", "--max-macs", "1M"]
+    assert main([*command, "--epochs", "3", "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    (entry,) = said["models"]
+    assert entry["name"] == zoo.get(task="doors", hub="hub").name
+    assert said["largest_validation"] == 1.0
+    model = zoo.get(task="doors", max_macs="1M", bits=8, hub="hub")
+    model.verify()
+    assert model.labels == ("bell", "door")
+    answers = model([str(path) for path in sorted((sounds / "bell").glob("*.wav"))])
+    assert np.mean([answer[0]["label"] == "bell" for answer in answers]) > 0.9
+    assert load_supernet(said["supernet"], "doors").labels == ("bell", "door")
+    assert load_supernet(tmp_path / "hub" / "supernets" / "doors-temporal", "doors").labels == ("bell", "door")
+    assert "splits by a hash of the name" in model.notes[0]
+
+
+def test_a_new_task_starts_from_the_trunk_of_the_bundled_supernet():
+    """All weights but the head's, which is new, and for clips of another length too."""
+    stored = load_supernet(BUNDLED / "supernets" / training.START, training.START_TASK)
+    supernet = retarget(stored, 3, 500, stored.supernet.calibration[:, :, :50])
+    assert supernet.space.classes == 3
+    old, new = stored.supernet.network.state_dict(), supernet.network.state_dict()
+    same = [name for name in old if old[name].shape == new[name].shape and torch.equal(old[name], new[name])]
+    assert set(old) - set(same) == {"layers.classifier.weight", "layers.classifier.bias"}
+    arch = supernet.space.smallest()
+    assert supernet.eval()(torch.zeros(1, 40, 50), arch).shape == (1, 3)
+
+
+def test_strict_refuses_before_anything_is_written(sounds, quick, tmp_path, capsys):
+    shutil.copytree(sounds, "torn")
+    (tmp_path / "torn" / "door" / "torn.wav").write_bytes(b"RIFF")
+    assert main(["train", "--data", "torn", "--task", "doors", "--strict"]) == 1
+    messages = capsys.readouterr().err
+    assert "torn.wav" in messages
+    assert "1 finding" in messages
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--task", "a/b"], 2, "task 'a/b' is not possible"),
+        (["--task", "a", "--data", "missing"], 1, "missing: no such folder"),
+        (["--task", "a", "--epochs", "0"], 2, "epochs"),
+        (["--task", "a", "--clip-ms", "5"], 2, "clip"),
+        (["--task", "a", "--max-macs", "1k", "--publish", "hub"], 2, "max_macs"),
+        (["--task", "a", "--table", "missing.csv"], 1, "missing.csv"),
+    ],
+)
+def test_bad_options_are_one_clear_line(sounds, quick, tmp_path, capsys, options, status, message):
+    data = [] if "--data" in options else ["--data", str(sounds)]
+    assert main(["train", *data, *options]) == status
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("earshot: ")
+    assert message in said
+    assert not (tmp_path / "runs").exists()
