@@ -26,7 +26,7 @@ def uniform_archs(classes: int) -> dict[str, Arch]:
 
     Those named `map` read the log-mel map by convolutions over frequency too.
     """
-    log_mel = FeatureSpec("logmel", 40, 20)
+    log_mel = FeatureSpec("logmel")
     shapes = {
         "0.3M": ((16, 1, 3), (16, 1, 2), (16, 1, 2), 16, 32, FeatureSpec("mfcc", 20, 20)),
         "0.9M": ((16, 2, 3), (16, 2, 3), (24, 2, 3), 16, 64, FeatureSpec("mfcc", 30, 20)),

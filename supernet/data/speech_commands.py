@@ -22,7 +22,7 @@ from supernet.data.clips import ClipData, Source, Split, cut_noise, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["SILENCE", "UNKNOWN", "WORDS", "load"]
+__all__ = ["SILENCE", "UNKNOWN", "WORDS", "list_files", "load"]
 
 UNKNOWN, SILENCE = "_unknown_", "_silence_"
 WORDS = {
@@ -48,7 +48,7 @@ def load(root: str | Path, words: str | tuple[str, ...] = "kws", cache: str | Pa
     """
     root, cache = Path(root), Path(cache or CACHE)
     keywords = _keywords(words)
-    files = _files_by_split(root, keywords)
+    files = list_files(root, keywords)
     noise = [(item[:cut], item[cut:]) for item in _noise(root) for cut in [int(len(item) * (1 - VALIDATION_NOISE))]]
     held = [tail for _, tail in noise if len(tail) >= SAMPLES]
     rng = np.random.default_rng(SPLIT_SEED)
@@ -90,8 +90,8 @@ def _keywords(words: str | tuple[str, ...]) -> tuple[str, ...]:
     return WORDS[words]
 
 
-def _files_by_split(root: Path, keywords: tuple[str, ...]) -> dict[str, dict[str, list[Path]]]:
-    """split -> word -> files, sorted."""
+def list_files(root: Path, keywords: tuple[str, ...]) -> dict[str, dict[str, list[Path]]]:
+    """The recordings: split -> word -> files, sorted. Raises InvalidData where a split has none of a keyword."""
     if not root.is_dir():
         raise InvalidData(f"{root}: no such folder; give the folder of the extracted Speech Commands data set")
     listed = {name: _read_list(root / file) for name, file in LISTS.items()}

@@ -1,0 +1,87 @@
+"""Is it better to start from the bundled supernet than from random weights, where there are few clips of new words?
+
+    python scripts/new_words.py ../shared/data/speech_commands
+
+Four words that the bundled supernet was not trained to tell apart (it heard them as `_unknown_`), with so many training
+clips each; validation and test are those of the lists. Both ways have the same clips, epochs and recipe but the
+learning rate, which is higher from random weights. Rows: `scripts/results/new_words.csv`. Runs resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from results import accuracy_columns, add_row, save_hits
+
+from supernet.data.augment import plain_features
+from supernet.data.folder import load_folder
+from supernet.data.speech_commands import list_files
+from supernet.evaluate import hits
+from supernet.files import read_json, write_bytes
+from supernet.store import load_supernet
+from zoo.training import train
+
+WORDS = ("backward", "bed", "cat", "happy")
+TASK = "new-words"
+
+
+def main() -> None:
+    """Train and measure both ways for each seed."""
+    options = _options()
+    torch.set_num_threads(options.threads)
+    for seed in options.seeds:
+        table = _table(options, seed)
+        for start in ("bundled", "random"):
+            run = options.runs / TASK / f"{start}-{options.clips}-s{seed}"
+            folder = train(options.data, TASK, table=table, from_scratch=start == "random", seed=seed, run=run)
+            _measure(options, table, folder, run, start, seed)
+
+
+def _table(options: argparse.Namespace, seed: int) -> Path:
+    """A table of the files: `clips` of each word for training, drawn by the seed, and all of validation and test."""
+    rng, rows = np.random.default_rng(seed), []
+    for split, by_word in list_files(options.data, WORDS).items():
+        for word in WORDS:
+            files = by_word[word]
+            chosen = rng.permutation(len(files))[: options.clips] if split == "train" else range(len(files))
+            rows += [(files[index].relative_to(options.data).as_posix(), word, split) for index in sorted(chosen)]
+    path = options.runs / TASK / f"{options.clips}-s{seed}.csv"
+    text = pd.DataFrame(rows, columns=["file", "label", "split"]).to_csv(index=False)
+    write_bytes(path, text.encode())
+    return path
+
+
+def _measure(options: argparse.Namespace, table: Path, folder: Path, run: Path, start: str, seed: int) -> None:
+    """Accuracy of the largest and the smallest network of a supernet, as rows."""
+    data, _ = load_folder(options.data, table)
+    stored = load_supernet(folder, TASK)
+    log = read_json(run / "log.json")
+    for name in ("largest", "smallest"):
+        network = stored.supernet.extract(getattr(stored.supernet.space, name)())
+        right = {}
+        for split in ("validation", "test"):
+            part = data.splits[split]
+            right[split] = hits(network, plain_features(data, part.rows, stored.frontend), part.targets)
+        save_hits(run, **{f"{name}-{split}": values for split, values in right.items()})
+        figures = {**accuracy_columns("validation", right["validation"]), **accuracy_columns("test", right["test"])}
+        values = {"epochs": len(log), "seconds": round(sum(row["seconds"] for row in log)), **figures}
+        add_row("new_words", {"network": name, "start": start, "clips": options.clips, "seed": seed}, values, run)
+        print(name, start, seed, figures, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
+    parser.add_argument("--clips", type=int, default=100, help="of each word for training (default: %(default)s)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the processor")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
