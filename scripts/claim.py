@@ -32,7 +32,7 @@ from supernet.space import Arch, Space
 from supernet.store import load_supernet
 from supernet.train import Recipe, train_float
 
-SIZES = {"smallest": 3, "map-0.5M": 3, "map-1M": 1, "map-3M": 1}
+SIZES = {"smallest": 3, "map-0.6M": 3, "map-1M": 1, "map-3M": 1}
 """Seeds of each size."""
 WAYS = ("scratch", "distilled", "slice", "tuned")
 TUNE_RATE, RANK_SEED, BOOTSTRAP_DRAWS = 1e-3, 4, 2000
