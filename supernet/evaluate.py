@@ -21,13 +21,18 @@ def predict(network: Callable[[Tensor], Tensor], features: Tensor, batch: int = 
 
 
 def accuracy(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndarray) -> float:
-    """Share of clips (0 to 1) whose top class is their target. features: int8; targets: (clips,)."""
+    """Share of clips (0 to 1) that are right, as in `hits`."""
     return float(hits(network, features, targets).mean())
 
 
 def hits(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndarray) -> np.ndarray:
-    """(clips,) True where the top class is the target. features: int8; targets: (clips,)."""
-    return predict(network, features).argmax(1).numpy() == targets
+    """(clips,) True where the top class is the target. features: int8; targets: (clips,).
+
+    Where a clip may have several labels, targets are 0 or 1 (clips, classes), and it is right where exactly its labels
+    have a probability above one half.
+    """
+    logits = predict(network, features).numpy()
+    return logits.argmax(1) == targets if targets.ndim == 1 else ((logits > 0) == (targets > 0)).all(1)
 
 
 def accuracy_interval(share: float, clips: int, z: float = 1.96) -> tuple[float, float]:

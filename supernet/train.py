@@ -42,8 +42,10 @@ __all__ = [
     "Recipe",
     "SupernetRecipe",
     "calibration_features",
+    "distillation_loss",
     "fit",
     "fit_frontend",
+    "label_loss",
     "learning_rate",
     "train_float",
     "train_network",
@@ -175,21 +177,36 @@ def train_step(supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor
     labels too without one.
     """
 
-    def learn(arch: Arch, goal: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+    def learn(arch: Arch, loss_of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
             logits = supernet(x, arch)
-        loss = F.cross_entropy(logits.float(), goal, label_smoothing=smoothing)
+        loss = loss_of(logits.float())
         loss.backward()
         return logits.detach().float(), loss.detach()
 
-    logits, loss = learn(archs[0], targets, recipe.label_smoothing)
-    teacher = logits.softmax(1)
+    from_labels = partial(label_loss, targets=targets, smoothing=recipe.label_smoothing)
+    logits, loss = learn(archs[0], from_labels)
+    from_teacher = partial(distillation_loss, teacher=logits, several=targets.ndim > 1)
     for arch in archs[1:]:
-        if recipe.sandwich:
-            learn(arch, teacher)
-        else:
-            learn(arch, targets, recipe.label_smoothing)
+        learn(arch, from_teacher if recipe.sandwich else from_labels)
     return loss
+
+
+def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross entropy of logits (batch, classes) with class indexes (batch,).
+
+    Where a clip may have several labels, targets are 0 or 1 (batch, classes), and each class is a question of its own.
+    """
+    if targets.ndim == 1:
+        return F.cross_entropy(logits, targets, label_smoothing=smoothing)
+    return F.binary_cross_entropy_with_logits(logits, targets * (1 - smoothing) + smoothing / 2)
+
+
+def distillation_loss(logits: Tensor, teacher: Tensor, several: bool = False) -> Tensor:
+    """Cross entropy of logits with the outputs of a teacher, both (batch, classes). several: labels a clip."""
+    if several:
+        return F.binary_cross_entropy_with_logits(logits, teacher.sigmoid())
+    return F.cross_entropy(logits, teacher.softmax(1))
 
 
 def train_network(
@@ -218,10 +235,11 @@ def train_network(
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
             logits = network(x).float()
             with torch.no_grad():
-                soft = None if teacher is None else teacher(x).float().softmax(1)
-        loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+                soft = None if teacher is None else teacher(x).float()
+        loss = label_loss(logits, targets, recipe.label_smoothing)
         if soft is not None:
-            loss = (1 - distillation) * loss + distillation * F.cross_entropy(logits, soft)
+            soft_loss = distillation_loss(logits, soft, several=targets.ndim > 1)
+            loss = (1 - distillation) * loss + distillation * soft_loss
         loss.backward()
         return loss.detach()
 

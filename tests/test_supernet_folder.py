@@ -229,3 +229,22 @@ def test_rarer_classes_are_drawn_more_often(load, tmp_path):
     assert drawn[0] == round(np.sqrt(counts[0] * counts[1]))
     rows = data.epoch(np.random.default_rng(0)).rows
     assert set(rows) == set(data.splits["train"].rows)
+
+
+def test_a_table_may_give_a_clip_several_labels_or_none(load, tmp_path):
+    root = fill(tmp_path / "sounds", clips=12)
+    labels = ("dog", "dog;car", "", "car")
+    rows = [
+        f"{folder}/take{clip}.wav,{labels[clip % 4]},{SPLITS[clip // 4]}"
+        for folder in ("door", "bell")
+        for clip in range(12)
+    ]
+    (tmp_path / "table.csv").write_text("\n".join(["file,label,split", *rows]))
+    data, survey = load(root, table=tmp_path / "table.csv")
+    assert data.labels == ("car", "dog")
+    assert data.multi_label
+    for name in SPLITS:
+        found_sets = sorted(map(tuple, data.splits[name].targets.tolist()))
+        assert found_sets == sorted([(0, 1), (1, 1), (0, 0), (1, 0)] * 2)
+        assert survey.counts["dog"][name] == 4
+    assert data.epoch(np.random.default_rng(0)).targets.shape == (8, 2)

@@ -18,8 +18,10 @@ from supernet.train import (
     Recipe,
     SupernetRecipe,
     calibration_features,
+    distillation_loss,
     draw_archs,
     fit_frontend,
+    label_loss,
     learning_rate,
     train_network,
     train_supernet,
@@ -250,3 +252,30 @@ def test_a_teacher_has_its_share_of_the_loss(speech_data, frontend, tmp_path):
         student, speech_data, frontend, recipe, tmp_path, {}, lambda: None, teacher, distillation=1.0, progress=False
     )
     assert student(torch.zeros(1, 40, 100)).argmax().item() == 0
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_losses_are_those_of_the_definitions(several):
+    """Cross entropy over classes, or of each class by itself, in float64."""
+    generator = torch.Generator().manual_seed(0)
+    logits, teacher = (torch.randn(6, 4, generator=generator, dtype=torch.float64) for _ in range(2))
+    values = logits.numpy()
+    if several:
+        targets = (torch.rand(6, 4, generator=generator) > 0.5).double()
+        probabilities = 1 / (1 + np.exp(-values))
+        soft = 1 / (1 + np.exp(-teacher.numpy()))
+        smooth = 0.9 * targets.numpy() + 0.05
+
+        def expected(goal):
+            return -np.mean(goal * np.log(probabilities) + (1 - goal) * np.log(1 - probabilities))
+    else:
+        targets = torch.tensor([0, 3, 1, 1, 2, 0])
+        probabilities = np.exp(values) / np.exp(values).sum(1, keepdims=True)
+        soft = np.exp(teacher.numpy()) / np.exp(teacher.numpy()).sum(1, keepdims=True)
+        smooth = 0.9 * np.eye(4)[targets.numpy()] + 0.1 / 4
+
+        def expected(goal):
+            return -np.mean((goal * np.log(probabilities)).sum(1))
+
+    assert float(label_loss(logits, targets, 0.1)) == pytest.approx(expected(smooth), rel=1e-12)
+    assert float(distillation_loss(logits, teacher, several)) == pytest.approx(expected(soft), rel=1e-12)

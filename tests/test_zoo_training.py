@@ -96,3 +96,25 @@ def test_bad_options_are_one_clear_line(sounds, quick, tmp_path, capsys, options
     assert said.startswith("earshot: ")
     assert message in said
     assert not (tmp_path / "runs").exists()
+
+
+def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_path):
+    """Both tones mixed have both labels; noise has none."""
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    rows = []
+    for number in range(48):
+        has = number % 2, number // 2 % 2
+        parts = [tone(400 + 800 * index, seed=number) for index in (0, 1) if has[index]]
+        noise = 0.01 * np.random.default_rng(number).standard_normal(RATE)
+        soundfile.write(mixed / f"{number}.wav", 0.5 * sum(parts, noise), RATE)
+        names = ";".join(name for name, there in zip(("low", "high"), has, strict=True) if there)
+        rows.append(f"{number}.wav,{names},{('train', 'train', 'validation', 'test')[number // 4 % 4]}")
+    (tmp_path / "table.csv").write_text("\n".join(["file,label,split", *rows]))
+    zoo.train(mixed, "tones", table="table.csv", epochs=8, publish="hub", max_macs=("1M",))
+    model = zoo.get(task="tones", hub="hub")
+    assert model.multi_label
+    assert model.labels == ("high", "low")
+    both, none = model(str(mixed / "3.wav")), model(str(mixed / "0.wav"))
+    assert min(item["score"] for item in both) > 0.5 > max(item["score"] for item in none)
+    assert "may have several" in (model.path / "README.md").read_text()

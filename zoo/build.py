@@ -161,6 +161,7 @@ def _package_info(build: Build, recipe: QuantRecipe, bits: int, budget: str, fou
     return {
         "task": build.task,
         "labels": list(build.data.labels),
+        "multi_label": build.data.multi_label,
         "licence": build.data.licence,
         "attribution": build.data.attribution,
         **{key: build.info[key] for key in ("notes", "limits", "dataset")},

@@ -8,6 +8,12 @@ from supernet.space import Arch
 __all__ = ["card"]
 
 
+SEVERAL = (
+    "A clip may have several of these labels, or none: each has a score of its own, and a clip counts as right where \
+exactly its labels score above one half."
+)
+
+
 def card(values: dict) -> str:
     """The text of a card. values: a package's `config.json`, digests not needed."""
     arch = Arch.from_dict(values["arch"])
@@ -31,6 +37,7 @@ def card(values: dict) -> str:
             "",
             ", ".join(f"`{label}`" for label in values["labels"]) + ".",
             "",
+            *([SEVERAL, ""] if values.get("multi_label") else []),
             *[f"{note}\n" for note in values["notes"]],
             "## Accuracy",
             "",

@@ -155,6 +155,7 @@ def _check_config(values: dict, arch: Arch) -> None:
         (all(isinstance(values[key], str) for key in ("licence", "attribution")), "licence or attribution is no text"),
         (_texts(values["notes"]), "the notes are not texts"),
         (_texts(values["labels"]) and len(set(values["labels"])) == len(values["labels"]), "the labels are not names"),
+        (isinstance(values.get("multi_label", False), bool), "multi_label is neither true nor false"),
         (len(values["labels"]) == arch.classes, f"the labels do not fit the {arch.classes} classes of the network"),
         (set(values["digests"]) == set(FILES), "the digests are not those of the package's files"),
         (values["costs"].items() >= asdict(estimate(arch)).items(), "the costs are not those of the architecture"),

@@ -30,7 +30,8 @@ class Model:
     >>> model("zoo/clips/stop.wav")[0]["label"]
     'stop'
 
-    Attributes: name, task, labels, licence, attribution, notes, path, arch, entry (all figures of the index).
+    Attributes: name, task, labels, multi_label (a clip may have several), licence, attribution, notes, path, arch,
+    entry (all figures of the index).
     """
 
     def __init__(self, config: Config, entry: Entry) -> None:
@@ -39,6 +40,7 @@ class Model:
         self.entry, self.path, self.arch = entry, config.folder, config.arch
         self.name, self.task, self.labels = config.name, values["task"], config.labels
         self.licence, self.attribution = values["licence"], values["attribution"]
+        self.multi_label: bool = values.get("multi_label", False)
         self.notes: tuple[str, ...] = tuple(values["notes"])
 
     @classmethod
@@ -99,8 +101,10 @@ class Model:
         return self._network(torch.from_numpy(np.ascontiguousarray(features))).numpy()
 
     def scores(self, features: np.ndarray) -> np.ndarray:
-        """Probabilities (clips, classes) for quantised features."""
+        """Probabilities (clips, classes) for quantised features: of one class each, or of each class by itself."""
         values = self.logits(features) * self._network.activations[self._network.specs[-1].name].scale
+        if self.multi_label:
+            return 1 / (1 + np.exp(-values))
         exponentials = np.exp(values - values.max(1, keepdims=True))
         return exponentials / exponentials.sum(1, keepdims=True)
 

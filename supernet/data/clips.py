@@ -26,7 +26,10 @@ Source = Path | np.ndarray
 
 @dataclass(frozen=True)
 class Split:
-    """Rows into the audio, and their class indexes: both (clips,)."""
+    """Rows into the audio (clips,), and their class indexes (clips,).
+
+    Where a clip may have several labels, targets are 0 or 1, (clips, classes) float32.
+    """
 
     rows: np.ndarray
     targets: np.ndarray
@@ -73,6 +76,11 @@ class ClipData:
         """Length of a clip."""
         return self.audio.shape[1] * 1000 // self.sampling_rate
 
+    @property
+    def multi_label(self) -> bool:
+        """True where a clip may have several labels, or none."""
+        return self.splits["train"].targets.ndim > 1
+
     def epoch(self, rng: np.random.Generator, unknown: int = 1) -> Split:
         """The training clips of one epoch, shuffled: all of `train`, with unknown and silent ones drawn anew.
 
@@ -96,12 +104,13 @@ class ClipData:
         train = self.splits["train"]
         if not self.balance:
             return train
-        counts = np.bincount(train.targets)
-        wanted = np.round(counts * (counts.max() / np.maximum(counts, 1)) ** self.balance).astype(int)
+        classes = np.unique(train.targets, axis=0, return_inverse=True)[1]
+        counts = np.bincount(classes)
+        wanted = np.round(counts * (counts.max() / counts) ** self.balance).astype(int)
         drawn = [train.rows[:0]]
         for target, (count, more) in enumerate(zip(counts, wanted, strict=True)):
-            own = np.flatnonzero(train.targets == target)
-            drawn += [own] * (more // max(count, 1)) + [rng.permutation(own)[: more % max(count, 1)]]
+            own = np.flatnonzero(classes == target)
+            drawn += [own] * (more // count) + [rng.permutation(own)[: more % count]]
         index = np.concatenate(drawn)
         return Split(train.rows[index], train.targets[index])
 

@@ -48,7 +48,7 @@ BALANCE = 0.5
 """How far rarer classes are drawn more often (see ClipData)."""
 FEW_CLIPS = 20
 NOISE_SEED = 2021
-SHOWN = 5
+SEPARATOR, SHOWN = ";", 5
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,11 @@ class _Recording:
     error: str = ""
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, where the table gives several with ; between them."""
+        return tuple(part for part in self.label.split(SEPARATOR) if part)
+
+    @property
     def rows(self) -> list[int]:
         """Rows of the windows that are not much quieter than the loudest."""
         loud = QUIET_WINDOW * max(self.rms, default=0.0)
@@ -116,8 +121,9 @@ def load_folder(
 ) -> tuple[ClipData, Survey]:
     """The recordings under `root` as a task, decoded once and cached, and what was found in them.
 
-    table: a CSV with the columns `file` (below root) and `label`, and `split` where it fixes the splits. Rarer classes
-    are drawn more often in training. Raises InvalidData, with what was found, where nothing can be trained or measured.
+    table: a CSV with the columns `file` (below root) and `label`, and `split` where it fixes the splits; labels with ;
+    between them, and empty ones, make a task where a clip may have several. Rarer classes are drawn more often in
+    training. Raises InvalidData, with what was found, where nothing can be trained or measured.
     """
     root, samples, cache = Path(root), sampling_rate * clip_ms // 1000, Path(cache or CACHE)
     findings: list[Finding] = []
@@ -127,12 +133,11 @@ def load_folder(
     recordings = _usable(recordings, sampling_rate, findings)
     rule = _split(root, recordings)
     recordings = _without_copies(recordings, findings)
-    labels = tuple(sorted({item.label for item in recordings})) + ((SILENCE,) if noise else ())
-    splits = _splits(recordings, labels, silent)
-    counts = {
-        label: {name: int((part.targets == index).sum()) for name, part in splits.items()}
-        for index, label in enumerate(labels)
-    }
+    several = any(len(item.labels) != 1 for item in recordings)
+    labels = tuple(sorted({label for item in recordings for label in item.labels}))
+    labels += (SILENCE,) if noise and not several else ()
+    splits = _splits(recordings, labels, silent, several)
+    counts = {label: {name: _count(part, index) for name, part in splits.items()} for index, label in enumerate(labels)}
     survey = Survey(root, rule, counts, (*findings, *_thin(counts)))
     _check(survey)
     return ClipData(
@@ -145,7 +150,7 @@ def load_folder(
         extra=round(len(splits["train"]) / len(labels)),
         noise=[head for head, _ in noise],
         unknown_class=None,
-        silence_class=labels.index(SILENCE) if noise else None,
+        silence_class=labels.index(SILENCE) if SILENCE in labels else None,
         licence=licence,
         attribution=attribution,
         digest=digest([[item.name, item.label, item.split, item.digest] for item in recordings]),
@@ -162,6 +167,8 @@ def _from_folders(root: Path, findings: list[Finding]) -> list[_Recording]:
         if folder.name.startswith((".", "_")) and folder.name != UNKNOWN:
             continue
         files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        if SEPARATOR in folder.name:
+            raise InvalidData(f"{folder}: a class cannot have {SEPARATOR} in its name; rename the folder")
         heard = [path for path in files if path.suffix.lower() in EXTENSIONS]
         others += [path.relative_to(root).as_posix() for path in files if path not in heard]
         empty += [] if heard else [folder.name]
@@ -348,8 +355,8 @@ def _split_groups(groups: dict[str, list[_Recording]]) -> None:
     place = {name: _by_hash(rank[name] % 100) for name in groups}
     of_class = defaultdict(set)
     for name, items in groups.items():
-        for item in items:
-            of_class[item.label].add(name)
+        for label in {label for item in items for label in item.labels}:
+            of_class[label].add(name)
     for names in (of_class[label] for label in sorted(of_class)):
         for split in SPLITS if len(names) >= len(SPLITS) else ():
             if split not in {place[name] for name in names}:
@@ -380,15 +387,25 @@ def _without_copies(recordings: list[_Recording], findings: list[Finding]) -> li
     return [item for item in recordings if id(item) not in out]
 
 
-def _splits(recordings: list[_Recording], labels: tuple[str, ...], silent: dict[str, np.ndarray]) -> dict[str, Split]:
-    """Rows and targets of each split; validation and test with silent clips."""
-    splits = {}
+def _splits(
+    recordings: list[_Recording], labels: tuple[str, ...], silent: dict[str, np.ndarray], several: bool
+) -> dict[str, Split]:
+    """Rows and targets of each split; validation and test with silent clips, which have no label where several may."""
+    place, splits = {label: index for index, label in enumerate(labels)}, {}
     for name in SPLITS:
-        pairs = [(row, labels.index(item.label)) for item in recordings if item.split == name for row in item.rows]
-        pairs += [(row, labels.index(SILENCE)) for row in silent.get(name, ())]
-        rows, targets = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-        splits[name] = Split(rows, targets)
+        pairs = [(row, item.labels) for item in recordings if item.split == name for row in item.rows]
+        pairs += [(row, () if several else (SILENCE,)) for row in silent.get(name, ())]
+        one_of = np.zeros((len(pairs), len(labels)), dtype=np.float32)
+        for row, (_, own) in zip(one_of, pairs, strict=True):
+            row[[place[label] for label in own]] = 1
+        rows = np.array([row for row, _ in pairs], dtype=np.int64)
+        splits[name] = Split(rows, one_of if several else one_of.argmax(1))
     return splits
+
+
+def _count(split: Split, index: int) -> int:
+    """Clips of a class."""
+    return int((split.targets[:, index] if split.targets.ndim > 1 else split.targets == index).sum())
 
 
 def _thin(counts: dict[str, dict[str, int]]) -> list[Finding]:
