@@ -31,7 +31,7 @@ def hits(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndar
     Where a clip may have several labels, targets are 0 or 1 (clips, classes), and it is right where exactly its labels
     have a probability above one half.
     """
-    logits = predict(network, features).numpy()
+    logits = predict(network, features).cpu().numpy()
     return logits.argmax(1) == targets if targets.ndim == 1 else ((logits > 0) == (targets > 0)).all(1)
 
 

@@ -6,7 +6,8 @@ here to be compared with it: random sub-networks that all learn the labels (as i
 shrinking, where the range that the random ones are drawn from widens phase by phase (Cai et al., arXiv 1908.09791).
 
 Runs are checkpointed each epoch. One that was killed resumes from the last epoch and ends with the same weights,
-because all randomness is keyed by seed and epoch.
+because all randomness is keyed by seed, epoch, step and part of the batch. So it does whatever number of processes
+work through these parts (see supernet.parallel).
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from supernet.data.augment import BATCH, Augmentation, Augmenter, plain_features
-from supernet.data.clips import ClipData
+from supernet.data.clips import ClipData, Split
 from supernet.elastic import Network, Supernet, recalibrate
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
 from supernet.evaluate import accuracy
 from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc
+from supernet.parallel import average_gradients, mean_everywhere, own_parts, rank, same_everywhere, share_out, wait
 from supernet.space import Arch, Space, canonical_json, digest
 
 __all__ = [
@@ -60,6 +62,7 @@ class Recipe:
     a cosine to zero, label smoothing, and gradients clipped to a norm.
 
     unknown: how many times as many clips of the unknown class as of silence an epoch draws; 1 is the test's proportion.
+    parts: into how many equal parts a batch is split, each with batch statistics of its own; processes share them.
     bfloat16: whether convolutions and what lies between them are computed in bfloat16 while training; weights, their
     gradients and all evaluation stay float32.
     """
@@ -72,9 +75,14 @@ class Recipe:
     label_smoothing: float = 0.1
     clip_gradient: float = 5.0
     unknown: int = 1
+    parts: int = 1
     seed: int = 0
     bfloat16: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.parts < 1 or self.batch % self.parts:
+            raise ValueError(f"a batch of {self.batch} has no {self.parts} equal parts: give a divisor")
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,7 @@ class SupernetRecipe(Recipe):
     phases: tuple[Phase, ...] = ALL_ELASTIC
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.random < 1 and not self.sandwich:
             raise ValueError(f"random = {self.random} without a sandwich trains nothing: give 1 or more")
 
@@ -150,14 +159,14 @@ def train_supernet(
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
         return train_step(supernet, draw_archs(space, recipe, done, rng), x, targets, recipe)
 
-    def measure() -> dict[str, float]:
-        ends = {"largest": space.largest(), "smallest": space.smallest()}
-        return {
-            name: accuracy(lambda x, arch=arch: supernet(x, arch), features, validation.targets)
-            for name, arch in ends.items()
-        }
+    def measure(arch: Arch) -> float:
+        device = next(supernet.parameters()).device
+        return accuracy(lambda x: supernet(x.to(device), arch), features, validation.targets)
 
-    return fit(supernet, data, frontend, recipe, run, {"space": space.to_dict()}, step, measure, progress)
+    def measure_ends() -> dict[str, float]:
+        return share_out({name: partial(measure, getattr(space, name)()) for name in ("largest", "smallest")})
+
+    return fit(supernet, data, frontend, recipe, run, {"space": space.to_dict()}, step, measure_ends, progress)
 
 
 def draw_archs(space: Space, recipe: SupernetRecipe, done: float, rng: np.random.Generator) -> list[Arch]:
@@ -284,13 +293,15 @@ def fit(
     step: from features, targets, the share of the run that is done and a generator, add up gradients and give the
     loss. measure: figures after each epoch. begin: called once, when the weights are loaded. identity: what else fixes
     the run, beside recipe, data, front end and the weights that it starts from. The folder keeps `recipe.json` (all of
-    these), `checkpoint.safetensors` and `log.json` (a row each epoch). Raises InvalidCheckpoint where it holds another
-    run, InvalidData for too few clips, Diverged where the loss is no longer a number.
+    these), `checkpoint.safetensors` and `log.json` (a row each epoch). Computes where the parameters are, and together
+    with the other processes that torchrun started. Raises InvalidCheckpoint where the folder holds another run,
+    InvalidData for too few clips, Diverged where the loss is no longer a number.
     """
     run, optimiser = Path(run), _optimiser(module, recipe)
     steps = len(data.epoch(np.random.default_rng(0), recipe.unknown)) // recipe.batch
     if not steps:
         raise InvalidData(f"fewer training clips than a batch of {recipe.batch}; make the batch smaller")
+    own_parts(recipe.parts)
     whole = {
         "recipe": dataclasses.asdict(recipe),
         "start": weights_digest(module),
@@ -301,24 +312,28 @@ def fit(
     rows = _resume(run, module, optimiser, whole)
     augmenter = Augmenter(data, frontend, recipe.augmentation)
     begin()
-    total, done = recipe.epochs * steps, len(rows) * steps
+    total, done, progress = recipe.epochs * steps, len(rows) * steps, progress and rank() == 0
     with tqdm(total=total, initial=done, desc=run.name, unit=" steps", disable=not progress, mininterval=1) as bar:
         for epoch in range(len(rows), recipe.epochs):
             started = time.monotonic()
             module.train()
             losses = []
-            torch.manual_seed(recipe.seed + 1_000_003 * epoch)
-            for x, targets, share, rng in _batches(data, augmenter, recipe, epoch, steps):
+            clips = data.epoch(np.random.default_rng([recipe.seed, 0, epoch]), recipe.unknown)
+            for number in range(steps):
+                share = (epoch + number / steps) / recipe.epochs
                 rate = learning_rate(recipe, share)
                 optimiser.zero_grad()
-                losses.append(float(step(x, targets, share, rng)))
+                for x, targets in _own_features(module, clips, augmenter, recipe, epoch, number):
+                    draws = np.random.default_rng([recipe.seed, 1, epoch, number])
+                    losses.append(float(step(x, targets, share, draws)))
                 if not math.isfinite(losses[-1]):
                     raise Diverged(f"{run}: the loss is {losses[-1]} in epoch {epoch}; lower the learning rate")
+                average_gradients(module, recipe.parts)
                 _descend(module, optimiser, recipe, rate)
                 bar.set_postfix(epoch=epoch, loss=f"{losses[-1]:.3f}", lr=f"{rate:.2g}", refresh=False)
                 bar.update()
             module.eval()
-            rows.append({"epoch": epoch, "loss": float(np.mean(losses)), "seconds": time.monotonic() - started})
+            rows.append({"epoch": epoch, "loss": mean_everywhere(losses), "seconds": time.monotonic() - started})
             rows[-1].update(measure())
             _checkpoint(run, module, optimiser, rows)
             if progress:
@@ -326,16 +341,17 @@ def fit(
     return module.eval()
 
 
-def _batches(
-    data: ClipData, augmenter: Augmenter, recipe: Recipe, epoch: int, steps: int
-) -> Iterator[tuple[Tensor, Tensor, float, np.random.Generator]]:
-    """Features, targets, share of the run that is done, and the epoch's generator, for each step of an epoch."""
-    rng = np.random.default_rng([recipe.seed, 0, epoch])
-    clips = data.epoch(rng, recipe.unknown)
-    for step in range(steps):
-        part = slice(step * recipe.batch, (step + 1) * recipe.batch)
-        x = augmenter(clips.rows[part], rng)
-        yield x, torch.from_numpy(clips.targets[part]), (epoch + step / steps) / recipe.epochs, rng
+def _own_features(
+    module: nn.Module, clips: Split, augmenter: Augmenter, recipe: Recipe, epoch: int, number: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features and targets of this process's parts of a step's batch; what is drawn hangs on the part alone."""
+    device, size = next(module.parameters()).device, recipe.batch // recipe.parts
+    for part in own_parts(recipe.parts):
+        rng = np.random.default_rng([recipe.seed, 2, epoch, number, part])
+        torch.manual_seed(int(rng.integers(2**62)))
+        first = number * recipe.batch + part * size
+        x = augmenter(clips.rows[first : first + size], rng)
+        yield x.to(device), torch.from_numpy(clips.targets[first : first + size]).to(device)
 
 
 def _descend(module: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe, rate: float) -> None:
@@ -347,7 +363,7 @@ def _descend(module: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe
 
 def weights_digest(module: nn.Module) -> str:
     """SHA-256 of all parameters."""
-    return digest(b"".join(parameter.detach().numpy().tobytes() for parameter in module.parameters()))
+    return digest(b"".join(parameter.detach().cpu().numpy().tobytes() for parameter in module.parameters()))
 
 
 def _optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
@@ -359,17 +375,33 @@ def _optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 
 
 def _checkpoint(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, rows: list[dict]) -> None:
-    tensors = {}
-    for name, parameter in module.named_parameters():
-        tensors[f"weight:{name}"] = parameter.detach().numpy()
-        for key, value in optimiser.state[parameter].items():
-            tensors[f"{key}:{name}"] = value.numpy()
-    save_tensors(run / "checkpoint.safetensors", tensors, {"log": rows})
-    write_json(run / "log.json", rows)
+    if rank() == 0:
+        tensors = {}
+        for name, parameter in module.named_parameters():
+            tensors[f"weight:{name}"] = parameter.detach().cpu().numpy()
+            for key, value in optimiser.state[parameter].items():
+                tensors[f"{key}:{name}"] = value.cpu().numpy()
+        save_tensors(run / "checkpoint.safetensors", tensors, {"log": rows})
+        write_json(run / "log.json", rows)
+    wait()
 
 
 def _resume(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, identity: dict) -> list[dict]:
-    """Load the run's state, if it has one, and return its log."""
+    """Load the run's state, if it has one, and return its log; the first process reads, and tells the others."""
+    rows = _read_state(run, module, optimiser, identity) if rank() == 0 else []
+    rows = same_everywhere(rows, [parameter.data for parameter in module.parameters()])
+    for parameter in module.parameters() if rows else ():
+        state = optimiser.state[parameter] or {
+            "step": torch.zeros(()),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+        same_everywhere(None, [value for key, value in state.items() if key != "step"])
+        optimiser.state[parameter] = {**state, "step": same_everywhere(state["step"], [])}
+    return rows
+
+
+def _read_state(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, identity: dict) -> list[dict]:
     identity = json.loads(canonical_json(identity))
     if not (run / "recipe.json").is_file():
         write_json(run / "recipe.json", identity)
@@ -391,5 +423,8 @@ def _resume(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, iden
         for name, parameter in module.named_parameters():
             parameter.copy_(torch.from_numpy(tensors[f"weight:{name}"]))
             keys = [key.split(":")[0] for key in tensors if key.endswith(f":{name}") and not key.startswith("weight:")]
-            optimiser.state[parameter] = {key: torch.from_numpy(tensors[f"{key}:{name}"]) for key in keys}
+            state = {key: torch.from_numpy(tensors[f"{key}:{name}"]) for key in keys}
+            optimiser.state[parameter] = {
+                key: value if key == "step" else value.to(parameter.device) for key, value in state.items()
+            }
     return metadata["log"]

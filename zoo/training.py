@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from supernet import parallel
 from supernet.cost import macs
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
@@ -35,7 +36,7 @@ BATCHES, LEAST_STEPS = (128, 64, 32, 16, 8), 16
 STEPS, EPOCHS = 1500, (10, 60)
 """Steps to train for, and the fewest and most epochs."""
 RATES = {"scratch": 4e-3, "start": 2e-3}
-TUNE_EPOCHS = 15
+TUNE_EPOCHS, STORED = 15, "supernet"
 CLIP_MS = (200, 10_000)
 LIMITS = [
     "Trained on the recordings of one data set; test it in its place of use.",
@@ -68,6 +69,8 @@ def train(
     (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
     each of `max_macs`, at 8 and at 4 bits, for `zoo.get(task=..., hub=...)`.
 
+    Under torchrun the processes share each batch while the supernet is trained; the first one does all else.
+
     Raises InvalidData, with what was found, for data that cannot be used.
     """
     _check_options(task, clip_ms, epochs, max_macs)
@@ -75,15 +78,21 @@ def train(
     if strict and survey.findings:
         found = len(survey.findings)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
-    log.info("%s", survey)
-    run = Path(run or Path("runs") / task)
+    run, device = Path(run or Path("runs") / task), parallel.start()
+    first = parallel.rank() == 0
+    if first:
+        log.info("%s", survey)
     supernet, frontend = _start(clips, from_scratch, seed)
     recipe = _recipe(clips, from_scratch, epochs, seed)
-    train_supernet(supernet, clips, frontend, recipe, run)
+    train_supernet(supernet.to(device), clips, frontend, recipe, run)
+    supernet.cpu()
+    parallel.leave()
+    if not first:
+        return run / STORED
     name = f"{task}-{supernet.space.family}"
     hub = Path(publish or run / "hub")
     build = Build(name, task, supernet, recipe, clips, frontend, run, hub, _info(clips, survey, recipe, from_scratch))
-    folder = store(build, run / "supernet")
+    folder = store(build, run / STORED)
     if publish:
         store(build, hub / "supernets" / name)
         build_models(build, dict.fromkeys(max_macs, TUNE_EPOCHS))
@@ -123,8 +132,10 @@ def _recipe(clips: ClipData, from_scratch: bool, epochs: int | None, seed: int) 
     batch = next((size for size in BATCHES if count >= size * LEAST_STEPS), BATCHES[-1])
     fewest, most = EPOCHS
     wanted = max(fewest, min(most, round(STEPS * batch / count)))
-    rate = RATES["scratch" if from_scratch else "start"]
-    return SupernetRecipe(epochs=epochs or wanted, batch=batch, learning_rate=rate, seed=seed)
+    rate, parts = RATES["scratch" if from_scratch else "start"], parallel.world_size()
+    if batch % parts:
+        raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")
+    return SupernetRecipe(epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed)
 
 
 def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, from_scratch: bool) -> dict:
