@@ -218,3 +218,7 @@ def _run(options: argparse.Namespace) -> None:
         return
     for file, answer in zip(options.files, answers, strict=True):
         print(file, "  ".join(f"{item['label']} {item['score']:.3f}" for item in answer), sep="\t")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
