@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 import soundfile
+import torch
 from conftest import RATE, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supernet.data import folder as folder_module
+from supernet.data.augment import Augmenter
+from supernet.data.clips import NEGATIVE_ROW
 from supernet.data.folder import SPLITS, load_folder
 from supernet.errors import InvalidData
+from supernet.train import fit_frontend
 
 
 def write(path, samples, rate=RATE):
@@ -192,7 +196,7 @@ def test_background_noise_gives_a_class_of_silence_from_parts_that_training_does
     write(root / "_background_noise_" / "short.wav", tone(100))
     data, survey = load(root)
     assert data.labels[-1] == "_silence_"
-    assert found(survey, "background noise") == ("short.wav",)
+    assert found(survey, "_background_noise_") == ("short.wav",)
     assert all(peak(recording[:RATE]) == pytest.approx(1000, abs=2) for recording in data.noise)
     for name in SPLITS[1:]:
         silent = data.splits[name].rows[data.splits[name].targets == data.silence_class]
@@ -248,3 +252,26 @@ def test_a_table_may_give_a_clip_several_labels_or_none(load, tmp_path):
         assert found_sets == sorted([(0, 1), (1, 1), (0, 0), (1, 0)] * 2)
         assert survey.counts["dog"][name] == 4
     assert data.epoch(np.random.default_rng(0)).targets.shape == (8, 2)
+
+
+def test_windows_of_negatives_are_the_unknown_class(load, tmp_path):
+    """Training hears the first four fifths of each, validation and test the two halves of the rest."""
+    root = fill(tmp_path / "sounds")
+    parts = [tone(frequency, seconds, seed=1) for frequency, seconds in ((1000, 16.0), (3000, 2.0), (5000, 2.0))]
+    write(tmp_path / "radio" / "one.wav", np.concatenate(parts))
+    data, survey = load(root, negatives=tmp_path / "radio")
+    assert data.labels == ("bell", "door", "_unknown_")
+    assert data.unknown_class == 2
+    for name, frequency in (("validation", 3000), ("test", 5000)):
+        rows = data.splits[name].rows[data.splits[name].targets == 2]
+        assert len(rows) == survey.counts["_unknown_"][name] > 0
+        assert all(peak(data.audio[row]) == pytest.approx(frequency, abs=2) for row in rows)
+    epoch = data.epoch(np.random.default_rng(0))
+    assert set(epoch.rows[epoch.targets == 2]) == {NEGATIVE_ROW}
+    frontend = fit_frontend(data, 1)
+    windows = Augmenter(data, frontend)(np.array([NEGATIVE_ROW] * 4), np.random.default_rng(0))
+    samples = torch.from_numpy(data.negatives[0][5 * RATE : 6 * RATE].astype(np.float32) / 32768)
+    heard, expected = windows.mean((0, 2)), frontend(samples[None]).mean((0, 2))
+    assert np.corrcoef(heard, expected)[0, 1] > 0.9
+    with pytest.raises(InvalidData, match="no recording of 5 s or more"):
+        load(root, negatives=root)

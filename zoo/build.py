@@ -10,7 +10,7 @@ import dataclasses
 import shutil
 import sys
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from torch import Tensor
@@ -28,7 +28,9 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
+from zoo.detect import choose_detection
 from zoo.publish import accuracy_figures, publish, write_package
+from zoo.run import probabilities
 from zoo.units import count
 
 __all__ = ["Build", "build_models", "store"]
@@ -46,6 +48,7 @@ class Build:
 
     name: of the supernet. recipe: that it was trained by. run: folder for what is made on the way. info: notes, limits
     and dataset as `config.json` has them, and `origin`, a sentence on how the supernet was made.
+    false_alarms: most detections an hour where there is nothing, for data with negatives.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Build:
     run: Path
     hub: Path
     info: dict
+    false_alarms: float = 1.0
 
     @cached_property
     def teacher(self) -> Network:
@@ -145,6 +149,10 @@ def _publish(build: Build, network: Network, bits: int, budget: str, found: dict
         split = data.splits[name]
         figures[name] = accuracy_figures(integers, plain_features(data, split.rows, selected), split.targets)
     info = {**_package_info(build, recipe, bits, budget, found, tuning), "accuracy": figures}
+    if data.held_negatives:
+        scale = integers.activations[integers.specs[-1].name].scale
+        scores = partial(probabilities, scale=scale, multi_label=data.multi_label)
+        info["detection"] = choose_detection(integers, selected, scores, data, build.false_alarms)
     test = data.splits["test"].rows
     samples = data.audio[test[:: max(1, len(test) // 4)][:4]]
     package = write_package(build.run / "packages", integers, frontend, samples, info)

@@ -49,6 +49,7 @@ def card(values: dict) -> str:
             *[_accuracy_row(split, accuracy[split]) for split in ("validation", "test")],
             "",
             "It streams: no layer looks ahead.\n" if values["streamable"] else "It answers on whole clips only.\n",
+            *_detection(values.get("detection")),
             "## Costs of one answer",
             "",
             "| figure | value |",
@@ -106,6 +107,23 @@ def _metadata(values: dict) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _detection(figures: dict | None) -> list[str]:
+    """How the model is used in a stream, where that was chosen."""
+    if not figures:
+        return []
+    return [
+        "## Detection in a stream",
+        "",
+        f"A window of one clip each {figures['hop_ms']} ms; scores averaged over {figures['smoothing']} windows; a "
+        f"label is detected from {figures['threshold']} on, then nothing for {figures['refractory_ms']} ms.",
+        "",
+        f"{figures['false_alarms_per_hour']:g} false alarms an hour on {figures['hours']:.2g} held-out hours of "
+        f"negatives; {figures['recall']:.2%} of {figures['recall_clips']:,} validation clips found. The settings were "
+        f"chosen on these clips and on {figures['chosen_on_hours']:.2g} other held-out hours.",
+        "",
+    ]
 
 
 def _accuracy_row(split: str, figures: dict) -> str:

@@ -146,6 +146,10 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--run", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
     sub.add_argument("--publish", metavar="HUB", help="folder of a hub, made where there is none, for quantised models")
     sub.add_argument("--max-macs", nargs="+", default=["3M", "1M"], help="most MACs of each of them (default: 3M 1M)")
+    sub.add_argument("--negatives", metavar="FOLDER", help="recordings of any length that must not trigger")
+    sub.add_argument(
+        "--max-false-alarms", type=float, default=1.0, help="most an hour, on held-out negatives (default: %(default)s)"
+    )
     sub.add_argument("--licence", default="other", help="of the recordings, for the cards (default: %(default)s)")
     sub.add_argument("--attribution", default="the owner of the recordings", help="default: %(default)s")
 

@@ -156,6 +156,7 @@ def _check_config(values: dict, arch: Arch) -> None:
         (_texts(values["notes"]), "the notes are not texts"),
         (_texts(values["labels"]) and len(set(values["labels"])) == len(values["labels"]), "the labels are not names"),
         (isinstance(values.get("multi_label", False), bool), "multi_label is neither true nor false"),
+        (_is_detection(values.get("detection")), "the settings of detection are not numbers"),
         (len(values["labels"]) == arch.classes, f"the labels do not fit the {arch.classes} classes of the network"),
         (set(values["digests"]) == set(FILES), "the digests are not those of the package's files"),
         (values["costs"].items() >= asdict(estimate(arch)).items(), "the costs are not those of the architecture"),
@@ -172,6 +173,16 @@ def _check_config(values: dict, arch: Arch) -> None:
     ):
         if not valid:
             raise InvalidPackage(what)
+
+
+def _is_detection(values: Any) -> bool:
+    """True for the settings and figures of a detection, and for none."""
+    if values is None:
+        return True
+    settings = ("threshold", "smoothing", "refractory_ms", "hop_ms", "false_alarms_per_hour", "hours")
+    return isinstance(values, dict) and all(
+        isinstance(values.get(key), (int, float)) and values[key] >= 0 for key in settings
+    )
 
 
 def _texts(values: Any) -> bool:

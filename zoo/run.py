@@ -15,11 +15,20 @@ from zoo.entry import Entry
 from zoo.errors import InvalidAudio, InvalidPackage, InvalidQuery
 from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
 
-__all__ = ["Model"]
+__all__ = ["Model", "probabilities"]
 
 BATCH = 64
 
 log = logging.getLogger(__name__)
+
+
+def probabilities(logits: np.ndarray, scale: float, multi_label: bool = False) -> np.ndarray:
+    """Scores (clips, classes) from integer logits: of one class each, or of each class by itself."""
+    values = logits * scale
+    if multi_label:
+        return 1 / (1 + np.exp(-values))
+    exponentials = np.exp(values - values.max(1, keepdims=True))
+    return exponentials / exponentials.sum(1, keepdims=True)
 
 
 class Model:
@@ -102,11 +111,8 @@ class Model:
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Probabilities (clips, classes) for quantised features: of one class each, or of each class by itself."""
-        values = self.logits(features) * self._network.activations[self._network.specs[-1].name].scale
-        if self.multi_label:
-            return 1 / (1 + np.exp(-values))
-        exponentials = np.exp(values - values.max(1, keepdims=True))
-        return exponentials / exponentials.sum(1, keepdims=True)
+        scale = self._network.activations[self._network.specs[-1].name].scale
+        return probabilities(self.logits(features), scale, self.multi_label)
 
     def verify(self) -> None:
         """Run the package's test vectors.

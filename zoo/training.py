@@ -38,10 +38,8 @@ STEPS, EPOCHS = 1500, (10, 60)
 RATES = {"scratch": 4e-3, "start": 2e-3}
 TUNE_EPOCHS, STORED = 15, "supernet"
 CLIP_MS = (200, 10_000)
-LIMITS = [
-    "Trained on the recordings of one data set; test it in its place of use.",
-    "No detection threshold is set and false alarms an hour are not measured.",
-]
+LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
+NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
 
 
 def train(
@@ -57,6 +55,8 @@ def train(
     run: str | Path | None = None,
     publish: str | Path | None = None,
     max_macs: tuple[str, ...] = BUDGETS,
+    negatives: str | Path | None = None,
+    max_false_alarms: float = 1.0,
     licence: str = "other",
     attribution: str = "the owner of the recordings",
 ) -> Path:
@@ -69,12 +69,16 @@ def train(
     (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
     each of `max_macs`, at 8 and at 4 bits, for `zoo.get(task=..., hub=...)`.
 
+    negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
+    the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
+    `max_false_alarms` an hour.
+
     Under torchrun the processes share each batch while the supernet is trained; the first one does all else.
 
     Raises InvalidData, with what was found, for data that cannot be used.
     """
-    _check_options(task, clip_ms, epochs, max_macs)
-    clips, survey = load_folder(data, table, clip_ms, licence=licence, attribution=attribution)
+    _check_options(task, clip_ms, epochs, max_macs, max_false_alarms)
+    clips, survey = load_folder(data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
     if strict and survey.findings:
         found = len(survey.findings)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
@@ -91,7 +95,8 @@ def train(
         return run / STORED
     name = f"{task}-{supernet.space.family}"
     hub = Path(publish or run / "hub")
-    build = Build(name, task, supernet, recipe, clips, frontend, run, hub, _info(clips, survey, recipe, from_scratch))
+    info = _info(clips, survey, recipe, from_scratch)
+    build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms)
     folder = store(build, run / STORED)
     if publish:
         store(build, hub / "supernets" / name)
@@ -99,7 +104,9 @@ def train(
     return folder
 
 
-def _check_options(task: str, clip_ms: int, epochs: int | None, max_macs: tuple[str, ...]) -> None:
+def _check_options(
+    task: str, clip_ms: int, epochs: int | None, max_macs: tuple[str, ...], max_false_alarms: float
+) -> None:
     """Raise InvalidQuery for options that would fail later."""
     least, most = CLIP_MS
     if not is_safe_name(task):
@@ -108,6 +115,8 @@ def _check_options(task: str, clip_ms: int, epochs: int | None, max_macs: tuple[
         raise InvalidQuery(f"clip_ms = {clip_ms} is not possible: give a multiple of 20 ms from {least} to {most}")
     if epochs is not None and epochs < 1:
         raise InvalidQuery(f"epochs = {epochs} is not possible: give 1 or more")
+    if not 0 <= max_false_alarms < float("inf"):
+        raise InvalidQuery(f"max_false_alarms = {max_false_alarms} is not possible: give 0 or more an hour")
     smallest = macs(space("temporal", 2, clip_ms, LogMel.kind).smallest())
     for budget in max_macs:
         if count("max_macs", budget) < smallest:
@@ -144,7 +153,7 @@ def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, from_scratch:
     name = re.sub(r"[^\w .-]", "-", clips.name)
     return {
         "notes": [f"Trained on {len(clips.splits['train']):,} clips of {name}; splits by {survey.rule}."],
-        "limits": LIMITS,
+        "limits": LIMITS if clips.held_negatives else [*LIMITS, NO_DETECTION],
         "dataset": {"name": name, "id": re.sub(r"\W", "-", name), "version": clips.digest[:12]},
         "origin": f"Slice of a supernet trained {start}: {recipe.epochs} epochs of sandwich training with in-place "
         f"distillation, seed {recipe.seed}.",

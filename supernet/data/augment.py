@@ -14,7 +14,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from supernet.data.clips import ClipData, write_array
+from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, write_array
 from supernet.errors import InvalidData
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import digest
@@ -63,6 +63,7 @@ class Augmenter:
         self.clips = [_training_log_mels(data, frontend, speed) for speed in augmentation.speeds]
         self.frames = data.audio.shape[1] // frontend.step
         self.noise = [_noise_energies(recording, frontend) for recording in data.noise]
+        self.negatives = [_noise_energies(recording, frontend)[0] for recording in data.negatives]
         if data.silence_class is not None and not self.noise:
             raise InvalidData(
                 f"{data.name}: no noise of {data.clip_ms} ms or more, from which silence is cut; add some"
@@ -71,13 +72,15 @@ class Augmenter:
     def __call__(self, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         """(rows, coefficients, frames) float32, in the steps of quantised features.
 
-        rows: into the audio of the data; -1 for a silent clip, cut from the noise.
+        rows: into the audio of the data; SILENT_ROW for a clip of the noise, NEGATIVE_ROW for one of the negatives.
         """
         energies = self._shifted(rows, rng)
         noisy = rng.random(len(rows)) < self.augmentation.noise_share
         for energy, row, add_noise in zip(energies, rows, noisy, strict=True):
-            if row < 0 or (add_noise and self.noise):
-                energy += self._noise(rng) * (1.0 if row < 0 else self.augmentation.noise_gain**2)
+            if row == NEGATIVE_ROW:
+                energy += self._negative(rng)
+            if row == SILENT_ROW or (add_noise and self.noise):
+                energy += self._noise(rng) * (1.0 if row == SILENT_ROW else self.augmentation.noise_gain**2)
         log_mel = torch.from_numpy(energies).clamp_(min=self.frontend.floor).log_()
         features = self.frontend.from_log_mel(_mask(log_mel, self.augmentation, rng))
         return dequantise_features(quantise_features(features))
@@ -94,6 +97,14 @@ class Augmenter:
                 part = self.clips[version][row, :, max(0, -shift) : self.frames - start]
                 np.exp(part, out=energy[:, start : start + part.shape[1]], dtype=np.float32)
         return energies
+
+    def _negative(self, rng: np.random.Generator) -> np.ndarray:
+        """(mels, frames) energies of a random window of the negatives, each second of them as likely."""
+        windows = np.array([energies.shape[1] - self.frames + 1 for energies in self.negatives])
+        first = int(rng.integers(windows.sum()))
+        which = int(np.searchsorted(np.cumsum(windows), first, side="right"))
+        first -= int(windows[:which].sum())
+        return self.negatives[which][:, first : first + self.frames]
 
     def _noise(self, rng: np.random.Generator) -> np.ndarray:
         """(mels, frames) energies of a random cut of a random recording, at a random level."""

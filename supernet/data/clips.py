@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,20 @@ from supernet.data.audio import prepare_samples, read_audio
 from supernet.errors import InvalidAudio
 from supernet.space import digest
 
-__all__ = ["ClipData", "Source", "Split", "cut_noise", "decode_clips", "random_cut", "write_array"]
+__all__ = [
+    "NEGATIVE_ROW",
+    "SILENT_ROW",
+    "ClipData",
+    "Source",
+    "Split",
+    "cut_noise",
+    "decode_clips",
+    "random_cut",
+    "write_array",
+]
+
+SILENT_ROW, NEGATIVE_ROW = -1, -2
+"""In the place of a row: a clip of noise, or of the negatives."""
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +60,8 @@ class ClipData:
     unknown and how many silent clips an epoch draws. noise: training recordings, int16, at least one clip long.
     licence, attribution: of the audio. digest: of all that training sees, the same wherever the files lie. cache:
     folder for what is made of the audio. balance: how far an epoch repeats clips of rarer classes of `train`, from 0,
-    not at all, to 1, until all classes have as many as the largest.
+    not at all, to 1, until all classes have as many as the largest. negatives: recordings, int16, of which windows are
+    the unknown class in training; held_negatives: such that training does not hear.
     """
 
     name: str
@@ -65,6 +79,8 @@ class ClipData:
     digest: str
     cache: Path
     balance: float = 0.0
+    negatives: list[np.ndarray] = field(default_factory=list)
+    held_negatives: list[np.ndarray] = field(default_factory=list)
 
     @property
     def audio_key(self) -> str:
@@ -85,17 +101,22 @@ class ClipData:
         """The training clips of one epoch, shuffled: all of `train`, with unknown and silent ones drawn anew.
 
         unknown: how many times `extra` unknown clips, as far as there are so many. Silent clips have row -1: they are
-        cut from the noise by the augmentation.
+        cut from the noise by the augmentation, and windows of the negatives row -2.
         """
         clips = self._balanced(rng)
         rows, targets = [clips.rows], [clips.targets]
-        if self.unknown_class is not None:
+        if len(self.unknown):
             drawn = rng.permutation(self.unknown)[: unknown * self.extra]
             rows.append(drawn)
             targets.append(np.full(len(drawn), self.unknown_class))
-        if self.silence_class is not None:
-            rows.append(np.full(self.extra, -1))
-            targets.append(np.full(self.extra, self.silence_class))
+        for there, row, label in (
+            (self.noise, SILENT_ROW, self.silence_class),
+            (self.negatives, NEGATIVE_ROW, self.unknown_class),
+        ):
+            if there and (label is not None or self.multi_label):
+                rows.append(np.full(self.extra, row))
+                none = np.zeros((self.extra, len(self.labels)), dtype=np.float32)
+                targets.append(none if self.multi_label else np.full(self.extra, label))
         order = rng.permutation(sum(map(len, rows)))
         return Split(np.concatenate(rows)[order], np.concatenate(targets)[order])
 

@@ -26,19 +26,20 @@ from tqdm import tqdm
 
 from supernet.constants import CACHE
 from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio
-from supernet.data.clips import ClipData, Split, cut_noise, write_array
+from supernet.data.clips import ClipData, Split, cut_noise, random_cut, write_array
 from supernet.errors import InvalidAudio, InvalidData
 from supernet.files import read_json, write_json
 from supernet.space import digest
 
-__all__ = ["Finding", "Survey", "load_folder"]
+__all__ = ["SILENCE", "UNKNOWN", "Finding", "Survey", "load_folder"]
 
 SPLITS = ("train", "validation", "test")
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 NOISE, UNKNOWN, SILENCE = "_background_noise_", "_unknown_", "_silence_"
 HELD_PERCENT = 10
 """Of the speakers or names that validation gets by hash, and the test as many."""
-HELD_NOISE = 0.2
+HELD_SHARE = 0.2
+"""Of each long recording, at its end."""
 LEAST_SPEAKERS = 3
 """Different beginnings of names in each class, from which on they are taken for speakers."""
 SILENT_RMS, QUIET_WINDOW = 10.0, 0.01
@@ -47,8 +48,8 @@ another one is left out."""
 BALANCE = 0.5
 """How far rarer classes are drawn more often (see ClipData)."""
 FEW_CLIPS = 20
-NOISE_SEED = 2021
-SEPARATOR, SHOWN = ";", 5
+CUT_SEED = 2021
+SEPARATOR, LONGEST_LABEL, SHOWN = ";", 100, 5
 
 
 @dataclass(frozen=True)
@@ -117,45 +118,56 @@ def load_folder(
     sampling_rate: int = 16_000,
     licence: str = "other",
     attribution: str = "the owner of the recordings",
+    negatives: str | Path | None = None,
     cache: str | Path | None = None,
 ) -> tuple[ClipData, Survey]:
     """The recordings under `root` as a task, decoded once and cached, and what was found in them.
 
     table: a CSV with the columns `file` (below root) and `label`, and `split` where it fixes the splits; labels with ;
     between them, and empty ones, make a task where a clip may have several. Rarer classes are drawn more often in
-    training. Raises InvalidData, with what was found, where nothing can be trained or measured.
+    training. negatives: a folder of recordings of any length in which no class is heard: windows of them are the class
+    `_unknown_`, and the last fifth of each is held out. Raises InvalidData, with what was found, where nothing can be
+    trained or measured.
     """
     root, samples, cache = Path(root), sampling_rate * clip_ms // 1000, Path(cache or CACHE)
     findings: list[Finding] = []
     recordings = _from_table(root, Path(table)) if table else _from_folders(root, findings)
-    noise = _noise(root, sampling_rate, samples, findings)
-    audio, silent = _decode(root, recordings, noise, sampling_rate, samples, cache)
+    noise = _long(root / NOISE, sampling_rate, samples, findings)
+    others = _long(Path(negatives), sampling_rate, samples, findings) if negatives else []
+    if negatives and not others:
+        raise InvalidData(
+            f"{negatives}: no recording of {samples / sampling_rate / HELD_SHARE:g} s or more to learn from"
+        )
+    several = any(len(item.labels) != 1 for item in recordings)
+    held = {label: parts for label, parts in ((SILENCE, noise), (UNKNOWN, others)) if parts}
+    audio, cut = _decode(root, recordings, held, sampling_rate, samples, cache)
     recordings = _usable(recordings, sampling_rate, findings)
     rule = _split(root, recordings)
     recordings = _without_copies(recordings, findings)
-    several = any(len(item.labels) != 1 for item in recordings)
-    labels = tuple(sorted({label for item in recordings for label in item.labels}))
-    labels += (SILENCE,) if noise and not several else ()
-    splits = _splits(recordings, labels, silent, several)
+    labels = _labels(recordings, () if several else held)
+    splits = _splits(recordings, labels, cut, several)
     counts = {label: {name: _count(part, index) for name, part in splits.items()} for index, label in enumerate(labels)}
     survey = Survey(root, rule, counts, (*findings, *_thin(counts)))
     _check(survey)
+    place = {label: index for index, label in enumerate(labels)}
     return ClipData(
         name=root.resolve().name,
-        labels=labels,
+        labels=tuple(labels),
         sampling_rate=sampling_rate,
         audio=audio,
         splits=splits,
         unknown=np.empty(0, dtype=np.int64),
         extra=round(len(splits["train"]) / len(labels)),
         noise=[head for head, _ in noise],
-        unknown_class=None,
-        silence_class=labels.index(SILENCE) if SILENCE in labels else None,
+        unknown_class=None if several else place.get(UNKNOWN),
+        silence_class=None if several else place.get(SILENCE),
         licence=licence,
         attribution=attribution,
-        digest=digest([[item.name, item.label, item.split, item.digest] for item in recordings]),
+        digest=digest([[item.name, item.label, item.split, item.digest] for item in recordings] + [_heard(held)]),
         cache=cache,
         balance=BALANCE,
+        negatives=[head for head, _ in others],
+        held_negatives=[tail for _, tail in others],
     ), survey
 
 
@@ -207,58 +219,71 @@ def _find(findings: list[Finding], text: str, names: Iterable[str]) -> None:
         findings.append(Finding(text, names))
 
 
-def _noise(root: Path, rate: int, samples: int, findings: list[Finding]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The part of each background recording for training, and that for validation and testing."""
+def _long(folder: Path, rate: int, samples: int, findings: list[Finding]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The part of each long recording in a folder for training, and the part that is held out: int16."""
     parts, left = [], []
-    for path in sorted((root / NOISE).glob("*")):
+    for path in sorted(item for item in folder.rglob("*") if item.suffix.lower() in EXTENSIONS):
         try:
-            noise = np.round(prepare_samples(*read_audio(path), rate, str(path)) * 32767).astype(np.int16)
+            heard = np.round(prepare_samples(*read_audio(path), rate, str(path)) * 32767).astype(np.int16)
         except InvalidAudio:
-            noise = np.empty(0, np.int16)
-        cut = int(len(noise) * (1 - HELD_NOISE))
-        if len(noise) - cut >= samples:
-            parts.append((noise[:cut], noise[cut:]))
+            heard = np.empty(0, np.int16)
+        first = int(len(heard) * (1 - HELD_SHARE))
+        if len(heard) - first >= samples:
+            parts.append((heard[:first], heard[first:]))
         else:
-            left.append(path.name)
-    least = samples / rate / HELD_NOISE
-    _find(findings, f"background noise that is unreadable or shorter than {least:g} s, left out", left)
+            left.append(path.relative_to(folder).as_posix())
+    least = samples / rate / HELD_SHARE
+    _find(findings, f"recordings in {folder.name} that are unreadable or shorter than {least:g} s, left out", left)
     return parts
 
 
+Held = dict[str, list[tuple[np.ndarray, np.ndarray]]]
+"""Label -> the parts of each long recording."""
+
+
+def _heard(held: Held) -> list:
+    """What the long recordings sound like, for digests."""
+    return [[label, *(digest(part.tobytes()) for pair in pairs for part in pair)] for label, pairs in held.items()]
+
+
 def _decode(
-    root: Path, recordings: list[_Recording], noise: list, rate: int, samples: int, cache: Path
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    root: Path, recordings: list[_Recording], held: Held, rate: int, samples: int, cache: Path
+) -> tuple[np.ndarray, dict[str, list[tuple[int, str]]]]:
     """Decode all recordings into a file of the cache, or find them there, and fill in what was found in each.
 
-    Returns the audio (rows, samples) int16, memory-mapped, and the rows of silent clips of validation and test.
+    Returns the audio (rows, samples) int16, memory-mapped, and rows with labels of clips that validation and test get
+    of the held-out parts.
     """
     rows = _place(recordings, rate, samples)
-    held = max(1, round(rows * HELD_PERCENT / 100 / len({item.label for item in recordings}))) if noise else 0
-    silent = {
-        name: np.arange(rows + number * held, rows + (number + 1) * held) for number, name in enumerate(SPLITS[1:])
-    }
-    key = digest([str(root.resolve()), rate, samples, [_identity(item.path) for item in recordings], held, NOISE_SEED])
-    path = cache / "audio" / f"{key}.npy"
-    if not path.with_suffix(".json").is_file():
+    count = max(1, round(rows * HELD_PERCENT / 100 / len({item.label for item in recordings})))
+    cuts = [(split, label) for split in SPLITS[1:] for label in held for _ in range(count)]
+    files = [_identity(item.path) for item in recordings]
+    path = cache / "audio" / f"{digest([str(root.resolve()), rate, samples, files, count, _heard(held)])}.npy"
+    if not path.is_file():
 
         def fill(audio: np.ndarray) -> None:
             with ThreadPoolExecutor(os.cpu_count()) as threads:
                 facts = threads.map(lambda item: _decode_one(item, audio, rate, samples), recordings)
                 facts = list(tqdm(facts, "decoding recordings", len(recordings), unit=" files", mininterval=1))
-            rng = np.random.default_rng(NOISE_SEED)
-            for row in range(rows, len(audio)):
-                audio[row] = cut_noise([tail for _, tail in noise], rng, samples)
+            rng = np.random.default_rng(CUT_SEED)
+            for row, (split, label) in enumerate(cuts, rows):
+                audio[row] = _cut(held[label], split, label, rng, samples)
             write_json(path.with_suffix(".json"), facts)
 
-        write_array(path, (rows + 2 * held, samples), np.int16, fill)
+        write_array(path, (rows + len(cuts), samples), np.int16, fill)
     for item, facts in zip(recordings, read_json(path.with_suffix(".json")), strict=True):
-        item.rms, item.rate, item.digest, item.error = (
-            tuple(facts["rms"]),
-            facts["rate"],
-            facts["digest"],
-            facts["error"],
-        )
-    return np.load(path, mmap_mode="r", allow_pickle=False), silent
+        item.rms, item.rate = tuple(facts["rms"]), facts["rate"]
+        item.digest, item.error = facts["digest"], facts["error"]
+    cut = {name: [(row, label) for row, (split, label) in enumerate(cuts, rows) if split == name] for name in SPLITS}
+    return np.load(path, mmap_mode="r", allow_pickle=False), cut
+
+
+def _cut(pairs: list, split: str, label: str, rng: np.random.Generator, samples: int) -> np.ndarray:
+    """A clip of the held-out parts: silence at a random gain; validation and test from other halves where they fit."""
+    tails = [tail for _, tail in pairs]
+    halves = [tail[: len(tail) // 2] if split == "validation" else tail[len(tail) // 2 :] for tail in tails]
+    fit = [half for half in halves if len(half) >= samples] or tails
+    return (cut_noise if label == SILENCE else random_cut)(fit, rng, samples)
 
 
 def _place(recordings: list[_Recording], rate: int, samples: int) -> int:
@@ -387,14 +412,24 @@ def _without_copies(recordings: list[_Recording], findings: list[Finding]) -> li
     return [item for item in recordings if id(item) not in out]
 
 
+def _labels(recordings: list[_Recording], held: Iterable[str]) -> list[str]:
+    """All classes by name, those of no word or sound of interest last. Raises InvalidData for a name of no use."""
+    own = {label for item in recordings for label in item.labels} | set(held)
+    for label in own:
+        if not label.isprintable() or len(label) > LONGEST_LABEL:
+            raise InvalidData(f"class {label[:80]!r} is not possible: give up to {LONGEST_LABEL} printable characters")
+    last = (UNKNOWN, SILENCE)
+    return sorted(own.difference(last)) + [label for label in last if label in own]
+
+
 def _splits(
-    recordings: list[_Recording], labels: tuple[str, ...], silent: dict[str, np.ndarray], several: bool
+    recordings: list[_Recording], labels: list[str], cut: dict[str, list[tuple[int, str]]], several: bool
 ) -> dict[str, Split]:
-    """Rows and targets of each split; validation and test with silent clips, which have no label where several may."""
+    """Rows and targets of each split, with the clips of held-out parts, which have no label where several may."""
     place, splits = {label: index for index, label in enumerate(labels)}, {}
     for name in SPLITS:
         pairs = [(row, item.labels) for item in recordings if item.split == name for row in item.rows]
-        pairs += [(row, () if several else (SILENCE,)) for row in silent.get(name, ())]
+        pairs += [(row, () if several else (label,)) for row, label in cut[name]]
         one_of = np.zeros((len(pairs), len(labels)), dtype=np.float32)
         for row, (_, own) in zip(one_of, pairs, strict=True):
             row[[place[label] for label in own]] = 1
@@ -411,7 +446,7 @@ def _count(split: Split, index: int) -> int:
 def _thin(counts: dict[str, dict[str, int]]) -> list[Finding]:
     """Classes that cannot be learned or measured."""
     findings: list[Finding] = []
-    spoken = {label: count for label, count in counts.items() if label != SILENCE}
+    spoken = {label: count for label, count in counts.items() if label not in (SILENCE, UNKNOWN)}
     for name, why in zip(SPLITS, ("learned", "chosen by", "measured"), strict=True):
         _find(findings, f"classes without a {name} clip, so not {why}", (k for k, v in spoken.items() if not v[name]))
     few = (label for label, count in spoken.items() if sum(count.values()) < FEW_CLIPS)
@@ -420,9 +455,10 @@ def _thin(counts: dict[str, dict[str, int]]) -> list[Finding]:
 
 
 def _check(survey: Survey) -> None:
-    learned = [label for label, count in survey.counts.items() if count["train"]]
-    if len(learned) < 2:
+    spoken = {label: count for label, count in survey.counts.items() if label not in (SILENCE, UNKNOWN)}
+    learned = [label for label, count in spoken.items() if count["train"]]
+    if len(learned) + len(survey.counts.keys() & {SILENCE, UNKNOWN}) < 2:
         raise InvalidData(f"{survey}\n{survey.root}: {len(learned)} classes with a training clip; give two or more")
     for name in SPLITS[1:]:
-        if not any(count[name] for label, count in survey.counts.items() if label != SILENCE):
+        if not any(count[name] for count in spoken.values()):
             raise InvalidData(f"{survey}\n{survey.root}: no {name} clip; add recordings or give a table of splits")

@@ -1,0 +1,88 @@
+"""Detection in a stream, against what a person would count."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from conftest import RATE, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supernet.frontend import FEATURE_SCALE, Mfcc
+from zoo.detect import Detection, choose_detection, detections, stream_scores
+from zoo.run import probabilities
+
+
+def scores_of(*certain):
+    """(windows, 3) scores of classes a, b and _unknown_: `certain` gives the one that is sure in each window."""
+    return np.eye(3)[list(certain)] * 0.9 + 0.1 / 3
+
+
+def test_a_detection_is_followed_by_a_pause():
+    scores = scores_of(2, 0, 0, 2, 2, 1, 2)
+    assert detections(scores, Detection(0.5, 1, 300), (0, 1)) == [(1, 0), (5, 1)]
+    assert detections(scores, Detection(0.5, 1, 100), (0, 1)) == [(1, 0), (2, 0), (5, 1)]
+    assert detections(scores, Detection(0.5, 1, 500), (0, 1)) == [(1, 0)]
+    assert detections(scores, Detection(0.95, 1, 100), (0, 1)) == []
+
+
+def test_smoothing_asks_for_several_windows():
+    scores = scores_of(2, 0, 0, 2, 2, 1, 2)
+    assert detections(scores, Detection(0.6, 2, 100), (0, 1)) == [(2, 0)]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(1, 5), st.floats(0.1, 0.9))
+def test_detections_are_those_of_a_loop(certain, smoothing, threshold):
+    scores, expected, free = scores_of(*certain), [], 0
+    for window in range(len(scores)):
+        mean = scores[max(0, window - smoothing + 1) : window + 1, :2].mean(0)
+        if window >= free and mean.max() >= threshold + 1e-9:
+            expected.append((window, int(mean.argmax())))
+            free = window + 4
+    assert detections(scores, Detection(threshold + 1e-9, smoothing, 400), (0, 1)) == expected
+
+
+def test_a_stream_is_scored_as_its_clips_are(integers):
+    """Away from the start, where a clip alone has silence before it and a window of a stream what came before."""
+    frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+    frontend = frontend.select(integers.arch.features.coefficients, integers.arch.features.step_ms)
+    recording = np.round(tone(700, seconds=2.0) * 32767).astype(np.int16)
+    streamed = stream_scores(integers, frontend, partial(probabilities, scale=0.01), recording)
+    assert streamed.shape == (11, 4)
+    assert np.allclose(streamed.sum(1), 1)
+
+
+def test_settings_are_chosen_on_one_half_of_the_negatives_and_measured_on_the_other(integers, speech_data):
+    """A model that hears `up` in all that is loud: in every clip, and in one second of the second half."""
+    quiet = np.random.default_rng(0).integers(-30, 30, 40 * RATE).astype(np.int16)
+    loud = quiet.copy()
+    loud[35 * RATE : 36 * RATE] = np.round(tone(500) * 32767)
+    data = replace(speech_data, held_negatives=[quiet, loud])
+    frontend = Mfcc(mean=(-60.0,) * 40, deviation=(30.0,) * 40)
+    frontend = frontend.select(integers.arch.features.coefficients, integers.arch.features.step_ms)
+    levels = [
+        frontend(torch.from_numpy(part[:RATE] / 32768.0)[None].float())[0, 0].mean()
+        for part in (quiet, loud[-5 * RATE :])
+    ]
+
+    class Loudness:
+        arch = integers.arch
+
+        def __call__(self, features):
+            return features[:, 0].float().mean(1)
+
+    def scores(values):
+        sure = values * FEATURE_SCALE > float(sum(levels)) / 2
+        return np.stack([0.6 * sure, 0 * sure, 1 - 0.6 * sure, 0 * sure], 1)
+
+    figures = choose_detection(Loudness(), frontend, scores, data, 0.0)
+    targets = data.splits["validation"].targets
+    assert figures["recall_clips"] == np.isin(targets, (0, 1)).sum()
+    assert figures["recall"] == np.mean(targets[targets < 2] == 0)
+    assert figures["threshold"] <= 0.6
+    assert figures["smoothing"] == 1
+    assert figures["hours"] == pytest.approx(2 * 191 * 0.1 / 3600, rel=0.02)
+    assert 1 <= round(figures["false_alarms_per_hour"] * figures["hours"]) <= 4
