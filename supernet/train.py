@@ -49,6 +49,7 @@ __all__ = [
     "fit_frontend",
     "label_loss",
     "learning_rate",
+    "prior_shift",
     "train_float",
     "train_network",
     "train_supernet",
@@ -62,6 +63,7 @@ class Recipe:
     a cosine to zero, label smoothing, and gradients clipped to a norm.
 
     unknown: how many times as many clips of the unknown class as of silence an epoch draws; 1 is the test's proportion.
+    What is trained answers at that proportion all the same (logit adjustment, Menon et al., arXiv 2007.07314).
     parts: into how many equal parts a batch is split, each with batch statistics of its own; processes share them.
     bfloat16: whether convolutions and what lies between them are computed in bfloat16 while training; weights, their
     gradients and all evaluation stay float32.
@@ -151,6 +153,7 @@ def train_supernet(
 ) -> Supernet:
     """Train `supernet` in place, or go on where the run in folder `run` stopped; returns it in evaluation mode.
 
+    The head's bias is corrected for unknown clips that were drawn more often; figures in the log are from before.
     Raises InvalidCheckpoint where the folder holds a run of another recipe or space.
     """
     space, validation = supernet.space, data.splits["validation"]
@@ -166,7 +169,23 @@ def train_supernet(
     def measure_ends() -> dict[str, float]:
         return share_out({name: partial(measure, getattr(space, name)()) for name in ("largest", "smallest")})
 
-    return fit(supernet, data, frontend, recipe, run, {"space": space.to_dict()}, step, measure_ends, progress)
+    fit(supernet, data, frontend, recipe, run, {"space": space.to_dict()}, step, measure_ends, progress)
+    head = supernet.network.layers[supernet.network.specs[-1].name]
+    with torch.no_grad():
+        head.bias -= prior_shift(data, recipe).to(head.bias)
+    return supernet
+
+
+def prior_shift(data: ClipData, recipe: Recipe) -> Tensor:
+    """How much likelier each class is drawn in training than by `data` itself: (classes,) natural logarithms."""
+    shift = torch.zeros(len(data.labels))
+    if len(data.unknown):
+        drawn = [
+            np.bincount(data.epoch(np.random.default_rng(0), times).targets)[data.unknown_class]
+            for times in (1, recipe.unknown)
+        ]
+        shift[data.unknown_class] = math.log(drawn[1] / drawn[0])
+    return shift
 
 
 def draw_archs(space: Space, recipe: SupernetRecipe, done: float, rng: np.random.Generator) -> list[Arch]:
@@ -237,14 +256,14 @@ def train_network(
     evaluates with (norms, ranges); called before and after each epoch. identity: what fixes the run beside
     what `fit` keeps.
     """
-    validation = data.splits["validation"]
+    validation, shift = data.splits["validation"], prior_shift(data, recipe)
     features = plain_features(data, validation.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            logits = network(x).float()
+            logits = network(x).float() + shift.to(x.device)
             with torch.no_grad():
-                soft = None if teacher is None else teacher(x).float()
+                soft = None if teacher is None else teacher(x).float() + shift.to(x.device)
         loss = label_loss(logits, targets, recipe.label_smoothing)
         if soft is not None:
             soft_loss = distillation_loss(logits, soft, several=targets.ndim > 1)

@@ -11,7 +11,7 @@ from supernet.elastic import Supernet
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData, UnknownName
 from supernet.evaluate import accuracy_interval
 from supernet.families import space
-from supernet.files import read_json, write_json
+from supernet.files import load_tensors, read_json, write_json
 from supernet.store import load_supernet, save_supernet
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
@@ -23,6 +23,7 @@ from supernet.train import (
     fit_frontend,
     label_loss,
     learning_rate,
+    prior_shift,
     train_network,
     train_supernet,
 )
@@ -279,3 +280,33 @@ def test_losses_are_those_of_the_definitions(several):
 
     assert float(label_loss(logits, targets, 0.1)) == pytest.approx(expected(smooth), rel=1e-12)
     assert float(distillation_loss(logits, teacher, several)) == pytest.approx(expected(soft), rel=1e-12)
+
+
+def test_what_hears_unknown_clips_more_often_answers_at_their_own_proportion(speech_data, frontend, tmp_path):
+    """A network that hears nothing learns the proportions of an epoch: of 9, 9, 2 and 2 clips, not of 9, 9, 4 and 2."""
+
+    class Deaf(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.zeros(4))
+
+        def forward(self, x):
+            return self.bias.expand(len(x), 4)
+
+    recipe = Recipe(epochs=60, batch=24, learning_rate=0.3, label_smoothing=0.0, unknown=2)
+    deaf = train_network(Deaf(), speech_data, frontend, recipe, tmp_path / "run", {}, lambda: None, progress=False)
+    shares = deaf.bias.detach().softmax(0).numpy()
+    np.testing.assert_allclose(shares, np.array([9, 9, 2, 2]) / 22, atol=0.01)
+    assert prior_shift(speech_data, recipe).tolist() == pytest.approx([0, 0, np.log(2), 0])
+
+
+def test_the_heads_bias_is_corrected_for_unknown_clips_drawn_more_often(speech_data, frontend, small_space, tmp_path):
+    heads = []
+    for epochs in (1, 1):
+        supernet = Supernet(small_space, calibration_features(speech_data, frontend, 22))
+        recipe = dataclasses.replace(RECIPE, epochs=epochs, unknown=2)
+        train_supernet(supernet, speech_data, frontend, recipe, tmp_path / "run", progress=False)
+        heads.append(supernet.network.layers["classifier"].bias.detach().clone())
+    stored = load_tensors(tmp_path / "run" / "checkpoint.safetensors")[0]["weight:network.layers.classifier.bias"]
+    assert torch.equal(*heads)
+    np.testing.assert_allclose(heads[0].numpy() - stored, [0, 0, -np.log(2), 0], atol=1e-6)
