@@ -34,6 +34,7 @@ from supernet.train import Recipe, train_float
 
 SIZES = {"smallest": 3, "map-0.6M": 3, "map-1M": 1, "map-3M": 1}
 """Seeds of each size."""
+RANK = "rank"
 WAYS = ("scratch", "distilled", "slice", "tuned")
 TUNE_RATE, RANK_SEED, BOOTSTRAP_DRAWS = 1e-3, 4, 2000
 UNKNOWN = 2
@@ -61,11 +62,14 @@ def main() -> None:
     setting = Setting(supernet, supernet.extract(supernet.space.largest()), data, stored.frontend, options)
     archs = {"smallest": supernet.space.smallest(), **uniform_archs(len(data.labels))}
     for size, seeds in SIZES.items():
+        if size not in options.only:
+            continue
         for way in WAYS:
             for seed in range(_seeds(way, seeds)):
                 _measure(setting, size, archs[size], way, seed)
         _intervals(setting, size, seeds)
-    _rank(setting, archs)
+    if RANK in options.only:
+        _rank(setting, archs)
 
 
 def _epochs(setting: Setting, way: str) -> int:
@@ -164,8 +168,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
     parser.add_argument("--supernet", type=Path, default=Path("zoo/hub/supernets/kws-temporal-map"), help="its folder")
     parser.add_argument("--task", default="kws", help="name of the task (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=10, help="alone, each way (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=8, help="alone, each way (default: %(default)s)")
     parser.add_argument("--tune-epochs", type=int, default=3, help="after slicing (default: %(default)s)")
+    steps = [*SIZES, RANK]
+    parser.add_argument("--only", nargs="+", choices=steps, default=steps, help="default: all, one after the other")
     parser.add_argument("--rank-networks", type=int, default=5, help="beside the sizes (default: %(default)s)")
     parser.add_argument("--rank-macs", type=float, default=3e6, help="most of each of those (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
