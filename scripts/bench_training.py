@@ -1,0 +1,227 @@
+"""How fast a supernet trains, where the time goes, and how it grows with processes.
+
+    python scripts/bench_training.py                      # both cores of this machine, one process
+    python scripts/bench_training.py --processes 2        # and torchrun with so many processes of one thread each
+
+One step trains a sandwich of four networks. *Ours* reads log-mel maps computed once, keeps channels side by side in
+memory, computes in bfloat16 and slices shared weights. *Plain* is the textbook's way: samples varied and features
+computed in the step, weights of every sub-network made anew for each forward pass, the default layout, float32 and the
+library's own depthwise gradients. Both take turns in one run; figures are medians of the rounds. Clips are noise: what
+is in them does not matter here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from supernet import elastic, parallel
+from supernet.data.augment import Augmentation, Augmenter
+from supernet.data.clips import ClipData, Split, write_array
+from supernet.elastic import Supernet
+from supernet.families import space
+from supernet.frontend import LogMel
+from supernet.train import SupernetRecipe, draw_archs, fit_frontend, train_step
+
+CLIPS, SAMPLES, CLASSES = 512, 16_000, 12
+NOISE_GAIN, SHIFT = 0.1, 1600
+WARM_UP = 2
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    if options.worker:
+        print(json.dumps(_steps_a_second(options)))
+        return
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        data = _data(Path(folder))
+        _compare(data, options)
+    if options.processes > 1:
+        _scaling(options)
+
+
+def _compare(data: ClipData, options: argparse.Namespace) -> None:
+    """Ours and the plain way in turn."""
+    frontend = fit_frontend(data, 1, LogMel)
+    augmenter = Augmenter(data, frontend, Augmentation())
+    ways = {
+        "ours": (SupernetRecipe(), lambda rows, rng: augmenter(rows, rng), _as_it_is),
+        "plain": (SupernetRecipe(bfloat16=False), lambda rows, rng: _plain_features(data, frontend, rows, rng), _plain),
+    }
+    supernet = Supernet(space("temporal", CLASSES, features="logmel")).train()
+    optimiser = torch.optim.AdamW(supernet.parameters())
+    times: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    memory = []
+    for number in range(WARM_UP + options.rounds):
+        for name, (recipe, features, way) in ways.items():
+            with way():
+                times[name].append(_step(data, supernet, optimiser, recipe, features, number))
+        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    medians = {}
+    for name, rows in times.items():
+        medians[name] = {key: float(np.median([row[key] for row in rows[WARM_UP:]])) for key in rows[0]}
+        whole = medians[name]["whole"]
+        shares = "  ".join(f"{key} {medians[name][key] / whole:.0%}" for key in medians[name] if key != "whole")
+        print(f"{name:6} {SupernetRecipe.batch / whole:6.0f} clips a second   {shares}")
+    print(
+        f"ours is {medians['plain']['whole'] / medians['ours']['whole']:.2f} times as fast, {options.threads} threads"
+    )
+    print(f"peak memory {memory[WARM_UP]:.0f} MiB after warming up, {memory[-1]:.0f} MiB after {options.rounds} rounds")
+
+
+def _step(
+    data: ClipData,
+    supernet: Supernet,
+    optimiser: torch.optim.Optimizer,
+    recipe: SupernetRecipe,
+    features: Callable[[np.ndarray, np.random.Generator], Tensor],
+    number: int,
+) -> dict[str, float]:
+    """Seconds of one step and of its parts."""
+    rng, spent = np.random.default_rng(number), {"forward": 0.0}
+    archs = draw_archs(supernet.space, recipe, 1.0, rng)
+    started = time.perf_counter()
+    clips = data.epoch(rng)
+    drawn = time.perf_counter()
+    x = features(clips.rows[: recipe.batch], rng)
+    heard = time.perf_counter()
+    forward = supernet.forward
+
+    def timed(*arguments):
+        begun = time.perf_counter()
+        logits = forward(*arguments)
+        spent["forward"] += time.perf_counter() - begun
+        return logits
+
+    optimiser.zero_grad()
+    with patch.object(supernet, "forward", timed):
+        train_step(supernet, archs, x, torch.from_numpy(clips.targets[: recipe.batch]), recipe)
+    trained = time.perf_counter()
+    optimiser.step()
+    ended = time.perf_counter()
+    return {
+        "whole": ended - started,
+        "data": drawn - started,
+        "augmentation": heard - drawn,
+        "forward": spent["forward"],
+        "backward": trained - heard - spent["forward"],
+        "optimiser": ended - trained,
+    }
+
+
+def _plain_features(data: ClipData, frontend: LogMel, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+    """Features of samples that are shifted and get noise, all in the step."""
+    samples = torch.from_numpy(data.audio[rows].astype(np.float32) / 32768)
+    shifted = torch.stack([torch.roll(clip, int(rng.integers(-SHIFT, SHIFT))) for clip in samples])
+    return frontend(shifted + NOISE_GAIN * torch.randn_like(shifted))
+
+
+@contextmanager
+def _as_it_is():
+    yield
+
+
+@contextmanager
+def _plain():
+    """The library's convolutions in the default layout on weights that are made anew."""
+
+    def convolve(spec, x: Tensor, weight: Tensor) -> Tensor:
+        top, bottom, left, right = spec.pad
+        padded = F.pad(x.contiguous(), (left, right, top, bottom))
+        return F.conv2d(padded, weight.clone(), stride=spec.stride, groups=spec.groups)
+
+    with patch.object(elastic, "convolve", convolve):
+        yield
+
+
+def _scaling(options: argparse.Namespace) -> None:
+    """Clips a second of one process of one thread, and of several that share each batch."""
+    rates = {}
+    for processes in (1, options.processes):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command += [__file__, "--worker", "--rounds", str(options.rounds)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        rates[processes] = SupernetRecipe.batch * json.loads(done.stdout.strip().splitlines()[-1])
+    first, last = rates[1], rates[options.processes]
+    print(f"torchrun, one thread each: {first:.0f} clips a second with 1 process, {last:.0f} with {options.processes}")
+    print(f"scaling {last / first:.2f}, of at most {options.processes}")
+
+
+def _steps_a_second(options: argparse.Namespace) -> float:
+    """Of this process, which shares each batch with the others."""
+    parallel.start()
+    torch.set_num_threads(1)
+    recipe, processes = SupernetRecipe(), parallel.world_size()
+    supernet = Supernet(space("temporal", CLASSES, features="logmel")).train()
+    optimiser = torch.optim.AdamW(supernet.parameters())
+    x, targets = torch.randn(recipe.batch // processes, 40, 100), torch.arange(recipe.batch // processes) % CLASSES
+    times = []
+    for number in range(WARM_UP + options.rounds):
+        archs = draw_archs(supernet.space, recipe, 1.0, np.random.default_rng(number))
+        started = time.perf_counter()
+        optimiser.zero_grad()
+        train_step(supernet, archs, x, targets, recipe)
+        parallel.average_gradients(supernet, processes)
+        optimiser.step()
+        times.append(time.perf_counter() - started)
+    parallel.leave()
+    return 1 / float(np.median(times[WARM_UP:]))
+
+
+def _data(folder: Path) -> ClipData:
+    """Clips of noise, with a class of silence."""
+    rng = np.random.default_rng(0)
+
+    def fill(audio: np.ndarray) -> None:
+        audio[:] = rng.integers(-3000, 3000, audio.shape)
+
+    write_array(folder / "audio" / "noise.npy", (CLIPS, SAMPLES), np.int16, fill)
+    audio = np.load(folder / "audio" / "noise.npy", mmap_mode="r", allow_pickle=False)
+    split = Split(np.arange(CLIPS), np.arange(CLIPS) % (CLASSES - 1))
+    return ClipData(
+        name="noise",
+        labels=tuple(map(str, range(CLASSES))),
+        sampling_rate=SAMPLES,
+        audio=audio,
+        splits=dict.fromkeys(("train", "validation", "test"), split),
+        unknown=np.empty(0, dtype=np.int64),
+        extra=CLIPS // CLASSES,
+        noise=[rng.integers(-3000, 3000, 10 * SAMPLES).astype(np.int16)],
+        unknown_class=None,
+        silence_class=CLASSES - 1,
+        licence="cc0-1.0",
+        attribution="random numbers",
+        digest="noise",
+        cache=folder,
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9, help="timed steps of each way (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
+    parser.add_argument("--processes", type=int, default=1, help="of torchrun (default: none)")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
