@@ -37,7 +37,7 @@ def main() -> None:
         table = _table(options, seed)
         for start in ("bundled", "random"):
             run = options.runs / TASK / f"{start}-{options.clips}-s{seed}"
-            folder = train(options.data, TASK, table=table, from_scratch=start == "random", seed=seed, run=run)
+            folder = train(options.data, TASK, table=table, from_scratch=start == "random", seed=seed, run_dir=run)
             _measure(options, table, folder, run, start, seed)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -19,7 +20,9 @@ from supernet.errors import InvalidData
 __all__ = [
     "average_gradients",
     "leave",
+    "local_rank",
     "mean_everywhere",
+    "once_a_machine",
     "own_parts",
     "rank",
     "same_everywhere",
@@ -29,13 +32,34 @@ __all__ = [
     "world_size",
 ]
 
+Result = TypeVar("Result")
+
 
 def start() -> torch.device:
-    """Join the processes that torchrun started, if it did; returns the device that this process computes on."""
+    """Join the processes that torchrun started, if it did; returns the device that this process computes on.
+
+    Raises InvalidData where a machine has fewer GPUs than processes.
+    """
     cuda = torch.cuda.is_available()
+    if cuda:
+        if local_rank() >= torch.cuda.device_count():
+            raise InvalidData(f"process {local_rank()} of this machine has no GPU; start one process a GPU")
+        torch.cuda.set_device(local_rank())
     if "RANK" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
+    return torch.device("cuda", local_rank()) if cuda else torch.device("cpu")
+
+
+def local_rank() -> int:
+    """Number of this process on its machine."""
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def once_a_machine(work: Callable[[], Result]) -> Result:
+    """What `work` gives, done by one process of each machine first, so that the others find what it keeps on disk."""
+    result = work() if local_rank() == 0 else None
+    wait()
+    return work() if local_rank() else result
 
 
 def leave() -> None:
@@ -78,7 +102,7 @@ def mean_everywhere(values: list[float]) -> float:
     """The mean of the values of all processes, which have as many each."""
     mean = torch.tensor(values, dtype=torch.float64).mean()
     if world_size() > 1:
-        mean = mean.to("cuda") if dist.get_backend() == "nccl" else mean
+        mean = mean.to(torch.cuda.current_device()) if dist.get_backend() == "nccl" else mean
         dist.all_reduce(mean)
         mean /= world_size()
     return float(mean)

@@ -18,6 +18,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -55,6 +57,9 @@ __all__ = [
     "train_supernet",
     "weights_digest",
 ]
+
+
+LOCK_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -328,36 +333,69 @@ def fit(
         "frontend": frontend.to_dict(),
         **identity,
     }
-    rows = _resume(run, module, optimiser, whole)
-    augmenter = Augmenter(data, frontend, recipe.augmentation)
-    begin()
-    total, done, progress = recipe.epochs * steps, len(rows) * steps, progress and rank() == 0
-    with tqdm(total=total, initial=done, desc=run.name, unit=" steps", disable=not progress, mininterval=1) as bar:
-        for epoch in range(len(rows), recipe.epochs):
-            started = time.monotonic()
-            module.train()
-            losses = []
-            clips = data.epoch(np.random.default_rng([recipe.seed, 0, epoch]), recipe.unknown)
-            for number in range(steps):
-                share = (epoch + number / steps) / recipe.epochs
-                rate = learning_rate(recipe, share)
-                optimiser.zero_grad()
-                for x, targets in _own_features(module, clips, augmenter, recipe, epoch, number):
-                    draws = np.random.default_rng([recipe.seed, 1, epoch, number])
-                    losses.append(float(step(x, targets, share, draws)))
-                if not math.isfinite(losses[-1]):
-                    raise Diverged(f"{run}: the loss is {losses[-1]} in epoch {epoch}; lower the learning rate")
-                average_gradients(module, recipe.parts)
-                _descend(module, optimiser, recipe, rate)
-                bar.set_postfix(epoch=epoch, loss=f"{losses[-1]:.3f}", lr=f"{rate:.2g}", refresh=False)
-                bar.update()
-            module.eval()
-            rows.append({"epoch": epoch, "loss": mean_everywhere(losses), "seconds": time.monotonic() - started})
-            rows[-1].update(measure())
-            _checkpoint(run, module, optimiser, rows)
-            if progress:
-                tqdm.write("  ".join(f"{key} {value:.4g}" for key, value in rows[-1].items()), file=sys.stderr)
+    with _only_user(run):
+        rows = _resume(run, module, optimiser, whole)
+        augmenter, progress = Augmenter(data, frontend, recipe.augmentation), progress and rank() == 0
+        begin()
+        total, done = recipe.epochs * steps, len(rows) * steps
+        with tqdm(total=total, initial=done, desc=run.name, unit=" steps", disable=not progress, mininterval=1) as bar:
+            for epoch in range(len(rows), recipe.epochs):
+                started = time.monotonic()
+                loss = _train_epoch(module, data, augmenter, optimiser, recipe, epoch, steps, step, run, bar)
+                rows.append({"epoch": epoch, "loss": loss, "seconds": time.monotonic() - started, **measure()})
+                _checkpoint(run, module, optimiser, rows)
+                if progress:
+                    tqdm.write("  ".join(f"{key} {value:.4g}" for key, value in rows[-1].items()), file=sys.stderr)
     return module.eval()
+
+
+@contextmanager
+def _only_user(run: Path) -> Iterator[None]:
+    """Raise InvalidCheckpoint where another process trains in the folder for longer than it takes to see the end."""
+    lock = FileLock(run / ".lock", timeout=LOCK_SECONDS)
+    if rank() == 0:
+        run.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InvalidCheckpoint(f"{run}: another process trains here; wait for it or name another folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _train_epoch(
+    module: nn.Module,
+    data: ClipData,
+    augmenter: Augmenter,
+    optimiser: torch.optim.Optimizer,
+    recipe: Recipe,
+    epoch: int,
+    steps: int,
+    step: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor],
+    run: Path,
+    bar: tqdm,
+) -> float:
+    """One epoch, after which the module evaluates; returns the mean loss."""
+    module.train()
+    losses = []
+    clips = data.epoch(np.random.default_rng([recipe.seed, 0, epoch]), recipe.unknown)
+    for number in range(steps):
+        share = (epoch + number / steps) / recipe.epochs
+        rate = learning_rate(recipe, share)
+        optimiser.zero_grad()
+        for x, targets in _own_features(module, clips, augmenter, recipe, epoch, number):
+            draws = np.random.default_rng([recipe.seed, 1, epoch, number])
+            losses.append(float(step(x, targets, share, draws)))
+        if not math.isfinite(losses[-1]):
+            raise Diverged(f"{run}: the loss is {losses[-1]} in epoch {epoch}; lower the learning rate")
+        average_gradients(module, recipe.parts)
+        _descend(module, optimiser, recipe, rate)
+        bar.set_postfix(epoch=epoch, loss=f"{losses[-1]:.3f}", lr=f"{rate:.2g}", refresh=False)
+        bar.update()
+    module.eval()
+    return mean_everywhere(losses)
 
 
 def _own_features(
@@ -415,14 +453,14 @@ def _resume(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, iden
             "exp_avg": torch.zeros_like(parameter),
             "exp_avg_sq": torch.zeros_like(parameter),
         }
-        same_everywhere(None, [value for key, value in state.items() if key != "step"])
+        same_everywhere(None, [state[key] for key in sorted(state) if key != "step"])
         optimiser.state[parameter] = {**state, "step": same_everywhere(state["step"], [])}
     return rows
 
 
 def _read_state(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, identity: dict) -> list[dict]:
-    identity = json.loads(canonical_json(identity))
-    if not (run / "recipe.json").is_file():
+    identity, path = json.loads(canonical_json(identity)), run / "checkpoint.safetensors"
+    if not path.is_file() or not (run / "recipe.json").is_file():
         write_json(run / "recipe.json", identity)
     stored = read_json(run / "recipe.json")
     if stored != identity:
@@ -430,7 +468,6 @@ def _read_state(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, 
         raise InvalidCheckpoint(
             f"{run}: holds another run ({', '.join(differs)} differ); name another folder or delete it"
         )
-    path = run / "checkpoint.safetensors"
     if not path.is_file():
         return []
     tensors, metadata = load_tensors(path)

@@ -13,7 +13,8 @@ import numpy as np
 import parallel_run
 import pytest
 
-from supernet import parallel
+from supernet import load_supernet, parallel
+from supernet import train as train_module
 from supernet.errors import InvalidData
 from supernet.files import read_json
 from supernet.train import Recipe
@@ -21,17 +22,15 @@ from supernet.train import Recipe
 SCRIPT = Path(parallel_run.__file__)
 
 
-def torchrun(processes: int, *arguments) -> subprocess.CompletedProcess:
+def torchrun(processes: int, *arguments, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parent.parent), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, str(SCRIPT), *map(str, arguments)], env=environment, capture_output=True, text=True
-    )
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parent.parent), "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run([*command, *map(str, arguments)], env=environment, capture_output=True, text=True)
 
 
 def test_two_processes_get_the_weights_of_one(speech_folder, speech_data, tmp_path):
     cache = speech_data.cache
-    done = torchrun(2, speech_folder, cache, tmp_path / "two")
+    done = torchrun(2, SCRIPT, speech_folder, cache, tmp_path / "two")
     assert done.returncode == 0, done.stderr
     first, second = (np.load(tmp_path / f"weights-{rank}.npy") for rank in (0, 1))
     alone = parallel_run.train(speech_folder, cache, tmp_path / "one")
@@ -45,13 +44,33 @@ def test_two_processes_get_the_weights_of_one(speech_folder, speech_data, tmp_pa
         assert row["largest"] == other["largest"]
 
 
-def test_processes_go_on_where_one_stopped(speech_folder, speech_data, tmp_path):
-    """And end where it would have ended: here with nothing left to do."""
-    alone = parallel_run.train(speech_folder, speech_data.cache, tmp_path / "run")
-    done = torchrun(2, speech_folder, speech_data.cache, tmp_path / "run")
+def test_two_processes_go_on_where_one_was_killed(speech_folder, speech_data, tmp_path, monkeypatch):
+    """After the first of two epochs; the second process has nothing but what the first tells it."""
+    alone = parallel_run.train(speech_folder, speech_data.cache, tmp_path / "whole")
+    keep = train_module._checkpoint
+
+    def dies(*arguments):
+        keep(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "_checkpoint", dies)
+    with pytest.raises(KeyboardInterrupt):
+        parallel_run.train(speech_folder, speech_data.cache, tmp_path / "run")
+    assert len(read_json(tmp_path / "run" / "log.json")) == 1
+    done = torchrun(2, SCRIPT, speech_folder, speech_data.cache, tmp_path / "run")
     assert done.returncode == 0, done.stderr
+    assert len(read_json(tmp_path / "run" / "log.json")) == 2
     for rank in (0, 1):
-        assert np.array_equal(np.load(tmp_path / f"weights-{rank}.npy"), alone)
+        np.testing.assert_allclose(np.load(tmp_path / f"weights-{rank}.npy"), alone, rtol=1e-3, atol=1e-3)
+
+
+def test_the_command_trains_under_torchrun_and_answers_once(speech_folder, tmp_path):
+    command = ["train", "--data", speech_folder, "--task", "tones", "--epochs", "1", "--run-dir", tmp_path / "run"]
+    done = torchrun(2, "-m", "zoo.cli", *command, EARSHOT_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"supernet {tmp_path / 'run' / 'supernet'}: validation ")
+    assert done.stdout.count("\n") == 1
+    assert load_supernet(tmp_path / "run" / "supernet", "tones").labels == ("cat", "down", "up", "_silence_")
 
 
 def test_three_processes_cannot_share_two_parts(monkeypatch):

@@ -80,16 +80,20 @@ def test_strict_refuses_before_anything_is_written(sounds, quick, tmp_path, caps
     assert main(["train", "--data", "torn", "--task", "doors", "--strict"]) == 1
     messages = capsys.readouterr().err
     assert "torn.wav" in messages
-    assert "1 finding" in messages
+    assert "refused for" in messages
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--task", "a/b"], 2, "task 'a/b' is not possible"),
+        (["--task", "a/b"], 2, "task 'a/b': use"),
         (["--task", "a", "--data", "missing"], 1, "missing: no such folder"),
+        (["--task", "a" * 80], 2, "up to 60"),
         (["--task", "a", "--epochs", "0"], 2, "epochs"),
+        (["--task", "a", "--seed", "-1"], 2, "seed"),
+        (["--task", "a", "--licence", "mine: all"], 2, "licence"),
+        (["--task", "a", "--publish", "hf://me/hub"], 2, "hf://me/hub"),
         (["--task", "a", "--clip-ms", "5"], 2, "clip"),
         (["--task", "a", "--max-macs", "1k", "--publish", "hub"], 2, "max_macs"),
         (["--task", "a", "--table", "missing.csv"], 1, "missing.csv"),

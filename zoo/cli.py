@@ -143,7 +143,7 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--strict", action="store_true", help="refuse data in which something was found")
     sub.add_argument("--epochs", type=int, help="default: by the number of clips")
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    sub.add_argument("--run", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
+    sub.add_argument("--run-dir", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
     sub.add_argument("--publish", metavar="HUB", help="folder of a hub, made where there is none, for quantised models")
     sub.add_argument("--max-macs", nargs="+", default=["3M", "1M"], help="most MACs of each of them (default: 3M 1M)")
     sub.add_argument("--negatives", metavar="FOLDER", help="recordings of any length that must not trigger")
@@ -159,6 +159,8 @@ def _train(options: argparse.Namespace) -> None:
 
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     folder = train(**{name: getattr(options, name) for name in inspect.signature(train).parameters})
+    if folder is None:  # not the first process under torchrun
+        return
     last = read_json(folder.parent / "log.json")[-1]
     models = zoo.find(options.task, hub=options.publish) if options.publish else []
     if options.format == "json":

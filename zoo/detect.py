@@ -14,14 +14,14 @@ from itertools import product
 import numpy as np
 import torch
 
-from supernet.data.clips import ClipData
-from supernet.data.folder import SILENCE, UNKNOWN
+from supernet.data.clips import SILENCE, UNKNOWN, ClipData
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 
 __all__ = ["Detection", "choose_detection", "detections", "stream_scores"]
 
-HOP_MS, BATCH = 100, 256
+HOP_MS, BATCH, BLOCK = 100, 256, 1000
+"""Time from window to window; windows that the network, and the front end, take at a time."""
 THRESHOLDS = (*(round(0.3 + 0.02 * step, 2) for step in range(35)), 0.99, 0.995)
 SMOOTHINGS, REFRACTORIES_MS = (1, 2, 3, 5), (500, 1000, 2000)
 CONTEXT_SEED = 2021
@@ -41,11 +41,24 @@ class Detection:
 
 def stream_scores(network: IntegerNetwork, frontend: Mfcc, scores: Scores, recording: np.ndarray) -> np.ndarray:
     """Scores (windows, classes) of a recording (samples,) int16, one window each HOP_MS."""
-    samples = torch.from_numpy(recording.astype(np.float32) / 32768)
-    features = quantise_features(frontend(samples[None])[0])
-    windows = features.unfold(1, network.arch.frames, HOP_MS // frontend.step_ms).permute(1, 0, 2)
-    parts = [network(part.contiguous()).numpy() for part in windows.split(BATCH)]
+    hop, frames = HOP_MS // frontend.step_ms, network.arch.frames
+    count = max(0, (len(recording) // frontend.step - frames) // hop + 1)
+    parts = [
+        _block_logits(network, frontend, recording, start, min(start + BLOCK, count))
+        for start in range(0, count, BLOCK)
+    ]
     return scores(np.concatenate(parts))
+
+
+def _block_logits(network: IntegerNetwork, frontend: Mfcc, recording: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Logits (windows, classes) of windows first to last, whose frames hear what came before them."""
+    hop, frames = HOP_MS // frontend.step_ms, network.arch.frames
+    back = min(first * hop, -(-(frontend.window - frontend.step) // frontend.step))
+    start, end = (first * hop - back) * frontend.step, ((last - 1) * hop + frames) * frontend.step
+    samples = torch.from_numpy(recording[start:end].astype(np.float32) / 32768)
+    features = quantise_features(frontend(samples[None])[0, :, back:])
+    windows = features.unfold(1, frames, hop).permute(1, 0, 2)
+    return np.concatenate([network(part.contiguous()).numpy() for part in windows.split(BATCH)])
 
 
 def detections(scores: np.ndarray, settings: Detection, spoken: Sequence[int]) -> list[tuple[int, int]]:
@@ -104,25 +117,26 @@ def choose_detection(
 
 def _clips_in_context(
     network: IntegerNetwork, frontend: Mfcc, scores: Scores, data: ClipData, halves: list[np.ndarray], spoken: list[int]
-) -> list[tuple[np.ndarray, int]]:
-    """Scores of each validation clip of a class that can be detected, between cuts of negatives, and its class."""
+) -> list[tuple[np.ndarray, set[int]]]:
+    """Scores of each validation clip with a class that can be detected, between cuts of negatives, and its classes."""
     rng, samples = np.random.default_rng(CONTEXT_SEED), data.audio.shape[1]
     split, heard = data.splits["validation"], []
-    targets = split.targets if split.targets.ndim == 1 else np.where(split.targets.any(1), split.targets.argmax(1), -1)
-    for row, target in zip(split.rows, targets, strict=True):
-        if target in spoken:
+    for row, target in zip(split.rows, split.targets, strict=True):
+        classes = {int(target)} if np.ndim(target) == 0 else set(np.flatnonzero(target).tolist())
+        if classes & set(spoken):
             half = np.pad(halves[rng.integers(len(halves))], (0, samples))
             start = rng.integers(len(half) - samples)
             context = half[start : start + samples]
             stream = np.concatenate([context, data.audio[row], context])
-            heard.append((stream_scores(network, frontend, scores, stream), int(target)))
+            heard.append((stream_scores(network, frontend, scores, stream), classes))
     return heard
 
 
-def _recall(clips: list[tuple[np.ndarray, int]], settings: Detection, spoken: list[int]) -> float:
-    """Share of the clips whose own class is the first that is detected."""
-    firsts = [(detections(scores, settings, spoken) or [(0, -1)])[0][1] == target for scores, target in clips]
-    return float(np.mean(firsts)) if firsts else 0.0
+def _recall(clips: list[tuple[np.ndarray, set[int]]], settings: Detection, spoken: list[int]) -> float:
+    """Share of the clips of which the first thing that is detected is right."""
+    firsts = [detections(scores, settings, spoken)[:1] for scores, _ in clips]
+    found = [bool(first) and first[0][1] in classes for first, (_, classes) in zip(firsts, clips, strict=True)]
+    return float(np.mean(found)) if found else 0.0
 
 
 def _hours(streams: list[np.ndarray]) -> float:

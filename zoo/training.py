@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from supernet.train import SupernetRecipe, calibration_features, fit_frontend, t
 from zoo.build import Build, build_models, store
 from zoo.entry import is_safe_name
 from zoo.errors import InvalidQuery
-from zoo.hub import BUNDLED
+from zoo.hub import BUNDLED, INDEX, Hub
 from zoo.units import count
 
 __all__ = ["train"]
@@ -36,7 +38,7 @@ BATCHES, LEAST_STEPS = (128, 64, 32, 16, 8), 16
 STEPS, EPOCHS = 1500, (10, 60)
 """Steps to train for, and the fewest and most epochs."""
 RATES = {"scratch": 4e-3, "start": 2e-3}
-TUNE_EPOCHS, STORED = 15, "supernet"
+TUNE_EPOCHS, STORED, LONGEST_TASK = 15, "supernet", 60
 CLIP_MS = (200, 10_000)
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
@@ -52,20 +54,20 @@ def train(
     strict: bool = False,
     epochs: int | None = None,
     seed: int = 0,
-    run: str | Path | None = None,
+    run_dir: str | Path | None = None,
     publish: str | Path | None = None,
     max_macs: tuple[str, ...] = BUDGETS,
     negatives: str | Path | None = None,
     max_false_alarms: float = 1.0,
     licence: str = "other",
     attribution: str = "the owner of the recordings",
-) -> Path:
+) -> Path | None:
     """Train a supernet on a folder of classes, and return the folder that it is in.
 
     data: DATA/CLASS/*.wav, .flac, .ogg, .opus or .mp3, of any rate and length (see supernet.data.folder). task: its
     name in hubs. table: a CSV with the columns file, label and, to fix the splits, split. clip_ms: length of the clips
     that the network hears. from_scratch: start from random weights, not from the bundled supernet's. strict: refuse
-    data in which something was found. epochs: by the number of clips, where not given. run: folder of the run
+    data in which something was found. epochs: by the number of clips, where not given. run_dir: folder of the run
     (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
     each of `max_macs`, at 8 and at 4 bits, for `zoo.get(task=..., hub=...)`.
 
@@ -73,17 +75,23 @@ def train(
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
     `max_false_alarms` an hour.
 
-    Under torchrun the processes share each batch while the supernet is trained; the first one does all else.
+    Under torchrun the processes share each batch while the supernet is trained; the first one does all else, and the
+    others get None. Each normalises over its own share, so another number of processes is another run.
 
     Raises InvalidData, with what was found, for data that cannot be used.
     """
-    _check_options(task, clip_ms, epochs, max_macs, max_false_alarms)
-    clips, survey = load_folder(data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
+    max_macs = (max_macs,) if isinstance(max_macs, str) else tuple(max_macs)
+    _check_options(task, clip_ms, epochs, seed, max_false_alarms, licence)
+    device = parallel.start()
+    load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
+    clips, survey = parallel.once_a_machine(load)
+    _check_budgets(max_macs, len(clips.labels), clip_ms)
+    if publish:
+        _check_hub(publish)
     if strict and survey.findings:
         found = len(survey.findings)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
-    run, device = Path(run or Path("runs") / task), parallel.start()
-    first = parallel.rank() == 0
+    run, first = Path(run_dir or Path("runs") / task), parallel.rank() == 0
     if first:
         log.info("%s", survey)
     supernet, frontend = _start(clips, from_scratch, seed)
@@ -92,7 +100,7 @@ def train(
     supernet.cpu()
     parallel.leave()
     if not first:
-        return run / STORED
+        return None
     name = f"{task}-{supernet.space.family}"
     hub = Path(publish or run / "hub")
     info = _info(clips, survey, recipe, from_scratch)
@@ -105,22 +113,50 @@ def train(
 
 
 def _check_options(
-    task: str, clip_ms: int, epochs: int | None, max_macs: tuple[str, ...], max_false_alarms: float
+    task: str, clip_ms: int, epochs: int | None, seed: int, max_false_alarms: float, licence: str
 ) -> None:
     """Raise InvalidQuery for options that would fail later."""
     least, most = CLIP_MS
-    if not is_safe_name(task):
-        raise InvalidQuery(f"task {task!r} is not possible as a name: use letters, digits, - and _")
-    if not least <= clip_ms <= most or clip_ms % 20:
-        raise InvalidQuery(f"clip_ms = {clip_ms} is not possible: give a multiple of 20 ms from {least} to {most}")
-    if epochs is not None and epochs < 1:
-        raise InvalidQuery(f"epochs = {epochs} is not possible: give 1 or more")
-    if not 0 <= max_false_alarms < float("inf"):
-        raise InvalidQuery(f"max_false_alarms = {max_false_alarms} is not possible: give 0 or more an hour")
-    smallest = macs(space("temporal", 2, clip_ms, LogMel.kind).smallest())
+    for valid, message in (
+        (
+            is_safe_name(task) and len(task) <= LONGEST_TASK,
+            f"task {task!r}: use up to {LONGEST_TASK} letters, digits, - and _",
+        ),
+        (
+            least <= clip_ms <= most and clip_ms % 20 == 0,
+            f"clip_ms = {clip_ms}: give a multiple of 20 ms from {least} to {most}",
+        ),
+        (epochs is None or epochs >= 1, f"epochs = {epochs}: give 1 or more"),
+        (seed >= 0, f"seed = {seed}: give 0 or more"),
+        (0 <= max_false_alarms < float("inf"), f"max_false_alarms = {max_false_alarms}: give 0 or more an hour"),
+        (
+            re.fullmatch(r"[A-Za-z0-9.+-]{1,60}", licence),
+            f"licence {licence!r}: give an identifier as hubs have it, such as cc-by-4.0",
+        ),
+    ):
+        if not valid:
+            raise InvalidQuery(message)
+
+
+def _check_budgets(max_macs: tuple[str, ...], classes: int, clip_ms: int) -> None:
+    smallest = macs(space("temporal", classes, clip_ms, LogMel.kind).smallest())
     for budget in max_macs:
         if count("max_macs", budget) < smallest:
             raise InvalidQuery(f"max_macs = {budget}: the smallest network has {smallest:,} MACs; give that or more")
+
+
+def _check_hub(publish: str | Path) -> None:
+    """Raise InvalidQuery or InvalidPackage for a hub that cannot be published to."""
+    if str(publish).startswith("hf://"):
+        raise InvalidQuery(f"hub {publish}: this version publishes to folders; give one, and upload it")
+    try:
+        Path(publish).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidQuery(f"hub {publish}: not a folder that can be written ({error.strerror})") from None
+    if not os.access(publish, os.W_OK):
+        raise InvalidQuery(f"hub {publish}: not writable; give another folder")
+    if (Path(publish) / INDEX).is_file():
+        _ = Hub(publish).entries
 
 
 def _start(clips: ClipData, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:
@@ -137,10 +173,10 @@ def _start(clips: ClipData, from_scratch: bool, seed: int) -> tuple[Supernet, Mf
 
 def _recipe(clips: ClipData, from_scratch: bool, epochs: int | None, seed: int) -> SupernetRecipe:
     """Batches small enough for some steps an epoch, and as many epochs as make the steps."""
-    count = len(clips.epoch(np.random.default_rng(0)))
-    batch = next((size for size in BATCHES if count >= size * LEAST_STEPS), BATCHES[-1])
+    drawn = len(clips.epoch(np.random.default_rng(0)))
+    batch = next((size for size in BATCHES if drawn >= size * LEAST_STEPS), BATCHES[-1])
     fewest, most = EPOCHS
-    wanted = max(fewest, min(most, round(STEPS * batch / count)))
+    wanted = max(fewest, min(most, round(STEPS * batch / drawn)))
     rate, parts = RATES["scratch" if from_scratch else "start"], parallel.world_size()
     if batch % parts:
         raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")

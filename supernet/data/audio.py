@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import soundfile
 
 from supernet.errors import InvalidAudio
 
-__all__ = ["EXTENSIONS", "MAX_CHANNELS", "prepare_samples", "read_audio"]
+__all__ = ["EXTENSIONS", "MAX_CHANNELS", "prepare_samples", "read_audio", "to_int16"]
 
 EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3")
 RATES = (1_000, 384_000)
 MAX_CHANNELS = 8
 MAX_FLOAT = 10.0
+FINEST_RATIO = 1000
+"""Denominator of the ratio of two rates: odd rates are taken for ones that are off by less than a thousandth."""
 
 
 def read_audio(path: str | Path, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
@@ -35,6 +38,10 @@ def read_audio(path: str | Path, max_seconds: float | None = None) -> tuple[np.n
             if max_seconds is not None and seconds > max_seconds * 1.01:
                 raise InvalidAudio(f"{path}: {seconds:.2f} s is too long: the limit is {max_seconds:g} s; cut it first")
             return file.read(dtype="float32", always_2d=True), file.samplerate
+    except InvalidAudio:
+        raise
+    except (MemoryError, ValueError) as error:
+        raise InvalidAudio(f"{path}: its header states a length that no file has; convert it to WAV") from error
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         reason = getattr(error, "strerror", None) or str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
         raise InvalidAudio(f"{path}: not a readable audio file ({reason}); convert it to WAV or FLAC") from None
@@ -97,4 +104,10 @@ def _resample(samples: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
     import torch
     import torchaudio
 
-    return torchaudio.functional.resample(torch.from_numpy(samples), rate, sampling_rate).numpy()
+    ratio = Fraction(rate, sampling_rate).limit_denominator(FINEST_RATIO)
+    return torchaudio.functional.resample(torch.from_numpy(samples), ratio.numerator, ratio.denominator).numpy()
+
+
+def to_int16(samples: np.ndarray, scale: int = 32768) -> np.ndarray:
+    """Floats from -1 to 1 as 16-bit integers; what is louder is clipped."""
+    return np.round(samples * scale).clip(-32768, 32767).astype(np.int16)

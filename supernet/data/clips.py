@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from supernet.data.audio import prepare_samples, read_audio
+from supernet.data.audio import prepare_samples, read_audio, to_int16
 from supernet.errors import InvalidAudio
 from supernet.space import digest
 
@@ -28,6 +29,8 @@ __all__ = [
     "write_array",
 ]
 
+UNKNOWN, SILENCE = "_unknown_", "_silence_"
+"""Names of the classes for all other words or sounds, and for none."""
 SILENT_ROW, NEGATIVE_ROW = -1, -2
 """In the place of a row: a clip of noise, or of the negatives."""
 
@@ -166,7 +169,7 @@ def decode_clips(root: Path, sources: Sequence[Source], sampling_rate: int, seco
 def write_array(path: Path, shape: tuple[int, ...], dtype: type, fill) -> None:
     """Write a .npy file whole or not at all: `fill` is given the memory-mapped array."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(f".{uuid.uuid4().hex}.part")
     try:
         array = np.lib.format.open_memmap(part, "w+", dtype, shape)
         fill(array)
@@ -194,7 +197,7 @@ def _decode(audio: np.ndarray, sources: Sequence[Source], sampling_rate: int, se
             return source, sampling_rate
         samples, rate = read_audio(source, seconds)
         clip = prepare_samples(samples, rate, sampling_rate, str(source))
-        return np.round(clip * 32768).clip(-32768, 32767).astype(np.int16), rate
+        return to_int16(clip), rate
 
     resampled: dict[int, int] = {}
     with ThreadPoolExecutor(os.cpu_count()) as threads:

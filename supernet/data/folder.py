@@ -25,17 +25,17 @@ import soundfile
 from tqdm import tqdm
 
 from supernet.constants import CACHE
-from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio
-from supernet.data.clips import ClipData, Split, cut_noise, random_cut, write_array
+from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, to_int16
+from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Split, cut_noise, random_cut, write_array
 from supernet.errors import InvalidAudio, InvalidData
 from supernet.files import read_json, write_json
 from supernet.space import digest
 
-__all__ = ["SILENCE", "UNKNOWN", "Finding", "Survey", "load_folder"]
+__all__ = ["Finding", "Survey", "load_folder"]
 
 SPLITS = ("train", "validation", "test")
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
-NOISE, UNKNOWN, SILENCE = "_background_noise_", "_unknown_", "_silence_"
+NOISE = "_background_noise_"
 HELD_PERCENT = 10
 """Of the speakers or names that validation gets by hash, and the test as many."""
 HELD_SHARE = 0.2
@@ -47,7 +47,9 @@ SILENT_RMS, QUIET_WINDOW = 10.0, 0.01
 another one is left out."""
 BALANCE = 0.5
 """How far rarer classes are drawn more often (see ClipData)."""
-FEW_CLIPS = 20
+FEWEST = {"train": 15, "validation": 3, "test": 3}
+"""Clips of a class below which it is told."""
+LONGEST_SECONDS = 24 * 3600
 CUT_SEED = 2021
 SEPARATOR, LONGEST_LABEL, SHOWN = ";", 100, 5
 
@@ -81,7 +83,7 @@ class Survey:
         return "\n".join(rows + [f"  found: {finding}" for finding in self.findings])
 
 
-@dataclass
+@dataclass(eq=False)
 class _Recording:
     """A file of a class, and what was found when it was decoded.
 
@@ -102,7 +104,7 @@ class _Recording:
     @property
     def labels(self) -> tuple[str, ...]:
         """All labels, where the table gives several with ; between them."""
-        return tuple(part for part in self.label.split(SEPARATOR) if part)
+        return tuple(part.strip() for part in self.label.split(SEPARATOR) if part.strip())
 
     @property
     def rows(self) -> list[int]:
@@ -131,24 +133,27 @@ def load_folder(
     """
     root, samples, cache = Path(root), sampling_rate * clip_ms // 1000, Path(cache or CACHE)
     findings: list[Finding] = []
-    recordings = _from_table(root, Path(table)) if table else _from_folders(root, findings)
+    if not root.is_dir():
+        raise InvalidData(f"{root}: no such folder; give one that holds a folder of recordings for each class")
+    recordings = _from_table(root, Path(table)) if table else _from_folders(root, negatives, findings)
     noise = _long(root / NOISE, sampling_rate, samples, findings)
-    others = _long(Path(negatives), sampling_rate, samples, findings) if negatives else []
+    others = _long(Path(negatives), sampling_rate, 2 * samples, findings) if negatives else []
     if negatives and not others:
-        raise InvalidData(
-            f"{negatives}: no recording of {samples / sampling_rate / HELD_SHARE:g} s or more to learn from"
-        )
-    several = any(len(item.labels) != 1 for item in recordings)
+        least = 2 * samples / sampling_rate / HELD_SHARE
+        raise InvalidData(f"{negatives}: no recording of {least:g} s or more to learn from")
     held = {label: parts for label, parts in ((SILENCE, noise), (UNKNOWN, others)) if parts}
     audio, cut = _decode(root, recordings, held, sampling_rate, samples, cache)
     recordings = _usable(recordings, sampling_rate, findings)
-    rule = _split(root, recordings)
+    if not recordings:
+        raise InvalidData("\n".join([*map(str, findings), f"{root}: no recording that can be used"]))
+    several = any(len(item.labels) != 1 for item in recordings)
+    rule = _split(root, recordings, findings)
     recordings = _without_copies(recordings, findings)
     labels = _labels(recordings, () if several else held)
     splits = _splits(recordings, labels, cut, several)
     counts = {label: {name: _count(part, index) for name, part in splits.items()} for index, label in enumerate(labels)}
     survey = Survey(root, rule, counts, (*findings, *_thin(counts)))
-    _check(survey)
+    _check(survey, several)
     place = {label: index for index, label in enumerate(labels)}
     return ClipData(
         name=root.resolve().name,
@@ -171,27 +176,40 @@ def load_folder(
     ), survey
 
 
-def _from_folders(root: Path, findings: list[Finding]) -> list[_Recording]:
-    if not root.is_dir():
-        raise InvalidData(f"{root}: no such folder; give one that holds a folder of recordings for each class")
-    recordings, empty, others = [], [], []
+def _from_folders(root: Path, negatives: str | Path | None, findings: list[Finding]) -> list[_Recording]:
+    recordings, empty, others, reserved = [], [], [], []
+    apart = Path(negatives).resolve() if negatives else None
+    others += [path.name for path in sorted(root.iterdir()) if path.suffix.lower() in EXTENSIONS]
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        if folder.name.startswith((".", "_")) and folder.name != UNKNOWN:
+        if folder.name in (NOISE,) or folder.resolve() == apart or folder.name.startswith("."):
             continue
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        if folder.name.startswith("_") and folder.name != UNKNOWN:
+            reserved.append(folder.name)
+            continue
         if SEPARATOR in folder.name:
             raise InvalidData(f"{folder}: a class cannot have {SEPARATOR} in its name; rename the folder")
-        heard = [path for path in files if path.suffix.lower() in EXTENSIONS]
-        others += [path.relative_to(root).as_posix() for path in files if path not in heard]
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        heard = [path for path in files if path.suffix.lower() in EXTENSIONS and _is_text(path)]
+        others += [str(path.relative_to(root)) for path in sorted(set(files).difference(heard))]
         empty += [] if heard else [folder.name]
         recordings += [_Recording(path.relative_to(root).as_posix(), folder.name, path) for path in heard]
+    _find(findings, "folders that begin with _ and are no classes, left out", reserved)
     _find(findings, "classes without a recording, left out", empty)
-    _find(findings, f"files that are not {', '.join(EXTENSIONS)}, left out", others)
+    _find(findings, f"files that are in no class or not {', '.join(EXTENSIONS)}, left out", map(_as_text, others))
     if not recordings:
         raise InvalidData(
             f"{root}: no recordings; put those of each class ({' '.join(EXTENSIONS)}) into a folder of its own"
         )
     return recordings
+
+
+def _is_text(path: Path) -> bool:
+    return _as_text(str(path)) == str(path)
+
+
+def _as_text(name: str) -> str:
+    """A name with what is not UTF-8 in it made visible."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _from_table(root: Path, table: Path) -> list[_Recording]:
@@ -202,6 +220,8 @@ def _from_table(root: Path, table: Path) -> list[_Recording]:
     missing = {"file", "label"} - set(rows.columns)
     if missing:
         raise InvalidData(f"{table}: no column {' and '.join(sorted(missing))}; it has {', '.join(rows.columns)}")
+    if rows.empty:
+        raise InvalidData(f"{table}: no rows; give one for each recording")
     recordings = []
     for row in rows.itertuples():
         path, split = root / row.file, getattr(row, "split", "")
@@ -224,7 +244,7 @@ def _long(folder: Path, rate: int, samples: int, findings: list[Finding]) -> lis
     parts, left = [], []
     for path in sorted(item for item in folder.rglob("*") if item.suffix.lower() in EXTENSIONS):
         try:
-            heard = np.round(prepare_samples(*read_audio(path), rate, str(path)) * 32767).astype(np.int16)
+            heard = to_int16(prepare_samples(*read_audio(path), rate, str(path)))
         except InvalidAudio:
             heard = np.empty(0, np.int16)
         first = int(len(heard) * (1 - HELD_SHARE))
@@ -295,6 +315,8 @@ def _place(recordings: list[_Recording], rate: int, samples: int) -> int:
             seconds = information.frames / information.samplerate
         except (soundfile.SoundFileError, OSError):
             seconds = 0.0
+        if seconds > LONGEST_SECONDS:
+            seconds, item.error = 0.0, f"{item.path}: longer than {LONGEST_SECONDS / 3600:g} hours; cut it first"
         item.first, item.windows = rows, max(1, round(seconds * rate / samples))
         rows += item.windows
     return rows
@@ -310,12 +332,14 @@ def _identity(path: Path) -> list:
 
 def _decode_one(item: _Recording, audio: np.ndarray, rate: int, samples: int) -> dict:
     """Fill the rows of one recording; of one that is little longer than a clip, the loudest part."""
+    if item.error:
+        return {"rms": [], "rate": 0, "digest": "", "error": item.error}
     try:
         heard, own_rate = read_audio(item.path)
         mono = prepare_samples(heard, own_rate, rate, str(item.path))
     except InvalidAudio as error:
         return {"rms": [], "rate": 0, "digest": "", "error": str(error)}
-    clip = np.round(mono * 32768).clip(-32768, 32767).astype(np.int16)
+    clip = to_int16(mono)
     whole = digest(clip.tobytes())
     if item.windows == 1 and len(clip) > samples:
         power = np.concatenate([[0.0], np.cumsum(clip.astype(float) ** 2)])
@@ -329,10 +353,11 @@ def _decode_one(item: _Recording, audio: np.ndarray, rate: int, samples: int) ->
 
 def _usable(recordings: list[_Recording], rate: int, findings: list[Finding]) -> list[_Recording]:
     """Those that can be read and heard."""
-    silent = [item for item in recordings if not item.error and max(item.rms) < SILENT_RMS]
+    readable = [item for item in recordings if not item.error]
+    silent = {item for item in readable if max(item.rms) < SILENT_RMS}
     _find(findings, "unreadable recordings, left out", (item.error for item in recordings if item.error))
-    _find(findings, "recordings of silence only, left out", (item.name for item in silent))
-    usable = [item for item in recordings if not item.error and item not in silent]
+    _find(findings, "recordings of silence only, left out", sorted(item.name for item in silent))
+    usable = [item for item in readable if item not in silent]
     low = (item.name for item in usable if item.rate < rate)
     _find(findings, f"recordings below {rate} Hz, which lack what others have, used all the same", low)
     long = (item.name for item in usable if item.windows > 1)
@@ -340,16 +365,15 @@ def _usable(recordings: list[_Recording], rate: int, findings: list[Finding]) ->
     return usable
 
 
-def _split(root: Path, recordings: list[_Recording]) -> str:
+def _split(root: Path, recordings: list[_Recording], findings: list[Finding]) -> str:
     """Put each recording into a split, where a table has not, and say by what rule."""
     if any(item.split for item in recordings):
         return "the table's column split"
-    lists = {name: root / file for name, file in LISTS.items()}
-    if all(path.is_file() for path in lists.values()):
-        listed = {
-            name: {line.strip().rsplit(".", 1)[0] for line in path.read_text("utf-8").split("\n")}
-            for name, path in lists.items()
-        }
+    listed = _listed(root)
+    if listed:
+        stems = {item.name.rsplit(".", 1)[0] for item in recordings}
+        unmatched = sorted(set().union(*listed.values()) - stems)
+        _find(findings, "lines of the lists that name no recording that is used", unmatched)
         for item in recordings:
             stem = item.name.rsplit(".", 1)[0]
             item.split = next((name for name, names in listed.items() if stem in names), "train")
@@ -361,6 +385,24 @@ def _split(root: Path, recordings: list[_Recording]) -> str:
     _split_groups(groups)
     what = "the speaker, which is what names have before the first _" if speakers else "a hash of the name"
     return f"{what} ({HELD_PERCENT} % validation, {HELD_PERCENT} % test)"
+
+
+def _listed(root: Path) -> dict[str, set[str]]:
+    """Split -> CLASS/NAME without its ending, as the lists say; nothing where there are none."""
+    there = [file for file in LISTS.values() if (root / file).is_file()]
+    if not there:
+        return {}
+    if len(there) < len(LISTS):
+        raise InvalidData(f"{root}: {there[0]} without the other list; give both {' and '.join(LISTS.values())}")
+    listed = {}
+    for name, file in LISTS.items():
+        try:
+            lines = (root / file).read_text("utf-8-sig").split("\n")
+        except UnicodeDecodeError:
+            raise InvalidData(f"{root / file}: not a text in UTF-8; save it as such") from None
+        names = (line.strip().replace("\\", "/").removeprefix("./") for line in lines)
+        listed[name] = {line.rsplit(".", 1)[0] for line in names if line}
+    return listed
 
 
 def _has_speakers(recordings: list[_Recording]) -> bool:
@@ -375,19 +417,26 @@ def _has_speakers(recordings: list[_Recording]) -> bool:
 
 
 def _split_groups(groups: dict[str, list[_Recording]]) -> None:
-    """Split by a hash of the groups' names, then move groups until each class with three or more is in every split."""
+    """Split by a hash of the groups' names, then move groups into splits that a class of three or more lacks.
+
+    A group moves only where no class loses its last one in a split by it.
+    """
     rank = {name: int(hashlib.sha256(name.encode()).hexdigest(), 16) for name in groups}
     place = {name: _by_hash(rank[name] % 100) for name in groups}
-    of_class = defaultdict(set)
-    for name, items in groups.items():
-        for label in {label for item in items for label in item.labels}:
-            of_class[label].add(name)
-    for names in (of_class[label] for label in sorted(of_class)):
-        for split in SPLITS if len(names) >= len(SPLITS) else ():
-            if split not in {place[name] for name in names}:
-                sizes = Counter(place[name] for name in names)
-                spare = [name for name in names if sizes[place[name]] > 1]
-                place[min(spare, key=rank.__getitem__)] = split
+    labels = {name: {label for item in items for label in item.labels} for name, items in groups.items()}
+    classes = defaultdict(list)
+    for name in sorted(groups, key=rank.__getitem__):
+        for label in labels[name]:
+            classes[label].append(name)
+    filled = Counter((label, place[name]) for name in groups for label in labels[name])
+    for label in sorted(label for label, names in classes.items() if len(names) >= len(SPLITS)):
+        for split in SPLITS:
+            spare = (name for name in classes[label] if all(filled[other, place[name]] > 1 for other in labels[name]))
+            moved = None if filled[label, split] else next(spare, None)
+            if moved:
+                filled.subtract((other, place[moved]) for other in labels[moved])
+                filled.update((other, split) for other in labels[moved])
+                place[moved] = split
     for name, items in groups.items():
         for item in items:
             item.split = place[name]
@@ -402,14 +451,13 @@ def _without_copies(recordings: list[_Recording], findings: list[Finding]) -> li
     same = defaultdict(list)
     for item in sorted(recordings, key=lambda item: -SPLITS.index(item.split)):
         same[item.digest].append(item)
-    torn = [item for items in same.values() if len({item.label for item in items}) > 1 for item in items]
+    torn = {item for items in same.values() if len({item.labels for item in items}) > 1 for item in items}
     copies = [item for items in same.values() for item in items[1:] if item not in torn]
     crossing = [item for item in copies if item.split != same[item.digest][0].split]
-    _find(findings, "the same recording in two classes, left out", (item.name for item in torn))
+    _find(findings, "the same recording in two classes, left out", sorted(item.name for item in torn))
     _find(findings, "copies of clips of another split, left out", (item.name for item in crossing))
-    _find(findings, "copies, left out", (item.name for item in copies if item not in crossing))
-    out = {id(item) for item in (*torn, *copies)}
-    return [item for item in recordings if id(item) not in out]
+    _find(findings, "copies, left out", sorted(item.name for item in set(copies).difference(crossing)))
+    return [item for item in recordings if item not in torn.union(copies)]
 
 
 def _labels(recordings: list[_Recording], held: Iterable[str]) -> list[str]:
@@ -449,15 +497,16 @@ def _thin(counts: dict[str, dict[str, int]]) -> list[Finding]:
     spoken = {label: count for label, count in counts.items() if label not in (SILENCE, UNKNOWN)}
     for name, why in zip(SPLITS, ("learned", "chosen by", "measured"), strict=True):
         _find(findings, f"classes without a {name} clip, so not {why}", (k for k, v in spoken.items() if not v[name]))
-    few = (label for label, count in spoken.items() if sum(count.values()) < FEW_CLIPS)
-    _find(findings, f"classes of fewer than {FEW_CLIPS} clips", few)
+    for name, fewest in FEWEST.items():
+        few = (label for label, count in spoken.items() if 0 < count[name] < fewest)
+        _find(findings, f"classes of fewer than {fewest} {name} clips", few)
     return findings
 
 
-def _check(survey: Survey) -> None:
+def _check(survey: Survey, several: bool) -> None:
     spoken = {label: count for label, count in survey.counts.items() if label not in (SILENCE, UNKNOWN)}
     learned = [label for label, count in spoken.items() if count["train"]]
-    if len(learned) + len(survey.counts.keys() & {SILENCE, UNKNOWN}) < 2:
+    if not learned or len(learned) + len(survey.counts.keys() & {SILENCE, UNKNOWN}) + several < 2:
         raise InvalidData(f"{survey}\n{survey.root}: {len(learned)} classes with a training clip; give two or more")
     for name in SPLITS[1:]:
         if not any(count[name] for count in spoken.values()):

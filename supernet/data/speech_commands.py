@@ -17,14 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from supernet.constants import CACHE
-from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio
-from supernet.data.clips import ClipData, Source, Split, cut_noise, decode_clips
+from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, to_int16
+from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Source, Split, cut_noise, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["SILENCE", "UNKNOWN", "WORDS", "list_files", "load"]
+__all__ = ["WORDS", "list_files", "load"]
 
-UNKNOWN, SILENCE = "_unknown_", "_silence_"
 WORDS = {
     "kws": ("zero", "one", "two", "three", "four", "five", "left", "right", "stop", "forward"),
     "standard": ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"),
@@ -123,10 +122,7 @@ def _read_list(path: Path) -> frozenset[str]:
 def _noise(root: Path) -> list[np.ndarray]:
     folder = root / "_background_noise_"
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
-    recordings = [
-        np.round(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path)) * 32767).astype(np.int16)
-        for path in paths
-    ]
+    recordings = [to_int16(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path)), 32767) for path in paths]
     if not any(len(item) * VALIDATION_NOISE >= SAMPLES for item in recordings):
         raise InvalidData(f"{folder}: no recording of 5 s or more; silence is cut from there, so add one")
     return recordings
