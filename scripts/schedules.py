@@ -63,6 +63,8 @@ def main() -> None:
     seconds = read_json(folder / "seconds.json")
     clips = len(data.epoch(np.random.default_rng(0)))
     for name, recipe in SCHEDULES.items():
+        if name not in options.only:
+            continue
         epochs = max(1, round(options.minutes * 60 / (seconds[name] * (clips // recipe.batch))))
         recipe, run = replace(recipe, epochs=epochs, seed=options.seed), folder / re.sub(r"\W+", "-", name)
         values = _train_and_measure(data, frontend, networks, recipe, run)
@@ -126,6 +128,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
     parser.add_argument("--minutes", type=float, default=8.0, help="of each schedule (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=SCHEDULES, default=list(SCHEDULES), help="default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")
