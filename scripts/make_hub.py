@@ -40,9 +40,7 @@ class Plan:
 
 
 PLANS = {
-    "kws-temporal-map": Plan(
-        "logmel", SupernetRecipe(epochs=40, unknown=2), {"20M": 6, "3M": 12, "2M": 12, "1M": 20, "0.6M": 20}
-    ),
+    "kws-temporal-map": Plan("logmel", SupernetRecipe(epochs=40, unknown=2), {"20M": 6, "3M": 12, "2M": 12, "1M": 20}),
     "kws-temporal": Plan("mfcc", SupernetRecipe(epochs=48), {"0.3M": 30}),
 }
 NOTES = {

@@ -205,7 +205,10 @@ def _draw(axis, hub: pd.DataFrame, peers: pd.DataFrame, column: str, unit: float
         axis.plot(part[column] / unit, part.test, style, color=OURS, label=f"Earshot, {bits}-bit packages", zorder=3)
     narrow = peers[peers.bits == 8]
     plain = narrow[~narrow.net.isin(NAMES)].sort_values(column)
-    axis.plot(plain[column] / unit, plain.test, ":^", color=PLAIN, label="Earshot, plain, 8 bits, trained as peers")
+    on_maps = plain.net.str.contains("-map-")
+    for part, style, features in ((plain[on_maps], ":v", "log-mel maps"), (plain[~on_maps], ":^", "MFCC")):
+        label = f"Earshot, plain on {features}, 8 bits, trained as peers"
+        axis.plot(part[column] / unit, part.test, style, color=PLAIN, label=label)
     others = narrow[narrow.net.isin(NAMES)]
     axis.plot(others[column] / unit, others.test, "D", color=PEER, label="peers, 8 bits")
     for row in others.itertuples():
