@@ -68,7 +68,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a folder holds. rule: where the splits come from. counts: clips by class and split."""
+    """What a folder holds. rule: where the splits come from. counts: clips by class and split.
+
+    Clips of noise and of negatives are not counted in training, where they are drawn anew in each epoch.
+    """
 
     root: Path
     rule: str
@@ -79,7 +82,9 @@ class Survey:
         width = max(map(len, self.counts))
         rows = [f"{self.root}: splits by {self.rule}", f"  {'class':{width}} {'train':>7} {'valid.':>7} {'test':>7}"]
         for label, count in self.counts.items():
-            rows.append(f"  {label:{width}} " + " ".join(f"{count[split]:7,}" for split in SPLITS))
+            drawn = label in (SILENCE, UNKNOWN) and not count["train"]
+            train = "  drawn" if drawn else f"{count['train']:7,}"
+            rows.append(f"  {label:{width}} {train} {count['validation']:7,} {count['test']:7,}")
         return "\n".join(rows + [f"  found: {finding}" for finding in self.findings])
 
 
