@@ -164,7 +164,7 @@ def _schedules_table() -> str:
 
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
     """Test accuracy over MACs and over flash, as SVG."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True, layout="constrained")
     for axis, column, unit, label in (
         (axes[0], "macs", 1e6, "million multiply-accumulates a second of audio"),
         (axes[1], "flash_bytes", 1e3, "kB of flash"),
@@ -175,7 +175,7 @@ def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
         axis.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("test accuracy, %")
-    axes[0].legend(loc="lower right", frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return _svg(figure)
 
 
