@@ -153,13 +153,14 @@ def _rank_table() -> str:
 
 
 def _schedules_table() -> str:
-    table = read_table("schedules").sort_values("mean", ascending=False)
+    table = read_table("schedules").sort_values(["minutes", "mean"], ascending=False)
+    columns = ["minutes", "epochs", "seconds"]
     measured = ["smallest", "to 0.3M", "to 1M", "to 3M", "above 3M", "largest", "mean"]
     rows = [
-        [row["schedule"], f"{row['epochs']:.0f}", f"{row['seconds']:.0f}", *(f"{row[name]:.2f}" for name in measured)]
+        [row["schedule"], *(f"{row[name]:.0f}" for name in columns), *(f"{row[name]:.2f}" for name in measured)]
         for _, row in table.iterrows()
     ]
-    return _markdown(["schedule", "epochs", "seconds", *measured], rows)
+    return _markdown(["schedule", *columns, *measured], rows)
 
 
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
