@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
@@ -62,7 +62,7 @@ def _compare(data: ClipData, options: argparse.Namespace) -> None:
     frontend = fit_frontend(data, 1, LogMel)
     augmenter = Augmenter(data, frontend, Augmentation())
     ways = {
-        "ours": (SupernetRecipe(), lambda rows, rng: augmenter(rows, rng), _as_it_is),
+        "ours": (SupernetRecipe(), lambda rows, rng: augmenter(rows, rng), nullcontext),
         "plain": (SupernetRecipe(bfloat16=False), lambda rows, rng: _plain_features(data, frontend, rows, rng), _plain),
     }
     supernet = Supernet(space("temporal", CLASSES, features="logmel")).train()
@@ -131,11 +131,6 @@ def _plain_features(data: ClipData, frontend: LogMel, rows: np.ndarray, rng: np.
     samples = torch.from_numpy(data.audio[rows].astype(np.float32) / 32768)
     shifted = torch.stack([torch.roll(clip, int(rng.integers(-SHIFT, SHIFT))) for clip in samples])
     return frontend(shifted + NOISE_GAIN * torch.randn_like(shifted))
-
-
-@contextmanager
-def _as_it_is():
-    yield
 
 
 @contextmanager

@@ -38,7 +38,7 @@ RANK = "rank"
 WAYS = ("scratch", "distilled", "slice", "tuned")
 TUNE_RATE, RANK_SEED, BOOTSTRAP_DRAWS = 1e-3, 4, 2000
 UNKNOWN = 2
-"""Share of unknown clips of all ways, which is that of the bundled supernet's recipe."""
+"""Recipe.unknown of all ways, which is that of the bundled supernet."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from results import accuracy_columns, add_row, save_hits
+from plain import split_hits
+from results import accuracy_columns, add_row
 
-from supernet.data.augment import plain_features
 from supernet.data.folder import load_folder
 from supernet.data.speech_commands import list_files
-from supernet.evaluate import hits
 from supernet.files import read_json, write_bytes
 from supernet.store import load_supernet
 from zoo.training import train
@@ -62,11 +61,7 @@ def _measure(options: argparse.Namespace, table: Path, folder: Path, run: Path, 
     log = read_json(run / "log.json")
     for name in ("largest", "smallest"):
         network = stored.supernet.extract(getattr(stored.supernet.space, name)())
-        right = {}
-        for split in ("validation", "test"):
-            part = data.splits[split]
-            right[split] = hits(network, plain_features(data, part.rows, stored.frontend), part.targets)
-        save_hits(run, **{f"{name}-{split}": values for split, values in right.items()})
+        right = split_hits(network, data, stored.frontend)
         figures = {**accuracy_columns("validation", right["validation"]), **accuracy_columns("test", right["test"])}
         values = {"epochs": len(log), "seconds": round(sum(row["seconds"] for row in log)), **figures}
         add_row("new_words", {"network": name, "start": start, "clips": options.clips, "seed": seed}, values, run)

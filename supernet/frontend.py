@@ -69,6 +69,11 @@ class Mfcc:
         """Samples that one frame reads."""
         return self.sampling_rate * self.window_ms // 1000
 
+    @property
+    def context_frames(self) -> int:
+        """Frames before one that reach into its window, and so have to be there where a recording is cut into parts."""
+        return -(-(self.window - self.step) // self.step)
+
     def log_mel(self, samples: Tensor) -> Tensor:
         """(batch, samples) -> natural logarithm of the mel energies, (batch, mels, samples // step)."""
         padded = torch.nn.functional.pad(samples, (self.window - self.step, 0))

@@ -53,7 +53,7 @@ def stream_scores(network: IntegerNetwork, frontend: Mfcc, scores: Scores, recor
 def _block_logits(network: IntegerNetwork, frontend: Mfcc, recording: np.ndarray, first: int, last: int) -> np.ndarray:
     """Logits (windows, classes) of windows first to last, whose frames hear what came before them."""
     hop, frames = HOP_MS // frontend.step_ms, network.arch.frames
-    back = min(first * hop, -(-(frontend.window - frontend.step) // frontend.step))
+    back = min(first * hop, frontend.context_frames)
     start, end = (first * hop - back) * frontend.step, ((last - 1) * hop + frames) * frontend.step
     samples = torch.from_numpy(recording[start:end].astype(np.float32) / 32768)
     features = quantise_features(frontend(samples[None])[0, :, back:])

@@ -86,11 +86,11 @@ def train(
     load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
     clips, survey = parallel.once_a_machine(load)
     _check_budgets(max_macs, len(clips.labels), clip_ms)
-    if publish:
-        _check_hub(publish)
     if strict and survey.findings:
         found = len(survey.findings)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
+    if publish:
+        _check_hub(publish)
     run, first = Path(run_dir or Path("runs") / task), parallel.rank() == 0
     if first:
         log.info("%s", survey)

@@ -166,10 +166,9 @@ def _at_speed(samples: Tensor, speed: float) -> Tensor:
 def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:
     """Mel energies (mels, frames) of a recording, and the mean square of the samples of each frame's step (frames,)."""
     samples = _samples(recording)
-    back = -(-(frontend.window - frontend.step) // frontend.step)
     log_mels = []
     for first in range(0, len(samples) // frontend.step, NOISE_PART):
-        start = max(0, first - back)
+        start = max(0, first - frontend.context_frames)
         part = samples[start * frontend.step : (first + NOISE_PART) * frontend.step]
         log_mels.append(frontend.log_mel(part[None])[0, :, first - start :])
     energies = (torch.cat(log_mels, 1).exp() - frontend.floor).clamp(min=0).numpy()

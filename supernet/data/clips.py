@@ -19,7 +19,9 @@ from supernet.space import digest
 
 __all__ = [
     "NEGATIVE_ROW",
+    "SILENCE",
     "SILENT_ROW",
+    "UNKNOWN",
     "ClipData",
     "Source",
     "Split",

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from supernet.constants import CACHE
 from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, to_int16
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Split, cut_noise, random_cut, write_array
+from supernet.data.speech_commands import LISTS, NOISE
 from supernet.errors import InvalidAudio, InvalidData
 from supernet.files import read_json, write_json
 from supernet.space import digest
@@ -34,8 +35,6 @@ from supernet.space import digest
 __all__ = ["Finding", "Survey", "load_folder"]
 
 SPLITS = ("train", "validation", "test")
-LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
-NOISE = "_background_noise_"
 HELD_PERCENT = 10
 """Of the speakers or names that validation gets by hash, and the test as many."""
 HELD_SHARE = 0.2

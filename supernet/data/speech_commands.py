@@ -22,7 +22,7 @@ from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Source, Split, cut_n
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["WORDS", "list_files", "load"]
+__all__ = ["LISTS", "NOISE", "WORDS", "list_files", "load"]
 
 WORDS = {
     "kws": ("zero", "one", "two", "three", "four", "five", "left", "right", "stop", "forward"),
@@ -33,6 +33,7 @@ WORDS = {
 SAMPLING_RATE, CLIP_SECONDS = 16_000, 1.0
 SAMPLES = int(SAMPLING_RATE * CLIP_SECONDS)
 SPLIT_SEED, EXTRA_SHARE, VALIDATION_NOISE = 2021, 0.1, 0.2
+NOISE = "_background_noise_"
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 
 Entries = list[tuple[Source, int]]
@@ -120,7 +121,7 @@ def _read_list(path: Path) -> frozenset[str]:
 
 
 def _noise(root: Path) -> list[np.ndarray]:
-    folder = root / "_background_noise_"
+    folder = root / NOISE
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
     recordings = [to_int16(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path)), 32767) for path in paths]
     if not any(len(item) * VALIDATION_NOISE >= SAMPLES for item in recordings):
