@@ -1,12 +1,19 @@
-"""Train a small supernet: what each of the processes of `test_supernet_parallel` runs."""
+"""Train a small supernet: what each of the processes of `test_supernet_parallel` runs.
 
+python parallel_run.py FOLDER CACHE RUN [STEPS]      killed by the system after so many steps
+"""
+
+import os
+import signal
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
 from supernet import parallel
+from supernet import train as train_module
 from supernet.data.speech_commands import load
 from supernet.elastic import Supernet
 from supernet.space import Space, StageChoices
@@ -15,20 +22,47 @@ from supernet.train import SupernetRecipe, calibration_features, fit_frontend, t
 STAGE = StageChoices((8, 16), (1, 2), (3, 5), (1, 2))
 SPACE = Space("temporal", 4, 1000, (20,), (10, 20), (8, 16), (STAGE,), (16, 32))
 RECIPE = SupernetRecipe(epochs=2, batch=8, parts=2, bfloat16=False)
+EPSILON = 1e-3
 
 
 def train(folder: Path, cache: Path, run: Path, recipe: SupernetRecipe = RECIPE) -> np.ndarray:
-    """All weights after training."""
+    """All weights after training on one thread.
+
+    What AdamW divides by is kept from nothing: else it makes gradients of nothing but rounding as large as any other.
+    """
+    threads, optimiser = torch.get_num_threads(), train_module._optimiser
+    torch.set_num_threads(1)
     data = load(folder, ("up", "down"), cache)
     frontend = fit_frontend(data, 1)
     supernet = Supernet(SPACE, calibration_features(data, frontend, 22))
-    train_supernet(supernet, data, frontend, recipe, run, progress=False)
+    with patch.object(train_module, "_optimiser", lambda *arguments: with_epsilon(optimiser(*arguments))):
+        train_supernet(supernet, data, frontend, recipe, run, progress=False)
+    torch.set_num_threads(threads)
     return torch.cat([parameter.detach().ravel() for parameter in supernet.parameters()]).numpy()
+
+
+def with_epsilon(optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    for group in optimiser.param_groups:
+        group["eps"] = EPSILON
+    return optimiser
+
+
+def kill_after(steps: int) -> None:
+    """Let the system kill this process, without any warning, before the weights of the next step are changed."""
+    descend, left = train_module._descend, iter(range(steps))
+
+    def step(*arguments):
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        descend(*arguments)
+
+    train_module._descend = step
 
 
 if __name__ == "__main__":
     parallel.start()
-    torch.set_num_threads(1)
-    folder, cache, run = map(Path, sys.argv[1:])
+    folder, cache, run = map(Path, sys.argv[1:4])
+    if len(sys.argv) > 4:
+        kill_after(int(sys.argv[4]))
     np.save(run.parent / f"weights-{parallel.rank()}.npy", train(folder, cache, run))
-    torch.distributed.destroy_process_group()
+    parallel.leave()

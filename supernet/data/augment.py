@@ -14,7 +14,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, write_array
+from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
 from supernet.errors import InvalidData
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import digest
@@ -120,16 +120,14 @@ def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:
     """Quantised features of clips as they are, computed once and cached: (rows, coefficients, frames) int8."""
     key = digest([data.audio_key, digest(rows.astype(np.int64).tobytes()), frontend.to_dict()])
     path = data.cache / "features" / f"{key}.npy"
-    if not path.is_file():
-        frames = data.audio.shape[1] // frontend.step
+    frames = data.audio.shape[1] // frontend.step
 
-        def fill(features: np.ndarray) -> None:
-            for first in range(0, len(rows), BATCH):
-                samples = _samples(data.audio[rows[first : first + BATCH]])
-                features[first : first + BATCH] = quantise_features(frontend(samples)).numpy()
+    def fill(features: np.ndarray) -> None:
+        for first in range(0, len(rows), BATCH):
+            samples = _samples(data.audio[rows[first : first + BATCH]])
+            features[first : first + BATCH] = quantise_features(frontend(samples)).numpy()
 
-        write_array(path, (len(rows), frontend.coefficients, frames), np.int8, fill)
-    return torch.from_numpy(np.load(path, allow_pickle=False))
+    return torch.from_numpy(np.array(cached_array(path, (len(rows), frontend.coefficients, frames), np.int8, fill)))
 
 
 def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarray:
@@ -138,15 +136,13 @@ def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarr
     unfitted = replace(frontend, coefficients=frontend.mels, mean=(), deviation=()).to_dict()
     key = digest([data.audio_key, rows, {**unfitted, "kind": "log_mel"}, speed])
     path = data.cache / "log_mels" / f"{key}.npy"
-    if not path.is_file():
 
-        def fill(log_mels: np.ndarray) -> None:
-            for first in range(0, rows, BATCH):
-                samples = _at_speed(_samples(data.audio[first : min(first + BATCH, rows)]), speed)
-                log_mels[first : first + BATCH] = frontend.log_mel(samples).numpy()
+    def fill(log_mels: np.ndarray) -> None:
+        for first in range(0, rows, BATCH):
+            samples = _at_speed(_samples(data.audio[first : min(first + BATCH, rows)]), speed)
+            log_mels[first : first + BATCH] = frontend.log_mel(samples).numpy()
 
-        write_array(path, (rows, frontend.mels, data.audio.shape[1] // frontend.step), np.float16, fill)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    return cached_array(path, (rows, frontend.mels, data.audio.shape[1] // frontend.step), np.float16, fill)
 
 
 def _samples(audio: np.ndarray) -> Tensor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from tqdm import tqdm
 
 from supernet.data.audio import prepare_samples, read_audio, to_int16
@@ -25,10 +25,10 @@ __all__ = [
     "ClipData",
     "Source",
     "Split",
+    "cached_array",
     "cut_noise",
     "decode_clips",
     "random_cut",
-    "write_array",
 ]
 
 UNKNOWN, SILENCE = "_unknown_", "_silence_"
@@ -161,24 +161,29 @@ def decode_clips(root: Path, sources: Sequence[Source], sampling_rate: int, seco
     """
     samples = int(sampling_rate * seconds)
     path = cache / "audio" / f"{_key(root, sources, sampling_rate, samples)}.npy"
-    if not path.is_file():
-        write_array(
-            path, (len(sources), samples), np.int16, lambda audio: _decode(audio, sources, sampling_rate, seconds)
-        )
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    return cached_array(
+        path, (len(sources), samples), np.int16, lambda audio: _decode(audio, sources, sampling_rate, seconds)
+    )
 
 
-def write_array(path: Path, shape: tuple[int, ...], dtype: type, fill) -> None:
-    """Write a .npy file whole or not at all: `fill` is given the memory-mapped array."""
+def cached_array(path: Path, shape: tuple[int, ...], dtype: type, fill: Callable[[np.ndarray], object]) -> np.ndarray:
+    """The array in a .npy file, memory-mapped; `fill` makes it, in another file that is renamed, where there is none.
+
+    One process makes it while others wait. What a killed one left is written over.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{uuid.uuid4().hex}.part")
-    try:
-        array = np.lib.format.open_memmap(part, "w+", dtype, shape)
-        fill(array)
-        array.flush()
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    if not path.is_file():
+        part = path.with_suffix(".part")
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                try:
+                    array = np.lib.format.open_memmap(part, "w+", dtype, shape)
+                    fill(array)
+                    array.flush()
+                    part.replace(path)
+                finally:
+                    part.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _key(root: Path, sources: Sequence[Source], sampling_rate: int, samples: int) -> str:

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from supernet.constants import CACHE
 from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, to_int16
-from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Split, cut_noise, random_cut, write_array
+from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Split, cached_array, cut_noise, random_cut
 from supernet.data.speech_commands import LISTS, NOISE
 from supernet.errors import InvalidAudio, InvalidData
 from supernet.files import read_json, write_json
@@ -283,23 +283,22 @@ def _decode(
     cuts = [(split, label) for split in SPLITS[1:] for label in held for _ in range(count)]
     files = [_identity(item.path) for item in recordings]
     path = cache / "audio" / f"{digest([str(root.resolve()), rate, samples, files, count, _heard(held)])}.npy"
-    if not path.is_file():
 
-        def fill(audio: np.ndarray) -> None:
-            with ThreadPoolExecutor(os.cpu_count()) as threads:
-                facts = threads.map(lambda item: _decode_one(item, audio, rate, samples), recordings)
-                facts = list(tqdm(facts, "decoding recordings", len(recordings), unit=" files", mininterval=1))
-            rng = np.random.default_rng(CUT_SEED)
-            for row, (split, label) in enumerate(cuts, rows):
-                audio[row] = _cut(held[label], split, label, rng, samples)
-            write_json(path.with_suffix(".json"), facts)
+    def fill(audio: np.ndarray) -> None:
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            facts = threads.map(lambda item: _decode_one(item, audio, rate, samples), recordings)
+            facts = list(tqdm(facts, "decoding recordings", len(recordings), unit=" files", mininterval=1))
+        rng = np.random.default_rng(CUT_SEED)
+        for row, (split, label) in enumerate(cuts, rows):
+            audio[row] = _cut(held[label], split, label, rng, samples)
+        write_json(path.with_suffix(".json"), facts)
 
-        write_array(path, (rows + len(cuts), samples), np.int16, fill)
+    audio = cached_array(path, (rows + len(cuts), samples), np.int16, fill)
     for item, facts in zip(recordings, read_json(path.with_suffix(".json")), strict=True):
         item.rms, item.rate = tuple(facts["rms"]), facts["rate"]
         item.digest, item.error = facts["digest"], facts["error"]
     cut = {name: [(row, label) for row, (split, label) in enumerate(cuts, rows) if split == name] for name in SPLITS}
-    return np.load(path, mmap_mode="r", allow_pickle=False), cut
+    return audio, cut
 
 
 def _cut(pairs: list, split: str, label: str, rng: np.random.Generator, samples: int) -> np.ndarray:
