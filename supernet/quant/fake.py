@@ -1,8 +1,8 @@
 """Quantisation-aware networks: floating point that computes what the integers will.
 
-Weights are quantised by LSQ (Esser et al., arXiv 1902.08153), one learned step an output channel; activations on
-measured ranges, asymmetric, one a tensor. Batch norm stays apart: it goes into multipliers and biases, never into
-weights. `to_integer` gives the integer form.
+Weights are quantised by a method of `supernet.quant.quantisers`; activations on measured ranges, asymmetric, one a
+tensor. Batch norm stays apart: it goes into multipliers and biases, never into weights. `to_integer` gives the integer
+form.
 """
 
 from __future__ import annotations
@@ -20,46 +20,13 @@ from supernet.errors import InvalidModel
 from supernet.families import layers
 from supernet.frontend import FEATURE_SCALE
 from supernet.quant.integer import MAX_BIAS, Activation, IntegerLayer, IntegerNetwork, encode_multiplier
-from supernet.quant.packing import default_grid, grid_limit
+from supernet.quant.packing import default_grid
+from supernet.quant.quantisers import LEAST_SCALE, Lsq, Quantiser
 from supernet.space import Arch, LayerSpec
 
-__all__ = ["FakeQuantNetwork", "fit_steps", "lsq", "measure_range", "quantise_weight"]
+__all__ = ["FakeQuantNetwork", "measure_range"]
 
-LEAST_SCALE = 1e-8
 CONSTANT_SHIFT = 16
-
-
-def quantise_weight(weight: Tensor, step: Tensor, bits: int, grid: str) -> Tensor:
-    """Integers of weights (channels, ...) on a grid: weight = step * integer, or step / 2 * integer on `odd`.
-
-    The gradient passes the rounding straight through; clipping stops it.
-    """
-    scaled = weight / step.reshape(-1, *[1] * (weight.ndim - 1))
-    if grid == "symmetric":
-        limit = grid_limit(bits, grid)
-        return _round(scaled.clamp(-limit, limit))
-    half = 2 ** (bits - 1)
-    return 2 * (_round((scaled - 0.5).clamp(-half, half - 1)) + 0.5)
-
-
-def lsq(weight: Tensor, step: Tensor, bits: int, grid: str) -> Tensor:
-    """Weights on the grid, with LSQ's gradient to the steps (channels,), scaled by 1 / sqrt(N Qp)."""
-    scale = 1 / (weight[0].numel() * _positive_range(bits, grid)) ** 0.5
-    step = (step - step * scale).detach() + step * scale
-    unit = step if grid == "symmetric" else step / 2
-    return quantise_weight(weight, step, bits, grid) * unit.reshape(-1, *[1] * (weight.ndim - 1))
-
-
-def fit_steps(weight: Tensor, bits: int, grid: str, candidates: int = 40) -> Tensor:
-    """(channels,) steps of least squared error among so many fractions of the largest weight."""
-    largest = weight.detach().abs().flatten(1).amax(1).clamp(min=LEAST_SCALE)
-    steps = torch.linspace(1 / candidates, 1.0, candidates)[:, None] * largest / _positive_range(bits, grid)
-    if bits == 1:
-        steps = steps * 2
-    errors = torch.stack(
-        [(lsq(weight.detach(), step, bits, grid) - weight).square().flatten(1).sum(1) for step in steps]
-    )
-    return steps.gather(0, errors.argmin(0)[None])[0]
 
 
 def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 20, sample: int = 100_000) -> Activation:
@@ -73,109 +40,125 @@ def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 20, sample
         scale = max((high - low) * share / levels, LEAST_SCALE)
         zero = -(2 ** (bits - 1)) if relu else round(-(2 ** (bits - 1)) - low * share / scale)
         activation = Activation(scale, zero, bits)
-        error = float((_fake_quantise(values, activation) - values).square().mean())
+        error = float((_rounded(values, activation) - values).square().mean())
         if error < least:
             best, least = activation, error
     return best
 
 
-def _positive_range(bits: int, grid: str) -> float:
-    """Qp of LSQ's formulas: how many steps a weight can be above zero."""
-    return 2 ** (bits - 1) - (1 if grid == "symmetric" else 0.5)
-
-
-def _round(x: Tensor) -> Tensor:
-    """Nearest integers, halves up, with the gradient of the identity."""
-    return x + (torch.floor(x + 0.5) - x).detach()
-
-
 def _fake_quantise(x: Tensor, activation: Activation) -> Tensor:
+    """x on the activation's grid; the gradient passes rounding straight through, and clipping stops it."""
     return torch.fake_quantize_per_tensor_affine(x, activation.scale, activation.zero_point, *activation.limits)
+
+
+def _rounded(x: Tensor, activation: Activation) -> Tensor:
+    """x on the activation's grid, ties up as in the integer form."""
+    low, high = (limit - activation.zero_point for limit in activation.limits)
+    return torch.floor(x / activation.scale + 0.5).clamp(low, high) * activation.scale
 
 
 class FakeQuantNetwork(nn.Module):
     """A calibrated float network at the bits of `arch`, ready for quantisation-aware training.
 
-    arch: the network's Arch with bits. Call it with features (batch, coefficients, frames); it returns logits.
-    Ranges of activations are measured by `calibrate`, which must come first and again after training.
+    arch: the network's Arch with bits. quantiser: of the weights. Call it with features (batch, coefficients, frames);
+    it returns logits. Ranges of activations are measured by `calibrate`, which must come first and again after
+    training. with_activations: False leaves them in floating point, so that there is no integer form.
     """
 
-    def __init__(self, network: Network, arch: Arch) -> None:
+    def __init__(self, network: Network, arch: Arch, quantiser: type[Quantiser] = Lsq) -> None:
         super().__init__()
         if arch.without_bits() != network.arch or not arch.weight_bits:
             raise InvalidModel("the architecture with bits is not that of the network; give with_bits(network.arch, 4)")
         self.arch, self.specs = arch, layers(arch)
         self.layers = copy.deepcopy(network.layers)
-        self.grids = {spec.name: default_grid(spec.weight_bits) for spec in self.specs if spec.has_weights}
-        self.steps = nn.ParameterDict(
+        self.quantisers = nn.ModuleDict(
             {
-                spec.name: nn.Parameter(
-                    fit_steps(self.layers[spec.name].weight, spec.weight_bits, self.grids[spec.name])
-                )
+                spec.name: quantiser(self.layers[spec.name].weight, spec.weight_bits, default_grid(spec.weight_bits))
                 for spec in self.specs
                 if spec.has_weights
             }
         )
         self.activations: dict[str, Activation] = {}
+        self.with_activations = True
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, coefficients, frames) -> logits (batch, classes). In float32 always: bfloat16 hides the rounding."""
+        """(batch, coefficients, frames) -> logits (batch, classes).
+
+        In training in float32, never bfloat16, which hides the rounding. Else with exact sums and in float64, so that
+        it rounds as the integers do.
+        """
+        exact = self.with_activations and not self.training
         with torch.autocast(x.device.type, enabled=False):
-            return execute(self.specs, x, self._run_layer)
+            return execute(self.specs, x.double() if exact else x, self._exact_layer if exact else self._float_layer)
 
-    def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-        if spec.has_weights and not self.training:
-            output = self._rounded_layer(spec, self._product(spec, inputs[0]))
-        else:
-            output = float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, self.training)
-        return _fake_quantise(output, self.activations[spec.name])
+    def _float_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        output = float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, self.training)
+        return _fake_quantise(output, self.activations[spec.name]) if self.with_activations else output
 
-    def _product(self, spec: LayerSpec, x: Tensor) -> Tensor:
-        """The layer without norm and bias."""
-        weight = self._quantised(spec).weight
-        return convolve(spec, x, weight) if spec.kind == "conv" else F.linear(x, weight)
+    def _exact_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        return _rounded(self._unrounded(spec, inputs), self.activations[spec.name])
 
-    def _rounded_layer(self, spec: LayerSpec, product: Tensor) -> Tensor:
-        """The layer's output from its product, with the bias rounded to whole accumulator units, as integers are."""
+    def _unrounded(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        """The layer's output in float64, from inputs that are already rounded."""
+        if spec.has_weights:
+            return self._rescaled(spec, self._accumulators(spec, inputs[0]))
+        return float_layer(spec, inputs, None, training=False)
+
+    def _accumulators(self, spec: LayerSpec, x: Tensor) -> Tensor:
+        """Whole numbers in float64: what the layer's integers add up to, without the bias."""
+        source = self.activations[spec.inputs[0]]
+        weight = self.quantisers[spec.name].parts(self.layers[spec.name].weight)[0]
+        exact = torch.float32 if float(weight.abs().flatten(1).sum(1).max()) * source.reach < 2**24 else torch.float64
+        whole = torch.round(x / source.scale).to(exact)
+        weight = torch.round(weight).to(exact)
+        return (convolve(spec, whole, weight) if spec.kind == "conv" else F.linear(whole, weight)).double()
+
+    def _rescaled(self, spec: LayerSpec, accumulators: Tensor) -> Tensor:
+        """The layer's output from its accumulators, with the bias rounded to whole ones."""
         unit, gain, offset = self._affine(spec)
-        unit = unit * gain.abs()
-        offset = torch.where(unit > 0, torch.floor(offset / unit + 0.5) * unit, offset)
+        real = unit * gain.abs()
+        bias = torch.where(real > 0, torch.floor(offset / real + 0.5) * real, offset)
         shape = (-1, 1, 1) if spec.kind == "conv" else (-1,)
-        output = product * gain.to(product).reshape(shape) + offset.to(product).reshape(shape)
+        output = accumulators * (unit * gain).reshape(shape) + bias.reshape(shape)
         return F.relu(output) if spec.relu else output
 
     def _affine(self, spec: LayerSpec) -> tuple[Tensor, Tensor, Tensor]:
         """(channels,) float64: the real value of one accumulator unit; gain and offset of y = gain conv + offset."""
-        layer, step = self.layers[spec.name], self.steps[spec.name].clamp(min=LEAST_SCALE).double()
-        unit = step * self.activations[spec.inputs[0]].scale / (2 if self.grids[spec.name] == "odd" else 1)
+        layer, unit = self.layers[spec.name], self._unit(spec)
         if spec.kind == "linear":
             return unit, torch.ones_like(unit), layer.bias.double()
         gain = layer.gamma.double() / (layer.var.double() + EPSILON).sqrt()
         return unit, gain, layer.beta.double() - gain * layer.mean.double()
 
+    def _unit(self, spec: LayerSpec) -> Tensor:
+        unit = self.quantisers[spec.name].parts(self.layers[spec.name].weight)[1]
+        return unit.double() * self.activations[spec.inputs[0]].scale
+
     def _quantised(self, spec: LayerSpec) -> Slice:
-        layer, step = self.layers[spec.name], self.steps[spec.name].clamp(min=LEAST_SCALE)
-        weight = lsq(layer.weight, step, spec.weight_bits, self.grids[spec.name])
-        return Slice(weight, layer.gamma, layer.beta, layer.mean, layer.var, layer.bias)
+        layer = self.layers[spec.name]
+        return Slice(
+            self.quantisers[spec.name](layer.weight), layer.gamma, layer.beta, layer.mean, layer.var, layer.bias
+        )
 
     @torch.no_grad()
     def calibrate(self, features: Tensor) -> FakeQuantNetwork:
         """Measure norms and ranges in one pass over (clips, coefficients, frames), each on quantised inputs."""
-
-        def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-            if spec.has_weights:
-                product = self._product(spec, inputs[0])
-                if spec.kind == "conv":
-                    layer = self.layers[spec.name]
-                    layer.var, layer.mean = torch.var_mean(product, (0, 2, 3), unbiased=False)
-                output = self._rounded_layer(spec, product)
-            else:
-                output = float_layer(spec, inputs, None, training=False)
-            self.activations[spec.name] = self._range(spec, output)
-            return _fake_quantise(output, self.activations[spec.name])
-
-        execute(self.specs, features, apply)
+        execute(self.specs, features.double() if self.with_activations else features, self._measure)
         return self
+
+    def _measure(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        if spec.kind == "conv":
+            layer = self.layers[spec.name]
+            if self.with_activations:
+                product = self._accumulators(spec, inputs[0]) * self._unit(spec).reshape(-1, 1, 1)
+            else:
+                product = convolve(spec, inputs[0], self._quantised(spec).weight)
+            layer.var, layer.mean = (part.float() for part in torch.var_mean(product, (0, 2, 3), unbiased=False))
+        if not self.with_activations:
+            return float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, training=False)
+        output = self._unrounded(spec, inputs)
+        self.activations[spec.name] = self._range(spec, output)
+        return _rounded(output, self.activations[spec.name])
 
     def _range(self, spec: LayerSpec, output: Tensor) -> Activation:
         if spec.kind == "input":
@@ -210,9 +193,9 @@ class FakeQuantNetwork(nn.Module):
             return _sum_layer(inputs[0] / output, inputs[1] / output)
         if spec.kind == "pool":
             return IntegerLayer(*encode_multiplier(np.array([inputs[0] / (output * prod(spec.in_shape[1:]))])))
-        step, grid = self.steps[spec.name].clamp(min=LEAST_SCALE), self.grids[spec.name]
-        weight = quantise_weight(self.layers[spec.name].weight, step, spec.weight_bits, grid)
-        return _weighted_layer(weight.numpy(), *(part.numpy() for part in self._affine(spec)), output, grid)
+        quantiser = self.quantisers[spec.name]
+        weight = quantiser.parts(self.layers[spec.name].weight)[0]
+        return _weighted_layer(weight.numpy(), *(part.numpy() for part in self._affine(spec)), output, quantiser.grid)
 
 
 def _sum_layer(first: float, second: float) -> IntegerLayer:

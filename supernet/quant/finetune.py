@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from supernet.data.clips import ClipData
 from supernet.elastic import Network
 from supernet.frontend import Mfcc
 from supernet.quant.fake import FakeQuantNetwork
+from supernet.quant.quantisers import method
 from supernet.space import Arch
 from supernet.train import Recipe, train_network
 
@@ -20,9 +21,11 @@ __all__ = ["QuantRecipe", "quantise"]
 
 @dataclass(frozen=True)
 class QuantRecipe(Recipe):
-    """A Recipe, and the share of the loss that comes from the teacher's outputs instead of the labels.
+    """A Recipe, the method of quantisation, and the share of the loss that comes from the teacher's outputs instead of
+    the labels.
 
-    bfloat16: of the teacher; the network with emulated integers is always computed in float32.
+    epochs: of all stages of the method together. bfloat16: of the teacher; the network with emulated integers is always
+    computed in float32.
     """
 
     epochs: int = 5
@@ -31,6 +34,7 @@ class QuantRecipe(Recipe):
     weight_decay: float = 0.005
     bfloat16: bool = True
     distillation: float = 0.7
+    method: str = "lsq"
 
 
 def quantise(
@@ -48,9 +52,17 @@ def quantise(
 
     teacher: a calibrated float network, or None to learn from the labels alone. calibration: features (clips,
     coefficients, frames) that norms and ranges are measured on, at the start and after each epoch. run: folder of the
-    run, resumed where it stopped.
+    run, resumed where it stopped. A method of several stages spends its epochs on them in about equal parts.
+    Raises UnknownName for a method that nobody registered.
     """
-    fake = FakeQuantNetwork(network, arch)
+    stages, quantiser = method(recipe.method).stages, method(recipe.method).quantiser
+    fake = FakeQuantNetwork(network, arch, quantiser)
     calibrate = partial(fake.calibrate, calibration)
-    identity, share = {"arch": arch.to_dict()}, recipe.distillation
-    return train_network(fake, data, frontend, recipe, run, identity, calibrate, teacher, share, progress)
+    for number, with_activations in enumerate(stages):
+        fake.with_activations = with_activations
+        epochs = (recipe.epochs + number) // len(stages)
+        folder = Path(run) / f"stage{number + 1}" if len(stages) > 1 else run
+        identity = {"arch": arch.to_dict(), "with_activations": with_activations}
+        stage = replace(recipe, epochs=epochs)
+        train_network(fake, data, frontend, stage, folder, identity, calibrate, teacher, recipe.distillation, progress)
+    return fake if stages else calibrate().eval()
