@@ -253,13 +253,14 @@ def train_network(
     teacher: nn.Module | None = None,
     distillation: float = 0.7,
     progress: bool = True,
+    penalty: Callable[[], Tensor] | None = None,
 ) -> nn.Module:
     """Train one network in place, or go on where the run in folder `run` stopped; returns it calibrated, evaluating.
 
     Any module from features (batch, coefficients, frames) to logits will do. It learns the labels, and for a share
     `distillation` of the loss the outputs of `teacher`, where there is one. calibrate: measures what the network
     evaluates with (norms, ranges); called before and after each epoch. identity: what fixes the run beside
-    what `fit` keeps.
+    what `fit` keeps. penalty: added to the loss.
     """
     validation, shift = data.splits["validation"], prior_shift(data, recipe)
     features = plain_features(data, validation.rows, frontend)
@@ -273,6 +274,8 @@ def train_network(
         if soft is not None:
             soft_loss = distillation_loss(logits, soft, several=targets.ndim > 1)
             loss = (1 - distillation) * loss + distillation * soft_loss
+        if penalty is not None:
+            loss = loss + penalty()
         loss.backward()
         return loss.detach()
 

@@ -29,7 +29,17 @@ from supernet.quant.integer import (
     requantise,
 )
 from supernet.quant.packing import default_grid, grid_limit, pack, unpack
-from supernet.quant.quantisers import METHODS, Lsq, Quantiser, StraightThrough, Tanh, fit_steps, method, quantise_weight
+from supernet.quant.quantisers import (
+    METHODS,
+    Lsq,
+    Quantiser,
+    StraightThrough,
+    Tanh,
+    fit_steps,
+    lsq,
+    method,
+    quantise_weight,
+)
 from supernet.space import Arch, Block, FeatureSpec, Stage
 from supernet.train import calibration_features, fit_frontend, weights_digest
 
@@ -50,10 +60,6 @@ def fake_network(space, seed: int, bits: int, quantiser: type[Quantiser] = Lsq) 
                 layer.gamma.copy_(torch.randn(len(layer.gamma), generator=torch.Generator().manual_seed(seed)))
                 layer.beta.copy_(torch.randn(len(layer.beta), generator=torch.Generator().manual_seed(seed + 1)))
     return FakeQuantNetwork(network, with_bits(arch, bits), quantiser).calibrate(features(32)).eval()
-
-
-def lsq(weight: torch.Tensor, steps: torch.Tensor, bits: int, grid: str) -> torch.Tensor:
-    return Lsq(weight, bits, grid, steps)(weight).detach()
 
 
 @given(st.data(), st.sampled_from(GRIDS), st.lists(st.integers(1, 5), min_size=1, max_size=4))

@@ -22,6 +22,7 @@ __all__ = [
     "StraightThrough",
     "Tanh",
     "fit_steps",
+    "lsq",
     "method",
     "quantise_weight",
     "round_through",
@@ -59,11 +60,7 @@ class Lsq(Quantiser):
 
     def parts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """LSQ scales the gradient of a step by 1 / sqrt(N Qp), N weights to a step."""
-        scale = 1 / (weight[0].numel() * _positive_range(self.bits, self.grid)) ** 0.5
-        steps = self.steps.clamp(min=LEAST_SCALE)
-        steps = (steps - steps * scale).detach() + steps * scale
-        integers = quantise_weight(weight, steps, self.bits, self.grid)
-        return integers, steps if self.grid == "symmetric" else steps / 2
+        return _lsq_parts(weight, self.steps, self.bits, self.grid)
 
 
 class Tanh(Quantiser):
@@ -123,6 +120,19 @@ def method(name: str) -> Method:
     if name not in METHODS:
         raise UnknownName(f"unknown method {name!r} of quantisation: {nearest_names(name, METHODS)}")
     return METHODS[name]
+
+
+def lsq(weight: Tensor, steps: Tensor, bits: int, grid: str) -> Tensor:
+    """Weights (channels, ...) on the grid, as `Lsq` gives them with these steps (channels,)."""
+    integers, unit = _lsq_parts(weight, steps, bits, grid)
+    return integers * _per_channel(unit, weight)
+
+
+def _lsq_parts(weight: Tensor, steps: Tensor, bits: int, grid: str) -> tuple[Tensor, Tensor]:
+    scale = 1 / (weight[0].numel() * _positive_range(bits, grid)) ** 0.5
+    steps = steps.clamp(min=LEAST_SCALE)
+    steps = (steps - steps * scale).detach() + steps * scale
+    return quantise_weight(weight, steps, bits, grid), steps if grid == "symmetric" else steps / 2
 
 
 def quantise_weight(weight: Tensor, steps: Tensor, bits: int, grid: str) -> Tensor:

@@ -1,0 +1,163 @@
+"""Elastic bits: a supernet of which every sub-network can be had at several bit widths without training of its own.
+
+The weights are shared by all widths, and each width has LSQ's steps of its own: one vector a layer over the largest
+layer's output channels, sliced like the weights. Norms and ranges belong to the sub-network at its bits, and are
+measured when it is extracted. After quantisation-aware once-for-all training (Shen et al., arXiv 2010.04354; Bulat and
+Tzimiropoulos, arXiv 2104.06066).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from supernet.data.augment import plain_features
+from supernet.data.clips import ClipData
+from supernet.elastic import Network, Supernet, execute, float_layer, slice_layer
+from supernet.errors import InvalidModel
+from supernet.evaluate import accuracy
+from supernet.families import layers, with_bits
+from supernet.frontend import Mfcc
+from supernet.parallel import share_out
+from supernet.quant.fake import FakeQuantNetwork
+from supernet.quant.packing import default_grid
+from supernet.quant.quantisers import Lsq, fit_steps, lsq
+from supernet.space import Arch, LayerSpec, Space
+from supernet.train import Recipe, distillation_loss, fit, weights_digest
+
+__all__ = ["WIDTHS", "ElasticBits", "ElasticBitsRecipe", "train_elastic_bits"]
+
+WIDTHS = (8, 4, 3, 2, 1)
+
+
+@dataclass(frozen=True)
+class ElasticBitsRecipe(Recipe):
+    """A Recipe, and what a step trains: the largest and the smallest network and so many `random` ones, at different
+    widths. All learn the outputs of the largest network in floating point.
+    """
+
+    epochs: int = 8
+    learning_rate: float = 1e-3
+    warmup: float = 0.02
+    weight_decay: float = 0.005
+    bfloat16: bool = True
+    random: int = 1
+
+
+class ElasticBits(nn.Module):
+    """A supernet with steps for each of `widths`. Trains the supernet's own weights.
+
+    `elastic(x, arch)` runs a sub-network at the bits of its Arch as training does, with ranges of the batch;
+    `extract(arch)` gives it ready for integers.
+    """
+
+    def __init__(self, supernet: Supernet, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        self.supernet, self.widths = supernet, widths
+        self.steps = nn.ParameterDict()
+        for name, layer in supernet.network.layers.items():
+            for bits in widths:
+                self.steps[_key(name, bits)] = nn.Parameter(fit_steps(layer.weight, bits, default_grid(bits)))
+
+    def forward(self, x: Tensor, arch: Arch) -> Tensor:
+        """Logits (batch, classes) of a sub-network for features x (batch, coefficients, frames)."""
+        self._check(arch)
+
+        def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+            tensors = None
+            if spec.has_weights:
+                tensors = slice_layer(self.supernet.network.layers[spec.name], spec)
+                bits = spec.weight_bits
+                tensors = tensors._replace(weight=lsq(tensors.weight, self._steps(spec), bits, default_grid(bits)))
+            output = float_layer(spec, inputs, tensors, training=True)
+            return output if spec.kind in ("input", "linear") else _at_own_range(output, spec.activation_bits)
+
+        with torch.autocast(x.device.type, enabled=False):
+            return execute(layers(arch), x, apply)
+
+    @torch.no_grad()
+    def extract(self, arch: Arch, calibration: Tensor | None = None) -> FakeQuantNetwork:
+        """The sub-network at the bits of its Arch, with norms and ranges measured in this call.
+
+        calibration: features to measure on instead of the supernet's own. Raises InvalidArch for a network outside the
+        space, InvalidModel for bits that were not trained.
+        """
+        self._check(arch)
+        calibration = self.supernet.calibration if calibration is None else calibration
+        fake = FakeQuantNetwork(self.supernet.extract(arch.without_bits(), calibration), arch, Lsq)
+        for spec in fake.specs:
+            if spec.has_weights:
+                fake.quantisers[spec.name].steps.copy_(self._steps(spec))
+        return fake.calibrate(calibration).eval()
+
+    def _steps(self, spec: LayerSpec) -> Tensor:
+        return self.steps[_key(spec.name, spec.weight_bits)][: spec.out_shape[0]]
+
+    def _check(self, arch: Arch) -> None:
+        wrong = sorted(set(arch.weight_bits) - set(self.widths))
+        if wrong or not arch.weight_bits:
+            raise InvalidModel(f"weights of {wrong or 'no'} bits were not trained: give some of {self.widths}")
+
+
+def _key(name: str, bits: int) -> str:
+    return f"{name}_w{bits}"
+
+
+def _at_own_range(x: Tensor, bits: int) -> Tensor:
+    """x on 2^bits levels from its least value, or zero, to its largest."""
+    with torch.no_grad():
+        low, high = x.amin().clamp(max=0.0), x.amax().clamp(min=0.0)
+        scale = ((high - low) / (2**bits - 1)).clamp(min=1e-8)
+        zero = (-low / scale).round().to(torch.int32)
+    return torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, 2**bits - 1)
+
+
+def train_elastic_bits(
+    elastic: ElasticBits,
+    teacher: Network,
+    data: ClipData,
+    frontend: Mfcc,
+    recipe: ElasticBitsRecipe,
+    run: str | Path,
+    progress: bool = True,
+) -> ElasticBits:
+    """Fine-tune a supernet at all widths, or go on where the run in folder `run` stopped.
+
+    teacher: its largest network in floating point, calibrated, from before.
+    """
+    space, validation = elastic.supernet.space, data.splits["validation"]
+    features = plain_features(data, validation.rows, frontend)
+    teacher.eval()
+
+    def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
+        with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+            soft = teacher(x).float()
+        losses = []
+        for arch in draw_at_bits(space, elastic.widths, recipe.random, rng):
+            loss = distillation_loss(elastic(x, arch), soft, several=targets.ndim > 1)
+            loss.backward()
+            losses.append(loss.detach())
+        return losses[0]
+
+    def measure(bits: int) -> float:
+        fake = elastic.extract(with_bits(space.largest(), bits))
+        return accuracy(fake, features, validation.targets)
+
+    def measure_widths() -> dict[str, float]:
+        return share_out({f"largest, {bits} bits": partial(measure, bits) for bits in elastic.widths})
+
+    identity = {"space": space.to_dict(), "widths": list(elastic.widths), "teacher": weights_digest(teacher)}
+    fit(elastic, data, frontend, recipe, run, identity, step, measure_widths, progress)
+    return elastic
+
+
+def draw_at_bits(space: Space, widths: tuple[int, ...], count: int, rng: np.random.Generator) -> list[Arch]:
+    """The largest, the smallest and `count` networks drawn by size, at different widths as long as there are enough."""
+    archs = [space.largest(), space.smallest(), *space.from_genes(space.sample_sizes(rng, count))]
+    shuffled = np.concatenate([rng.permutation(widths) for _ in range(-(-len(archs) // len(widths)))])
+    return [with_bits(arch, int(bits)) for arch, bits in zip(archs, shuffled, strict=False)]

@@ -1,0 +1,247 @@
+"""Trained bit widths: how many bits each layer's weights and activations need, learned under a target.
+
+Step and range of each tensor are parameters, and the bits follow from them (Uhlich et al., arXiv 1905.11452, as Peter
+et al., arXiv 2104.06666, train them). Here the loss grows with what the mean bits are above a target, and the widths
+that come out are an Arch like any other: `quantise` fine-tunes it, with a step for each channel.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, prod
+from operator import mul
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from supernet.cost import weight_bytes
+from supernet.data.clips import ClipData
+from supernet.elastic import Network, Slice, convolve, execute, float_layer
+from supernet.errors import InvalidData
+from supernet.families import layers, with_bits
+from supernet.frontend import Mfcc
+from supernet.quant.quantisers import LEAST_SCALE, round_through
+from supernet.space import Arch, LayerSpec
+from supernet.train import Recipe, train_network
+
+__all__ = ["Width", "WidthNetwork", "WidthRecipe", "bits_for_flash", "learn_widths", "whole_bits"]
+
+LEAST_BITS, MOST_BITS, START_BITS = 2, 8, 5
+PACE = 30.0
+"""How much faster than weights the logarithms of steps and ranges move: they have bits to cross, not fractions."""
+
+
+@dataclass(frozen=True)
+class WidthRecipe(Recipe):
+    """A Recipe, and the targets of the mean bits: of a weight, and of a value between layers.
+
+    penalty: added to the loss for each bit that a mean is above its target. distillation: share of the loss that comes
+    from the teacher's outputs.
+    """
+
+    epochs: int = 3
+    learning_rate: float = 1e-3
+    warmup: float = 0.02
+    weight_decay: float = 0.005
+    bfloat16: bool = True
+    distillation: float = 0.7
+    weight_bits: float = 2.5
+    activation_bits: float = 2.9
+    penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("weight_bits", "activation_bits"):
+            value = getattr(self, name)
+            if not LEAST_BITS <= value <= MOST_BITS:
+                raise ValueError(f"a mean of {value:g} {name} is not possible: give {LEAST_BITS} to {MOST_BITS}")
+
+
+class Width(nn.Module):
+    """A quantiser of which step and range are learned, and with them its bits.
+
+    top: the largest absolute value. signed: whether there are values below zero.
+    """
+
+    def __init__(self, top: float, signed: bool) -> None:
+        super().__init__()
+        self.signed = signed
+        levels = 2 ** (START_BITS - signed) - 1
+        top = max(top, LEAST_SCALE * levels)
+        self.register_buffer("start", torch.tensor([top / levels, top]).log2())
+        self.moved = nn.Parameter(torch.zeros(2))
+
+    @property
+    def step_and_top(self) -> Tensor:
+        """(2,): such that the bits stay within LEAST_BITS and MOST_BITS."""
+        step, top = self.start + PACE * self.moved
+        least, most = (2 ** (bits - int(self.signed)) - 1 for bits in (LEAST_BITS, MOST_BITS))
+        ratio = (top - step).exp2().clamp(least, most)
+        return torch.stack([top.exp2() / ratio, top.exp2()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x in whole steps within the range; gradients to x, step and range as published, by straight-through."""
+        step, top = self.step_and_top
+        limit = top / step
+        return step * round_through(torch.minimum(torch.maximum(x / step, -limit if self.signed else 0 * limit), limit))
+
+    @property
+    def real_bits(self) -> Tensor:
+        """Bits before rounding up."""
+        step, top = self.step_and_top
+        return torch.log2(top / step + 1) + self.signed
+
+    @property
+    def bits(self) -> Tensor:
+        """Whole bits, with the gradient of the real ones."""
+        real = self.real_bits
+        return real + (torch.ceil(real - 1e-4) - real).detach()
+
+
+class WidthNetwork(nn.Module):
+    """A calibrated float network in which all widths are learned: those of weights, one a layer, and of what is between
+    layers, but for features (8 bits) and logits (16)."""
+
+    def __init__(self, network: Network, features: Tensor) -> None:
+        super().__init__()
+        self.network, self.specs = network, network.specs
+        weighted = [spec for spec in self.specs if spec.has_weights]
+        self.weights = nn.ModuleDict(
+            {spec.name: Width(float(network.layers[spec.name].weight.detach().abs().max()), True) for spec in weighted}
+        )
+        self.activations = nn.ModuleDict()
+        self.counts = {
+            "weights": torch.tensor([float(prod(spec.weight_shape)) for spec in weighted]),
+            "activations": torch.tensor([float(prod(spec.out_shape)) for spec in self.specs[1:-1]]),
+        }
+        with torch.no_grad():
+            execute(self.specs, features, self._measure)
+
+    def _measure(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        output = float_layer(spec, inputs, self.network.layers[spec.name] if spec.has_weights else None, False)
+        if spec.kind not in ("input", "linear"):
+            signed = float(output.min()) < 0
+            spread = output.abs().flatten()
+            top = float(spread[:: max(1, len(spread) // 100_000)].quantile(0.999))
+            self.activations[spec.name] = Width(top, signed)
+        return output
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, coefficients, frames) -> logits (batch, classes)."""
+        with torch.autocast(x.device.type, enabled=False):
+            return execute(self.specs, x, self._run_layer)
+
+    def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+        tensors = self._quantised(spec) if spec.has_weights else None
+        output = float_layer(spec, inputs, tensors, self.training)
+        return self.activations[spec.name](output) if spec.name in self.activations else output
+
+    def _quantised(self, spec: LayerSpec) -> Slice:
+        layer = self.network.layers[spec.name]
+        weight = self.weights[spec.name](layer.weight)
+        return Slice(weight, layer.gamma, layer.beta, layer.mean, layer.var, layer.bias)
+
+    @torch.no_grad()
+    def calibrate(self, features: Tensor) -> WidthNetwork:
+        """Measure the norms in one pass over (clips, coefficients, frames), each on quantised inputs."""
+
+        def measure(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
+            if spec.kind == "conv":
+                layer = self.network.layers[spec.name]
+                product = convolve(spec, inputs[0], self.weights[spec.name](layer.weight))
+                layer.var, layer.mean = torch.var_mean(product, (0, 2, 3), unbiased=False)
+            return self._run_layer(spec, inputs)
+
+        execute(self.specs, features, measure)
+        return self
+
+    def mean_bits(self, kind: str) -> Tensor:
+        """Mean bits of `weights` or `activations`, each value counted once."""
+        counts = self.counts[kind]
+        bits = torch.stack([width.bits for width in getattr(self, kind).values()])
+        return (bits * counts.to(bits)).sum() / counts.sum()
+
+    def excess(self, recipe: WidthRecipe) -> Tensor:
+        """What is added to the loss: bits above both targets, times the penalty."""
+        over = [
+            (self.mean_bits(kind) - target).relu()
+            for kind, target in (("weights", recipe.weight_bits), ("activations", recipe.activation_bits))
+        ]
+        return recipe.penalty * sum(over)
+
+    @torch.no_grad()
+    def arch(self, recipe: WidthRecipe) -> Arch:
+        """The Arch with the widths as they are now, whole and with means at most the targets."""
+        found = {}
+        for kind, target in (("weights", recipe.weight_bits), ("activations", recipe.activation_bits)):
+            real = [float(width.real_bits) for width in getattr(self, kind).values()]
+            found[kind] = whole_bits(real, self.counts[kind].tolist(), target)
+        bits = {"weight_bits": tuple(found["weights"]), "activation_bits": (8, *found["activations"], 16)}
+        return dataclasses.replace(self.network.arch, **bits)
+
+
+def whole_bits(real: list[float], counts: list[float], target: float) -> list[int]:
+    """Bits rounded up, then down again where the least is lost, until their mean is at most `target`.
+
+    real: bits of each tensor before rounding. counts: values of each.
+    """
+    bits = [min(MOST_BITS, max(LEAST_BITS, ceil(value - 1e-4))) for value in real]
+    most = target * sum(counts) * (1 + 1e-9)
+    while sum(map(mul, bits, counts)) > most:
+        spare = [index for index, own in enumerate(bits) if own > LEAST_BITS]
+        bits[min(spare, key=lambda index: real[index] - bits[index])] -= 1
+    return bits
+
+
+def bits_for_flash(arch: Arch, flash_bytes: float) -> float:
+    """The mean bits of a weight with which the network has at most so many bytes.
+
+    Raises InvalidData where it has more at any bits.
+    """
+    sizes = [prod(spec.weight_shape) for spec in layers(arch) if spec.has_weights]
+    others = weight_bytes(with_bits(arch, 8)) - sum(sizes) + len(sizes)
+    mean = 8 * (flash_bytes - others) / sum(sizes)
+    if mean < LEAST_BITS:
+        least = others + sum(sizes) * LEAST_BITS / 8
+        raise InvalidData(
+            f"{flash_bytes:,.0f} bytes do not hold the network: at {LEAST_BITS} bits a weight it takes {least:,.0f}; "
+            "give as many or a smaller network"
+        )
+    return min(mean, float(MOST_BITS))
+
+
+def learn_widths(
+    network: Network,
+    teacher: Network | None,
+    data: ClipData,
+    frontend: Mfcc,
+    calibration: Tensor,
+    recipe: WidthRecipe,
+    run: str | Path,
+    progress: bool = True,
+) -> Arch:
+    """Learn the widths of a calibrated network by training a copy of it; returns its Arch with these bits.
+
+    calibration: features (clips, coefficients, frames). run: folder of the run, resumed where it stopped.
+    """
+    widths = WidthNetwork(copy.deepcopy(network), calibration)
+    calibrate = partial(widths.calibrate, calibration)
+    identity = {"arch": network.arch.to_dict()}
+    train_network(
+        widths,
+        data,
+        frontend,
+        recipe,
+        run,
+        identity,
+        calibrate,
+        teacher,
+        recipe.distillation,
+        progress,
+        penalty=partial(widths.excess, recipe),
+    )
+    return widths.arch(recipe)

@@ -1,0 +1,126 @@
+"""Trained bit widths: published gradients and bits, targets that are kept, and a network that ends at them."""
+
+import dataclasses
+from math import ceil, log2
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supernet.cost import weight_bytes
+from supernet.data.augment import plain_features
+from supernet.elastic import Supernet
+from supernet.errors import InvalidData
+from supernet.evaluate import accuracy
+from supernet.families import layers, with_bits
+from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.quant.widths import (
+    LEAST_BITS,
+    MOST_BITS,
+    PACE,
+    Width,
+    WidthNetwork,
+    WidthRecipe,
+    bits_for_flash,
+    learn_widths,
+    whole_bits,
+)
+from supernet.train import calibration_features, fit_frontend
+
+
+def width(step: float, top: float, signed: bool) -> Width:
+    """A Width at this step and range."""
+    made = Width(1.0, signed).double()
+    with torch.no_grad():
+        made.moved.copy_((torch.tensor([step, top], dtype=torch.float64).log2() - made.start) / PACE)
+    return made
+
+
+@given(st.floats(0.01, 1.0), st.floats(3.0, 100.0), st.booleans())
+def test_bits_follow_the_published_formula(step, ratio, signed):
+    expected = ceil(log2(ratio + 1) - 1e-4) + signed
+    made = width(step, step * ratio, signed)
+    assert int(made.bits) == min(max(expected, LEAST_BITS), MOST_BITS)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_values_are_whole_steps_within_the_range_and_gradients_as_published(signed):
+    """Inside, d/d step is round(x / step) - x / step; outside, d/d range is 1, with the sign of x."""
+    step, top = 0.3, 2.1
+    made = width(step, top, signed)
+    x = torch.tensor([0.4, 1.0, 5.0, -0.7, -9.0], dtype=torch.float64, requires_grad=True)
+    y = made(x)
+    low = -2.1 if signed else 0.0
+    np.testing.assert_allclose(y.detach(), np.clip([0.3, 0.9, 2.1, -0.6, -2.1], low, 2.1), atol=1e-9)
+    for index, value in enumerate(x.tolist()):
+        inside = low <= value <= top
+        by_x, by_moved = torch.autograd.grad(y[index], [x, made.moved], retain_graph=True)
+        assert by_x[index] == inside
+        by_step, by_top = (by_moved / (PACE * np.log(2) * torch.tensor([step, top]))).tolist()
+        if inside:
+            assert by_step == pytest.approx(np.floor(value / step + 0.5) - value / step)
+            assert by_top == pytest.approx(0.0, abs=1e-9)
+        elif value > top:
+            assert by_top == pytest.approx(1.0)
+        else:
+            assert by_top == pytest.approx(-1.0 if signed else 0.0)
+
+
+@given(st.lists(st.tuples(st.floats(1.0, 9.0), st.integers(1, 1000)), min_size=1, max_size=8), st.floats(2.0, 8.0))
+def test_whole_bits_keep_the_target_and_are_no_lower_than_it_asks(pairs, target):
+    real, counts = map(list, zip(*pairs, strict=True))
+    bits = whole_bits(real, counts, target)
+    assert np.average(bits, weights=counts) <= target + 1e-6
+    highest = [min(MOST_BITS, max(LEAST_BITS, ceil(value))) for value in real]
+    assert all(LEAST_BITS <= own <= most for own, most in zip(bits, highest, strict=True))
+    free = [min(MOST_BITS, max(LEAST_BITS, ceil(value - 1e-4))) for value in real]
+    if np.average(free, weights=counts) <= target:
+        assert bits == free
+    else:
+        assert np.average(bits, weights=counts) > target - max(counts) / sum(counts) - 1e-6
+
+
+@given(st.integers(0, 100), st.floats(1.0, 4.0))
+def test_a_target_of_bytes_is_kept(small_space, seed, factor):
+    arch = small_space.from_genes(small_space.sample(np.random.default_rng(seed)))[0]
+    flash = factor * weight_bytes(with_bits(arch, LEAST_BITS, edge=LEAST_BITS)) + 100
+    specs = [spec for spec in layers(arch) if spec.has_weights]
+    counts = [int(np.prod(spec.weight_shape)) for spec in specs]
+    bits = whole_bits([8.0] * len(counts), counts, bits_for_flash(arch, flash))
+    packed = dataclasses.replace(with_bits(arch, 8), weight_bits=tuple(bits))
+    assert weight_bytes(packed) <= flash
+
+
+def test_bytes_that_hold_no_network_are_refused(small_space):
+    with pytest.raises(InvalidData, match="give as many or a smaller network"):
+        bits_for_flash(small_space.largest(), 100)
+
+
+@pytest.mark.parametrize("values", [{"weight_bits": 1.0}, {"activation_bits": 9.0}])
+def test_impossible_targets_are_refused(values):
+    with pytest.raises(ValueError, match="give 2 to 8"):
+        WidthRecipe(**values)
+
+
+def test_widths_are_learned_under_their_targets_and_packed(speech_data, small_space, tmp_path):
+    frontend = fit_frontend(speech_data, 1)
+    calibration = calibration_features(speech_data, frontend, 22)
+    network = Supernet(small_space, calibration).eval().extract(small_space.largest())
+    recipe = WidthRecipe(epochs=4, batch=8, weight_bits=3.0, activation_bits=4.0)
+    before = WidthNetwork(network, calibration)
+    assert [before.mean_bits(kind).item() for kind in ("weights", "activations")] == [5.0, 5.0]
+    arch = learn_widths(network, None, speech_data, frontend, calibration, recipe, tmp_path / "widths", progress=False)
+    specs = layers(arch)
+    counts = [np.prod(spec.weight_shape) for spec in specs if spec.has_weights]
+    assert 2 <= np.average(arch.weight_bits, weights=counts) <= 3.0
+    assert np.average(arch.activation_bits[1:-1], weights=[np.prod(spec.out_shape) for spec in specs[1:-1]]) <= 4.0
+    assert (arch.activation_bits[0], arch.activation_bits[-1]) == (8, 16)
+    assert arch.without_bits() == network.arch
+    tuning = QuantRecipe(epochs=8, batch=8, learning_rate=1e-2)
+    fake = quantise(network, arch, None, speech_data, frontend, calibration, tuning, tmp_path / "q", progress=False)
+    train = speech_data.splits["train"]
+    features = plain_features(speech_data, train.rows, frontend)
+    assert accuracy(fake, features, train.targets) > 0.5
+    assert fake.to_integer().arch == arch
