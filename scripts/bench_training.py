@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -61,9 +62,10 @@ def _compare(data: ClipData, options: argparse.Namespace) -> float:
     """Ours and the plain way in turn; returns the clips a second of the plain way."""
     frontend = fit_frontend(data, 1, LogMel)
     augmenter = Augmenter(data, frontend, Augmentation())
+    plain = partial(_plain_features, data, frontend)
     ways = {
-        "ours": (SupernetRecipe(), lambda rows, rng: augmenter(rows, rng), nullcontext),
-        "plain": (SupernetRecipe(bfloat16=False), lambda rows, rng: _plain_features(data, frontend, rows, rng), _plain),
+        "ours": (SupernetRecipe(sandwich=True), augmenter, nullcontext),
+        "plain": (SupernetRecipe(sandwich=True, bfloat16=False), plain, _plain),
     }
     supernet = Supernet(space("temporal", CLASSES, features="logmel")).train()
     optimiser = torch.optim.AdamW(supernet.parameters())
@@ -166,7 +168,7 @@ def _steps_a_second(options: argparse.Namespace) -> float:
     """Of this process, which shares each batch with the others."""
     parallel.start()
     torch.set_num_threads(1)
-    recipe, processes = SupernetRecipe(), parallel.world_size()
+    recipe, processes = SupernetRecipe(sandwich=True), parallel.world_size()
     supernet = Supernet(space("temporal", CLASSES, features="logmel")).train()
     optimiser = torch.optim.AdamW(supernet.parameters())
     x, targets = torch.randn(recipe.batch // processes, 40, 100), torch.arange(recipe.batch // processes) % CLASSES

@@ -40,8 +40,10 @@ class Plan:
 
 
 PLANS = {
-    "kws-temporal-map": Plan("logmel", SupernetRecipe(epochs=40, unknown=2), {"20M": 6, "3M": 12, "2M": 12, "1M": 20}),
-    "kws-temporal": Plan("mfcc", SupernetRecipe(epochs=48), {"0.3M": 30}),
+    "kws-temporal-map": Plan(
+        "logmel", SupernetRecipe(epochs=40, unknown=2, sandwich=True), {"20M": 6, "3M": 12, "2M": 12, "1M": 20}
+    ),
+    "kws-temporal": Plan("mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}),
 }
 NOTES = {
     "kws": "Bundled `kws` knows ten words; there was no training audio for the standard words yes, no, on and off.",
@@ -76,8 +78,7 @@ def train(name: str, plan: Plan, data: ClipData, options: argparse.Namespace) ->
         "notes": [NOTES[options.words]],
         "limits": LIMITS,
         "dataset": {"name": data.name, "id": "speech_commands", "version": options.data_version},
-        "origin": f"Slice of the supernet {name}: {recipe.epochs} epochs of sandwich training with in-place "
-        f"distillation, seed {recipe.seed}.",
+        "origin": f"Slice of the supernet {name}: {recipe.epochs} epochs of {recipe.schedule}, seed {recipe.seed}.",
     }
     build = Build(name, options.task, supernet, recipe, data, frontend, run, options.hub, info)
     store(build, options.hub / "supernets" / name)

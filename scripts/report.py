@@ -50,6 +50,7 @@ def tables() -> dict[str, str]:
         "claim": _claim_table,
         "rank_correlation": _rank_table,
         "schedules": _schedules_table,
+        "new_words": _new_words_table,
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
     return {**made, "picks": _picks_table(hub)}
@@ -161,6 +162,16 @@ def _schedules_table() -> str:
         for _, row in table.iterrows()
     ]
     return _markdown(["schedule", *columns, *measured], rows)
+
+
+def _new_words_table() -> str:
+    rows = []
+    for (network, start, clips), part in read_table("new_words").groupby(["network", "start", "clips"]):
+        seeds = ", ".join(f"{value:.2f}" for value in part.sort_values("seed").test)
+        means = [f"{part.validation.mean():.2f}", f"{part.test.mean():.2f}", seeds, f"{part.seconds.mean() / 60:.0f}"]
+        rows.append([network, f"{start} weights", str(clips), *means])
+    columns = ["network", "started from", "clips of a word", "validation %", "test %", "test %, each seed", "minutes"]
+    return _markdown(columns, rows)
 
 
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:

@@ -40,10 +40,10 @@ from supernet.train import (
 )
 
 SCHEDULES = {
-    "sandwich": SupernetRecipe(),
-    "sandwich, genes alone": SupernetRecipe(by_size=False),
-    "progressive shrinking": SupernetRecipe(phases=PROGRESSIVE_SHRINKING),
-    "random": SupernetRecipe(sandwich=False),
+    "sandwich": SupernetRecipe(sandwich=True),
+    "sandwich, genes alone": SupernetRecipe(sandwich=True, by_size=False),
+    "progressive shrinking": SupernetRecipe(sandwich=True, phases=PROGRESSIVE_SHRINKING),
+    "random": SupernetRecipe(),
 }
 CLASSES = {"to 0.3M": (0.0, 0.3e6), "to 1M": (0.3e6, 1e6), "to 3M": (1e6, 3e6), "above 3M": (3e6, np.inf)}
 """MACs of the networks that are measured: over the first figure, at most the second."""

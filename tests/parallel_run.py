@@ -21,7 +21,7 @@ from supernet.train import SupernetRecipe, calibration_features, fit_frontend, t
 
 STAGE = StageChoices((8, 16), (1, 2), (3, 5), (1, 2))
 SPACE = Space("temporal", 4, 1000, (20,), (10, 20), (8, 16), (STAGE,), (16, 32))
-RECIPE = SupernetRecipe(epochs=2, batch=8, parts=2, bfloat16=False)
+RECIPE = SupernetRecipe(epochs=2, batch=8, parts=2, bfloat16=False, sandwich=True)
 EPSILON = 1e-3
 
 

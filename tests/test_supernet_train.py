@@ -28,7 +28,7 @@ from supernet.train import (
     train_supernet,
 )
 
-RECIPE = SupernetRecipe(epochs=6, batch=8, learning_rate=1e-2, warmup=0.1)
+RECIPE = SupernetRecipe(epochs=6, batch=8, learning_rate=1e-2, warmup=0.1, sandwich=True)
 
 
 class Killed(Exception):

@@ -180,7 +180,9 @@ def _recipe(clips: ClipData, from_scratch: bool, epochs: int | None, seed: int) 
     rate, parts = RATES["scratch" if from_scratch else "start"], parallel.world_size()
     if batch % parts:
         raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")
-    return SupernetRecipe(epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed)
+    return SupernetRecipe(
+        epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed, sandwich=True
+    )
 
 
 def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, from_scratch: bool) -> dict:
@@ -191,6 +193,6 @@ def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, from_scratch:
         "notes": [f"Trained on {len(clips.splits['train']):,} clips of {name}; splits by {survey.rule}."],
         "limits": LIMITS if clips.held_negatives else [*LIMITS, NO_DETECTION],
         "dataset": {"name": name, "id": re.sub(r"\W", "-", name), "version": clips.digest[:12]},
-        "origin": f"Slice of a supernet trained {start}: {recipe.epochs} epochs of sandwich training with in-place "
-        f"distillation, seed {recipe.seed}.",
+        "origin": f"Slice of a supernet trained {start}: {recipe.epochs} epochs of {recipe.schedule}, "
+        f"seed {recipe.seed}.",
     }
