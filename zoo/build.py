@@ -33,7 +33,7 @@ from zoo.publish import accuracy_figures, publish, write_package
 from zoo.run import probabilities
 from zoo.units import count
 
-__all__ = ["Build", "build_models", "store"]
+__all__ = ["Build", "build_models", "store", "tuned_network"]
 
 TUNE_RATE = 2e-3
 QUANT = {8: {"epochs": 1, "learning_rate": 2.5e-4}, 4: {"epochs": 3, "learning_rate": 1e-3}}
@@ -97,11 +97,21 @@ def build_models(build: Build, budgets: dict[str, int]) -> None:
     budgets: most MACs of each model, and the epochs of its fine-tune in float.
     """
     for budget, epochs in budgets.items():
-        found = _search(build, budget)
-        tuning = Recipe(epochs=epochs, learning_rate=TUNE_RATE, bfloat16=True, **build.shared)
-        network = _tune(build, Arch.from_dict(found["arch"]), budget, tuning)
+        network, found, tuning = tuned_network(build, budget, epochs)
         for bits in QUANT:
             network = _publish(build, network, bits, budget, found, tuning)
+
+
+def tuned_network(build: Build, budget: str, epochs: int) -> tuple[Network, dict, Recipe]:
+    """The best sub-network within a budget of MACs, fine-tuned in float with distillation from the largest network.
+
+    Returns it with the findings of the search and the recipe of the fine-tune.
+    """
+    found = _search(build, budget)
+    recipe = Recipe(epochs=epochs, learning_rate=TUNE_RATE, bfloat16=True, **build.shared)
+    network, run = build.supernet.extract(Arch.from_dict(found["arch"])), build.run / "tuned" / budget
+    train_float(network, build.data, build.frontend, recipe, run, build.calibration, build.teacher)
+    return network, found, recipe
 
 
 def _search(build: Build, budget: str) -> dict:
@@ -127,12 +137,6 @@ def _search(build: Build, budget: str) -> dict:
         tried = {"genes": result.genes.tolist(), "scores": result.scores.tolist(), "macs": result.costs.tolist()}
         write_json(path, {"identity": identity, "arch": result.arch.to_dict(), "validation": result.score, **tried})
     return read_json(path)
-
-
-def _tune(build: Build, arch: Arch, budget: str, recipe: Recipe) -> Network:
-    """The slice of the supernet, fine-tuned in float with distillation from the largest network."""
-    network, run = build.supernet.extract(arch), build.run / "tuned" / budget
-    return train_float(network, build.data, build.frontend, recipe, run, build.calibration, build.teacher)
 
 
 def _publish(build: Build, network: Network, bits: int, budget: str, found: dict, tuning: Recipe) -> Network:

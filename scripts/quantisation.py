@@ -1,0 +1,195 @@
+"""Compare methods of quantisation at 8 bits down to 1, on two published networks, as integers on the test split.
+
+    python scripts/quantisation.py ../shared/data/speech_commands
+
+Needs the runs of `scripts/make_hub.py`, whose fine-tuned float networks it starts from. Every row is a fine-tune of so
+many epochs with distillation from the supernet's largest network, but `rounding`. Where it says inherited, a width
+starts from the finished next higher one; else from the float network. Experiments are ordered by worth. Rows:
+`scripts/results/quantisation.csv`. Runs resume, and finished ones are only measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import make_hub
+import numpy as np
+import torch
+from results import accuracy_columns, add_row, save_hits
+from torch import Tensor
+
+from supernet.cost import weight_bytes
+from supernet.data.augment import plain_features
+from supernet.data.speech_commands import load
+from supernet.elastic import Network
+from supernet.evaluate import hits, predict
+from supernet.families import layers, with_bits
+from supernet.frontend import quantise_features
+from supernet.quant.fake import FakeQuantNetwork
+from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.quant.integer import IntegerNetwork
+from supernet.quant.widths import WidthRecipe, learn_widths
+from supernet.space import Arch
+from zoo.build import Build, tuned_network
+
+SUPERNET = "kws-temporal-map"
+NETWORKS = {"small": "3M", "large": "20M"}
+"""The budgets that the networks were found within."""
+HIGH_RATE, LOW_RATE = 2.5e-4, 1e-3
+"""Learning rates at 5 bits and more, and below."""
+WIDTHS = (8, 6, 5, 4, 3, 2, 1)
+PAIRS = ((4, 4), (2, 2))
+MEAN_WEIGHT_BITS, MEAN_ACTIVATION_BITS = 2.5, 2.9
+INHERITED, FLOAT = "inherited", "float"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row: a method at some bits. start: what it starts from. before: the experiment that it inherits from."""
+
+    network: str
+    method: str
+    weight_bits: int
+    activation_bits: int
+    seed: int
+    before: Experiment | None = None
+
+    @property
+    def start(self) -> str:
+        """As rows have it."""
+        return INHERITED if self.before else FLOAT
+
+    @property
+    def name(self) -> str:
+        """Of its run."""
+        bits = f"w{self.weight_bits}a{self.activation_bits}" if self.weight_bits else "mixed"
+        return f"{self.network}-{self.method}-{bits}-{self.start}-s{self.seed}"
+
+
+def experiments() -> list[Experiment]:
+    """All, in the order in which they are run."""
+    found = list(_chain("small", 0))
+    found += [Experiment("small", "widths", 0, 0, 0)]
+    found += [Experiment("small", "two-stage", bits, 8, 0) for bits in (5, 4)]
+    found += [Experiment("small", "lsq", bits, 8, 0) for bits in (4, 2, 1)]
+    others = ("rounding", "tanh", "straight-through")
+    found += [Experiment("small", method, bits, 8, 0) for method in others for bits in (4, 2, 1)]
+    found += list(_chain("large", 0))
+    for seed in (1, 2):
+        found += list(_chain("small", seed))
+    return found
+
+
+def _chain(network: str, seed: int) -> Iterator[Experiment]:
+    """The default method at every width, each from the next higher one; at few bits between layers too."""
+    last = None
+    for bits in WIDTHS:
+        last = Experiment(network, "lsq", bits, 8, seed, last)
+        yield last
+        if bits == WIDTHS[0]:
+            first = last
+    for bits, between in PAIRS:
+        first = Experiment(network, "lsq", bits, between, seed, first)
+        yield first
+
+
+def main() -> None:
+    """Run and measure what is asked for."""
+    options = _options()
+    torch.set_num_threads(options.threads)
+    data = load(options.data)
+    places = {"runs": options.runs, "hub": options.runs / "hub"}
+    state = argparse.Namespace(words="kws", task="kws", data_version="", **places)
+    bench = Bench(make_hub.train(SUPERNET, make_hub.PLANS[SUPERNET], data, state), options.epochs)
+    for item in experiments():
+        if item.network in options.networks and item.seed in options.seeds and item.method in options.methods:
+            bench.run(item)
+
+
+class Bench:
+    """Runs experiments, each once, on networks of one supernet."""
+
+    def __init__(self, build: Build, epochs: int) -> None:
+        self.build, self.epochs = build, epochs
+        self.tuned = {
+            name: tuned_network(build, budget, make_hub.PLANS[SUPERNET].budgets[budget])[0]
+            for name, budget in NETWORKS.items()
+        }
+        self.finished: dict[Experiment, Network] = {}
+
+    def run(self, item: Experiment) -> Network:
+        """Train and measure one experiment, and those that it inherits from; returns its weights in floating point."""
+        if item not in self.finished:
+            fake, run = self._train(item)
+            self.finished[item] = fake.to_float()
+            if not (run / "hits-test.npy").is_file():
+                self._measure(item, fake, run)
+        return self.finished[item]
+
+    def _train(self, item: Experiment) -> tuple[FakeQuantNetwork, Path]:
+        build, run = self.build, self.build.run / "quantisation" / item.name
+        network = self.run(item.before) if item.before else self.tuned[item.network]
+        shared = {"batch": build.recipe.batch, "unknown": build.recipe.unknown, "seed": item.seed}
+        parts = (build.teacher, build.data, build.frontend, build.calibration)
+        method, rate = item.method, HIGH_RATE if item.weight_bits >= 5 else LOW_RATE
+        if method == "widths":
+            targets = {"weight_bits": MEAN_WEIGHT_BITS, "activation_bits": MEAN_ACTIVATION_BITS}
+            arch, method = learn_widths(network, *parts, WidthRecipe(**targets, **shared), run / "widths"), "lsq"
+        else:
+            arch = with_bits(network.arch, item.weight_bits, item.activation_bits)
+        recipe = QuantRecipe(epochs=self.epochs, learning_rate=rate, method=method, **shared)
+        return quantise(network, arch, *parts, recipe, run), run
+
+    def _measure(self, item: Experiment, fake: FakeQuantNetwork, run: Path) -> None:
+        """Write the row of the integers: accuracy, bytes, mean bits, and how often the fake network says the same."""
+        integers, right, build = fake.to_integer(), {}, self.build
+        values: dict[str, float] = {"epochs": self.epochs * (item.method != "rounding")}
+        for name in ("validation", "test"):
+            split = build.data.splits[name]
+            features = plain_features(build.data, split.rows, build.frontend)
+            right[name] = hits(lambda x: integers(quantise_features(x)), features, split.targets)
+            values.update(accuracy_columns(name, right[name]))
+            floating = hits(self.tuned[item.network], features, split.targets)
+            values[f"float_{name}"] = round(100 * float(floating.mean()), 2)
+        values.update(_agreement(fake, integers, features), **_size(fake.arch))
+        save_hits(run, **right)
+        keys = {"network": item.network, "method": item.method, "start": item.start, "weights": item.weight_bits}
+        add_row("quantisation", {**keys, "activations": item.activation_bits, "seed": item.seed}, values, run)
+        print(item.name, values, flush=True)
+
+
+def _agreement(fake: FakeQuantNetwork, integers: IntegerNetwork, features: Tensor) -> dict[str, float]:
+    """Shares of clips, in percent, with the same top label, and with all logits within one of their steps."""
+    first = predict(fake, features) / fake.activations[fake.specs[-1].name].scale
+    second = predict(lambda x: integers(quantise_features(x)), features)
+    same, near = first.argmax(1) == second.argmax(1), (first - second).abs().amax(1) <= 1
+    return {name: round(100 * float(part.double().mean()), 3) for name, part in (("same", same), ("near", near))}
+
+
+def _size(arch: Arch) -> dict[str, float]:
+    """Bytes of flash, and mean bits of a weight and of a value between layers."""
+    specs = layers(arch)
+    weights = np.average(arch.weight_bits, weights=[np.prod(spec.weight_shape) for spec in specs if spec.has_weights])
+    between = np.average(arch.activation_bits[1:-1], weights=[np.prod(spec.out_shape) for spec in specs[1:-1]])
+    means = {"mean_weights": round(float(weights), 3), "mean_activations": round(float(between), 3)}
+    return {"flash_bytes": weight_bytes(arch), **means}
+
+
+def _options() -> argparse.Namespace:
+    methods = ["lsq", "widths", "two-stage", "rounding", "tanh", "straight-through"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="default: all")
+    parser.add_argument("--methods", nargs="+", choices=methods, default=methods, help="default: all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=5, help="of each fine-tune (default: %(default)s)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
