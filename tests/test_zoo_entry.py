@@ -25,7 +25,7 @@ ENTRIES = st.lists(
     st.builds(
         entry,
         st.integers(0, 10**6).map(lambda number: f"m{number}"),
-        bits=st.sampled_from([1, 4, 8]),
+        bits=st.sampled_from([1, 4, 8, "mixed"]),
         macs=st.integers(1, 50),
         flash_bytes=st.integers(1, 50),
         validation=st.sampled_from([0.1, 0.5, 0.9]),

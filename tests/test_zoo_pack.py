@@ -1,5 +1,7 @@
 """Packages and hubs on disk: the same bytes from the same network, and nothing altered passes."""
 
+import dataclasses
+import itertools
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import zoo
+from supernet.elastic import Network, recalibrate
+from supernet.families import with_bits
 from supernet.files import read_json, write_bytes, write_json
-from supernet.frontend import Mfcc
+from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import digest
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hub import BUNDLED, Hub
@@ -49,6 +54,30 @@ def test_the_same_network_gives_the_same_bytes(package, integers, package_info, 
     assert again.name == package.name
     for file in package.iterdir():
         assert (again / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_a_network_of_mixed_bits_is_packed_and_found_as_such(small_space, package_info, tmp_path):
+    """Every layer at bits of its own, between layers too."""
+    features = dequantise_features(quantise_features(torch.randn(8, 40, 100)))
+    arch = small_space.smallest()
+    plain = with_bits(arch, 4)
+    widths = itertools.cycle((3, 8, 1, 5, 2))
+    weight_bits = tuple(next(widths) for _ in plain.weight_bits)
+    between = tuple(2 + index % 7 for index in range(len(plain.activation_bits) - 2))
+    mixed = dataclasses.replace(plain, weight_bits=weight_bits, activation_bits=(8, *between, 16))
+    network = recalibrate(Network(arch), features)
+    integers = FakeQuantNetwork(network, mixed).calibrate(features).to_integer()
+    samples = np.zeros((1, 16000), np.int16)
+    frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+    publish(write_package(tmp_path / "made", integers, frontend, samples, package_info), tmp_path / "hub")
+    model = zoo.get(task="tones", bits="mixed", hub=tmp_path / "hub")
+    model.verify()
+    assert "-mixed-" in model.name
+    assert "mixed-precision weights, mixed-precision activations" in repr(model)
+    stored = quantise_features(features)
+    assert np.array_equal(model.logits(stored.numpy()), integers(stored).numpy())
+    with pytest.raises(zoo.NoModelFits, match="ask for bits=mixed"):
+        zoo.get(task="tones", bits=4, hub=tmp_path / "hub")
 
 
 def test_the_name_holds_the_digest_of_the_weights(package):

@@ -34,7 +34,7 @@ def get(
     max_macs: float | str | None = None,
     max_params: float | str | None = None,
     max_flash: float | str | None = None,
-    bits: int | None = None,
+    bits: int | str | None = None,
     min_accuracy: float | str | None = None,
     family: str | None = None,
     hub: str | Path | None = None,
@@ -43,8 +43,8 @@ def get(
 
     task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as
     20e6 or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
-    bits: of the weights in inner layers. min_accuracy: on validation, such as 0.955 or "95.5%". family: of networks.
-    hub: folder of a hub; the bundled one by default.
+    bits: of the weights in inner layers, or "mixed". min_accuracy: on validation, such as 0.955 or "95.5%". family: of
+    networks. hub: folder of a hub; the bundled one by default.
 
     Says in a warning of the log when the licence is non-commercial; `print(model)` says which words it knows.
 

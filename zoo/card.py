@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from supernet.cost import layer_costs
+from supernet.families import inner_bits
 from supernet.space import Arch
+from zoo.entry import precision
 
 __all__ = ["card"]
 
@@ -18,14 +20,14 @@ def card(values: dict) -> str:
     """The text of a card. values: a package's `config.json`, digests not needed."""
     arch = Arch.from_dict(values["arch"])
     costs, accuracy = values["costs"], values["accuracy"]
-    weights, activations = (values["quantization_config"][key]["num_bits"] for key in ("weights", "activations"))
+    weights, activations = inner_bits(arch)
     return "\n".join(
         [
             _metadata(values),
             f"# {values['name']}",
             "",
-            f"A {values['task']} model of family `{arch.family}` with {weights}-bit weights and {activations}-bit "
-            "activations, in integers only: the same answer, bit for bit, wherever it runs.",
+            f"A {values['task']} model of family `{arch.family}` with {precision(weights)} weights and "
+            f"{precision(activations)} activations, in integers only: the same answer, bit for bit, wherever it runs.",
             "",
             "```python",
             "import zoo",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import zoo
 from supernet.errors import EarshotError
+from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.entry import constraints
 from zoo.errors import InvalidQuery
@@ -128,10 +129,17 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--max-macs", help="the same limit by its clear name")
     sub.add_argument("--max-params", help="most parameters, such as 100k")
     sub.add_argument("--max-flash", help="most flash for weights and runtime, such as 64kB or 64KiB")
-    sub.add_argument("--bits", type=int, help="bits of the weights in inner layers")
+    sub.add_argument("--bits", type=_bits, help="bits of the weights in inner layers, or mixed")
     sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
     sub.add_argument("--family", help="family of networks, such as temporal")
     sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+
+
+def _bits(text: str) -> int | str:
+    try:
+        return text if text == MIXED else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 1 to 8, or {MIXED}") from None
 
 
 def _add_training(sub: argparse.ArgumentParser) -> None:
@@ -198,10 +206,10 @@ def _list(options: argparse.Namespace) -> None:
 
 def _print_entries(entries: list[zoo.Entry]) -> None:
     width = max(len(entry.name) for entry in entries)
-    print(f"{'name':{width}}  {'task':6} bits {'MACs':>12} {'flash bytes':>12} validation   test  licence")
+    print(f"{'name':{width}}  {'task':6}  bits {'MACs':>12} {'flash bytes':>12} validation   test  licence")
     for entry in entries:
         print(
-            f"{entry.name:{width}}  {entry.task:6} {entry.bits:4} {entry.macs:12,} {entry.flash_bytes:12,} "
+            f"{entry.name:{width}}  {entry.task:6} {entry.bits:>5} {entry.macs:12,} {entry.flash_bytes:12,} "
             f"{entry.validation:10.2%} {entry.test:6.2%}  {entry.licence}"
         )
 

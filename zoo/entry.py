@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from supernet.families import MIXED
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName, nearest_names
 from zoo.units import count, share, size
 
-__all__ = ["Constraint", "Entry", "choose", "constraints", "is_safe_name"]
+__all__ = ["Constraint", "Entry", "choose", "constraints", "is_safe_name", "precision"]
 
+KINDS = {"str": str, "int": int, "float": (int, float), "int | str": int}
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -25,16 +27,17 @@ def is_safe_name(name: Any) -> bool:
 class Entry:
     """One model in an index.
 
-    bits: of the weights of inner layers. macs, params: of one answer on one clip; frontend_macs beside them.
-    weight_bytes: of `model.safetensors`' tensors; flash_bytes: those and the runtime's. validation, test: accuracy
-    (0 to 1) of the integer package. config_sha256: of its `config.json`, which holds the digests of the rest.
+    bits: of the weights of inner layers, activation_bits: between layers; MIXED where they differ. macs, params: of one
+    answer on one clip; frontend_macs beside them. weight_bytes: of `model.safetensors`' tensors; flash_bytes: those and
+    the runtime's. validation, test: accuracy (0 to 1) of the integer package. config_sha256: of its `config.json`,
+    which holds the digests of the rest.
     """
 
     name: str
     task: str
     family: str
-    bits: int
-    activation_bits: int
+    bits: int | str
+    activation_bits: int | str
     macs: int
     params: int
     frontend_macs: int
@@ -47,9 +50,10 @@ class Entry:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value, kind = getattr(self, field.name), {"str": str, "int": int, "float": (int, float)}[field.type]
-            number = kind is str or (not isinstance(value, bool) and isinstance(value, kind) and 0 <= value < 2**53)
-            if not isinstance(value, kind) or not number:
+            value, kind = getattr(self, field.name), KINDS[field.type]
+            mixed = field.type == "int | str" and value == MIXED
+            fits = isinstance(value, kind) and not isinstance(value, bool) and (kind is str or 0 <= value < 2**53)
+            if not fits and not mixed:
                 raise InvalidPackage(f"index entry {self.name!r}: {field.name} = {value!r} is not possible")
         if not is_safe_name(self.name):
             raise InvalidPackage(f"index entry {self.name!r}: not a safe name; rebuild the index")
@@ -94,7 +98,7 @@ def constraints(
     max_macs: float | str | None = None,
     max_params: float | str | None = None,
     max_flash: float | str | None = None,
-    bits: int | None = None,
+    bits: int | str | None = None,
     min_accuracy: float | str | None = None,
     family: str | None = None,
 ) -> list[Constraint]:
@@ -113,12 +117,23 @@ def constraints(
             )
         )
     if bits is not None:
-        if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
-            raise InvalidQuery(f"bits = {bits!r} is not possible: give a whole number from 1 to 8")
-        found.append(Constraint("bits", bits, _value("bits"), lambda entry: abs(entry.bits - bits) / bits))
+        whole = isinstance(bits, int) and not isinstance(bits, bool) and 1 <= bits <= 8
+        if not whole and bits != MIXED:
+            raise InvalidQuery(f"bits = {bits!r} is not possible: give a whole number from 1 to 8, or {MIXED!r}")
+        found.append(Constraint("bits", bits, _value("bits"), lambda entry: _bits_apart(entry.bits, bits)))
     if family is not None:
         found.append(Constraint("family", family, _value("family"), lambda entry: float(entry.family != family)))
     return [constraint for constraint in found if constraint is not None]
+
+
+def precision(bits: int | str) -> str:
+    """Bits as people say them."""
+    return "mixed-precision" if bits == MIXED else f"{bits}-bit"
+
+
+def _bits_apart(own: int | str, wanted: int | str) -> float:
+    """How far bits are from those wanted, relative; mixed ones are nearer to none."""
+    return float(own != wanted) if MIXED in (own, wanted) else abs(own - wanted) / wanted
 
 
 def _value(field: str) -> Callable[[Entry], Any]:

@@ -164,8 +164,10 @@ def _check_config(values: dict, arch: Arch) -> None:
             {name: layer["num_bits"] for name, layer in quantisation["layers"].items()} == weighted,
             "the bits are not those of the architecture",
         ),
-        (quantisation["weights"]["num_bits"] == inner_bits(arch), "the bits are not those of the architecture"),
-        (quantisation["activations"]["num_bits"] == arch.activation_bits[1], "the activations' bits are wrong"),
+        (
+            (quantisation["weights"]["num_bits"], quantisation["activations"]["num_bits"]) == inner_bits(arch),
+            "the bits are not those of the architecture",
+        ),
         (
             tuple(features[key] for key in asdict(arch.features)) == tuple(asdict(arch.features).values()),
             "the front end is not that of the architecture",

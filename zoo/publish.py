@@ -16,7 +16,7 @@ from filelock import FileLock
 from predictors import estimate
 from predictors.estimate import RUNTIME_BYTES
 from supernet.evaluate import accuracy, accuracy_interval
-from supernet.families import family, inner_bits
+from supernet.families import MIXED, family, inner_bits
 from supernet.files import tensors_to_bytes, write_bytes, write_json
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
@@ -53,8 +53,9 @@ def write_package(parent: str | Path, network: IntegerNetwork, frontend: Mfcc, s
         raise InvalidModel("the packed bytes are not those of the cost model; please report this")
     features = quantise_features(frontend(torch.from_numpy(samples.astype(np.float32) / 32768)))
     vectors = {"samples": samples, "features": features.numpy(), "logits": network(features).numpy()}
-    bits, activation_bits = inner_bits(arch), arch.activation_bits[1]
-    name = f"{info['task']}-{arch.family}-{_short(cost.macs)}-w{bits}a{activation_bits}-{digest(model)[:8]}"
+    bits, activation_bits = inner_bits(arch)
+    kind = MIXED if MIXED in (bits, activation_bits) else f"w{bits}a{activation_bits}"
+    name = f"{info['task']}-{arch.family}-{_short(cost.macs)}-{kind}-{digest(model)[:8]}"
     values = {
         **info,
         "schema": SCHEMA,
@@ -125,7 +126,7 @@ def _write_folder(parent: Path, name: str, files: dict[str, bytes], values: dict
     return parent / name
 
 
-def _quantisation(network: IntegerNetwork, grids: dict[str, str], bits: int, activation_bits: int) -> dict:
+def _quantisation(network: IntegerNetwork, grids: dict[str, str], bits: int | str, activation_bits: int | str) -> dict:
     """Field names after compressed-tensors."""
     return {
         "quant_method": "earshot",

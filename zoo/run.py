@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from supernet.errors import EarshotError
-from zoo.entry import Entry
+from zoo.entry import Entry, precision
 from zoo.errors import InvalidAudio, InvalidPackage, InvalidQuery
 from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
 
@@ -61,7 +61,8 @@ class Model:
     def __repr__(self) -> str:
         figures = self.entry
         lines = [
-            f"{self.name}: {self.task}, {figures.bits}-bit weights, {figures.activation_bits}-bit activations",
+            f"{self.name}: {self.task}, {precision(figures.bits)} weights, "
+            f"{precision(figures.activation_bits)} activations",
             f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash",
             f"  accuracy {figures.validation:.2%} validation, {figures.test:.2%} test; licence {self.licence}",
             f"  knows {', '.join(self.labels)}",

@@ -14,9 +14,11 @@ from supernet.errors import InvalidArch, UnknownName, nearest_names
 from supernet.families.base import Family
 from supernet.space import Arch, LayerSpec, Space
 
-__all__ = ["Family", "families", "family", "inner_bits", "layers", "space", "with_bits"]
+__all__ = ["MIXED", "Family", "families", "family", "inner_bits", "layers", "space", "with_bits"]
 
 MODULES = ("temporal",)
+MIXED = "mixed"
+"""In the place of bits: they differ from layer to layer."""
 
 
 def families() -> tuple[str, ...]:
@@ -70,11 +72,12 @@ def with_bits(arch: Arch, weight: int, activation: int = 8, edge: int = 8) -> Ar
     return dataclasses.replace(arch, weight_bits=weight_bits, activation_bits=activation_bits)
 
 
-def inner_bits(arch: Arch) -> int | None:
-    """The bits of the weights of inner dense layers; None where they differ or the network is float."""
+def inner_bits(arch: Arch) -> tuple[int | str, int | str]:
+    """Bits of the weights of inner dense layers, and bits between layers; MIXED where they differ."""
     inner = _inner(layers(arch))
-    found = {bits for bits, is_inner in zip(arch.weight_bits, inner, strict=False) if is_inner}
-    return found.pop() if len(found) == 1 else None
+    weights = {bits for bits, is_inner in zip(arch.weight_bits, inner, strict=True) if is_inner}
+    between = set(arch.activation_bits[1:-1])
+    return tuple(bits.pop() if len(bits) == 1 else MIXED for bits in (weights, between))
 
 
 def _inner(specs: tuple[LayerSpec, ...]) -> list[bool]:

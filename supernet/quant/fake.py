@@ -96,13 +96,24 @@ class FakeQuantNetwork(nn.Module):
         return _fake_quantise(output, self.activations[spec.name]) if self.with_activations else output
 
     def _exact_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-        return _rounded(self._unrounded(spec, inputs), self.activations[spec.name])
+        return self._exact(spec, inputs, self._accumulators(spec, inputs[0]) if spec.has_weights else None)
 
-    def _unrounded(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-        """The layer's output in float64, from inputs that are already rounded."""
+    def _exact(self, spec: LayerSpec, inputs: list[Tensor], accumulators: Tensor | None) -> Tensor:
+        """The layer's output in float64, rounded by the multipliers that the integer form has."""
+        output = self.activations[spec.name]
+        scales = [self.activations[name].scale / output.scale for name in spec.inputs]
+        whole = [torch.round(x / self.activations[name].scale) for x, name in zip(inputs, spec.inputs, strict=False)]
         if spec.has_weights:
-            return self._rescaled(spec, self._accumulators(spec, inputs[0]))
-        return float_layer(spec, inputs, None, training=False)
+            steps = self._steps(spec, accumulators, output.scale)
+        elif spec.kind == "add":
+            multiplier, shift = _sum_multipliers(*scales)
+            steps = sum(x * float(item) for x, item in zip(whole, multiplier, strict=True)) * 2.0 ** -float(shift)
+        elif spec.kind == "pool":
+            steps = whole[0].sum((2, 3)) * _representable(torch.tensor(scales[0] / prod(spec.in_shape[1:])).double())
+        else:
+            steps = inputs[0] / output.scale
+        low, high = (limit - output.zero_point for limit in output.limits)
+        return torch.floor(steps + 0.5).clamp(0 if spec.relu else low, high) * output.scale
 
     def _accumulators(self, spec: LayerSpec, x: Tensor) -> Tensor:
         """Whole numbers in float64: what the layer's integers add up to, without the bias."""
@@ -113,14 +124,13 @@ class FakeQuantNetwork(nn.Module):
         weight = torch.round(weight).to(exact)
         return (convolve(spec, whole, weight) if spec.kind == "conv" else F.linear(whole, weight)).double()
 
-    def _rescaled(self, spec: LayerSpec, accumulators: Tensor) -> Tensor:
-        """The layer's output from its accumulators, with the bias rounded to whole ones."""
+    def _steps(self, spec: LayerSpec, accumulators: Tensor, scale: float) -> Tensor:
+        """The layer's output in steps of its scale, before rounding: (accumulator + whole bias) * multiplier."""
         unit, gain, offset = self._affine(spec)
         real = unit * gain.abs()
-        bias = torch.where(real > 0, torch.floor(offset / real + 0.5) * real, offset)
+        bias = torch.where(real > 0, torch.floor(offset / real + 0.5) * _representable(real / scale), offset / scale)
         shape = (-1, 1, 1) if spec.kind == "conv" else (-1,)
-        output = accumulators * (unit * gain).reshape(shape) + bias.reshape(shape)
-        return F.relu(output) if spec.relu else output
+        return accumulators * (_representable(real / scale) * gain.sign()).reshape(shape) + bias.reshape(shape)
 
     def _affine(self, spec: LayerSpec) -> tuple[Tensor, Tensor, Tensor]:
         """(channels,) float64: the real value of one accumulator unit; gain and offset of y = gain conv + offset."""
@@ -147,18 +157,24 @@ class FakeQuantNetwork(nn.Module):
         return self
 
     def _measure(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-        if spec.kind == "conv":
-            layer = self.layers[spec.name]
-            if self.with_activations:
-                product = self._accumulators(spec, inputs[0]) * self._unit(spec).reshape(-1, 1, 1)
-            else:
-                product = convolve(spec, inputs[0], self._quantised(spec).weight)
-            layer.var, layer.mean = (part.float() for part in torch.var_mean(product, (0, 2, 3), unbiased=False))
         if not self.with_activations:
+            if spec.kind == "conv":
+                self._keep_norm(spec, convolve(spec, inputs[0], self._quantised(spec).weight))
             return float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, training=False)
-        output = self._unrounded(spec, inputs)
+        accumulators = self._accumulators(spec, inputs[0]) if spec.has_weights else None
+        if spec.kind == "conv":
+            self._keep_norm(spec, accumulators * self._unit(spec).reshape(-1, 1, 1))
+        if spec.has_weights:
+            output = self._steps(spec, accumulators, 1.0)
+            output = F.relu(output) if spec.relu else output
+        else:
+            output = float_layer(spec, inputs, None, training=False)
         self.activations[spec.name] = self._range(spec, output)
-        return _rounded(output, self.activations[spec.name])
+        return self._exact(spec, inputs, accumulators)
+
+    def _keep_norm(self, spec: LayerSpec, product: Tensor) -> None:
+        layer = self.layers[spec.name]
+        layer.var, layer.mean = (part.float() for part in torch.var_mean(product, (0, 2, 3), unbiased=False))
 
     def _range(self, spec: LayerSpec, output: Tensor) -> Activation:
         if spec.kind == "input":
@@ -190,7 +206,8 @@ class FakeQuantNetwork(nn.Module):
         inputs = [self.activations[name].scale for name in spec.inputs]
         output = self.activations[spec.name].scale
         if spec.kind == "add":
-            return _sum_layer(inputs[0] / output, inputs[1] / output)
+            multiplier, shift = _sum_multipliers(inputs[0] / output, inputs[1] / output)
+            return IntegerLayer(multiplier, np.array([shift], np.uint8))
         if spec.kind == "pool":
             return IntegerLayer(*encode_multiplier(np.array([inputs[0] / (output * prod(spec.in_shape[1:]))])))
         quantiser = self.quantisers[spec.name]
@@ -198,7 +215,13 @@ class FakeQuantNetwork(nn.Module):
         return _weighted_layer(weight.numpy(), *(part.numpy() for part in self._affine(spec)), output, quantiser.grid)
 
 
-def _sum_layer(first: float, second: float) -> IntegerLayer:
+def _representable(real: Tensor) -> Tensor:
+    """The nearest multiplier of 31 bits, of float64 reals at least 0."""
+    fraction, exponent = torch.frexp(real)
+    return torch.ldexp(torch.floor(fraction * 2.0**31 + 0.5), exponent - 31)
+
+
+def _sum_multipliers(first: float, second: float) -> tuple[np.ndarray, int]:
     """Two multipliers with one shift, for a residual sum of inputs at these ratios to the output's scale."""
     exponent = int(np.frexp(max(first, second))[1])
     pair = np.floor(np.array([first, second]) * 2.0 ** (31 - exponent) + 0.5)
@@ -206,7 +229,7 @@ def _sum_layer(first: float, second: float) -> IntegerLayer:
         exponent, pair = exponent + 1, np.floor(pair / 2 + 0.5)
     if not 1 <= 31 - exponent <= 62:
         raise InvalidModel(f"a residual sum at ratios {first:g} and {second:g} has no 31-bit form")
-    return IntegerLayer(pair.astype(np.int32), np.array([31 - exponent], np.uint8))
+    return pair.astype(np.int32), 31 - exponent
 
 
 def _weighted_layer(
