@@ -107,8 +107,8 @@ def test_impossible_targets_are_refused(values):
 def test_widths_are_learned_under_their_targets_and_packed(speech_data, small_space, tmp_path):
     frontend = fit_frontend(speech_data, 1)
     calibration = calibration_features(speech_data, frontend, 22)
-    network = Supernet(small_space, calibration).eval().extract(small_space.largest())
-    recipe = WidthRecipe(epochs=4, batch=8, weight_bits=3.0, activation_bits=4.0)
+    network = Supernet(small_space, calibration).eval().extract(small_space.smallest())
+    recipe = WidthRecipe(epochs=2, batch=8, weight_bits=3.0, activation_bits=4.0)
     before = WidthNetwork(network, calibration)
     assert [before.mean_bits(kind).item() for kind in ("weights", "activations")] == [5.0, 5.0]
     arch = learn_widths(network, None, speech_data, frontend, calibration, recipe, tmp_path / "widths", progress=False)
@@ -118,7 +118,7 @@ def test_widths_are_learned_under_their_targets_and_packed(speech_data, small_sp
     assert np.average(arch.activation_bits[1:-1], weights=[np.prod(spec.out_shape) for spec in specs[1:-1]]) <= 4.0
     assert (arch.activation_bits[0], arch.activation_bits[-1]) == (8, 16)
     assert arch.without_bits() == network.arch
-    tuning = QuantRecipe(epochs=8, batch=8, learning_rate=1e-2)
+    tuning = QuantRecipe(epochs=5, batch=8, learning_rate=1e-2)
     fake = quantise(network, arch, None, speech_data, frontend, calibration, tuning, tmp_path / "q", progress=False)
     train = speech_data.splits["train"]
     features = plain_features(speech_data, train.rows, frontend)

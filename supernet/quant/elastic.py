@@ -50,7 +50,7 @@ class ElasticBitsRecipe(Recipe):
 
 
 class ElasticBits(nn.Module):
-    """A supernet with steps for each of `widths`. Trains the supernet's own weights.
+    """A supernet with steps for each of `widths`, 8 among them for the edges. Trains the supernet's own weights.
 
     `elastic(x, arch)` runs a sub-network at the bits of its Arch as training does, with ranges of the batch;
     `extract(arch)` gives it ready for integers.
