@@ -24,6 +24,7 @@ from supernet.files import read_json, write_bytes
 from supernet.store import load_supernet
 from zoo.training import train
 
+STARTS = ("bundled", "random")
 WORDS = ("backward", "bed", "cat", "happy")
 TASK = "new-words"
 
@@ -34,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     for seed in options.seeds:
         table = _table(options, seed)
-        for start in ("bundled", "random"):
+        for start in options.starts:
             run = options.runs / TASK / f"{start}-{options.clips}-s{seed}"
             folder = train(options.data, TASK, table=table, from_scratch=start == "random", seed=seed, run_dir=run)
             _measure(options, table, folder, run, start, seed)
@@ -72,6 +73,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
     parser.add_argument("--clips", type=int, default=100, help="of each word for training (default: %(default)s)")
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS, help="default: both")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the processor")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process a core runs the tests
+
 import numpy as np
 import pytest
 import soundfile
