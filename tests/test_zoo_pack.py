@@ -306,3 +306,20 @@ def test_only_errors_of_the_zoo_come_out_of_a_folder_of_anything(tmp_path):
         (tmp_path / CONFIG).write_bytes(content)
         with pytest.raises(EarshotError):
             zoo.Model.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in Hub(BUNDLED).entries])
+def test_no_input_drives_an_accumulator_of_a_bundled_model_out_of_32_bits(name):
+    """Each weight meets the input that moves its sum furthest up, then the one that moves it furthest down."""
+    hub = Hub(BUNDLED)
+    config = hub.config(hub.entry(name))
+    tensors, scales = read_tensors(config), config.values["quantization_config"]["tensors"]
+    for spec in config.layers:
+        if not spec.has_weights:
+            continue
+        source = scales[spec.inputs[0]]
+        ends = np.array([-(2 ** (source["num_bits"] - 1)), 2 ** (source["num_bits"] - 1) - 1]) - source["zero_point"]
+        weight = tensors[spec.name]["weight"].astype(object).reshape(spec.out_shape[0], -1)
+        moved = weight[..., None] * ends.astype(object)
+        for end in (moved.max(-1), moved.min(-1)):
+            assert (np.abs(end.sum(1) + tensors[spec.name]["bias"].astype(object)) < 2**31).all(), spec.name
