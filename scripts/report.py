@@ -165,13 +165,15 @@ def _schedules_table() -> str:
 
 
 def _new_words_table() -> str:
-    rows = []
-    for (network, start, clips), part in read_table("new_words").groupby(["network", "start", "clips"]):
-        seeds = ", ".join(f"{value:.2f}" for value in part.sort_values("seed").test)
-        means = [f"{part.validation.mean():.2f}", f"{part.test.mean():.2f}", seeds, f"{part.seconds.mean() / 60:.0f}"]
-        rows.append([network, f"{start} weights", str(clips), *means])
-    columns = ["network", "started from", "clips of a word", "validation %", "test %", "test %, each seed", "minutes"]
-    return _markdown(columns, rows)
+    intervals, rows = read_table("new_words_intervals"), []
+    for (network, clips, start), part in read_table("new_words").groupby(["network", "clips", "start"]):
+        early = [f"{part[name].mean():.2f}" for name in ("validation_3", "validation_10", "validation")]
+        test = ", ".join(f"{value:.2f}" for value in part.sort_values("seed").test)
+        pair = intervals[(intervals.network == network) & (intervals.clips == clips)].iloc[0]
+        gain = f"{pair.difference:+.2f} ({pair.low:+.2f} to {pair.high:+.2f})" if start == "bundled" else ""
+        rows.append([network, f"{start} weights", *early, test, gain, f"{part.seconds.mean() / 60:.0f}"])
+    early = [f"validation %, {when}" for when in ("3 epochs", "10 epochs", "end")]
+    return _markdown(["network", "started from", *early, "test %, end, each seed", "gain on test", "minutes"], rows)
 
 
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
