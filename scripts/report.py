@@ -13,6 +13,7 @@ from io import BytesIO
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from results import FOLDER, read_table
 
@@ -20,7 +21,7 @@ import zoo
 from supernet.files import read_json, write_bytes
 
 README = FOLDER.parent.parent / "README.md"
-PICTURE, CURVES = FOLDER / "accuracy.svg", FOLDER / "training.svg"
+PICTURE, CURVES, BITS = (FOLDER / f"{name}.svg" for name in ("accuracy", "training", "quantisation"))
 HUB = FOLDER.parent.parent / "zoo" / "hub"
 NAMES = {
     "bc-resnet-1": "BC-ResNet-1",
@@ -28,6 +29,12 @@ NAMES = {
     "ds-cnn": "DS-CNN (MLPerf Tiny)",
     "tc-resnet8": "TC-ResNet8",
     "pless-mfcc20-5": "pless_sweep_mfcc20_5",
+}
+METHOD_NAMES = {
+    "lsq": "LSQ",
+    "tanh": "tanh",
+    "rounding": "rounding after training",
+    "widths": "trained widths, then LSQ",
 }
 WAYS = {"scratch": "alone", "distilled": "alone, distilled", "slice": "slice", "tuned": "slice, fine-tuned"}
 STYLE = {"svg.hashsalt": "earshot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -39,6 +46,8 @@ def main() -> None:
     mpl.rcParams.update(STYLE)
     write_bytes(PICTURE, _picture(_hub(), _peers()))
     write_bytes(CURVES, _curves(_logs()))
+    if (FOLDER / "quantisation.csv").is_file():
+        write_bytes(BITS, _bits_picture(_quantisation()))
     write_bytes(README, with_tables(README.read_text(encoding="utf-8"), tables()).encode())
 
 
@@ -51,6 +60,7 @@ def tables() -> dict[str, str]:
         "rank_correlation": _rank_table,
         "schedules": _schedules_table,
         "new_words": _new_words_table,
+        "quantisation": _quantisation_table,
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
     return {**made, "picks": _picks_table(hub)}
@@ -176,6 +186,27 @@ def _new_words_table() -> str:
     return _markdown(["network", "started from", *early, "test %, end, each seed", "gain on test", "minutes"], rows)
 
 
+def _quantisation() -> pd.DataFrame:
+    """Means over seeds: a row a network, method and pair of bits, with `way`, how it is called, and `bits`."""
+    table = read_table("quantisation")
+    inherited = np.where(table.start == "inherited", ", inherited", "")
+    table["way"] = table.method.replace(METHOD_NAMES) + inherited
+    between = np.where(table.activations == 8, "", "/" + table.activations.astype(str))
+    table["bits"] = np.where(table.weights == 0, "mixed", table.weights.astype(str) + between)
+    groups = table.groupby(["network", "way", "bits"])
+    return groups.agg(test=("test", "mean"), seeds=("seed", "count"), lost=("float_test", "first")).reset_index()
+
+
+def _quantisation_table() -> str:
+    table, rows = _quantisation(), []
+    columns = ["8", "6", "5", "4", "3", "2", "1", "4/4", "2/2", "mixed"]
+    for (network, way), part in table.sort_values("network", ascending=False).groupby(["network", "way"], sort=False):
+        cells = part.set_index("bits")
+        floating = f"{part.lost.iloc[0]:.2f}"
+        rows.append([network, way, floating, *(f"{cells.test[b]:.2f}" if b in cells.index else "" for b in columns)])
+    return _markdown(["network", "method", "float", *columns], rows)
+
+
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
     """Test accuracy over MACs and over flash, as SVG."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True, layout="constrained")
@@ -203,6 +234,24 @@ def _curves(logs: dict[str, pd.DataFrame]) -> bytes:
         axis.set(xlabel="epoch", ylim=(80, 100), title=supernet)
         axis.grid(alpha=0.25)
     axes[0, 0].set_ylabel("validation accuracy, %")
+    return _svg(figure)
+
+
+def _bits_picture(table: pd.DataFrame) -> bytes:
+    """Test accuracy over the bits of the weights, by method, as SVG."""
+    networks = sorted(table.network.unique(), reverse=True)
+    figure, axes = plt.subplots(1, len(networks), figsize=(10, 3.6), sharey=True, squeeze=False, layout="constrained")
+    for axis, network in zip(axes[0], networks, strict=True):
+        part = table[(table.network == network) & table.bits.str.isdecimal()]
+        axis.axhline(part.lost.iloc[0], color=TEXT, linewidth=0.8, linestyle=":", label="float")
+        for number, (way, line) in enumerate(part.groupby("way")):
+            line = line.assign(place=line.bits.astype(int)).sort_values("place")
+            axis.plot(line.place, line.test, "-o", color=f"C{number}", label=way)
+        axis.set(xlabel="bits of inner weights", title=f"{network} network", ylim=(80, 98))
+        axis.invert_xaxis()
+        axis.grid(alpha=0.25)
+    axes[0, 0].set_ylabel("test accuracy, %")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return _svg(figure)
 
 
