@@ -52,6 +52,7 @@ __all__ = [
     "label_loss",
     "learning_rate",
     "prior_shift",
+    "tensor_digest",
     "train_float",
     "train_network",
     "train_supernet",
@@ -428,7 +429,12 @@ def _descend(module: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe
 
 def weights_digest(module: nn.Module) -> str:
     """SHA-256 of all parameters."""
-    return digest(b"".join(parameter.detach().cpu().numpy().tobytes() for parameter in module.parameters()))
+    return tensor_digest(*module.parameters())
+
+
+def tensor_digest(*tensors: Tensor) -> str:
+    """SHA-256 of the numbers of tensors."""
+    return digest(b"".join(tensor.detach().cpu().numpy().tobytes() for tensor in tensors))
 
 
 def _optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:

@@ -1,6 +1,7 @@
 """Quantisation: the integers against a slow reference in unbounded integers, and the fake network against them."""
 
 import copy
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -160,6 +161,33 @@ def test_the_fake_network_computes_what_the_integers_do(small_space, bits, quant
     assert torch.equal(logits.round().to(torch.int16), integers(quantise_features(x)))
 
 
+@pytest.mark.parametrize(("source", "output"), [(0.05, 0.02), (0.05, 0.01), (0.0371, 0.0123)])
+def test_every_average_is_rounded_as_the_integers_do(small_space, source, output):
+    """All sums that can be, of 50 and 100 values of a head, at ratios with and without ties."""
+    fake = fake_network(small_space, 1, 8)
+    fake.activations["head"], fake.activations["pool"] = Activation(source, -128), Activation(output, -128)
+    spec = next(spec for spec in fake.specs if spec.kind == "pool")
+    frames = spec.in_shape[2]
+    sums = torch.arange(255 * frames + 1)
+    whole = sums[:, None] // frames + (torch.arange(frames) < (sums % frames)[:, None])
+    x = source * whole.double().reshape(-1, 1, 1, frames)
+    multiplier, shift = (int(part[0]) for part in encode_multiplier(np.array([source / (output * frames)])))
+    expected = [min(reference.requantise(value, multiplier, shift), 255) for value in sums.tolist()]
+    assert torch.equal((fake._exact(spec, [x], None).ravel() / output).round(), torch.tensor(expected).double())
+
+
+def test_steps_stay_alive_at_any_learning_rate(small_space):
+    """AdamW takes them as far as the rate says, each step: in logarithms that never passes zero."""
+    fake = fake_network(small_space, 2, 8).train()
+    optimiser, x = torch.optim.AdamW(fake.parameters(), 0.05), features(16)
+    for _ in range(10):
+        optimiser.zero_grad()
+        fake(x).square().sum().backward()
+        optimiser.step()
+    for quantiser in fake.quantisers.values():
+        assert (quantiser.parts(torch.zeros(len(quantiser.log_steps), 1))[1] > 1e-6).all()
+
+
 @pytest.mark.parametrize("taps", [64, 65])
 def test_sums_are_exact_on_both_sides_of_what_float32_holds(taps):
     """A linear layer whose accumulators come close to 2^24 and beyond, at the extremes of weights and inputs."""
@@ -205,22 +233,25 @@ def test_quantised_weights_are_the_nearest_on_the_grid(seed, kind):
 
 @pytest.mark.parametrize(("bits", "grid"), [(4, "symmetric"), (8, "symmetric"), (2, "odd"), (1, "odd")])
 def test_lsq_has_the_published_gradients(bits, grid):
-    """d/ds = round(w/s) - w/s inside the range, -Qn or Qp outside, over sqrt(N Qp); d/dw = 1 inside, 0 outside."""
-    weight = torch.tensor([[0.07, -0.4, 0.62, 50.0, -50.0]], dtype=torch.float64, requires_grad=True)
-    quantiser = Lsq(weight, bits, grid, torch.tensor([0.3], dtype=torch.float64))
+    """d/ds = round(w/s) - w/s inside the range, -Qn or Qp outside, over sqrt(N Qp); d/dw = 1 inside, 0 outside.
+
+    Of the logarithm of s, s times that. The odd grid's range ends at the outer edge of the outermost integers.
+    """
+    weight = torch.tensor([[0.07, -0.4, 0.28, 50.0, -50.0]], dtype=torch.float64, requires_grad=True)
+    quantiser = Lsq(weight, bits, grid, torch.tensor([0.3], dtype=torch.float64).log())
     quantiser(weight).sum().backward()
     positive = 2 ** (bits - 1) - (1 if grid == "symmetric" else 0.5)
-    offset = 0.0 if grid == "symmetric" else 0.5
+    offset, edge = (0.0, positive) if grid == "symmetric" else (0.5, 2 ** (bits - 1))
     expected, passed = 0.0, []
     for value in weight[0].tolist():
         ratio = value / 0.3
-        if abs(ratio) > positive:
+        if abs(ratio) > edge:
             expected += np.sign(ratio) * positive
             passed.append(0.0)
         else:
             expected += np.floor(ratio - offset + 0.5) + offset - ratio
             passed.append(1.0)
-    assert float(quantiser.steps.grad) == pytest.approx(expected / np.sqrt(5 * positive))
+    assert float(quantiser.log_steps.grad) == pytest.approx(0.3 * expected / np.sqrt(5 * positive))
     assert weight.grad[0].tolist() == passed
 
 
@@ -294,6 +325,19 @@ def test_a_measured_range_holds_zero_exactly(spread, shift, bits):
     low, high = activation.limits
     assert low <= activation.zero_point <= high
     assert measure_range(x.relu(), bits, relu=True).zero_point == low
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_a_range_is_about_the_best(bits):
+    """Of values with a long tail, as activations have them."""
+    x = torch.randn(5000, generator=torch.Generator().manual_seed(bits)).relu() ** 2
+
+    def error(scale: float) -> float:
+        whole = torch.floor(x / scale + 0.5).clamp(0, 2**bits - 1)
+        return float((whole * scale - x).square().mean())
+
+    fitted = error(measure_range(x, bits, relu=True).scale)
+    assert all(fitted <= 1.05 * error(scale) for scale in np.geomspace(0.02, 2, 200) * float(x.max()) / 2**bits)
 
 
 @pytest.mark.parametrize("bits", [4, 8, 16])
@@ -376,6 +420,13 @@ def test_a_bias_that_has_no_form_is_refused_where_its_channel_matters():
     with pytest.raises(InvalidModel, match=r"bias of channel 0 leaves"):
         _weighted_layer(weight, *layer, 10.0, "symmetric")
     assert not _weighted_layer(weight, layer[0], np.array([1e-9]), layer[2], 10.0, "symmetric").weight.any()
+
+
+def test_features_have_8_bits(small_space):
+    fake = fake_network(small_space, 1, 8)
+    fake.arch = dataclasses.replace(fake.arch, activation_bits=(4, *fake.arch.activation_bits[1:]))
+    with pytest.raises(InvalidModel, match="features of 4 bits are not possible"):
+        fake.to_integer()
 
 
 def test_bits_must_be_those_of_the_network(small_space):

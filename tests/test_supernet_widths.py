@@ -58,7 +58,7 @@ def test_values_are_whole_steps_within_the_range_and_gradients_as_published(sign
         inside = low <= value <= top
         by_x, by_moved = torch.autograd.grad(y[index], [x, made.moved], retain_graph=True)
         assert by_x[index] == inside
-        by_step, by_top = (by_moved / (PACE * np.log(2) * torch.tensor([step, top]))).tolist()
+        by_step, by_top = (by_moved / (np.log(2) * torch.tensor([step, top]))).tolist()
         if inside:
             assert by_step == pytest.approx(np.floor(value / step + 0.5) - value / step)
             assert by_top == pytest.approx(0.0, abs=1e-9)
@@ -102,6 +102,32 @@ def test_bytes_that_hold_no_network_are_refused(small_space):
 def test_impossible_targets_are_refused(values):
     with pytest.raises(ValueError, match="give 2 to 8"):
         WidthRecipe(**values)
+
+
+def test_a_tensor_at_the_least_bits_can_rise_again_and_falls_no_further():
+    made = width(1.0, 1.0, True)
+    assert made.bits.item() == LEAST_BITS
+    for sign, moves in ((-1, True), (1, False)):
+        with torch.no_grad():
+            made.moved[1] = (torch.tensor(0.9).log2().item() - made.start[1]) / PACE
+        made.moved.grad = None
+        (sign * made.bits).backward()
+        assert (made.moved.grad[0].item() != 0) == moves
+
+
+def test_bits_above_the_targets_cost_and_training_takes_them_away(speech_data, small_space):
+    frontend = fit_frontend(speech_data, 1)
+    calibration = calibration_features(speech_data, frontend, 22)
+    made = WidthNetwork(Supernet(small_space, calibration).eval().extract(small_space.smallest()), calibration)
+    recipe = WidthRecipe(weight_bits=3.0, activation_bits=4.5, penalty=2.0)
+    assert made.excess(recipe).item() == pytest.approx(2.0 * (5 - 3.0 + 5 - 4.5))
+    optimiser = torch.optim.Adam([width.moved for width in made.modules() if isinstance(width, Width)], 1e-3)
+    for _ in range(150):
+        optimiser.zero_grad()
+        made.excess(recipe).backward()
+        optimiser.step()
+    assert made.excess(recipe).item() < 0.2
+    assert made.mean_bits("weights").item() > 2.5
 
 
 def test_widths_are_learned_under_their_targets_and_packed(speech_data, small_space, tmp_path):

@@ -32,7 +32,7 @@ from supernet.train import Recipe, distillation_loss, fit, weights_digest
 
 __all__ = ["WIDTHS", "ElasticBits", "ElasticBitsRecipe", "train_elastic_bits"]
 
-WIDTHS = (8, 4, 3, 2, 1)
+WIDTHS, EDGE_BITS = (8, 4, 3, 2, 1), 8
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,16 @@ class ElasticBits(nn.Module):
 
     def __init__(self, supernet: Supernet, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
+        if EDGE_BITS not in widths:
+            raise InvalidModel(f"widths {widths}: first, last and depthwise layers need {EDGE_BITS} as well")
         self.supernet, self.widths = supernet, widths
-        self.steps = nn.ParameterDict()
-        for name, layer in supernet.network.layers.items():
-            for bits in widths:
-                self.steps[_key(name, bits)] = nn.Parameter(fit_steps(layer.weight, bits, default_grid(bits)))
+        self.log_steps = nn.ParameterDict()
+        for bits in widths:
+            for spec in layers(with_bits(supernet.space.largest(), bits, edge=EDGE_BITS)):
+                if spec.has_weights:
+                    weight = supernet.network.layers[spec.name].weight
+                    steps = fit_steps(weight, spec.weight_bits, default_grid(spec.weight_bits))
+                    self.log_steps[_key(spec)] = nn.Parameter(steps.log())
 
     def forward(self, x: Tensor, arch: Arch) -> Tensor:
         """Logits (batch, classes) of a sub-network for features x (batch, coefficients, frames)."""
@@ -72,8 +77,8 @@ class ElasticBits(nn.Module):
             tensors = None
             if spec.has_weights:
                 tensors = slice_layer(self.supernet.network.layers[spec.name], spec)
-                bits = spec.weight_bits
-                tensors = tensors._replace(weight=lsq(tensors.weight, self._steps(spec), bits, default_grid(bits)))
+                bits, steps = spec.weight_bits, self._log_steps(spec).exp()
+                tensors = tensors._replace(weight=lsq(tensors.weight, steps, bits, default_grid(bits)))
             output = float_layer(spec, inputs, tensors, training=True)
             return output if spec.kind in ("input", "linear") else _at_own_range(output, spec.activation_bits)
 
@@ -92,20 +97,23 @@ class ElasticBits(nn.Module):
         fake = FakeQuantNetwork(self.supernet.extract(arch.without_bits(), calibration), arch, Lsq)
         for spec in fake.specs:
             if spec.has_weights:
-                fake.quantisers[spec.name].steps.copy_(self._steps(spec))
+                fake.quantisers[spec.name].log_steps.copy_(self._log_steps(spec))
         return fake.calibrate(calibration).eval()
 
-    def _steps(self, spec: LayerSpec) -> Tensor:
-        return self.steps[_key(spec.name, spec.weight_bits)][: spec.out_shape[0]]
+    def _log_steps(self, spec: LayerSpec) -> Tensor:
+        return self.log_steps[_key(spec)][: spec.out_shape[0]]
 
     def _check(self, arch: Arch) -> None:
-        wrong = sorted(set(arch.weight_bits) - set(self.widths))
-        if wrong or not arch.weight_bits:
-            raise InvalidModel(f"weights of {wrong or 'no'} bits were not trained: give some of {self.widths}")
+        missing = [spec for spec in layers(arch) if spec.has_weights and _key(spec) not in self.log_steps]
+        if missing:
+            raise InvalidModel(
+                f"layer {missing[0].name} was not trained at {missing[0].weight_bits or 'no'} bits: "
+                f"give with_bits(arch, bits) with bits of {self.widths}"
+            )
 
 
-def _key(name: str, bits: int) -> str:
-    return f"{name}_w{bits}"
+def _key(spec: LayerSpec) -> str:
+    return f"{spec.name}_w{spec.weight_bits}"
 
 
 def _at_own_range(x: Tensor, bits: int) -> Tensor:

@@ -27,16 +27,18 @@ from supernet.space import Arch, LayerSpec
 __all__ = ["FakeQuantNetwork", "measure_range"]
 
 CONSTANT_SHIFT = 16
+LEAST_SHARE = 0.08
+"""Of a tensor's range, that activations of few bits may have."""
 
 
-def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 20, sample: int = 100_000) -> Activation:
+def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 32, sample: int = 100_000) -> Activation:
     """The scale and zero point of least squared error among so many fractions of the range of `x`."""
     values = x.flatten()
     values = values[:: max(1, len(values) // sample)]
     low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
     levels = 2**bits - 1
     best, least = None, float("inf")
-    for share in np.linspace(1.0, 0.4, candidates):
+    for share in np.geomspace(1.0, LEAST_SHARE, candidates):
         scale = max((high - low) * share / levels, LEAST_SCALE)
         zero = -(2 ** (bits - 1)) if relu else round(-(2 ** (bits - 1)) - low * share / scale)
         activation = Activation(scale, zero, bits)
@@ -109,11 +111,16 @@ class FakeQuantNetwork(nn.Module):
             multiplier, shift = _sum_multipliers(*scales)
             steps = sum(x * float(item) for x, item in zip(whole, multiplier, strict=True)) * 2.0 ** -float(shift)
         elif spec.kind == "pool":
-            steps = whole[0].sum((2, 3)) * _representable(torch.tensor(scales[0] / prod(spec.in_shape[1:])).double())
+            steps = whole[0].sum((2, 3)) * _representable(torch.tensor(self._mean_ratio(spec), dtype=torch.float64))
         else:
             steps = inputs[0] / output.scale
         low, high = (limit - output.zero_point for limit in output.limits)
         return torch.floor(steps + 0.5).clamp(0 if spec.relu else low, high) * output.scale
+
+    def _mean_ratio(self, spec: LayerSpec) -> float:
+        """What an average's sum of integers is multiplied by."""
+        source, output = self.activations[spec.inputs[0]], self.activations[spec.name]
+        return source.scale / (output.scale * prod(spec.in_shape[1:]))
 
     def _accumulators(self, spec: LayerSpec, x: Tensor) -> Tensor:
         """Whole numbers in float64: what the layer's integers add up to, without the bias."""
@@ -128,9 +135,12 @@ class FakeQuantNetwork(nn.Module):
         """The layer's output in steps of its scale, before rounding: (accumulator + whole bias) * multiplier."""
         unit, gain, offset = self._affine(spec)
         real = unit * gain.abs()
-        bias = torch.where(real > 0, torch.floor(offset / real + 0.5) * _representable(real / scale), offset / scale)
+        size = self.quantisers[spec.name].parts(self.layers[spec.name].weight)[0].abs().flatten(1).sum(1).double()
+        constant = _is_constant(size, real, offset, scale)
+        multiplier = torch.where(constant, 0.0, _representable(real / scale))
+        bias = torch.where(constant, offset / scale, torch.floor(offset / real + 0.5) * multiplier)
         shape = (-1, 1, 1) if spec.kind == "conv" else (-1,)
-        return accumulators * (_representable(real / scale) * gain.sign()).reshape(shape) + bias.reshape(shape)
+        return accumulators * (multiplier * gain.sign()).reshape(shape) + bias.reshape(shape)
 
     def _affine(self, spec: LayerSpec) -> tuple[Tensor, Tensor, Tensor]:
         """(channels,) float64: the real value of one accumulator unit; gain and offset of y = gain conv + offset."""
@@ -209,10 +219,19 @@ class FakeQuantNetwork(nn.Module):
             multiplier, shift = _sum_multipliers(inputs[0] / output, inputs[1] / output)
             return IntegerLayer(multiplier, np.array([shift], np.uint8))
         if spec.kind == "pool":
-            return IntegerLayer(*encode_multiplier(np.array([inputs[0] / (output * prod(spec.in_shape[1:]))])))
+            return IntegerLayer(*encode_multiplier(np.array([self._mean_ratio(spec)])))
         quantiser = self.quantisers[spec.name]
         weight = quantiser.parts(self.layers[spec.name].weight)[0]
         return _weighted_layer(weight.numpy(), *(part.numpy() for part in self._affine(spec)), output, quantiser.grid)
+
+
+def _is_constant(size, real, offset, output: float):
+    """(channels,) where a channel has no form but its constant, and its weights are too small to be missed.
+
+    size: sums of the weights' absolute integers; NumPy arrays or tensors.
+    """
+    formless = (abs(offset) >= real * MAX_BIAS) | (real < output * 2.0**-31)
+    return formless & (size * 255 * real < output / 2)
 
 
 def _representable(real: Tensor) -> Tensor:
@@ -244,9 +263,7 @@ def _weighted_layer(
     sign = np.where(gain < 0, -1, 1)
     weight = weight.astype(np.int64) * sign.reshape(-1, *[1] * (weight.ndim - 1))
     real = unit * np.abs(gain)
-    formless = (np.abs(offset) >= real * MAX_BIAS) | (real < output * 2.0**-31)
-    moved = np.abs(weight).reshape(len(weight), -1).sum(1) * 255 * real
-    constant = formless & (moved < output / 2)
+    constant = _is_constant(np.abs(weight).reshape(len(weight), -1).sum(1), real, offset, output)
     if constant.any() and grid == "odd":
         raise InvalidModel(f"channel {int(np.argmax(constant))} is a constant, which the odd grid cannot hold")
     weight[constant] = 0

@@ -14,7 +14,7 @@ from supernet.frontend import Mfcc
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.quantisers import method
 from supernet.space import Arch
-from supernet.train import Recipe, train_network
+from supernet.train import Recipe, tensor_digest, train_network
 
 __all__ = ["QuantRecipe", "quantise"]
 
@@ -57,12 +57,12 @@ def quantise(
     """
     stages, quantiser = method(recipe.method).stages, method(recipe.method).quantiser
     fake = FakeQuantNetwork(network, arch, quantiser)
-    calibrate = partial(fake.calibrate, calibration)
+    calibrate, measured_on = partial(fake.calibrate, calibration), tensor_digest(calibration)
     for number, with_activations in enumerate(stages):
         fake.with_activations = with_activations
         epochs = (recipe.epochs + number) // len(stages)
         folder = Path(run) / f"stage{number + 1}" if len(stages) > 1 else run
-        identity = {"arch": arch.to_dict(), "with_activations": with_activations}
+        identity = {"arch": arch.to_dict(), "with_activations": with_activations, "calibration": measured_on}
         stage = replace(recipe, epochs=epochs)
         train_network(fake, data, frontend, stage, folder, identity, calibrate, teacher, recipe.distillation, progress)
     return fake if stages else calibrate().eval()

@@ -136,6 +136,8 @@ class IntegerNetwork:
         if set(self.activations) != wanted or set(self.tensors) != wanted - {"input"}:
             raise InvalidModel("the tensors of the package are not those of its architecture")
         for spec in self.specs:
+            if spec.kind == "input" and spec.activation_bits != 8:
+                raise InvalidModel(f"features of {spec.activation_bits} bits are not possible: they have 8")
             if self.activations[spec.name].bits != spec.activation_bits:
                 raise InvalidModel(f"layer {spec.name}: the package and its architecture differ in activation bits")
             if spec.kind != "input":

@@ -42,7 +42,7 @@ def pack(values: np.ndarray, bits: int, grid: str) -> np.ndarray:
 
 
 def unpack(packed: np.ndarray, shape: tuple[int, ...], bits: int, grid: str) -> np.ndarray:
-    """The integers of `pack`: int8 (int16 for odd grids that leave int8) of `shape`.
+    """The integers of `pack`: int8 of `shape`.
 
     Raises InvalidModel where the bytes do not fit the shape or hold what `pack` never writes.
     """
@@ -60,4 +60,4 @@ def unpack(packed: np.ndarray, shape: tuple[int, ...], bits: int, grid: str) -> 
         values = codes - np.where(codes > limit, 2**bits, 0)
         if (values < -limit).any():
             raise InvalidModel(f"a weight is below -{limit}, the least of {bits} symmetric bits: the file was altered")
-    return values.reshape(shape).astype(np.int8 if limit <= 127 else np.int16)
+    return values.reshape(shape).astype(np.int8)

@@ -51,16 +51,17 @@ class Quantiser(nn.Module):
 class Lsq(Quantiser):
     """Learned steps, one an output channel (LSQ, Esser et al., arXiv 1902.08153), on the odd grid as well.
 
-    They start where the squared error is least, which is what rounding after training uses.
+    They start where the squared error is least, which is what rounding after training uses. What is trained is their
+    logarithm: AdamW moves every parameter by about the learning rate, which is more than a whole step at 8 bits.
     """
 
-    def __init__(self, weight: Tensor, bits: int, grid: str, steps: Tensor | None = None) -> None:
+    def __init__(self, weight: Tensor, bits: int, grid: str, log_steps: Tensor | None = None) -> None:
         super().__init__(weight, bits, grid)
-        self.steps = nn.Parameter(fit_steps(weight, bits, grid) if steps is None else steps)
+        self.log_steps = nn.Parameter(fit_steps(weight, bits, grid).log() if log_steps is None else log_steps)
 
     def parts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """LSQ scales the gradient of a step by 1 / sqrt(N Qp), N weights to a step."""
-        return _lsq_parts(weight, self.steps, self.bits, self.grid)
+        return _lsq_parts(weight, self.log_steps.exp(), self.bits, self.grid)
 
 
 class Tanh(Quantiser):
@@ -130,7 +131,6 @@ def lsq(weight: Tensor, steps: Tensor, bits: int, grid: str) -> Tensor:
 
 def _lsq_parts(weight: Tensor, steps: Tensor, bits: int, grid: str) -> tuple[Tensor, Tensor]:
     scale = 1 / (weight[0].numel() * _positive_range(bits, grid)) ** 0.5
-    steps = steps.clamp(min=LEAST_SCALE)
     steps = (steps - steps * scale).detach() + steps * scale
     return quantise_weight(weight, steps, bits, grid), steps if grid == "symmetric" else steps / 2
 
@@ -138,14 +138,15 @@ def _lsq_parts(weight: Tensor, steps: Tensor, bits: int, grid: str) -> tuple[Ten
 def quantise_weight(weight: Tensor, steps: Tensor, bits: int, grid: str) -> Tensor:
     """Integers of weights (channels, ...): weight = step * integer, or step / 2 * integer on `odd`.
 
-    The gradient passes the rounding straight through; clipping stops it.
+    The gradient passes the rounding straight through; clipping stops it, on the odd grid from the outer edge of the
+    outermost integers on.
     """
     scaled = weight / _per_channel(steps, weight)
     if grid == "symmetric":
         limit = grid_limit(bits, grid)
         return round_through(scaled.clamp(-limit, limit))
     half = 2 ** (bits - 1)
-    return 2 * (round_through((scaled - 0.5).clamp(-half, half - 1)) + 0.5)
+    return 2 * (round_through(scaled - 0.5).clamp(-half, half - 1) + 0.5)
 
 
 def fit_steps(weight: Tensor, bits: int, grid: str, candidates: int = 40) -> Tensor:
@@ -153,7 +154,7 @@ def fit_steps(weight: Tensor, bits: int, grid: str, candidates: int = 40) -> Ten
     weight = weight.detach()
     largest = weight.abs().flatten(1).amax(1).clamp(min=LEAST_SCALE)
     steps = torch.linspace(1 / candidates, 1.0, candidates)[:, None].to(weight) * largest
-    steps = steps / _positive_range(bits, grid) * (2 if bits == 1 else 1)
+    steps = steps / _positive_range(bits, grid)
     unit = 1 if grid == "symmetric" else 0.5
     errors = [
         (quantise_weight(weight, step, bits, grid) * _per_channel(step * unit, weight) - weight).square()

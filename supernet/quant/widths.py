@@ -26,7 +26,7 @@ from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
 from supernet.quant.quantisers import LEAST_SCALE, round_through
 from supernet.space import Arch, LayerSpec
-from supernet.train import Recipe, train_network
+from supernet.train import Recipe, tensor_digest, train_network
 
 __all__ = ["Width", "WidthNetwork", "WidthRecipe", "bits_for_flash", "learn_widths", "whole_bits"]
 
@@ -39,8 +39,8 @@ PACE = 30.0
 class WidthRecipe(Recipe):
     """A Recipe, and the targets of the mean bits: of a weight, and of a value between layers.
 
-    penalty: added to the loss for each bit that a mean is above its target. distillation: share of the loss that comes
-    from the teacher's outputs.
+    flash_bytes: of the packed network, in the place of the target of a weight; 0 for none. penalty: added to the loss
+    for each bit that a mean is above its target. distillation: share of the loss that comes from the teacher's outputs.
     """
 
     epochs: int = 3
@@ -51,6 +51,7 @@ class WidthRecipe(Recipe):
     distillation: float = 0.7
     weight_bits: float = 2.5
     activation_bits: float = 2.9
+    flash_bytes: int = 0
     penalty: float = 1.0
 
     def __post_init__(self) -> None:
@@ -59,6 +60,22 @@ class WidthRecipe(Recipe):
             value = getattr(self, name)
             if not LEAST_BITS <= value <= MOST_BITS:
                 raise ValueError(f"a mean of {value:g} {name} is not possible: give {LEAST_BITS} to {MOST_BITS}")
+
+
+class _ClampInward(torch.autograd.Function):
+    """x within limits; where it is beyond, the gradient passes that brings it back, and no other."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, low: float, high: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.limits = low, high
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (x,), (low, high) = ctx.saved_tensors, ctx.limits
+        outward = ((x < low) & (gradient > 0)) | ((x > high) & (gradient < 0))
+        return torch.where(outward, 0.0, gradient), None, None
 
 
 class Width(nn.Module):
@@ -74,13 +91,14 @@ class Width(nn.Module):
         top = max(top, LEAST_SCALE * levels)
         self.register_buffer("start", torch.tensor([top / levels, top]).log2())
         self.moved = nn.Parameter(torch.zeros(2))
+        self.moved.register_hook(lambda gradient: gradient / PACE)  # so that it does not fill the norm of all gradients
 
     @property
     def step_and_top(self) -> Tensor:
         """(2,): such that the bits stay within LEAST_BITS and MOST_BITS."""
         step, top = self.start + PACE * self.moved
         least, most = (2 ** (bits - int(self.signed)) - 1 for bits in (LEAST_BITS, MOST_BITS))
-        ratio = (top - step).exp2().clamp(least, most)
+        ratio = _ClampInward.apply((top - step).exp2(), least, most)
         return torch.stack([top.exp2() / ratio, top.exp2()])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -227,10 +245,13 @@ def learn_widths(
     """Learn the widths of a calibrated network by training a copy of it; returns its Arch with these bits.
 
     calibration: features (clips, coefficients, frames). run: folder of the run, resumed where it stopped.
+    Raises InvalidData for a target of bytes that the network cannot have.
     """
+    if recipe.flash_bytes:
+        recipe = dataclasses.replace(recipe, weight_bits=bits_for_flash(network.arch, recipe.flash_bytes))
     widths = WidthNetwork(copy.deepcopy(network), calibration)
     calibrate = partial(widths.calibrate, calibration)
-    identity = {"arch": network.arch.to_dict()}
+    identity = {"arch": network.arch.to_dict(), "calibration": tensor_digest(calibration)}
     train_network(
         widths,
         data,
