@@ -180,9 +180,7 @@ def _recipe(clips: ClipData, from_scratch: bool, epochs: int | None, seed: int) 
     rate, parts = RATES["scratch" if from_scratch else "start"], parallel.world_size()
     if batch % parts:
         raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")
-    return SupernetRecipe(
-        epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed, sandwich=True
-    )
+    return SupernetRecipe(epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed)
 
 
 def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, from_scratch: bool) -> dict:
