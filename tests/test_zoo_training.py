@@ -43,7 +43,7 @@ def test_a_folder_becomes_a_hub_that_answers(sounds, quick, tmp_path, capsys):
     (tmp_path / "radio").mkdir()
     soundfile.write(tmp_path / "radio" / "hiss.wav", 0.1 * np.random.default_rng(0).standard_normal(30 * RATE), RATE)
     command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "hub", "--max-macs", "1M"]
-    assert main([*command, "--epochs", "3", "--negatives", "radio", "--format", "json"]) == 0
+    assert main([*command, "--epochs", "10", "--negatives", "radio", "--format", "json"]) == 0
     said = json.loads(capsys.readouterr().out)
     (entry,) = said["models"]
     assert entry["name"] == zoo.get(task="doors", hub="hub").name
