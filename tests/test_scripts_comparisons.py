@@ -127,3 +127,34 @@ def test_tables_replace_what_stands_between_their_marks():
     assert report.with_tables(made, {"a": "new\n"}) == made
     with pytest.raises(SystemExit, match="no place for b"):
         report.with_tables(text, {"b": ""})
+
+
+def test_each_width_starts_from_the_next_higher_one_and_runs_after_it():
+    import quantisation
+
+    planned = quantisation.experiments()
+    assert len({item.name for item in planned}) == len(planned)
+    for number, item in enumerate(planned):
+        if item.before:
+            assert item.before in planned[:number]
+            assert (item.network, item.method, item.seed) == (item.before.network, "lsq", item.before.seed)
+            assert item.weight_bits < item.before.weight_bits
+    chain = [item for item in planned if item.network == "small" and item.seed == 0 and item.start == "inherited"]
+    assert [item.weight_bits for item in chain if item.activation_bits == 8] == [6, 5, 4, 3, 2, 1]
+
+
+def test_agreement_and_size_of_a_quantised_network(small_space):
+    import quantisation
+
+    from supernet.elastic import Network, recalibrate
+    from supernet.families import with_bits
+    from supernet.frontend import dequantise_features, quantise_features
+    from supernet.quant.fake import FakeQuantNetwork
+
+    stored = quantise_features(torch.randn(20, 40, 100, generator=torch.Generator().manual_seed(0)))
+    network = recalibrate(Network(small_space.smallest()), dequantise_features(stored))
+    fake = FakeQuantNetwork(network, with_bits(network.arch, 4, 6)).calibrate(dequantise_features(stored)).eval()
+    assert quantisation._agreement(fake, fake.to_integer(), stored) == {"same": 100.0, "near": 100.0}
+    size = quantisation._size(fake.arch)
+    assert size["mean_activations"] == 6.0
+    assert 4.0 < size["mean_weights"] < 8.0
