@@ -3,9 +3,10 @@
     python scripts/quantisation.py ../shared/data/speech_commands
 
 Needs the runs of `scripts/make_hub.py`, whose fine-tuned float networks it starts from. Every row is a fine-tune of so
-many epochs with distillation from the supernet's largest network, but `rounding`. Where it says inherited, a width
-starts from the finished next higher one; else from the float network. Experiments are ordered by worth. Rows:
-`scripts/results/quantisation.csv`. Runs resume, and finished ones are only measured.
+many epochs with distillation from the supernet's largest network, but `rounding`; `widths` has three more, in which the
+widths are learned. Where it says inherited, a width starts from the finished next higher one, else from the float
+network. Experiments are ordered by worth. Rows: `scripts/results/quantisation.csv`; `epochs` are those of the row alone.
+Runs resume, and rows that are there stay.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import make_hub
 import numpy as np
 import torch
-from results import accuracy_columns, add_row, save_hits
+from results import accuracy_columns, add_row, has_row, save_hits
 from torch import Tensor
 
 from supernet.cost import weight_bytes
@@ -35,7 +36,7 @@ from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.space import Arch
 from zoo.build import Build, tuned_network
 
-SUPERNET = "kws-temporal-map"
+TABLE, SUPERNET = "quantisation", "kws-temporal-map"
 NETWORKS = {"small": "3M", "large": "20M"}
 """The budgets that the networks were found within."""
 HIGH_RATE, LOW_RATE = 2.5e-4, 1e-3
@@ -61,6 +62,12 @@ class Experiment:
     def start(self) -> str:
         """As rows have it."""
         return INHERITED if self.before else FLOAT
+
+    @property
+    def keys(self) -> dict:
+        """Of its row."""
+        bits = {"weights": self.weight_bits, "activations": self.activation_bits}
+        return {"network": self.network, "method": self.method, "start": self.start, **bits, "seed": self.seed}
 
     @property
     def name(self) -> str:
@@ -125,7 +132,7 @@ class Bench:
         if item not in self.finished:
             fake, run = self._train(item)
             self.finished[item] = fake.to_float()
-            if not (run / "hits-test.npy").is_file():
+            if not has_row(TABLE, item.keys):
                 self._measure(item, fake, run)
         return self.finished[item]
 
@@ -156,8 +163,7 @@ class Bench:
             values[f"float_{name}"] = round(100 * float(floating.mean()), 2)
         values.update(_agreement(fake, integers, features), **_size(fake.arch))
         save_hits(run, **right)
-        keys = {"network": item.network, "method": item.method, "start": item.start, "weights": item.weight_bits}
-        add_row("quantisation", {**keys, "activations": item.activation_bits, "seed": item.seed}, values, run)
+        add_row(TABLE, item.keys, values, run)
         print(item.name, values, flush=True)
 
 

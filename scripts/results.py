@@ -13,7 +13,16 @@ from supernet.evaluate import accuracy_interval
 from supernet.files import read_json, write_bytes, write_json
 from supernet.space import digest
 
-__all__ = ["FOLDER", "accuracy_columns", "add_row", "load_hits", "paired_bootstrap", "read_table", "save_hits"]
+__all__ = [
+    "FOLDER",
+    "accuracy_columns",
+    "add_row",
+    "has_row",
+    "load_hits",
+    "paired_bootstrap",
+    "read_table",
+    "save_hits",
+]
 
 FOLDER = Path(__file__).resolve().parent / "results"
 
@@ -30,10 +39,19 @@ def add_row(table: str, keys: dict, values: dict, run: Path | None = None, folde
     with FileLock(folder / ".lock"):
         if path.is_file():
             old = pd.read_csv(path)
-            same = np.logical_and.reduce([old[key].astype(str) == str(value) for key, value in keys.items()])
-            row = pd.concat([old[~same], row], ignore_index=True)
+            row = pd.concat([old[~_same(old, keys)], row], ignore_index=True)
         text = row.sort_values(list(keys), kind="stable").to_csv(index=False, lineterminator="\n")
         write_bytes(path, text.encode())
+
+
+def has_row(table: str, keys: dict, folder: Path = FOLDER) -> bool:
+    """True where a table has a row with these keys."""
+    path = folder / f"{table}.csv"
+    return path.is_file() and bool(_same(pd.read_csv(path), keys).any())
+
+
+def _same(table: pd.DataFrame, keys: dict) -> pd.Series:
+    return np.logical_and.reduce([table[key].astype(str) == str(value) for key, value in keys.items()])
 
 
 def read_table(table: str, folder: Path = FOLDER) -> pd.DataFrame:
