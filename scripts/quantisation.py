@@ -32,6 +32,7 @@ from supernet.frontend import quantise_features
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
+from supernet.quant.quantisers import METHODS
 from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.space import Arch
 from zoo.build import Build, tuned_network
@@ -139,7 +140,7 @@ class Bench:
     def _train(self, item: Experiment) -> tuple[FakeQuantNetwork, Path]:
         build, run = self.build, self.build.run / "quantisation" / item.name
         network = self.run(item.before) if item.before else self.tuned[item.network]
-        shared = {"batch": build.recipe.batch, "unknown": build.recipe.unknown, "seed": item.seed}
+        shared = {**build.shared, "seed": item.seed}
         parts = (build.teacher, build.data, build.frontend, build.calibration)
         method, rate = item.method, HIGH_RATE if item.weight_bits >= 5 else LOW_RATE
         if method == "widths":
@@ -185,7 +186,7 @@ def _size(arch: Arch) -> dict[str, float]:
 
 
 def _options() -> argparse.Namespace:
-    methods = ["lsq", "widths", "two-stage", "rounding", "tanh", "straight-through"]
+    methods = [*METHODS, "widths"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="default: all")

@@ -194,7 +194,7 @@ def _quantisation() -> pd.DataFrame:
     between = np.where(table.activations == 8, "", "/" + table.activations.astype(str))
     table["bits"] = np.where(table.weights == 0, "mixed", table.weights.astype(str) + between)
     groups = table.groupby(["network", "way", "bits"])
-    return groups.agg(test=("test", "mean"), seeds=("seed", "count"), lost=("float_test", "first")).reset_index()
+    return groups.agg(test=("test", "mean"), floating=("float_test", "first")).reset_index()
 
 
 def _quantisation_table() -> str:
@@ -202,7 +202,7 @@ def _quantisation_table() -> str:
     columns = ["8", "6", "5", "4", "3", "2", "1", "4/4", "2/2", "mixed"]
     for (network, way), part in table.sort_values("network", ascending=False).groupby(["network", "way"], sort=False):
         cells = part.set_index("bits")
-        floating = f"{part.lost.iloc[0]:.2f}"
+        floating = f"{part.floating.iloc[0]:.2f}"
         rows.append([network, way, floating, *(f"{cells.test[b]:.2f}" if b in cells.index else "" for b in columns)])
     return _markdown(["network", "method", "float", *columns], rows)
 
@@ -243,7 +243,7 @@ def _bits_picture(table: pd.DataFrame) -> bytes:
     figure, axes = plt.subplots(1, len(networks), figsize=(10, 3.6), sharey=True, squeeze=False, layout="constrained")
     for axis, network in zip(axes[0], networks, strict=True):
         part = table[(table.network == network) & table.bits.str.isdecimal()]
-        axis.axhline(part.lost.iloc[0], color=TEXT, linewidth=0.8, linestyle=":", label="float")
+        axis.axhline(part.floating.iloc[0], color=TEXT, linewidth=0.8, linestyle=":", label="float")
         for number, (way, line) in enumerate(part.groupby("way")):
             line = line.assign(place=line.bits.astype(int)).sort_values("place")
             axis.plot(line.place, line.test, "-o", color=f"C{number}", label=way)

@@ -171,8 +171,8 @@ def cached_array(path: Path, shape: tuple[int, ...], dtype: type, fill: Callable
 
     One process makes it while others wait. What a killed one left is written over.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         with FileLock(path.with_suffix(".lock")):
             if not path.is_file():

@@ -25,10 +25,11 @@ from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
 from supernet.parallel import share_out
 from supernet.quant.fake import FakeQuantNetwork
+from supernet.quant.finetune import TuneRecipe
 from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import Lsq, fit_steps, lsq
 from supernet.space import Arch, LayerSpec, Space
-from supernet.train import Recipe, distillation_loss, fit, weights_digest
+from supernet.train import distillation_loss, fit, weights_digest
 
 __all__ = ["WIDTHS", "ElasticBits", "ElasticBitsRecipe", "train_elastic_bits"]
 
@@ -36,16 +37,12 @@ WIDTHS, EDGE_BITS = (8, 4, 3, 2, 1), 8
 
 
 @dataclass(frozen=True)
-class ElasticBitsRecipe(Recipe):
-    """A Recipe, and what a step trains: the largest and the smallest network and so many `random` ones, at different
-    widths. All learn the outputs of the largest network in floating point.
+class ElasticBitsRecipe(TuneRecipe):
+    """A TuneRecipe, and what a step trains: the largest and the smallest network and so many `random` ones, at
+    different widths. All learn the outputs of the largest network in floating point.
     """
 
     epochs: int = 8
-    learning_rate: float = 1e-3
-    warmup: float = 0.02
-    weight_decay: float = 0.005
-    bfloat16: bool = True
     random: int = 1
 
 

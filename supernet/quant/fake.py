@@ -19,7 +19,7 @@ from supernet.elastic import EPSILON, Network, Slice, convolve, execute, float_l
 from supernet.errors import InvalidModel
 from supernet.families import layers
 from supernet.frontend import FEATURE_SCALE
-from supernet.quant.integer import MAX_BIAS, Activation, IntegerLayer, IntegerNetwork, encode_multiplier
+from supernet.quant.integer import MAX_BIAS, Activation, IntegerLayer, IntegerNetwork, encode_multiplier, exact_type
 from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import LEAST_SCALE, Lsq, Quantiser
 from supernet.space import Arch, LayerSpec
@@ -103,12 +103,11 @@ class FakeQuantNetwork(nn.Module):
     def _exact(self, spec: LayerSpec, inputs: list[Tensor], accumulators: Tensor | None) -> Tensor:
         """The layer's output in float64, rounded by the multipliers that the integer form has."""
         output = self.activations[spec.name]
-        scales = [self.activations[name].scale / output.scale for name in spec.inputs]
         whole = [torch.round(x / self.activations[name].scale) for x, name in zip(inputs, spec.inputs, strict=False)]
         if spec.has_weights:
             steps = self._steps(spec, accumulators, output.scale)
         elif spec.kind == "add":
-            multiplier, shift = _sum_multipliers(*scales)
+            multiplier, shift = self._sum_multipliers(spec)
             steps = sum(x * float(item) for x, item in zip(whole, multiplier, strict=True)) * 2.0 ** -float(shift)
         elif spec.kind == "pool":
             steps = whole[0].sum((2, 3)) * _representable(torch.tensor(self._mean_ratio(spec), dtype=torch.float64))
@@ -122,37 +121,44 @@ class FakeQuantNetwork(nn.Module):
         source, output = self.activations[spec.inputs[0]], self.activations[spec.name]
         return source.scale / (output.scale * prod(spec.in_shape[1:]))
 
+    def _sum_multipliers(self, spec: LayerSpec) -> tuple[np.ndarray, int]:
+        """What a residual sum's integers are multiplied by, and the shift of both."""
+        output = self.activations[spec.name].scale
+        return _sum_multipliers(*(self.activations[name].scale / output for name in spec.inputs))
+
     def _accumulators(self, spec: LayerSpec, x: Tensor) -> Tensor:
         """Whole numbers in float64: what the layer's integers add up to, without the bias."""
         source = self.activations[spec.inputs[0]]
-        weight = self.quantisers[spec.name].parts(self.layers[spec.name].weight)[0]
-        exact = torch.float32 if float(weight.abs().flatten(1).sum(1).max()) * source.reach < 2**24 else torch.float64
+        weight = self._parts(spec)[0]
+        exact = exact_type(float(weight.abs().flatten(1).sum(1).max()), source)
         whole = torch.round(x / source.scale).to(exact)
         weight = torch.round(weight).to(exact)
         return (convolve(spec, whole, weight) if spec.kind == "conv" else F.linear(whole, weight)).double()
 
     def _steps(self, spec: LayerSpec, accumulators: Tensor, scale: float) -> Tensor:
         """The layer's output in steps of its scale, before rounding: (accumulator + whole bias) * multiplier."""
-        unit, gain, offset = self._affine(spec)
+        weight, unit, gain, offset = self._affine(spec)
         real = unit * gain.abs()
-        size = self.quantisers[spec.name].parts(self.layers[spec.name].weight)[0].abs().flatten(1).sum(1).double()
-        constant = _is_constant(size, real, offset, scale)
+        constant = _is_constant(weight.abs().flatten(1).sum(1).double(), real, offset, scale)
         multiplier = torch.where(constant, 0.0, _representable(real / scale))
         bias = torch.where(constant, offset / scale, torch.floor(offset / real + 0.5) * multiplier)
         shape = (-1, 1, 1) if spec.kind == "conv" else (-1,)
         return accumulators * (multiplier * gain.sign()).reshape(shape) + bias.reshape(shape)
 
-    def _affine(self, spec: LayerSpec) -> tuple[Tensor, Tensor, Tensor]:
-        """(channels,) float64: the real value of one accumulator unit; gain and offset of y = gain conv + offset."""
-        layer, unit = self.layers[spec.name], self._unit(spec)
+    def _affine(self, spec: LayerSpec) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The layer's integers, and (channels,) float64: the real value of one accumulator unit; gain and offset of
+        y = gain conv + offset.
+        """
+        layer, (weight, unit) = self.layers[spec.name], self._parts(spec)
         if spec.kind == "linear":
-            return unit, torch.ones_like(unit), layer.bias.double()
+            return weight, unit, torch.ones_like(unit), layer.bias.double()
         gain = layer.gamma.double() / (layer.var.double() + EPSILON).sqrt()
-        return unit, gain, layer.beta.double() - gain * layer.mean.double()
+        return weight, unit, gain, layer.beta.double() - gain * layer.mean.double()
 
-    def _unit(self, spec: LayerSpec) -> Tensor:
-        unit = self.quantisers[spec.name].parts(self.layers[spec.name].weight)[1]
-        return unit.double() * self.activations[spec.inputs[0]].scale
+    def _parts(self, spec: LayerSpec) -> tuple[Tensor, Tensor]:
+        """The layer's integers, and the real value of one accumulator unit, (channels,) float64."""
+        weight, unit = self.quantisers[spec.name].parts(self.layers[spec.name].weight)
+        return weight, unit.double() * self.activations[spec.inputs[0]].scale
 
     def _quantised(self, spec: LayerSpec) -> Slice:
         layer = self.layers[spec.name]
@@ -173,7 +179,7 @@ class FakeQuantNetwork(nn.Module):
             return float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, training=False)
         accumulators = self._accumulators(spec, inputs[0]) if spec.has_weights else None
         if spec.kind == "conv":
-            self._keep_norm(spec, accumulators * self._unit(spec).reshape(-1, 1, 1))
+            self._keep_norm(spec, accumulators * self._parts(spec)[1].reshape(-1, 1, 1))
         if spec.has_weights:
             output = self._steps(spec, accumulators, 1.0)
             output = F.relu(output) if spec.relu else output
@@ -213,16 +219,13 @@ class FakeQuantNetwork(nn.Module):
         return IntegerNetwork(self.arch, tensors, dict(self.activations))
 
     def _integer_layer(self, spec: LayerSpec) -> IntegerLayer:
-        inputs = [self.activations[name].scale for name in spec.inputs]
-        output = self.activations[spec.name].scale
         if spec.kind == "add":
-            multiplier, shift = _sum_multipliers(inputs[0] / output, inputs[1] / output)
+            multiplier, shift = self._sum_multipliers(spec)
             return IntegerLayer(multiplier, np.array([shift], np.uint8))
         if spec.kind == "pool":
             return IntegerLayer(*encode_multiplier(np.array([self._mean_ratio(spec)])))
-        quantiser = self.quantisers[spec.name]
-        weight = quantiser.parts(self.layers[spec.name].weight)[0]
-        return _weighted_layer(weight.numpy(), *(part.numpy() for part in self._affine(spec)), output, quantiser.grid)
+        output, grid = self.activations[spec.name].scale, self.quantisers[spec.name].grid
+        return _weighted_layer(*(part.numpy() for part in self._affine(spec)), output, grid)
 
 
 def _is_constant(size, real, offset, output: float):

@@ -16,16 +16,13 @@ from supernet.quant.quantisers import method
 from supernet.space import Arch
 from supernet.train import Recipe, tensor_digest, train_network
 
-__all__ = ["QuantRecipe", "quantise"]
+__all__ = ["QuantRecipe", "TuneRecipe", "quantise"]
 
 
 @dataclass(frozen=True)
-class QuantRecipe(Recipe):
-    """A Recipe, the method of quantisation, and the share of the loss that comes from the teacher's outputs instead of
-    the labels.
-
-    epochs: of all stages of the method together. bfloat16: of the teacher; the network with emulated integers is always
-    computed in float32.
+class TuneRecipe(Recipe):
+    """A Recipe for trained weights that are to be quantised. bfloat16: of the teacher; the network with emulated
+    integers is always computed in float32.
     """
 
     epochs: int = 5
@@ -33,6 +30,16 @@ class QuantRecipe(Recipe):
     warmup: float = 0.02
     weight_decay: float = 0.005
     bfloat16: bool = True
+
+
+@dataclass(frozen=True)
+class QuantRecipe(TuneRecipe):
+    """A TuneRecipe, the method of quantisation, and the share of the loss that comes from the teacher's outputs instead
+    of the labels.
+
+    epochs: of all stages of the method together.
+    """
+
     distillation: float = 0.7
     method: str = "lsq"
 
@@ -55,8 +62,8 @@ def quantise(
     run, resumed where it stopped. A method of several stages spends its epochs on them in about equal parts.
     Raises UnknownName for a method that nobody registered.
     """
-    stages, quantiser = method(recipe.method).stages, method(recipe.method).quantiser
-    fake = FakeQuantNetwork(network, arch, quantiser)
+    chosen = method(recipe.method)
+    fake, stages = FakeQuantNetwork(network, arch, chosen.quantiser), chosen.stages
     calibrate, measured_on = partial(fake.calibrate, calibration), tensor_digest(calibration)
     for number, with_activations in enumerate(stages):
         fake.with_activations = with_activations

@@ -26,7 +26,15 @@ from supernet.errors import InvalidModel
 from supernet.families import layers
 from supernet.space import Arch, LayerSpec
 
-__all__ = ["Activation", "IntegerLayer", "IntegerNetwork", "check_accumulators", "encode_multiplier", "requantise"]
+__all__ = [
+    "Activation",
+    "IntegerLayer",
+    "IntegerNetwork",
+    "check_accumulators",
+    "encode_multiplier",
+    "exact_type",
+    "requantise",
+]
 
 LEAST_SCALE, LARGEST_SCALE = 1e-12, 1e6
 MAX_BIAS = 2**30
@@ -194,8 +202,12 @@ class IntegerNetwork:
 
     def _exact_type(self, spec: LayerSpec) -> torch.dtype:
         weights = np.abs(self.tensors[spec.name].weight.astype(np.int64)).reshape(spec.out_shape[0], -1).sum(1)
-        worst = int(weights.max()) * self.activations[spec.inputs[0]].reach
-        return torch.float32 if worst < EXACT_FLOAT32 else torch.float64
+        return exact_type(int(weights.max()), self.activations[spec.inputs[0]])
+
+
+def exact_type(largest_sum: float, source: Activation) -> torch.dtype:
+    """The type in which sums of weights times whole inputs are exact. largest_sum: of a channel's absolute weights."""
+    return torch.float32 if largest_sum * source.reach < EXACT_FLOAT32 else torch.float64
 
 
 def _check_layer(spec: LayerSpec, layer: IntegerLayer) -> None:

@@ -6,6 +6,7 @@ their product, with the gradient of the method's publication. All leave batch no
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -31,16 +32,16 @@ __all__ = [
 LEAST_SCALE = 1e-8
 
 
-class Quantiser(nn.Module):
+class Quantiser(nn.Module, ABC):
     """Weights (channels, ...) at so many bits on a grid (see supernet.quant.packing)."""
 
     def __init__(self, weight: Tensor, bits: int, grid: str) -> None:
         super().__init__()
         self.bits, self.grid, self.limit = bits, grid, grid_limit(bits, grid)
 
+    @abstractmethod
     def parts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Integers of the shape of `weight`, and what one of them stands for, (channels,)."""
-        raise NotImplementedError
 
     def forward(self, weight: Tensor) -> Tensor:
         """Weights on the grid."""

@@ -24,9 +24,10 @@ from supernet.elastic import Network, Slice, convolve, execute, float_layer
 from supernet.errors import InvalidData
 from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
+from supernet.quant.finetune import TuneRecipe
 from supernet.quant.quantisers import LEAST_SCALE, round_through
 from supernet.space import Arch, LayerSpec
-from supernet.train import Recipe, tensor_digest, train_network
+from supernet.train import tensor_digest, train_network
 
 __all__ = ["Width", "WidthNetwork", "WidthRecipe", "bits_for_flash", "learn_widths", "whole_bits"]
 
@@ -36,18 +37,14 @@ PACE = 30.0
 
 
 @dataclass(frozen=True)
-class WidthRecipe(Recipe):
-    """A Recipe, and the targets of the mean bits: of a weight, and of a value between layers.
+class WidthRecipe(TuneRecipe):
+    """A TuneRecipe, and the targets of the mean bits: of a weight, and of a value between layers.
 
     flash_bytes: of the packed network, in the place of the target of a weight; 0 for none. penalty: added to the loss
     for each bit that a mean is above its target. distillation: share of the loss that comes from the teacher's outputs.
     """
 
     epochs: int = 3
-    learning_rate: float = 1e-3
-    warmup: float = 0.02
-    weight_decay: float = 0.005
-    bfloat16: bool = True
     distillation: float = 0.7
     weight_bits: float = 2.5
     activation_bits: float = 2.9
@@ -60,6 +57,11 @@ class WidthRecipe(Recipe):
             value = getattr(self, name)
             if not LEAST_BITS <= value <= MOST_BITS:
                 raise ValueError(f"a mean of {value:g} {name} is not possible: give {LEAST_BITS} to {MOST_BITS}")
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """Mean bits by kind of tensor."""
+        return {"weights": self.weight_bits, "activations": self.activation_bits}
 
 
 class _ClampInward(torch.autograd.Function):
@@ -185,17 +187,13 @@ class WidthNetwork(nn.Module):
 
     def excess(self, recipe: WidthRecipe) -> Tensor:
         """What is added to the loss: bits above both targets, times the penalty."""
-        over = [
-            (self.mean_bits(kind) - target).relu()
-            for kind, target in (("weights", recipe.weight_bits), ("activations", recipe.activation_bits))
-        ]
-        return recipe.penalty * sum(over)
+        return recipe.penalty * sum((self.mean_bits(kind) - most).relu() for kind, most in recipe.targets.items())
 
     @torch.no_grad()
     def arch(self, recipe: WidthRecipe) -> Arch:
         """The Arch with the widths as they are now, whole and with means at most the targets."""
         found = {}
-        for kind, target in (("weights", recipe.weight_bits), ("activations", recipe.activation_bits)):
+        for kind, target in recipe.targets.items():
             real = [float(width.real_bits) for width in getattr(self, kind).values()]
             found[kind] = whole_bits(real, self.counts[kind].tolist(), target)
         bits = {"weight_bits": tuple(found["weights"]), "activation_bits": (8, *found["activations"], 16)}
