@@ -4,8 +4,8 @@
 
 Needs the runs of `scripts/make_hub.py`, whose fine-tuned float networks it starts from. Every row is a fine-tune of so
 many epochs with distillation from the supernet's largest network, but `rounding`; `widths` has three more, in which the
-widths are learned. Where it says inherited, a width starts from the finished next higher one, else from the float
-network. Experiments are ordered by worth. Rows: `scripts/results/quantisation.csv`, whose `epochs` are those of the row
+widths are learned. Where it says inherited, a width starts from the finished one above of 8, 4, 3, 2 and 1, else from
+the float network. Experiments are ordered by worth. Rows: `scripts/results/quantisation.csv`, whose `epochs` are those of the row
 alone. Runs resume, and rows that are there stay.
 """
 
@@ -42,7 +42,8 @@ NETWORKS = {"small": "3M", "large": "20M"}
 """The budgets that the networks were found within."""
 HIGH_RATE, LOW_RATE = 2.5e-4, 1e-3
 """Learning rates at 5 bits and more, and below."""
-WIDTHS = (8, 6, 5, 4, 3, 2, 1)
+INHERITING, ASIDE = (8, 4, 3, 2, 1), (6, 5)
+"""Widths that start each from the one before, and widths that start from the first of them."""
 PAIRS = ((4, 4), (2, 2))
 MEAN_WEIGHT_BITS, MEAN_ACTIVATION_BITS = 2.5, 2.9
 INHERITED, FLOAT = "inherited", "float"
@@ -92,16 +93,18 @@ def experiments() -> list[Experiment]:
 
 
 def _chain(network: str, seed: int) -> Iterator[Experiment]:
-    """The default method at every width, each from the next higher one; at few bits between layers too."""
-    last = None
-    for bits in WIDTHS:
+    """The default method at every width, inheriting, and at few bits between layers too."""
+    first = last = Experiment(network, "lsq", INHERITING[0], 8, seed)
+    yield first
+    for bits in INHERITING[1:]:
         last = Experiment(network, "lsq", bits, 8, seed, last)
         yield last
-        if bits == WIDTHS[0]:
-            first = last
+    last = first
     for bits, between in PAIRS:
-        first = Experiment(network, "lsq", bits, between, seed, first)
-        yield first
+        last = Experiment(network, "lsq", bits, between, seed, last)
+        yield last
+    if not seed:
+        yield from (Experiment(network, "lsq", bits, 8, seed, first) for bits in ASIDE)
 
 
 def main() -> None:
