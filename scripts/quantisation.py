@@ -5,8 +5,8 @@
 Needs the runs of `scripts/make_hub.py`, whose fine-tuned float networks it starts from. Every row is a fine-tune of so
 many epochs with distillation from the supernet's largest network, but `rounding`; `widths` has three more, in which the
 widths are learned. Where it says inherited, a width starts from the finished one above of 8, 4, 3, 2 and 1, else from
-the float network. Experiments are ordered by worth. Rows: `scripts/results/quantisation.csv`, whose `epochs` are those of the row
-alone. Runs resume, and rows that are there stay.
+the float network. Experiments are ordered by worth. Rows: `scripts/results/quantisation.csv`, whose `epochs` are those
+of the row alone. Runs resume, and rows that are there stay.
 """
 
 from __future__ import annotations

@@ -130,16 +130,20 @@ def normalise(x: Tensor, tensors: Layer | Slice, training: bool) -> Tensor:
 
 def float_layer(spec: LayerSpec, inputs: list[Tensor], tensors: Layer | Slice | None, training: bool) -> Tensor:
     """The output of one layer in floating point: (batch, channels, height, frames); logits are (batch, classes)."""
+    output = preactivation(spec, inputs, tensors, training)
+    return F.relu(output) if spec.relu else output
+
+
+def preactivation(spec: LayerSpec, inputs: list[Tensor], tensors: Layer | Slice | None, training: bool) -> Tensor:
+    """What `float_layer` gives, before the rectifier."""
     x = inputs[0]
     if spec.kind == "conv":
-        x = normalise(convolve(spec, x, tensors.weight), tensors, training)
-    elif spec.kind == "add":
-        x = x + inputs[1]
-    elif spec.kind == "pool":
+        return normalise(convolve(spec, x, tensors.weight), tensors, training)
+    if spec.kind == "add":
+        return x + inputs[1]
+    if spec.kind == "pool":
         return x.mean((2, 3))
-    elif spec.kind == "linear":
-        return F.linear(x, tensors.weight, tensors.bias)
-    return F.relu(x) if spec.relu else x
+    return F.linear(x, tensors.weight, tensors.bias) if spec.kind == "linear" else x
 
 
 def execute(specs: tuple[LayerSpec, ...], x: Tensor, apply: Callable[[LayerSpec, list[Tensor]], Tensor]) -> Tensor:

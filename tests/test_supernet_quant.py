@@ -19,7 +19,7 @@ from supernet.evaluate import accuracy
 from supernet.families import layers, with_bits
 from supernet.files import read_json
 from supernet.frontend import dequantise_features, quantise_features
-from supernet.quant.fake import FakeQuantNetwork, _weighted_layer, measure_range
+from supernet.quant.fake import FakeQuantNetwork, _weighted_layer, fake_quantise, measure_range
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import (
     Activation,
@@ -347,6 +347,24 @@ def test_a_range_holds_its_values_at_any_bits(bits):
     reached = (activation.limits[1] - activation.zero_point) * activation.scale
     assert reached >= 4.5
     assert activation.scale * (2**bits - 1) <= 6
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("bits", [2, 8])
+def test_activations_have_the_values_and_gradients_of_torchs_emulation(bits, relu):
+    x = (3 * torch.randn(2000, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    other = x.detach().clone().requires_grad_()
+    activation = Activation(0.037 * 2 ** (8 - bits), -(2 ** (bits - 1)) if relu else 0, bits)
+    ours = fake_quantise(x, activation, relu)
+    theirs = torch.fake_quantize_per_tensor_affine(
+        other.relu() if relu else other, activation.scale, activation.zero_point, *activation.limits
+    )
+    torch.testing.assert_close(ours, theirs)
+    gradient = torch.randn(2000, generator=torch.Generator().manual_seed(1))
+    ours.backward(gradient)
+    theirs.backward(gradient)
+    assert (x.grad == 0).any()
+    assert torch.equal(x.grad, other.grad)
 
 
 @pytest.mark.parametrize(

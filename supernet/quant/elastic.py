@@ -18,16 +18,17 @@ from torch import Tensor, nn
 
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, Supernet, execute, float_layer, slice_layer
+from supernet.elastic import Network, Supernet, execute, preactivation, slice_layer
 from supernet.errors import InvalidModel
 from supernet.evaluate import accuracy
 from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
 from supernet.parallel import share_out
-from supernet.quant.fake import FakeQuantNetwork
+from supernet.quant.fake import FakeQuantNetwork, fake_quantise
 from supernet.quant.finetune import TuneRecipe
+from supernet.quant.integer import Activation
 from supernet.quant.packing import default_grid
-from supernet.quant.quantisers import Lsq, fit_steps, lsq
+from supernet.quant.quantisers import LEAST_SCALE, Lsq, fit_steps, lsq
 from supernet.space import Arch, LayerSpec, Space
 from supernet.train import distillation_loss, fit, weights_digest
 
@@ -76,8 +77,8 @@ class ElasticBits(nn.Module):
                 tensors = slice_layer(self.supernet.network.layers[spec.name], spec)
                 bits, steps = spec.weight_bits, self._log_steps(spec).exp()
                 tensors = tensors._replace(weight=lsq(tensors.weight, steps, bits, default_grid(bits)))
-            output = float_layer(spec, inputs, tensors, training=True)
-            return output if spec.kind in ("input", "linear") else _at_own_range(output, spec.activation_bits)
+            output = preactivation(spec, inputs, tensors, training=True)
+            return output if spec.kind in ("input", "linear") else _at_own_range(output, spec)
 
         with torch.autocast(x.device.type, enabled=False):
             return execute(layers(arch), x, apply)
@@ -113,13 +114,13 @@ def _key(spec: LayerSpec) -> str:
     return f"{spec.name}_w{spec.weight_bits}"
 
 
-def _at_own_range(x: Tensor, bits: int) -> Tensor:
-    """x on 2^bits levels from its least value, or zero, to its largest."""
-    with torch.no_grad():
-        low, high = x.amin().clamp(max=0.0), x.amax().clamp(min=0.0)
-        scale = ((high - low) / (2**bits - 1)).clamp(min=1e-8)
-        zero = (-low / scale).round().to(torch.int32)
-    return torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, 2**bits - 1)
+def _at_own_range(x: Tensor, spec: LayerSpec) -> Tensor:
+    """x, rectified where the layer is, on all levels of its bits, from its least value, or zero, to its largest."""
+    low, high = (float(value) for value in x.detach().aminmax())
+    low, high = 0.0 if spec.relu else min(low, 0.0), max(high, 0.0)
+    scale = max((high - low) / (2**spec.activation_bits - 1), LEAST_SCALE)
+    zero = -(2 ** (spec.activation_bits - 1)) - round(low / scale)
+    return fake_quantise(x, Activation(scale, zero, spec.activation_bits), spec.relu)
 
 
 def train_elastic_bits(

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet.elastic import EPSILON, Network, Slice, convolve, execute, float_layer
+from supernet.elastic import EPSILON, Network, Slice, convolve, execute, float_layer, preactivation
 from supernet.errors import InvalidModel
 from supernet.families import layers
 from supernet.frontend import FEATURE_SCALE
@@ -24,7 +24,7 @@ from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import LEAST_SCALE, Lsq, Quantiser
 from supernet.space import Arch, LayerSpec
 
-__all__ = ["FakeQuantNetwork", "measure_range"]
+__all__ = ["FakeQuantNetwork", "fake_quantise", "measure_range"]
 
 CONSTANT_SHIFT = 16
 LEAST_SHARE = 0.08
@@ -48,9 +48,30 @@ def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 32, sample
     return best
 
 
-def _fake_quantise(x: Tensor, activation: Activation) -> Tensor:
-    """x on the activation's grid; the gradient passes rounding straight through, and clipping stops it."""
-    return torch.fake_quantize_per_tensor_affine(x, activation.scale, activation.zero_point, *activation.limits)
+class _Grid(torch.autograd.Function):
+    """x on whole steps within limits; the gradient passes rounding straight through, and clipping stops it.
+
+    Of a rectified x, it stops at zero. In place and with the rectifier in one, this takes a quarter of the time of
+    torch's own emulation.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, step: float, low: int, high: int, relu: bool) -> Tensor:
+        """low, high: least and largest in steps."""
+        ctx.save_for_backward(x)
+        ctx.edges = 0.0 if relu else (low - 0.5) * step, (high + 0.5) * step
+        return torch.mul(x, 1 / step).clamp_(0 if relu else low, high).round_().mul_(step)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+        """Gradient of x."""
+        return torch.ops.aten.hardtanh_backward(gradient, *ctx.saved_tensors, *ctx.edges), None, None, None, None
+
+
+def fake_quantise(x: Tensor, activation: Activation, relu: bool) -> Tensor:
+    """x, rectified where `relu`, on the activation's grid, with the gradient of training."""
+    low, high = (limit - activation.zero_point for limit in activation.limits)
+    return _Grid.apply(x, activation.scale, low, high, relu)
 
 
 def _rounded(x: Tensor, activation: Activation) -> Tensor:
@@ -94,8 +115,11 @@ class FakeQuantNetwork(nn.Module):
             return execute(self.specs, x.double() if exact else x, self._exact_layer if exact else self._float_layer)
 
     def _float_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-        output = float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, self.training)
-        return _fake_quantise(output, self.activations[spec.name]) if self.with_activations else output
+        tensors = self._quantised(spec) if spec.has_weights else None
+        if not self.with_activations:
+            return float_layer(spec, inputs, tensors, self.training)
+        output = preactivation(spec, inputs, tensors, self.training)
+        return fake_quantise(output, self.activations[spec.name], spec.relu)
 
     def _exact_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         return self._exact(spec, inputs, self._accumulators(spec, inputs[0]) if spec.has_weights else None)
