@@ -25,7 +25,7 @@ from supernet.errors import InvalidData
 from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
 from supernet.quant.finetune import TuneRecipe
-from supernet.quant.quantisers import LEAST_SCALE, round_through
+from supernet.quant.quantisers import LEAST_SCALE
 from supernet.space import Arch, LayerSpec
 from supernet.train import tensor_digest, train_network
 
@@ -80,6 +80,33 @@ class _ClampInward(torch.autograd.Function):
         return torch.where(outward, 0.0, gradient), None, None
 
 
+class _LearnedGrid(torch.autograd.Function):
+    """x in whole steps up to `top`, with gradients to x, step and top where each decides the output.
+
+    By hand, since this goes over every activation: rounded off are (q - clipped x) / step, clipped is +-1 a top.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, step: Tensor, top: Tensor, signed: bool) -> Tensor:
+        """step, top: ()."""
+        size, most = float(step), float(top)
+        ctx.least, ctx.most = (-most if signed else 0.0), most
+        q = torch.clamp(x, ctx.least, most).div_(size).add_(0.5).floor_().mul_(size)
+        ctx.save_for_backward(x, q, step)
+        return q
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """Gradients of x, step and top."""
+        x, q, step = ctx.saved_tensors
+        of_step = (torch.clamp(x, ctx.least, ctx.most).sub_(q).mul_(gradient)).sum() / -step
+        passed = torch.ops.aten.hardtanh_backward(gradient, x, ctx.least, ctx.most)
+        of_top = torch.ops.aten.hardtanh_backward(gradient, x, ctx.most, float("inf")).sum()
+        if ctx.least:
+            of_top = of_top - torch.ops.aten.hardtanh_backward(gradient, x, -float("inf"), ctx.least).sum()
+        return passed, of_step, of_top, None
+
+
 class Width(nn.Module):
     """A quantiser of which step and range are learned, and with them its bits.
 
@@ -105,9 +132,7 @@ class Width(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x in whole steps within the range; gradients to x, step and range as published, by straight-through."""
-        step, top = self.step_and_top
-        limit = top / step
-        return step * round_through(torch.minimum(torch.maximum(x / step, -limit if self.signed else 0 * limit), limit))
+        return _LearnedGrid.apply(x, *self.step_and_top, self.signed)
 
     @property
     def real_bits(self) -> Tensor:
