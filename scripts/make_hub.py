@@ -19,12 +19,14 @@ from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
 from supernet.elastic import Supernet
 from supernet.errors import EarshotError
-from supernet.families import space
+from supernet.families import MIXED, space
 from supernet.frontend import FRONT_ENDS
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import Build, build_models, store
+from zoo.build import BITS, Build, make_candidates, publish_models, store
 
 FAMILY = "temporal"
+FEW_BITS = (3, 2, 1, MIXED)
+"""Published where no other model has better accuracy and less flash."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,12 @@ def main() -> None:
     """Run all steps."""
     options = _options()
     torch.set_num_threads(options.threads)
-    data = load(options.data, options.words)
+    data, candidates = load(options.data, options.words), []
     for name, plan in PLANS.items():
         budgets = {budget: epochs for budget, epochs in plan.budgets.items() if budget in options.budgets}
         if budgets:
-            build_models(train(name, plan, data, options), budgets)
+            candidates += make_candidates(train(name, plan, data, options), budgets, (*BITS, *FEW_BITS))
+    publish_models(candidates)
 
 
 def train(name: str, plan: Plan, data: ClipData, options: argparse.Namespace) -> Build:

@@ -40,8 +40,6 @@ from zoo.build import Build, tuned_network
 TABLE, SUPERNET = "quantisation", "kws-temporal-map"
 NETWORKS = {"small": "3M", "large": "20M"}
 """The budgets that the networks were found within."""
-HIGH_RATE, LOW_RATE = 2.5e-4, 1e-3
-"""Learning rates at 5 bits and more, and below."""
 INHERITING, ASIDE = (8, 4, 3, 2, 1), (6, 5)
 """Widths that start each from the one before, and widths that start from the first of them."""
 PAIRS = ((4, 4), (2, 2))
@@ -145,13 +143,13 @@ class Bench:
         network = self.run(item.before) if item.before else self.tuned[item.network]
         shared = {**build.shared, "seed": item.seed}
         parts = (build.teacher, build.data, build.frontend, build.calibration)
-        method, rate = item.method, HIGH_RATE if item.weight_bits >= 5 else LOW_RATE
+        method = item.method
         if method == "widths":
             targets = {"weight_bits": MEAN_WEIGHT_BITS, "activation_bits": MEAN_ACTIVATION_BITS}
             arch, method = learn_widths(network, *parts, WidthRecipe(**targets, **shared), run / "widths"), "lsq"
         else:
             arch = with_bits(network.arch, item.weight_bits, item.activation_bits)
-        recipe = QuantRecipe(epochs=self.epochs, learning_rate=rate, method=method, **shared)
+        recipe = QuantRecipe.at_bits(item.weight_bits, epochs=self.epochs, method=method, **shared)
         return quantise(network, arch, *parts, recipe, run), run
 
     def _measure(self, item: Experiment, fake: FakeQuantNetwork, run: Path) -> None:

@@ -130,6 +130,18 @@ def test_bits_above_the_targets_cost_and_training_takes_them_away(speech_data, s
     assert made.mean_bits("weights").item() > 2.5
 
 
+def test_a_target_of_8_bits_leaves_what_is_between_layers_alone(speech_data, small_space):
+    frontend = fit_frontend(speech_data, 1)
+    calibration = calibration_features(speech_data, frontend, 22)
+    network = Supernet(small_space, calibration).eval().extract(small_space.smallest())
+    made, recipe = WidthNetwork(network, calibration, between=False), WidthRecipe(weight_bits=3.0, activation_bits=8)
+    assert not made.activations
+    assert made.excess(recipe).item() == pytest.approx(2.0)
+    arch = made.arch(recipe)
+    assert set(arch.activation_bits[:-1]) == {8}
+    assert max(arch.weight_bits) <= 5
+
+
 def test_widths_are_learned_under_their_targets_and_packed(speech_data, small_space, tmp_path):
     frontend = fit_frontend(speech_data, 1)
     calibration = calibration_features(speech_data, frontend, 22)

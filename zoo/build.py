@@ -17,27 +17,34 @@ from torch import Tensor
 
 from search import evolve
 from search.accuracy import measured_accuracy
-from supernet.cost import macs, space_macs
+from supernet.cost import macs, space_macs, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet
-from supernet.families import with_bits
+from supernet.families import MIXED, with_bits
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
+from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.quant.integer import IntegerNetwork
+from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.space import Arch
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
 from zoo.detect import choose_detection
+from zoo.pack import Config
 from zoo.publish import accuracy_figures, publish, write_package
 from zoo.run import probabilities
 from zoo.units import count
 
-__all__ = ["Build", "build_models", "store", "tuned_network"]
+__all__ = ["Build", "Candidate", "make_candidates", "publish_models", "store", "tuned_network"]
 
 TUNE_RATE = 2e-3
-QUANT = {8: {"epochs": 1, "learning_rate": 2.5e-4}, 4: {"epochs": 3, "learning_rate": 1e-3}}
-"""The widths of the weights, each starting from the one before, and how they are fine-tuned."""
+BITS = (8, 4)
+"""Of the weights of models that are always published. Whole widths start each from the one before."""
+QUANT_EPOCHS, WIDTH_EPOCHS = 5, 3
+MEAN_BITS = 2.5
+"""Of a weight in mixed-precision models."""
 CALIBRATION_CLIPS = 2048
 EVALUATIONS, SEARCH_SEED = 64, 0
 
@@ -91,15 +98,64 @@ def store(build: Build, folder: Path) -> Path:
     return save_supernet(folder, build.supernet, build.frontend, build.task, build.data.labels, info)
 
 
-def build_models(build: Build, budgets: dict[str, int]) -> None:
-    """Search, fine-tune, quantise and publish for each budget.
+@dataclass(frozen=True)
+class Candidate:
+    """A quantised network that may be published. bits: of its weights, or MIXED. validation: figures of the integers.
+    training: what `config.json` states of it."""
 
-    budgets: most MACs of each model, and the epochs of its fine-tune in float.
+    build: Build
+    budget: str
+    bits: int | str
+    integers: IntegerNetwork
+    validation: dict
+    training: dict
+
+    @property
+    def place(self) -> tuple:
+        """What at most one published model of its bits is for."""
+        return _place({"task": self.build.task, "training": self.training})
+
+    @property
+    def worth(self) -> tuple[float, int]:
+        """Validation accuracy, and the bytes of flash, negative: more is better of both."""
+        return self.validation["accuracy"], -weight_bytes(self.integers.arch)
+
+
+def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str, ...] = BITS) -> list[Candidate]:
+    """Search within each budget, fine-tune, and quantise at each of `bits`.
+
+    budgets: most MACs of each model, and the epochs of its fine-tune in float. bits: of the weights, falling; each
+    starts from the one before. MIXED learns them, starting from the network in float.
     """
+    found = []
     for budget, epochs in budgets.items():
-        network, found, tuning = tuned_network(build, budget, epochs)
-        for bits in QUANT:
-            network = _publish(build, network, bits, budget, found, tuning)
+        tuned, search, tuning = tuned_network(build, budget, epochs)
+        network, before = tuned, None
+        for own in bits:
+            made = _learned(build, tuned, budget) if own == MIXED else _fixed(build, network, own, before, budget)
+            fake, recipe, how = made
+            if own != MIXED:
+                network, before = fake.to_float(), own
+            training = _training(build, recipe, budget, search, tuning, how)
+            integers = fake.to_integer()
+            found.append(Candidate(build, budget, own, integers, _figures(build, integers, "validation"), training))
+    return found
+
+
+def publish_models(candidates: list[Candidate]) -> None:
+    """Publish those of BITS, and of the others those that no candidate beats in both accuracy on validation and flash.
+
+    They replace what earlier runs published for the same supernets and budgets.
+    """
+    chosen = [item for item in candidates if item.bits in BITS or not any(_beats(rival, item) for rival in candidates)]
+    for item in chosen:
+        _publish(item, {other.bits for other in chosen if other.place == item.place})
+
+
+def _beats(first: Candidate, second: Candidate) -> bool:
+    """True where the first is as good in both ways, and better in one."""
+    pairs = list(zip(first.worth, second.worth, strict=True))
+    return all(own >= other for own, other in pairs) and first.worth != second.worth
 
 
 def tuned_network(build: Build, budget: str, epochs: int) -> tuple[Network, dict, Recipe]:
@@ -139,67 +195,94 @@ def _search(build: Build, budget: str) -> dict:
     return read_json(path)
 
 
-def _publish(build: Build, network: Network, bits: int, budget: str, found: dict, tuning: Recipe) -> Network:
-    """Fine-tune at `bits`, publish the package, and return the float network for fewer bits to start from."""
-    data, frontend = build.data, build.frontend
-    recipe = QuantRecipe(**QUANT[bits], **build.shared)
-    run = build.run / "quant" / f"{budget}-w{bits}"
-    arch = with_bits(network.arch, bits)
-    fake = quantise(network, arch, build.teacher, data, frontend, build.calibration, recipe, run)
-    integers = fake.to_integer()
-    selected = frontend.select(arch.features.coefficients, arch.features.step_ms)
-    figures = {}
-    for name in ("validation", "test"):
-        split = data.splits[name]
-        figures[name] = accuracy_figures(integers, plain_features(data, split.rows, selected), split.targets)
-    info = {**_package_info(build, recipe, bits, budget, found, tuning), "accuracy": figures}
+def _fixed(build: Build, network: Network, bits: int, before: int | None, budget: str) -> tuple:
+    """A network fine-tuned at `bits`, its recipe, and both in words. before: the bits of the model it starts from."""
+    recipe = QuantRecipe.at_bits(bits, epochs=QUANT_EPOCHS, **build.shared)
+    fake = _quantise(build, network, with_bits(network.arch, bits), recipe, f"{budget}-w{bits}")
+    start = f", starting from the {before}-bit model" if before else ""
+    return fake, recipe, f"at {bits}-bit weights by LSQ{start}"
+
+
+def _learned(build: Build, network: Network, budget: str) -> tuple:
+    """The same at bits of the weights that are learned for each layer."""
+    widths = WidthRecipe(epochs=WIDTH_EPOCHS, weight_bits=MEAN_BITS, activation_bits=8, **build.shared)
+    parts = (build.teacher, build.data, build.frontend, build.calibration)
+    arch = learn_widths(network, *parts, widths, build.run / "quant" / f"{budget}-widths")
+    recipe = QuantRecipe.at_bits(round(MEAN_BITS), epochs=QUANT_EPOCHS, **build.shared)
+    learned = f"learned for each layer in {widths.epochs} epochs, {MEAN_BITS:g} a weight in the mean"
+    return _quantise(build, network, arch, recipe, f"{budget}-mixed"), recipe, f"by LSQ at bits {learned}"
+
+
+def _quantise(build: Build, network: Network, arch: Arch, recipe: QuantRecipe, name: str) -> FakeQuantNetwork:
+    parts = (build.teacher, build.data, build.frontend, build.calibration)
+    return quantise(network, arch, *parts, recipe, build.run / "quant" / name)
+
+
+def _figures(build: Build, integers: IntegerNetwork, name: str) -> dict:
+    """Accuracy of the integers on a split."""
+    split = build.data.splits[name]
+    return accuracy_figures(integers, plain_features(build.data, split.rows, build.frontend), split.targets)
+
+
+def _publish(item: Candidate, chosen: set[int | str]) -> None:
+    """Measure a candidate on test, and put it into the hub. chosen: all bits that are published in its place."""
+    build, integers = item.build, item.integers
+    data, features = build.data, integers.arch.features
+    accuracy = {"validation": item.validation, "test": _figures(build, integers, "test")}
+    info = {**_package_info(item), "accuracy": accuracy}
     if data.held_negatives:
         scale = integers.activations[integers.specs[-1].name].scale
         scores = partial(probabilities, scale=scale, multi_label=data.multi_label)
+        selected = build.frontend.select(features.coefficients, features.step_ms)
         info["detection"] = choose_detection(integers, selected, scores, data, build.false_alarms)
     test = data.splits["test"].rows
     samples = data.audio[test[:: max(1, len(test) // 4)][:4]]
-    package = write_package(build.run / "packages", integers, frontend, samples, info)
-    publish(package, build.hub, lambda config: _same_place(config.values, info, bits))
+    package = write_package(build.run / "packages", integers, build.frontend, samples, info)
+
+    def superseded(config: Config) -> bool:
+        old = config.values["quantization_config"]["weights"]["num_bits"]
+        return _place(config.values) == item.place and (old == item.bits or old not in chosen)
+
+    publish(package, build.hub, superseded)
     shutil.rmtree(package)
-    shares = ", ".join(f"{figures[name]['accuracy']:.2%} {name}" for name in figures)
-    print(f"{package.name}: {macs(arch):,} MACs, {shares}", file=sys.stderr)
-    return fake.to_float()
+    shares = ", ".join(f"{figures['accuracy']:.2%} {name}" for name, figures in accuracy.items())
+    print(f"{package.name}: {macs(integers.arch):,} MACs, {shares}", file=sys.stderr)
 
 
-def _package_info(build: Build, recipe: QuantRecipe, bits: int, budget: str, found: dict, tuning: Recipe) -> dict:
+def _package_info(item: Candidate) -> dict:
     """What `config.json` and the card state of a model, but its accuracies."""
-    tried, first = len(found["scores"]), next(iter(QUANT))
+    data = item.build.data
     return {
-        "task": build.task,
-        "labels": list(build.data.labels),
-        "multi_label": build.data.multi_label,
-        "licence": build.data.licence,
-        "attribution": build.data.attribution,
-        **{key: build.info[key] for key in ("notes", "limits", "dataset")},
-        "training": {
-            "supernet": build.name,
-            "supernet_seed": build.recipe.seed,
-            "search": {"max_macs": count("budget", budget), "seed": SEARCH_SEED, "evaluations": tried},
-            "tuning": dataclasses.asdict(tuning),
-            "quantisation": dataclasses.asdict(recipe),
-            "calibration_clips": CALIBRATION_CLIPS,
-            "summary": [
-                build.info["origin"],
-                f"Found by evolutionary search within {budget} MACs: {tried} sub-networks measured on validation, "
-                f"seed {SEARCH_SEED}; the float slice had {found['validation']:.2%}.",
-                f"Fine-tuned in float for {tuning.epochs} epochs, then for {recipe.epochs} epochs at {bits}-bit "
-                f"weights by LSQ, both with distillation from the supernet's largest network, seed {recipe.seed}"
-                + ("." if bits == first else f", the latter starting from the {first}-bit model."),
-            ],
-        },
+        "task": item.build.task,
+        "labels": list(data.labels),
+        "multi_label": data.multi_label,
+        "licence": data.licence,
+        "attribution": data.attribution,
+        **{key: item.build.info[key] for key in ("notes", "limits", "dataset")},
+        "training": item.training,
     }
 
 
-def _same_place(old: dict, new: dict, bits: int) -> bool:
-    """True for a model that an earlier run published for the same supernet, budget and bits."""
-    places = [
-        (values["task"], values["training"].get("supernet"), values["training"].get("search", {}).get("max_macs"))
-        for values in (old, new)
-    ]
-    return places[0] == places[1] and old["quantization_config"]["weights"]["num_bits"] == bits
+def _training(build: Build, recipe: QuantRecipe, budget: str, found: dict, tuning: Recipe, how: str) -> dict:
+    tried = len(found["scores"])
+    return {
+        "supernet": build.name,
+        "supernet_seed": build.recipe.seed,
+        "search": {"max_macs": count("budget", budget), "seed": SEARCH_SEED, "evaluations": tried},
+        "tuning": dataclasses.asdict(tuning),
+        "quantisation": dataclasses.asdict(recipe),
+        "calibration_clips": CALIBRATION_CLIPS,
+        "summary": [
+            build.info["origin"],
+            f"Found by evolutionary search within {budget} MACs: {tried} sub-networks measured on validation, "
+            f"seed {SEARCH_SEED}; the float slice had {found['validation']:.2%}.",
+            f"Fine-tuned in float for {tuning.epochs} epochs, then for {recipe.epochs} epochs {how}; all with "
+            f"distillation from the supernet's largest network, seed {recipe.seed}.",
+        ],
+    }
+
+
+def _place(values: dict) -> tuple:
+    """What a model of these `config.json` values is for."""
+    training = values["training"]
+    return values["task"], training.get("supernet"), training.get("search", {}).get("max_macs")

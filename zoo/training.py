@@ -20,7 +20,7 @@ from supernet.families import space
 from supernet.frontend import LogMel, Mfcc
 from supernet.store import load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import Build, build_models, store
+from zoo.build import Build, make_candidates, publish_models, store
 from zoo.entry import is_safe_name
 from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED, INDEX, Hub
@@ -108,7 +108,7 @@ def train(
     folder = store(build, run / STORED)
     if publish:
         store(build, hub / "supernets" / name)
-        build_models(build, dict.fromkeys(max_macs, TUNE_EPOCHS))
+        publish_models(make_candidates(build, dict.fromkeys(max_macs, TUNE_EPOCHS)))
     return folder
 
 

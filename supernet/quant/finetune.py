@@ -18,6 +18,8 @@ from supernet.train import Recipe, tensor_digest, train_network
 
 __all__ = ["QuantRecipe", "TuneRecipe", "quantise"]
 
+HIGH_BITS_RATE, LOW_BITS_RATE = 2.5e-4, 1e-3
+
 
 @dataclass(frozen=True)
 class TuneRecipe(Recipe):
@@ -42,6 +44,11 @@ class QuantRecipe(TuneRecipe):
 
     distillation: float = 0.7
     method: str = "lsq"
+
+    @classmethod
+    def at_bits(cls, bits: int, **settings) -> QuantRecipe:
+        """The recipe of published models: at 5 bits and more weights have little to move, so they learn slower."""
+        return cls(learning_rate=HIGH_BITS_RATE if bits >= 5 else LOW_BITS_RATE, **settings)
 
 
 def quantise(

@@ -40,7 +40,8 @@ PACE = 30.0
 class WidthRecipe(TuneRecipe):
     """A TuneRecipe, and the targets of the mean bits: of a weight, and of a value between layers.
 
-    flash_bytes: of the packed network, in the place of the target of a weight; 0 for none. penalty: added to the loss
+    A target of 8 leaves all of that kind at 8. flash_bytes: of the packed network, in the place of the target of a
+    weight; 0 for none. penalty: added to the loss
     for each bit that a mean is above its target. distillation: share of the loss that comes from the teacher's outputs.
     """
 
@@ -148,10 +149,13 @@ class Width(nn.Module):
 
 
 class WidthNetwork(nn.Module):
-    """A calibrated float network in which all widths are learned: those of weights, one a layer, and of what is between
-    layers, but for features (8 bits) and logits (16)."""
+    """A calibrated float network in which widths are learned: those of weights, one a layer, and of what is between
+    layers, but for features (8 bits) and logits (16).
 
-    def __init__(self, network: Network, features: Tensor) -> None:
+    between: False leaves what is between layers in floating point.
+    """
+
+    def __init__(self, network: Network, features: Tensor, between: bool = True) -> None:
         super().__init__()
         self.network, self.specs = network, network.specs
         weighted = [spec for spec in self.specs if spec.has_weights]
@@ -163,8 +167,9 @@ class WidthNetwork(nn.Module):
             "weights": torch.tensor([float(prod(spec.weight_shape)) for spec in weighted]),
             "activations": torch.tensor([float(prod(spec.out_shape)) for spec in self.specs[1:-1]]),
         }
-        with torch.no_grad():
-            execute(self.specs, features, self._measure)
+        if between:
+            with torch.no_grad():
+                execute(self.specs, features, self._measure)
 
     def _measure(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         output = float_layer(spec, inputs, self.network.layers[spec.name] if spec.has_weights else None, False)
@@ -212,15 +217,17 @@ class WidthNetwork(nn.Module):
 
     def excess(self, recipe: WidthRecipe) -> Tensor:
         """What is added to the loss: bits above both targets, times the penalty."""
-        return recipe.penalty * sum((self.mean_bits(kind) - most).relu() for kind, most in recipe.targets.items())
+        learned = {kind: most for kind, most in recipe.targets.items() if len(getattr(self, kind))}
+        return recipe.penalty * sum((self.mean_bits(kind) - most).relu() for kind, most in learned.items())
 
     @torch.no_grad()
     def arch(self, recipe: WidthRecipe) -> Arch:
         """The Arch with the widths as they are now, whole and with means at most the targets."""
         found = {}
         for kind, target in recipe.targets.items():
-            real = [float(width.real_bits) for width in getattr(self, kind).values()]
-            found[kind] = whole_bits(real, self.counts[kind].tolist(), target)
+            counts = self.counts[kind].tolist()
+            real = [float(width.real_bits) for width in getattr(self, kind).values()] or [MOST_BITS] * len(counts)
+            found[kind] = whole_bits(real, counts, target)
         bits = {"weight_bits": tuple(found["weights"]), "activation_bits": (8, *found["activations"], 16)}
         return dataclasses.replace(self.network.arch, **bits)
 
@@ -272,7 +279,7 @@ def learn_widths(
     """
     if recipe.flash_bytes:
         recipe = dataclasses.replace(recipe, weight_bits=bits_for_flash(network.arch, recipe.flash_bytes))
-    widths = WidthNetwork(copy.deepcopy(network), calibration)
+    widths = WidthNetwork(copy.deepcopy(network), calibration, between=recipe.activation_bits < MOST_BITS)
     calibrate = partial(widths.calibrate, calibration)
     identity = {"arch": network.arch.to_dict(), "calibration": tensor_digest(calibration)}
     train_network(
