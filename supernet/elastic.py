@@ -266,7 +266,7 @@ class Supernet(nn.Module):
             self._version = version
         key = arch.without_bits().digest
         if key not in self._statistics:
-            network = recalibrate(self._slices(arch), self.calibration)
+            network = recalibrate(self.slices(arch), self.calibration)
             norms = {name: layer for name, layer in network.layers.items() if layer.mean is not None}
             self._statistics[key] = {name: (layer.mean, layer.var) for name, layer in norms.items()}
         return self._statistics[key]
@@ -278,7 +278,7 @@ class Supernet(nn.Module):
         calibration: features to measure the norms on instead of the supernet's own.
         Raises InvalidArch for an Arch outside the space.
         """
-        network = self._slices(arch)
+        network = self.slices(arch)
         if calibration is not None:
             recalibrate(network, calibration)
         elif not self.training:
@@ -287,7 +287,8 @@ class Supernet(nn.Module):
         return network.train(self.training)
 
     @torch.no_grad()
-    def _slices(self, arch: Arch) -> Network:
+    def slices(self, arch: Arch) -> Network:
+        """The sub-network as a Network of its own, before any recalibration. Raises InvalidArch."""
         network = Network(arch)
         for spec in self._specs(arch):
             if spec.has_weights:

@@ -4,6 +4,8 @@ config.json                name, space, front end, tasks with their labels, reci
 trunk.safetensors          the weights shared by all tasks
 heads/TASK.safetensors     the last layer of each task
 calibration.safetensors    features of training clips, to recalibrate and quantise without the data
+
+What builds on a supernet may keep more files there (see supernet.quant.elastic).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import Space, digest
 
-__all__ = ["StoredSupernet", "load_supernet", "retarget", "save_supernet"]
+__all__ = ["StoredSupernet", "load_file", "load_supernet", "retarget", "save_supernet"]
 
 SCHEMA = 1
 ZERO = 128
@@ -37,9 +39,18 @@ class StoredSupernet:
 
 
 def save_supernet(
-    folder: str | Path, supernet: Supernet, frontend: Mfcc, task: str, labels: tuple[str, ...], info: dict
+    folder: str | Path,
+    supernet: Supernet,
+    frontend: Mfcc,
+    task: str,
+    labels: tuple[str, ...],
+    info: dict,
+    more: dict[str, dict[str, np.ndarray]] | None = None,
 ) -> Path:
-    """Write a supernet with its calibration features. info: name, training, licence, attribution and the like."""
+    """Write a supernet with its calibration features. info: name, training, licence, attribution and the like.
+
+    more: tensors of further files by the files' names, which `load_file` reads.
+    """
     folder = Path(folder)
     weights = {name: value.detach().numpy() for name, value in supernet.network.state_dict().items()}
     last = supernet.network.specs[-1].name
@@ -49,6 +60,7 @@ def save_supernet(
         "trunk.safetensors": weights,
         f"heads/{task}.safetensors": head,
         "calibration.safetensors": {"features": stored},
+        **(more or {}),
     }
     for name, tensors in files.items():
         save_tensors(folder / name, tensors, {"supernet": info["name"], "zero_point": ZERO})
@@ -88,8 +100,9 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
         if task not in config["tasks"]:
             raise UnknownName(f"{folder}: no head for task {task!r}: {nearest_names(task, config['tasks'])}")
         labels = tuple(config["tasks"][task]["labels"])
-        weights = {**_load(folder, "trunk.safetensors", config), **_load(folder, f"heads/{task}.safetensors", config)}
-        features = _load(folder, "calibration.safetensors", config)["features"]
+        head = load_file(folder, f"heads/{task}.safetensors", config)
+        weights = {**load_file(folder, "trunk.safetensors", config), **head}
+        features = load_file(folder, "calibration.safetensors", config)["features"]
         frontend = Mfcc.from_dict(config["frontend"])
         space = Space.from_dict(config["space"]).with_classes(len(labels))
     except (KeyError, TypeError, AttributeError) as error:
@@ -103,5 +116,6 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
     return StoredSupernet(supernet.eval(), frontend, labels, config)
 
 
-def _load(folder: Path, name: str, config: dict) -> dict[str, np.ndarray]:
-    return load_tensors(folder / name, config["digests"][name])[0]
+def load_file(folder: str | Path, name: str, config: dict) -> dict[str, np.ndarray]:
+    """The tensors of one file of a supernet's folder, as its `config.json` has their digest."""
+    return load_tensors(Path(folder) / name, config["digests"][name])[0]

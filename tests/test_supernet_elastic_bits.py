@@ -6,11 +6,22 @@ import torch
 
 from supernet import train as train_module
 from supernet.elastic import Supernet
-from supernet.errors import InvalidModel
+from supernet.errors import InvalidCheckpoint, InvalidModel
 from supernet.families import layers, with_bits
-from supernet.quant.elastic import WIDTHS, ElasticBits, ElasticBitsRecipe, draw_at_bits, train_elastic_bits
+from supernet.files import read_json, write_json
+from supernet.frontend import quantise_features
+from supernet.quant.elastic import (
+    WIDTHS,
+    ElasticBits,
+    ElasticBitsRecipe,
+    draw_at_bits,
+    load_elastic_bits,
+    save_elastic_bits,
+    train_elastic_bits,
+)
 from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import Lsq
+from supernet.store import save_supernet
 from supernet.train import calibration_features, fit_frontend, label_loss, weights_digest
 
 
@@ -99,3 +110,38 @@ def test_a_killed_run_is_taken_up_with_the_same_weights(parts, speech_data, tmp_
         run(tmp_path / "killed")
     monkeypatch.undo()
     assert weights_digest(run(tmp_path / "killed")) == weights_digest(whole)
+
+
+def test_a_stored_supernet_gives_the_same_integers_at_every_width(parts, tmp_path):
+    frontend, calibration, supernet = parts
+    elastic = ElasticBits(supernet, (8, 2))
+    with torch.no_grad():
+        elastic.log_steps["head_w2"].add_(0.1)
+    labels = tuple(f"word{number}" for number in range(supernet.space.classes))
+    save_elastic_bits(tmp_path / "bits", elastic, frontend, "words", labels, {"name": "bits"})
+    loaded, stored = load_elastic_bits(tmp_path / "bits", "words")
+    assert (loaded.widths, stored.labels) == ((8, 2), labels)
+    for bits in loaded.widths:
+        arch = with_bits(supernet.space.smallest(), bits)
+        first, second = (item.extract(arch, calibration).to_integer() for item in (elastic, loaded))
+        stored_features = quantise_features(calibration)
+        assert torch.equal(first(stored_features), second(stored_features))
+
+
+def test_stored_steps_are_checked(parts, tmp_path):
+    frontend, _, supernet = parts
+    labels = tuple(f"word{number}" for number in range(supernet.space.classes))
+    save_supernet(tmp_path / "plain", supernet, frontend, "words", labels, {"name": "plain"})
+    with pytest.raises(InvalidCheckpoint, match="not trained at several widths"):
+        load_elastic_bits(tmp_path / "plain", "words")
+    folder = save_elastic_bits(
+        tmp_path / "bits", ElasticBits(supernet, (8, 2)), frontend, "words", labels, {"name": "b"}
+    )
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", {**config, "widths": [8, 4]})
+    with pytest.raises(InvalidCheckpoint, match="the steps do not fit the space"):
+        load_elastic_bits(folder, "words")
+    write_json(folder / "config.json", config)
+    (folder / "steps.safetensors").write_bytes(b"altered")
+    with pytest.raises(InvalidCheckpoint, match=r"steps\.safetensors"):
+        load_elastic_bits(folder, "words")

@@ -2,8 +2,8 @@
 
 The weights are shared by all widths, and each width has LSQ's steps of its own: one vector a layer over the largest
 layer's output channels, sliced like the weights. Norms and ranges belong to the sub-network at its bits, and are
-measured when it is extracted. After quantisation-aware once-for-all training (Shen et al., arXiv 2010.04354; Bulat and
-Tzimiropoulos, arXiv 2104.06066).
+measured when it is extracted. On disk such a supernet has one more file, `steps.safetensors`. After quantisation-aware
+once-for-all training (Shen et al., arXiv 2010.04354; Bulat and Tzimiropoulos, arXiv 2104.06066).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet, execute, preactivation, slice_layer
-from supernet.errors import InvalidModel
+from supernet.errors import InvalidCheckpoint, InvalidModel
 from supernet.evaluate import accuracy
 from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
@@ -30,11 +30,20 @@ from supernet.quant.integer import Activation
 from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import LEAST_SCALE, Lsq, fit_steps, lsq
 from supernet.space import Arch, LayerSpec, Space
+from supernet.store import StoredSupernet, load_file, load_supernet, save_supernet
 from supernet.train import distillation_loss, fit, weights_digest
 
-__all__ = ["WIDTHS", "ElasticBits", "ElasticBitsRecipe", "train_elastic_bits"]
+__all__ = [
+    "WIDTHS",
+    "ElasticBits",
+    "ElasticBitsRecipe",
+    "load_elastic_bits",
+    "save_elastic_bits",
+    "train_elastic_bits",
+]
 
 WIDTHS, EDGE_BITS = (8, 4, 3, 2, 1), 8
+STEPS = "steps.safetensors"
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class ElasticBits(nn.Module):
         """
         self._check(arch)
         calibration = self.supernet.calibration if calibration is None else calibration
-        fake = FakeQuantNetwork(self.supernet.extract(arch.without_bits(), calibration), arch, Lsq)
+        fake = FakeQuantNetwork(self.supernet.slices(arch.without_bits()), arch, Lsq)
         for spec in fake.specs:
             if spec.has_weights:
                 fake.quantisers[spec.name].log_steps.copy_(self._log_steps(spec))
@@ -155,11 +164,38 @@ def train_elastic_bits(
         return accuracy(fake, features, validation.targets)
 
     def measure_widths() -> dict[str, float]:
-        return share_out({f"largest, {bits} bits": partial(measure, bits) for bits in elastic.widths})
+        ends = {max(elastic.widths), min(elastic.widths)}
+        return share_out({f"largest, {bits} bits": partial(measure, bits) for bits in sorted(ends)})
 
     identity = {"space": space.to_dict(), "widths": list(elastic.widths), "teacher": weights_digest(teacher)}
     fit(elastic, data, frontend, recipe, run, identity, step, measure_widths, progress)
     return elastic
+
+
+def save_elastic_bits(
+    folder: str | Path, elastic: ElasticBits, frontend: Mfcc, task: str, labels: tuple[str, ...], info: dict
+) -> Path:
+    """Write a supernet with its steps at all widths; the rest is as for `save_supernet`."""
+    steps = {key: value.detach().numpy() for key, value in elastic.log_steps.items()}
+    info = {**info, "widths": list(elastic.widths)}
+    return save_supernet(folder, elastic.supernet, frontend, task, labels, info, {STEPS: steps})
+
+
+def load_elastic_bits(folder: str | Path, task: str) -> tuple[ElasticBits, StoredSupernet]:
+    """A supernet with its steps at all widths, and the supernet as it is without them.
+
+    Raises InvalidCheckpoint for a folder whose supernet has no such steps, and as `load_supernet` does.
+    """
+    stored = load_supernet(folder, task)
+    if "widths" not in stored.config:
+        raise InvalidCheckpoint(f"{folder}: not trained at several widths; train_elastic_bits does that")
+    elastic = ElasticBits(stored.supernet, tuple(stored.config["widths"]))
+    steps = load_file(folder, STEPS, stored.config)
+    try:
+        elastic.log_steps.load_state_dict({name: torch.from_numpy(array) for name, array in steps.items()})
+    except RuntimeError as error:
+        raise InvalidCheckpoint(f"{folder}: the steps do not fit the space: {str(error).splitlines()[-1]}") from None
+    return elastic.eval(), stored
 
 
 def draw_at_bits(space: Space, widths: tuple[int, ...], count: int, rng: np.random.Generator) -> list[Arch]:
