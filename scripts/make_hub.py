@@ -21,8 +21,9 @@ from supernet.elastic import Supernet
 from supernet.errors import EarshotError
 from supernet.families import MIXED, space
 from supernet.frontend import FRONT_ENDS
+from supernet.quant.elastic import ElasticBitsRecipe
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import BITS, Build, make_candidates, publish_models, store
+from zoo.build import BITS, Build, make_candidates, publish_models, store, train_bits
 
 FAMILY = "temporal"
 FEW_BITS = (3, 2, 1, MIXED)
@@ -34,16 +35,21 @@ class Plan:
     """A supernet on a kind of features, and what is made of it.
 
     budgets: most MACs of each model, and the epochs of its fine-tune in float: small networks gain most from them.
+    bits: of a copy that is trained at several widths at once, or None for no copy.
     """
 
     features: str
     recipe: SupernetRecipe
     budgets: dict[str, int]
+    bits: ElasticBitsRecipe | None = None
 
 
 PLANS = {
     "kws-temporal-map": Plan(
-        "logmel", SupernetRecipe(epochs=40, unknown=2, sandwich=True), {"20M": 6, "3M": 12, "2M": 12, "1M": 20}
+        "logmel",
+        SupernetRecipe(epochs=40, unknown=2, sandwich=True),
+        {"20M": 6, "3M": 12, "2M": 12, "1M": 20},
+        ElasticBitsRecipe(epochs=8, unknown=2),
     ),
     "kws-temporal": Plan("mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}),
 }
@@ -66,7 +72,10 @@ def main() -> None:
     for name, plan in PLANS.items():
         budgets = {budget: epochs for budget, epochs in plan.budgets.items() if budget in options.budgets}
         if budgets:
-            candidates += make_candidates(train(name, plan, data, options), budgets, (*BITS, *FEW_BITS))
+            build = train(name, plan, data, options)
+            candidates += make_candidates(build, budgets, (*BITS, *FEW_BITS))
+            if plan.bits:
+                train_bits(build, plan.bits, options.hub / "supernets" / f"{name}-bits")
     publish_models(candidates)
 
 

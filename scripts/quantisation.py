@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import make_hub
@@ -29,13 +30,14 @@ from supernet.elastic import Network
 from supernet.evaluate import hits, predict
 from supernet.families import layers, with_bits
 from supernet.frontend import quantise_features
+from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.quantisers import METHODS
 from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.space import Arch
-from zoo.build import Build, tuned_network
+from zoo.build import Build, train_bits, tuned_network
 
 TABLE, SUPERNET = "quantisation", "kws-temporal-map"
 NETWORKS = {"small": "3M", "large": "20M"}
@@ -44,7 +46,8 @@ INHERITING, ASIDE = (8, 4, 3, 2, 1), (6, 5)
 """Widths that start each from the one before, and widths that start from the first of them."""
 PAIRS = ((4, 4), (2, 2))
 MEAN_WEIGHT_BITS, MEAN_ACTIVATION_BITS = 2.5, 2.9
-INHERITED, FLOAT = "inherited", "float"
+INHERITED, FLOAT, SUPERNET_START = "inherited", "float", "supernet"
+WIDTHS, LABELS, UNRECALIBRATED, ELASTIC = "widths", "labels", "unrecalibrated", "elastic"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Experiment:
     @property
     def start(self) -> str:
         """As rows have it."""
+        if self.method == ELASTIC:
+            return SUPERNET_START
         return INHERITED if self.before else FLOAT
 
     @property
@@ -79,7 +84,12 @@ class Experiment:
 def experiments() -> list[Experiment]:
     """All, in the order in which they are run."""
     found = list(_chain("small", 0))
-    found += [Experiment("small", "widths", 0, 0, 0)]
+    found += [Experiment("small", WIDTHS, 0, 0, 0)]
+    inherited = {item.weight_bits: item for item in found if item.activation_bits == 8}
+    for bits in (4, 2, 1):
+        found += [Experiment("small", UNRECALIBRATED, bits, 8, 0, inherited[bits])]
+        found += [Experiment("small", LABELS, bits, 8, 0, inherited[bits].before)]
+    found += [Experiment(network, ELASTIC, bits, 8, 0) for network in NETWORKS for bits in INHERITING]
     found += [Experiment("small", "two-stage", bits, 8, 0) for bits in (5, 4)]
     found += [Experiment("small", "lsq", bits, 8, 0) for bits in (4, 2, 1)]
     others = ("rounding", "tanh", "straight-through")
@@ -139,23 +149,46 @@ class Bench:
         return self.finished[item]
 
     def _train(self, item: Experiment) -> tuple[FakeQuantNetwork, Path]:
+        """A finished network that emulates integers, and the folder of its run."""
+        if item.method == UNRECALIBRATED:
+            return self._with_first_statistics(item.before)
         build, run = self.build, self.build.run / "quantisation" / item.name
-        network = self.run(item.before) if item.before else self.tuned[item.network]
-        shared = {**build.shared, "seed": item.seed}
+        network, shared = self._start(item), {**build.shared, "seed": item.seed}
+        arch = with_bits(network.arch, item.weight_bits or 8, item.activation_bits or 8)
         parts = (build.teacher, build.data, build.frontend, build.calibration)
-        method = item.method
-        if method == "widths":
+        if item.method == ELASTIC:
+            return self.elastic.extract(arch, build.calibration), build.run / "bits"
+        if item.method == WIDTHS:
             targets = {"weight_bits": MEAN_WEIGHT_BITS, "activation_bits": MEAN_ACTIVATION_BITS}
-            arch, method = learn_widths(network, *parts, WidthRecipe(**targets, **shared), run / "widths"), "lsq"
-        else:
-            arch = with_bits(network.arch, item.weight_bits, item.activation_bits)
+            arch = learn_widths(network, *parts, WidthRecipe(**targets, **shared), run / "widths")
+        method = item.method if item.method in METHODS else "lsq"
         recipe = QuantRecipe.at_bits(item.weight_bits, epochs=self.epochs, method=method, **shared)
-        return quantise(network, arch, *parts, recipe, run), run
+        teacher = None if item.method == LABELS else build.teacher
+        return quantise(network, arch, teacher, *parts[1:], recipe, run), run
+
+    def _start(self, item: Experiment) -> Network:
+        return self.run(item.before) if item.before else self.tuned[item.network]
+
+    def _with_first_statistics(self, item: Experiment) -> tuple[FakeQuantNetwork, Path]:
+        """A finished network with norms and ranges as they were measured before its fine-tune."""
+        fake, run = self._train(item)
+        first = FakeQuantNetwork(self._start(item), fake.arch).calibrate(self.build.calibration)
+        fake.activations = first.activations
+        for name, layer in fake.layers.items():
+            layer.mean, layer.var = first.layers[name].mean, first.layers[name].var
+        return fake, run
+
+    @cached_property
+    def elastic(self) -> ElasticBits:
+        """The supernet trained at several widths."""
+        build, recipe = self.build, make_hub.PLANS[SUPERNET].bits
+        return train_bits(build, recipe, build.hub / "supernets" / f"{SUPERNET}-bits")
 
     def _measure(self, item: Experiment, fake: FakeQuantNetwork, run: Path) -> None:
         """Write the row of the integers: accuracy, bytes, mean bits, and how often the fake network says the same."""
         integers, right, build = fake.to_integer(), {}, self.build
-        values: dict[str, float] = {"epochs": self.epochs * (item.method != "rounding")}
+        tuned = item.method not in ("rounding", ELASTIC)
+        values: dict[str, float] = {"epochs": self.epochs * tuned}
         for name in ("validation", "test"):
             split = build.data.splits[name]
             features = plain_features(build.data, split.rows, build.frontend)
@@ -164,7 +197,8 @@ class Bench:
             floating = hits(self.tuned[item.network], features, split.targets)
             values[f"float_{name}"] = round(100 * float(floating.mean()), 2)
         values.update(_agreement(fake, integers, features), **_size(fake.arch))
-        save_hits(run, **right)
+        if item.method not in (UNRECALIBRATED, ELASTIC):
+            save_hits(run, **right)
         add_row(TABLE, item.keys, values, run)
         print(item.name, values, flush=True)
 
@@ -187,7 +221,7 @@ def _size(arch: Arch) -> dict[str, float]:
 
 
 def _options() -> argparse.Namespace:
-    methods = [*METHODS, "widths"]
+    methods = [*METHODS, WIDTHS, LABELS, UNRECALIBRATED, ELASTIC]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="default: all")

@@ -10,6 +10,8 @@ from conftest import KEYWORDS
 
 import zoo
 from supernet.data import speech_commands
+from supernet.families import with_bits
+from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
 from supernet.train import Recipe, SupernetRecipe
 from zoo import build
 
@@ -29,7 +31,8 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
     short = SupernetRecipe(epochs=2, batch=8, unknown=2)
     spaces = {"mfcc": small_space, "logmel": replace(map_space, clip_ms=1000, coefficients=(40,))}
     budgets = {"mfcc": {"0.2M": 1}, "logmel": {"0.5M": 1}}
-    plans = {f"tones-{kind}": module.Plan(kind, short, budgets[kind]) for kind in spaces}
+    bits = {"mfcc": ElasticBitsRecipe(epochs=1, batch=8), "logmel": None}
+    plans = {f"tones-{kind}": module.Plan(kind, short, budgets[kind], bits[kind]) for kind in spaces}
     monkeypatch.setattr(module, "PLANS", plans)
     monkeypatch.setattr(build, "QUANT_EPOCHS", 1)
     monkeypatch.setattr(build, "WIDTH_EPOCHS", 1)
@@ -58,7 +61,10 @@ def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     recipe.main()
     first = {path.name: path.read_bytes() for path in (tmp_path / "hub").rglob("*.safetensors")}
     assert [entry.bits for entry in zoo.find(task="tones", hub=tmp_path / "hub", max_macs="0.2M")].count(4) == 1
-    assert sorted(path.name for path in (tmp_path / "hub" / "supernets").iterdir()) == ["tones-logmel", "tones-mfcc"]
+    supernets = tmp_path / "hub" / "supernets"
+    assert sorted(path.name for path in supernets.iterdir()) == ["tones-logmel", "tones-mfcc", "tones-mfcc-bits"]
+    elastic, stored = load_elastic_bits(supernets / "tones-mfcc-bits", "tones")
+    assert elastic.extract(with_bits(stored.supernet.space.smallest(), 2)).to_integer()
     model = zoo.get(task="tones", bits=8, hub=tmp_path / "hub")
     model.verify()
     assert model.labels == (*KEYWORDS, "_unknown_", "_silence_")

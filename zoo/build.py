@@ -6,6 +6,7 @@ state in the folder of the run, and is resumed or skipped when it is run again.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import shutil
 import sys
@@ -24,6 +25,7 @@ from supernet.elastic import Network, Supernet
 from supernet.families import MIXED, with_bits
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
+from supernet.quant.elastic import ElasticBits, ElasticBitsRecipe, save_elastic_bits, train_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
@@ -37,7 +39,7 @@ from zoo.publish import accuracy_figures, publish, write_package
 from zoo.run import probabilities
 from zoo.units import count
 
-__all__ = ["Build", "Candidate", "make_candidates", "publish_models", "store", "tuned_network"]
+__all__ = ["Build", "Candidate", "make_candidates", "publish_models", "store", "train_bits", "tuned_network"]
 
 TUNE_RATE = 2e-3
 BITS = (8, 4)
@@ -87,15 +89,27 @@ class Build:
 
 def store(build: Build, folder: Path) -> Path:
     """Write the supernet with its recipe and the log of its run into a folder of its own."""
-    log = read_json(build.run / "log.json")
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in log]
-    info = {
-        "name": build.name,
+    info = _stored_info(build, build.name, build.recipe, build.run)
+    return save_supernet(folder, build.supernet, build.frontend, build.task, build.data.labels, info)
+
+
+def train_bits(build: Build, recipe: ElasticBitsRecipe, folder: Path) -> ElasticBits:
+    """Train a copy of the supernet at several widths at once, or go on with it, and write it into a folder."""
+    elastic, run = ElasticBits(copy.deepcopy(build.supernet)), build.run / "bits"
+    train_elastic_bits(elastic, build.teacher, build.data, build.frontend, recipe, run)
+    info = _stored_info(build, f"{build.name}-bits", recipe, run)
+    save_elastic_bits(folder, elastic, build.frontend, build.task, build.data.labels, info)
+    return elastic.eval()
+
+
+def _stored_info(build: Build, name: str, recipe: Recipe, run: Path) -> dict:
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in read_json(run / "log.json")]
+    return {
+        "name": name,
         "licence": build.data.licence,
         "attribution": build.data.attribution,
-        "training": {"recipe": dataclasses.asdict(build.recipe), "log": rows},
+        "training": {"recipe": dataclasses.asdict(recipe), "log": rows},
     }
-    return save_supernet(folder, build.supernet, build.frontend, build.task, build.data.labels, info)
 
 
 @dataclass(frozen=True)
