@@ -12,7 +12,7 @@ of the row alone. Runs resume, and rows that are there stay.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 import make_hub
 import numpy as np
 import torch
-from results import accuracy_columns, add_row, has_row, save_hits
+from results import accuracy_columns, add_row, has_row, paired_bootstrap
 from torch import Tensor
 
 from supernet.cost import weight_bytes
@@ -186,27 +186,45 @@ class Bench:
 
     def _measure(self, item: Experiment, fake: FakeQuantNetwork, run: Path) -> None:
         """Write the row of the integers: accuracy, bytes, mean bits, and how often the fake network says the same."""
-        integers, right, build = fake.to_integer(), {}, self.build
-        tuned = item.method not in ("rounding", ELASTIC)
-        values: dict[str, float] = {"epochs": self.epochs * tuned}
-        for name in ("validation", "test"):
-            split = build.data.splits[name]
-            features = plain_features(build.data, split.rows, build.frontend)
-            right[name] = hits(lambda x: integers(quantise_features(x)), features, split.targets)
-            values.update(accuracy_columns(name, right[name]))
-            floating = hits(self.tuned[item.network], features, split.targets)
+        integers, trained = fake.to_integer(), item.method not in ("rounding", ELASTIC)
+        values: dict[str, float] = {"epochs": self.epochs * trained}
+        for name, (features, targets) in self.splits.items():
+            floating, right = self.float_hits[item.network][name], hits(_with_features(integers), features, targets)
+            values.update(accuracy_columns(name, right))
             values[f"float_{name}"] = round(100 * float(floating.mean()), 2)
+            lost = paired_bootstrap(floating, right)
+        values.update(dict(zip(("lost", "lost_low", "lost_high"), lost, strict=True)))
         values.update(_agreement(fake, integers, features), **_size(fake.arch))
-        if item.method not in (UNRECALIBRATED, ELASTIC):
-            save_hits(run, **right)
         add_row(TABLE, item.keys, values, run)
         print(item.name, values, flush=True)
+
+    @cached_property
+    def splits(self) -> dict[str, tuple[Tensor, np.ndarray]]:
+        """Features and labels of validation and, last, of test."""
+        build = self.build
+        splits = {name: build.data.splits[name] for name in ("validation", "test")}
+        return {
+            name: (plain_features(build.data, one.rows, build.frontend), one.targets) for name, one in splits.items()
+        }
+
+    @cached_property
+    def float_hits(self) -> dict[str, dict[str, np.ndarray]]:
+        """Which clips of each split each network in floating point has right."""
+        return {
+            network: {name: hits(floating, *split) for name, split in self.splits.items()}
+            for network, floating in self.tuned.items()
+        }
+
+
+def _with_features(integers: IntegerNetwork) -> Callable[[Tensor], Tensor]:
+    """The integers, of features in floating point."""
+    return lambda x: integers(quantise_features(x))
 
 
 def _agreement(fake: FakeQuantNetwork, integers: IntegerNetwork, features: Tensor) -> dict[str, float]:
     """Shares of clips, in percent, with the same top label, and with all logits within one of their steps."""
     first = predict(fake, features) / fake.activations[fake.specs[-1].name].scale
-    second = predict(lambda x: integers(quantise_features(x)), features)
+    second = predict(_with_features(integers), features)
     same, near = first.argmax(1) == second.argmax(1), (first - second).abs().amax(1) <= 1
     return {name: round(100 * float(part.double().mean()), 3) for name, part in (("same", same), ("near", near))}
 

@@ -34,7 +34,12 @@ METHOD_NAMES = {
     "lsq": "LSQ",
     "tanh": "tanh",
     "rounding": "rounding after training",
+    "straight-through": "plain straight-through",
+    "two-stage": "two stages",
     "widths": "trained widths, then LSQ",
+    "labels": "LSQ from labels alone",
+    "unrecalibrated": "LSQ, not recalibrated",
+    "elastic": "elastic bits, no fine-tune",
 }
 WAYS = {"scratch": "alone", "distilled": "alone, distilled", "slice": "slice", "tuned": "slice, fine-tuned"}
 STYLE = {"svg.hashsalt": "earshot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -63,6 +68,8 @@ def tables() -> dict[str, str]:
         "quantisation": _quantisation_table,
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
+    if "quantisation" in made:
+        made["lost"] = _lost_table()
     return {**made, "picks": _picks_table(hub)}
 
 
@@ -202,9 +209,32 @@ def _quantisation_table() -> str:
     columns = ["8", "6", "5", "4", "3", "2", "1", "4/4", "2/2", "mixed"]
     for (network, way), part in table.sort_values("network", ascending=False).groupby(["network", "way"], sort=False):
         cells = part.set_index("bits")
-        floating = f"{part.floating.iloc[0]:.2f}"
-        rows.append([network, way, floating, *(f"{cells.test[b]:.2f}" if b in cells.index else "" for b in columns)])
-    return _markdown(["network", "method", "float", *columns], rows)
+        rows.append([network, way, *(f"{cells.test[b]:.2f}" if b in cells.index else "" for b in columns)])
+    return _markdown(["network", "method", *columns], rows)
+
+
+def _lost_table() -> str:
+    """What the default method loses at every width."""
+    table = read_table("quantisation")
+    table = table[(table.method == "lsq") & ((table.start == "inherited") | (table.weights == 8))]
+    rows = []
+    order = ["network", "activations", "weights"]
+    for (network, between, bits), part in table.sort_values(order, ascending=False).groupby(order, sort=False):
+        first = part[part.seed == 0].iloc[0]
+        test = ", ".join(f"{value:.2f}" for value in part.sort_values("seed").test)
+        lost = f"{first.lost:+.2f} ({first.lost_low:+.2f} to {first.lost_high:+.2f})"
+        names = [network, f"{bits} / {between}", f"{first.flash_bytes / 1e3:.1f} kB", f"{first.float_test:.2f}"]
+        rows.append([*names, test, f"{part.lost.mean():+.2f}", lost])
+    columns = [
+        "network",
+        "bits",
+        "flash",
+        "float test %",
+        "test %, each seed",
+        "lost, mean",
+        "lost, seed 0 (95 % interval)",
+    ]
+    return _markdown(columns, rows)
 
 
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
