@@ -43,9 +43,10 @@ def test_a_folder_becomes_a_hub_that_answers(sounds, quick, tmp_path, capsys):
     (tmp_path / "radio").mkdir()
     soundfile.write(tmp_path / "radio" / "hiss.wav", 0.1 * np.random.default_rng(0).standard_normal(30 * RATE), RATE)
     command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "hub", "--max-macs", "1M"]
+    command += ["--bits", "2", "8"]
     assert main([*command, "--epochs", "10", "--negatives", "radio", "--format", "json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert sorted(entry["bits"] for entry in said["models"]) == [4, 8]
+    assert sorted(entry["bits"] for entry in said["models"]) == [2, 8]
     assert zoo.get(task="doors", hub="hub").name in {entry["name"] for entry in said["models"]}
     assert said["largest_validation"] > 0.9
     model = zoo.get(task="doors", max_macs="1M", bits=8, hub="hub")
@@ -91,6 +92,7 @@ def test_strict_refuses_before_anything_is_written(sounds, quick, tmp_path, caps
         (["--task", "a", "--data", "missing"], 1, "missing: no such folder"),
         (["--task", "a" * 80], 2, "up to 60"),
         (["--task", "a", "--epochs", "0"], 2, "epochs"),
+        (["--task", "a", "--bits", "8", "9"], 2, "bits = 9 is not possible"),
         (["--task", "a", "--seed", "-1"], 2, "seed"),
         (["--task", "a", "--licence", "mine: all"], 2, "licence"),
         (["--task", "a", "--publish", "hf://me/hub"], 2, "hf://me/hub"),

@@ -112,7 +112,7 @@ def _stored_info(build: Build, name: str, recipe: Recipe, run: Path) -> dict:
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A quantised network that may be published. bits: of its weights, or MIXED. validation: figures of the integers.
     training: what `config.json` states of it."""
@@ -138,14 +138,14 @@ class Candidate:
 def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str, ...] = BITS) -> list[Candidate]:
     """Search within each budget, fine-tune, and quantise at each of `bits`.
 
-    budgets: most MACs of each model, and the epochs of its fine-tune in float. bits: of the weights, falling; each
-    starts from the one before. MIXED learns them, starting from the network in float.
+    budgets: most MACs of each model, and the epochs of its fine-tune in float. bits: of the weights; each starts from
+    the next higher one. MIXED learns them, starting from the network in float.
     """
     found = []
     for budget, epochs in budgets.items():
         tuned, search, tuning = tuned_network(build, budget, epochs)
         network, before = tuned, None
-        for own in bits:
+        for own in (*sorted(set(bits) - {MIXED}, reverse=True), *({MIXED} & set(bits))):
             made = _learned(build, tuned, budget) if own == MIXED else _fixed(build, network, own, before, budget)
             fake, recipe, how = made
             if own != MIXED:
@@ -156,12 +156,14 @@ def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str
     return found
 
 
-def publish_models(candidates: list[Candidate]) -> None:
-    """Publish those of BITS, and of the others those that no candidate beats in both accuracy on validation and flash.
+def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = BITS) -> None:
+    """Publish candidates of the bits `always`, and others that none beats in both accuracy on validation and flash.
 
     They replace what earlier runs published for the same supernets and budgets.
     """
-    chosen = [item for item in candidates if item.bits in BITS or not any(_beats(rival, item) for rival in candidates)]
+    chosen = [
+        item for item in candidates if item.bits in always or not any(_beats(rival, item) for rival in candidates)
+    ]
     for item in chosen:
         _publish(item, {other.bits for other in chosen if other.place == item.place})
 

@@ -154,6 +154,13 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--run-dir", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
     sub.add_argument("--publish", metavar="HUB", help="folder of a hub, made where there is none, for quantised models")
     sub.add_argument("--max-macs", nargs="+", default=["3M", "1M"], help="most MACs of each of them (default: 3M 1M)")
+    sub.add_argument(
+        "--bits",
+        type=_bits,
+        nargs="+",
+        default=[8, 4],
+        help="of the weights of each of them: 1 to 8, or mixed (default: 8 4)",
+    )
     sub.add_argument("--negatives", metavar="FOLDER", help="recordings of any length that must not trigger")
     sub.add_argument(
         "--max-false-alarms", type=float, default=1.0, help="most an hour, on held-out negatives (default: %(default)s)"

@@ -12,7 +12,7 @@ from supernet.families import MIXED
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName, nearest_names
 from zoo.units import count, share, size
 
-__all__ = ["Constraint", "Entry", "choose", "constraints", "is_safe_name", "precision"]
+__all__ = ["Constraint", "Entry", "check_bits", "choose", "constraints", "is_safe_name", "precision"]
 
 KINDS = {"str": str, "int": int, "float": (int, float), "int | str": int}
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -117,13 +117,18 @@ def constraints(
             )
         )
     if bits is not None:
-        whole = isinstance(bits, int) and not isinstance(bits, bool) and 1 <= bits <= 8
-        if not whole and bits != MIXED:
-            raise InvalidQuery(f"bits = {bits!r} is not possible: give a whole number from 1 to 8, or {MIXED!r}")
+        check_bits(bits)
         found.append(Constraint("bits", bits, _value("bits"), lambda entry: _bits_apart(entry.bits, bits)))
     if family is not None:
         found.append(Constraint("family", family, _value("family"), lambda entry: float(entry.family != family)))
     return [constraint for constraint in found if constraint is not None]
+
+
+def check_bits(bits: int | str) -> None:
+    """Raise InvalidQuery for bits of weights that no model can have."""
+    whole = isinstance(bits, int) and not isinstance(bits, bool) and 1 <= bits <= 8
+    if not whole and bits != MIXED:
+        raise InvalidQuery(f"bits = {bits!r} is not possible: give a whole number from 1 to 8, or {MIXED!r}")
 
 
 def precision(bits: int | str) -> str:

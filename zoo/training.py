@@ -20,8 +20,8 @@ from supernet.families import space
 from supernet.frontend import LogMel, Mfcc
 from supernet.store import load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import Build, make_candidates, publish_models, store
-from zoo.entry import is_safe_name
+from zoo.build import BITS, Build, make_candidates, publish_models, store
+from zoo.entry import check_bits, is_safe_name
 from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED, INDEX, Hub
 from zoo.units import count
@@ -57,6 +57,7 @@ def train(
     run_dir: str | Path | None = None,
     publish: str | Path | None = None,
     max_macs: tuple[str, ...] = BUDGETS,
+    bits: tuple[int | str, ...] = BITS,
     negatives: str | Path | None = None,
     max_false_alarms: float = 1.0,
     licence: str = "other",
@@ -69,7 +70,7 @@ def train(
     that the network hears. from_scratch: start from random weights, not from the bundled supernet's. strict: refuse
     data in which something was found. epochs: by the number of clips, where not given. run_dir: folder of the run
     (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
-    each of `max_macs`, at 8 and at 4 bits, for `zoo.get(task=..., hub=...)`.
+    each of `max_macs` with weights of each of `bits` (1 to 8, or "mixed"), for `zoo.get(task=..., hub=...)`.
 
     negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
@@ -81,6 +82,9 @@ def train(
     Raises InvalidData, with what was found, for data that cannot be used.
     """
     max_macs = (max_macs,) if isinstance(max_macs, str) else tuple(max_macs)
+    bits = (bits,) if isinstance(bits, (int, str)) else tuple(dict.fromkeys(bits))
+    for own in bits:
+        check_bits(own)
     _check_options(task, clip_ms, epochs, seed, max_false_alarms, licence)
     device = parallel.start()
     load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
@@ -108,7 +112,7 @@ def train(
     folder = store(build, run / STORED)
     if publish:
         store(build, hub / "supernets" / name)
-        publish_models(make_candidates(build, dict.fromkeys(max_macs, TUNE_EPOCHS)))
+        publish_models(make_candidates(build, dict.fromkeys(max_macs, TUNE_EPOCHS), bits), always=bits)
     return folder
 
 
