@@ -164,7 +164,8 @@ class Bench:
         method = item.method if item.method in METHODS else "lsq"
         recipe = QuantRecipe.at_bits(item.weight_bits, epochs=self.epochs, method=method, **shared)
         teacher = None if item.method == LABELS else build.teacher
-        return quantise(network, arch, teacher, *parts[1:], recipe, run), run
+        fake, stages = quantise(network, arch, teacher, *parts[1:], recipe, run), len(METHODS[method].stages)
+        return fake, run / f"stage{stages}" if stages > 1 else run
 
     def _start(self, item: Experiment) -> Network:
         return self.run(item.before) if item.before else self.tuned[item.network]
