@@ -1,8 +1,9 @@
 """Trained bit widths: how many bits each layer's weights and activations need, learned under a target.
 
 Step and range of each tensor are parameters, and the bits follow from them (Uhlich et al., arXiv 1905.11452, as Peter
-et al., arXiv 2104.06666, train them). Here the loss grows with what the mean bits are above a target, and the widths
-that come out are an Arch like any other: `quantise` fine-tunes it, with a step for each channel.
+et al., arXiv 2104.06666, train them). Here steps are not held to powers of two, the loss grows with what the mean bits
+are above a target, and the widths that come out are an Arch like any other: `quantise` fine-tunes it on the default
+grids, with a step for each channel.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ PACE = 30.0
 class WidthRecipe(TuneRecipe):
     """A TuneRecipe, and the targets of the mean bits: of a weight, and of a value between layers.
 
-    A target of 8 leaves all of that kind at 8. flash_bytes: of the packed network, in the place of the target of a
-    weight; 0 for none. penalty: added to the loss
-    for each bit that a mean is above its target. distillation: share of the loss that comes from the teacher's outputs.
+    An activation_bits of 8 leaves all of them at 8. flash_bytes: of the packed network, in the place of the target of a
+    weight; 0 for none. penalty: added to the loss for each bit that a mean is above its target. distillation: share of
+    the loss that comes from the teacher's outputs.
     """
 
     epochs: int = 3
@@ -82,9 +83,9 @@ class _ClampInward(torch.autograd.Function):
 
 
 class _LearnedGrid(torch.autograd.Function):
-    """x in whole steps up to `top`, with gradients to x, step and top where each decides the output.
+    """x in whole steps up to `top`, beyond it top itself; the gradients are by hand, since they go over every value.
 
-    By hand, since this goes over every activation: rounded off are (q - clipped x) / step, clipped is +-1 a top.
+    To x within the range; to the step what rounding moved, in steps, within the range; to top the sign, beyond it.
     """
 
     @staticmethod
@@ -93,6 +94,8 @@ class _LearnedGrid(torch.autograd.Function):
         size, most = float(step), float(top)
         ctx.least, ctx.most = (-most if signed else 0.0), most
         q = torch.clamp(x, ctx.least, most).div_(size).add_(0.5).floor_().mul_(size)
+        q = torch.where(x > most, most, q)
+        q = torch.where(x < -most, -most, q) if signed else q
         ctx.save_for_backward(x, q, step)
         return q
 
@@ -100,24 +103,24 @@ class _LearnedGrid(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Gradients of x, step and top."""
         x, q, step = ctx.saved_tensors
-        of_step = (torch.clamp(x, ctx.least, ctx.most).sub_(q).mul_(gradient)).sum() / -step
-        passed = torch.ops.aten.hardtanh_backward(gradient, x, ctx.least, ctx.most)
+        inside = torch.ops.aten.hardtanh_backward(gradient, x, ctx.least, ctx.most)
+        of_step = (q - x).mul_(inside).sum() / step
         of_top = torch.ops.aten.hardtanh_backward(gradient, x, ctx.most, float("inf")).sum()
         if ctx.least:
             of_top = of_top - torch.ops.aten.hardtanh_backward(gradient, x, -float("inf"), ctx.least).sum()
-        return passed, of_step, of_top, None
+        return inside, of_step, of_top, None
 
 
 class Width(nn.Module):
     """A quantiser of which step and range are learned, and with them its bits.
 
-    top: the largest absolute value. signed: whether there are values below zero.
+    top: the largest absolute value. signed: whether there are values below zero. bits: to start with.
     """
 
-    def __init__(self, top: float, signed: bool) -> None:
+    def __init__(self, top: float, signed: bool, bits: int = START_BITS) -> None:
         super().__init__()
         self.signed = signed
-        levels = 2 ** (START_BITS - signed) - 1
+        levels = 2 ** (bits - signed) - 1
         top = max(top, LEAST_SCALE * levels)
         self.register_buffer("start", torch.tensor([top / levels, top]).log2())
         self.moved = nn.Parameter(torch.zeros(2))
@@ -152,22 +155,26 @@ class WidthNetwork(nn.Module):
     """A calibrated float network in which widths are learned: those of weights, one a layer, and of what is between
     layers, but for features (8 bits) and logits (16).
 
-    between: False leaves what is between layers in floating point.
+    recipe: of which the targets are used. Widths start at 5 bits, or at the target where that is higher.
     """
 
-    def __init__(self, network: Network, features: Tensor, between: bool = True) -> None:
+    def __init__(self, network: Network, features: Tensor, recipe: WidthRecipe) -> None:
         super().__init__()
+        self.recipe = recipe
         self.network, self.specs = network, network.specs
-        weighted = [spec for spec in self.specs if spec.has_weights]
+        weighted, bits = [spec for spec in self.specs if spec.has_weights], self._start("weights")
         self.weights = nn.ModuleDict(
-            {spec.name: Width(float(network.layers[spec.name].weight.detach().abs().max()), True) for spec in weighted}
+            {
+                spec.name: Width(float(network.layers[spec.name].weight.detach().abs().max()), True, bits)
+                for spec in weighted
+            }
         )
         self.activations = nn.ModuleDict()
         self.counts = {
             "weights": torch.tensor([float(prod(spec.weight_shape)) for spec in weighted]),
             "activations": torch.tensor([float(prod(spec.out_shape)) for spec in self.specs[1:-1]]),
         }
-        if between:
+        if recipe.activation_bits < MOST_BITS:
             with torch.no_grad():
                 execute(self.specs, features, self._measure)
 
@@ -177,8 +184,11 @@ class WidthNetwork(nn.Module):
             signed = float(output.min()) < 0
             spread = output.abs().flatten()
             top = float(spread[:: max(1, len(spread) // 100_000)].quantile(0.999))
-            self.activations[spec.name] = Width(top, signed)
+            self.activations[spec.name] = Width(top, signed, self._start("activations"))
         return output
+
+    def _start(self, kind: str) -> int:
+        return max(START_BITS, ceil(self.recipe.targets[kind]))
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, coefficients, frames) -> logits (batch, classes)."""
@@ -215,16 +225,16 @@ class WidthNetwork(nn.Module):
         bits = torch.stack([width.bits for width in getattr(self, kind).values()])
         return (bits * counts.to(bits)).sum() / counts.sum()
 
-    def excess(self, recipe: WidthRecipe) -> Tensor:
+    def excess(self) -> Tensor:
         """What is added to the loss: bits above both targets, times the penalty."""
-        learned = {kind: most for kind, most in recipe.targets.items() if len(getattr(self, kind))}
-        return recipe.penalty * sum((self.mean_bits(kind) - most).relu() for kind, most in learned.items())
+        learned = {kind: most for kind, most in self.recipe.targets.items() if len(getattr(self, kind))}
+        return self.recipe.penalty * sum((self.mean_bits(kind) - most).relu() for kind, most in learned.items())
 
     @torch.no_grad()
-    def arch(self, recipe: WidthRecipe) -> Arch:
+    def arch(self) -> Arch:
         """The Arch with the widths as they are now, whole and with means at most the targets."""
         found = {}
-        for kind, target in recipe.targets.items():
+        for kind, target in self.recipe.targets.items():
             counts = self.counts[kind].tolist()
             real = [float(width.real_bits) for width in getattr(self, kind).values()] or [MOST_BITS] * len(counts)
             found[kind] = whole_bits(real, counts, target)
@@ -235,13 +245,17 @@ class WidthNetwork(nn.Module):
 def whole_bits(real: list[float], counts: list[float], target: float) -> list[int]:
     """Bits rounded up, then down again where the least is lost, until their mean is at most `target`.
 
-    real: bits of each tensor before rounding. counts: values of each.
+    real: bits of each tensor before rounding. counts: values of each. What the last step down leaves room for is given
+    back, where most was lost first.
     """
-    bits = [min(MOST_BITS, max(LEAST_BITS, ceil(value - 1e-4))) for value in real]
-    most = target * sum(counts) * (1 + 1e-9)
+    wanted = [min(MOST_BITS, max(LEAST_BITS, ceil(value - 1e-4))) for value in real]
+    bits, most = list(wanted), target * sum(counts) * (1 + 1e-9)
     while sum(map(mul, bits, counts)) > most:
         spare = [index for index, own in enumerate(bits) if own > LEAST_BITS]
         bits[min(spare, key=lambda index: real[index] - bits[index])] -= 1
+    for index in sorted(range(len(bits)), key=lambda index: bits[index] - real[index]):
+        room = int((most - sum(map(mul, bits, counts))) / counts[index])
+        bits[index] += max(0, min(room, wanted[index] - bits[index]))
     return bits
 
 
@@ -279,7 +293,7 @@ def learn_widths(
     """
     if recipe.flash_bytes:
         recipe = dataclasses.replace(recipe, weight_bits=bits_for_flash(network.arch, recipe.flash_bytes))
-    widths = WidthNetwork(copy.deepcopy(network), calibration, between=recipe.activation_bits < MOST_BITS)
+    widths = WidthNetwork(copy.deepcopy(network), calibration, recipe)
     calibrate = partial(widths.calibrate, calibration)
     identity = {"arch": network.arch.to_dict(), "calibration": tensor_digest(calibration)}
     train_network(
@@ -293,6 +307,6 @@ def learn_widths(
         teacher,
         recipe.distillation,
         progress,
-        penalty=partial(widths.excess, recipe),
+        penalty=widths.excess,
     )
-    return widths.arch(recipe)
+    return widths.arch()
