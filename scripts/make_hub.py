@@ -26,6 +26,7 @@ from supernet.train import SupernetRecipe, calibration_features, fit_frontend, t
 from zoo.build import BITS, Build, make_candidates, publish_models, store, train_bits
 
 FAMILY = "temporal"
+MODELS, ELASTIC = "models", "elastic-bits"
 FEW_BITS = (3, 2, 1, MIXED)
 """Published where no other model has better accuracy and less flash."""
 
@@ -69,14 +70,15 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     data, candidates = load(options.data, options.words), []
+    builds = {name: train(name, plan, data, options) for name, plan in PLANS.items()}
+    if MODELS in options.only:
+        for name, plan in PLANS.items():
+            budgets = {budget: epochs for budget, epochs in plan.budgets.items() if budget in options.budgets}
+            candidates += make_candidates(builds[name], budgets, (*BITS, *FEW_BITS))
+        publish_models(candidates)
     for name, plan in PLANS.items():
-        budgets = {budget: epochs for budget, epochs in plan.budgets.items() if budget in options.budgets}
-        if budgets:
-            build = train(name, plan, data, options)
-            candidates += make_candidates(build, budgets, (*BITS, *FEW_BITS))
-            if plan.bits:
-                train_bits(build, plan.bits, options.hub / "supernets" / f"{name}-bits")
-    publish_models(candidates)
+        if plan.bits and ELASTIC in options.only:
+            train_bits(builds[name], plan.bits, options.hub / "supernets" / f"{name}-bits")
 
 
 def train(name: str, plan: Plan, data: ClipData, options: argparse.Namespace) -> Build:
@@ -109,6 +111,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--budgets", nargs="+", choices=budgets, default=budgets, metavar="MACS", help="default: %(default)s"
     )
+    parts = (MODELS, ELASTIC)
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts, help="what to make of the supernets")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the processor")
     return parser.parse_args()
 

@@ -23,12 +23,12 @@ import torch
 from results import accuracy_columns, add_row, has_row, paired_bootstrap
 from torch import Tensor
 
-from supernet.cost import weight_bytes
+from supernet.cost import mean_bits, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.speech_commands import load
 from supernet.elastic import Network
 from supernet.evaluate import hits, predict
-from supernet.families import layers, with_bits
+from supernet.families import with_bits
 from supernet.frontend import quantise_features
 from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
@@ -232,11 +232,8 @@ def _agreement(fake: FakeQuantNetwork, integers: IntegerNetwork, features: Tenso
 
 def _size(arch: Arch) -> dict[str, float]:
     """Bytes of flash, and mean bits of a weight and of a value between layers."""
-    specs = layers(arch)
-    weights = np.average(arch.weight_bits, weights=[np.prod(spec.weight_shape) for spec in specs if spec.has_weights])
-    between = np.average(arch.activation_bits[1:-1], weights=[np.prod(spec.out_shape) for spec in specs[1:-1]])
-    means = {"mean_weights": round(float(weights), 3), "mean_activations": round(float(between), 3)}
-    return {"flash_bytes": weight_bytes(arch), **means}
+    weights, between = mean_bits(arch)
+    return {"flash_bytes": weight_bytes(arch), "mean_weights": round(weights, 3), "mean_activations": round(between, 3)}
 
 
 def _options() -> argparse.Namespace:

@@ -14,7 +14,17 @@ import numpy as np
 from supernet.families import layers
 from supernet.space import Arch, LayerSpec, Space
 
-__all__ = ["LayerCost", "layer_bytes", "layer_costs", "macs", "packed_bytes", "params", "space_macs", "weight_bytes"]
+__all__ = [
+    "LayerCost",
+    "layer_bytes",
+    "layer_costs",
+    "macs",
+    "mean_bits",
+    "packed_bytes",
+    "params",
+    "space_macs",
+    "weight_bytes",
+]
 
 RESCALE_BYTES = 4 + 1
 """An int32 multiplier and a uint8 shift."""
@@ -44,6 +54,14 @@ def params(arch: Arch) -> int:
 def weight_bytes(arch: Arch) -> int:
     """Bytes of all tensors of the network: packed where the Arch has bits, else 4 a parameter."""
     return sum(layer_bytes(spec) for spec in layers(arch))
+
+
+def mean_bits(arch: Arch) -> tuple[float, float]:
+    """Of a weight, and of a value between layers; features and logits are not counted."""
+    specs = layers(arch)
+    weights = np.average(arch.weight_bits, weights=[prod(spec.weight_shape) for spec in specs if spec.has_weights])
+    between = np.average(arch.activation_bits[1:-1], weights=[prod(spec.out_shape) for spec in specs[1:-1]])
+    return float(weights), float(between)
 
 
 def packed_bytes(values: int, bits: int) -> int:

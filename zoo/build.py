@@ -18,7 +18,7 @@ from torch import Tensor
 
 from search import evolve
 from search.accuracy import measured_accuracy
-from supernet.cost import macs, space_macs, weight_bytes
+from supernet.cost import macs, mean_bits, space_macs, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet
@@ -34,7 +34,7 @@ from supernet.space import Arch
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
 from zoo.detect import choose_detection
-from zoo.pack import Config
+from zoo.hub import INDEX, Hub
 from zoo.publish import accuracy_figures, publish, write_package
 from zoo.run import probabilities
 from zoo.units import count
@@ -114,8 +114,10 @@ def _stored_info(build: Build, name: str, recipe: Recipe, run: Path) -> dict:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A quantised network that may be published. bits: of its weights, or MIXED. validation: figures of the integers.
-    training: what `config.json` states of it."""
+    """A quantised network that may be published.
+
+    bits: of its weights, or MIXED. validation: figures of the integers. training: what `config.json` states of it.
+    """
 
     build: Build
     budget: str
@@ -126,8 +128,8 @@ class Candidate:
 
     @property
     def place(self) -> tuple:
-        """What at most one published model of its bits is for."""
-        return _place({"task": self.build.task, "training": self.training})
+        """What at most one published model is for."""
+        return self.build.task, self.build.name, count("budget", self.budget), self.bits
 
     @property
     def worth(self) -> tuple[float, int]:
@@ -146,32 +148,37 @@ def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str
         tuned, search, tuning = tuned_network(build, budget, epochs)
         network, before = tuned, None
         for own in (*sorted(set(bits) - {MIXED}, reverse=True), *({MIXED} & set(bits))):
-            made = _learned(build, tuned, budget) if own == MIXED else _fixed(build, network, own, before, budget)
-            fake, recipe, how = made
-            if own != MIXED:
+            if own == MIXED:
+                fake, how = _at_learned_bits(build, tuned, budget)
+            else:
+                fake, how = _at_bits(build, network, own, before, budget)
                 network, before = fake.to_float(), own
-            training = _training(build, recipe, budget, search, tuning, how)
-            integers = fake.to_integer()
+            integers, training = fake.to_integer(), _training(build, budget, search, tuning, how)
             found.append(Candidate(build, budget, own, integers, _figures(build, integers, "validation"), training))
     return found
 
 
 def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = BITS) -> None:
-    """Publish candidates of the bits `always`, and others that none beats in both accuracy on validation and flash.
+    """Publish candidates of the bits `always`, and others that no model beats in both accuracy on validation and flash.
 
-    They replace what earlier runs published for the same supernets and budgets.
+    They replace what earlier runs published for the same supernets, budgets and bits; so does a candidate that is not
+    published.
     """
-    chosen = [
-        item for item in candidates if item.bits in always or not any(_beats(rival, item) for rival in candidates)
-    ]
+    replaced = {item.place for item in candidates}
+    rivals = [item.worth for item in candidates]
+    for folder in {item.build.hub for item in candidates}:
+        hub = Hub(folder) if (folder / INDEX).is_file() else None
+        kept = [entry for entry in hub.entries if _place(hub.config(entry).values) not in replaced] if hub else []
+        rivals += [(entry.validation, -entry.weight_bytes) for entry in kept if entry.task == candidates[0].build.task]
+    chosen = [item for item in candidates if item.bits in always or not any(_beats(one, item.worth) for one in rivals)]
+    left = {item.place for item in candidates} - {item.place for item in chosen}
     for item in chosen:
-        _publish(item, {other.bits for other in chosen if other.place == item.place})
+        _publish(item, left)
 
 
-def _beats(first: Candidate, second: Candidate) -> bool:
-    """True where the first is as good in both ways, and better in one."""
-    pairs = list(zip(first.worth, second.worth, strict=True))
-    return all(own >= other for own, other in pairs) and first.worth != second.worth
+def _beats(first: tuple, second: tuple) -> bool:
+    """True where the first is as good in everything, and better in something."""
+    return first != second and all(own >= other for own, other in zip(first, second, strict=True))
 
 
 def tuned_network(build: Build, budget: str, epochs: int) -> tuple[Network, dict, Recipe]:
@@ -211,22 +218,28 @@ def _search(build: Build, budget: str) -> dict:
     return read_json(path)
 
 
-def _fixed(build: Build, network: Network, bits: int, before: int | None, budget: str) -> tuple:
-    """A network fine-tuned at `bits`, its recipe, and both in words. before: the bits of the model it starts from."""
+def _at_bits(build: Build, network: Network, bits: int, before: int | None, budget: str) -> tuple:
+    """A network fine-tuned at `bits`, and how. before: the bits of the model that it starts from."""
     recipe = QuantRecipe.at_bits(bits, epochs=QUANT_EPOCHS, **build.shared)
-    fake = _quantise(build, network, with_bits(network.arch, bits), recipe, f"{budget}-w{bits}")
-    start = f", starting from the {before}-bit model" if before else ""
-    return fake, recipe, f"at {bits}-bit weights by LSQ{start}"
+    name, start = f"{budget}-w{bits}", ""
+    if before:
+        name, start = f"{name}-from-w{before}", f", starting from the {before}-bit model"
+    fake = _quantise(build, network, with_bits(network.arch, bits), recipe, name)
+    return fake, {"quantisation": recipe, "summary": f"for {recipe.epochs} epochs at {bits}-bit weights by LSQ{start}"}
 
 
-def _learned(build: Build, network: Network, budget: str) -> tuple:
-    """The same at bits of the weights that are learned for each layer."""
+def _at_learned_bits(build: Build, network: Network, budget: str) -> tuple:
+    """The same with a width for each layer's weights, which is learned first."""
     widths = WidthRecipe(epochs=WIDTH_EPOCHS, weight_bits=MEAN_BITS, activation_bits=8, **build.shared)
     parts = (build.teacher, build.data, build.frontend, build.calibration)
     arch = learn_widths(network, *parts, widths, build.run / "quant" / f"{budget}-widths")
     recipe = QuantRecipe.at_bits(round(MEAN_BITS), epochs=QUANT_EPOCHS, **build.shared)
-    learned = f"learned for each layer in {widths.epochs} epochs, {MEAN_BITS:g} a weight in the mean"
-    return _quantise(build, network, arch, recipe, f"{budget}-mixed"), recipe, f"by LSQ at bits {learned}"
+    learned = (
+        f"for {widths.epochs} epochs to learn the bits of each layer, {mean_bits(arch)[0]:.2f} a weight in the mean"
+    )
+    fake = _quantise(build, network, arch, recipe, f"{budget}-mixed")
+    how = {"widths": widths, "quantisation": recipe}
+    return fake, {**how, "summary": f"{learned}, then for {recipe.epochs} epochs at these by LSQ"}
 
 
 def _quantise(build: Build, network: Network, arch: Arch, recipe: QuantRecipe, name: str) -> FakeQuantNetwork:
@@ -240,8 +253,8 @@ def _figures(build: Build, integers: IntegerNetwork, name: str) -> dict:
     return accuracy_figures(integers, plain_features(build.data, split.rows, build.frontend), split.targets)
 
 
-def _publish(item: Candidate, chosen: set[int | str]) -> None:
-    """Measure a candidate on test, and put it into the hub. chosen: all bits that are published in its place."""
+def _publish(item: Candidate, left: set[tuple]) -> None:
+    """Measure a candidate on test, and put it into the hub. left: places of which no model shall be there."""
     build, integers = item.build, item.integers
     data, features = build.data, integers.arch.features
     accuracy = {"validation": item.validation, "test": _figures(build, integers, "test")}
@@ -255,11 +268,7 @@ def _publish(item: Candidate, chosen: set[int | str]) -> None:
     samples = data.audio[test[:: max(1, len(test) // 4)][:4]]
     package = write_package(build.run / "packages", integers, build.frontend, samples, info)
 
-    def superseded(config: Config) -> bool:
-        old = config.values["quantization_config"]["weights"]["num_bits"]
-        return _place(config.values) == item.place and (old == item.bits or old not in chosen)
-
-    publish(package, build.hub, superseded)
+    publish(package, build.hub, lambda config: _place(config.values) in {item.place, *left})
     shutil.rmtree(package)
     shares = ", ".join(f"{figures['accuracy']:.2%} {name}" for name, figures in accuracy.items())
     print(f"{package.name}: {macs(integers.arch):,} MACs, {shares}", file=sys.stderr)
@@ -279,26 +288,28 @@ def _package_info(item: Candidate) -> dict:
     }
 
 
-def _training(build: Build, recipe: QuantRecipe, budget: str, found: dict, tuning: Recipe, how: str) -> dict:
+def _training(build: Build, budget: str, found: dict, tuning: Recipe, how: dict) -> dict:
+    """What `config.json` states of how a model was made. how: recipes by their names, and their `summary`."""
     tried = len(found["scores"])
+    recipes = {name: dataclasses.asdict(recipe) for name, recipe in how.items() if name != "summary"}
     return {
         "supernet": build.name,
         "supernet_seed": build.recipe.seed,
         "search": {"max_macs": count("budget", budget), "seed": SEARCH_SEED, "evaluations": tried},
         "tuning": dataclasses.asdict(tuning),
-        "quantisation": dataclasses.asdict(recipe),
+        **recipes,
         "calibration_clips": CALIBRATION_CLIPS,
         "summary": [
             build.info["origin"],
             f"Found by evolutionary search within {budget} MACs: {tried} sub-networks measured on validation, "
             f"seed {SEARCH_SEED}; the float slice had {found['validation']:.2%}.",
-            f"Fine-tuned in float for {tuning.epochs} epochs, then for {recipe.epochs} epochs {how}; all with "
-            f"distillation from the supernet's largest network, seed {recipe.seed}.",
+            f"Fine-tuned in float for {tuning.epochs} epochs, then {how['summary']}; all with distillation from the "
+            f"supernet's largest network, seed {build.recipe.seed}.",
         ],
     }
 
 
 def _place(values: dict) -> tuple:
     """What a model of these `config.json` values is for."""
-    training = values["training"]
-    return values["task"], training.get("supernet"), training.get("search", {}).get("max_macs")
+    training, bits = values["training"], values["quantization_config"]["weights"]["num_bits"]
+    return values["task"], training.get("supernet"), training.get("search", {}).get("max_macs"), bits
