@@ -2,11 +2,14 @@
 
     python scripts/quantisation.py ../shared/data/speech_commands
 
-Needs the runs of `scripts/make_hub.py`, whose fine-tuned float networks it starts from. Every row is a fine-tune of so
-many epochs with distillation from the supernet's largest network, but `rounding`; `widths` has three more, in which the
-widths are learned. Where it says inherited, a width starts from the finished one above of 8, 4, 3, 2 and 1, else from
-the float network. Experiments are ordered by worth. Rows: `scripts/results/quantisation.csv`, whose `epochs` are those
-of the row alone. Runs resume, and rows that are there stay.
+Needs the runs of `scripts/make_hub.py`, whose fine-tuned float networks it starts from. A row is a fine-tune of so many
+epochs with distillation from the supernet's largest network; 8, 4, 3, 2 and 1 bits inherit, each from the one before, 6
+and 5 bits from 8, and the rows of few bits between layers from 8 and from each other; else it starts from the float
+network. Other rows: `rounding` without a fine-tune; `widths` with three more epochs, in which they are learned;
+`labels`, LSQ without distillation; `unrecalibrated`, the finished LSQ network with the norms and ranges that were
+measured before its fine-tune; `elastic`, taken from a supernet that was trained at all widths at once. Experiments are
+ordered by worth. Rows: `scripts/results/quantisation.csv`, whose `epochs` are those of the row alone, and
+`quantisation_intervals.csv`. Runs resume, and rows that are there stay.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from pathlib import Path
 import make_hub
 import numpy as np
 import torch
-from results import accuracy_columns, add_row, has_row, paired_bootstrap
+from results import accuracy_columns, add_row, has_row, load_hits, paired_bootstrap, save_hits
 from torch import Tensor
 
 from supernet.cost import mean_bits, weight_bytes
@@ -90,7 +93,7 @@ def experiments() -> list[Experiment]:
         found += [Experiment("small", UNRECALIBRATED, bits, 8, 0, inherited[bits])]
         found += [Experiment("small", LABELS, bits, 8, 0, inherited[bits].before)]
     found += [Experiment(network, ELASTIC, bits, 8, 0) for network in NETWORKS for bits in INHERITING]
-    found += [Experiment("small", "two-stage", bits, 8, 0) for bits in (5, 4)]
+    found += [Experiment("small", "two-stage", bits, 8, 0) for bits in (5, 4, 2, 1)]
     found += [Experiment("small", "lsq", bits, 8, 0) for bits in (4, 2, 1)]
     others = ("rounding", "tanh", "straight-through")
     found += [Experiment("small", method, bits, 8, 0) for method in others for bits in (4, 2, 1)]
@@ -144,7 +147,7 @@ class Bench:
         if item not in self.finished:
             fake, run = self._train(item)
             self.finished[item] = fake.to_float()
-            if not has_row(TABLE, item.keys):
+            if not has_row(TABLE, item.keys) or not (self._kept(item) / "hits-test.npy").is_file():
                 self._measure(item, fake, run)
         return self.finished[item]
 
@@ -152,7 +155,7 @@ class Bench:
         """A finished network that emulates integers, and the folder of its run."""
         if item.method == UNRECALIBRATED:
             return self._with_first_statistics(item.before)
-        build, run = self.build, self.build.run / "quantisation" / item.name
+        build, run = self.build, self._kept(item)
         network, shared = self._start(item), {**build.shared, "seed": item.seed}
         arch = with_bits(network.arch, item.weight_bits or 8, item.activation_bits or 8)
         parts = (build.teacher, build.data, build.frontend, build.calibration)
@@ -188,16 +191,29 @@ class Bench:
     def _measure(self, item: Experiment, fake: FakeQuantNetwork, run: Path) -> None:
         """Write the row of the integers: accuracy, bytes, mean bits, and how often the fake network says the same."""
         integers, trained = fake.to_integer(), item.method not in ("rounding", ELASTIC)
-        values: dict[str, float] = {"epochs": self.epochs * trained}
+        values, right = {"epochs": self.epochs * trained}, {}
         for name, (features, targets) in self.splits.items():
-            floating, right = self.float_hits[item.network][name], hits(_with_features(integers), features, targets)
-            values.update(accuracy_columns(name, right))
-            values[f"float_{name}"] = round(100 * float(floating.mean()), 2)
-            lost = paired_bootstrap(floating, right)
-        values.update(dict(zip(("lost", "lost_low", "lost_high"), lost, strict=True)))
-        values.update(_agreement(fake, integers, features), **_size(fake.arch))
+            right[name] = hits(_with_features(integers), features, targets)
+            values.update(accuracy_columns(name, right[name]))
+            values[f"float_{name}"] = round(100 * float(self.float_hits[item.network][name].mean()), 2)
+        values.update(_agreement(fake, integers, self.splits["test"][0]), **_size(fake.arch))
+        save_hits(self._kept(item), **right)
         add_row(TABLE, item.keys, values, run)
+        self._lost(item)
         print(item.name, values, flush=True)
+
+    def _lost(self, item: Experiment) -> None:
+        """Write what is lost against the float network on the same test clips, over the seeds that are there."""
+        same = [other for other in experiments() if {**other.keys, "seed": 0} == {**item.keys, "seed": 0}]
+        kept = [self._kept(other) for other in same]
+        right = np.stack([load_hits(folder, "test") for folder in kept if (folder / "hits-test.npy").is_file()])
+        floating = np.broadcast_to(self.float_hits[item.network]["test"], right.shape)
+        lost = dict(zip(("lost", "low", "high"), paired_bootstrap(floating, right), strict=True))
+        keys = {key: value for key, value in item.keys.items() if key != "seed"}
+        add_row(f"{TABLE}_intervals", keys, {"seeds": len(right), **lost})
+
+    def _kept(self, item: Experiment) -> Path:
+        return self.build.run / "quantisation" / item.name
 
     @cached_property
     def splits(self) -> dict[str, tuple[Tensor, np.ndarray]]:
@@ -223,11 +239,17 @@ def _with_features(integers: IntegerNetwork) -> Callable[[Tensor], Tensor]:
 
 
 def _agreement(fake: FakeQuantNetwork, integers: IntegerNetwork, features: Tensor) -> dict[str, float]:
-    """Shares of clips, in percent, with the same top label, and with all logits within one of their steps."""
-    first = predict(fake, features) / fake.activations[fake.specs[-1].name].scale
-    second = predict(_with_features(integers), features)
-    same, near = first.argmax(1) == second.argmax(1), (first - second).abs().amax(1) <= 1
-    return {name: round(100 * float(part.double().mean()), 3) for name, part in (("same", same), ("near", near))}
+    """Shares of clips, in percent, with the same top label as the integers, and with all logits within one step.
+
+    Of the fake network as it evaluates, and as it is trained, in float32.
+    """
+    own, found = predict(_with_features(integers), features), {}
+    for suffix, fake.exact in (("_float32", False), ("", True)):
+        other = predict(fake, features) / fake.activations[fake.specs[-1].name].scale
+        same, near = other.argmax(1) == own.argmax(1), (other - own).abs().amax(1) < 1.5
+        for name, part in (("same", same), ("near", near)):
+            found[name + suffix] = round(100 * float(part.double().mean()), 3)
+    return found
 
 
 def _size(arch: Arch) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The scripts that compare: peers as published, tables that keep one row a run, intervals."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,11 +153,19 @@ def test_agreement_and_size_of_a_quantised_network(small_space):
     from supernet.families import with_bits
     from supernet.frontend import dequantise_features, quantise_features
     from supernet.quant.fake import FakeQuantNetwork
+    from supernet.quant.integer import IntegerNetwork
 
     stored = quantise_features(torch.randn(20, 40, 100, generator=torch.Generator().manual_seed(0)))
     network = recalibrate(Network(small_space.smallest()), dequantise_features(stored))
     fake = FakeQuantNetwork(network, with_bits(network.arch, 4, 6)).calibrate(dequantise_features(stored)).eval()
-    assert quantisation._agreement(fake, fake.to_integer(), stored) == {"same": 100.0, "near": 100.0}
+    integers = fake.to_integer()
+    found = quantisation._agreement(fake, integers, stored)
+    assert (found["same"], found["near"]) == (100.0, 100.0)
+    assert found["same_float32"] > 90
+    last = integers.tensors["classifier"]
+    altered = {**integers.tensors, "classifier": replace(last, weight=last.weight[::-1].copy())}
+    other = IntegerNetwork(integers.arch, altered, integers.activations)
+    assert quantisation._agreement(fake, other, stored)["near"] < 100
     size = quantisation._size(fake.arch)
     assert size["mean_activations"] == 6.0
     assert 4.0 < size["mean_weights"] < 8.0

@@ -85,7 +85,8 @@ class FakeQuantNetwork(nn.Module):
 
     arch: the network's Arch with bits. quantiser: of the weights. Call it with features (batch, coefficients, frames);
     it returns logits. Ranges of activations are measured by `calibrate`, which must come first and again after
-    training. with_activations: False leaves them in floating point, so that there is no integer form.
+    training. with_activations: False leaves them in floating point, so that there is no integer form. exact: False
+    evaluates as training computes, in float32.
     """
 
     def __init__(self, network: Network, arch: Arch, quantiser: type[Quantiser] = Lsq) -> None:
@@ -102,7 +103,7 @@ class FakeQuantNetwork(nn.Module):
             }
         )
         self.activations: dict[str, Activation] = {}
-        self.with_activations = True
+        self.with_activations = self.exact = True
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, coefficients, frames) -> logits (batch, classes).
@@ -110,7 +111,7 @@ class FakeQuantNetwork(nn.Module):
         In training in float32, never bfloat16, which hides the rounding. Else with exact sums and in float64, so that
         it rounds as the integers do.
         """
-        exact = self.with_activations and not self.training
+        exact = self.exact and self.with_activations and not self.training
         with torch.autocast(x.device.type, enabled=False):
             return execute(self.specs, x.double() if exact else x, self._exact_layer if exact else self._float_layer)
 
