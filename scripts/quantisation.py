@@ -8,8 +8,8 @@ and 5 bits from 8, and the rows of few bits between layers from 8 and from each 
 network. Other rows: `rounding` without a fine-tune; `widths` with three more epochs, in which they are learned;
 `labels`, LSQ without distillation; `unrecalibrated`, the finished LSQ network with the norms and ranges that were
 measured before its fine-tune; `elastic`, taken from a supernet that was trained at all widths at once. Experiments are
-ordered by worth. Rows: `scripts/results/quantisation.csv`, whose `epochs` are those of the row alone, and
-`quantisation_intervals.csv`. Runs resume, and rows that are there stay.
+ordered by worth; seeds but the first have LSQ alone, from 4 bits on. Rows: `scripts/results/quantisation.csv`, whose
+`epochs` are those of the row alone, and `quantisation_intervals.csv`. Runs resume, and rows that are there stay.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Experiment:
 
 def experiments() -> list[Experiment]:
     """All, in the order in which they are run."""
-    found = list(_chain("small", 0))
+    found = _chain("small", 0)
     found += [Experiment("small", WIDTHS, 0, 0, 0)]
     inherited = {item.weight_bits: item for item in found if item.activation_bits == 8}
     for bits in (4, 2, 1):
@@ -97,25 +97,28 @@ def experiments() -> list[Experiment]:
     found += [Experiment("small", "lsq", bits, 8, 0) for bits in (4, 2, 1)]
     others = ("rounding", "tanh", "straight-through")
     found += [Experiment("small", method, bits, 8, 0) for method in others for bits in (4, 2, 1)]
-    found += list(_chain("large", 0))
+    found += _chain("large", 0)
     for seed in (1, 2):
-        found += list(_chain("small", seed))
+        found += _inheriting(found[0], seed)
     return found
 
 
-def _chain(network: str, seed: int) -> Iterator[Experiment]:
+def _chain(network: str, seed: int) -> list[Experiment]:
     """The default method at every width, inheriting, and at few bits between layers too."""
-    first = last = Experiment(network, "lsq", INHERITING[0], 8, seed)
-    yield first
-    for bits in INHERITING[1:]:
-        last = Experiment(network, "lsq", bits, 8, seed, last)
-        yield last
-    last = first
+    found = [Experiment(network, "lsq", INHERITING[0], 8, seed)]
+    found += _inheriting(found[0], seed)
+    last = found[0]
     for bits, between in PAIRS:
         last = Experiment(network, "lsq", bits, between, seed, last)
+        found.append(last)
+    return found + [Experiment(network, "lsq", bits, 8, seed, found[0]) for bits in ASIDE]
+
+
+def _inheriting(last: Experiment, seed: int) -> Iterator[Experiment]:
+    """Fewer bits than those of `last`, each from the one before; by other seeds from it on."""
+    for bits in INHERITING[1:]:
+        last = Experiment(last.network, "lsq", bits, 8, seed, last)
         yield last
-    if not seed:
-        yield from (Experiment(network, "lsq", bits, 8, seed, first) for bits in ASIDE)
 
 
 def main() -> None:
@@ -127,7 +130,8 @@ def main() -> None:
     state = argparse.Namespace(words="kws", task="kws", data_version="", **places)
     bench = Bench(make_hub.train(SUPERNET, make_hub.PLANS[SUPERNET], data, state), options.epochs)
     for item in experiments():
-        if item.network in options.networks and item.seed in options.seeds and item.method in options.methods:
+        wanted = item.network in options.networks and item.seed in options.seeds and item.method in options.methods
+        if wanted and (not options.bits or item.weight_bits in options.bits):
             bench.run(item)
 
 
@@ -264,6 +268,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="default: all")
     parser.add_argument("--methods", nargs="+", choices=methods, default=methods, help="default: all")
+    parser.add_argument("--bits", nargs="+", type=int, help="of the weights; 0 where they are learned (default: all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=5, help="of each fine-tune (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
