@@ -241,7 +241,7 @@ class Supernet(nn.Module):
 
     def forward(self, x: Tensor, arch: Arch) -> Tensor:
         """Logits (batch, classes) of the sub-network `arch` for features x (batch, coefficients, frames)."""
-        specs = self._specs(arch)
+        specs = self.layers_of(arch)
         statistics = {} if self.training else self.statistics(arch)
 
         def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
@@ -290,14 +290,15 @@ class Supernet(nn.Module):
     def slices(self, arch: Arch) -> Network:
         """The sub-network as a Network of its own, before any recalibration. Raises InvalidArch."""
         network = Network(arch)
-        for spec in self._specs(arch):
+        for spec in self.layers_of(arch):
             if spec.has_weights:
                 for name, tensor in slice_layer(self.network.layers[spec.name], spec)._asdict().items():
                     if tensor is not None:
                         getattr(network.layers[spec.name], name).copy_(tensor)
         return network.to(next(self.parameters()).device)
 
-    def _specs(self, arch: Arch) -> tuple[LayerSpec, ...]:
+    def layers_of(self, arch: Arch) -> tuple[LayerSpec, ...]:
+        """The layers of a sub-network. Raises InvalidArch for an Arch outside the space."""
         if arch not in self.space:
             raise InvalidArch(
                 f"the network {arch.digest[:12]} is not in the supernet's space; draw from supernet.space"

@@ -117,5 +117,7 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
 
 
 def load_file(folder: str | Path, name: str, config: dict) -> dict[str, np.ndarray]:
-    """The tensors of one file of a supernet's folder, as its `config.json` has their digest."""
+    """The tensors of one file of a supernet's folder. Raises InvalidCheckpoint unless `config` has their digest."""
+    if name not in config["digests"]:
+        raise InvalidCheckpoint(f"{folder}: no digest of {name}; take the supernet from its source again")
     return load_tensors(Path(folder) / name, config["digests"][name])[0]

@@ -1,12 +1,14 @@
 """Elastic bits: one supernet whose sub-networks can be had at several widths."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from supernet import train as train_module
 from supernet.elastic import Supernet
-from supernet.errors import InvalidCheckpoint, InvalidModel
+from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel
 from supernet.families import layers, with_bits
 from supernet.files import read_json, write_json
 from supernet.frontend import quantise_features
@@ -66,6 +68,9 @@ def test_bits_that_were_not_trained_are_refused(parts):
     for arch in (with_bits(smallest, 2), with_bits(smallest, 4, edge=4), smallest):
         with pytest.raises(InvalidModel, match=r"was not trained at (2|4|no) bits: .* with bits of \(8, 4\)"):
             elastic.extract(arch)
+    other = dataclasses.replace(smallest, head=1024)
+    with pytest.raises(InvalidArch, match="not in the supernet's space"):
+        elastic(parts[1], with_bits(other, 8))
     with pytest.raises(InvalidModel, match="need 8 as well"):
         ElasticBits(parts[2], (4, 2))
 
@@ -138,9 +143,17 @@ def test_stored_steps_are_checked(parts, tmp_path):
         tmp_path / "bits", ElasticBits(supernet, (8, 2)), frontend, "words", labels, {"name": "b"}
     )
     config = read_json(folder / "config.json")
-    write_json(folder / "config.json", {**config, "widths": [8, 4]})
-    with pytest.raises(InvalidCheckpoint, match="the steps do not fit the space"):
-        load_elastic_bits(folder, "words")
+    digests = {name: value for name, value in config["digests"].items() if name != "steps.safetensors"}
+    for changes, message in (
+        ({"widths": [8, 4]}, "the steps do not fit the space"),
+        ({"widths": [4]}, r"widths \[4\] are not possible"),
+        ({"widths": ["a", 8]}, "are not possible"),
+        ({"widths": 3}, "widths 3 are not possible"),
+        ({"digests": digests}, r"no digest of steps\.safetensors"),
+    ):
+        write_json(folder / "config.json", {**config, **changes})
+        with pytest.raises(InvalidCheckpoint, match=message):
+            load_elastic_bits(folder, "words")
     write_json(folder / "config.json", config)
     (folder / "steps.safetensors").write_bytes(b"altered")
     with pytest.raises(InvalidCheckpoint, match=r"steps\.safetensors"):

@@ -71,13 +71,16 @@ class ElasticBits(nn.Module):
         self.log_steps = nn.ParameterDict()
         for bits in widths:
             for spec in layers(with_bits(supernet.space.largest(), bits, edge=EDGE_BITS)):
-                if spec.has_weights:
+                if spec.has_weights and _key(spec) not in self.log_steps:
                     weight = supernet.network.layers[spec.name].weight
                     steps = fit_steps(weight, spec.weight_bits, default_grid(spec.weight_bits))
                     self.log_steps[_key(spec)] = nn.Parameter(steps.log())
 
     def forward(self, x: Tensor, arch: Arch) -> Tensor:
-        """Logits (batch, classes) of a sub-network for features x (batch, coefficients, frames)."""
+        """Logits (batch, classes) of a sub-network for features x (batch, coefficients, frames).
+
+        Raises as `extract` does.
+        """
         self._check(arch)
 
         def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
@@ -111,6 +114,7 @@ class ElasticBits(nn.Module):
         return self.log_steps[_key(spec)][: spec.out_shape[0]]
 
     def _check(self, arch: Arch) -> None:
+        self.supernet.layers_of(arch.without_bits())
         missing = [spec for spec in layers(arch) if spec.has_weights and _key(spec) not in self.log_steps]
         if missing:
             raise InvalidModel(
@@ -146,8 +150,8 @@ def train_elastic_bits(
     teacher: its largest network in floating point, calibrated, from before.
     """
     space, validation = elastic.supernet.space, data.splits["validation"]
-    features = plain_features(data, validation.rows, frontend)
-    teacher.eval()
+    features, device = plain_features(data, validation.rows, frontend), next(elastic.parameters()).device
+    teacher.to(device).eval()
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
         with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
@@ -161,7 +165,7 @@ def train_elastic_bits(
 
     def measure(bits: int) -> float:
         fake = elastic.extract(with_bits(space.largest(), bits))
-        return accuracy(fake, features, validation.targets)
+        return accuracy(lambda x: fake(x.to(device)), features, validation.targets)
 
     def measure_widths() -> dict[str, float]:
         ends = {max(elastic.widths), min(elastic.widths)}
@@ -187,9 +191,14 @@ def load_elastic_bits(folder: str | Path, task: str) -> tuple[ElasticBits, Store
     Raises InvalidCheckpoint for a folder whose supernet has no such steps, and as `load_supernet` does.
     """
     stored = load_supernet(folder, task)
-    if "widths" not in stored.config:
+    widths = stored.config.get("widths")
+    if widths is None:
         raise InvalidCheckpoint(f"{folder}: not trained at several widths; train_elastic_bits does that")
-    elastic = ElasticBits(stored.supernet, tuple(stored.config["widths"]))
+    if not isinstance(widths, list) or EDGE_BITS not in widths or not all(bits in range(1, 9) for bits in widths):
+        raise InvalidCheckpoint(
+            f"{folder}: widths {widths!r} are not possible; take the supernet from its source again"
+        )
+    elastic = ElasticBits(stored.supernet, tuple(widths))
     steps = load_file(folder, STEPS, stored.config)
     try:
         elastic.log_steps.load_state_dict({name: torch.from_numpy(array) for name, array in steps.items()})
