@@ -38,9 +38,12 @@ METHOD_NAMES = {
     "two-stage": "two stages",
     "widths": "trained widths, then LSQ",
     "labels": "LSQ from labels alone",
-    "unrecalibrated": "LSQ, not recalibrated",
+    "unrecalibrated": "LSQ, norms and ranges of the start",
     "elastic": "elastic bits, no fine-tune",
 }
+NETWORKS = ("small", "large")
+WAYS_TO_BITS = ("LSQ, inherited", *METHOD_NAMES.values())
+LOST = ("LSQ, inherited", METHOD_NAMES["two-stage"], METHOD_NAMES["widths"], METHOD_NAMES["elastic"])
 WAYS = {"scratch": "alone", "distilled": "alone, distilled", "slice": "slice", "tuned": "slice, fine-tuned"}
 STYLE = {"svg.hashsalt": "earshot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 OURS, PLAIN, PEER, TEXT = "#0b6e99", "#7fb8d1", "#c4622d", "#333333"
@@ -52,7 +55,7 @@ def main() -> None:
     write_bytes(PICTURE, _picture(_hub(), _peers()))
     write_bytes(CURVES, _curves(_logs()))
     if (FOLDER / "quantisation.csv").is_file():
-        write_bytes(BITS, _bits_picture(_quantisation()))
+        write_bytes(BITS, _bits_picture(read_table("quantisation")))
     write_bytes(README, with_tables(README.read_text(encoding="utf-8"), tables()).encode())
 
 
@@ -65,11 +68,11 @@ def tables() -> dict[str, str]:
         "rank_correlation": _rank_table,
         "schedules": _schedules_table,
         "new_words": _new_words_table,
-        "quantisation": _quantisation_table,
+        "quantisation": lambda: _quantisation_table(read_table("quantisation")),
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
     if "quantisation" in made:
-        made["lost"] = _lost_table()
+        made["lost"] = _lost_table(read_table("quantisation"), read_table("quantisation_intervals"))
     return {**made, "picks": _picks_table(hub)}
 
 
@@ -95,9 +98,9 @@ def _peers() -> pd.DataFrame:
 
 
 def _logs() -> dict[str, pd.DataFrame]:
-    """The training log of each supernet of the hub, by its name."""
-    folders = sorted((HUB / "supernets").iterdir())
-    return {folder.name: pd.DataFrame(read_json(folder / "config.json")["training"]["log"]) for folder in folders}
+    """The training log of each supernet of the hub, by its name; those of elastic bits are left out."""
+    configs = {folder.name: read_json(folder / "config.json") for folder in sorted((HUB / "supernets").iterdir())}
+    return {name: pd.DataFrame(one["training"]["log"]) for name, one in configs.items() if "widths" not in one}
 
 
 def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
@@ -193,48 +196,45 @@ def _new_words_table() -> str:
     return _markdown(["network", "started from", *early, "test %, end, each seed", "gain on test", "minutes"], rows)
 
 
-def _quantisation() -> pd.DataFrame:
-    """Means over seeds: a row a network, method and pair of bits, with `way`, how it is called, and `bits`."""
-    table = read_table("quantisation")
-    inherited = np.where(table.start == "inherited", ", inherited", "")
-    table["way"] = table.method.replace(METHOD_NAMES) + inherited
+def _by_way(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `quantisation` with `way`, how a method is called, and `bits`; the widest of LSQ is of both its ways."""
+    first = (table.method == "lsq") & (table.weights == table.weights.max())
+    table = pd.concat([table.assign(inherits=table.start == "inherited"), table[first].assign(inherits=True)])
+    inherited = np.where((table.method == "lsq") & table.inherits, ", inherited", "")
     between = np.where(table.activations == 8, "", "/" + table.activations.astype(str))
-    table["bits"] = np.where(table.weights == 0, "mixed", table.weights.astype(str) + between)
-    groups = table.groupby(["network", "way", "bits"])
-    return groups.agg(test=("test", "mean"), floating=("float_test", "first")).reset_index()
+    bits = np.where(table.weights == 0, "learned", table.weights.astype(str) + between)
+    return table.assign(way=table.method.replace(METHOD_NAMES) + inherited, bits=bits)
 
 
-def _quantisation_table() -> str:
-    table, rows = _quantisation(), []
-    columns = ["8", "6", "5", "4", "3", "2", "1", "4/4", "2/2", "mixed"]
-    for (network, way), part in table.sort_values("network", ascending=False).groupby(["network", "way"], sort=False):
-        cells = part.set_index("bits")
-        rows.append([network, way, *(f"{cells.test[b]:.2f}" if b in cells.index else "" for b in columns)])
+def _quantisation_table(table: pd.DataFrame) -> str:
+    """Means over seeds."""
+    rows = []
+    columns = ["8", "6", "5", "4", "3", "2", "1", "4/4", "2/2", "learned"]
+    for network in NETWORKS:
+        part = _by_way(table[table.network == network])
+        rows.append([network, f"float: {part.float_test.iloc[0]:.2f}", *[""] * len(columns)])
+        for way in [way for way in WAYS_TO_BITS if way in set(part.way)]:
+            cells = part[part.way == way].groupby("bits").test.mean()
+            rows.append([network, way, *(f"{cells[bits]:.2f}" if bits in cells.index else "" for bits in columns)])
     return _markdown(["network", "method", *columns], rows)
 
 
-def _lost_table() -> str:
-    """What the default method loses at every width."""
-    table = read_table("quantisation")
-    table = table[(table.method == "lsq") & ((table.start == "inherited") | (table.weights == 8))]
-    rows = []
-    order = ["network", "activations", "weights"]
-    for (network, between, bits), part in table.sort_values(order, ascending=False).groupby(order, sort=False):
-        first = part[part.seed == 0].iloc[0]
-        test = ", ".join(f"{value:.2f}" for value in part.sort_values("seed").test)
-        lost = f"{first.lost:+.2f} ({first.lost_low:+.2f} to {first.lost_high:+.2f})"
-        names = [network, f"{bits} / {between}", f"{first.flash_bytes / 1e3:.1f} kB", f"{first.float_test:.2f}"]
-        rows.append([*names, test, f"{part.lost.mean():+.2f}", lost])
-    columns = [
-        "network",
-        "bits",
-        "flash",
-        "float test %",
-        "test %, each seed",
-        "lost, mean",
-        "lost, seed 0 (95 % interval)",
-    ]
-    return _markdown(columns, rows)
+def _lost_table(table: pd.DataFrame, intervals: pd.DataFrame) -> str:
+    """What is lost against the float network, of the methods in LOST."""
+    rows, keys = [], ["network", "method", "start", "weights", "activations"]
+    for network in NETWORKS:
+        part = _by_way(table[table.network == network])
+        for way in LOST:
+            own = part[part.way == way].sort_values(["activations", "weights"], ascending=False)
+            for bits, seeds in own.groupby("bits", sort=False):
+                first, test = seeds.iloc[0], ", ".join(f"{value:.2f}" for value in seeds.sort_values("seed").test)
+                pair = intervals[(intervals[keys] == first[keys]).all(axis=1)].iloc[0]
+                means = f"{first.mean_weights:.2f} / {first.mean_activations:.2f}"
+                lost = f"{pair.lost:+.2f} ({pair.low:+.2f} to {pair.high:+.2f})"
+                same = f"{seeds.same.min():.1f} / {seeds.same_float32.min():.1f}"
+                rows.append([network, way, bits, means, f"{first.flash_bytes / 1e3:.1f} kB", test, lost, same])
+    columns = ["bits", "mean bits", "flash", "test %, each seed", "lost (95 % interval)", "same label, %"]
+    return _markdown(["network", "method", *columns], rows)
 
 
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
@@ -268,20 +268,23 @@ def _curves(logs: dict[str, pd.DataFrame]) -> bytes:
 
 
 def _bits_picture(table: pd.DataFrame) -> bytes:
-    """Test accuracy over the bits of the weights, by method, as SVG."""
-    networks = sorted(table.network.unique(), reverse=True)
-    figure, axes = plt.subplots(1, len(networks), figsize=(10, 3.6), sharey=True, squeeze=False, layout="constrained")
-    for axis, network in zip(axes[0], networks, strict=True):
-        part = table[(table.network == network) & table.bits.str.isdecimal()]
-        axis.axhline(part.floating.iloc[0], color=TEXT, linewidth=0.8, linestyle=":", label="float")
-        for number, (way, line) in enumerate(part.groupby("way")):
-            line = line.assign(place=line.bits.astype(int)).sort_values("place")
-            axis.plot(line.place, line.test, "-o", color=f"C{number}", label=way)
-        axis.set(xlabel="bits of inner weights", title=f"{network} network", ylim=(80, 98))
+    """Share of wrong answers on test over the bits of the weights, by method, as SVG."""
+    figure, axes = plt.subplots(1, len(NETWORKS), figsize=(10, 4.2), sharey=True, layout="constrained")
+    colors = {way: f"C{number}" for number, way in enumerate(WAYS_TO_BITS)}
+    for axis, network in zip(axes, NETWORKS, strict=True):
+        part = _by_way(table[table.network == network])
+        axis.axhline(100 - part.float_test.iloc[0], color=TEXT, linewidth=0.8, linestyle=":", label="float")
+        for way, color in colors.items():
+            means = part[(part.way == way) & part.bits.str.isdecimal()].groupby("weights").test.mean()
+            if len(means):
+                axis.plot(means.index, 100 - means, "-o", color=color, markersize=4, label=way)
+        axis.set(xlabel="bits of inner weights", title=f"{network} network", yscale="log")
+        axis.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
         axis.invert_xaxis()
-        axis.grid(alpha=0.25)
-    axes[0, 0].set_ylabel("test accuracy, %")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+        axis.grid(alpha=0.25, which="both")
+    axes[0].set_ylabel("wrong on test, %")
+    lines = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=4, frameon=False)
     return _svg(figure)
 
 
@@ -302,6 +305,8 @@ def _draw(axis, hub: pd.DataFrame, peers: pd.DataFrame, column: str, unit: float
     for part, style, features in ((plain[on_maps], ":v", "log-mel maps"), (plain[~on_maps], ":^", "MFCC")):
         label = f"Earshot, plain on {features}, 8 bits, trained as peers"
         axis.plot(part[column] / unit, part.test, style, color=PLAIN, label=label)
+    few = hub[~hub.bits.isin((8, 4))]
+    axis.plot(few[column] / unit, few.test, "*", color=OURS, label="Earshot, fewer and mixed bits", zorder=3)
     others = narrow[narrow.net.isin(NAMES)]
     axis.plot(others[column] / unit, others.test, "D", color=PEER, label="peers, 8 bits")
     for row in others.itertuples():

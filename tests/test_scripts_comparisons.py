@@ -170,3 +170,40 @@ def test_agreement_and_size_of_a_quantised_network(small_space):
     size = quantisation._size(fake.arch)
     assert size["mean_activations"] == 6.0
     assert 4.0 < size["mean_weights"] < 8.0
+
+
+def test_the_tables_of_quantisation_hold_each_measurement_in_its_place():
+    import pandas as pd
+    import report
+
+    shared = {"network": "small", "activations": 8, "float_test": 96.5, "flash_bytes": 20_000, "same": 100.0}
+    shared |= {"same_float32": 99.9, "mean_weights": 4.6, "mean_activations": 8.0}
+    rows = [
+        {"method": "lsq", "start": "float", "weights": 8, "seed": 0, "test": 96.25},
+        {"method": "lsq", "start": "inherited", "weights": 4, "seed": 0, "test": 96.0},
+        {"method": "lsq", "start": "inherited", "weights": 4, "seed": 1, "test": 95.5},
+        {"method": "lsq", "start": "float", "weights": 4, "seed": 0, "test": 94.0},
+        {"method": "widths", "start": "float", "weights": 0, "activations": 0, "seed": 0, "test": 93.0},
+    ]
+    small = pd.DataFrame([{**shared, **row} for row in rows])
+    table = pd.concat([small, small[:1].assign(network="large", float_test=97.0, test=96.75)], ignore_index=True)
+    lines = [[cell.strip() for cell in line.split("|")] for line in report._quantisation_table(table).splitlines()]
+    header, cells = lines[0], {(line[1], line[2]): line for line in lines[2:]}
+    place = {bits: header.index(bits) for bits in ("8", "4", "learned")}
+    assert cells["small", "LSQ, inherited"][place["4"]] == "95.75"
+    assert cells["small", "LSQ, inherited"][place["8"]] == cells["small", "LSQ"][place["8"]] == "96.25"
+    assert cells["small", "LSQ"][place["4"]] == "94.00"
+    assert cells["small", "trained widths, then LSQ"][place["learned"]] == "93.00"
+    assert cells["large", "LSQ"][place["8"]] == "96.75"
+    assert ("small", "float: 96.50") in cells
+    keys = ["network", "method", "start", "weights", "activations"]
+    losses = table.drop_duplicates(keys)[keys].assign(lost=[0.25, 0.75, 2.5, 3.5, 0.3], low=0.1, high=0.9)
+    lost = report._lost_table(table, losses).splitlines()[2:]
+    assert [line.split("|")[7].strip() for line in lost] == [
+        "+0.25 (+0.10 to +0.90)",
+        "+0.75 (+0.10 to +0.90)",
+        "+3.50 (+0.10 to +0.90)",
+        "+0.30 (+0.10 to +0.90)",
+    ]
+    assert "96.00, 95.50" in lost[1]
+    assert report._bits_picture(table).count(b"<svg") == 1
