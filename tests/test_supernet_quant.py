@@ -501,7 +501,11 @@ def test_every_method_ends_in_integers(name, speech_data, small_space, tmp_path)
     recipe = QuantRecipe(epochs=3, batch=8, method=name)
     bits = with_bits(network.arch, 2)
     fake = quantise(network, bits, None, speech_data, frontend, calibration, recipe, tmp_path, progress=False)
-    assert isinstance(fake.to_integer(), IntegerNetwork)
+    integers = fake.to_integer()
+    arrays = [vars(layer) for layer in integers.tensors.values()]
+    types = {(key, array.dtype.name) for layer in arrays for key, array in layer.items() if array is not None}
+    assert types == {("weight", "int8"), ("bias", "int32"), ("multiplier", "int32"), ("shift", "uint8")}
+    assert integers(quantise_features(calibration)).dtype == torch.int16
     epochs = [len(read_json(path)) for path in sorted(tmp_path.rglob("log.json"))]
     assert epochs == {"rounding": [], "two-stage": [1, 2]}.get(name, [3])
     same = all(torch.equal(layer.weight, fake.layers[key].weight) for key, layer in network.layers.items())

@@ -1,0 +1,64 @@
+"""Which quantised networks are published, and in whose place."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from supernet.families import MIXED
+from zoo import build
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A candidate of a given worth."""
+
+    bits: int | str
+    accuracy: float
+    flash: int
+    budget: str = "1M"
+    build: SimpleNamespace = None
+
+    @property
+    def place(self) -> tuple:
+        return self.budget, self.bits
+
+    @property
+    def worth(self) -> tuple:
+        return self.accuracy, -self.flash
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """Publishing that only keeps a list of (budget, bits), and the places left empty."""
+    made = []
+    monkeypatch.setattr(build, "_publish", lambda item, left: made.append((item.budget, item.bits, left)))
+    return made
+
+
+def stubs(tmp_path, *values):
+    place = SimpleNamespace(hub=tmp_path / "hub", task="kws")
+    return [Stub(*value, build=place) for value in values]
+
+
+def test_few_bits_are_published_only_where_no_other_has_more_accuracy_and_less_flash(published, tmp_path):
+    build.publish_models(
+        stubs(
+            tmp_path,
+            (8, 0.95, 100),
+            (4, 0.90, 60),  # beaten by 2 bits, and always there
+            (3, 0.92, 50),
+            (2, 0.92, 40),  # as good as 3 bits in less
+            (1, 0.85, 30),  # the least flash
+            (MIXED, 0.91, 40),  # as much flash as 2 bits
+            (2, 0.92, 40, "2M"),  # the same as the other of 2 bits
+            (1, 0.80, 35, "2M"),  # beaten by another budget's
+        )
+    )
+    assert [item[:2] for item in published] == [("1M", 8), ("1M", 4), ("1M", 2), ("1M", 1), ("2M", 2)]
+    assert published[0][2] == {("1M", 3), ("1M", MIXED), ("2M", 1)}
+
+
+def test_bits_that_were_asked_for_are_published_in_any_case(published, tmp_path):
+    build.publish_models(stubs(tmp_path, (8, 0.95, 40), (2, 0.90, 50)), always=(8, 2))
+    assert [item[:2] for item in published] == [("1M", 8), ("1M", 2)]
