@@ -243,17 +243,20 @@ def _with_features(integers: IntegerNetwork) -> Callable[[Tensor], Tensor]:
 
 
 def _agreement(fake: FakeQuantNetwork, integers: IntegerNetwork, features: Tensor) -> dict[str, float]:
-    """Shares of clips, in percent, with the same top label as the integers, and with all logits within one step.
-
-    Of the fake network as it evaluates, and as it is trained, in float32.
+    """Shares of clips, in percent: the same top label as the integers, all logits within one step of theirs, and the
+    same label where the fake network computes as it is trained, in float32.
     """
-    own, found = predict(_with_features(integers), features), {}
-    for suffix, fake.exact in (("_float32", False), ("", True)):
-        other = predict(fake, features) / fake.activations[fake.specs[-1].name].scale
-        same, near = other.argmax(1) == own.argmax(1), (other - own).abs().amax(1) < 1.5
-        for name, part in (("same", same), ("near", near)):
-            found[name + suffix] = round(100 * float(part.double().mean()), 3)
-    return found
+    own, scale = predict(_with_features(integers), features), fake.activations[fake.specs[-1].name].scale
+    logits = predict(fake, features) / scale
+    fake.exact = False
+    trained = predict(fake, features)
+    fake.exact = True
+    parts = {
+        "same": logits.argmax(1) == own.argmax(1),
+        "near": (logits - own).abs().amax(1) <= 1,
+        "same_float32": trained.argmax(1) == own.argmax(1),
+    }
+    return {name: round(100 * float(part.double().mean()), 3) for name, part in parts.items()}
 
 
 def _size(arch: Arch) -> dict[str, float]:
