@@ -50,7 +50,7 @@ PLANS = {
         "logmel",
         SupernetRecipe(epochs=40, unknown=2, sandwich=True),
         {"20M": 6, "3M": 12, "2M": 12, "1M": 20},
-        ElasticBitsRecipe(epochs=8, unknown=2),
+        ElasticBitsRecipe(unknown=2),
     ),
     "kws-temporal": Plan("mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}),
 }

@@ -52,7 +52,6 @@ class ElasticBitsRecipe(TuneRecipe):
     different widths. All learn the outputs of the largest network in floating point.
     """
 
-    epochs: int = 8
     random: int = 1
 
 
