@@ -231,7 +231,7 @@ def _lost_table(table: pd.DataFrame, intervals: pd.DataFrame) -> str:
                 pair = intervals[(intervals[keys] == first[keys]).all(axis=1)].iloc[0]
                 means = f"{first.mean_weights:.2f} / {first.mean_activations:.2f}"
                 lost = f"{pair.lost:+.2f} ({pair.low:+.2f} to {pair.high:+.2f})"
-                same = f"{seeds.same.min():.1f} / {seeds.same_float32.min():.1f}"
+                same = f"{seeds.same.min():.1f}"
                 rows.append([network, way, bits, means, f"{first.flash_bytes / 1e3:.1f} kB", test, lost, same])
     columns = ["bits", "mean bits", "flash", "test %, each seed", "lost (95 % interval)", "same label, %"]
     return _markdown(["network", "method", *columns], rows)

@@ -17,6 +17,7 @@ from supernet.elastic import Network, recalibrate
 from supernet.families import with_bits
 from supernet.files import read_json, write_bytes, write_json
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.quant.elastic import load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import digest
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
@@ -306,6 +307,29 @@ def test_only_errors_of_the_zoo_come_out_of_a_folder_of_anything(tmp_path):
         (tmp_path / CONFIG).write_bytes(content)
         with pytest.raises(EarshotError):
             zoo.Model.from_folder(tmp_path)
+
+
+def test_the_bundled_hub_answers_by_flash():
+    best = zoo.find(task="kws", max_flash="16kB")[0]
+    assert best.flash_bytes <= 16_000
+    assert best.validation > 0.955
+
+
+def test_no_bundled_model_of_few_bits_is_beaten_by_another():
+    entries = Hub(BUNDLED).entries
+    assert {8, 4, 2} <= {entry.bits for entry in entries}
+    for entry in entries:
+        if entry.bits not in (8, 4):
+            smaller = [other for other in entries if other.flash_bytes <= entry.flash_bytes and other != entry]
+            assert all(other.validation < entry.validation for other in smaller)
+
+
+def test_the_bundled_elastic_bits_give_integers_at_every_width():
+    elastic, stored = load_elastic_bits(BUNDLED / "supernets" / "kws-temporal-map-bits", "kws")
+    arch = stored.supernet.space.smallest()
+    for bits in elastic.widths:
+        integers = elastic.extract(with_bits(arch, bits), stored.supernet.calibration[:64]).to_integer()
+        assert integers(quantise_features(stored.supernet.calibration[:2])).shape == (2, arch.classes)
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in Hub(BUNDLED).entries])

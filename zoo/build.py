@@ -146,13 +146,13 @@ def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str
     found = []
     for budget, epochs in budgets.items():
         tuned, search, tuning = tuned_network(build, budget, epochs)
-        network, before = tuned, None
+        network, above = tuned, ()
         for own in (*sorted(set(bits) - {MIXED}, reverse=True), *({MIXED} & set(bits))):
             if own == MIXED:
                 fake, how = _at_learned_bits(build, tuned, budget)
             else:
-                fake, how = _at_bits(build, network, own, before, budget)
-                network, before = fake.to_float(), own
+                fake, how = _at_bits(build, network, own, above, budget)
+                network, above = fake.to_float(), (*above, own)
             integers, training = fake.to_integer(), _training(build, budget, search, tuning, how)
             found.append(Candidate(build, budget, own, integers, _figures(build, integers, "validation"), training))
     return found
@@ -218,14 +218,19 @@ def _search(build: Build, budget: str) -> dict:
     return read_json(path)
 
 
-def _at_bits(build: Build, network: Network, bits: int, before: int | None, budget: str) -> tuple:
-    """A network fine-tuned at `bits`, and how. before: the bits of the model that it starts from."""
+def _at_bits(build: Build, network: Network, bits: int, above: tuple[int, ...], budget: str) -> tuple:
+    """A network fine-tuned at `bits`, and how. above: the bits that it was fine-tuned at before."""
     recipe = QuantRecipe.at_bits(bits, epochs=QUANT_EPOCHS, **build.shared)
-    name, start = f"{budget}-w{bits}", ""
-    if before:
-        name, start = f"{name}-from-w{before}", f", starting from the {before}-bit model"
+    name = f"{budget}-w{bits}" + (f"-from-w{above[-1]}" if above else "")
     fake = _quantise(build, network, with_bits(network.arch, bits), recipe, name)
-    return fake, {"quantisation": recipe, "summary": f"for {recipe.epochs} epochs at {bits}-bit weights by LSQ{start}"}
+    return fake, {"quantisation": recipe, "inherited_bits": list(above), "summary": _summary(recipe, (*above, bits))}
+
+
+def _summary(recipe: QuantRecipe, bits: tuple[int, ...]) -> str:
+    if len(bits) == 1:
+        return f"for {recipe.epochs} epochs at {bits[0]}-bit weights by LSQ"
+    others = ", ".join(map(str, bits[:-1]))
+    return f"for {recipe.epochs} epochs each at {others} and {bits[-1]}-bit weights by LSQ, each from the one before"
 
 
 def _at_learned_bits(build: Build, network: Network, budget: str) -> tuple:
@@ -238,7 +243,7 @@ def _at_learned_bits(build: Build, network: Network, budget: str) -> tuple:
         f"for {widths.epochs} epochs to learn the bits of each layer, {mean_bits(arch)[0]:.2f} a weight in the mean"
     )
     fake = _quantise(build, network, arch, recipe, f"{budget}-mixed")
-    how = {"widths": widths, "quantisation": recipe}
+    how = {"widths": widths, "quantisation": recipe, "inherited_bits": []}
     return fake, {**how, "summary": f"{learned}, then for {recipe.epochs} epochs at these by LSQ"}
 
 
@@ -289,21 +294,22 @@ def _package_info(item: Candidate) -> dict:
 
 
 def _training(build: Build, budget: str, found: dict, tuning: Recipe, how: dict) -> dict:
-    """What `config.json` states of how a model was made. how: recipes by their names, and their `summary`."""
+    """What `config.json` states of how a model was made. how: recipes and the like by their names, and `summary`."""
     tried = len(found["scores"])
-    recipes = {name: dataclasses.asdict(recipe) for name, recipe in how.items() if name != "summary"}
+    made = {name: dataclasses.asdict(one) if dataclasses.is_dataclass(one) else one for name, one in how.items()}
+    summary = made.pop("summary")
     return {
         "supernet": build.name,
         "supernet_seed": build.recipe.seed,
         "search": {"max_macs": count("budget", budget), "seed": SEARCH_SEED, "evaluations": tried},
         "tuning": dataclasses.asdict(tuning),
-        **recipes,
+        **made,
         "calibration_clips": CALIBRATION_CLIPS,
         "summary": [
             build.info["origin"],
             f"Found by evolutionary search within {budget} MACs: {tried} sub-networks measured on validation, "
             f"seed {SEARCH_SEED}; the float slice had {found['validation']:.2%}.",
-            f"Fine-tuned in float for {tuning.epochs} epochs, then {how['summary']}; all with distillation from the "
+            f"Fine-tuned in float for {tuning.epochs} epochs, then {summary}; all with distillation from the "
             f"supernet's largest network, seed {build.recipe.seed}.",
         ],
     }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from supernet.cost import layer_costs
-from supernet.families import inner_bits
-from supernet.space import Arch
+from supernet.cost import LayerCost, layer_costs, mean_bits
+from supernet.families import inner_bits, layers
+from supernet.space import Arch, LayerSpec
 from zoo.entry import precision
 
 __all__ = ["card"]
@@ -26,8 +26,9 @@ def card(values: dict) -> str:
             _metadata(values),
             f"# {values['name']}",
             "",
-            f"A {values['task']} model of family `{arch.family}` with {precision(weights)} weights and "
-            f"{precision(activations)} activations, in integers only: the same answer, bit for bit, wherever it runs.",
+            f"A {values['task']} model of family `{arch.family}` with {precision(weights)} weights in inner layers and "
+            f"{precision(activations)} activations; {mean_bits(arch)[0]:.2f} bits a weight in the mean of all layers.",
+            "It is integers only: the same answer, bit for bit, wherever it runs.",
             "",
             "```python",
             "import zoo",
@@ -59,12 +60,12 @@ def card(values: dict) -> str:
             f'| multiply-accumulates (MACs, "ops") | {costs["macs"]:,} |',
             f"| front end, beside them | {costs['frontend_macs']:,} |",
             f"| parameters | {costs['params']:,} |",
-            f"| weights as packed | {costs['weight_bytes']:,} bytes |",
+            f"| flash: weights as packed, biases, multipliers, shifts | {costs['weight_bytes']:,} bytes |",
             f"| runtime | {_runtime(costs)} |",
             "",
-            "| layer | kind | MACs | parameters | bytes |",
-            "| --- | --- | --- | --- | --- |",
-            *[f"| {c.name} | {c.kind} | {c.macs:,} | {c.params:,} | {c.weight_bytes:,} |" for c in layer_costs(arch)],
+            "| layer | kind | bits | MACs | parameters | bytes |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *[_layer_row(cost, spec) for cost, spec in zip(layer_costs(arch), layers(arch), strict=True)],
             "",
             "## How it was made",
             "",
@@ -131,6 +132,11 @@ def _detection(figures: dict | None) -> list[str]:
 def _accuracy_row(split: str, figures: dict) -> str:
     low, high = figures["interval"]
     return f"| {split} | {figures['accuracy']:.2%} | {low:.2%} to {high:.2%} | {figures['clips']:,} |"
+
+
+def _layer_row(cost: LayerCost, spec: LayerSpec) -> str:
+    bits = spec.weight_bits if spec.has_weights else ""
+    return f"| {cost.name} | {cost.kind} | {bits} | {cost.macs:,} | {cost.params:,} | {cost.weight_bytes:,} |"
 
 
 def _runtime(costs: dict) -> str:
