@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import zoo
 from zoo.entry import Entry, choose, constraints, is_safe_name
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
 from zoo.units import count, share, size
@@ -150,3 +151,10 @@ def test_an_entry_that_lies_about_its_types_is_refused(changes):
 )
 def test_non_commercial_licences_are_known(licence, forbidden):
     assert entry("a", licence=licence).non_commercial is forbidden
+
+
+def test_the_accuracy_that_is_printed_can_be_asked_for():
+    for entry in zoo.find(task="kws"):
+        shown = f"{entry.validation:.2%}"
+        assert zoo.find(task="kws", min_accuracy=shown)[0].validation >= entry.validation
+        assert entry in zoo.find(task="kws", min_accuracy=shown)

@@ -112,9 +112,7 @@ def constraints(
     if min_accuracy is not None:
         least = share("min_accuracy", min_accuracy)
         found.append(
-            Constraint(
-                "min_accuracy", least, _value("validation"), lambda entry: (least - entry.validation) / (least or 1)
-            )
+            Constraint("min_accuracy", least, _value("validation"), lambda entry: _short_of(least, entry.validation))
         )
     if bits is not None:
         check_bits(bits)
@@ -134,6 +132,11 @@ def check_bits(bits: int | str) -> None:
 def precision(bits: int | str) -> str:
     """Bits as people say them."""
     return "mixed-precision" if bits == MIXED else f"{bits}-bit"
+
+
+def _short_of(least: float, accuracy: float) -> float:
+    """By how much an accuracy is too low, relative; as it is printed, to 0.01 %, so that what is shown can be asked."""
+    return (least - round(accuracy, 4)) / (least or 1) if round(least, 6) > round(accuracy, 4) else 0.0
 
 
 def _bits_apart(own: int | str, wanted: int | str) -> float:
