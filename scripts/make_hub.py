@@ -69,16 +69,19 @@ def main() -> None:
     """Run all steps."""
     options = _options()
     torch.set_num_threads(options.threads)
-    data, candidates = load(options.data, options.words), []
-    builds = {name: train(name, plan, data, options) for name, plan in PLANS.items()}
-    if MODELS in options.only:
-        for name, plan in PLANS.items():
-            budgets = {budget: epochs for budget, epochs in plan.budgets.items() if budget in options.budgets}
-            candidates += make_candidates(builds[name], budgets, (*BITS, *FEW_BITS))
-        publish_models(candidates)
+    data, candidates, elastic = load(options.data, options.words), [], []
     for name, plan in PLANS.items():
-        if plan.bits and ELASTIC in options.only:
-            train_bits(builds[name], plan.bits, options.hub / "supernets" / f"{name}-bits")
+        budgets = {budget: epochs for budget, epochs in plan.budgets.items() if budget in options.budgets}
+        models, bits = MODELS in options.only and budgets, ELASTIC in options.only and plan.bits
+        if models or bits:
+            build = train(name, plan, data, options)
+        if models:
+            candidates += make_candidates(build, budgets, (*BITS, *FEW_BITS))
+        if bits:
+            elastic.append((build, bits))
+    publish_models(candidates)
+    for build, bits in elastic:
+        train_bits(build, bits)
 
 
 def train(name: str, plan: Plan, data: ClipData, options: argparse.Namespace) -> Build:

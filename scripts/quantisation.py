@@ -8,8 +8,8 @@ and 5 bits from 8, and the rows of few bits between layers from 8 and from each 
 network. Other rows: `rounding` without a fine-tune; `widths` with three more epochs, in which they are learned;
 `labels`, LSQ without distillation; `unrecalibrated`, the finished LSQ network with the norms and ranges that were
 measured before its fine-tune; `elastic`, taken from a supernet that was trained at all widths at once. Experiments are
-ordered by worth; seeds but the first have LSQ alone, from 4 bits on. Rows: `scripts/results/quantisation.csv`, whose
-`epochs` are those of the row alone, and `quantisation_intervals.csv`. Runs resume, and rows that are there stay.
+ordered by worth; seeds but the first have LSQ alone, at 4 bits and below. Rows: `scripts/results/quantisation.csv`,
+whose `epochs` are those of the row alone, and `quantisation_intervals.csv`. Runs resume, and rows that are there stay.
 """
 
 from __future__ import annotations
@@ -162,16 +162,15 @@ class Bench:
         build, run = self.build, self._kept(item)
         network, shared = self._start(item), {**build.shared, "seed": item.seed}
         arch = with_bits(network.arch, item.weight_bits or 8, item.activation_bits or 8)
-        parts = (build.teacher, build.data, build.frontend, build.calibration)
         if item.method == ELASTIC:
             return self.elastic.extract(arch, build.calibration), build.run / "bits"
         if item.method == WIDTHS:
             targets = {"weight_bits": MEAN_WEIGHT_BITS, "activation_bits": MEAN_ACTIVATION_BITS}
-            arch = learn_widths(network, *parts, WidthRecipe(**targets, **shared), run / "widths")
+            arch = learn_widths(network, *build.parts, WidthRecipe(**targets, **shared), run / "widths")
         method = item.method if item.method in METHODS else "lsq"
         recipe = QuantRecipe.at_bits(item.weight_bits, epochs=self.epochs, method=method, **shared)
         teacher = None if item.method == LABELS else build.teacher
-        fake, stages = quantise(network, arch, teacher, *parts[1:], recipe, run), len(METHODS[method].stages)
+        fake, stages = quantise(network, arch, teacher, *build.parts[1:], recipe, run), len(METHODS[method].stages)
         return fake, run / f"stage{stages}" if stages > 1 else run
 
     def _start(self, item: Experiment) -> Network:
@@ -189,8 +188,7 @@ class Bench:
     @cached_property
     def elastic(self) -> ElasticBits:
         """The supernet trained at several widths."""
-        build, recipe = self.build, make_hub.PLANS[SUPERNET].bits
-        return train_bits(build, recipe, build.hub / "supernets" / f"{SUPERNET}-bits")
+        return train_bits(self.build, make_hub.PLANS[SUPERNET].bits)
 
     def _measure(self, item: Experiment, fake: FakeQuantNetwork, run: Path) -> None:
         """Write the row of the integers: accuracy, bytes, mean bits, and how often the fake network says the same."""

@@ -82,6 +82,11 @@ class Build:
         return calibration_features(self.data, self.frontend, CALIBRATION_CLIPS, self.recipe.seed)
 
     @property
+    def parts(self) -> tuple[Network, ClipData, Mfcc, Tensor]:
+        """What fine-tunes with emulated integers take beside a network."""
+        return self.teacher, self.data, self.frontend, self.calibration
+
+    @property
     def shared(self) -> dict:
         """What fine-tunes have of the supernet's recipe."""
         return {"batch": self.recipe.batch, "unknown": self.recipe.unknown, "seed": self.recipe.seed}
@@ -93,11 +98,11 @@ def store(build: Build, folder: Path) -> Path:
     return save_supernet(folder, build.supernet, build.frontend, build.task, build.data.labels, info)
 
 
-def train_bits(build: Build, recipe: ElasticBitsRecipe, folder: Path) -> ElasticBits:
-    """Train a copy of the supernet at several widths at once, or go on with it, and write it into a folder."""
-    elastic, run = ElasticBits(copy.deepcopy(build.supernet)), build.run / "bits"
+def train_bits(build: Build, recipe: ElasticBitsRecipe) -> ElasticBits:
+    """Train a copy of the supernet at several widths at once, or go on with it, and put it into the hub."""
+    elastic, run, name = ElasticBits(copy.deepcopy(build.supernet)), build.run / "bits", f"{build.name}-bits"
     train_elastic_bits(elastic, build.teacher, build.data, build.frontend, recipe, run)
-    info = _stored_info(build, f"{build.name}-bits", recipe, run)
+    info, folder = _stored_info(build, name, recipe, run), build.hub / "supernets" / name
     save_elastic_bits(folder, elastic, build.frontend, build.task, build.data.labels, info)
     return elastic.eval()
 
@@ -236,8 +241,7 @@ def _summary(recipe: QuantRecipe, bits: tuple[int, ...]) -> str:
 def _at_learned_bits(build: Build, network: Network, budget: str) -> tuple:
     """The same with a width for each layer's weights, which is learned first."""
     widths = WidthRecipe(epochs=WIDTH_EPOCHS, weight_bits=MEAN_BITS, activation_bits=8, **build.shared)
-    parts = (build.teacher, build.data, build.frontend, build.calibration)
-    arch = learn_widths(network, *parts, widths, build.run / "quant" / f"{budget}-widths")
+    arch = learn_widths(network, *build.parts, widths, build.run / "quant" / f"{budget}-widths")
     recipe = QuantRecipe.at_bits(round(MEAN_BITS), epochs=QUANT_EPOCHS, **build.shared)
     learned = (
         f"for {widths.epochs} epochs to learn the bits of each layer, {mean_bits(arch)[0]:.2f} a weight in the mean"
@@ -248,8 +252,7 @@ def _at_learned_bits(build: Build, network: Network, budget: str) -> tuple:
 
 
 def _quantise(build: Build, network: Network, arch: Arch, recipe: QuantRecipe, name: str) -> FakeQuantNetwork:
-    parts = (build.teacher, build.data, build.frontend, build.calibration)
-    return quantise(network, arch, *parts, recipe, build.run / "quant" / name)
+    return quantise(network, arch, *build.parts, recipe, build.run / "quant" / name)
 
 
 def _figures(build: Build, integers: IntegerNetwork, name: str) -> dict:
