@@ -174,6 +174,10 @@ def _check_stage(name: str, stage: Stage) -> None:
         _check_int(f"{name}.block{number}.expansion", block.expansion, 1, 8)
 
 
+Shape = tuple[int, int, int]
+"""Channels, height, width; the last is time."""
+
+
 @dataclass(frozen=True)
 class LayerSpec:
     """One layer of a network; shapes are (channels, height, width), and the last axis is time.
@@ -186,8 +190,8 @@ class LayerSpec:
     name: str
     kind: str
     inputs: tuple[str, ...]
-    in_shape: tuple[int, int, int]
-    out_shape: tuple[int, int, int]
+    in_shape: Shape
+    out_shape: Shape
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -197,29 +201,40 @@ class LayerSpec:
     weight_bits: int | None = None
     activation_bits: int | None = None
 
-    @property
+    def at_bits(self, weight_bits: int | None, activation_bits: int) -> LayerSpec:
+        """The same layer at other bits; kept, since networks share layers."""
+        key = weight_bits, activation_bits
+        if key not in self._at_bits:
+            self._at_bits[key] = dataclasses.replace(self, weight_bits=weight_bits, activation_bits=activation_bits)
+        return self._at_bits[key]
+
+    @cached_property
+    def _at_bits(self) -> dict[tuple, LayerSpec]:
+        return {}
+
+    @cached_property
     def has_weights(self) -> bool:
         """True for convolutions and linear layers."""
         return self.kind in ("conv", "linear")
 
-    @property
+    @cached_property
     def depthwise(self) -> bool:
         """True where each channel has its own kernel."""
         return self.groups > 1 and self.groups == self.in_shape[0] == self.out_shape[0]
 
-    @property
+    @cached_property
     def weight_shape(self) -> tuple[int, ...]:
         """Shape of the weights: (out, in / groups, height, width), or (out, in) of a linear layer."""
         if self.kind == "linear":
             return (self.out_shape[0], self.in_shape[0])
         return (self.out_shape[0], self.in_shape[0] // self.groups, *self.kernel)
 
-    @property
+    @cached_property
     def macs(self) -> int:
         """Multiply-accumulates for one clip; sums and averages have none."""
         return prod(self.weight_shape) * prod(self.out_shape[1:]) if self.has_weights else 0
 
-    @property
+    @cached_property
     def params(self) -> int:
         """Weights, and two values a channel of a norm or one bias an output of a linear layer."""
         if not self.has_weights:

@@ -51,8 +51,7 @@ def layers(arch: Arch) -> tuple[LayerSpec, ...]:
         )
     weight_bits = dict(zip(weighted, arch.weight_bits, strict=True))
     return tuple(
-        dataclasses.replace(spec, weight_bits=weight_bits.get(spec.name), activation_bits=bits)
-        for spec, bits in zip(specs, arch.activation_bits, strict=True)
+        spec.at_bits(weight_bits.get(spec.name), bits) for spec, bits in zip(specs, arch.activation_bits, strict=True)
     )
 
 

@@ -16,9 +16,11 @@ or every second of these taps at stride 1 of a frame each 20 ms, so that all lat
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from supernet.errors import InvalidArch
 from supernet.families.base import Family
-from supernet.space import Arch, LayerSpec, Space, Stage, StageChoices
+from supernet.space import Arch, LayerSpec, Shape, Space, StageChoices
 
 __all__ = ["FAMILY", "MAP_STAGES"]
 
@@ -36,12 +38,18 @@ def layers(arch: Arch) -> tuple[LayerSpec, ...]:
     _check(arch)
     maps = MAP_STAGES if arch.features.kind == "logmel" else 0
     specs = [_input(arch)]
-    _stem(specs, arch)
+    specs.append(_stem(specs[-1], arch))
     for number, stage in enumerate(arch.stages, 1):
         if maps and number == maps + 1:
-            _conv(specs, "gather", stage.width, kernel=(specs[-1].out_shape[1], 1), pad=False)
-        _stage(specs, f"stage{number}", stage, on_maps=number <= maps)
-    _conv(specs, "head", arch.head)
+            before, shape = specs[-1].name, specs[-1].out_shape
+            specs.append(_conv("gather", before, shape, stage.width, kernel=(shape[1], 1), pad=False))
+        for index, block in enumerate(stage.blocks, 1):
+            height, fall = (MAP_HEIGHT, 2) if number <= maps else (1, 1)
+            stride = (fall, stage.stride) if index == 1 else (1, 1)
+            name, kernel = f"stage{number}_block{index}", (height, block.kernel)
+            entry = specs[-1]
+            specs += _block(name, entry.name, entry.out_shape, stage.width, kernel, block.expansion, stride)
+    specs.append(_conv("head", specs[-1].name, specs[-1].out_shape, arch.head))
     shape = specs[-1].out_shape
     specs.append(LayerSpec("pool", "pool", ("head",), shape, (shape[0], 1, 1)))
     specs.append(LayerSpec("classifier", "linear", ("pool",), (shape[0], 1, 1), (arch.classes, 1, 1)))
@@ -55,39 +63,43 @@ def _input(arch: Arch) -> LayerSpec:
     return LayerSpec("input", "input", (), *shapes, stride=(1, ratio))
 
 
-def _stem(specs: list[LayerSpec], arch: Arch) -> None:
+def _stem(entry: LayerSpec, arch: Arch) -> LayerSpec:
     step = arch.features.step_ms
     height, fall = (STEM_HEIGHT, 2) if arch.features.kind == "logmel" else (1, 1)
     kernel, stride = (height, STEM_TAPS[step]), (fall, STEM_STRIDE[step])
-    _conv(specs, "stem", arch.stem, kernel=kernel, stride=stride, tap_step=step // FRONT_END_STEP)
+    return _conv(
+        "stem", entry.name, entry.out_shape, arch.stem, kernel=kernel, stride=stride, tap_step=step // FRONT_END_STEP
+    )
 
 
-def _stage(specs: list[LayerSpec], name: str, stage: Stage, on_maps: bool) -> None:
-    height, fall = (MAP_HEIGHT, 2) if on_maps else (1, 1)
-    for index, block in enumerate(stage.blocks, 1):
-        stride = (fall, stage.stride) if index == 1 else (1, 1)
-        _block(specs, f"{name}_block{index}", stage.width, (height, block.kernel), block.expansion, stride)
-
-
+@lru_cache(maxsize=65_536)
 def _block(
-    specs: list[LayerSpec], name: str, width: int, kernel: tuple[int, int], expansion: int, stride: tuple[int, int]
-) -> None:
-    entry = specs[-1]
-    channels = entry.out_shape[0]
-    residual = stride == (1, 1) and channels == width
+    name: str,
+    source: str,
+    in_shape: Shape,
+    width: int,
+    kernel: tuple[int, int],
+    expansion: int,
+    stride: tuple[int, int],
+) -> tuple[LayerSpec, ...]:
+    """An inverted bottleneck behind the layer `source`; kept, since networks of a population share most of theirs."""
+    channels, specs = in_shape[0] * expansion, []
+    before = source, in_shape
     if expansion > 1:
-        _conv(specs, f"{name}_expand", channels * expansion)
-    _conv(specs, f"{name}_depthwise", channels * expansion, kernel=kernel, stride=stride, depthwise=True)
-    _conv(specs, f"{name}_project", width, relu=False)
-    if residual:
-        project = specs[-1]
-        shape = project.out_shape
-        specs.append(LayerSpec(f"{name}_add", "add", (entry.name, project.name), shape, shape))
+        specs.append(_conv(f"{name}_expand", *before, channels))
+        before = specs[-1].name, specs[-1].out_shape
+    specs.append(_conv(f"{name}_depthwise", *before, channels, kernel=kernel, stride=stride, depthwise=True))
+    specs.append(_conv(f"{name}_project", specs[-1].name, specs[-1].out_shape, width, relu=False))
+    if stride == (1, 1) and in_shape[0] == width:
+        shape = specs[-1].out_shape
+        specs.append(LayerSpec(f"{name}_add", "add", (source, specs[-1].name), shape, shape))
+    return tuple(specs)
 
 
 def _conv(
-    specs: list[LayerSpec],
     name: str,
+    source: str,
+    in_shape: Shape,
     channels: int,
     *,
     kernel: tuple[int, int] = (1, 1),
@@ -96,29 +108,26 @@ def _conv(
     depthwise: bool = False,
     relu: bool = True,
     pad: bool = True,
-) -> None:
-    """Append a convolution with batch norm that reads the last layer, causal in time and centred in frequency.
+) -> LayerSpec:
+    """A convolution with batch norm behind the layer `source`, causal in time and centred in frequency.
 
     pad: whether the frequencies are padded; without, the kernel takes them all.
     """
-    in_shape = specs[-1].out_shape
     height = -(-in_shape[1] // stride[0]) if pad else 1
     out_shape = (channels, height, -(-in_shape[2] // stride[1]))
     missing, left = ((out_shape[axis] - 1) * stride[axis - 1] + kernel[axis - 1] - in_shape[axis] for axis in (1, 2))
-    specs.append(
-        LayerSpec(
-            name,
-            "conv",
-            (specs[-1].name,),
-            in_shape,
-            out_shape,
-            kernel=kernel,
-            stride=stride,
-            pad=(missing // 2, missing - missing // 2, left, 0),
-            groups=channels if depthwise else 1,
-            tap_step=tap_step,
-            relu=relu,
-        )
+    return LayerSpec(
+        name,
+        "conv",
+        (source,),
+        in_shape,
+        out_shape,
+        kernel=kernel,
+        stride=stride,
+        pad=(missing // 2, missing - missing // 2, left, 0),
+        groups=channels if depthwise else 1,
+        tap_step=tap_step,
+        relu=relu,
     )
 
 

@@ -1,0 +1,57 @@
+"""RAM from layers alone, against brute-force counts of what is alive."""
+
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supernet.families import layers, space
+from supernet.memory import peak_arena_bytes, plan_arena, stream_state_bytes
+
+SPACES = [space("temporal", 12, 1000, kind) for kind in ("mfcc", "logmel")]
+
+
+def sampled(place, seed):
+    return place.from_genes(place.sample_sizes(np.random.default_rng(seed)))[0]
+
+
+@pytest.mark.parametrize("place", SPACES, ids=lambda place: place.feature_kind)
+@given(st.integers(0, 2**32 - 1))
+def test_the_arena_holds_no_more_than_what_is_alive_at_once(place, seed):
+    """Alive at a layer: what it writes, unless that is a sum's first input, and all that it or a later one reads."""
+    arch = sampled(place, seed)
+    specs = layers(arch)
+    most = 0
+    for number, spec in enumerate(specs):
+        needed = {name for later in specs[number:] for name in later.inputs}
+        alive = {other.name for other in specs[:number]} & needed
+        size = sum(prod(other.out_shape) for other in specs if other.name in alive)
+        most = max(most, size + (0 if spec.kind == "add" else prod(spec.out_shape) * (1 + (spec.kind == "linear"))))
+    assert plan_arena(arch).size == peak_arena_bytes(arch) == most
+
+
+@pytest.mark.parametrize("place", SPACES, ids=lambda place: place.feature_kind)
+@given(st.integers(0, 2**32 - 1))
+def test_no_tensor_is_written_over_while_it_is_read(place, seed):
+    """The bytes of each tensor are its own from where it is written to where it is last read."""
+    arch = sampled(place, seed)
+    arena, owner = plan_arena(arch), {}
+    places = {item.name: item for item in arena.tensors}
+    for spec in layers(arch):
+        for name in spec.inputs:
+            assert all(owner[byte] == name for byte in range(places[name].offset, places[name].end))
+        place_of = places[spec.name]
+        reads = {name for name in spec.inputs if spec.kind != "add" or name != spec.inputs[0]}
+        for byte in range(place_of.offset, place_of.end):
+            assert owner.get(byte) not in reads
+            owner[byte] = spec.name
+
+
+def test_a_networks_ram_counted_by_hand():
+    """The smallest network on MFCC: 16 channels at 50 frames, three depthwise kernels of 3 and a stem of 3."""
+    arch = SPACES[0].smallest()
+    assert arch.features.coefficients == 10
+    assert peak_arena_bytes(arch) == 16 * 50 + 32 * 50  # the head and what it reads
+    assert stream_state_bytes(arch) == 10 * 2 + 3 * 16 * 2 + 32 * 50
