@@ -8,6 +8,7 @@ from frame to frame, and what the front end works in, stand beside the arena.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from supernet.families import layers
@@ -94,7 +95,7 @@ def _is_low(tensor: Placed, size: int) -> bool:
 def _free(live: list[Placed], wanted: int, size: int, from_top: bool) -> int:
     """Where so many bytes fit between live tensors, nearest to an end; beyond all where they fit nowhere."""
     edges = sorted([(0, 0), *((item.offset, item.end) for item in live), (size, size)])
-    gaps = [(before[1], after[0]) for before, after in zip(edges, edges[1:], strict=False)]
+    gaps = [(before[1], after[0]) for before, after in pairwise(edges)]
     fitting = [(low, high) for low, high in gaps if high - low >= wanted]
     if not fitting:
         return max(high for _, high in edges)
