@@ -7,14 +7,27 @@ from frame to frame, and what the front end works in, stand beside the arena.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
-from supernet.families import layers
-from supernet.space import Arch, LayerSpec
+from supernet.families import layers, parts
+from supernet.space import Arch, LayerSpec, Part
 
-__all__ = ["Arena", "Placed", "peak_arena_bytes", "plan_arena", "stream_state_bytes"]
+__all__ = [
+    "FRONTEND_BYTES",
+    "Arena",
+    "Placed",
+    "alive_bytes",
+    "peak_arena_bytes",
+    "plan_arena",
+    "state_bytes",
+    "stream_state_bytes",
+]
+
+FRONTEND_BYTES = 480 * 2 + 514 * 4 + 40 * 4
+"""What the front end works in: a window of samples at 16 bits, its spectrum and its mels at 32."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +56,21 @@ class Arena:
 
 def peak_arena_bytes(arch: Arch) -> int:
     """The most bytes that are in use at once: no schedule needs fewer."""
-    specs = layers(arch)
-    last = _last_uses(specs)
-    live, peak, ends = 0, 0, [0] * (len(specs) + 1)
-    for number, spec in enumerate(specs):
-        size = _bytes(spec)
-        if spec.kind == "add":
-            ends[last[spec.inputs[0]]] -= size  # its first input's place goes on as its own
-        else:
-            live += size
-        ends[last[spec.name]] += size
-        peak = max(peak, live)
-        live -= ends[number]
-    return peak
+    return max(max(alive_bytes(part)) for part in parts(arch))
+
+
+def alive_bytes(part: Part) -> list[int]:
+    """Bytes in use while each layer of a part runs: what it writes, and all that it or a later one reads."""
+    last, sizes = _last_uses(part), {spec.name: _bytes(spec) for spec in part}
+    if part[0].inputs:
+        sizes[part[0].inputs[0]] = prod(part[0].in_shape)
+    alive, found = set(part[0].inputs), []
+    for number, spec in enumerate(part):
+        alive.add(spec.name)
+        written_over = spec.inputs[0] if spec.kind == "add" else None
+        found.append(sum(sizes[name] for name in alive if name != written_over))
+        alive = {name for name in alive if last[name] > number} | {spec.name}
+    return found
 
 
 def plan_arena(arch: Arch) -> Arena:
@@ -79,7 +94,12 @@ def plan_arena(arch: Arch) -> Arena:
 
 def stream_state_bytes(arch: Arch) -> int:
     """What is kept from frame to frame: the frames that convolutions look back on, and the window of the average."""
-    return sum(_kept_frames(spec) * prod(spec.in_shape[:2]) for spec in layers(arch))
+    return sum(state_bytes(spec) for spec in layers(arch))
+
+
+def state_bytes(spec: LayerSpec) -> int:
+    """What a stream keeps for one layer."""
+    return _kept_frames(spec) * prod(spec.in_shape[:2])
 
 
 def _kept_frames(spec: LayerSpec) -> int:
@@ -102,8 +122,8 @@ def _free(live: list[Placed], wanted: int, size: int, from_top: bool) -> int:
     return fitting[-1][1] - wanted if from_top else fitting[0][0]
 
 
-def _last_uses(specs: tuple[LayerSpec, ...]) -> dict[str, int]:
-    """The number of the last layer that reads each tensor; the last tensor's own."""
+def _last_uses(specs: Sequence[LayerSpec]) -> dict[str, int]:
+    """The number of the last layer that reads each tensor; of one that none of them reads, its own."""
     last = {spec.name: number for number, spec in enumerate(specs)}
     last.update({name: number for number, spec in enumerate(specs) for name in spec.inputs})
     return last

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -22,7 +22,18 @@ import numpy as np
 
 from supernet.errors import InvalidArch
 
-__all__ = ["Arch", "Block", "FeatureSpec", "LayerSpec", "Space", "Stage", "StageChoices", "canonical_json", "digest"]
+__all__ = [
+    "Arch",
+    "Block",
+    "FeatureSpec",
+    "LayerSpec",
+    "Part",
+    "Space",
+    "Stage",
+    "StageChoices",
+    "canonical_json",
+    "digest",
+]
 
 WIDTH_MULTIPLE = 8
 MAX_WIDTH, MAX_FRAMES, MAX_CLASSES, MAX_BLOCKS = 1024, 10_000, 10_000, 64
@@ -201,17 +212,6 @@ class LayerSpec:
     weight_bits: int | None = None
     activation_bits: int | None = None
 
-    def at_bits(self, weight_bits: int | None, activation_bits: int) -> LayerSpec:
-        """The same layer at other bits; kept, since networks share layers."""
-        key = weight_bits, activation_bits
-        if key not in self._at_bits:
-            self._at_bits[key] = dataclasses.replace(self, weight_bits=weight_bits, activation_bits=activation_bits)
-        return self._at_bits[key]
-
-    @cached_property
-    def _at_bits(self) -> dict[tuple, LayerSpec]:
-        return {}
-
     @cached_property
     def has_weights(self) -> bool:
         """True for convolutions and linear layers."""
@@ -240,6 +240,25 @@ class LayerSpec:
         if not self.has_weights:
             return 0
         return prod(self.weight_shape) + self.out_shape[0] * (2 if self.kind == "conv" else 1)
+
+
+class Part(tuple[LayerSpec, ...]):
+    """Layers in a row that share one tensor with those before, its last, which only the first and sums read.
+
+    Networks of a population share most of their parts, so a family gives the same object for the same part, and what is
+    computed from one is kept with it.
+    """
+
+    def kept(self, function: Callable, *arguments: Any) -> Any:
+        """function(part, *arguments), computed once."""
+        key = function, arguments
+        if key not in self._kept:
+            self._kept[key] = function(self, *arguments)
+        return self._kept[key]
+
+    @cached_property
+    def _kept(self) -> dict[tuple, Any]:
+        return {}
 
 
 @dataclass(frozen=True)

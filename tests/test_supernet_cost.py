@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from predictors import estimate
 from supernet import cost, families
 from supernet.elastic import Network, recalibrate
+from supernet.memory import peak_arena_bytes, stream_state_bytes
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.packing import default_grid
 from zoo.pack import model_bytes
@@ -53,6 +54,8 @@ def test_the_bill_adds_up():
     assert sum(row.macs for row in rows) == whole.macs == cost.macs(arch)
     assert sum(row.params for row in rows) == whole.params
     assert sum(row.weight_bytes for row in rows) == whole.weight_bytes == whole.flash_bytes
+    assert max(row.arena_bytes for row in rows) == peak_arena_bytes(arch)
+    assert sum(row.stream_state_bytes for row in rows) == stream_state_bytes(arch)
     stem = next(row for row in rows if row.name == "stem")
     channels, taps = arch.stem, {10: 5, 20: 3}[arch.features.step_ms]
     weights = channels * taps * arch.features.coefficients
@@ -63,3 +66,33 @@ def test_a_network_counted_by_hand():
     """Stem 10 x 3 x 16, depthwise 3 x 16, pointwise 16 x 16 three times, head 16 x 32, at 50 frames; linear 32 x 12."""
     arch = SPACE.smallest()
     assert cost.macs(arch) == 50 * (10 * 3 * 16 + 3 * (3 * 16 + 16 * 16) + 16 * 32) + 32 * 12
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=0, max_size=4), st.sampled_from([None, 8, 4, 1]))
+def test_many_networks_cost_what_each_does(seeds, bits):
+    """By kind against weights counted with torch: a depthwise kernel has one input channel, a pointwise one tap."""
+    archs = [sampled(seed) if bits is None else families.with_bits(sampled(seed), bits) for seed in seeds]
+    columns = cost.cost_columns(archs)
+    assert tuple(columns) == cost.COLUMNS
+    for number, arch in enumerate(archs):
+        kinds, unaligned, moved = dict.fromkeys(cost.MAC_KINDS, 0), 0, 0
+        weights = {name: layer.weight for name, layer in Network(arch.without_bits()).layers.items()}
+        for spec in families.layers(arch):
+            reads = sum(np.prod(spec.in_shape) for _ in spec.inputs)
+            moved += reads + np.prod(spec.out_shape) + cost.layer_bytes(spec)
+            if spec.name not in weights:
+                continue
+            weight = weights[spec.name]
+            count = weight.numel() * spec.out_shape[1] * spec.out_shape[2]
+            taps, inputs = weight[0, 0].numel(), weight.shape[1]
+            depthwise = weight.ndim == 4 and inputs == 1 and spec.in_shape[0] > 1
+            kind = "linear" if weight.ndim == 2 else "depthwise" if depthwise else "pointwise" if taps == 1 else "dense"
+            kinds[kind] += count
+            unaligned += count * (spec.in_shape[0] % 4 != 0 or (weight.ndim == 4 and weight.shape[0] % 4 != 0))
+        found = {name: values[number] for name, values in columns.items()}
+        assert {kind: found[f"{kind}_macs"] for kind in kinds} == kinds
+        assert (found["macs"], found["unaligned_macs"], found["moved_bytes"]) == (sum(kinds.values()), unaligned, moved)
+        assert found["params"] == cost.params(arch) and found["weight_bytes"] == cost.weight_bytes(arch)
+        assert found["arena_bytes"] == peak_arena_bytes(arch)
+        assert found["stream_state_bytes"] == stream_state_bytes(arch)

@@ -1,6 +1,6 @@
 """The registry of network families. A family is one file that says which layers an `Arch` has. No torch here.
 
-To add one, write `families/NAME.py` with functions `layers(arch)` and `space(classes, clip_ms, features)`, end it with
+To add one, write `families/NAME.py` with functions `parts(arch)` and `space(classes, clip_ms, features)`, end it with
 `FAMILY = Family(...)`, and name it in `MODULES` below.
 """
 
@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 from functools import cache, lru_cache
 from importlib import import_module
+from itertools import chain, islice
 
 from supernet.errors import InvalidArch, UnknownName, nearest_names
 from supernet.families.base import Family
-from supernet.space import Arch, LayerSpec, Space
+from supernet.space import Arch, LayerSpec, Part, Space
 
-__all__ = ["MIXED", "Family", "families", "family", "inner_bits", "layers", "space", "with_bits"]
+__all__ = ["MIXED", "Family", "families", "family", "inner_bits", "layers", "parts", "space", "with_bits"]
 
 MODULES = ("temporal",)
 MIXED = "mixed"
@@ -40,18 +41,36 @@ def layers(arch: Arch) -> tuple[LayerSpec, ...]:
 
     Raises InvalidArch where the family cannot build it, or where the bits do not fit the layers.
     """
-    specs = family(arch.family).layers(arch)
+    return tuple(chain.from_iterable(parts(arch)))
+
+
+def parts(arch: Arch) -> list[Part]:
+    """The same layers in parts that networks share, so that a population is costed quickly. Raises InvalidArch."""
+    found = family(arch.family).parts(arch)
     if not arch.weight_bits and not arch.activation_bits:
-        return specs
-    weighted = [spec.name for spec in specs if spec.has_weights]
-    if len(arch.weight_bits) != len(weighted) or len(arch.activation_bits) != len(specs):
+        return found
+    counts = [part.kept(_weighted) for part in found]
+    if len(arch.weight_bits) != sum(counts) or len(arch.activation_bits) != sum(map(len, found)):
         raise InvalidArch(
             f"{len(arch.weight_bits)} weight_bits and {len(arch.activation_bits)} activation_bits do not fit "
-            f"{len(weighted)} layers with weights of {len(specs)} layers; let with_bits set them"
+            f"{sum(counts)} layers with weights of {sum(map(len, found))} layers; let with_bits set them"
         )
-    weight_bits = dict(zip(weighted, arch.weight_bits, strict=True))
-    return tuple(
-        spec.at_bits(weight_bits.get(spec.name), bits) for spec, bits in zip(specs, arch.activation_bits, strict=True)
+    weights, between = iter(arch.weight_bits), iter(arch.activation_bits)
+    return [
+        part.kept(_at_bits, tuple(islice(weights, count)), tuple(islice(between, len(part))))
+        for part, count in zip(found, counts, strict=True)
+    ]
+
+
+def _weighted(part: Part) -> int:
+    return sum(spec.has_weights for spec in part)
+
+
+def _at_bits(part: Part, weight_bits: tuple[int, ...], activation_bits: tuple[int, ...]) -> Part:
+    weights = iter(weight_bits)
+    return Part(
+        dataclasses.replace(spec, weight_bits=next(weights) if spec.has_weights else None, activation_bits=bits)
+        for spec, bits in zip(part, activation_bits, strict=True)
     )
 
 
@@ -65,7 +84,7 @@ def with_bits(arch: Arch, weight: int, activation: int = 8, edge: int = 8) -> Ar
 
     edge: bits of the first, the last and the depthwise layers, which are few bytes and sensitive; the logits have 16.
     """
-    specs = family(arch.family).layers(arch.without_bits())
+    specs = layers(arch.without_bits())
     weight_bits = tuple(weight if inner else max(edge, weight) for inner in _inner(specs))
     activation_bits = (8, *(activation for _ in specs[1:-1]), 16)
     return dataclasses.replace(arch, weight_bits=weight_bits, activation_bits=activation_bits)

@@ -20,7 +20,7 @@ from functools import lru_cache
 
 from supernet.errors import InvalidArch
 from supernet.families.base import Family
-from supernet.space import Arch, LayerSpec, Shape, Space, StageChoices
+from supernet.space import Arch, FeatureSpec, LayerSpec, Part, Shape, Space, StageChoices
 
 __all__ = ["FAMILY", "MAP_STAGES"]
 
@@ -31,48 +31,45 @@ MAP_STAGES = 2
 """Stages on maps, where the features are a log-mel map; each halves the frequencies."""
 STEM_HEIGHT, MAP_HEIGHT = 5, 3
 """Taps over frequency of the stem and of depthwise convolutions on maps."""
+KEPT = 65_536
+"""Parts of each kind: more than a space has."""
 
 
-def layers(arch: Arch) -> tuple[LayerSpec, ...]:
+def parts(arch: Arch) -> list[Part]:
     """The layers of a network. Raises InvalidArch where kernels, expansions or features are not of this family."""
     _check(arch)
     maps = MAP_STAGES if arch.features.kind == "logmel" else 0
-    specs = [_input(arch)]
-    specs.append(_stem(specs[-1], arch))
+    found = [_entry(arch.features, arch.frames, arch.stem)]
     for number, stage in enumerate(arch.stages, 1):
+        on_maps = number <= maps
         if maps and number == maps + 1:
-            before, shape = specs[-1].name, specs[-1].out_shape
-            specs.append(_conv("gather", before, shape, stage.width, kernel=(shape[1], 1), pad=False))
+            found.append(_gather(found[-1][-1].name, found[-1][-1].out_shape, stage.width))
         for index, block in enumerate(stage.blocks, 1):
-            height, fall = (MAP_HEIGHT, 2) if number <= maps else (1, 1)
+            height, fall = (MAP_HEIGHT, 2) if on_maps else (1, 1)
             stride = (fall, stage.stride) if index == 1 else (1, 1)
-            name, kernel = f"stage{number}_block{index}", (height, block.kernel)
-            entry = specs[-1]
-            specs += _block(name, entry.name, entry.out_shape, stage.width, kernel, block.expansion, stride)
-    specs.append(_conv("head", specs[-1].name, specs[-1].out_shape, arch.head))
-    shape = specs[-1].out_shape
-    specs.append(LayerSpec("pool", "pool", ("head",), shape, (shape[0], 1, 1)))
-    specs.append(LayerSpec("classifier", "linear", ("pool",), (shape[0], 1, 1), (arch.classes, 1, 1)))
-    return tuple(specs)
+            name, before = f"stage{number}_block{index}", found[-1][-1]
+            kernel = height, block.kernel
+            found.append(_block(name, before.name, before.out_shape, stage.width, kernel, block.expansion, stride))
+    return [*found, _exit(found[-1][-1].name, found[-1][-1].out_shape, arch.head, arch.classes)]
 
 
-def _input(arch: Arch) -> LayerSpec:
-    coefficients, frames, ratio = arch.features.coefficients, arch.frames, arch.features.step_ms // FRONT_END_STEP
-    channels, height = (1, coefficients) if arch.features.kind == "logmel" else (coefficients, 1)
+@lru_cache(maxsize=KEPT)
+def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
+    ratio, on_maps = features.step_ms // FRONT_END_STEP, features.kind == "logmel"
+    channels, height = (1, features.coefficients) if on_maps else (features.coefficients, 1)
     shapes = (channels, height, frames * ratio), (channels, height, frames)
-    return LayerSpec("input", "input", (), *shapes, stride=(1, ratio))
+    kernel, fall = (STEM_HEIGHT, 2) if on_maps else (1, 1)
+    taps, stride = STEM_TAPS[features.step_ms], STEM_STRIDE[features.step_ms]
+    stem = _conv("stem", "input", shapes[1], width, kernel=(kernel, taps), stride=(fall, stride), tap_step=ratio)
+    return Part([LayerSpec("input", "input", (), *shapes, stride=(1, ratio)), stem])
 
 
-def _stem(entry: LayerSpec, arch: Arch) -> LayerSpec:
-    step = arch.features.step_ms
-    height, fall = (STEM_HEIGHT, 2) if arch.features.kind == "logmel" else (1, 1)
-    kernel, stride = (height, STEM_TAPS[step]), (fall, STEM_STRIDE[step])
-    return _conv(
-        "stem", entry.name, entry.out_shape, arch.stem, kernel=kernel, stride=stride, tap_step=step // FRONT_END_STEP
-    )
+@lru_cache(maxsize=KEPT)
+def _gather(source: str, in_shape: Shape, width: int) -> Part:
+    return Part([_conv("gather", source, in_shape, width, kernel=(in_shape[1], 1), pad=False)])
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=KEPT)
 def _block(
     name: str,
     source: str,
@@ -81,8 +78,8 @@ def _block(
     kernel: tuple[int, int],
     expansion: int,
     stride: tuple[int, int],
-) -> tuple[LayerSpec, ...]:
-    """An inverted bottleneck behind the layer `source`; kept, since networks of a population share most of theirs."""
+) -> Part:
+    """An inverted bottleneck behind the layer `source`."""
     channels, specs = in_shape[0] * expansion, []
     before = source, in_shape
     if expansion > 1:
@@ -93,7 +90,14 @@ def _block(
     if stride == (1, 1) and in_shape[0] == width:
         shape = specs[-1].out_shape
         specs.append(LayerSpec(f"{name}_add", "add", (source, specs[-1].name), shape, shape))
-    return tuple(specs)
+    return Part(specs)
+
+
+@lru_cache(maxsize=KEPT)
+def _exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
+    head, mean = _conv("head", source, in_shape, width), (width, 1, 1)
+    pool = LayerSpec("pool", "pool", ("head",), head.out_shape, mean)
+    return Part([head, pool, LayerSpec("classifier", "linear", ("pool",), mean, (classes, 1, 1))])
 
 
 def _conv(
@@ -157,4 +161,4 @@ def space(classes: int, clip_ms: int, features: str = "mfcc") -> Space:
     return Space("temporal", classes, clip_ms, (40,), (10, 20), (8, 16), stages, heads[:3], features)
 
 
-FAMILY = Family("temporal", layers, space, streamable=True)
+FAMILY = Family("temporal", parts, space, streamable=True)
