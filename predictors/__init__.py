@@ -1,5 +1,5 @@
-"""What a network costs: `predictors.estimate(arch)`."""
+"""What a network costs: `predictors.estimate(arch)`, and on a device `predictors.estimate(arch, device="...")`."""
 
-from predictors.estimate import Cost, estimate
+from predictors.estimate import Cost, DeviceCost, estimate, estimate_many
 
-__all__ = ["Cost", "estimate"]
+__all__ = ["Cost", "DeviceCost", "estimate", "estimate_many"]

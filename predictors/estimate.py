@@ -1,13 +1,19 @@
-"""One call for all costs of a network, without building it. No torch here."""
+"""One call for all costs of a network, without building it. No torch here, and without a device no scikit-learn."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from supernet import cost
+from supernet import cost, memory
 from supernet.space import Arch
 
-__all__ = ["RUNTIME_BYTES", "Cost", "estimate"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RUNTIME_BYTES", "Cost", "DeviceCost", "estimate", "estimate_many", "exact"]
 
 RUNTIME_BYTES = 0
 """Flash of the runtime's code and tables: not measured yet, so flash figures are those of the weights alone."""
@@ -15,19 +21,83 @@ RUNTIME_BYTES = 0
 
 @dataclass(frozen=True)
 class Cost:
-    """The costs of one answer on one clip.
+    """The exact costs of one answer on one clip.
 
     macs: multiply-accumulates of the network ("ops" in the publications that Earshot follows); params: parameters;
-    weight_bytes: all tensors as packed; flash_bytes: those and the runtime's.
+    weight_bytes: all tensors as packed; flash_bytes: those and the runtime's. arena_bytes: what the integer runtime
+    computes in; stream_state_bytes: what a stream keeps from frame to frame; peak_ram_bytes: both, and what the front
+    end works in.
     """
 
     macs: int
     params: int
     weight_bytes: int
     flash_bytes: int
+    arena_bytes: int
+    stream_state_bytes: int
+    peak_ram_bytes: int
 
 
-def estimate(arch: Arch) -> Cost:
-    """The exact costs of `arch`, at its bits."""
-    stored = cost.weight_bytes(arch)
-    return Cost(cost.macs(arch), cost.params(arch), stored, stored + RUNTIME_BYTES)
+@dataclass(frozen=True)
+class DeviceCost(Cost):
+    """A Cost, and what the network takes on a device, without the front end.
+
+    latency_ms: of one answer, the median; interval: in ms, which holds `predictors.boosting.COVERAGE` of networks.
+    energy_uj: of one answer, None where nobody measured energy on the device. in_range: False where the network is
+    outside of what was measured there, in size or bits. basis: `measured`, `predicted`, or `indicative` where the
+    profile's runtime cannot load our packages.
+    """
+
+    profile: str
+    latency_ms: float
+    interval: tuple[float, float]
+    energy_uj: float | None
+    in_range: bool
+    basis: str
+
+
+def exact(arch: Arch) -> Cost:
+    """What is known without a device."""
+    stored, state, arena = cost.weight_bytes(arch), memory.stream_state_bytes(arch), memory.peak_arena_bytes(arch)
+    peak = arena + state + memory.FRONTEND_BYTES
+    return Cost(cost.macs(arch), cost.params(arch), stored, stored + RUNTIME_BYTES, arena, state, peak)
+
+
+def estimate(
+    arch: Arch, device: str | None = None, task: str = "kws", folder: str | Path | None = None
+) -> Cost | DeviceCost:
+    """The costs of `arch` at its bits; with the name of a device profile, a DeviceCost.
+
+    task: what the network is for, since networks for one task are alike. folder: of the user's profiles.
+    Raises UnknownName for a device that has no profile.
+    """
+    if device is None:
+        return exact(arch)
+    row = estimate_many([arch], device, task, folder).iloc[0]
+    known = {name: getattr(exact(arch), name) for name in Cost.__dataclass_fields__}
+    energy = None if row["energy_uj"] != row["energy_uj"] else float(row["energy_uj"])
+    interval = float(row["latency_low_ms"]), float(row["latency_high_ms"])
+    latency, in_range = float(row["latency_ms"]), bool(row["in_range"])
+    return DeviceCost(**known, profile=row["profile"], latency_ms=latency, interval=interval, energy_uj=energy,
+                      in_range=in_range, basis=row["basis"])  # fmt: skip
+
+
+def estimate_many(
+    archs: Sequence[Arch], device: str | None = None, task: str = "kws", folder: str | Path | None = None
+) -> pd.DataFrame:
+    """A row for each network, with the columns of `supernet.cost.cost_columns`, flash_bytes and peak_ram_bytes; with a
+    device also latency_ms, latency_low_ms, latency_high_ms, energy_uj (NaN where nobody measured any), in_range, basis
+    and profile. 10,000 networks take about a second.
+    """
+    import pandas as pd
+
+    columns = cost.cost_columns(archs)
+    table = pd.DataFrame(columns)
+    table["flash_bytes"] = table["weight_bytes"] + RUNTIME_BYTES
+    table["peak_ram_bytes"] = table["arena_bytes"] + table["stream_state_bytes"] + memory.FRONTEND_BYTES
+    if device is None:
+        return table
+    from predictors.device import find_profile
+    from predictors.fitted import predict
+
+    return table.join(predict(find_profile(device, folder), archs, columns, task, folder))

@@ -1,6 +1,7 @@
 """Where Earshot keeps things, read from the environment once.
 
 EARSHOT_CACHE: folder of decoded audio (default ~/.cache/earshot).
+EARSHOT_PROFILES: folder of the user's own device profiles (default ~/.config/earshot/profiles).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["CACHE"]
+__all__ = ["CACHE", "PROFILES"]
 
 CACHE = Path(os.environ.get("EARSHOT_CACHE") or Path.home() / ".cache" / "earshot")
+PROFILES = Path(os.environ.get("EARSHOT_PROFILES") or Path.home() / ".config" / "earshot" / "profiles")

@@ -47,11 +47,12 @@ COLUMNS = (
     "params",
     "weight_bytes",
     "moved_bytes",
+    "layers",
     "stream_state_bytes",
     "arena_bytes",
 )
-"""Of `cost_columns`. unaligned_macs: those of layers with channels that are no multiple of 4, in or out. moved_bytes:
-what is read and written between layers, and weights."""
+"""Of `cost_columns`. layers: how many are computed. unaligned_macs: those of layers with channels that are no multiple
+of 4, in or out. moved_bytes: what is read and written between layers, and weights."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ def _part_row(part: Part) -> tuple[int, ...]:
         sum(spec.params for spec in part),
         sum(layer_bytes(spec) for spec in part),
         sum(_moved_bytes(spec) for spec in part),
+        sum(spec.kind != "input" for spec in part),
         sum(state_bytes(spec) for spec in part),
         max(alive_bytes(part)),
     )

@@ -7,6 +7,7 @@ EarshotError
  |- InvalidData        a data set whose layout or content cannot be used
  |- InvalidCheckpoint  a run or a supernet on disk that cannot be used
  |- InvalidModel       a network or front end that has no valid form
+ |- InvalidProfile     measurements of a device that cannot be used
  |- Diverged           a training run whose loss is no longer a number
  `- InfeasibleBudget   no network of the space meets a constraint
 
@@ -27,6 +28,7 @@ __all__ = [
     "InvalidCheckpoint",
     "InvalidData",
     "InvalidModel",
+    "InvalidProfile",
     "UnknownName",
     "nearest_names",
 ]
@@ -58,6 +60,10 @@ class InvalidCheckpoint(EarshotError, ValueError):
 
 class InvalidModel(EarshotError, ValueError):
     """A network or front end that has no valid form."""
+
+
+class InvalidProfile(EarshotError, ValueError):
+    """Measurements of a device that cannot be read or used."""
 
 
 class Diverged(EarshotError, ArithmeticError):

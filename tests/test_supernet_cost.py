@@ -93,6 +93,8 @@ def test_many_networks_cost_what_each_does(seeds, bits):
         found = {name: values[number] for name, values in columns.items()}
         assert {kind: found[f"{kind}_macs"] for kind in kinds} == kinds
         assert (found["macs"], found["unaligned_macs"], found["moved_bytes"]) == (sum(kinds.values()), unaligned, moved)
-        assert found["params"] == cost.params(arch) and found["weight_bytes"] == cost.weight_bytes(arch)
+        assert found["layers"] == len(families.layers(arch)) - 1
+        assert found["params"] == cost.params(arch)
+        assert found["weight_bytes"] == cost.weight_bytes(arch)
         assert found["arena_bytes"] == peak_arena_bytes(arch)
         assert found["stream_state_bytes"] == stream_state_bytes(arch)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
 import json
 import logging
@@ -17,11 +18,12 @@ import zoo
 from supernet.errors import EarshotError
 from supernet.families import MIXED
 from supernet.files import read_json
+from zoo.cli_devices import add_device_commands
 from zoo.entry import constraints
 from zoo.errors import InvalidQuery
 from zoo.pack import CONFIG
 
-__all__ = ["main"]
+__all__ = ["find_model", "main"]
 
 GET_HELP = """\
 Look up the best model that meets all constraints, and print where it lies with its figures.
@@ -29,6 +31,7 @@ Look up the best model that meets all constraints, and print where it lies with 
   earshot get --task kws --max-ops 20e6 --bits 4
   earshot get --task kws --max-flash 16kB
   earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
+  earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-latency-ms 30
 """
 RUN_HELP = """\
 Run a model on recordings and print labels with scores, best first.
@@ -111,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
     sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds")
     _add_training(sub)
+    add_device_commands(commands, _command)
     return parser
 
 
@@ -132,6 +136,10 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--bits", type=_bits, help="bits of the weights in inner layers, or mixed")
     sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
     sub.add_argument("--family", help="family of networks, such as temporal")
+    sub.add_argument("--device", help="a device profile, by its name or the beginning of it; `earshot profile list`")
+    sub.add_argument("--max-latency-ms", help="most ms of one answer on that device, by the median")
+    sub.add_argument("--max-energy-uj", help="most uJ of one answer on that device")
+    sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
     sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
 
 
@@ -190,7 +198,8 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _query(options: argparse.Namespace) -> dict:
-    names = ("task", "hub", *inspect.signature(constraints).parameters)
+    on_device = ("device", "max_latency_ms", "max_energy_uj", "sure")
+    names = ("task", "hub", *on_device, *inspect.signature(constraints).parameters)
     return {name: getattr(options, name) for name in names}
 
 
@@ -198,6 +207,8 @@ def _get(options: argparse.Namespace) -> None:
     model = zoo.get(**_query(options))
     if options.format == "json":
         extra = {"path": str(model.path), "labels": model.labels, "notes": model.notes}
+        if model.figure:
+            extra["device"] = dataclasses.asdict(model.figure)
         print(json.dumps({**model.entry.to_dict(), **extra}, indent=1))
     else:
         print(f"{model}\n  path {model.path}")
@@ -221,7 +232,7 @@ def _print_entries(entries: list[zoo.Entry]) -> None:
         )
 
 
-def _find_model(name: str, hub: str | None) -> zoo.Model:
+def find_model(name: str, hub: str | None) -> zoo.Model:
     """A model by the folder of its package, by its name, or the best of a task."""
     if Path(name).name != name or (Path(name) / CONFIG).is_file():
         return zoo.Model.from_folder(name)
@@ -231,7 +242,7 @@ def _find_model(name: str, hub: str | None) -> zoo.Model:
 
 
 def _run(options: argparse.Namespace) -> None:
-    model = _find_model(options.model, options.hub)
+    model = find_model(options.model, options.hub)
     answers = [model(file, top=options.top, resample=options.resample) for file in options.files]
     if options.format == "json":
         rows = [{"file": file, "answers": answer} for file, answer in zip(options.files, answers, strict=True)]

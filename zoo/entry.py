@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -200,4 +201,6 @@ def _no_model_fits(entries: Sequence[Entry], wanted: Sequence[Constraint]) -> No
 
 
 def _text(value: Any) -> str:
+    if value == math.inf:
+        return "no figure"
     return f"{value:.0f}" if isinstance(value, float) and value == round(value) else str(value)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from supernet.errors import EarshotError
+from zoo.devices import Bill, Figure, fit
 from zoo.entry import Entry, precision
 from zoo.errors import InvalidAudio, InvalidPackage, InvalidQuery
 from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
@@ -40,12 +41,12 @@ class Model:
     'stop'
 
     Attributes: name, task, labels, multi_label (a clip may have several), licence, attribution, notes, path, arch,
-    entry (all figures of the index).
+    entry (all figures of the index), figure (what it takes on the device that was asked for, or None).
     """
 
-    def __init__(self, config: Config, entry: Entry) -> None:
+    def __init__(self, config: Config, entry: Entry, figure: Figure | None = None) -> None:
         values = config.values
-        self._config = config
+        self._config, self.figure = config, figure
         self.entry, self.path, self.arch = entry, config.folder, config.arch
         self.name, self.task, self.labels = config.name, values["task"], config.labels
         self.licence, self.attribution = values["licence"], values["attribution"]
@@ -67,7 +68,12 @@ class Model:
             f"  accuracy {figures.validation:.2%} validation, {figures.test:.2%} test; licence {self.licence}",
             f"  knows {', '.join(self.labels)}",
         ]
-        return "\n".join(lines + [f"  {note}" for note in self.notes])
+        on_device = [f"  {self.figure}"] if self.figure else []
+        return "\n".join(lines + on_device + [f"  {note}" for note in self.notes])
+
+    def fit(self, device: str, every_ms: float | None = None, folder: str | Path | None = None) -> Bill:
+        """What the model takes of a device, line by line, against what the device has (see zoo.devices.fit)."""
+        return fit(self, device, every_ms, folder)
 
     def __call__(
         self,

@@ -1,0 +1,345 @@
+"""Latency and energy of networks on devices, learned from measurements: boosted trees on a linear base.
+
+Two levels. Devices with few measurements are predicted by one model of all devices (`Pooled`): logarithms, linear in
+the network's size, with an effect for each core, runtime, device and profile that is held the closer to those of its
+like the fewer rows speak for it, so that a board with two measurements already gets a sensible figure. A device with
+many measurements of known networks has a model of its own (`Own`): an overhead and a cost for each kind of MAC, each
+byte moved and each layer, none below zero. On both, trees learn what is left, as many as cross-validation finds useful;
+since they correct a line, figures beyond what was measured go on along it. More MACs never take less time.
+
+Intervals are conformal: quantiles of errors that cross-validation made on rows as far from all others as the row asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression, Ridge
+
+from predictors.device import core_family, runtime_family
+from supernet.cost import MAC_KINDS
+
+__all__ = ["COVERAGE", "OWN_ROWS", "Own", "Pooled", "Prediction"]
+
+COVERAGE = 0.9
+"""Of the intervals."""
+OWN_ROWS = 30
+"""Measurements from which on a device has a model of its own."""
+FOLDS, SEED = 5, 0
+MOST_TREES = 80
+TREES = {"learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 10, "loss": "absolute_error"}
+
+EFFECTS = {
+    ("core",): 2.0,
+    ("runtime",): 1.5,
+    ("device",): 1.0,
+    ("profile",): 1.2,
+    ("task",): 0.7,
+    ("core", "runtime"): 0.7,
+    ("runtime", "task"): 0.5,
+    ("core", "task"): 0.5,
+}
+"""How far effects may be from zero, in logarithms: the inverse of how hard they are held there."""
+SLOPE, RATIO, CLOCK, FLOATING, CURVE = 0.3, 0.3, 0.3, 0.5, 0.3
+CENTRES, WIDTH = np.linspace(9, 19, 8), 1.3
+"""Bumps over the logarithm of MACs, from which a curve is made."""
+NOISE = 0.1
+MIDDLE_SIZE, MIDDLE_RATIO, MIDDLE_CLOCK = 14.5, -3.5, 5.0
+GRID = np.linspace(np.log(1e2), np.log(1e10), 96)
+TYPICAL_CLOCK = 500.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """(rows,) of each: the median, the interval of COVERAGE, and whether the row is within what was measured."""
+
+    median: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    in_range: np.ndarray
+
+
+class Pooled:
+    """One model of all devices. target: `latency_ms` or `energy_uj`. trees: False leaves the base alone."""
+
+    def __init__(self, target: str = "latency_ms", trees: bool = True) -> None:
+        self.target, self.trees = target, trees
+
+    def fit(self, rows: pd.DataFrame) -> Pooled:
+        """Fit on measurements of any devices, each with macs, core, runtime, device, profile and the target."""
+        self.rows_ = rows.reset_index(drop=True)
+        self.clocks_ = rows.groupby(rows["core"].map(core_family))["clock_mhz"].median().to_dict()
+        frame, y = self._describe(self.rows_), np.log(self.rows_[self.target].to_numpy())
+        self.base_ = self._fit_base(frame, y)
+        self.trees_ = _Trees([1, 0, 0, 0, 0, 0])
+        if self.trees:
+            fits = _out_of_fold(_folds(len(y)), len(y), lambda train: self._fit_base(frame[train], y[train]), frame)
+            self.trees_.fit(self._features(frame), y - fits)
+        return self
+
+    def _fit_base(self, frame: pd.DataFrame, y: np.ndarray) -> _PooledBase:
+        return _PooledBase(timed=self.target == "latency_ms").fit(frame, y)
+
+    def predict_log(self, rows: pd.DataFrame) -> np.ndarray:
+        """(rows,) logarithms of the target."""
+        frame = self._describe(rows)
+        return self.base_.predict(frame) + self.trees_.predict(self._features(frame))
+
+    def predict(self, rows: pd.DataFrame) -> Prediction:
+        """Medians, with intervals by how near the nearest measurements are: same profile, same device, or neither."""
+        median = self.predict_log(rows)
+        low, high = np.zeros((2, len(rows)))
+        for level, of_level in self._levels(rows).items():
+            low[of_level], high[of_level] = self._errors[level]
+        return Prediction(np.exp(median), np.exp(median + low), np.exp(median + high), self._in_range(rows))
+
+    @cached_property
+    def _errors(self) -> dict[str, tuple[float, float]]:
+        """The ends of intervals by level."""
+        y = np.log(self.rows_[self.target].to_numpy())
+        found = {}
+        for level, column in {"profile": None, "device": "profile", "other": "device"}.items():
+            groups = np.arange(len(y)) if column is None else pd.factorize(self.rows_[column])[0]
+            errors = y - self._cross_validated(groups)
+            counts = self.rows_.groupby("profile")[self.target].transform("size") if column is None else 2
+            found[level] = _conformal(errors[np.broadcast_to(counts, len(y)) > 1])
+        return found
+
+    def _cross_validated(self, groups: np.ndarray) -> np.ndarray:
+        """(rows,) what a model that saw no row of the same group says of each."""
+        folds = np.random.default_rng(SEED).permutation(np.arange(groups.max() + 1) % FOLDS)[groups]
+        frame, y = self._describe(self.rows_), np.log(self.rows_[self.target].to_numpy())
+        return _out_of_fold(folds, len(y), lambda train: self._fit_base(frame[train], y[train]), frame)
+
+    def _levels(self, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+        profile = rows["profile"].isin(self.rows_["profile"]).to_numpy()
+        device = rows["device"].isin(self.rows_["device"]).to_numpy() & ~profile
+        return {"profile": profile, "device": device, "other": ~profile & ~device}
+
+    def _in_range(self, rows: pd.DataFrame) -> np.ndarray:
+        """Within the sizes measured in the profile, and nowhere without one."""
+        spans = self.rows_.groupby("profile")["macs"].agg(["min", "max"]).reindex(rows["profile"])
+        macs = rows["macs"].to_numpy()
+        return (macs >= spans["min"].to_numpy()) & (macs <= spans["max"].to_numpy())
+
+    def _describe(self, rows: pd.DataFrame) -> pd.DataFrame:
+        rows = rows.reset_index(drop=True)
+        core = rows["core"].map(core_family)
+        clock = rows["clock_mhz"].fillna(core.map(self.clocks_)).fillna(TYPICAL_CLOCK).astype(float)
+        size = np.log(rows["macs"].astype(float))
+        params = np.log(rows["params"].astype(float)).fillna(size + MIDDLE_RATIO)
+        frame = pd.DataFrame({"size": size, "params": params, "clock": np.log(clock)})
+        bits = rows["bits"].astype(str) == "32"
+        names = {name: rows[name].astype(str) for name in ("device", "profile", "task")}
+        return frame.assign(floating=bits, core=core, runtime=rows["runtime"].map(runtime_family), **names)
+
+    def _features(self, frame: pd.DataFrame) -> np.ndarray:
+        """(rows, 6) of the trees; more MACs with all else equal never predict less."""
+        codes = [
+            frame[name].map({own: code for code, own in enumerate(sorted(self.base_.names_[name,]))}).fillna(-1)
+            for name in ("core", "runtime", "task")
+        ]
+        return np.column_stack([frame["size"], frame["params"], frame["clock"], *codes])
+
+
+class _PooledBase:
+    """The linear part of `Pooled`: ridge regression of log cycles a MAC, robust to rows that are far off.
+
+    timed: False where the target does not fall with the clock, as energy.
+    """
+
+    def __init__(self, timed: bool) -> None:
+        self.timed = timed
+
+    def fit(self, frame: pd.DataFrame, y: np.ndarray) -> _PooledBase:
+        self.names_ = {names: sorted(set(_joined(frame, names))) for names in EFFECTS}
+        off = self._offset(frame)
+        self.middle_ = float(np.median(y - off))
+        design, aim, weight = self._design(frame), y - off - self.middle_, np.ones(len(y))
+        for _ in range(3):
+            self.ridge_ = Ridge(alpha=NOISE, fit_intercept=False).fit(design, aim, sample_weight=weight)
+            missed = np.abs(aim - self.ridge_.predict(design))
+            weight = np.minimum(1.0, (1.5 * np.median(missed) + 0.05) / np.maximum(missed, 1e-9))
+        return self
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """(rows,) made monotone in MACs: for each context, the running maximum over a grid of sizes."""
+        found = np.zeros(len(frame))
+        contexts = ["clock", "floating", "core", "runtime", "device", "profile", "task"]
+        for _, places in frame.groupby(contexts, sort=False).indices.items():
+            part = frame.iloc[places]
+            grid = part.iloc[[0] * len(GRID)].assign(size=GRID, params=GRID + MIDDLE_RATIO)
+            tilt = self.line(grid.iloc[[0, 0]].assign(params=[MIDDLE_RATIO, MIDDLE_RATIO + 1]))
+            tilt = float(tilt[1] - tilt[0])
+            curve = np.maximum.accumulate(self.line(grid) - tilt * GRID)
+            params = part["params"].to_numpy() - MIDDLE_RATIO
+            found[places] = np.interp(part["size"], GRID, curve) + tilt * params
+        return found
+
+    def line(self, frame: pd.DataFrame) -> np.ndarray:
+        """(rows,) as fitted, before it is made monotone."""
+        return self.ridge_.predict(self._design(frame)) + self.middle_ + self._offset(frame)
+
+    def _offset(self, frame: pd.DataFrame) -> np.ndarray:
+        """What the target would be at the same cycles, or energy, a MAC everywhere."""
+        return (frame["size"] - self.timed * frame["clock"]).to_numpy()
+
+    def _design(self, frame: pd.DataFrame) -> np.ndarray:
+        size = frame["size"].to_numpy()[:, None]
+        ratio = frame["params"].to_numpy()[:, None] - size - MIDDLE_RATIO
+        bumps = np.exp(-0.5 * ((size - CENTRES) / WIDTH) ** 2)
+        flags = {names: self._flags(frame, names) for names in EFFECTS}
+        curves = [flags[names][:, :, None] * bumps[:, None] for names in (("core",), ("runtime",))]
+        return np.hstack(
+            [
+                np.full((len(frame), 1), 3.0),
+                SLOPE * (size - MIDDLE_SIZE),
+                RATIO * ratio,
+                CLOCK * (frame["clock"].to_numpy()[:, None] - MIDDLE_CLOCK),
+                FLOATING * frame["floating"].to_numpy(float)[:, None],
+                CURVE * bumps,
+                *(scale * flags[names] for names, scale in EFFECTS.items()),
+                SLOPE * flags["profile",] * (size - MIDDLE_SIZE),
+                RATIO * flags["runtime",] * ratio,
+                *(CURVE * curve.reshape(len(frame), -1) for curve in curves),
+            ]
+        )
+
+    def _flags(self, frame: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
+        """(rows, known) 1 where a row is of it; none where it is not known."""
+        return (_joined(frame, names).to_numpy()[:, None] == np.array(self.names_[names], object)).astype(float)
+
+
+class Own:
+    """The model of one device with many measurements. target: `latency_ms` or `energy_uj`."""
+
+    def __init__(self, target: str = "latency_ms", trees: bool = True) -> None:
+        self.target, self.trees = target, trees
+
+    def fit(self, rows: pd.DataFrame) -> Own:
+        """Fit on measurements of one device, each with macs and the target; kinds of MACs and bytes where known."""
+        self.rows_ = rows.reset_index(drop=True)
+        kinds = [f"{kind}_macs" for kind in MAC_KINDS]
+        known = bool(self.rows_[[*kinds, "moved_bytes", "layers"]].notna().all(axis=None))
+        self.columns_ = [*kinds, "unaligned_macs", "moved_bytes", "layers"] if known else ["macs"]
+        y = self.rows_[self.target].to_numpy()
+        self.line_ = self._fit_line(self.rows_, y)
+        self.trees_ = _Trees([1] * len(self.columns_) + [0] * known)
+        self.errors_ = np.log(y) - self._out_of_fold()
+        if self.trees:
+            self.trees_.fit(self._features(self.rows_), self.errors_)
+            self.errors_ = self.errors_ - self.trees_.out_of_fold_
+        return self
+
+    def _fit_line(self, rows: pd.DataFrame, y: np.ndarray) -> LinearRegression:
+        """Costs of which none is below zero, of least relative error."""
+        design = np.column_stack([np.ones(len(rows)), rows[self.columns_].fillna(0.0)]) / y[:, None]
+        scale = np.maximum(np.abs(design).mean(0), 1e-30)
+        line = LinearRegression(positive=True, fit_intercept=False).fit(design / scale, np.ones(len(rows)))
+        line.coef_ = line.coef_ / scale
+        return line
+
+    def _out_of_fold(self) -> np.ndarray:
+        y, folds, found = self.rows_[self.target].to_numpy(), _folds(len(self.rows_)), np.zeros(len(self.rows_))
+        for fold in range(FOLDS):
+            train, test = folds != fold, folds == fold
+            found[test] = self._line(self._fit_line(self.rows_[train], y[train]), self.rows_[test])
+        return found
+
+    def _line(self, line: LinearRegression, rows: pd.DataFrame) -> np.ndarray:
+        """(rows,) logarithms of what the linear part says."""
+        design = np.column_stack([np.ones(len(rows)), rows[self.columns_].fillna(0.0)])
+        return np.log(np.maximum(design @ line.coef_, 1e-12))
+
+    def _features(self, rows: pd.DataFrame) -> np.ndarray:
+        columns = [*self.columns_, "params"] if len(self.columns_) > 1 else self.columns_
+        return rows[columns].to_numpy(float)
+
+    def predict_log(self, rows: pd.DataFrame) -> np.ndarray:
+        """(rows,) logarithms of the target."""
+        return self._line(self.line_, rows) + self.trees_.predict(self._features(rows))
+
+    def predict(self, rows: pd.DataFrame) -> Prediction:
+        """Medians and intervals, and whether each column is within what was measured."""
+        median, (low, high) = self.predict_log(rows), _conformal(self.errors_)
+        inside = np.ones(len(rows), bool)
+        for column in self.columns_:
+            values, seen = rows[column].to_numpy(), self.rows_[column]
+            inside &= (values >= seen.min()) & (values <= seen.max())
+        return Prediction(np.exp(median), np.exp(median + low), np.exp(median + high), inside)
+
+    def spread(self, rows: pd.DataFrame) -> np.ndarray:
+        """(rows,) how much models of other parts of the measurements disagree: where to measure next."""
+        y, folds = self.rows_[self.target].to_numpy(), _folds(len(self.rows_))
+        said = []
+        for fold in range(FOLDS):
+            train = self.rows_[folds != fold].reset_index(drop=True)
+            model = Own(self.target).fit(train) if len(train) >= 2 * FOLDS else None
+            said.append(model.predict_log(rows) if model else self._line(self._fit_line(train, y[folds != fold]), rows))
+        return np.std(said, axis=0)
+
+
+class _Trees:
+    """Boosted trees on what a line misses, as many as cross-validation finds useful, which may be none."""
+
+    def __init__(self, monotonic: list[int]) -> None:
+        self.monotonic, self.model_, self.out_of_fold_ = monotonic, None, 0.0
+
+    def fit(self, features: np.ndarray, missed: np.ndarray) -> _Trees:
+        """features: (rows, columns). missed: (rows,) out-of-fold errors of the line."""
+        folds, said = _folds(len(missed)), np.zeros((MOST_TREES + 1, len(missed)))
+        if len(missed) < 2 * TREES["min_samples_leaf"]:
+            return self
+        for fold in range(FOLDS):
+            model = self._new(MOST_TREES).fit(features[folds != fold], missed[folds != fold])
+            for number, values in enumerate(model.staged_predict(features[folds == fold]), 1):
+                said[number, folds == fold] = values
+        best = int(np.abs(missed - said).mean(1).argmin())
+        if best:
+            self.model_, self.out_of_fold_ = self._new(best).fit(features, missed), said[best]
+        return self
+
+    def _new(self, trees: int) -> HistGradientBoostingRegressor:
+        return HistGradientBoostingRegressor(
+            max_iter=trees, monotonic_cst=self.monotonic, early_stopping=False, random_state=SEED, **TREES
+        )
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """(rows,) what is added to the line."""
+        return np.zeros(len(features)) if self.model_ is None else self.model_.predict(features)
+
+
+def _joined(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
+    return frame[names[0]] if len(names) == 1 else frame[names[0]] + "|" + frame[names[1]]
+
+
+def _folds(count: int) -> np.ndarray:
+    return np.random.default_rng(SEED).permutation(np.arange(count) % FOLDS)
+
+
+def _out_of_fold(
+    folds: np.ndarray, count: int, fit: Callable[[np.ndarray], _PooledBase], frame: pd.DataFrame
+) -> np.ndarray:
+    found = np.zeros(count)
+    for train, test in _splits(folds):
+        found[test] = fit(train).line(frame[test])
+    return found
+
+
+def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for fold in np.unique(folds):
+        yield folds != fold, folds == fold
+
+
+def _conformal(errors: np.ndarray) -> tuple[float, float]:
+    """Ends that hold COVERAGE of errors like these; for few errors, all of them."""
+    count = len(errors)
+    if not count:
+        return -np.log(4.0), np.log(4.0)
+    rank = min(1.0, (1 + 1 / count) * (1 + COVERAGE) / 2)
+    return float(np.quantile(errors, 1 - rank)), float(np.quantile(errors, rank))

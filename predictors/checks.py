@@ -1,0 +1,88 @@
+"""How well predictors do: on a user's own measurements, and by cross-validation on a profile's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from predictors.boosting import OWN_ROWS, SEED, Own, Pooled
+from predictors.device import DeviceProfile, profiles
+from predictors.fitted import model_for, predict_rows
+
+__all__ = ["check", "cross_validate", "errors", "line", "match"]
+
+FOLDS = 5
+
+
+def errors(said: np.ndarray, measured: np.ndarray) -> dict[str, float]:
+    """Median absolute percentage error, and shares within 10 and 30 percent. said, measured: (rows,) in one unit."""
+    off = np.abs(np.asarray(said) / np.asarray(measured) - 1)
+    return {
+        "rows": len(off),
+        "median_ape_percent": round(100 * float(np.median(off)), 2),
+        "within_10_percent": round(100 * float((off <= 0.1).mean()), 2),
+        "within_30_percent": round(100 * float((off <= 0.3).mean()), 2),
+    }
+
+
+def check(rows: pd.DataFrame, folder: str | Path | None = None) -> pd.DataFrame:
+    """The rows with `profile`, the one at hand that is of their device, clock and runtime or a name of their own, and
+    what is predicted: said_ms, low_ms, high_ms, in_range.
+    """
+    known = profiles(folder)
+    rows = match(rows, known)
+    found = [np.zeros(len(rows)) for _ in range(3)] + [np.zeros(len(rows), bool)]
+    for name, places in rows.groupby("profile").indices.items():
+        part = rows.iloc[places]
+        own = name in known and model_for(known[name], "latency_ms", folder)
+        usable = isinstance(own, Own) and part[own.columns_].notna().all(axis=None)
+        said = own.predict(part) if usable else predict_rows(part, folder)
+        for column, values in zip(found, (said.median, said.low, said.high, said.in_range), strict=True):
+            column[places] = values
+    names = ("said_ms", "low_ms", "high_ms", "in_range")
+    return rows.assign(**dict(zip(names, found, strict=True)))
+
+
+def match(rows: pd.DataFrame, known: dict[str, DeviceProfile]) -> pd.DataFrame:
+    """Rows of measurements, with the profile at hand that they belong to: of equal device, clock and runtime."""
+    own = {(one.device.lower(), _clock(one.clock_mhz), one.runtime.lower()): name for name, one in known.items()}
+    device = rows["device_key"].where(rows["device_key"] != "", rows["device"])
+    found = []
+    for place, clock, runtime, named in zip(device, rows["clock_mhz"], rows["runtime"], rows["profile"], strict=True):
+        key = place.lower(), _clock(clock), runtime.lower()
+        found.append(named if named in known else own.get(key, " ".join(map(str, key)).strip()))
+    return rows.assign(device=device, profile=found)
+
+
+def _clock(value: float | None) -> float:
+    return 0.0 if value is None or np.isnan(value) else round(float(value), 1)
+
+
+def cross_validate(profile: DeviceProfile, folder: str | Path | None = None) -> pd.DataFrame:
+    """The profile's rows, and what each method says of those that it has not seen: ours, line (a + b MACs), constant.
+
+    In five parts; where there are fewer rows, each row by itself.
+    """
+    rows = profile.rows.reset_index(drop=True)
+    others = [one.rows for name, one in profiles(folder).items() if name != profile.name]
+    folds = np.random.default_rng(SEED).permutation(np.arange(len(rows)) % min(FOLDS, len(rows)))
+    said = pd.DataFrame(0.0, index=rows.index, columns=["ours", "line", "constant"])
+    for fold in np.unique(folds):
+        train, test = rows[folds != fold], rows[folds == fold]
+        model = Own() if len(train) >= OWN_ROWS else Pooled()
+        fitted = model.fit(train if len(train) >= OWN_ROWS else pd.concat([*others, train], ignore_index=True))
+        said.loc[test.index, "ours"] = np.exp(fitted.predict_log(test))
+        said.loc[test.index, "line"] = line(train, test)
+        said.loc[test.index, "constant"] = train["latency_ms"].median()
+    return rows.join(said)
+
+
+def line(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
+    """(rows,) ms by a + b MACs of one profile, of least relative error; by the median of ms a MAC where it has one."""
+    if train["macs"].nunique() < 2:
+        return np.median(train["latency_ms"] / train["macs"]) * test["macs"].to_numpy()
+    design = np.column_stack([np.ones(len(train)), train["macs"]]) / train["latency_ms"].to_numpy()[:, None]
+    overhead, each = np.linalg.lstsq(design, np.ones(len(train)), rcond=None)[0]
+    return np.maximum(overhead + each * test["macs"].to_numpy(), 1e-4)

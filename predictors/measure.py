@@ -1,0 +1,183 @@
+"""Measuring networks on a device, through a runner that is handed in; rows of a profile come out.
+
+One thread on one core; each network runs some times unmeasured; then rounds go over a batch of networks in turn, so
+that a disturbance falls on all of them, and a network's latency is the median of its rounds. Machines drift between
+batches, so the space's smallest and largest network are the first two rows and run again in every batch, which is
+scaled to what they took at first. Batches are chosen actively: the first at random, each later one where the predictor
+of what is measured so far is least sure. Rows are kept after each batch, so a run that is stopped goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from predictors.boosting import FOLDS, Own
+from predictors.device import read_measurements
+from supernet.cost import cost_columns
+from supernet.errors import InvalidProfile
+from supernet.files import write_bytes
+from supernet.space import Arch, Space
+
+__all__ = ["Runner", "host", "latencies", "measure", "sample", "uncertain"]
+
+WARM_UP, REPEATS, BATCH = 3, 15, 20
+POOL = 400
+"""Networks that are drawn, of which the least sure are measured."""
+
+
+class Runner(Protocol):
+    """What runs networks on a device. runtime, version, bits (of weights): as rows state them."""
+
+    runtime: str
+    version: str
+    bits: int
+
+    def prepare(self, arch: Arch) -> Callable[[], None]:
+        """A call that computes one answer of this network, with any weights."""
+
+
+def host() -> dict[str, object]:
+    """What rows say of this machine: device, core and clock_mhz (NaN where it is not known)."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text() if info.is_file() else ""
+    name = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    clock = re.search(r"^cpu MHz\s*: ([\d.]+)$", text, re.MULTILINE)
+    core = name[1].strip() if name else platform.processor() or platform.machine()
+    return {
+        "device": f"host {platform.machine()}",
+        "core": f"{core} ({platform.machine()}, one thread)",
+        "clock_mhz": round(float(clock[1])) if clock else np.nan,
+    }
+
+
+def measure(
+    space: Space,
+    runner: Runner,
+    count: int,
+    path: str | Path,
+    seed: int = 0,
+    active: bool = True,
+    device: dict[str, object] | None = None,
+    task: str = "kws",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Measure `count` networks of a space, and keep their rows at `path` after each batch; returns them.
+
+    Rows that the file has already count. active: False draws all at random. device: what rows say of it (default:
+    `host()`). Raises InvalidProfile where the file holds measurements of another device or runtime.
+    """
+    path, known = Path(path), {**(host() if device is None else device), "runtime": runner.runtime}
+    known |= {"version": runner.version, "bits": str(runner.bits), "task": task, "repeats": REPEATS}
+    rows = _resume(path, known)
+    rng = np.random.default_rng([seed, len(rows)])
+    with tqdm(
+        total=count, initial=min(count, len(rows)), desc=path.stem, unit=" networks", disable=not progress
+    ) as bar:
+        while len(rows) < count:
+            batch = _batch(space, rows, min(BATCH, count - len(rows)), rng, active, runner)
+            rows = pd.concat([rows, batch.assign(**known)], ignore_index=True)
+            write_bytes(path, rows.to_csv(index=False).encode())
+            bar.update(len(batch))
+    return read_measurements(path).rows
+
+
+def _resume(path: Path, known: dict[str, object]) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame()
+    rows = read_measurements(path).rows
+    for name in ("device", "runtime", "version"):
+        other = rows[name][rows[name] != known[name]]
+        if len(other):
+            raise InvalidProfile(
+                f"{path}: holds measurements of {name} {other.iloc[0]!r}, not {known[name]!r}; name another"
+            )
+    used = [column for column in rows if rows[column].notna().any() and (rows[column] != "").any()]
+    return rows[used]
+
+
+def _batch(
+    space: Space, rows: pd.DataFrame, count: int, rng: np.random.Generator, active: bool, runner: Runner
+) -> pd.DataFrame:
+    """Rows of the next networks, scaled by the anchors; the anchors' own in the first batch."""
+    anchors = [space.smallest(), space.largest()]
+    if rows.empty:
+        return _measured([*anchors, *_next(space, anchors, rows, count - len(anchors), rng, active)][:count], runner)
+    found = _measured([*anchors, *_next(space, anchors, rows, count, rng, active)], runner)
+    first = rows.set_index("arch")["latency_ms"].reindex(found["arch"][: len(anchors)]).to_numpy()
+    scale = np.nanmean(first / found["latency_ms"][: len(anchors)].to_numpy())
+    for name in ("latency_ms", "latency_iqr_ms"):
+        found[name] = (found[name] * scale).round(6)
+    return found[len(anchors) :]
+
+
+def _next(
+    space: Space, anchors: list[Arch], rows: pd.DataFrame, count: int, rng: np.random.Generator, active: bool
+) -> list[Arch]:
+    seen = {arch.to_json() for arch in anchors} | set(rows["arch"] if len(rows) else ())
+    drawn = [arch for arch in sample(space, POOL, rng) if arch.to_json() not in seen]
+    if not active or len(rows) < 2 * FOLDS:
+        return drawn[: max(0, count)]
+    return [drawn[place] for place in uncertain(rows, drawn, count, rng)]
+
+
+def sample(space: Space, count: int, rng: np.random.Generator) -> list[Arch]:
+    """Different networks of all sizes."""
+    return list(dict.fromkeys(space.from_genes(space.sample_sizes(rng, 2 * count))))[:count]
+
+
+def uncertain(rows: pd.DataFrame, archs: list[Arch], count: int, rng: np.random.Generator) -> list[int]:
+    """Which networks to measure next: half by how much models of parts of the rows disagree, half at random.
+
+    Those of the first half alone would lie side by side, at the edge of the space.
+    """
+    spread = Own().fit(rows).spread(pd.DataFrame(cost_columns(archs)))
+    chosen = list(np.argsort(-spread, kind="stable")[: (count + 1) // 2])
+    others = rng.permutation([place for place in range(len(archs)) if place not in set(chosen)])
+    return [*map(int, chosen), *map(int, others[: count - len(chosen)])]
+
+
+def _measured(archs: list[Arch], runner: Runner) -> pd.DataFrame:
+    runs = [runner.prepare(arch) for arch in archs]
+    with _one_core():
+        times = latencies(runs)
+    low, median, high = np.percentile(times, (25, 50, 75), axis=1)
+    rows = pd.DataFrame({"latency_ms": median.round(5), "latency_iqr_ms": (high - low).round(6) + 1e-6})
+    columns = pd.DataFrame(cost_columns(archs))
+    return rows.join(columns).assign(arch=[arch.to_json() for arch in archs])
+
+
+def latencies(runs: list[Callable[[], None]], clock: Callable[[], float] = time.perf_counter) -> np.ndarray:
+    """(runs, REPEATS) ms: each run in turn, round by round, after WARM_UP rounds that are not counted."""
+    times = np.zeros((len(runs), REPEATS))
+    for number in range(-WARM_UP, REPEATS):
+        for place, run in enumerate(runs):
+            started = clock()
+            run()
+            if number >= 0:
+                times[place, number] = 1e3 * (clock() - started)
+    return times
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Hold the process on the core that it runs on, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

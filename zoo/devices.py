@@ -1,0 +1,303 @@
+"""What models take on devices: `costs.json` beside each package, which a look-up reads. No torch or scikit-learn here.
+
+The figures are computed when a model is published and when a profile is added, by the predictors or from measurements
+of the model itself, and lie outside of the package's digests, so that a new profile changes no model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+
+from supernet.files import read_json, write_json
+from zoo.entry import Constraint, Entry
+from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
+from zoo.hub import Hub
+
+__all__ = ["COSTS", "Bill", "Figure", "Line", "device_constraints", "figure", "figures", "fit", "write_costs"]
+
+COSTS, SCHEMA = "costs.json", 1
+BASES = ("measured", "predicted", "indicative")
+REMEDY = "write the costs again with `earshot profile costs`"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one model takes on one device profile, without the front end.
+
+    latency_ms: the median; low_ms, high_ms: its interval. energy_uj: of one answer, None where nobody measured energy
+    on the device. in_range: False where the model is outside of what was measured there. basis: one of BASES;
+    indicative where the runtime cannot load our packages.
+    """
+
+    profile: str
+    device: str
+    clock_mhz: float | None
+    runtime: str
+    version: str
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    energy_uj: float | None
+    in_range: bool
+    basis: str
+
+    def __post_init__(self) -> None:
+        numbers = (self.latency_ms, self.low_ms, self.high_ms)
+        real = all(isinstance(number, (int, float)) and 0 <= number < math.inf for number in numbers)
+        if not real or self.basis not in BASES or not isinstance(self.in_range, bool):
+            raise InvalidPackage(f"the figures for device {self.profile!r} are not possible; {REMEDY}")
+
+    def __str__(self) -> str:
+        clock = f" at {self.clock_mhz:g} MHz" if self.clock_mhz else ""
+        runtime = self.runtime if not self.version or self.version in self.runtime else f"{self.runtime} {self.version}"
+        energy = f", {self.energy_uj:,.0f} uJ" if self.energy_uj is not None else ""
+        doubt = "" if self.in_range else "; outside of what was measured there"
+        return (
+            f"{self.latency_ms:.3g} ms ({self.low_ms:.3g} to {self.high_ms:.3g}){energy} on {self.device}{clock}, "
+            f"{runtime or 'runtime unknown'}: {self.basis}{doubt}"
+        )
+
+
+def figures(hub: Hub, entry: Entry) -> dict[str, Figure]:
+    """All figures of a model by profile; none where they were not computed. Raises InvalidPackage."""
+    path = hub.path(entry) / COSTS
+    if not path.is_file():
+        return {}
+    status = path.stat()
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _read(path: Path, mtime_ns: int, size: int) -> dict[str, Figure]:
+    try:
+        values = read_json(path)
+        if values["schema"] != SCHEMA:
+            raise InvalidPackage(f"written with schema {values['schema']!r}; this version reads {SCHEMA}")
+        return {name: Figure(profile=name, **item) for name, item in values["profiles"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidPackage(f"{path}: {error} is missing or not possible; {REMEDY}") from None
+    except EarshotError as error:
+        raise InvalidPackage(f"{path}: {error}") from None
+
+
+def figure(hub: Hub, entry: Entry, device: str) -> Figure:
+    """What a model takes on a device: a profile by its name or the beginning of it. Raises UnknownName."""
+    known = figures(hub, entry)
+    return known[_resolve(device, known, f"{hub.folder}: {entry.name}")]
+
+
+def device_constraints(
+    hub: Hub,
+    entries: Iterable[Entry],
+    device: str | None,
+    max_latency_ms: float | str | None,
+    max_energy_uj: float | str | None,
+    sure: bool,
+) -> list[Constraint]:
+    """The conditions of a query on a device. sure: the interval's upper end must keep the limit, not the median.
+
+    Raises InvalidQuery for a limit without a device, UnknownName for a device that has no figures.
+    """
+    limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
+    asked = {name: _positive(name, limit) for name, limit in limits.items() if limit is not None}
+    if device is None:
+        if asked or sure:
+            raise InvalidQuery(f"{next(iter(asked), 'sure')} needs a device; `earshot profile list` shows all")
+        return []
+    known = {entry.name: figures(hub, entry) for entry in entries}
+    names = set().union(*known.values()) if known else set()
+    profile = _resolve(device, names, str(hub.folder))
+    field = {"max_latency_ms": "high_ms" if sure else "latency_ms", "max_energy_uj": "energy_uj"}
+
+    def value(entry: Entry, name: str) -> float:
+        found = known[entry.name].get(profile)
+        number = None if found is None else getattr(found, field[name])
+        return math.inf if number is None else number
+
+    return [
+        Constraint(
+            name,
+            limit,
+            lambda entry, name=name: value(entry, name),
+            lambda entry, name=name, limit=limit: value(entry, name) / limit - 1,
+        )
+        for name, limit in asked.items()
+    ]
+
+
+def _resolve(device: str, known: Iterable[str], place: str) -> str:
+    known = sorted(known)
+    begin = [name for name in known if name.startswith(device.lower())]
+    if device in known or len(begin) == 1:
+        return device if device in known else begin[0]
+    if begin:
+        more = f", and {len(begin) - 8} more" if len(begin) > 8 else ""
+        raise UnknownName(f"device {device!r} has {len(begin)} profiles: {', '.join(begin[:8])}{more}; name one")
+    close = ", ".join(difflib.get_close_matches(device.lower(), known, n=4, cutoff=0.3)) or "none"
+    raise UnknownName(f"{place} has no figures for device {device!r}; near: {close}; `earshot profile list` shows all")
+
+
+def _positive(name: str, limit: float | str) -> float:
+    try:
+        number = float(limit)
+        if isinstance(limit, bool) or not 0 < number < math.inf:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InvalidQuery(f"{name} = {limit} is not possible: give a number above 0, such as 30") from None
+    return number
+
+
+def write_costs(hub: Hub, entries: Iterable[Entry], folder: str | Path | None = None) -> int:
+    """Compute the figures of models on all profiles at hand, and keep them; returns how many profiles there are.
+
+    folder: of the user's profiles.
+    """
+    from predictors.device import profiles
+
+    entries, known = sorted(entries, key=lambda entry: entry.task), profiles(folder)
+    for task, group in groupby(entries, key=lambda entry: entry.task):
+        _write_costs(hub, task, list(group), known, folder)
+    return len(known)
+
+
+def _write_costs(hub: Hub, task: str, entries: list[Entry], known: dict, folder: str | Path | None) -> None:
+    from predictors.fitted import predict
+    from supernet.cost import cost_columns
+
+    archs = [hub.config(entry).arch for entry in entries]
+    columns = cost_columns(archs)
+    tables = {name: predict(profile, archs, columns, task, folder) for name, profile in known.items()}
+    for number, entry in enumerate(entries):
+        found = {name: asdict(_figure(known[name], table.iloc[number])) for name, table in tables.items()}
+        for item in found.values():
+            del item["profile"]
+        write_json(hub.path(entry) / COSTS, {"schema": SCHEMA, "profiles": found})
+
+
+def _figure(profile, row) -> Figure:
+    energy = None if math.isnan(row["energy_uj"]) else _short(row["energy_uj"])
+    numbers = (_short(row[name]) for name in ("latency_ms", "latency_low_ms", "latency_high_ms"))
+    about = profile.name, profile.device, profile.clock_mhz, profile.runtime, profile.version
+    return Figure(*about, *numbers, energy, bool(row["in_range"]), row["basis"])
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a bill. limit: what the device has, or None where that is not known."""
+
+    name: str
+    need: float
+    unit: str
+    limit: float | None
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """`pass`, `fail`, or `-` where there is no limit."""
+        return "-" if self.limit is None else "pass" if self.need <= self.limit else "fail"
+
+    @property
+    def text(self) -> str:
+        """The line as it is printed."""
+        need = f"{self.need:,.0f}" if self.unit in ("bytes", "MACs") else f"{self.need:,.4g}"
+        limit = "" if self.limit is None else f"{self.limit:,.0f}"
+        return f"{self.name:14} {need + ' ' + self.unit:>22} {limit:>14}  {self.verdict:4}  {self.note}".rstrip()
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a model takes of a device."""
+
+    model: str
+    figure: Figure
+    lines: tuple[Line, ...]
+
+    @property
+    def passes(self) -> bool:
+        """True where no line fails."""
+        return all(line.verdict != "fail" for line in self.lines)
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        lines = [{**asdict(line), "verdict": line.verdict} for line in self.lines]
+        return {"model": self.model, "passes": self.passes, "device": asdict(self.figure), "lines": lines}
+
+    def __str__(self) -> str:
+        text = [line.text for line in self.lines]
+        head = f"{'':14} {'takes':>22} {'device has':>14}"
+        return "\n".join([f"{self.model}", f"  {self.figure}", head, *text])
+
+
+def fit(model, device: str, every_ms: float | None = None, folder: str | Path | None = None) -> Bill:
+    """What a model takes of a device, against what the device has.
+
+    device: a profile, by its name or the beginning of it. every_ms: how often an answer is wanted (default: once a
+    clip), which latency must keep and average power is counted by. folder: of the user's profiles.
+    Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant.
+    """
+    from predictors import estimate
+    from predictors.device import find_profile
+    from predictors.power import average_power_uw
+
+    profile, arch = find_profile(device, folder), model.arch
+    clip_ms = arch.frames * arch.features.step_ms
+    every = clip_ms if every_ms is None else _positive("every_ms", every_ms)
+    cost, has = estimate(arch, profile.name, model.task, folder), profile.settings
+    found = Figure(
+        profile.name,
+        profile.device,
+        profile.clock_mhz,
+        profile.runtime,
+        profile.version,
+        _short(cost.latency_ms),
+        *map(_short, cost.interval),
+        None if cost.energy_uj is None else _short(cost.energy_uj),
+        cost.in_range,
+        cost.basis,
+    )
+    span = f"{found.low_ms:.3g} to {found.high_ms:.3g}"
+    lines = [
+        Line(
+            "flash",
+            model.entry.flash_bytes,
+            "bytes",
+            has.get("flash_bytes"),
+            "weights, without the runtime's code",
+        ),
+        Line(
+            "RAM",
+            cost.peak_ram_bytes,
+            "bytes",
+            has.get("ram_bytes"),
+            "arena, stream and front end",
+        ),
+        Line("  arena", cost.arena_bytes, "bytes", None),
+        Line("  stream", cost.stream_state_bytes, "bytes", None),
+        Line(
+            "latency",
+            found.latency_ms,
+            "ms",
+            every,
+            f"{span}; without the front end",
+        ),
+        Line("front end", model.entry.frontend_macs, "MACs", None, f"beside the network's {model.entry.macs:,}"),
+    ]
+    if found.energy_uj is not None:
+        power = average_power_uw(found.energy_uj, 1000 / every, has.get("sleep_power_uw", 0.0))
+        asleep = "" if "sleep_power_uw" in has else "; sleep not known, taken as 0"
+        lines += [
+            Line("energy", found.energy_uj, "uJ", None),
+            Line("power", _short(power), "uW", None, f"on average{asleep}"),
+        ]
+    return Bill(model.name, found, tuple(lines))
+
+
+def _short(value: float) -> float:
+    """Four digits: more say nothing, and platforms differ in the last ones."""
+    return float(f"{value:.4g}")
