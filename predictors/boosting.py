@@ -28,6 +28,7 @@ __all__ = ["COVERAGE", "OWN_ROWS", "Own", "Pooled", "Prediction"]
 
 COVERAGE = 0.9
 """Of the intervals."""
+UNKNOWN = 4.0
 OWN_ROWS = 30
 """Measurements from which on a device has a model of its own."""
 FOLDS, SEED = 5, 0
@@ -105,9 +106,10 @@ class Pooled:
         found = {}
         for level, column in {"profile": None, "device": "profile", "other": "device"}.items():
             groups = np.arange(len(y)) if column is None else pd.factorize(self.rows_[column])[0]
-            errors = y - self._cross_validated(groups)
-            counts = self.rows_.groupby("profile")[self.target].transform("size") if column is None else 2
-            found[level] = _conformal(errors[np.broadcast_to(counts, len(y)) > 1])
+            errors = y - self._cross_validated(groups) if groups.max() else np.zeros(0)
+            if column is None:
+                errors = errors[self.rows_.groupby("profile")[self.target].transform("size") > 1]
+            found[level] = _conformal(errors)
         return found
 
     def _cross_validated(self, groups: np.ndarray) -> np.ndarray:
@@ -337,9 +339,9 @@ def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _conformal(errors: np.ndarray) -> tuple[float, float]:
-    """Ends that hold COVERAGE of errors like these; for few errors, all of them."""
+    """Ends that hold COVERAGE of errors like these; for few errors, all of them, for none a factor of UNKNOWN."""
     count = len(errors)
     if not count:
-        return -np.log(4.0), np.log(4.0)
+        return -np.log(UNKNOWN), np.log(UNKNOWN)
     rank = min(1.0, (1 + 1 / count) * (1 + COVERAGE) / 2)
     return float(np.quantile(errors, 1 - rank)), float(np.quantile(errors, rank))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from predictors.boosting import OWN_ROWS, SEED, Own, Pooled
-from predictors.device import DeviceProfile, profiles
+from predictors.device import DeviceProfile, plain_runtime, profiles
 from predictors.fitted import model_for, predict_rows
 
 __all__ = ["check", "cross_validate", "errors", "line", "match"]
@@ -47,11 +47,14 @@ def check(rows: pd.DataFrame, folder: str | Path | None = None) -> pd.DataFrame:
 
 def match(rows: pd.DataFrame, known: dict[str, DeviceProfile]) -> pd.DataFrame:
     """Rows of measurements, with the profile at hand that they belong to: of equal device, clock and runtime."""
-    own = {(one.device.lower(), _clock(one.clock_mhz), one.runtime.lower()): name for name, one in known.items()}
+    own = {
+        (one.device.lower(), _clock(one.clock_mhz), plain_runtime(one.runtime).lower()): name
+        for name, one in known.items()
+    }
     device = rows["device_key"].where(rows["device_key"] != "", rows["device"])
     found = []
     for place, clock, runtime, named in zip(device, rows["clock_mhz"], rows["runtime"], rows["profile"], strict=True):
-        key = place.lower(), _clock(clock), runtime.lower()
+        key = place.lower(), _clock(clock), plain_runtime(runtime).lower()
         found.append(named if named in known else own.get(key, " ".join(map(str, key)).strip()))
     return rows.assign(device=device, profile=found)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import io
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -35,6 +36,7 @@ __all__ = [
     "add_profile",
     "core_family",
     "find_profile",
+    "plain_runtime",
     "possible",
     "profiles",
     "read_measurements",
@@ -158,9 +160,14 @@ def core_family(text: str) -> str:
 
 def runtime_family(text: str) -> str:
     """Runtimes that compute alike: without who measured, and without the version."""
-    lower = re.sub(r"^[^:]*: *(?=.)", "", text.lower())
+    lower = plain_runtime(text).lower()
     known = next((family for key, family in RUNTIMES.items() if key in lower), None)
     return known or re.sub(r"[^a-z0-9]+", " ", re.sub(r"\bv?\d[\d.]*.*", "", lower)).strip()[:24] or lower
+
+
+def plain_runtime(text: str) -> str:
+    """A runtime's name without who measured it: `Krai: microTVM` is microTVM."""
+    return re.sub(r"^[^:]*: *(?=.)", "", text).rstrip(": ")
 
 
 def runtime_version(text: str) -> str:
@@ -198,17 +205,17 @@ def read_measurements(path: str | Path, complete: bool = True) -> Measurements:
     for name in NUMBERS:
         rows[name] = rows[name].astype(float) if name in rows else np.nan
     rows["macs"] = rows["macs"].fillna(rows["ops"] / 2)
-    warnings = []
-    rows = _only_complete(path, rows, complete, warnings)
+    doubts = []
+    rows = _only_complete(path, rows, complete, doubts)
     doubled = rows.duplicated()
     if doubled.any():
-        warnings.append(
+        doubts.append(
             f"{int(doubled.sum())} rows are the same as others before them (first: {_line(doubled)}); left out"
         )
         rows = rows[~doubled]
     if rows.empty:
         raise InvalidProfile(f"{path}: no row of measurements; give latency_ms and macs, a row for each network")
-    return Measurements(rows.reset_index(drop=True), (*warnings, *_doubtful_units(rows)))
+    return Measurements(rows.reset_index(drop=True), (*doubts, *_doubtful_units(rows)))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -228,8 +235,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"{path}: the first line has no column latency_ms, it is {first!r}; columns: latency_ms, macs, ..."
         )
     try:
-        return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False)
-    except (ValueError, pd.errors.ParserError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False
+            )
+    except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise InvalidProfile(f"{path}: not a CSV ({str(error).strip()[:200]})") from None
 
 
@@ -273,7 +284,7 @@ def _fill_archs(rows: pd.DataFrame, problems: list[str]) -> None:
             rows.loc[list(archs), name] = values.astype(float)
 
 
-def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, warnings: list[str]) -> pd.DataFrame:
+def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, doubts: list[str]) -> pd.DataFrame:
     for name in ("latency_ms", "macs"):
         missing = rows[name].isna()
         if missing.any() and complete:
@@ -281,7 +292,7 @@ def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, warnings: lis
             raise InvalidProfile(_report(path, lines))
     missing = rows["latency_ms"].isna() | rows["macs"].isna()
     if missing.any():
-        warnings.append(f"{int(missing.sum())} rows without latency_ms or macs are left out (first: {_line(missing)})")
+        doubts.append(f"{int(missing.sum())} rows without latency_ms or macs are left out (first: {_line(missing)})")
     return rows[~missing]
 
 

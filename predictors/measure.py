@@ -80,11 +80,11 @@ def measure(
     path, known = Path(path), {**(host() if device is None else device), "runtime": runner.runtime}
     known |= {"version": runner.version, "bits": str(runner.bits), "task": task, "repeats": REPEATS}
     rows = _resume(path, known)
-    rng = np.random.default_rng([seed, len(rows)])
     with tqdm(
         total=count, initial=min(count, len(rows)), desc=path.stem, unit=" networks", disable=not progress
     ) as bar:
         while len(rows) < count:
+            rng = np.random.default_rng([seed, len(rows)])
             batch = _batch(space, rows, min(BATCH, count - len(rows)), rng, active, runner)
             rows = pd.concat([rows, batch.assign(**known)], ignore_index=True)
             write_bytes(path, rows.to_csv(index=False).encode())

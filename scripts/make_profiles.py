@@ -10,12 +10,11 @@ latency; rows that need more MACs a cycle than the core can do; and repeats. Sou
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 import pandas as pd
 
-from predictors.device import BUNDLED, possible, read_measurements, runtime_version, slug
+from predictors.device import BUNDLED, plain_runtime, possible, read_measurements, runtime_version, slug
 from supernet.files import write_bytes
 
 UNTIMED = "not timed|not stated|example output|per .* step|per .* frame|CNN part only"
@@ -34,6 +33,7 @@ def main() -> None:
     print(*found.warnings, f"{(~timed).sum()} rows not timed, {(timed & ~right).sum()} impossible", sep="\n")
     rows = rows[timed & right].copy()
     rows["version"] = rows["runtime"].map(runtime_version)
+    rows["runtime"] = rows["runtime"].map(plain_runtime)
     rows["profile"] = [_name(row) for _, row in rows.iterrows()]
     rows = rows.sort_values(["profile", "macs", "latency_ms"], kind="stable")
     write_bytes(BUNDLED / "published.csv", rows[KEPT].to_csv(index=False).encode())
@@ -42,8 +42,7 @@ def main() -> None:
 
 def _name(row: pd.Series) -> str:
     clock = "" if pd.isna(row["clock_mhz"]) else f"{row['clock_mhz']:g}mhz"
-    runtime = re.sub(r"^[^:]*: *(?=.)", "", row["runtime"]).rstrip(": ")
-    return slug(" ".join([row["device_key"] or row["device"], clock, runtime]))[:100].strip("-.")
+    return slug(" ".join([row["device_key"] or row["device"], clock, row["runtime"]]))[:100].strip("-.")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,179 @@
+"""Measurements as users bring them: what is read, what is refused, and that nothing is half added."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from predictors.device import (
+    BUNDLED,
+    add_profile,
+    core_family,
+    find_profile,
+    possible,
+    profiles,
+    read_measurements,
+    runtime_family,
+    runtime_version,
+)
+from supernet.cost import MAC_KINDS
+from supernet.errors import InvalidProfile, UnknownName
+from supernet.families import space
+
+GOOD = "macs,latency_ms\n1000000,10\n2000000,19\n4000000,37.5\n"
+
+
+def write(folder, text, name="mine.csv"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("macs,latency_us\n1,2\n", "no column latency_ms"),
+        ("macs,latency_ms,latancy\n1000000,2,3\n", "unknown columns .*latancy.*did you mean"),
+        ("latency_ms\n2\n", "no column says how large"),
+        ("macs,latency_ms\n1000000,-2\n2000000,3\n", "row 1, column latency_ms: '-2'; give a number above 0"),
+        ("macs,latency_ms\n1000000,2\n2000000,fast\n", "row 2, column latency_ms: 'fast'"),
+        ("macs,latency_ms\n1000000,2\n,3\n", "row 2, column macs: empty"),
+        ("macs,latency_ms\n1000000,nan\n", "row 1, column latency_ms"),
+        ("macs,latency_ms\n1e99,2\n", "row 1, column macs"),
+        ("arch,latency_ms\n{},2\n", "row 1, column arch: not an architecture"),
+        ("macs,latency_ms\n", "no row of measurements"),
+        ("", "no column latency_ms"),
+        (b"\xff\xfe\x00macs", "not text in UTF-8"),
+        (b"latency_ms,macs\n\0\0\0", "no column latency_ms"),
+        ('macs,latency_ms\n"1,2\n', "not a CSV|row 1"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_row_and_column_and_nothing_is_kept(tmp_path, text, message):
+    path, kept = write(tmp_path, text), tmp_path / "kept"
+    with pytest.raises(InvalidProfile, match=message):
+        read_measurements(path)
+    with pytest.raises(InvalidProfile):
+        add_profile("mine", path, kept)
+    assert not kept.exists()
+
+
+def test_junk_of_10_megabytes_is_refused_in_a_line(tmp_path):
+    junk = np.random.default_rng(0).integers(32, 127, 10_000_000, dtype=np.uint8).tobytes()
+    with pytest.raises(InvalidProfile, match="no column latency_ms") as caught:
+        read_measurements(write(tmp_path, junk))
+    assert len(str(caught.value)) < 400
+    with pytest.raises(InvalidProfile) as caught:
+        read_measurements(write(tmp_path, b"macs,latency_ms\n" + junk))
+    assert len(str(caught.value)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("row", "question"),
+    [
+        ("macs,latency_ms,clock_mhz\n1000000,80000,80\n2000000,160000,80\n", "microseconds"),
+        ("macs,latency_ms,clock_mhz\n1000000,0.00001,80\n2000000,0.00002,80\n", "seconds"),
+        ("macs,latency_ms\n1,10\n2,19\n", "millions"),
+        ("macs,latency_ms,clock_mhz\n1000000,10,80000000\n2000000,19,80000000\n", "Hz"),
+        ("macs,latency_ms,energy_uj\n1000000,10,0.1\n2000000,20,0.2\n", "mJ"),
+    ],
+)
+def test_units_that_are_far_from_all_that_is_known_are_questioned(tmp_path, row, question):
+    assert any("WARNING" in text and question in text for text in read_measurements(write(tmp_path, row)).warnings)
+
+
+def test_sound_rows_are_not_questioned_and_repeats_are_left_out(tmp_path):
+    found = read_measurements(write(tmp_path, GOOD))
+    assert found.warnings == ()
+    assert found.rows["macs"].tolist() == [1e6, 2e6, 4e6]
+    twice = read_measurements(write(tmp_path, GOOD + "1000000,10\n"))
+    assert len(twice.rows) == 3
+    assert "row 4" in twice.warnings[0]
+
+
+def test_one_network_is_no_profile(tmp_path):
+    with pytest.raises(InvalidProfile, match="measure 2 or more"):
+        add_profile("mine", write(tmp_path, "macs,latency_ms\n1000000,2\n"), tmp_path / "kept")
+
+
+@pytest.mark.parametrize("name", ["../mine", "My Board", "", "a/b", "x" * 65])
+def test_names_are_safe(tmp_path, name):
+    with pytest.raises(InvalidProfile, match="is not possible"):
+        add_profile(name, write(tmp_path, GOOD), tmp_path / "kept")
+
+
+def test_an_added_profile_is_found_with_what_the_user_said_of_it(tmp_path):
+    path, kept = write(tmp_path, GOOD), tmp_path / "kept"
+    add_profile("my-board", path, kept, core="Cortex-M4", clock_mhz="80", runtime="TFLM v2.3.1")
+    (kept / "my-board.json").write_text('{"ram_bytes": 128000}')
+    profile = find_profile("my-bo", kept)
+    assert (profile.core, profile.clock_mhz, profile.version) == ("Cortex-M4", 80.0, "2.3.1")
+    assert profile.settings == {"ram_bytes": 128000}
+    assert profile.indicative
+    assert profile.rows["latency_ms"].tolist() == [10, 19, 37.5]
+    write(kept, GOOD + "8000000,70\n", "my-board.csv")
+    assert len(find_profile("my-board", kept).rows) == 4
+    assert find_profile("my-board", kept) != profile
+
+
+def test_an_arch_gives_all_counts(tmp_path):
+    arch = space("temporal", 12).smallest()
+    text = pd.DataFrame({"arch": [arch.to_json()], "latency_ms": [2.0]}).to_csv(index=False)
+    row = read_measurements(write(tmp_path, text)).rows.iloc[0]
+    assert row["macs"] == sum(row[f"{kind}_macs"] for kind in MAC_KINDS) > 0
+    assert row["params"] > 0
+
+
+def test_operations_are_two_a_mac_and_incomplete_rows_may_be_left_out(tmp_path):
+    path = write(tmp_path, "\ufeffops,latency_ms,core\n2000000,10,Cortex-M4\n,4,\n6000000,,\n")
+    found = read_measurements(path, complete=False)
+    assert found.rows["macs"].tolist() == [1e6]
+    assert "2 rows without latency_ms or macs" in found.warnings[0]
+
+
+def test_a_name_that_several_have_is_answered_with_them():
+    with pytest.raises(UnknownName, match="has 5 profiles"):
+        find_profile("stm32f746")
+    with pytest.raises(UnknownName, match=r"near: .*stm32f746"):
+        find_profile("stm32f747-tflm")
+
+
+def test_bundled_profiles_are_clean_and_say_where_they_come_from():
+    found = profiles("/nowhere")
+    assert len(found) > 80
+    for profile in found.values():
+        assert possible(profile.rows).all()
+        assert (profile.rows["source"] != "").all()
+        assert profile.rows[["device", "runtime"]].nunique().max() == 1
+    rows = read_measurements(BUNDLED / "published.csv")
+    assert rows.warnings == ()
+
+
+def test_a_row_with_more_macs_a_cycle_than_the_core_has_is_not_possible():
+    rows = pd.DataFrame({"core": ["Cortex-M4"] * 3 + ["NPU"], "clock_mhz": [100.0, 100.0, np.nan, 100.0]})
+    rows = rows.assign(macs=1e6, latency_ms=[4.0, 5.5, 0.1, 0.1])
+    assert possible(rows).tolist() == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [
+        ("ARM®32-bit Cortex®-M4 CPU with FPU", "m4"), ("32-bit Arm® Cortex®-M0+", "m0"), ("Cortex-M33", "m33"),
+        ("Cortex-M33 + MVP accelerator", "npu"), ("Cortex-M33 (no accelerator)", "m33"), ("2x Xtensa LX7", "lx7"),
+        ("Cortex-A53 4 threads", "a53"), ("Ethos-U55 NPU", "npu"), ("HiFi3 + M0", "npu"), ("Cortex-M7", "m7"),
+        ("Intel(R) Xeon(R) Processor (x86_64, one thread)", "host"), ("Z80", "other"),
+    ],
+)  # fmt: skip
+def test_cores_that_compute_alike_have_one_name(text, family):
+    assert core_family(text) == family
+
+
+@pytest.mark.parametrize(
+    ("text", "family", "version"),
+    [
+        ("STMicroelectronics: X-CUBE-AI v10.2", "cube.ai", "10.2"), ("STEdgeAI 3.0.0", "cube.ai", "3.0.0"),
+        ("STM32Cube.AI 10.0.0", "cube.ai", "10.0.0"), ("TFLM + CMSIS-NN", "tflm cmsis-nn", ""),
+        ("reference: TensorFlow Lite for Microcontrollers v2.3.1", "tflm", "2.3.1"), ("kai_jiang:", "kai jiang", ""),
+        ("GAPflow/AutoTiler", "gapflow autotiler", ""),
+    ],
+)  # fmt: skip
+def test_runtimes_that_compute_alike_have_one_name(text, family, version):
+    assert (runtime_family(text), runtime_version(text)) == (family, version)

@@ -1,0 +1,105 @@
+"""Measuring, with runners whose time is a formula."""
+
+import numpy as np
+import pytest
+
+from predictors import measure as module
+from predictors.boosting import Own
+from predictors.device import add_profile
+from predictors.measure import REPEATS, WARM_UP, host, latencies, measure
+from predictors.runners import RUNNERS
+from supernet.errors import InvalidProfile
+from supernet.families import space
+
+SPACE = space("temporal", 12, features="logmel")
+BOARD = {"device": "board", "core": "Cortex-M4", "clock_mhz": 100}
+
+
+class Formula:
+    """1 ms and 1 ns a MAC, on a machine that gets slower from batch to batch."""
+
+    runtime, version, bits = "Earshot formula", "1", 8
+
+    def prepare(self, arch):
+        from supernet.cost import macs
+
+        return 1 + 1e-6 * macs(arch)
+
+
+@pytest.fixture
+def drifting(monkeypatch):
+    """`latencies` of a Formula; fails when it is called more often than `most`."""
+    state = {"calls": 0, "most": 100}
+
+    def said(runs):
+        state["calls"] += 1
+        if state["calls"] > state["most"]:
+            raise KeyboardInterrupt
+        return np.repeat(np.array(runs)[:, None], REPEATS, axis=1) * (1 + 0.2 * state["calls"])
+
+    monkeypatch.setattr(module, "latencies", said)
+    return state
+
+
+def test_rounds_go_over_all_networks_in_turn_and_warm_up_is_not_counted():
+    now, order = [0.0], []
+
+    def run(name, seconds):
+        def call():
+            order.append(name)
+            now[0] += seconds if len(order) > 2 * WARM_UP else 100.0
+
+        return call
+
+    times = latencies([run("a", 0.002), run("b", 0.005)], clock=lambda: now[0])
+    assert times.shape == (2, REPEATS)
+    assert np.allclose(times, [[2.0], [5.0]])
+    assert order == ["a", "b"] * (WARM_UP + REPEATS)
+
+
+def test_what_drifts_between_batches_is_taken_out(drifting, tmp_path):
+    rows = measure(SPACE, Formula(), 50, tmp_path / "board.csv", device=BOARD, progress=False)
+    expected = 1.2 * (1 + 1e-6 * rows["macs"])
+    assert np.allclose(rows["latency_ms"], expected, rtol=1e-4)
+    assert rows["arch"].nunique() == 50
+    assert rows["macs"].agg(["min", "max"]).tolist() == [301_760.0, 7_013_152.0] or rows["macs"].is_unique
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_rows(drifting, tmp_path):
+    whole = measure(SPACE, Formula(), 70, tmp_path / "whole.csv", device=BOARD, progress=False)
+    drifting.update(calls=0, most=2)
+    with pytest.raises(KeyboardInterrupt):
+        measure(SPACE, Formula(), 70, tmp_path / "stopped.csv", device=BOARD, progress=False)
+    drifting.update(most=100, calls=2)
+    resumed = measure(SPACE, Formula(), 70, tmp_path / "stopped.csv", device=BOARD, progress=False)
+    assert resumed["arch"].tolist() == whole["arch"].tolist()
+    assert np.allclose(resumed["latency_ms"], whole["latency_ms"])
+
+
+def test_a_file_of_another_device_is_not_gone_on_with(drifting, tmp_path):
+    measure(SPACE, Formula(), 4, tmp_path / "board.csv", device=BOARD, progress=False)
+    with pytest.raises(InvalidProfile, match="device 'board', not 'other'"):
+        measure(SPACE, Formula(), 8, tmp_path / "board.csv", device={**BOARD, "device": "other"}, progress=False)
+
+
+@pytest.mark.parametrize("name", RUNNERS)
+def test_runners_of_this_machine_measure_and_their_rows_make_a_profile(name, tmp_path):
+    rows = measure(SPACE, RUNNERS[name](), 4, tmp_path / "host.csv", progress=False)
+    assert (rows["latency_ms"] > 0).all()
+    assert rows["runtime"].unique().tolist() == [RUNNERS[name]().runtime]
+    (profile,) = add_profile("host", tmp_path / "host.csv", tmp_path / "kept")
+    assert profile.indicative == (name == "eager")
+    assert profile.device == host()["device"]
+
+
+def test_the_next_networks_are_those_that_models_disagree_on():
+    """All rows are small networks, so that the large ones are the least known."""
+    rng = np.random.default_rng(0)
+    archs = module.sample(SPACE, 200, rng)
+    rows = module.pd.DataFrame(module.cost_columns(archs)).astype(float)
+    rows["latency_ms"] = 1 + 1e-6 * rows["macs"] * np.exp(0.1 * rng.standard_normal(len(rows)))
+    small = rows["macs"] < rows["macs"].median()
+    chosen = module.uncertain(rows[small].reset_index(drop=True), archs, 20, rng)
+    assert len(set(chosen)) == 20
+    assert (~small).to_numpy()[chosen[:10]].mean() > 0.8
+    assert Own().fit(rows[small]).spread(rows).shape == (200,)
