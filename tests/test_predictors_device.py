@@ -129,6 +129,16 @@ def test_operations_are_two_a_mac_and_incomplete_rows_may_be_left_out(tmp_path):
     assert "2 rows without latency_ms or macs" in found.warnings[0]
 
 
+def test_another_package_brings_profiles_by_an_entry_point(tmp_path, monkeypatch):
+    class Point:
+        def load(self):
+            return tmp_path
+
+    write(tmp_path, GOOD, "their-board.csv")
+    monkeypatch.setattr("predictors.device.entry_points", lambda group: [Point()] * (group == "earshot.profiles"))
+    assert find_profile("their-board", "/nowhere").rows["macs"].tolist() == [1e6, 2e6, 4e6]
+
+
 def test_a_name_that_several_have_is_answered_with_them():
     with pytest.raises(UnknownName, match="has 5 profiles"):
         find_profile("stm32f746")

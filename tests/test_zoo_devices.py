@@ -147,6 +147,18 @@ def test_fit_ends_with_1_where_a_line_fails(hub, capsys):
     assert "RAM" in capsys.readouterr().out
 
 
+def test_costs_are_printed_by_layer_and_add_up(capsys):
+    assert main(["cost", "kws", "--format", "json"]) == 0
+    found, entry = json.loads(capsys.readouterr().out), zoo.get(task="kws").entry
+    for total, column in (("macs", "macs"), ("params", "params"), ("weight_bytes", "weight_bytes")):
+        assert sum(row[column] for row in found["layers"]) == found[total] == getattr(entry, total)
+    assert sum(found[f"{kind}_macs"] for kind in ("dense", "pointwise", "depthwise", "linear")) == entry.macs
+    assert found["flash_bytes_by_bits"]["8"] == entry.flash_bytes
+    assert max(row["arena_bytes"] for row in found["layers"]) == found["arena_bytes"]
+    assert main(["cost", entry.name]) == 0
+    assert f"{entry.macs:,}" in capsys.readouterr().out
+
+
 def test_fit_takes_a_task_and_gives_json(capsys):
     assert main(["fit", "kws", "--device", BOARD, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["passes"]

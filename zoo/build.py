@@ -34,6 +34,7 @@ from supernet.space import Arch
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
 from zoo.detect import choose_detection
+from zoo.devices import COSTS, write_costs
 from zoo.hub import INDEX, Hub
 from zoo.publish import accuracy_figures, publish, write_package
 from zoo.run import probabilities
@@ -167,7 +168,7 @@ def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = 
     """Publish candidates of the bits `always`, and others that no model beats in both accuracy on validation and flash.
 
     They replace what earlier runs published for the same supernets, budgets and bits; so does a candidate that is not
-    published.
+    published. What they take on the device profiles at hand is computed at the end.
     """
     replaced = {item.place for item in candidates}
     rivals = [item.worth for item in candidates]
@@ -179,6 +180,8 @@ def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = 
     left = {item.place for item in candidates} - {item.place for item in chosen}
     for item in chosen:
         _publish(item, left)
+    for hub in map(Hub, {item.build.hub for item in chosen}):
+        write_costs(hub, [entry for entry in hub.entries if not (hub.path(entry) / COSTS).is_file()])
 
 
 def _beats(first: tuple, second: tuple) -> bool:

@@ -1,10 +1,11 @@
-"""The part of the command `earshot` that is about devices: `profile`, `measure` and `fit`."""
+"""The part of the command `earshot` that is about costs: `cost`, `fit`, `measure` and `profile`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import zoo
@@ -72,9 +73,21 @@ on when the same command is given again. Runners: integers, our evaluator of pac
 PyTorch.
 """
 
+COST_HELP = """\
+Print what a model costs exactly, layer by layer and in total, without any device: multiply-accumulates by kind,
+parameters, bytes of flash, and RAM of the integer runtime.
+
+  earshot cost kws
+  earshot cost NAME --format json
+"""
+FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
+
 
 def add_device_commands(commands, command) -> None:
     """Add the commands to a parser. command: makes one of (subparsers, name, function, help, summary)."""
+    sub = command(commands, "cost", _cost, COST_HELP, "what a model costs, layer by layer")
+    sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
+    sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
     fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device")
     fit.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     fit.add_argument("--device", required=True, help="a profile, by its name or the beginning of it")
@@ -122,6 +135,36 @@ def _add_folder(sub: argparse.ArgumentParser) -> None:
 def _add_plot(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--plot", metavar="FILE", help="picture of predicted over measured: .svg, .png or .pdf")
     _add_folder(sub)
+
+
+def _cost(options: argparse.Namespace) -> None:
+    from predictors import estimate
+    from supernet.cost import MAC_KINDS, cost_columns, layer_costs, weight_bytes
+    from supernet.families import with_bits
+    from zoo.cli import find_model
+
+    model = find_model(options.model, options.hub)
+    arch, rows, exact = model.arch, layer_costs(model.arch), asdict(estimate(model.arch))
+    kinds = {f"{kind}_macs": int(cost_columns([arch])[f"{kind}_macs"][0]) for kind in MAC_KINDS}
+    by_bits = {str(bits): weight_bytes(with_bits(arch.without_bits(), bits)) for bits in FLASH_BITS}
+    if options.format == "json":
+        totals = {**exact, **kinds, "frontend_macs": model.entry.frontend_macs, "flash_bytes_by_bits": by_bits}
+        print(json.dumps({"model": model.name, **totals, "layers": [asdict(row) for row in rows]}, indent=1))
+        return
+    width = max(len(row.name) for row in rows)
+    header = f"{'layer':{width}}  {'kind':9} {'MACs':>10} {'params':>8} {'flash':>8} {'arena':>8} {'stream':>7}"
+    print(f"{model.name}\n{header}")
+    for row in rows:
+        counts = (
+            f"{row.macs:10,} {row.params:8,} {row.weight_bytes:8,} {row.arena_bytes:8,} {row.stream_state_bytes:7,}"
+        )
+        print(f"{row.name:{width}}  {row.kind:9} {counts}")
+    whole = f"{exact['macs']:10,} {exact['params']:8,} {exact['weight_bytes']:8,}"
+    print(f"{'in total':{width}}  {'':9} {whole} {exact['arena_bytes']:8,} {exact['stream_state_bytes']:7,}")
+    print("MACs by kind: " + ", ".join(f"{kinds[f'{kind}_macs']:,} {kind}" for kind in MAC_KINDS))
+    print("flash by bits of inner weights: " + ", ".join(f"{bits}: {count:,}" for bits, count in by_bits.items()))
+    print(f"RAM: {exact['peak_ram_bytes']:,} bytes of arena, stream and front end")
+    print(f"front end: {model.entry.frontend_macs:,} MACs beside the network's")
 
 
 def _fit(options: argparse.Namespace) -> None:
