@@ -42,6 +42,9 @@ METHOD_NAMES = {
     "elastic": "elastic bits, no fine-tune",
 }
 NETWORKS = ("small", "large")
+SPLITS = {"model": "one model of network left out", "device": "one device left out", "row": "one row of a profile"}
+PREDICTORS = {"line": "line", "trees": "trees alone", "ours": "ours"}
+ERRORS = ("median error, %", "within 10 %")
 WAYS_TO_BITS = ("LSQ, inherited", *METHOD_NAMES.values())
 LOST = ("LSQ, inherited", METHOD_NAMES["two-stage"], METHOD_NAMES["widths"], METHOD_NAMES["elastic"])
 WAYS = {"scratch": "alone", "distilled": "alone, distilled", "slice": "slice", "tuned": "slice, fine-tuned"}
@@ -69,6 +72,8 @@ def tables() -> dict[str, str]:
         "schedules": _schedules_table,
         "new_words": _new_words_table,
         "quantisation": lambda: _quantisation_table(read_table("quantisation")),
+        "device_errors": _device_errors_table,
+        "host_curve": _host_curve_table,
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
     if "quantisation" in made:
@@ -194,6 +199,34 @@ def _new_words_table() -> str:
         rows.append([network, f"{start} weights", *early, test, gain, f"{part.seconds.mean() / 60:.0f}"])
     early = [f"validation %, {when}" for when in ("3 epochs", "10 epochs", "end")]
     return _markdown(["network", "started from", *early, "test %, end, each seed", "gain on test", "minutes"], rows)
+
+
+def _device_errors_table() -> str:
+    table, rows = read_table("device_errors"), []
+    for split, asked in SPLITS.items():
+        part = table[table.split == split].set_index("predictor")
+        for name, called in PREDICTORS.items():
+            one = part.loc[name]
+            figures = [
+                f"{one[column]:.1f}" for column in ("median_ape_percent", "within_10_percent", "within_30_percent")
+            ]
+            rows.append([asked, called, f"{one.rows:.0f}", *figures])
+    return _markdown(["rows that are asked for", "predictor", "rows", *ERRORS, "within 30 %"], rows)
+
+
+def _host_curve_table() -> str:
+    table = read_table("host_curve")
+    rows = []
+    for choice in ("random", "active"):
+        for name, called in PREDICTORS.items():
+            part = table[(table.choice == choice) & (table.predictor == name)].sort_values("measured")
+            if len(part):
+                cells = (
+                    part.within_10_percent.map("{:.1f}".format) + " / " + part.median_ape_percent.map("{:.1f}".format)
+                )
+                rows.append([choice, called, *cells])
+    counts = [f"{count} measured" for count in sorted(table.measured.unique())]
+    return _markdown(["chosen", "predictor", *counts], rows)
 
 
 def _by_way(table: pd.DataFrame) -> pd.DataFrame:

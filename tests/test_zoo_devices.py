@@ -51,6 +51,18 @@ def test_a_look_up_by_latency_says_what_its_figure_stands_for():
     assert sure.figure.high_ms <= 30 < found.high_ms
 
 
+def test_a_list_shows_what_each_takes(capsys):
+    command = ["list", "--task", "kws", "--device", BOARD, "--max-latency-ms", "10"]
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert main([*command, "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == len(lines) - 1 > 0
+    for row, line in zip(rows, lines[1:], strict=True):
+        assert row["device"]["latency_ms"] <= 10
+        assert line.endswith(f"{row['device']['latency_ms']:.3g} ms")
+
+
 def test_every_bundled_model_has_figures_on_every_bundled_profile():
     from predictors.device import profiles
 

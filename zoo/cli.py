@@ -19,6 +19,7 @@ from supernet.errors import EarshotError
 from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
+from zoo.devices import figure
 from zoo.entry import constraints
 from zoo.errors import InvalidQuery
 from zoo.pack import CONFIG
@@ -215,20 +216,27 @@ def _get(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    entries = zoo.find(**_query(options))
+    entries, hub = zoo.find(**_query(options)), zoo.Hub(options.hub)
+    taken = [figure(hub, entry, options.device) for entry in entries] if options.device else []
     if options.format == "json":
-        print(json.dumps([entry.to_dict() for entry in entries], indent=1))
+        rows = [entry.to_dict() for entry in entries]
+        for row, own in zip(rows, taken, strict=bool(taken)):
+            row["device"] = dataclasses.asdict(own)
+        print(json.dumps(rows, indent=1))
     else:
-        _print_entries(entries)
+        _print_entries(entries, [f"{own.latency_ms:8.3g} ms" for own in taken])
 
 
-def _print_entries(entries: list[zoo.Entry]) -> None:
+def _print_entries(entries: list[zoo.Entry], latencies: Sequence[str] = ()) -> None:
+    """latencies: of each on a device, where one was asked for."""
     width = max(len(entry.name) for entry in entries)
-    print(f"{'name':{width}}  {'task':6}  bits {'MACs':>12} {'flash bytes':>12} validation   test  licence")
-    for entry in entries:
+    taken = [f" {text}" for text in latencies] or [""] * len(entries)
+    header = f"{'name':{width}}  {'task':6}  bits {'MACs':>12} {'flash bytes':>12} validation   test  licence"
+    print(f"{header}{'latency':>{len(taken[0]) + 2}}" if latencies else header)
+    for entry, text in zip(entries, taken, strict=True):
         print(
             f"{entry.name:{width}}  {entry.task:6} {entry.bits:>5} {entry.macs:12,} {entry.flash_bytes:12,} "
-            f"{entry.validation:10.2%} {entry.test:6.2%}  {entry.licence}"
+            f"{entry.validation:10.2%} {entry.test:6.2%}  {entry.licence}{text}"
         )
 
 
