@@ -29,6 +29,10 @@ __all__ = ["COVERAGE", "OWN_ROWS", "Own", "Pooled", "Prediction"]
 COVERAGE = 0.9
 """Of the intervals."""
 UNKNOWN = 4.0
+LEVELS = ("other", "device", "one", "two", "outside", "inside")
+"""How much is known of a row: nothing of its device, something of it, one or two rows of its profile, or more, of other
+sizes or around its own."""
+LEAST_ERRORS = 20
 OWN_ROWS = 30
 """Measurements from which on a device has a model of its own."""
 FOLDS, SEED = 5, 0
@@ -51,7 +55,7 @@ CENTRES, WIDTH = np.linspace(9, 19, 8), 1.3
 """Bumps over the logarithm of MACs, from which a curve is made."""
 NOISE = 0.1
 MIDDLE_SIZE, MIDDLE_RATIO, MIDDLE_CLOCK = 14.5, -3.5, 5.0
-GRID = np.linspace(np.log(1e2), np.log(1e10), 96)
+GRID = np.linspace(0, np.log(1e16), 160)
 TYPICAL_CLOCK = 500.0
 
 
@@ -92,36 +96,53 @@ class Pooled:
         return self.base_.predict(frame) + self.trees_.predict(self._features(frame))
 
     def predict(self, rows: pd.DataFrame) -> Prediction:
-        """Medians, with intervals by how near the nearest measurements are: same profile, same device, or neither."""
-        median = self.predict_log(rows)
-        low, high = np.zeros((2, len(rows)))
-        for level, of_level in self._levels(rows).items():
-            low[of_level], high[of_level] = self._errors[level]
-        return Prediction(np.exp(median), np.exp(median + low), np.exp(median + high), self._in_range(rows))
+        """Medians, with intervals by how much is known of each row's profile (see `_level`)."""
+        median, in_range = self.predict_log(rows), self._in_range(rows)
+        ends = np.array([self._errors[level] for level in self._level(rows, in_range)]).reshape(-1, 2)
+        return Prediction(np.exp(median), np.exp(median + ends[:, 0]), np.exp(median + ends[:, 1]), in_range)
+
+    def _level(self, rows: pd.DataFrame, in_range: np.ndarray) -> list[str]:
+        """How near the nearest measurements are: none of the device, some of it, or so many of the profile."""
+        counts = rows["profile"].map(self.rows_["profile"].value_counts()).fillna(0).to_numpy()
+        device = rows["device"].isin(self.rows_["device"]).to_numpy()
+        return [_level(count, own, inside) for count, own, inside in zip(counts, device, in_range, strict=True)]
 
     @cached_property
     def _errors(self) -> dict[str, tuple[float, float]]:
-        """The ends of intervals by level."""
-        y = np.log(self.rows_[self.target].to_numpy())
-        found = {}
-        for level, column in {"profile": None, "device": "profile", "other": "device"}.items():
-            groups = np.arange(len(y)) if column is None else pd.factorize(self.rows_[column])[0]
-            errors = y - self._cross_validated(groups) if groups.max() else np.zeros(0)
-            if column is None:
-                errors = errors[self.rows_.groupby("profile")[self.target].transform("size") > 1]
-            found[level] = _conformal(errors)
-        return found
+        """The ends of intervals by level, from errors of models that did not see the row; then its profile; its device.
 
-    def _cross_validated(self, groups: np.ndarray) -> np.ndarray:
-        """(rows,) what a model that saw no row of the same group says of each."""
-        folds = np.random.default_rng(SEED).permutation(np.arange(groups.max() + 1) % FOLDS)[groups]
+        A level of few rows gets the ends of the next one of which less is known, where these are wider.
+        """
+        rows, y = self.rows_, np.log(self.rows_[self.target].to_numpy())
+        devices = rows.groupby("device")["profile"].nunique()
+        several = rows["device"].map(devices).to_numpy() > 1
+        own, levels = self._left_out(np.arange(len(y)))
+        found = {level: [] for level in LEVELS}
+        for level, error in zip(levels, y - own, strict=True):
+            found[level].append(error)
+        found["other"] = list(y - self._left_out(pd.factorize(rows["device"])[0])[0])
+        found["device"] = list((y - self._left_out(pd.factorize(rows["profile"])[0])[0])[several])
+        ends, wider = {}, (-np.log(UNKNOWN), np.log(UNKNOWN))
+        for level in LEVELS:
+            low, high = _conformal(np.array(found[level]))
+            if len(found[level]) < LEAST_ERRORS:
+                low, high = min(low, wider[0]), max(high, wider[1])
+            ends[level] = wider = low, high
+        return ends
+
+    def _left_out(self, groups: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        """(rows,) what a model that saw no row of the same group says of each, and how much it knew of it."""
         frame, y = self._describe(self.rows_), np.log(self.rows_[self.target].to_numpy())
-        return _out_of_fold(folds, len(y), lambda train: self._fit_base(frame[train], y[train]), frame)
-
-    def _levels(self, rows: pd.DataFrame) -> dict[str, np.ndarray]:
-        profile = rows["profile"].isin(self.rows_["profile"]).to_numpy()
-        device = rows["device"].isin(self.rows_["device"]).to_numpy() & ~profile
-        return {"profile": profile, "device": device, "other": ~profile & ~device}
+        if groups.max() == 0:
+            return y - np.log(UNKNOWN), ["other"] * len(y)
+        folds = np.random.default_rng(SEED).permutation(np.arange(groups.max() + 1) % FOLDS)[groups]
+        said, levels = np.zeros(len(y)), np.empty(len(y), object)
+        for train, test in _splits(folds):
+            model = Pooled(self.target, trees=False)
+            model.rows_, part = self.rows_[train], self.rows_[test]
+            said[test] = self._fit_base(frame[train], y[train]).line(frame[test])
+            levels[test] = model._level(part, model._in_range(part))
+        return said, list(levels)
 
     def _in_range(self, rows: pd.DataFrame) -> np.ndarray:
         """Within the sizes measured in the profile, and nowhere without one."""
@@ -225,9 +246,10 @@ class Own:
 
     def fit(self, rows: pd.DataFrame) -> Own:
         """Fit on measurements of one device, each with macs and the target; kinds of MACs and bytes where known."""
-        self.rows_ = rows.reset_index(drop=True)
         kinds = [f"{kind}_macs" for kind in MAC_KINDS]
-        known = bool(self.rows_[[*kinds, "moved_bytes", "layers"]].notna().all(axis=None))
+        whole = rows[[*kinds, "moved_bytes", "layers"]].notna().all(axis=1)
+        known = 2 * int(whole.sum()) > len(rows)
+        self.rows_ = (rows[whole] if known else rows).reset_index(drop=True)
         self.columns_ = [*kinds, "unaligned_macs", "moved_bytes", "layers"] if known else ["macs"]
         y = self.rows_[self.target].to_numpy()
         self.line_ = self._fit_line(self.rows_, y)
@@ -314,6 +336,13 @@ class _Trees:
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(rows,) what is added to the line."""
         return np.zeros(len(features)) if self.model_ is None else self.model_.predict(features)
+
+
+def _level(count: int, device: bool, inside: bool) -> str:
+    """One of LEVELS. count: rows of the profile."""
+    if count < 3:
+        return ("device" if device else "other", "one", "two")[int(count)]
+    return "inside" if inside else "outside"
 
 
 def _joined(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:

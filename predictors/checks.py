@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from predictors.boosting import OWN_ROWS, SEED, Own, Pooled
-from predictors.device import DeviceProfile, plain_runtime, profiles
+from predictors.device import DeviceProfile, plain_runtime, profiles, slug
 from predictors.fitted import model_for, predict_rows
 
 __all__ = ["check", "cross_validate", "errors", "line", "match"]
@@ -55,7 +55,11 @@ def match(rows: pd.DataFrame, known: dict[str, DeviceProfile]) -> pd.DataFrame:
     found = []
     for place, clock, runtime, named in zip(device, rows["clock_mhz"], rows["runtime"], rows["profile"], strict=True):
         key = place.lower(), _clock(clock), plain_runtime(runtime).lower()
-        found.append(named if named in known else own.get(key, " ".join(map(str, key)).strip()))
+        found.append(
+            named
+            if named in known
+            else own.get(key, slug(" ".join([key[0], f"{key[1]:g}mhz" if key[1] else "", key[2]])))
+        )
     return rows.assign(device=device, profile=found)
 
 

@@ -8,8 +8,8 @@ packages name as entry points of the group `earshot.profiles`.
 
 from __future__ import annotations
 
-import difflib
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -21,10 +21,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from predictors.names import resolve
 from supernet.constants import PROFILES
 from supernet.cost import COLUMNS as COST_COLUMNS
 from supernet.cost import cost_columns
-from supernet.errors import InvalidArch, InvalidProfile, UnknownName, nearest_names
+from supernet.errors import EarshotError, InvalidProfile, nearest_names
+from supernet.families import layers
 from supernet.files import read_json, write_bytes
 from supernet.space import Arch, digest
 
@@ -43,6 +45,7 @@ __all__ = [
     "runtime_family",
     "runtime_version",
     "slug",
+    "whole_bits",
 ]
 
 BUNDLED = Path(__file__).parent / "profiles"
@@ -50,6 +53,9 @@ ENTRY_POINTS = "earshot.profiles"
 MOST_BYTES = 64_000_000
 MOST_PROBLEMS = 12
 LEAST_ROWS = 2
+SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw")
+
+log = logging.getLogger(__name__)
 
 NUMBERS = {
     "latency_ms": "of one answer, without the front end",
@@ -140,7 +146,7 @@ class DeviceProfile:
     @cached_property
     def least_bits(self) -> int:
         """The fewest bits of weights that were measured."""
-        return min((bits for bits in map(_whole_bits, self.rows["bits"]) if bits), default=8)
+        return min((bits for bits in map(whole_bits, self.rows["bits"]) if bits), default=8)
 
     def row_of(self, columns: dict[str, np.ndarray], task: str, bits: Sequence[int]) -> pd.DataFrame:
         """Rows to predict, of networks with these cost columns and bits, on this device."""
@@ -167,7 +173,7 @@ def runtime_family(text: str) -> str:
 
 def plain_runtime(text: str) -> str:
     """A runtime's name without who measured it: `Krai: microTVM` is microTVM."""
-    return re.sub(r"^[^:]*: *(?=.)", "", text).rstrip(": ")
+    return re.sub(r"^[\w .&-]+: +(?=\S)", "", text).rstrip(": ")
 
 
 def runtime_version(text: str) -> str:
@@ -188,10 +194,13 @@ def read_measurements(path: str | Path, complete: bool = True) -> Measurements:
     """Rows of a CSV, checked and with the counts of each `arch` filled in.
 
     complete: whether each row must have latency and MACs; else those that have not are left out, with a warning.
-    Raises InvalidProfile with every problem by row and column.
+    Raises InvalidProfile with every problem by line and column.
     """
-    path = Path(path)
-    table = _read_csv(path)
+    return _checked(Path(path), _read_csv(Path(path)), complete)
+
+
+def _checked(path: Path, table: pd.DataFrame, complete: bool = True) -> Measurements:
+    """The same of a table of texts, whose index is the line in the file."""
     _check_columns(path, table)
     rows, problems = table.copy(), []
     for name in NUMBERS:
@@ -199,6 +208,7 @@ def read_measurements(path: str | Path, complete: bool = True) -> Measurements:
             rows[name] = _numbers(rows[name], name, problems)
     for name in TEXTS:
         rows[name] = rows[name].str.strip() if name in rows else ""
+    rows["bits"] = rows["bits"].str.replace(r"\.0+$", "", regex=True)
     _fill_archs(rows, problems)
     if problems:
         raise InvalidProfile(_report(path, problems))
@@ -209,9 +219,8 @@ def read_measurements(path: str | Path, complete: bool = True) -> Measurements:
     rows = _only_complete(path, rows, complete, doubts)
     doubled = rows.duplicated()
     if doubled.any():
-        doubts.append(
-            f"{int(doubled.sum())} rows are the same as others before them (first: {_line(doubled)}); left out"
-        )
+        count = int(doubled.sum())
+        doubts.append(f"{count} rows are the same as others before them (first: {_line(doubled)}); left out")
         rows = rows[~doubled]
     if rows.empty:
         raise InvalidProfile(f"{path}: no row of measurements; give latency_ms and macs, a row for each network")
@@ -219,29 +228,33 @@ def read_measurements(path: str | Path, complete: bool = True) -> Measurements:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    """A table of texts; the index is the line in the file."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InvalidProfile(
-                f"{path}: {path.stat().st_size:,} bytes; a CSV of measurements has at most {MOST_BYTES:,}"
-            )
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise InvalidProfile(f"{path}: {size:,} bytes; a CSV of measurements has at most {MOST_BYTES:,}")
         text = path.read_text("utf-8-sig")
     except OSError as error:
         raise InvalidProfile(f"{path}: cannot be read ({error.strerror}); give a CSV of measurements") from None
     except UnicodeDecodeError:
         raise InvalidProfile(f"{path}: not text in UTF-8; give a CSV of measurements") from None
-    if "\0" in text or "latency_ms" not in text.partition("\n")[0]:
-        first = text.partition("\n")[0][:80]
-        raise InvalidProfile(
-            f"{path}: the first line has no column latency_ms, it is {first!r}; columns: latency_ms, macs, ..."
-        )
+    first = text.partition("\n")[0]
+    if "\0" in text or "latency_ms" not in first.lower():
+        raise InvalidProfile(f"{path}: no column latency_ms in the first line, which is {first[:80]!r}")
+    if "," not in first:
+        raise InvalidProfile(f"{path}: one column alone, {first[:80]!r}; separate columns by commas")
+    reading = {"dtype": str, "keep_default_na": False, "skipinitialspace": True, "skip_blank_lines": False}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False
-            )
-    except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+            table = pd.read_csv(io.StringIO(text), index_col=False, **reading)
+    except pd.errors.ParserWarning:
+        raise InvalidProfile(f"{path}: a line has more cells than columns; no commas within numbers") from None
+    except (ValueError, pd.errors.ParserError) as error:
         raise InvalidProfile(f"{path}: not a CSV ({str(error).strip()[:200]})") from None
+    table = table.rename(columns=lambda name: name.strip().lower()).fillna("")
+    table.index += 2
+    return table[(table != "").any(axis=1)]
 
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
@@ -259,36 +272,34 @@ def _numbers(column: pd.Series, name: str, problems: list[str]) -> pd.Series:
     values = pd.to_numeric(text.where(text != ""), errors="coerce")
     least = 0.0 if name in MAY_BE_ZERO else np.nextafter(0, 1)
     wrong = (text != "") & ~((values >= least) & (values < 1e15))
-    wanted = "0 or more" if name in MAY_BE_ZERO else "a number above 0"
-    problems += [f"row {row + 1}, column {name}: {text[row][:40]!r}; give {wanted}" for row in np.flatnonzero(wrong)]
+    wanted = "0 or more" if name in MAY_BE_ZERO else "a number above 0, with a point and no commas"
+    problems += [f"line {row}, column {name}: {text[row][:40]!r}; give {wanted}" for row in text.index[wrong]]
     return values
 
 
 def _fill_archs(rows: pd.DataFrame, problems: list[str]) -> None:
     """The counts of networks that are given as `arch`, in the place of what the row says."""
     archs = {}
-    for row in np.flatnonzero(rows["arch"] != ""):
+    for row in rows.index[rows["arch"] != ""]:
         try:
             archs[row] = Arch.from_json(rows["arch"][row])
-        except InvalidArch as error:
-            problems.append(f"row {row + 1}, column arch: {error}")
+            layers(archs[row])
+        except EarshotError as error:
+            problems.append(f"line {row}, column arch: {error}")
     if archs and not problems:
-        try:
-            columns = cost_columns(list(archs.values()))
-        except InvalidArch as error:
-            problems.append(f"column arch: {error}")
-            return
-        for name, values in columns.items():
+        for name, values in cost_columns(list(archs.values())).items():
             if name not in rows:
                 rows[name] = np.nan
             rows.loc[list(archs), name] = values.astype(float)
+        for row, arch in archs.items():
+            rows.loc[row, "bits"] = rows["bits"][row] or str(min(arch.weight_bits, default=32))
 
 
 def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, doubts: list[str]) -> pd.DataFrame:
     for name in ("latency_ms", "macs"):
         missing = rows[name].isna()
         if missing.any() and complete:
-            lines = [f"row {row + 1}, column {name}: empty" for row in np.flatnonzero(missing)]
+            lines = [f"line {row}, column {name}: empty" for row in rows.index[missing]]
             raise InvalidProfile(_report(path, lines))
     missing = rows["latency_ms"].isna() | rows["macs"].isna()
     if missing.any():
@@ -297,7 +308,7 @@ def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, doubts: list[
 
 
 def _line(flags: pd.Series) -> str:
-    return f"row {int(np.flatnonzero(flags)[0]) + 1}"
+    return f"line {flags.index[flags][0]}"
 
 
 def _report(path: Path, problems: list[str]) -> str:
@@ -306,26 +317,28 @@ def _report(path: Path, problems: list[str]) -> str:
 
 
 def _doubtful_units(rows: pd.DataFrame) -> list[str]:
-    """What is far from anything that was ever measured, and which unit would explain it."""
-    clock = rows["clock_mhz"].median()
-    cycles = (rows["latency_ms"] * rows["clock_mhz"].fillna(200.0) * 1e3 / rows["macs"]).median()
-    power = (rows["energy_uj"] / rows["latency_ms"]).median()
+    """Rows that are far from anything that was ever measured, and which unit would explain them."""
+    cycles = rows["latency_ms"] * rows["clock_mhz"].fillna(200.0) * 1e3 / rows["macs"]
+    power = rows["energy_uj"] / rows["latency_ms"]
     doubts = [
-        (rows["macs"].median() < 2000, f"macs: median {rows['macs'].median():g}", "are these millions?"),
-        (clock > 20_000, f"clock_mhz: median {clock:g}", "is this in Hz or kHz?"),
-        (clock < 1, f"clock_mhz: median {clock:g}", "is this in GHz?"),
-        (cycles > 300, f"latency_ms: {cycles:,.0f} cycles a MAC", "is this in microseconds?"),
-        (cycles < 3e-3, f"latency_ms: {cycles:.2g} cycles a MAC", "is this in seconds?"),
-        (power > 30_000, f"energy_uj: {power:,.0f} mW on average", "is this in nJ?"),
-        (power < 0.03, f"energy_uj: {power:.2g} mW on average", "is this in mJ?"),
+        (rows["macs"] < 500, "macs below 500", "are these millions?"),
+        (rows["clock_mhz"] > 20_000, "a clock_mhz above 20,000", "is this in Hz or kHz?"),
+        (rows["clock_mhz"] < 1, "a clock_mhz below 1", "is this in GHz?"),
+        (cycles > 300, "more than 300 cycles a MAC", "is latency_ms in microseconds?"),
+        ((cycles < 5e-4) | ~possible(rows), "more MACs a cycle than the core can do", "is latency_ms in seconds?"),
+        (power > 30_000, "more than 30 W", "is energy_uj in nJ, or latency_ms in seconds?"),
+        (power < 0.03, "less than 30 uW while it computes", "is energy_uj in mJ?"),
     ]
+    found = [(flags, what, question) for flags, what, question in doubts if flags.any()]
     return [
-        f"WARNING: {what} is far from all that is known: {question}" for doubtful, what, question in doubts if doubtful
+        f"WARNING: {int(flags.sum())} of {len(rows)} rows ({_line(flags)} first) have {what}: {question}"
+        for flags, what, question in found
     ]
 
 
-def _whole_bits(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"\d+", str(text)) else None
+def whole_bits(text: str) -> int | None:
+    """Bits of weights as a number; None where they are not one, as of `hybrid 8/1`."""
+    return int(text) if re.fullmatch(r"\d{1,2}", str(text)) else None
 
 
 def profiles(folder: str | Path | None = None) -> dict[str, DeviceProfile]:
@@ -343,38 +356,37 @@ def profiles(folder: str | Path | None = None) -> dict[str, DeviceProfile]:
 def find_profile(name: str, folder: str | Path | None = None) -> DeviceProfile:
     """The profile of that name, or the only one whose name begins so. Raises UnknownName."""
     known = profiles(folder)
-    wanted = slug(name)
-    begin = [profile for own, profile in known.items() if own.startswith(wanted)]
-    if wanted in known or len(begin) == 1:
-        return known.get(wanted) or begin[0]
-    if begin:
-        most = max(begin, key=lambda profile: (not profile.indicative, len(profile.rows)))
-        names = ", ".join(profile.name for profile in begin[:8])
-        raise UnknownName(f"device {name!r} has {len(begin)} profiles: {names}; name one, such as {most.name}")
-    close = difflib.get_close_matches(wanted, known, n=4, cutoff=0.3)
-    raise UnknownName(f"no profile {name!r}; near: {', '.join(close) or 'none'}; `earshot profile list` shows all")
+    return known[resolve(name, known)]
 
 
 def add_profile(name: str, path: str | Path, folder: str | Path | None = None, **known: str) -> list[DeviceProfile]:
     """Check a CSV and keep it as NAME.csv in the user's folder; returns its profiles.
 
-    known: columns that all rows have, such as device, core, clock_mhz, runtime and version.
+    known: what the CSV does not say of its rows, such as device, core, clock_mhz, runtime and version. A CSV of several
+    devices, clocks, runtimes or versions becomes several profiles, NAME-1 and so on, or NAME-PROFILE by its column.
     Raises InvalidProfile, and keeps nothing.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name):
         raise InvalidProfile(f"name {name!r} is not possible: give small letters, digits, `.`, `_` and `-`")
-    rows = read_measurements(path).rows
+    if name in profiles("/"):
+        raise InvalidProfile(f"name {name!r} is that of a profile that comes with Earshot; give another")
+    target, table = Path(folder or PROFILES) / f"{name}.csv", _read_csv(Path(path))
     for column, value in known.items():
-        rows[column] = float(value) if column in NUMBERS else value
-    networks = rows.drop_duplicates(["macs", "latency_ms"])
-    if len(networks) < LEAST_ROWS:
-        raise InvalidProfile(
-            f"{path}: one network alone fixes no profile; measure {LEAST_ROWS} or more of unequal size"
-        )
-    target = Path(folder or PROFILES) / f"{name}.csv"
+        cells = table[column] if column in table else pd.Series("", index=table.index)
+        table[column] = cells.where(cells.str.strip() != "", str(value))
+    if "profile" in table:
+        own = table["profile"].map(slug)
+        table["profile"] = [f"{name}-{one}" if one and one != name else name for one in own]
+    rows = _checked(Path(path), table).rows
+    found = _grouped(name, rows, {})
+    for profile in found.values():
+        if profile.rows["macs"].nunique() < LEAST_ROWS:
+            raise InvalidProfile(
+                f"{path}: profile {profile.name} has one size of network; measure {LEAST_ROWS} or more of unequal size"
+            )
     used = [column for column in rows if rows[column].notna().any() and (rows[column] != "").any()]
     write_bytes(target, rows[used].to_csv(index=False).encode())
-    return list(_read_profiles(target).values())
+    return list(found.values())
 
 
 def _of_packages() -> Iterable[Path]:
@@ -383,26 +395,43 @@ def _of_packages() -> Iterable[Path]:
 
 
 def _stamp(folder: Path) -> tuple:
-    return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*.csv")))
+    files = sorted([*folder.glob("*.csv"), *folder.glob("*.json")])
+    return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
 
 
 @lru_cache(maxsize=16)
 def _in_folder(folder: Path, stamp: tuple) -> dict[str, DeviceProfile]:
-    """All profiles of a folder; stamp: of its files, so that a changed one is read again."""
+    """All profiles of a folder, without files that cannot be used; stamp: of its files, so that changes are seen."""
     found: dict[str, DeviceProfile] = {}
-    for name, *_ in stamp:
-        found.update(_read_profiles(folder / name))
+    for name in (name for name, *_ in stamp if name.endswith(".csv")):
+        try:
+            rows = read_measurements(folder / name).rows
+            found.update(_grouped(Path(name).stem, rows, _settings((folder / name).with_suffix(".json"))))
+        except EarshotError as error:
+            log.warning("left out: %s", error)
     return found
 
 
-def _read_profiles(path: Path) -> dict[str, DeviceProfile]:
+def _settings(path: Path) -> dict:
+    """What a file says of devices. Raises InvalidProfile for what is no number of bytes or microwatts."""
+    values = read_json(path) if path.is_file() else {}
+    known = values.get("devices", {"": values}) if isinstance(values, dict) else None
+    if not isinstance(known, dict) or not all(isinstance(one, dict) for one in known.values()):
+        raise InvalidProfile(f"{path}: give an object with any of {', '.join(SETTINGS)}")
+    for one in known.values():
+        for name in SETTINGS:
+            value = one.get(name, 1)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
+                raise InvalidProfile(f"{path}: {name} = {value!r} is not possible: give a number")
+    return values
+
+
+def _grouped(stem: str, rows: pd.DataFrame, settings: dict) -> dict[str, DeviceProfile]:
     """The profiles of a file: by the column `profile`, else by device, clock, runtime and version."""
-    rows, beside = read_measurements(path).rows, path.with_suffix(".json")
-    settings = read_json(beside) if beside.is_file() else {}
-    named = rows["profile"] != ""
     groups = rows.groupby(["device", "clock_mhz", "runtime", "version"], dropna=False).ngroup()
+    named = rows["profile"] != ""
     several = groups[~named].nunique() > 1
-    own = [f"{path.stem}-{group + 1}" if several else path.stem for group in groups]
+    own = [f"{stem}-{group + 1}" if several else stem for group in groups]
     names = rows["profile"].where(named, own)
     return {
         name: _profile(name, part.reset_index(drop=True), settings)

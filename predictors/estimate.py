@@ -19,6 +19,9 @@ RUNTIME_BYTES = 0
 """Flash of the runtime's code and tables: not measured yet, so flash figures are those of the weights alone."""
 
 
+UNITS = {"latency": "ms", "energy": "uj"}
+
+
 @dataclass(frozen=True)
 class Cost:
     """The exact costs of one answer on one clip.
@@ -43,15 +46,16 @@ class DeviceCost(Cost):
     """A Cost, and what the network takes on a device, without the front end.
 
     latency_ms: of one answer, the median; interval: in ms, which holds `predictors.boosting.COVERAGE` of networks.
-    energy_uj: of one answer, None where nobody measured energy on the device. in_range: False where the network is
-    outside of what was measured there, in size or bits. basis: `measured`, `predicted`, or `indicative` where the
-    profile's runtime cannot load our packages.
+    energy_uj: of one answer, None where nobody measured energy on the device; energy_interval likewise. in_range: False
+    where the network is outside of what was measured there, in size or bits. basis: `measured`, `predicted`, or
+    `indicative` where the profile's runtime cannot load our packages.
     """
 
     profile: str
     latency_ms: float
     interval: tuple[float, float]
     energy_uj: float | None
+    energy_interval: tuple[float, float] | None
     in_range: bool
     basis: str
 
@@ -75,19 +79,28 @@ def estimate(
         return exact(arch)
     row = estimate_many([arch], device, task, folder).iloc[0]
     known = {name: getattr(exact(arch), name) for name in Cost.__dataclass_fields__}
-    energy = None if row["energy_uj"] != row["energy_uj"] else float(row["energy_uj"])
-    interval = float(row["latency_low_ms"]), float(row["latency_high_ms"])
-    latency, in_range = float(row["latency_ms"]), bool(row["in_range"])
-    return DeviceCost(**known, profile=row["profile"], latency_ms=latency, interval=interval, energy_uj=energy,
-                      in_range=in_range, basis=row["basis"])  # fmt: skip
+    spans = {
+        name: (float(row[f"{name}_low_{unit}"]), float(row[f"{name}_high_{unit}"])) for name, unit in UNITS.items()
+    }
+    has_energy = row["energy_uj"] == row["energy_uj"]
+    return DeviceCost(
+        **known,
+        profile=row["profile"],
+        latency_ms=float(row["latency_ms"]),
+        interval=spans["latency"],
+        energy_uj=float(row["energy_uj"]) if has_energy else None,
+        energy_interval=spans["energy"] if has_energy else None,
+        in_range=bool(row["in_range"]),
+        basis=row["basis"],
+    )
 
 
 def estimate_many(
     archs: Sequence[Arch], device: str | None = None, task: str = "kws", folder: str | Path | None = None
 ) -> pd.DataFrame:
     """A row for each network, with the columns of `supernet.cost.cost_columns`, flash_bytes and peak_ram_bytes; with a
-    device also latency_ms, latency_low_ms, latency_high_ms, energy_uj (NaN where nobody measured any), in_range, basis
-    and profile. 10,000 networks take about a second.
+    device also latency_ms, energy_uj (NaN where nobody measured any), each with its interval as latency_low_ms and so
+    on, in_range, energy_in_range, basis and profile. 10,000 networks take about a second.
     """
     import pandas as pd
 

@@ -15,6 +15,9 @@ from supernet.space import Arch
 
 __all__ = ["model_for", "predict", "predict_rows"]
 
+AGAIN = 0.05
+"""What a second measurement of the same network may differ by at least."""
+
 
 def predict(
     profile: DeviceProfile, archs: Sequence[Arch], columns: dict[str, np.ndarray], task: str, folder: Path | None = None
@@ -22,16 +25,21 @@ def predict(
     """Latency and energy of networks on a device; see `predictors.estimate_many`. columns: of `cost_columns`."""
     bits = np.array([min(arch.weight_bits, default=32) for arch in archs], int)
     rows = profile.row_of(columns, task, bits)
-    latency, energy = model_for(profile, "latency_ms", folder).predict(rows), None
+    latency, count = model_for(profile, "latency_ms", folder).predict(rows), len(rows)
+    energy = Prediction(*np.full((3, count), np.nan), np.zeros(count, bool))
     if profile.rows["energy_uj"].notna().any():
-        energy = model_for(profile, "energy_uj", folder).predict(rows).median
+        energy = model_for(profile, "energy_uj", folder).predict(rows)
+    few = bits < profile.least_bits
     table = pd.DataFrame(
         {
             "latency_ms": latency.median,
             "latency_low_ms": latency.low,
             "latency_high_ms": latency.high,
-            "energy_uj": np.nan if energy is None else energy,
-            "in_range": latency.in_range & (bits >= profile.least_bits),
+            "energy_uj": energy.median,
+            "energy_low_uj": energy.low,
+            "energy_high_uj": energy.high,
+            "in_range": latency.in_range & ~few,
+            "energy_in_range": energy.in_range & ~few,
             "basis": "indicative" if profile.indicative else "predicted",
             "profile": profile.name,
         }
@@ -40,17 +48,21 @@ def predict(
 
 
 def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[Arch]) -> pd.DataFrame:
-    """Figures of networks that were measured on the device themselves."""
-    measured = {text: number for number, text in enumerate(profile.rows["arch"]) if text}
+    """Figures of networks that were measured on the device themselves, with what a second measurement may differ by."""
+    measured = dict(list(profile.rows[profile.rows["arch"] != ""].groupby("arch")))
     for place, arch in enumerate(archs) if measured else ():
-        number = measured.get(arch.to_json())
-        if number is not None:
-            row = profile.rows.iloc[number]
-            spread = 0.0 if np.isnan(row["latency_iqr_ms"]) else row["latency_iqr_ms"] / 2
-            ends = max(row["latency_ms"] - spread, 0.0), row["latency_ms"] + spread
-            table.loc[place, ["latency_ms", "latency_low_ms", "latency_high_ms"]] = row["latency_ms"], *ends
-            table.loc[place, "energy_uj"] = row["energy_uj"]
-            table.loc[place, ["in_range", "basis"]] = True, "measured"
+        own = measured.get(arch.to_json())
+        if own is None:
+            continue
+        for name in ("latency", "energy"):
+            unit = {"latency": "ms", "energy": "uj"}[name]
+            value = own[f"{name}_{unit}"].median()
+            spread = max(AGAIN, float((own["latency_iqr_ms"] / own["latency_ms"]).fillna(0.0).max()))
+            if value == value:
+                columns = [f"{name}_{unit}", f"{name}_low_{unit}", f"{name}_high_{unit}"]
+                table.loc[place, columns] = value, value * (1 - min(spread, 1.0)), value * (1 + spread)
+                table.loc[place, "in_range" if name == "latency" else "energy_in_range"] = True
+        table.loc[place, "basis"] = "measured"
     return table
 
 

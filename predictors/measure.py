@@ -37,11 +37,13 @@ POOL = 400
 
 
 class Runner(Protocol):
-    """What runs networks on a device. runtime, version, bits (of weights): as rows state them."""
+    """What runs networks on a device. runtime, version: as rows state them."""
 
     runtime: str
     version: str
-    bits: int
+
+    def as_run(self, arch: Arch) -> Arch:
+        """The network at the bits at which it runs."""
 
     def prepare(self, arch: Arch) -> Callable[[], None]:
         """A call that computes one answer of this network, with any weights."""
@@ -52,12 +54,14 @@ def host() -> dict[str, object]:
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.is_file() else ""
     name = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    fastest = Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
     clock = re.search(r"^cpu MHz\s*: ([\d.]+)$", text, re.MULTILINE)
+    mhz = float(fastest.read_text()) / 1e3 if fastest.is_file() else float(clock[1]) if clock else np.nan
     core = name[1].strip() if name else platform.processor() or platform.machine()
     return {
         "device": f"host {platform.machine()}",
         "core": f"{core} ({platform.machine()}, one thread)",
-        "clock_mhz": round(float(clock[1])) if clock else np.nan,
+        "clock_mhz": mhz if np.isnan(mhz) else round(mhz),
     }
 
 
@@ -72,63 +76,72 @@ def measure(
     task: str = "kws",
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Measure `count` networks of a space, and keep their rows at `path` after each batch; returns them.
+    """Measure `count` networks of a space (2 or more), and keep their rows at `path` after each batch; returns them.
 
     Rows that the file has already count. active: False draws all at random. device: what rows say of it (default:
     `host()`). Raises InvalidProfile where the file holds measurements of another device or runtime.
     """
     path, known = Path(path), {**(host() if device is None else device), "runtime": runner.runtime}
-    known |= {"version": runner.version, "bits": str(runner.bits), "task": task, "repeats": REPEATS}
-    rows = _resume(path, known)
+    known |= {"version": runner.version, "task": task, "repeats": REPEATS}
+    anchors = [runner.as_run(arch) for arch in (space.smallest(), space.largest())]
+    if count < len(anchors):
+        raise InvalidProfile(f"{count} networks are too few: measure {len(anchors)} or more")
+    rows = _resume(path, known, anchors)
+    if len(rows):
+        known["clock_mhz"] = rows["clock_mhz"].iloc[0]  # processors change theirs all the time
     with tqdm(
         total=count, initial=min(count, len(rows)), desc=path.stem, unit=" networks", disable=not progress
     ) as bar:
         while len(rows) < count:
             rng = np.random.default_rng([seed, len(rows)])
-            batch = _batch(space, rows, min(BATCH, count - len(rows)), rng, active, runner)
+            batch = _batch(space, anchors, rows, min(BATCH, count - len(rows)), rng, active, runner)
             rows = pd.concat([rows, batch.assign(**known)], ignore_index=True)
             write_bytes(path, rows.to_csv(index=False).encode())
             bar.update(len(batch))
     return read_measurements(path).rows
 
 
-def _resume(path: Path, known: dict[str, object]) -> pd.DataFrame:
+def _resume(path: Path, known: dict[str, object], anchors: list[Arch]) -> pd.DataFrame:
+    if path.is_dir():
+        raise InvalidProfile(f"{path}: a folder; name a file for the measurements")
     if not path.is_file():
         return pd.DataFrame()
     rows = read_measurements(path).rows
-    for name in ("device", "runtime", "version"):
+    for name in ("device", "core", "runtime", "version", "task"):
         other = rows[name][rows[name] != known[name]]
         if len(other):
-            raise InvalidProfile(
-                f"{path}: holds measurements of {name} {other.iloc[0]!r}, not {known[name]!r}; name another"
-            )
+            raise InvalidProfile(f"{path}: holds measurements of {name} {other.iloc[0]!r}, not {known[name]!r}")
+    if rows["arch"].iloc[: len(anchors)].tolist() != [arch.to_json() for arch in anchors]:
+        raise InvalidProfile(f"{path}: holds networks of another space; name another file")
     used = [column for column in rows if rows[column].notna().any() and (rows[column] != "").any()]
     return rows[used]
 
 
 def _batch(
-    space: Space, rows: pd.DataFrame, count: int, rng: np.random.Generator, active: bool, runner: Runner
+    space: Space,
+    anchors: list[Arch],
+    rows: pd.DataFrame,
+    count: int,
+    rng: np.random.Generator,
+    active: bool,
+    runner: Runner,
 ) -> pd.DataFrame:
-    """Rows of the next networks, scaled by the anchors; the anchors' own in the first batch."""
-    anchors = [space.smallest(), space.largest()]
-    if rows.empty:
-        return _measured([*anchors, *_next(space, anchors, rows, count - len(anchors), rng, active)][:count], runner)
-    found = _measured([*anchors, *_next(space, anchors, rows, count, rng, active)], runner)
-    first = rows.set_index("arch")["latency_ms"].reindex(found["arch"][: len(anchors)]).to_numpy()
-    scale = np.nanmean(first / found["latency_ms"][: len(anchors)].to_numpy())
+    """Rows of the next networks, scaled by the anchors; the anchors' own are first in the first batch."""
+    first = anchors if rows.empty else []
+    seen = {arch.to_json() for arch in anchors} | set(rows["arch"] if len(rows) else ())
+    drawn = list(dict.fromkeys(runner.as_run(arch) for arch in sample(space, POOL, rng)))
+    drawn = [arch for arch in drawn if arch.to_json() not in seen]
+    wanted = count - len(first)
+    if active and len(rows) >= 2 * FOLDS:
+        drawn = [drawn[place] for place in uncertain(rows, drawn, wanted, rng)]
+    found = _measured([*anchors, *drawn[:wanted]], runner)
+    if first:
+        return found
+    once = rows["latency_ms"].iloc[: len(anchors)].to_numpy()
+    scale = np.mean(once / found["latency_ms"][: len(anchors)].to_numpy())
     for name in ("latency_ms", "latency_iqr_ms"):
         found[name] = (found[name] * scale).round(6)
     return found[len(anchors) :]
-
-
-def _next(
-    space: Space, anchors: list[Arch], rows: pd.DataFrame, count: int, rng: np.random.Generator, active: bool
-) -> list[Arch]:
-    seen = {arch.to_json() for arch in anchors} | set(rows["arch"] if len(rows) else ())
-    drawn = [arch for arch in sample(space, POOL, rng) if arch.to_json() not in seen]
-    if not active or len(rows) < 2 * FOLDS:
-        return drawn[: max(0, count)]
-    return [drawn[place] for place in uncertain(rows, drawn, count, rng)]
 
 
 def sample(space: Space, count: int, rng: np.random.Generator) -> list[Arch]:
@@ -171,7 +184,7 @@ def latencies(runs: list[Callable[[], None]], clock: Callable[[], float] = time.
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """Hold the process on the core that it runs on, where the system can."""
+    """Hold the process on one core, where the system can."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -25,12 +25,16 @@ CALIBRATION_CLIPS = 4
 class Eager:
     """The float network in PyTorch, one thread."""
 
-    runtime, bits = "PyTorch eager", 32
+    runtime = "PyTorch eager"
 
     @cached_property
     def version(self) -> str:
         """Of PyTorch."""
         return torch.__version__
+
+    def as_run(self, arch: Arch) -> Arch:
+        """In floating point."""
+        return arch.without_bits()
 
     def prepare(self, arch: Arch) -> Callable[[], None]:
         """One answer on random features."""
@@ -41,18 +45,22 @@ class Eager:
 class Integers:
     """Our evaluator of packages, at 8 bits, one thread."""
 
-    runtime, bits = "Earshot integers", 8
+    runtime = "Earshot integers"
 
     @cached_property
     def version(self) -> str:
         """Of PyTorch, through which it computes."""
         return f"torch {torch.__version__}"
 
+    def as_run(self, arch: Arch) -> Arch:
+        """At 8 bits."""
+        return with_bits(arch.without_bits(), 8)
+
     def prepare(self, arch: Arch) -> Callable[[], None]:
         """One answer on random features."""
         features = _features(arch, CALIBRATION_CLIPS)
         network = recalibrate(Network(arch.without_bits()), features)
-        integers = FakeQuantNetwork(network, with_bits(arch.without_bits(), 8)).calibrate(features).to_integer()
+        integers = FakeQuantNetwork(network, self.as_run(arch)).calibrate(features).to_integer()
         return _call(integers, quantise_features(_features(arch, 1)))
 
 

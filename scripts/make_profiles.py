@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from predictors.device import BUNDLED, plain_runtime, possible, read_measurements, runtime_version, slug
+from predictors.device import BUNDLED, core_family, plain_runtime, possible, read_measurements, runtime_version, slug
 from supernet.files import write_bytes
 
 UNTIMED = "not timed|not stated|example output|per .* step|per .* frame|CNN part only"
@@ -35,6 +35,8 @@ def main() -> None:
     rows["version"] = rows["runtime"].map(runtime_version)
     rows["runtime"] = rows["runtime"].map(plain_runtime)
     rows["profile"] = [_name(row) for _, row in rows.iterrows()]
+    several = rows["core"].map(core_family).groupby(rows["profile"]).transform("nunique") > 1
+    rows["profile"] = rows["profile"].where(~several, rows["profile"] + "-" + rows["core"].map(slug))
     rows = rows.sort_values(["profile", "macs", "latency_ms"], kind="stable")
     write_bytes(BUNDLED / "published.csv", rows[KEPT].to_csv(index=False).encode())
     print(f"{len(rows)} rows, {rows['profile'].nunique()} profiles")

@@ -1,5 +1,7 @@
 """Predictors against laws that are known: made-up devices whose latency is a formula."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,7 +150,8 @@ def test_a_network_that_was_measured_keeps_its_figure(tmp_path):
     rows = pd.DataFrame({"arch": [arch.to_json(), SPACE.largest().to_json()], "latency_ms": [3.0, 9.0]})
     rows.assign(latency_iqr_ms=0.2, runtime="Earshot C", bits="8").to_csv(tmp_path / "board.csv", index=False)
     found = predictors.estimate(arch, "board", folder=tmp_path)
-    assert (found.latency_ms, found.interval, found.basis) == (3.0, (2.9, 3.1), "measured")
+    assert (found.latency_ms, found.basis) == (3.0, "measured")
+    assert found.interval == pytest.approx((2.8, 3.2))
     assert predictors.estimate(SPACE.smallest(), "board", folder=tmp_path).basis == "predicted"
 
 
@@ -163,12 +166,10 @@ def test_rows_are_checked_against_the_profile_of_their_device(published):
 
 def test_cross_validation_never_sees_the_row():
     """One row of a profile is ten times too slow: no method says so of it."""
-    profile = find_profile("stm32f767-tflm-cmsis-nn", "/nowhere")
+    known = find_profile("stm32f767-tflm-cmsis-nn", "/nowhere")
+    profile = dataclasses.replace(known, rows=known.rows.copy())
     profile.rows.loc[3, "latency_ms"] *= 10
-    try:
-        table = cross_validate(profile, "/nowhere")
-    finally:
-        profile.rows.loc[3, "latency_ms"] /= 10
+    table = cross_validate(profile, "/nowhere")
     assert (table.loc[3, ["ours", "line", "constant"]] < table["latency_ms"][3] / 3).all()
 
 

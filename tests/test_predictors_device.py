@@ -9,6 +9,7 @@ from predictors.device import (
     add_profile,
     core_family,
     find_profile,
+    plain_runtime,
     possible,
     profiles,
     read_measurements,
@@ -33,18 +34,18 @@ def write(folder, text, name="mine.csv"):
     [
         ("macs,latency_us\n1,2\n", "no column latency_ms"),
         ("macs,latency_ms,latancy\n1000000,2,3\n", "unknown columns .*latancy.*did you mean"),
-        ("latency_ms\n2\n", "no column says how large"),
-        ("macs,latency_ms\n1000000,-2\n2000000,3\n", "row 1, column latency_ms: '-2'; give a number above 0"),
-        ("macs,latency_ms\n1000000,2\n2000000,fast\n", "row 2, column latency_ms: 'fast'"),
-        ("macs,latency_ms\n1000000,2\n,3\n", "row 2, column macs: empty"),
-        ("macs,latency_ms\n1000000,nan\n", "row 1, column latency_ms"),
-        ("macs,latency_ms\n1e99,2\n", "row 1, column macs"),
-        ("arch,latency_ms\n{},2\n", "row 1, column arch: not an architecture"),
+        ("latency_ms,core\n2,a\n", "no column says how large"),
+        ("macs,latency_ms\n1000000,-2\n2000000,3\n", "line 2, column latency_ms: '-2'; give a number above 0"),
+        ("macs,latency_ms\n1000000,2\n2000000,fast\n", "line 3, column latency_ms: 'fast'"),
+        ("macs,latency_ms\n1000000,2\n,3\n", "line 3, column macs: empty"),
+        ("macs,latency_ms\n1000000,nan\n", "line 2, column latency_ms"),
+        ("macs,latency_ms\n1e99,2\n", "line 2, column macs"),
+        ("arch,latency_ms\n{},2\n", "line 2, column arch: not an architecture"),
         ("macs,latency_ms\n", "no row of measurements"),
         ("", "no column latency_ms"),
         (b"\xff\xfe\x00macs", "not text in UTF-8"),
         (b"latency_ms,macs\n\0\0\0", "no column latency_ms"),
-        ('macs,latency_ms\n"1,2\n', "not a CSV|row 1"),
+        ('macs,latency_ms\n"1,2\n', "not a CSV|line 2"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_row_and_column_and_nothing_is_kept(tmp_path, text, message):
@@ -86,12 +87,50 @@ def test_sound_rows_are_not_questioned_and_repeats_are_left_out(tmp_path):
     assert found.rows["macs"].tolist() == [1e6, 2e6, 4e6]
     twice = read_measurements(write(tmp_path, GOOD + "1000000,10\n"))
     assert len(twice.rows) == 3
-    assert "row 4" in twice.warnings[0]
+    assert "line 5" in twice.warnings[0]
 
 
 def test_one_network_is_no_profile(tmp_path):
     with pytest.raises(InvalidProfile, match="measure 2 or more"):
         add_profile("mine", write(tmp_path, "macs,latency_ms\n1000000,2\n"), tmp_path / "kept")
+
+
+@pytest.mark.parametrize("known", [{"clock_mhz": "-5"}, {"clock_mhz": "abc"}, {"core": "a", "clock_mhz": "nan"}])
+def test_what_is_said_beside_a_file_is_checked_like_it(tmp_path, known):
+    kept = tmp_path / "kept"
+    with pytest.raises(InvalidProfile, match="column clock_mhz"):
+        add_profile("mine", write(tmp_path, GOOD), kept, **known)
+    assert not kept.exists()
+
+
+def test_what_is_said_beside_a_file_fills_only_what_it_leaves_empty(tmp_path):
+    path = write(tmp_path, "macs,latency_ms,core\n1000000,10,Cortex-M7\n2000000,20,\n")
+    (profile,) = add_profile("mine", path, tmp_path / "kept", core="Cortex-M4", clock_mhz="80")
+    assert profile.rows["core"].tolist() == ["Cortex-M7", "Cortex-M4"]
+    assert profile.clock_mhz == 80
+
+
+def test_a_profile_takes_no_others_place(tmp_path):
+    bundled = "stm32f746-tflm-cmsis-nn"
+    text = f"profile,macs,latency_ms\n{bundled},1000000,10\n{bundled},2000000,20\n"
+    (profile,) = add_profile("mine", write(tmp_path, text), tmp_path / "kept")
+    assert profile.name == f"mine-{bundled}"
+    assert len(profiles(tmp_path / "kept")[bundled].rows) == 11
+    with pytest.raises(InvalidProfile, match="comes with Earshot"):
+        add_profile(bundled, write(tmp_path, GOOD), tmp_path / "kept")
+
+
+def test_a_broken_file_is_left_out_with_a_word(tmp_path, caplog):
+    write(tmp_path, GOOD, "my_board.csv")
+    write(tmp_path, "macs,latency_ms\n1,\n", "broken.csv")
+    write(tmp_path, GOOD, "other.csv")
+    (tmp_path / "other.json").write_text('{"flash_bytes": "1 MB"}')
+    found = profiles(tmp_path)
+    assert "my_board" in found
+    assert not {"broken", "other"} & set(found)
+    assert "broken.csv" in caplog.text
+    assert "flash_bytes = '1 MB'" in caplog.text
+    assert find_profile("my_b", tmp_path).name == "my_board"
 
 
 @pytest.mark.parametrize("name", ["../mine", "My Board", "", "a/b", "x" * 65])
@@ -153,6 +192,8 @@ def test_bundled_profiles_are_clean_and_say_where_they_come_from():
         assert possible(profile.rows).all()
         assert (profile.rows["source"] != "").all()
         assert profile.rows[["device", "runtime"]].nunique().max() == 1
+        assert profile.rows["core"].map(core_family).nunique() == 1
+        assert plain_runtime(profile.runtime) == profile.runtime
     rows = read_measurements(BUNDLED / "published.csv")
     assert rows.warnings == ()
 

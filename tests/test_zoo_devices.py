@@ -137,15 +137,16 @@ def test_the_bill_itemises_against_what_the_device_has(hub):
     assert lines["RAM"].verdict == "fail"
     assert not bill.passes
     assert lines["latency"].limit == 500
-    assert lines["power"].need == pytest.approx(2 * bill.figure.energy_uj + 7, rel=1e-3)
-    assert lines["front end"].need == model.entry.frontend_macs
+    whole = 1 + model.entry.frontend_macs / model.entry.macs
+    assert lines["power"].need == pytest.approx(2 * whole * bill.figure.energy_uj + 7, rel=1e-3)
+    assert {line.need for line in bill.lines} >= {212.0, 8.79}
     assert "fail" in str(bill)
     with pytest.raises(InvalidQuery, match="every_ms"):
         model.fit("board", every_ms=0)
 
 
 def test_a_line_without_a_limit_has_no_verdict():
-    figure = Figure("p", "d", None, "", "", 1.0, 0.5, 2.0, None, True, "predicted")
+    figure = Figure("p", "d", None, "", "", 1.0, 0.5, 2.0, None, None, None, True, False, "predicted")
     bill = Bill("m", figure, (Line("energy", 3.0, "uJ", None), Line("flash", 10, "bytes", 10)))
     assert [line.verdict for line in bill.lines] == ["-", "pass"]
     assert bill.passes
@@ -209,9 +210,17 @@ def test_a_bad_file_adds_nothing(hub, tmp_path, capsys):
     bad.write_text("macs,latency_ms\n1000000,-1\n2000000,4\n")
     before = (hub.path(hub.entries[0]) / COSTS).read_bytes()
     assert main(["profile", "add", "bad", str(bad), "--hub", str(hub.folder)]) == 1
-    assert "row 1, column latency_ms" in capsys.readouterr().err
+    assert "line 2, column latency_ms" in capsys.readouterr().err
     assert not (tmp_path / "profiles" / "bad.csv").exists()
     assert (hub.path(hub.entries[0]) / COSTS).read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", [["--plot", "x.jpg"], ["--hub", "nowhere"], ["--clock-mhz", "-5"]])
+def test_a_wrong_option_adds_nothing(hub, tmp_path, wrong):
+    table = tmp_path / "mine.csv"
+    table.write_text("macs,latency_ms\n1000000,10\n2000000,20\n")
+    assert main(["profile", "add", "mine", str(table), "--hub", str(hub.folder), *wrong]) in (1, 2)
+    assert not (tmp_path / "profiles" / "mine.csv").exists()
 
 
 def test_measurements_are_checked_by_profile_and_in_total(tmp_path, capsys):

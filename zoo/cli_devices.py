@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -80,6 +81,7 @@ parameters, bytes of flash, and RAM of the integer runtime.
   earshot cost kws
   earshot cost NAME --format json
 """
+PICTURES = (".svg", ".png", ".pdf")
 FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
 
 
@@ -185,8 +187,8 @@ def _measure(options: argparse.Namespace) -> None:
         raise InvalidQuery(f"--device {options.device}: this version measures host; fill a CSV for other devices")
     if options.runner not in RUNNERS:
         raise InvalidQuery(f"--runner {options.runner}: {nearest_names(options.runner, RUNNERS)}")
-    if options.count < 1:
-        raise InvalidQuery(f"--count {options.count} is not possible: give 1 or more")
+    if options.count < 2 or options.seed < 0:
+        raise InvalidQuery("--count takes 2 or more, and --seed 0 or more")
     runner, networks = RUNNERS[options.runner](), space("temporal", 12, features=options.features)
     rows = measure(networks, runner, options.count, options.out, options.seed, not options.random)
     if options.format == "json":
@@ -218,22 +220,31 @@ def _about(profile) -> dict:
 def _show(options: argparse.Namespace) -> None:
     from predictors.device import find_profile
 
-    _report(find_profile(options.name, options.profiles), options)
+    _check_plot(options.plot)
+    _report([find_profile(options.name, options.profiles)], options)
 
 
-def _report(profile, options: argparse.Namespace) -> None:
-    """A profile, with the errors of each method on rows that it has not seen."""
+def _report(found: list, options: argparse.Namespace) -> None:
+    """Profiles, with the errors of each method on rows that it has not seen."""
     from predictors.checks import cross_validate, errors
 
-    table = cross_validate(profile, options.profiles) if len(profile.rows) > 1 else None
-    found = {
-        name: errors(table[name], table["latency_ms"]) for name in ("ours", "line", "constant") if table is not None
-    }
+    tables = [cross_validate(profile, options.profiles) if len(profile.rows) > 1 else None for profile in found]
+    missed = [
+        {name: errors(table[name], table["latency_ms"]) for name in ("ours", "line", "constant") if table is not None}
+        for table in tables
+    ]
     if options.plot:
-        _plot(profile.name, table, Path(options.plot))
+        _plot({profile.name: table for profile, table in zip(found, tables, strict=True)}, Path(options.plot))
     if options.format == "json":
-        print(json.dumps({**_about(profile), "errors": found}, indent=1))
+        made = [{**_about(profile), "errors": own} for profile, own in zip(found, missed, strict=True)]
+        print(json.dumps(made[0] if len(made) == 1 else made, indent=1))
         return
+    for profile, own in zip(found, missed, strict=True):
+        _print_profile(profile, own)
+
+
+def _print_profile(profile, found: dict) -> None:
+    """found: errors by method."""
     low, high = profile.rows["macs"].min(), profile.rows["macs"].max()
     print(f"{profile.name}: {len(profile.rows)} networks of {low:,.0f} to {high:,.0f} MACs")
     for name, value in _about(profile).items():
@@ -249,14 +260,15 @@ def _report(profile, options: argparse.Namespace) -> None:
 def _add(options: argparse.Namespace) -> None:
     from predictors.device import add_profile, read_measurements
 
-    for warning in read_measurements(options.file).warnings:
+    hub = zoo.Hub(options.hub)
+    if not all(os.access(hub.path(entry), os.W_OK) for entry in hub.entries):
+        raise InvalidQuery(f"hub {hub.folder}: not writable; copy it, and give the copy as --hub")
+    _check_plot(options.plot)
+    for warning in read_measurements(options.file, complete=False).warnings:
         print(f"earshot: {options.file}: {warning}", file=sys.stderr)
     names = ("device", "core", "clock_mhz", "runtime", "version", "task")
     known = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    added = add_profile(options.name, options.file, options.profiles, **known)
-    for profile in added:
-        _report(profile, options)
-    hub = zoo.Hub(options.hub)
+    _report(add_profile(options.name, options.file, options.profiles, **known), options)
     write_costs(hub, hub.entries, options.profiles)
     print(f"earshot: the {len(hub.entries)} models of {hub.folder} now have figures for it", file=sys.stderr)
 
@@ -269,7 +281,9 @@ def _check(options: argparse.Namespace) -> None:
     for warning in found.warnings:
         print(f"earshot: {options.file}: {warning}", file=sys.stderr)
     table = check(found.rows, options.profiles)
-    whole = errors(table["said_ms"], table["latency_ms"])
+    held = (table["low_ms"] <= table["latency_ms"]) & (table["latency_ms"] <= table["high_ms"])
+    whole = errors(table["said_ms"], table["latency_ms"]) | {"within_interval_percent": round(100 * held.mean(), 2)}
+    whole |= {"in_range": int(table["in_range"].sum())}
     own = {name: errors(part["said_ms"], part["latency_ms"]) for name, part in table.groupby("profile")}
     if options.format == "json":
         print(json.dumps({**whole, "profiles": own}, indent=1))
@@ -279,6 +293,9 @@ def _check(options: argparse.Namespace) -> None:
     for name, item in {**own, "in total": whole}.items():
         shares = f"{item['within_10_percent']:10.1f}%  {item['within_30_percent']:10.1f}%"
         print(f"{name:{width}}  {item['rows']:4}  {item['median_ape_percent']:11.1f}%  {shares}")
+    print(
+        f"{whole['in_range']} rows are within what was measured; intervals hold {whole['within_interval_percent']:.0f}%"
+    )
 
 
 def _costs(options: argparse.Namespace) -> None:
@@ -287,25 +304,30 @@ def _costs(options: argparse.Namespace) -> None:
     print(f"{len(hub.entries)} models on {count} profiles")
 
 
-def _plot(name: str, table, path: Path) -> None:
-    """Predicted over measured, of rows that were not seen; written beside and renamed."""
+def _check_plot(path: str | None) -> None:
+    if path is not None and Path(path).suffix not in PICTURES:
+        raise InvalidQuery(f"--plot {path}: give a name that ends with one of {', '.join(PICTURES)}")
+
+
+def _plot(tables: dict, path: Path) -> None:
+    """Predicted over measured, of rows that were not seen, a picture a profile; written beside and renamed."""
     from io import BytesIO
 
     from matplotlib.figure import Figure
 
     from supernet.files import write_bytes
 
-    if table is None or path.suffix not in (".svg", ".png", ".pdf"):
-        raise InvalidQuery(f"--plot {path}: give a name that ends with .svg, .png or .pdf, and a profile of two rows")
-    figure = Figure((5, 5), layout="constrained")
-    axes, data = figure.subplots(), BytesIO()
-    for method, mark in (("line", "x"), ("ours", "o")):
-        axes.plot(table["latency_ms"], table[method], mark, label=method, markersize=4)
-    ends = [table["latency_ms"].min() / 1.5, table["latency_ms"].max() * 1.5]
-    axes.plot(ends, ends, color="grey", linewidth=0.8)
-    axes.set(
-        xscale="log", yscale="log", xlabel="measured, ms", ylabel="predicted without having seen it, ms", title=name
-    )
-    axes.legend()
+    tables = {name: table for name, table in tables.items() if table is not None}
+    figure = Figure((5 * max(1, len(tables)), 5), layout="constrained")
+    data = BytesIO()
+    for place, (name, table) in enumerate(tables.items(), 1):
+        axes = figure.add_subplot(1, len(tables), place)
+        for method, mark in (("line", "x"), ("ours", "o")):
+            axes.plot(table["latency_ms"], table[method], mark, label=method, markersize=4)
+        ends = [table["latency_ms"].min() / 1.5, table["latency_ms"].max() * 1.5]
+        axes.plot(ends, ends, color="grey", linewidth=0.8)
+        axes.set(xscale="log", yscale="log", xlabel="measured, ms", ylabel="predicted without having seen it, ms")
+        axes.set_title(name)
+        axes.legend()
     figure.savefig(data, format=path.suffix[1:])
     write_bytes(path, data.getvalue())

@@ -6,7 +6,6 @@ of the model itself, and lie outside of the package's digests, so that a new pro
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -14,9 +13,10 @@ from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
+from predictors.names import resolve
 from supernet.files import read_json, write_json
 from zoo.entry import Constraint, Entry
-from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
+from zoo.errors import EarshotError, InvalidPackage, InvalidQuery
 from zoo.hub import Hub
 
 __all__ = ["COSTS", "Bill", "Figure", "Line", "device_constraints", "figure", "figures", "fit", "write_costs"]
@@ -30,9 +30,9 @@ REMEDY = "write the costs again with `earshot profile costs`"
 class Figure:
     """What one model takes on one device profile, without the front end.
 
-    latency_ms: the median; low_ms, high_ms: its interval. energy_uj: of one answer, None where nobody measured energy
-    on the device. in_range: False where the model is outside of what was measured there. basis: one of BASES;
-    indicative where the runtime cannot load our packages.
+    latency_ms: the median; low_ms, high_ms: its interval. energy_uj: of one answer, with its interval; None where
+    nobody measured energy on the device. in_range, energy_in_range: False where the model is outside of what was
+    measured there. basis: one of BASES; indicative where the runtime cannot load our packages.
     """
 
     profile: str
@@ -44,11 +44,16 @@ class Figure:
     low_ms: float
     high_ms: float
     energy_uj: float | None
+    energy_low_uj: float | None
+    energy_high_uj: float | None
     in_range: bool
+    energy_in_range: bool
     basis: str
 
     def __post_init__(self) -> None:
-        numbers = (self.latency_ms, self.low_ms, self.high_ms)
+        numbers = [self.latency_ms, self.low_ms, self.high_ms]
+        if self.energy_uj is not None:
+            numbers += [self.energy_uj, self.energy_low_uj, self.energy_high_uj]
         real = all(isinstance(number, (int, float)) and 0 <= number < math.inf for number in numbers)
         if not real or self.basis not in BASES or not isinstance(self.in_range, bool):
             raise InvalidPackage(f"the figures for device {self.profile!r} are not possible; {REMEDY}")
@@ -56,8 +61,12 @@ class Figure:
     def __str__(self) -> str:
         clock = f" at {self.clock_mhz:g} MHz" if self.clock_mhz else ""
         runtime = self.runtime if not self.version or self.version in self.runtime else f"{self.runtime} {self.version}"
-        energy = f", {self.energy_uj:,.0f} uJ" if self.energy_uj is not None else ""
+        energy = ""
+        if self.energy_uj is not None:
+            energy = f", {self.energy_uj:,.3g} uJ ({self.energy_low_uj:,.3g} to {self.energy_high_uj:,.3g})"
         doubt = "" if self.in_range else "; outside of what was measured there"
+        if self.in_range and self.energy_uj is not None and not self.energy_in_range:
+            doubt = "; energy outside of what was measured there"
         return (
             f"{self.latency_ms:.3g} ms ({self.low_ms:.3g} to {self.high_ms:.3g}){energy} on {self.device}{clock}, "
             f"{runtime or 'runtime unknown'}: {self.basis}{doubt}"
@@ -89,7 +98,7 @@ def _read(path: Path, mtime_ns: int, size: int) -> dict[str, Figure]:
 def figure(hub: Hub, entry: Entry, device: str) -> Figure:
     """What a model takes on a device: a profile by its name or the beginning of it. Raises UnknownName."""
     known = figures(hub, entry)
-    return known[_resolve(device, known, f"{hub.folder}: {entry.name}")]
+    return known[resolve(device, known, f"{hub.folder}: {entry.name}")]
 
 
 def device_constraints(
@@ -112,8 +121,10 @@ def device_constraints(
         return []
     known = {entry.name: figures(hub, entry) for entry in entries}
     names = set().union(*known.values()) if known else set()
-    profile = _resolve(device, names, str(hub.folder))
-    field = {"max_latency_ms": "high_ms" if sure else "latency_ms", "max_energy_uj": "energy_uj"}
+    profile = resolve(device, names, str(hub.folder))
+    field = {"max_latency_ms": "latency_ms", "max_energy_uj": "energy_uj"}
+    if sure:
+        field = {"max_latency_ms": "high_ms", "max_energy_uj": "energy_high_uj"}
 
     def value(entry: Entry, name: str) -> float:
         found = known[entry.name].get(profile)
@@ -129,18 +140,6 @@ def device_constraints(
         )
         for name, limit in asked.items()
     ]
-
-
-def _resolve(device: str, known: Iterable[str], place: str) -> str:
-    known = sorted(known)
-    begin = [name for name in known if name.startswith(device.lower())]
-    if device in known or len(begin) == 1:
-        return device if device in known else begin[0]
-    if begin:
-        more = f", and {len(begin) - 8} more" if len(begin) > 8 else ""
-        raise UnknownName(f"device {device!r} has {len(begin)} profiles: {', '.join(begin[:8])}{more}; name one")
-    close = ", ".join(difflib.get_close_matches(device.lower(), known, n=4, cutoff=0.3)) or "none"
-    raise UnknownName(f"{place} has no figures for device {device!r}; near: {close}; `earshot profile list` shows all")
 
 
 def _positive(name: str, limit: float | str) -> float:
@@ -181,10 +180,12 @@ def _write_costs(hub: Hub, task: str, entries: list[Entry], known: dict, folder:
 
 
 def _figure(profile, row) -> Figure:
-    energy = None if math.isnan(row["energy_uj"]) else _short(row["energy_uj"])
-    numbers = (_short(row[name]) for name in ("latency_ms", "latency_low_ms", "latency_high_ms"))
+    """row: of `predictors.estimate_many`."""
+    latency = [_short(row[name]) for name in ("latency_ms", "latency_low_ms", "latency_high_ms")]
+    energy = [row[name] for name in ("energy_uj", "energy_low_uj", "energy_high_uj")]
+    energy = [None if math.isnan(value) else _short(value) for value in energy]
     about = profile.name, profile.device, profile.clock_mhz, profile.runtime, profile.version
-    return Figure(*about, *numbers, energy, bool(row["in_range"]), row["basis"])
+    return Figure(*about, *latency, *energy, bool(row["in_range"]), bool(row["energy_in_range"]), row["basis"])
 
 
 @dataclass(frozen=True)
@@ -241,60 +242,31 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
     clip), which latency must keep and average power is counted by. folder: of the user's profiles.
     Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant.
     """
-    from predictors import estimate
+    from predictors import estimate, estimate_many
     from predictors.device import find_profile
-    from predictors.power import average_power_uw
+    from predictors.power import EXAMPLES, average_power_uw
 
-    profile, arch = find_profile(device, folder), model.arch
-    clip_ms = arch.frames * arch.features.step_ms
-    every = clip_ms if every_ms is None else _positive("every_ms", every_ms)
-    cost, has = estimate(arch, profile.name, model.task, folder), profile.settings
-    found = Figure(
-        profile.name,
-        profile.device,
-        profile.clock_mhz,
-        profile.runtime,
-        profile.version,
-        _short(cost.latency_ms),
-        *map(_short, cost.interval),
-        None if cost.energy_uj is None else _short(cost.energy_uj),
-        cost.in_range,
-        cost.basis,
-    )
-    span = f"{found.low_ms:.3g} to {found.high_ms:.3g}"
+    profile, arch, macs = find_profile(device, folder), model.arch, model.entry.macs
+    every = arch.frames * arch.features.step_ms if every_ms is None else _positive("every_ms", every_ms)
+    cost, has = estimate(arch), profile.settings
+    found = _figure(profile, estimate_many([arch], profile.name, model.task, folder).iloc[0])
+    whole, span = (macs + model.entry.frontend_macs) / macs, f"{found.low_ms:.3g} to {found.high_ms:.3g}"
     lines = [
-        Line(
-            "flash",
-            model.entry.flash_bytes,
-            "bytes",
-            has.get("flash_bytes"),
-            "weights, without the runtime's code",
-        ),
-        Line(
-            "RAM",
-            cost.peak_ram_bytes,
-            "bytes",
-            has.get("ram_bytes"),
-            "arena, stream and front end",
-        ),
+        Line("flash", model.entry.flash_bytes, "bytes", has.get("flash_bytes"), "weights, without the runtime's code"),
+        Line("RAM", cost.peak_ram_bytes, "bytes", has.get("ram_bytes"), "arena, stream and front end"),
         Line("  arena", cost.arena_bytes, "bytes", None),
         Line("  stream", cost.stream_state_bytes, "bytes", None),
-        Line(
-            "latency",
-            found.latency_ms,
-            "ms",
-            every,
-            f"{span}; without the front end",
-        ),
-        Line("front end", model.entry.frontend_macs, "MACs", None, f"beside the network's {model.entry.macs:,}"),
+        Line("latency", found.latency_ms, "ms", every, span),
+        Line("  + front end", _short(whole * found.latency_ms), "ms", every, f"guessed: {whole - 1:.0%} more MACs"),
     ]
     if found.energy_uj is not None:
-        power = average_power_uw(found.energy_uj, 1000 / every, has.get("sleep_power_uw", 0.0))
+        energy = whole * found.energy_uj
+        power = average_power_uw(energy, 1000 / every, has.get("sleep_power_uw", 0.0))
         asleep = "" if "sleep_power_uw" in has else "; sleep not known, taken as 0"
-        lines += [
-            Line("energy", found.energy_uj, "uJ", None),
-            Line("power", _short(power), "uW", None, f"on average{asleep}"),
-        ]
+        lines.append(Line("energy", found.energy_uj, "uJ", None, "of one answer"))
+        lines.append(Line("  + front end", _short(energy), "uJ", None, "guessed likewise"))
+        lines.append(Line("power", _short(power), "uW", None, f"on average, with the front end{asleep}"))
+        lines += [Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES]
     return Bill(model.name, found, tuple(lines))
 
 
