@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from predictors.boosting import OWN_ROWS, SEED, Own, Pooled
-from predictors.device import DeviceProfile, plain_runtime, profiles, slug
+from predictors.device import DeviceProfile, core_family, plain_runtime, profiles, slug
 from predictors.fitted import model_for, predict_rows
 
 __all__ = ["check", "cross_validate", "errors", "line", "match"]
@@ -47,19 +47,17 @@ def check(rows: pd.DataFrame, folder: str | Path | None = None) -> pd.DataFrame:
 
 def match(rows: pd.DataFrame, known: dict[str, DeviceProfile]) -> pd.DataFrame:
     """Rows of measurements, with the profile at hand that they belong to: of equal device, clock and runtime."""
-    own = {
-        (one.device.lower(), _clock(one.clock_mhz), plain_runtime(one.runtime).lower()): name
-        for name, one in known.items()
-    }
-    device = rows["device_key"].where(rows["device_key"] != "", rows["device"])
-    found = []
-    for place, clock, runtime, named in zip(device, rows["clock_mhz"], rows["runtime"], rows["profile"], strict=True):
+    own = {}
+    for name, one in known.items():
+        key = one.device.lower(), _clock(one.clock_mhz), plain_runtime(one.runtime).lower()
+        own[(*key, core_family(one.core))] = name
+        own.setdefault(key, name)
+    device, found = rows["device_key"].where(rows["device_key"] != "", rows["device"]), []
+    columns = device, rows["clock_mhz"], rows["runtime"], rows["core"], rows["profile"]
+    for place, clock, runtime, core, named in zip(*columns, strict=True):
         key = place.lower(), _clock(clock), plain_runtime(runtime).lower()
-        found.append(
-            named
-            if named in known
-            else own.get(key, slug(" ".join([key[0], f"{key[1]:g}mhz" if key[1] else "", key[2]])))
-        )
+        new = slug(" ".join([key[0], f"{key[1]:g}mhz" if key[1] else "", key[2]]))
+        found.append(named if named in known else own.get((*key, core_family(core)), own.get(key, new)))
     return rows.assign(device=device, profile=found)
 
 
