@@ -5,7 +5,8 @@
 Each is asked for rows that it has not seen: all of one model of network, all of one device, and single rows within
 profiles that measured eight networks or more for one task. `line` is a + b MACs of the profile (of least relative
 error), or the median cycles a MAC of all rows where the profile has none; `trees` are boosted trees on the same
-features as ours; `base` is ours without its trees; the interval of ours states 90 %. Rows: `scripts/results/device_errors.csv`.
+features as ours; `base` is ours without its trees; the interval of ours states 90 %. Rows:
+`scripts/results/device_errors.csv`.
 """
 
 from __future__ import annotations

@@ -5,11 +5,12 @@
 Needs the runs of `scripts/make_hub.py`, whose fine-tuned float networks it starts from. A row is a fine-tune of so many
 epochs with distillation from the supernet's largest network; 8, 4, 3, 2 and 1 bits inherit, each from the one before, 6
 and 5 bits from 8, and the rows of few bits between layers from 8 and from each other; else it starts from the float
-network. Other rows: `rounding` without a fine-tune; `widths` with three more epochs, in which they are learned;
-`labels`, LSQ without distillation; `unrecalibrated`, the finished LSQ network with the norms and ranges that were
-measured before its fine-tune; `elastic`, taken from a supernet that was trained at all widths at once. Experiments are
-ordered by worth; seeds but the first have LSQ alone, at 4 bits and below. Rows: `scripts/results/quantisation.csv`,
-whose `epochs` are those of the row alone, and `quantisation_intervals.csv`. Runs resume, and rows that are there stay.
+network. Other rows: `rounding` without a fine-tune; `widths` with three more epochs, in which they are learned, from
+the row of 4 bits everywhere and from the float network; `labels`, LSQ without distillation; `unrecalibrated`, the
+finished LSQ network with the norms and ranges that were measured before its fine-tune; `elastic`, taken from a supernet
+that was trained at all widths at once. Experiments are ordered by worth; seeds but the first have LSQ alone, at 4 bits
+and below. Rows: `scripts/results/quantisation.csv`, whose `epochs` are those of the row alone, and
+`quantisation_intervals.csv`. Runs resume, and rows that are there stay.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ class Experiment:
 def experiments() -> list[Experiment]:
     """All, in the order in which they are run."""
     found = _chain("small", 0)
-    found += [Experiment("small", WIDTHS, 0, 0, 0)]
+    four = next(item for item in found if (item.weight_bits, item.activation_bits) == PAIRS[0])
+    found += [Experiment("small", WIDTHS, 0, 0, 0, before) for before in (four, None)]
     inherited = {item.weight_bits: item for item in found if item.activation_bits == 8}
     for bits in (4, 2, 1):
         found += [Experiment("small", UNRECALIBRATED, bits, 8, 0, inherited[bits])]

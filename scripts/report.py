@@ -45,8 +45,9 @@ NETWORKS = ("small", "large")
 SPLITS = {"model": "one model of network left out", "device": "one device left out", "row": "one row of a profile"}
 PREDICTORS = {"line": "line", "trees": "trees alone", "ours": "ours"}
 ERRORS = ("median error, %", "within 10 %")
-WAYS_TO_BITS = ("LSQ, inherited", *METHOD_NAMES.values())
-LOST = ("LSQ, inherited", METHOD_NAMES["two-stage"], METHOD_NAMES["widths"], METHOD_NAMES["elastic"])
+INHERITED = {method: f"{METHOD_NAMES[method]}, inherited" for method in ("lsq", "widths")}
+WAYS_TO_BITS = (*INHERITED.values(), *METHOD_NAMES.values())
+LOST = (*INHERITED.values(), *(METHOD_NAMES[method] for method in ("two-stage", "widths", "elastic")))
 WAYS = {"scratch": "alone", "distilled": "alone, distilled", "slice": "slice", "tuned": "slice, fine-tuned"}
 STYLE = {"svg.hashsalt": "earshot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 OURS, PLAIN, PEER, TEXT = "#0b6e99", "#7fb8d1", "#c4622d", "#333333"
@@ -210,8 +211,9 @@ def _device_errors_table() -> str:
             figures = [
                 f"{one[column]:.1f}" for column in ("median_ape_percent", "within_10_percent", "within_30_percent")
             ]
-            rows.append([asked, called, f"{one.rows:.0f}", *figures])
-    return _markdown(["rows that are asked for", "predictor", "rows", *ERRORS, "within 30 %"], rows)
+            held = "" if np.isnan(one.within_interval_percent) else f"{one.within_interval_percent:.1f}"
+            rows.append([asked, called, f"{one.rows:.0f}", *figures, held])
+    return _markdown(["rows that are asked for", "predictor", "rows", *ERRORS, "within 30 %", "in interval, %"], rows)
 
 
 def _host_curve_table() -> str:
@@ -233,10 +235,13 @@ def _by_way(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of `quantisation` with `way`, how a method is called, and `bits`; the widest of LSQ is of both its ways."""
     first = (table.method == "lsq") & (table.weights == table.weights.max())
     table = pd.concat([table.assign(inherits=table.start == "inherited"), table[first].assign(inherits=True)])
-    inherited = np.where((table.method == "lsq") & table.inherits, ", inherited", "")
+    ways = [
+        (INHERITED if inherits else METHOD_NAMES).get(method, METHOD_NAMES[method])
+        for method, inherits in zip(table.method, table.inherits, strict=True)
+    ]
     between = np.where(table.activations == 8, "", "/" + table.activations.astype(str))
     bits = np.where(table.weights == 0, "learned", table.weights.astype(str) + between)
-    return table.assign(way=table.method.replace(METHOD_NAMES) + inherited, bits=bits)
+    return table.assign(way=ways, bits=bits)
 
 
 def _quantisation_table(table: pd.DataFrame) -> str:

@@ -184,6 +184,7 @@ def test_the_tables_of_quantisation_hold_each_measurement_in_its_place():
         {"method": "lsq", "start": "inherited", "weights": 4, "seed": 1, "test": 95.5},
         {"method": "lsq", "start": "float", "weights": 4, "seed": 0, "test": 94.0},
         {"method": "widths", "start": "float", "weights": 0, "activations": 0, "seed": 0, "test": 93.0},
+        {"method": "widths", "start": "inherited", "weights": 0, "activations": 0, "seed": 0, "test": 94.5},
     ]
     small = pd.DataFrame([{**shared, **row} for row in rows])
     table = pd.concat([small, small[:1].assign(network="large", float_test=97.0, test=96.75)], ignore_index=True)
@@ -194,14 +195,16 @@ def test_the_tables_of_quantisation_hold_each_measurement_in_its_place():
     assert cells["small", "LSQ, inherited"][place["8"]] == cells["small", "LSQ"][place["8"]] == "96.25"
     assert cells["small", "LSQ"][place["4"]] == "94.00"
     assert cells["small", "trained widths, then LSQ"][place["learned"]] == "93.00"
+    assert cells["small", "trained widths, then LSQ, inherited"][place["learned"]] == "94.50"
     assert cells["large", "LSQ"][place["8"]] == "96.75"
     assert ("small", "float: 96.50") in cells
     keys = ["network", "method", "start", "weights", "activations"]
-    losses = table.drop_duplicates(keys)[keys].assign(lost=[0.25, 0.75, 2.5, 3.5, 0.3], low=0.1, high=0.9)
+    losses = table.drop_duplicates(keys)[keys].assign(lost=[0.25, 0.75, 2.5, 3.5, 2.0, 0.3], low=0.1, high=0.9)
     lost = report._lost_table(table, losses).splitlines()[2:]
     assert [line.split("|")[7].strip() for line in lost] == [
         "+0.25 (+0.10 to +0.90)",
         "+0.75 (+0.10 to +0.90)",
+        "+2.00 (+0.10 to +0.90)",
         "+3.50 (+0.10 to +0.90)",
         "+0.30 (+0.10 to +0.90)",
     ]

@@ -167,7 +167,6 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
         "--bits",
         type=_bits,
         nargs="+",
-        default=[8, 4],
         help="of the weights of each of them: 1 to 8, each from the next higher one given, or mixed (default: 8 4)",
     )
     sub.add_argument("--negatives", metavar="FOLDER", help="recordings of any length that must not trigger")

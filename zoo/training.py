@@ -57,7 +57,7 @@ def train(
     run_dir: str | Path | None = None,
     publish: str | Path | None = None,
     max_macs: tuple[str, ...] = BUDGETS,
-    bits: tuple[int | str, ...] = BITS,
+    bits: tuple[int | str, ...] | None = None,
     negatives: str | Path | None = None,
     max_false_alarms: float = 1.0,
     licence: str = "other",
@@ -70,7 +70,8 @@ def train(
     that the network hears. from_scratch: start from random weights, not from the bundled supernet's. strict: refuse
     data in which something was found. epochs: by the number of clips, where not given. run_dir: folder of the run
     (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
-    each of `max_macs` with weights of each of `bits` (1 to 8, or "mixed"), for `zoo.get(task=..., hub=...)`.
+    each of `max_macs` with weights of each of `bits` (1 to 8, or "mixed"; default: 8 and 4), for
+    `zoo.get(task=..., hub=...)`.
 
     negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
@@ -82,7 +83,9 @@ def train(
     Raises InvalidData, with what was found, for data that cannot be used.
     """
     max_macs = (max_macs,) if isinstance(max_macs, str) else tuple(max_macs)
-    bits = (bits,) if isinstance(bits, (int, str)) else tuple(dict.fromkeys(bits))
+    if bits is not None and not publish:
+        raise InvalidQuery(f"bits = {bits} is of published models: give publish, the folder of a hub, as well")
+    bits = (bits,) if isinstance(bits, (int, str)) else tuple(dict.fromkeys(bits or BITS))
     for own in bits:
         check_bits(own)
     _check_options(task, clip_ms, epochs, seed, max_false_alarms, licence)
