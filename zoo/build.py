@@ -180,8 +180,13 @@ def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = 
     left = {item.place for item in candidates} - {item.place for item in chosen}
     for item in chosen:
         _publish(item, left)
-    for hub in map(Hub, {item.build.hub for item in chosen}):
-        write_costs(hub, [entry for entry in hub.entries if not (hub.path(entry) / COSTS).is_file()])
+    for folder in {item.build.hub for item in chosen}:
+        _write_missing_costs(folder)
+
+
+def _write_missing_costs(folder: Path) -> None:
+    hub = Hub(folder)
+    write_costs(hub, [entry for entry in hub.entries if not (hub.path(entry) / COSTS).is_file()])
 
 
 def _beats(first: tuple, second: tuple) -> bool:
