@@ -49,7 +49,8 @@ def test_a_folder_becomes_a_hub_that_answers(sounds, quick, tmp_path, capsys):
     assert sorted(entry["bits"] for entry in said["models"]) == [2, 8]
     assert zoo.get(task="doors", hub="hub").name in {entry["name"] for entry in said["models"]}
     assert said["largest_validation"] > 0.9
-    model = zoo.get(task="doors", max_macs="1M", bits=8, hub="hub")
+    model = zoo.get(task="doors", max_macs="1M", bits=8, hub="hub", device="stm32f746-tflm-cmsis-nn")
+    assert 0 < model.figure.latency_ms < 1000
     model.verify()
     assert model.labels == ("bell", "door", "_unknown_")
     config = json.loads((model.path / "config.json").read_text())
