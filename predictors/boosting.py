@@ -109,14 +109,14 @@ class Pooled:
 
     @cached_property
     def _errors(self) -> dict[str, tuple[float, float]]:
-        """The ends of intervals by level, from errors of models that did not see the row; then its profile; its device.
+        """The ends of intervals by level, from errors of models that did not see the network, profile or device.
 
         A level of few rows gets the ends of the next one of which less is known, where these are wider.
         """
         rows, y = self.rows_, np.log(self.rows_[self.target].to_numpy())
         devices = rows.groupby("device")["profile"].nunique()
         several = rows["device"].map(devices).to_numpy() > 1
-        own, levels = self._left_out(np.arange(len(y)))
+        own, levels = self._left_out(_networks(rows))
         found = {level: [] for level in LEVELS}
         for level, error in zip(levels, y - own, strict=True):
             found[level].append(error)
@@ -336,6 +336,13 @@ class _Trees:
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(rows,) what is added to the line."""
         return np.zeros(len(features)) if self.model_ is None else self.model_.predict(features)
+
+
+def _networks(rows: pd.DataFrame) -> np.ndarray:
+    """(rows,) the number of each row's network; a row without the name of its network is one of its own."""
+    own = rows.index.astype(str).to_series(index=rows.index)
+    named = rows["model"].fillna("") if "model" in rows else pd.Series("", index=rows.index)
+    return pd.factorize(named.where(named != "", own))[0]
 
 
 def _level(count: int, device: bool, inside: bool) -> str:

@@ -63,12 +63,13 @@ class Figure:
         runtime = self.runtime if not self.version or self.version in self.runtime else f"{self.runtime} {self.version}"
         energy = ""
         if self.energy_uj is not None:
-            energy = f", {self.energy_uj:,.3g} uJ ({self.energy_low_uj:,.3g} to {self.energy_high_uj:,.3g})"
+            low, high = _text(self.energy_low_uj), _text(self.energy_high_uj)
+            energy = f", {_text(self.energy_uj)} uJ ({low} to {high})"
         doubt = "" if self.in_range else "; outside of what was measured there"
         if self.in_range and self.energy_uj is not None and not self.energy_in_range:
             doubt = "; energy outside of what was measured there"
         return (
-            f"{self.latency_ms:.3g} ms ({self.low_ms:.3g} to {self.high_ms:.3g}){energy} on {self.device}{clock}, "
+            f"{_text(self.latency_ms)} ms ({_text(self.low_ms)} to {_text(self.high_ms)}){energy} on {self.device}{clock}, "
             f"{runtime or 'runtime unknown'}: {self.basis}{doubt}"
         )
 
@@ -206,7 +207,7 @@ class Line:
     @property
     def text(self) -> str:
         """The line as it is printed."""
-        need = f"{self.need:,.0f}" if self.unit in ("bytes", "MACs") else f"{self.need:,.4g}"
+        need = f"{self.need:,.0f}" if self.unit == "bytes" else _text(self.need)
         limit = "" if self.limit is None else f"{self.limit:,.0f}"
         return f"{self.name:14} {need + ' ' + self.unit:>22} {limit:>14}  {self.verdict:4}  {self.note}".rstrip()
 
@@ -250,7 +251,7 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
     every = arch.frames * arch.features.step_ms if every_ms is None else _positive("every_ms", every_ms)
     cost, has = estimate(arch), profile.settings
     found = _figure(profile, estimate_many([arch], profile.name, model.task, folder).iloc[0])
-    whole, span = (macs + model.entry.frontend_macs) / macs, f"{found.low_ms:.3g} to {found.high_ms:.3g}"
+    whole, span = (macs + model.entry.frontend_macs) / macs, f"{_text(found.low_ms)} to {_text(found.high_ms)}"
     lines = [
         Line("flash", model.entry.flash_bytes, "bytes", has.get("flash_bytes"), "weights, without the runtime's code"),
         Line("RAM", cost.peak_ram_bytes, "bytes", has.get("ram_bytes"), "arena, stream and front end"),
@@ -268,6 +269,11 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
         lines.append(Line("power", _short(power), "uW", None, f"on average, with the front end{asleep}"))
         lines += [Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES]
     return Bill(model.name, found, tuple(lines))
+
+
+def _text(value: float) -> str:
+    """Three digits, as people write them."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _short(value: float) -> float:
