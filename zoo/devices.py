@@ -68,10 +68,9 @@ class Figure:
         doubt = "" if self.in_range else "; outside of what was measured there"
         if self.in_range and self.energy_uj is not None and not self.energy_in_range:
             doubt = "; energy outside of what was measured there"
-        return (
-            f"{_text(self.latency_ms)} ms ({_text(self.low_ms)} to {_text(self.high_ms)}){energy} on {self.device}{clock}, "
-            f"{runtime or 'runtime unknown'}: {self.basis}{doubt}"
-        )
+        latency = f"{_text(self.latency_ms)} ms ({_text(self.low_ms)} to {_text(self.high_ms)})"
+        place = f"{self.device}{clock}, {runtime or 'runtime unknown'}"
+        return f"{latency}{energy} on {place}: {self.basis}{doubt}"
 
 
 def figures(hub: Hub, entry: Entry) -> dict[str, Figure]:
