@@ -56,7 +56,7 @@ def match(rows: pd.DataFrame, known: dict[str, DeviceProfile]) -> pd.DataFrame:
     columns = device, rows["clock_mhz"], rows["runtime"], rows["core"], rows["profile"]
     for place, clock, runtime, core, named in zip(*columns, strict=True):
         key = place.lower(), _clock(clock), plain_runtime(runtime).lower()
-        new = slug(" ".join([key[0], f"{key[1]:g}mhz" if key[1] else "", key[2]]))
+        new = f"(no profile) {slug(' '.join([key[0], f'{key[1]:g}mhz' if key[1] else '', key[2]]))}".rstrip()
         found.append(named if named in known else own.get((*key, core_family(core)), own.get(key, new)))
     return rows.assign(device=device, profile=found)
 

@@ -149,7 +149,11 @@ class DeviceProfile:
         return min((bits for bits in map(whole_bits, self.rows["bits"]) if bits), default=8)
 
     def row_of(self, columns: dict[str, np.ndarray], task: str, bits: Sequence[int]) -> pd.DataFrame:
-        """Rows to predict, of networks with these cost columns and bits, on this device."""
+        """Rows to predict, of networks with these cost columns and bits, on this device.
+
+        task: where the profile's rows say none, none is taken, since theirs holds what it is worth.
+        """
+        task = task if (self.rows["task"] != "").any() else ""
         known = {"device": self.device, "core": self.core, "clock_mhz": self.clock_mhz, "runtime": self.runtime}
         frame = pd.DataFrame(columns).assign(**known, profile=self.name, task=task)
         return frame.assign(bits=[str(own) for own in bits])
@@ -377,14 +381,18 @@ def add_profile(name: str, path: str | Path, folder: str | Path | None = None, *
     if "profile" in table:
         own = table["profile"].map(slug)
         table["profile"] = [f"{name}-{one}" if one and one != name else name for one in own]
-    rows = _checked(Path(path), table).rows
-    found = _grouped(name, rows, {})
+    checked = _checked(Path(path), table)
+    rows, found = checked.rows, _grouped(name, checked.rows, {})
     for profile in found.values():
         if profile.rows["macs"].nunique() < LEAST_ROWS:
             raise InvalidProfile(
                 f"{path}: profile {profile.name} has one size of network; measure {LEAST_ROWS} or more of unequal size"
             )
     used = [column for column in rows if rows[column].notna().any() and (rows[column] != "").any()]
+    for doubt in checked.warnings:
+        log.warning("%s: %s", path, doubt)
+    if target.is_file():
+        log.warning("%s: takes the place of the profile that was there", target)
     write_bytes(target, rows[used].to_csv(index=False).encode())
     return list(found.values())
 

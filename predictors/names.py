@@ -29,4 +29,5 @@ def resolve(name: str, known: Iterable[str], place: str = "") -> str:
         raise UnknownName(f"device {name!r} has {len(begin)} profiles: {', '.join(begin[:MOST_NAMED])}{more}; name one")
     close = ", ".join(difflib.get_close_matches(wanted, known, n=4, cutoff=0.3)) or "none"
     where = f"{place} has no figures for" if place else "no profile for"
-    raise UnknownName(f"{where} device {name!r}; near: {close}; `earshot profile list` shows all")
+    hint = "; of a profile that you added, `earshot profile costs --hub ...` computes them" if place else ""
+    raise UnknownName(f"{where} device {name!r}; near: {close}; `earshot profile list` shows all{hint}")

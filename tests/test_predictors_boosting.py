@@ -155,6 +155,15 @@ def test_a_network_that_was_measured_keeps_its_figure(tmp_path):
     assert predictors.estimate(SPACE.smallest(), "board", folder=tmp_path).basis == "predicted"
 
 
+def test_a_network_like_a_measured_one_takes_about_its_time(tmp_path):
+    """On a board of which the CSV says neither task nor runtime."""
+    archs = [with_bits(arch, 8) for arch in networks(8)]
+    macs = cost_columns(archs)["macs"]
+    pd.DataFrame({"macs": macs, "latency_ms": 1 + macs / 5e4}).to_csv(tmp_path / "board.csv", index=False)
+    said = predictors.estimate_many(archs, "board", folder=tmp_path)["latency_ms"]
+    assert np.median(np.abs(said / (1 + macs / 5e4) - 1)) < 0.1
+
+
 def test_rows_are_checked_against_the_profile_of_their_device(published):
     known = published[published["profile"] == "stm32f767-tflm-cmsis-nn"].assign(profile="")
     found = check(known, "/nowhere")

@@ -110,6 +110,17 @@ def test_what_is_said_beside_a_file_fills_only_what_it_leaves_empty(tmp_path):
     assert profile.clock_mhz == 80
 
 
+def test_units_are_questioned_with_what_is_said_beside_the_file(tmp_path, caplog):
+    """1.5 cycles a MAC at 80 MHz, in seconds; the file itself says neither core nor clock."""
+    rows = "".join(f"{macs},{macs * 1.5 / 80e6}\n" for macs in (400_000, 800_000, 1_600_000))
+    add_profile("mine", write(tmp_path, "macs,latency_ms\n" + rows), tmp_path, core="Cortex-M4", clock_mhz="80")
+    assert "in seconds?" in caplog.text
+    caplog.clear()
+    add_profile("mine", write(tmp_path, GOOD, "other.csv"), tmp_path, clock_mhz="1e9")
+    assert "in Hz" in caplog.text
+    assert "takes the place" in caplog.text
+
+
 def test_a_profile_takes_no_others_place(tmp_path):
     bundled = "stm32f746-tflm-cmsis-nn"
     text = f"profile,macs,latency_ms\n{bundled},1000000,10\n{bundled},2000000,20\n"

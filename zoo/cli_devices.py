@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -258,14 +260,15 @@ def _print_profile(profile, found: dict) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from predictors.device import add_profile, read_measurements
+    from predictors.device import add_profile
 
     hub = zoo.Hub(options.hub)
     if not all(os.access(hub.path(entry), os.W_OK) for entry in hub.entries):
         raise InvalidQuery(f"hub {hub.folder}: not writable; copy it, and give the copy as --hub")
     _check_plot(options.plot)
-    for warning in read_measurements(options.file, complete=False).warnings:
-        print(f"earshot: {options.file}: {warning}", file=sys.stderr)
+    if options.clock_mhz is not None and not re.fullmatch(r"\d+(\.\d+)?", options.clock_mhz):
+        raise InvalidQuery(f"--clock-mhz {options.clock_mhz}: give a number above 0, such as 80")
+    logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
     names = ("device", "core", "clock_mhz", "runtime", "version", "task")
     known = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     _report(add_profile(options.name, options.file, options.profiles, **known), options)
@@ -307,6 +310,8 @@ def _costs(options: argparse.Namespace) -> None:
 def _check_plot(path: str | None) -> None:
     if path is not None and Path(path).suffix not in PICTURES:
         raise InvalidQuery(f"--plot {path}: give a name that ends with one of {', '.join(PICTURES)}")
+    if path is not None and not os.access(Path(path).parent, os.W_OK):
+        raise InvalidQuery(f"--plot {path}: {Path(path).parent} is no folder that can be written")
 
 
 def _plot(tables: dict, path: Path) -> None:

@@ -231,7 +231,7 @@ class Bill:
 
     def __str__(self) -> str:
         text = [line.text for line in self.lines]
-        head = f"{'':14} {'takes':>22} {'device has':>14}"
+        head = f"{'':14} {'takes':>22} {'limit':>14}"
         return "\n".join([f"{self.model}", f"  {self.figure}", head, *text])
 
 
@@ -256,7 +256,7 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
         Line("RAM", cost.peak_ram_bytes, "bytes", has.get("ram_bytes"), "arena, stream and front end"),
         Line("  arena", cost.arena_bytes, "bytes", None),
         Line("  stream", cost.stream_state_bytes, "bytes", None),
-        Line("latency", found.latency_ms, "ms", every, span),
+        Line("latency", found.latency_ms, "ms", every, f"{span}; an answer is wanted every {every:g} ms"),
         Line("  + front end", _short(whole * found.latency_ms), "ms", every, f"guessed: {whole - 1:.0%} more MACs"),
     ]
     if found.energy_uj is not None:
