@@ -12,7 +12,7 @@ Intervals are conformal: quantiles of errors that cross-validation made on rows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,16 +79,17 @@ class Pooled:
         """Fit on measurements of any devices, each with macs, core, runtime, device, profile and the target."""
         self.rows_ = rows.reset_index(drop=True)
         self.clocks_ = rows.groupby(rows["core"].map(core_family))["clock_mhz"].median().to_dict()
-        frame, y = self._describe(self.rows_), np.log(self.rows_[self.target].to_numpy())
-        self.base_ = self._fit_base(frame, y)
+        self.frame_, self.y_ = self._describe(self.rows_), np.log(self.rows_[self.target].to_numpy())
+        self.base_ = self._fit_base(np.ones(len(self.y_), bool))
         self.trees_ = _Trees([1, 0, 0, 0, 0, 0])
         if self.trees:
-            fits = _out_of_fold(_folds(len(y)), len(y), lambda train: self._fit_base(frame[train], y[train]), frame)
-            self.trees_.fit(self._features(frame), y - fits)
+            said, _ = self._left_out(np.arange(len(self.y_)))
+            self.trees_.fit(self._features(self.frame_), self.y_ - said)
         return self
 
-    def _fit_base(self, frame: pd.DataFrame, y: np.ndarray) -> _PooledBase:
-        return _PooledBase(timed=self.target == "latency_ms").fit(frame, y)
+    def _fit_base(self, train: np.ndarray) -> _PooledBase:
+        """The linear part, of these rows."""
+        return _PooledBase(timed=self.target == "latency_ms").fit(self.frame_[train], self.y_[train])
 
     def predict_log(self, rows: pd.DataFrame) -> np.ndarray:
         """(rows,) logarithms of the target."""
@@ -96,16 +97,10 @@ class Pooled:
         return self.base_.predict(frame) + self.trees_.predict(self._features(frame))
 
     def predict(self, rows: pd.DataFrame) -> Prediction:
-        """Medians, with intervals by how much is known of each row's profile (see `_level`)."""
-        median, in_range = self.predict_log(rows), self._in_range(rows)
-        ends = np.array([self._errors[level] for level in self._level(rows, in_range)]).reshape(-1, 2)
+        """Medians, with intervals by how much is known of each row's profile (see LEVELS)."""
+        median, in_range = self.predict_log(rows), _in_range(rows, self.rows_)
+        ends = np.array([self._errors[level] for level in _levels(rows, self.rows_)]).reshape(-1, 2)
         return Prediction(np.exp(median), np.exp(median + ends[:, 0]), np.exp(median + ends[:, 1]), in_range)
-
-    def _level(self, rows: pd.DataFrame, in_range: np.ndarray) -> list[str]:
-        """How near the nearest measurements are: none of the device, some of it, or so many of the profile."""
-        counts = rows["profile"].map(self.rows_["profile"].value_counts()).fillna(0).to_numpy()
-        device = rows["device"].isin(self.rows_["device"]).to_numpy()
-        return [_level(count, own, inside) for count, own, inside in zip(counts, device, in_range, strict=True)]
 
     @cached_property
     def _errors(self) -> dict[str, tuple[float, float]]:
@@ -113,42 +108,30 @@ class Pooled:
 
         A level of few rows gets the ends of the next one of which less is known, where these are wider.
         """
-        rows, y = self.rows_, np.log(self.rows_[self.target].to_numpy())
-        devices = rows.groupby("device")["profile"].nunique()
-        several = rows["device"].map(devices).to_numpy() > 1
+        rows, y = self.rows_, self.y_
+        several = (rows.groupby("device")["profile"].transform("nunique") > 1).to_numpy()
         own, levels = self._left_out(_networks(rows))
-        found = {level: [] for level in LEVELS}
-        for level, error in zip(levels, y - own, strict=True):
-            found[level].append(error)
-        found["other"] = list(y - self._left_out(pd.factorize(rows["device"])[0])[0])
-        found["device"] = list((y - self._left_out(pd.factorize(rows["profile"])[0])[0])[several])
+        found = {level: (y - own)[levels == level] for level in LEVELS}
+        found["other"] = y - self._left_out(pd.factorize(rows["device"])[0])[0]
+        found["device"] = (y - self._left_out(pd.factorize(rows["profile"])[0])[0])[several]
         ends, wider = {}, (-np.log(UNKNOWN), np.log(UNKNOWN))
         for level in LEVELS:
-            low, high = _conformal(np.array(found[level]))
+            low, high = _conformal(found[level])
             if len(found[level]) < LEAST_ERRORS:
                 low, high = min(low, wider[0]), max(high, wider[1])
             ends[level] = wider = low, high
         return ends
 
-    def _left_out(self, groups: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    def _left_out(self, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(rows,) what a model that saw no row of the same group says of each, and how much it knew of it."""
-        frame, y = self._describe(self.rows_), np.log(self.rows_[self.target].to_numpy())
-        if groups.max() == 0:
-            return y - np.log(UNKNOWN), ["other"] * len(y)
-        folds = np.random.default_rng(SEED).permutation(np.arange(groups.max() + 1) % FOLDS)[groups]
-        said, levels = np.zeros(len(y)), np.empty(len(y), object)
-        for train, test in _splits(folds):
-            model = Pooled(self.target, trees=False)
-            model.rows_, part = self.rows_[train], self.rows_[test]
-            said[test] = self._fit_base(frame[train], y[train]).line(frame[test])
-            levels[test] = model._level(part, model._in_range(part))
-        return said, list(levels)
-
-    def _in_range(self, rows: pd.DataFrame) -> np.ndarray:
-        """Within the sizes measured in the profile, and nowhere without one."""
-        spans = self.rows_.groupby("profile")["macs"].agg(["min", "max"]).reindex(rows["profile"])
-        macs = rows["macs"].to_numpy()
-        return (macs >= spans["min"].to_numpy()) & (macs <= spans["max"].to_numpy())
+        count, rows = groups.max() + 1, self.rows_
+        if count == 1:
+            return self.y_ - np.log(UNKNOWN), np.full(len(rows), "other", object)
+        said, levels = np.zeros(len(rows)), np.empty(len(rows), object)
+        for train, test in _splits(_folds(count)[groups]):
+            said[test] = self._fit_base(train).line(self.frame_[test])
+            levels[test] = _levels(rows[test], rows[train])
+        return said, levels
 
     def _describe(self, rows: pd.DataFrame) -> pd.DataFrame:
         rows = rows.reset_index(drop=True)
@@ -269,9 +252,8 @@ class Own:
         return line
 
     def _out_of_fold(self) -> np.ndarray:
-        y, folds, found = self.rows_[self.target].to_numpy(), _folds(len(self.rows_)), np.zeros(len(self.rows_))
-        for fold in range(FOLDS):
-            train, test = folds != fold, folds == fold
+        y, found = self.rows_[self.target].to_numpy(), np.zeros(len(self.rows_))
+        for train, test in _splits(_folds(len(y))):
             found[test] = self._line(self._fit_line(self.rows_[train], y[train]), self.rows_[test])
         return found
 
@@ -299,13 +281,8 @@ class Own:
 
     def spread(self, rows: pd.DataFrame) -> np.ndarray:
         """(rows,) how much models of other parts of the measurements disagree: where to measure next."""
-        y, folds = self.rows_[self.target].to_numpy(), _folds(len(self.rows_))
-        said = []
-        for fold in range(FOLDS):
-            train = self.rows_[folds != fold].reset_index(drop=True)
-            model = Own(self.target).fit(train) if len(train) >= 2 * FOLDS else None
-            said.append(model.predict_log(rows) if model else self._line(self._fit_line(train, y[folds != fold]), rows))
-        return np.std(said, axis=0)
+        parts = [train for train, _ in _splits(_folds(len(self.rows_)))]
+        return np.std([Own(self.target).fit(self.rows_[train]).predict_log(rows) for train in parts], axis=0)
 
 
 class _Trees:
@@ -316,13 +293,13 @@ class _Trees:
 
     def fit(self, features: np.ndarray, missed: np.ndarray) -> _Trees:
         """features: (rows, columns). missed: (rows,) out-of-fold errors of the line."""
-        folds, said = _folds(len(missed)), np.zeros((MOST_TREES + 1, len(missed)))
+        said = np.zeros((MOST_TREES + 1, len(missed)))
         if len(missed) < 2 * TREES["min_samples_leaf"]:
             return self
-        for fold in range(FOLDS):
-            model = self._new(MOST_TREES).fit(features[folds != fold], missed[folds != fold])
-            for number, values in enumerate(model.staged_predict(features[folds == fold]), 1):
-                said[number, folds == fold] = values
+        for train, test in _splits(_folds(len(missed))):
+            model = self._new(MOST_TREES).fit(features[train], missed[train])
+            for number, values in enumerate(model.staged_predict(features[test]), 1):
+                said[number, test] = values
         best = int(np.abs(missed - said).mean(1).argmin())
         if best:
             self.model_, self.out_of_fold_ = self._new(best).fit(features, missed), said[best]
@@ -345,11 +322,21 @@ def _networks(rows: pd.DataFrame) -> np.ndarray:
     return pd.factorize(named.where(named != "", own))[0]
 
 
-def _level(count: int, device: bool, inside: bool) -> str:
-    """One of LEVELS. count: rows of the profile."""
-    if count < 3:
-        return ("device" if device else "other", "one", "two")[int(count)]
-    return "inside" if inside else "outside"
+def _levels(rows: pd.DataFrame, known: pd.DataFrame) -> list[str]:
+    """Of LEVELS, for each row: what measurements tell of it."""
+    counts = rows["profile"].map(known["profile"].value_counts()).fillna(0).astype(int)
+    device, inside = rows["device"].isin(known["device"]), _in_range(rows, known)
+    return [
+        ("device" if own else "other", "one", "two", "inside" if within else "outside")[min(count, 3)]
+        for count, own, within in zip(counts, device, inside, strict=True)
+    ]
+
+
+def _in_range(rows: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+    """(rows,) within the sizes measured in the profile, and nowhere without one."""
+    spans = known.groupby("profile")["macs"].agg(["min", "max"]).reindex(rows["profile"])
+    macs = rows["macs"].to_numpy()
+    return (macs >= spans["min"].to_numpy()) & (macs <= spans["max"].to_numpy())
 
 
 def _joined(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
@@ -357,19 +344,12 @@ def _joined(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
 
 
 def _folds(count: int) -> np.ndarray:
+    """(count,) which of FOLDS parts each belongs to."""
     return np.random.default_rng(SEED).permutation(np.arange(count) % FOLDS)
 
 
-def _out_of_fold(
-    folds: np.ndarray, count: int, fit: Callable[[np.ndarray], _PooledBase], frame: pd.DataFrame
-) -> np.ndarray:
-    found = np.zeros(count)
-    for train, test in _splits(folds):
-        found[test] = fit(train).line(frame[test])
-    return found
-
-
 def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each part, (rows,) all others and itself."""
     for fold in np.unique(folds):
         yield folds != fold, folds == fold
 

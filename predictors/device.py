@@ -46,6 +46,7 @@ __all__ = [
     "runtime_version",
     "slug",
     "whole_bits",
+    "without_empty",
 ]
 
 BUNDLED = Path(__file__).parent / "profiles"
@@ -388,13 +389,17 @@ def add_profile(name: str, path: str | Path, folder: str | Path | None = None, *
             raise InvalidProfile(
                 f"{path}: profile {profile.name} has one size of network; measure {LEAST_ROWS} or more of unequal size"
             )
-    used = [column for column in rows if rows[column].notna().any() and (rows[column] != "").any()]
     for doubt in checked.warnings:
         log.warning("%s: %s", path, doubt)
     if target.is_file():
         log.warning("%s: takes the place of the profile that was there", target)
-    write_bytes(target, rows[used].to_csv(index=False).encode())
+    write_bytes(target, without_empty(rows).to_csv(index=False).encode())
     return list(found.values())
+
+
+def without_empty(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without the columns that hold nothing."""
+    return rows[[column for column in rows if rows[column].notna().any() and (rows[column] != "").any()]]
 
 
 def _of_packages() -> Iterable[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,15 @@ from supernet import cost, memory
 from supernet.space import Arch
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
-__all__ = ["RUNTIME_BYTES", "Cost", "DeviceCost", "estimate", "estimate_many", "exact"]
+__all__ = ["RUNTIME_BYTES", "UNITS", "Cost", "DeviceCost", "estimate", "estimate_many", "exact"]
 
 RUNTIME_BYTES = 0
 """Flash of the runtime's code and tables: not measured yet, so flash figures are those of the weights alone."""
-
-
 UNITS = {"latency": "ms", "energy": "uj"}
+"""Of what a device takes, as columns end with them."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,15 @@ class DeviceCost(Cost):
 
 def exact(arch: Arch) -> Cost:
     """What is known without a device."""
-    stored, state, arena = cost.weight_bytes(arch), memory.stream_state_bytes(arch), memory.peak_arena_bytes(arch)
-    peak = arena + state + memory.FRONTEND_BYTES
-    return Cost(cost.macs(arch), cost.params(arch), stored, stored + RUNTIME_BYTES, arena, state, peak)
+    columns = _exact_columns([arch])
+    return Cost(**{field.name: int(columns[field.name][0]) for field in fields(Cost)})
+
+
+def _exact_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
+    """(count,) of `cost_columns`, and what the runtime and the front end add."""
+    columns = cost.cost_columns(archs)
+    peak = columns["arena_bytes"] + columns["stream_state_bytes"] + memory.FRONTEND_BYTES
+    return {**columns, "flash_bytes": columns["weight_bytes"] + RUNTIME_BYTES, "peak_ram_bytes": peak}
 
 
 def estimate(
@@ -78,13 +84,12 @@ def estimate(
     if device is None:
         return exact(arch)
     row = estimate_many([arch], device, task, folder).iloc[0]
-    known = {name: getattr(exact(arch), name) for name in Cost.__dataclass_fields__}
     spans = {
         name: (float(row[f"{name}_low_{unit}"]), float(row[f"{name}_high_{unit}"])) for name, unit in UNITS.items()
     }
     has_energy = row["energy_uj"] == row["energy_uj"]
     return DeviceCost(
-        **known,
+        **asdict(exact(arch)),
         profile=row["profile"],
         latency_ms=float(row["latency_ms"]),
         interval=spans["latency"],
@@ -104,10 +109,8 @@ def estimate_many(
     """
     import pandas as pd
 
-    columns = cost.cost_columns(archs)
+    columns = _exact_columns(archs)
     table = pd.DataFrame(columns)
-    table["flash_bytes"] = table["weight_bytes"] + RUNTIME_BYTES
-    table["peak_ram_bytes"] = table["arena_bytes"] + table["stream_state_bytes"] + memory.FRONTEND_BYTES
     if device is None:
         return table
     from predictors.device import find_profile

@@ -11,6 +11,7 @@ import pandas as pd
 
 from predictors.boosting import OWN_ROWS, Own, Pooled, Prediction
 from predictors.device import DeviceProfile, profiles
+from predictors.estimate import UNITS
 from supernet.space import Arch
 
 __all__ = ["model_for", "predict", "predict_rows"]
@@ -54,10 +55,9 @@ def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[
         own = measured.get(arch.to_json())
         if own is None:
             continue
-        for name in ("latency", "energy"):
-            unit = {"latency": "ms", "energy": "uj"}[name]
+        spread = max(AGAIN, float((own["latency_iqr_ms"] / own["latency_ms"]).fillna(0.0).max()))
+        for name, unit in UNITS.items():
             value = own[f"{name}_{unit}"].median()
-            spread = max(AGAIN, float((own["latency_iqr_ms"] / own["latency_ms"]).fillna(0.0).max()))
             if value == value:
                 columns = [f"{name}_{unit}", f"{name}_low_{unit}", f"{name}_high_{unit}"]
                 table.loc[place, columns] = value, value * (1 - min(spread, 1.0)), value * (1 + spread)

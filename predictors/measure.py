@@ -23,7 +23,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from predictors.boosting import FOLDS, Own
-from predictors.device import read_measurements
+from predictors.device import read_measurements, without_empty
 from supernet.cost import cost_columns
 from supernet.errors import InvalidProfile
 from supernet.files import write_bytes
@@ -113,8 +113,7 @@ def _resume(path: Path, known: dict[str, object], anchors: list[Arch]) -> pd.Dat
             raise InvalidProfile(f"{path}: holds measurements of {name} {other.iloc[0]!r}, not {known[name]!r}")
     if rows["arch"].iloc[: len(anchors)].tolist() != [arch.to_json() for arch in anchors]:
         raise InvalidProfile(f"{path}: holds networks of another space; name another file")
-    used = [column for column in rows if rows[column].notna().any() and (rows[column] != "").any()]
-    return rows[used]
+    return without_empty(rows)
 
 
 def _batch(

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 def find(
     task: str | None = None,
     *,
+    name: str | None = None,
     hub: str | Path | None = None,
     device: str | None = None,
     max_latency_ms: float | str | None = None,
@@ -34,10 +35,7 @@ def find(
 ) -> list[Entry]:
     """All models that meet the constraints of `get`, best first. Raises as `get` does."""
     place = Hub(hub)
-    return _choose(place, place.entries, task, device, max_latency_ms, max_energy_uj, sure, wanted)
-
-
-def _choose(place: Hub, entries, task, device, max_latency_ms, max_energy_uj, sure, wanted) -> list[Entry]:
+    entries = place.entries if name is None else [place.entry(name)]
     on_device = device_constraints(place, entries, device, max_latency_ms, max_energy_uj, sure)
     return choose(entries, task, constraints(**wanted) + on_device)
 
@@ -74,11 +72,10 @@ def get(
     Raises NoModelFits, which names the constraint that binds and the nearest model; UnknownName for a task or name
     that is not there; InvalidQuery for a constraint that cannot be meant.
     """
-    place = Hub(hub)
+    on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
     wanted = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
     wanted |= {"bits": bits, "min_accuracy": min_accuracy, "family": family}
-    entries = place.entries if name is None else [place.entry(name)]
-    entry = _choose(place, entries, task, device, max_latency_ms, max_energy_uj, sure, wanted)[0]
+    entry, place = find(task, name=name, hub=hub, **on_device, **wanted)[0], Hub(hub)
     if entry.non_commercial:
         log.warning("%s: licence %s does not allow commercial use", entry.name, entry.licence)
     return Model(place.config(entry), entry, device and figure(place, entry, device))

@@ -20,7 +20,6 @@ from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
 from zoo.devices import figure
-from zoo.entry import constraints
 from zoo.errors import InvalidQuery
 from zoo.pack import CONFIG
 
@@ -198,9 +197,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _query(options: argparse.Namespace) -> dict:
-    on_device = ("device", "max_latency_ms", "max_energy_uj", "sure")
-    names = ("task", "hub", *on_device, *inspect.signature(constraints).parameters)
-    return {name: getattr(options, name) for name in names}
+    return {name: getattr(options, name) for name in inspect.signature(zoo.get).parameters if name != "name"}
 
 
 def _get(options: argparse.Namespace) -> None:

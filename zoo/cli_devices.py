@@ -149,7 +149,8 @@ def _cost(options: argparse.Namespace) -> None:
 
     model = find_model(options.model, options.hub)
     arch, rows, exact = model.arch, layer_costs(model.arch), asdict(estimate(model.arch))
-    kinds = {f"{kind}_macs": int(cost_columns([arch])[f"{kind}_macs"][0]) for kind in MAC_KINDS}
+    columns = cost_columns([arch])
+    kinds = {f"{kind}_macs": int(columns[f"{kind}_macs"][0]) for kind in MAC_KINDS}
     by_bits = {str(bits): weight_bytes(with_bits(arch.without_bits(), bits)) for bits in FLASH_BITS}
     if options.format == "json":
         totals = {**exact, **kinds, "frontend_macs": model.entry.frontend_macs, "flash_bytes_by_bits": by_bits}
