@@ -12,7 +12,7 @@ Intervals are conformal: quantiles of errors that cross-validation made on rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,7 +24,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from predictors.device import core_family, runtime_family
 from supernet.cost import MAC_KINDS
 
-__all__ = ["COVERAGE", "OWN_ROWS", "Own", "Pooled", "Prediction"]
+__all__ = ["COVERAGE", "OWN_ROWS", "Own", "Pooled", "PooledAt", "Prediction"]
 
 COVERAGE = 0.9
 """Of the intervals."""
@@ -102,6 +102,10 @@ class Pooled:
         ends = np.array([self._errors[level] for level in _levels(rows, self.rows_)]).reshape(-1, 2)
         return Prediction(np.exp(median), np.exp(median + ends[:, 0]), np.exp(median + ends[:, 1]), in_range)
 
+    def at(self, row: pd.DataFrame) -> PooledAt:
+        """The same for networks of one profile, task and kind of numbers, those of `row`, which has one row."""
+        return PooledAt(self, row)
+
     @cached_property
     def _errors(self) -> dict[str, tuple[float, float]]:
         """The ends of intervals by level, from errors of models that did not see the network, profile or device.
@@ -153,6 +157,28 @@ class Pooled:
         return np.column_stack([frame["size"], frame["params"], frame["clock"], *codes])
 
 
+class PooledAt:
+    """What `Pooled` says of networks of one profile, task and kind of numbers, quickly for whole populations."""
+
+    def __init__(self, model: Pooled, row: pd.DataFrame) -> None:
+        frame = model._describe(row)
+        self.model, self.curve = model, model.base_.curve(frame)
+        self.codes = model._features(frame)[0, 2:]
+        known = model.rows_["macs"][model.rows_["profile"] == row["profile"].iloc[0]]
+        self.least, self.most = known.min(), known.max()
+        inside = row.assign(macs=self.least if len(known) else 1.0)
+        self.ends = [model._errors[_levels(part, model.rows_)[0]] for part in (row.assign(macs=0.0), inside)]
+
+    def predict(self, columns: Mapping[str, np.ndarray]) -> Prediction:
+        """Of networks with these columns of costs, as `Pooled.predict`."""
+        sizes = {"size": np.log(columns["macs"]), "params": np.log(columns["params"])}
+        features = np.column_stack([*sizes.values(), np.tile(self.codes, (len(sizes["size"]), 1))])
+        median = self.model.base_.along(sizes, *self.curve) + self.model.trees_.predict(features)
+        in_range = (columns["macs"] >= self.least) & (columns["macs"] <= self.most)
+        low, high = np.array(self.ends)[in_range.astype(int)].T
+        return Prediction(np.exp(median), np.exp(median + low), np.exp(median + high), in_range)
+
+
 class _PooledBase:
     """The linear part of `Pooled`: ridge regression of log cycles a MAC, robust to rows that are far off.
 
@@ -179,13 +205,20 @@ class _PooledBase:
         contexts = ["clock", "floating", "core", "runtime", "device", "profile", "task"]
         for _, places in frame.groupby(contexts, sort=False).indices.items():
             part = frame.iloc[places]
-            grid = part.iloc[[0] * len(GRID)].assign(size=GRID, params=GRID + MIDDLE_RATIO)
-            tilt = self.line(grid.iloc[[0, 0]].assign(params=[MIDDLE_RATIO, MIDDLE_RATIO + 1]))
-            tilt = float(tilt[1] - tilt[0])
-            curve = np.maximum.accumulate(self.line(grid) - tilt * GRID)
-            params = part["params"].to_numpy() - MIDDLE_RATIO
-            found[places] = np.interp(part["size"], GRID, curve) + tilt * params
+            found[places] = self.along(part, *self.curve(part))
         return found
+
+    def curve(self, frame: pd.DataFrame) -> tuple[np.ndarray, float]:
+        """For the context of the first row: logarithms over GRID, and their slope over that of the parameters."""
+        grid = frame.iloc[[0] * len(GRID)].assign(size=GRID, params=GRID + MIDDLE_RATIO)
+        tilt = self.line(grid.iloc[[0, 0]].assign(params=[MIDDLE_RATIO, MIDDLE_RATIO + 1]))
+        tilt = float(tilt[1] - tilt[0])
+        return np.maximum.accumulate(self.line(grid) - tilt * GRID), tilt
+
+    @staticmethod
+    def along(sizes: Mapping[str, np.ndarray], curve: np.ndarray, tilt: float) -> np.ndarray:
+        """(rows,) of a curve, at the logarithms `size` and `params`."""
+        return np.interp(sizes["size"], GRID, curve) + tilt * (np.asarray(sizes["params"]) - MIDDLE_RATIO)
 
     def line(self, frame: pd.DataFrame) -> np.ndarray:
         """(rows,) as fitted, before it is made monotone."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["RUNTIME_BYTES", "UNITS", "Cost", "DeviceCost", "estimate", "estimate_many", "exact"]
+__all__ = ["RUNTIME_BYTES", "UNITS", "Cost", "DeviceCost", "estimate", "estimate_many", "exact", "with_rest"]
 
 RUNTIME_BYTES = 0
 """Flash of the runtime's code and tables: not measured yet, so flash figures are those of the weights alone."""
@@ -62,13 +62,12 @@ class DeviceCost(Cost):
 
 def exact(arch: Arch) -> Cost:
     """What is known without a device."""
-    columns = _exact_columns([arch])
+    columns = with_rest(cost.cost_columns([arch]))
     return Cost(**{field.name: int(columns[field.name][0]) for field in fields(Cost)})
 
 
-def _exact_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
-    """(count,) of `cost_columns`, and what the runtime and the front end add."""
-    columns = cost.cost_columns(archs)
+def with_rest(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """(count,) those of `supernet.cost.COLUMNS`, and what the runtime and the front end add to them."""
     peak = columns["arena_bytes"] + columns["stream_state_bytes"] + memory.FRONTEND_BYTES
     return {**columns, "flash_bytes": columns["weight_bytes"] + RUNTIME_BYTES, "peak_ram_bytes": peak}
 
@@ -109,7 +108,7 @@ def estimate_many(
     """
     import pandas as pd
 
-    columns = _exact_columns(archs)
+    columns = with_rest(cost.cost_columns(archs))
     table = pd.DataFrame(columns)
     if device is None:
         return table

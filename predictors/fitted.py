@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from predictors.boosting import OWN_ROWS, Own, Pooled, Prediction
+from predictors.boosting import OWN_ROWS, Own, Pooled, PooledAt, Prediction
 from predictors.device import DeviceProfile, profiles
 from predictors.estimate import UNITS
 from supernet.space import Arch
 
-__all__ = ["model_for", "predict", "predict_rows"]
+__all__ = ["FLOAT_BITS", "OnDevice", "model_for", "predict", "predict_rows"]
+
+TARGETS, SIZES = tuple(f"{name}_{unit}" for name, unit in UNITS.items()), ("macs", "params")
+
+FLOAT_BITS = 32
+"""What a network in floating point has."""
 
 AGAIN = 0.05
 """What a second measurement of the same network may differ by at least."""
@@ -24,28 +29,52 @@ def predict(
     profile: DeviceProfile, archs: Sequence[Arch], columns: dict[str, np.ndarray], task: str, folder: Path | None = None
 ) -> pd.DataFrame:
     """Latency and energy of networks on a device; see `predictors.estimate_many`. columns: of `cost_columns`."""
-    bits = np.array([min(arch.weight_bits, default=32) for arch in archs], int)
-    rows = profile.row_of(columns, task, bits)
-    latency, count = model_for(profile, "latency_ms", folder).predict(rows), len(rows)
-    energy = Prediction(*np.full((3, count), np.nan), np.zeros(count, bool))
-    if profile.rows["energy_uj"].notna().any():
-        energy = model_for(profile, "energy_uj", folder).predict(rows)
-    few = bits < profile.least_bits
-    table = pd.DataFrame(
-        {
-            "latency_ms": latency.median,
-            "latency_low_ms": latency.low,
-            "latency_high_ms": latency.high,
-            "energy_uj": energy.median,
-            "energy_low_uj": energy.low,
-            "energy_high_uj": energy.high,
-            "in_range": latency.in_range & ~few,
-            "energy_in_range": energy.in_range & ~few,
-            "basis": "indicative" if profile.indicative else "predicted",
-            "profile": profile.name,
-        }
-    )
-    return _with_measured(table, profile, archs)
+    bits = np.array([min(arch.weight_bits, default=FLOAT_BITS) for arch in archs], int)
+    return _with_measured(OnDevice(profile, task, folder)(columns, bits), profile, archs)
+
+
+class OnDevice:
+    """What predictors say of whole populations on a device. task: what the networks are for."""
+
+    def __init__(self, profile: DeviceProfile, task: str, folder: Path | None = None) -> None:
+        self.profile, self.task = profile, task
+        targets = [target for target in TARGETS if profile.rows[target].notna().any()]
+        self.models = {target: model_for(profile, target, folder) for target in targets}
+        self._at: dict[tuple[str, bool], PooledAt] = {}
+
+    def __call__(self, columns: Mapping[str, np.ndarray], bits: np.ndarray) -> pd.DataFrame:
+        """Latency and energy from columns of costs and the least bits of each network's weights, (count,); see
+        `predictors.estimate_many`. Nothing is as measured.
+        """
+        few = bits < self.profile.least_bits
+        table = {}
+        for target, (name, unit) in zip(TARGETS, UNITS.items(), strict=True):
+            said = self._predicted(target, columns, bits)
+            table |= {target: said.median, f"{name}_low_{unit}": said.low, f"{name}_high_{unit}": said.high}
+            table["in_range" if name == "latency" else f"{name}_in_range"] = said.in_range & ~few
+        basis = "indicative" if self.profile.indicative else "predicted"
+        return pd.DataFrame(table).assign(basis=basis, profile=self.profile.name)
+
+    def _predicted(self, target: str, columns: Mapping[str, np.ndarray], bits: np.ndarray) -> Prediction:
+        count, model = len(bits), self.models.get(target)
+        if model is None:
+            return Prediction(*np.full((3, count), np.nan), np.zeros(count, bool))
+        if isinstance(model, Own):
+            return model.predict(self.profile.row_of(columns, self.task, bits))
+        found = *np.zeros((3, count)), np.zeros(count, bool)
+        for floating in (False, True):
+            rows = (bits == FLOAT_BITS) == floating
+            if rows.any():
+                said = self._pooled_at(target, floating).predict({name: columns[name][rows] for name in SIZES})
+                for part, own in zip(found, (said.median, said.low, said.high, said.in_range), strict=True):
+                    part[rows] = own
+        return Prediction(*found)
+
+    def _pooled_at(self, target: str, floating: bool) -> PooledAt:
+        if (target, floating) not in self._at:
+            one = self.profile.row_of(dict.fromkeys(SIZES, np.ones(1)), self.task, [FLOAT_BITS if floating else 8])
+            self._at[target, floating] = self.models[target].at(one)
+        return self._at[target, floating]
 
 
 def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[Arch]) -> pd.DataFrame:

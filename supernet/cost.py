@@ -15,7 +15,7 @@ import numpy as np
 
 from supernet.families import layers, parts
 from supernet.memory import alive_bytes, state_bytes
-from supernet.space import Arch, LayerSpec, Part, Space
+from supernet.space import Arch, LayerSpec, Part
 
 __all__ = [
     "COLUMNS",
@@ -29,7 +29,8 @@ __all__ = [
     "mean_bits",
     "packed_bytes",
     "params",
-    "space_macs",
+    "part_row",
+    "rescale_bytes",
     "weight_bytes",
 ]
 
@@ -96,7 +97,7 @@ def mean_bits(arch: Arch) -> tuple[float, float]:
 
 
 def packed_bytes(values: int, bits: int) -> int:
-    """Bytes of so many values packed densely."""
+    """Bytes of so many values packed densely; of arrays, too."""
     return -(-values * bits // 8)
 
 
@@ -104,8 +105,14 @@ def layer_bytes(spec: LayerSpec) -> int:
     """Bytes of one layer's tensors."""
     if spec.activation_bits is None:
         return 4 * spec.params
+    packed = packed_bytes(prod(spec.weight_shape), spec.weight_bits) if spec.has_weights else 0
+    return packed + rescale_bytes(spec)
+
+
+def rescale_bytes(spec: LayerSpec) -> int:
+    """Bytes of a quantised layer's biases, multipliers and shifts, whatever its bits."""
     if spec.has_weights:
-        return packed_bytes(prod(spec.weight_shape), spec.weight_bits) + spec.out_shape[0] * (4 + RESCALE_BYTES)
+        return spec.out_shape[0] * (4 + RESCALE_BYTES)
     return {"input": 0, "add": 4 + RESCALE_BYTES, "pool": RESCALE_BYTES}[spec.kind]
 
 
@@ -133,7 +140,7 @@ def cost_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
     picked = []
     for arch in archs:
         for part in parts(arch):
-            row = part.kept(_part_row)
+            row = part.kept(part_row)
             number = numbers.get(id(row))
             if number is None:
                 number = numbers[id(row)] = len(rows)
@@ -147,8 +154,8 @@ def cost_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
     return dict(zip(COLUMNS, [*sums.T, most], strict=True))
 
 
-def _part_row(part: Part) -> tuple[int, ...]:
-    """The sums of COLUMNS over a part's layers; of the arena, the most."""
+def part_row(part: Part) -> tuple[int, ...]:
+    """A part's COLUMNS: sums over its layers; of the arena, the most."""
     by_kind = [sum(spec.macs for spec in part if mac_kind(spec) == kind) for kind in MAC_KINDS]
     return (
         sum(by_kind),
@@ -169,8 +176,3 @@ def _aligned(spec: LayerSpec) -> bool:
 
 def _moved_bytes(spec: LayerSpec) -> int:
     return len(spec.inputs) * prod(spec.in_shape) + prod(spec.out_shape) + layer_bytes(spec)
-
-
-def space_macs(space: Space, genes: np.ndarray) -> np.ndarray:
-    """(count,) MACs of the networks of (count, genes)."""
-    return cost_columns(space.from_genes(genes))["macs"]

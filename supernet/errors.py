@@ -73,15 +73,21 @@ class Diverged(EarshotError, ArithmeticError):
 class InfeasibleBudget(EarshotError, ValueError):
     """No network of a space meets a constraint.
 
-    Attributes: constraint (its name), limit, smallest (the least value any network has), nearest (that `Arch`).
+    Attributes: constraint (its name), limit, smallest (the least value found in the space; where it meets the limit
+    alone but not with the others, the least with these), nearest (that `Arch`).
     """
 
-    def __init__(self, constraint: str, limit: float, smallest: float, nearest) -> None:
+    def __init__(self, constraint: str, limit: float, smallest: float, nearest, others: str = "") -> None:
         self.constraint, self.limit, self.smallest, self.nearest = constraint, limit, smallest, nearest
+        beside = f" beside {others}" if others else ""
         super().__init__(
-            f"no network meets {constraint} = {limit:,.0f}: the smallest of the space needs {smallest:,.0f}; "
+            f"no network meets {constraint} = {_number(limit)}{beside}: the smallest needs {_number(smallest)}; "
             f"raise {constraint} to at least that"
         )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 or value == round(value) else f"{value:.4g}"
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "FeatureSpec",
     "LayerSpec",
     "Part",
+    "Slot",
     "Space",
     "Stage",
     "StageChoices",
@@ -273,6 +274,25 @@ class StageChoices:
 
 
 @dataclass(frozen=True)
+class Slot:
+    """The place of a part in the networks of a space, and the genes that fix the part.
+
+    genes: their columns. depth: the column of the stage's depth, for a block; depths: its choices; block: its number.
+    """
+
+    genes: tuple[int, ...]
+    depth: int | None = None
+    depths: tuple[int, ...] = ()
+    block: int = 0
+
+    def present(self, genes: np.ndarray) -> np.ndarray:
+        """(count,) True where a network has the part."""
+        if self.depth is None:
+            return np.ones(len(genes), bool)
+        return np.asarray(self.depths)[genes[:, self.depth]] > self.block
+
+
+@dataclass(frozen=True)
 class Space:
     """All networks that one supernet holds. Choices are sorted, so the last is the largest.
 
@@ -301,7 +321,7 @@ class Space:
                 raise InvalidArch(f"choices {choices!r} must be whole numbers, sorted, without repeats and not empty")
 
     @cached_property
-    def _choices(self) -> list[tuple[int, ...]]:
+    def choices(self) -> list[tuple[int, ...]]:
         """The choices of each gene."""
         columns = [self.coefficients, self.steps_ms, self.stems, self.heads]
         for stage in self.stages:
@@ -311,7 +331,30 @@ class Space:
     @cached_property
     def cardinalities(self) -> np.ndarray:
         """(genes,) number of choices of each gene."""
-        return np.array([len(choices) for choices in self._choices])
+        return np.array([len(choices) for choices in self.choices])
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What each gene chooses."""
+        names = ["coefficients", "step_ms", "stem", "head"]
+        for number, stage in enumerate(self.stages, 1):
+            names += [f"stage{number}_width", f"stage{number}_depth"]
+            for block in range(1, stage.depths[-1] + 1):
+                names += [f"stage{number}_block{block}_kernel", f"stage{number}_block{block}_expansion"]
+        return tuple(names)
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Of the parts of the largest network, in their order: the one before all blocks, one a block, one behind."""
+        features, column, before = (0, 1), 4, 2
+        slots = [Slot((*features, before))]
+        for stage in self.stages:
+            for block in range(stage.depths[-1]):
+                pair = column + 2 + 2 * block, column + 3 + 2 * block
+                slots.append(Slot((*features, before, column, *pair), column + 1, stage.depths, block))
+                before = column
+            column += 2 + 2 * stage.depths[-1]
+        return (*slots, Slot((*features, before, 3)))
 
     @cached_property
     def size(self) -> int:
@@ -375,7 +418,7 @@ class Space:
         return [self._decode([int(gene) for gene in row]) for row in np.asarray(genes)]
 
     def _decode(self, row: list[int]) -> Arch:
-        values = [choices[gene] for choices, gene in zip(self._choices, row, strict=True)]
+        values = [choices[gene] for choices, gene in zip(self.choices, row, strict=True)]
         coefficients, step_ms, stem, head = values[:4]
         column, stages = 4, []
         for choices in self.stages:
@@ -403,7 +446,7 @@ class Space:
             values += [stage.width, len(stage.blocks), *pairs]
             values += [choices.kernels[0], choices.expansions[0]] * missing
         try:
-            return [choices.index(value) for choices, value in zip(self._choices, values, strict=True)]
+            return [choices.index(value) for choices, value in zip(self.choices, values, strict=True)]
         except ValueError as error:
             raise InvalidArch(f"the network is not in this space of family {self.family}: {error}") from None
 

@@ -36,20 +36,20 @@ KEPT = 65_536
 
 
 def parts(arch: Arch) -> list[Part]:
-    """The layers of a network. Raises InvalidArch where kernels, expansions or features are not of this family."""
+    """The layers of a network: one part before all blocks, one a block, one behind.
+
+    Raises InvalidArch where kernels, expansions or features are not of this family."""
     _check(arch)
     maps = MAP_STAGES if arch.features.kind == "logmel" else 0
     found = [_entry(arch.features, arch.frames, arch.stem)]
     for number, stage in enumerate(arch.stages, 1):
-        on_maps = number <= maps
-        if maps and number == maps + 1:
-            found.append(_gather(found[-1][-1].name, found[-1][-1].out_shape, stage.width))
+        on_maps, gathers = number <= maps, maps and number == maps + 1
         for index, block in enumerate(stage.blocks, 1):
             height, fall = (MAP_HEIGHT, 2) if on_maps else (1, 1)
             stride = (fall, stage.stride) if index == 1 else (1, 1)
             name, before = f"stage{number}_block{index}", found[-1][-1]
-            kernel = height, block.kernel
-            found.append(_block(name, before.name, before.out_shape, stage.width, kernel, block.expansion, stride))
+            make, kernel = _gathered_block if gathers and index == 1 else _block, (height, block.kernel)
+            found.append(make(name, before.name, before.out_shape, stage.width, kernel, block.expansion, stride))
     return [*found, _exit(found[-1][-1].name, found[-1][-1].out_shape, arch.head, arch.classes)]
 
 
@@ -65,8 +65,10 @@ def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
 
 
 @lru_cache(maxsize=KEPT)
-def _gather(source: str, in_shape: Shape, width: int) -> Part:
-    return Part([_conv("gather", source, in_shape, width, kernel=(in_shape[1], 1), pad=False)])
+def _gathered_block(name: str, source: str, in_shape: Shape, width: int, *block) -> Part:
+    """An inverted bottleneck behind the convolution that makes channels of a map."""
+    gather = _conv("gather", source, in_shape, width, kernel=(in_shape[1], 1), pad=False)
+    return Part([gather, *_block(name, gather.name, gather.out_shape, width, *block)])
 
 
 @lru_cache(maxsize=KEPT)

@@ -1,0 +1,102 @@
+"""Costs of whole populations, from their genes. No torch here.
+
+A network's costs are sums, and a maximum, over its parts, and a part depends on few genes: so each part is costed once,
+and a population by looking its parts up in tables, without building its networks.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from supernet.cost import COLUMNS, packed_bytes, part_row, rescale_bytes
+from supernet.families import parts
+from supernet.space import Part, Slot, Space
+
+__all__ = ["PopulationCosts"]
+
+FLOATING = len(COLUMNS)
+"""In a part's row: COLUMNS of the float network, bytes that bits do not change, then the weights of each layer."""
+
+
+class PopulationCosts:
+    """The exact costs of networks of a space, by their genes.
+
+    names: of all layers with weights that networks of the space have. inner: (layers,) which of them are neither the
+    first, the last nor depthwise.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        found = parts(space.largest())
+        specs = [spec for part in found for spec in part if spec.has_weights]
+        self.names = tuple(spec.name for spec in specs)
+        self.inner = np.array([spec not in (specs[0], specs[-1]) and not spec.depthwise for spec in specs])
+        self._tables = [_Table(space, slot, part) for slot, part in zip(space.slots, found, strict=True)]
+
+    def __call__(self, genes: np.ndarray, weight_bits: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """(count,) of each of `supernet.cost.COLUMNS`, of networks (count, genes).
+
+        weight_bits: (count, layers) of the layers `names`; without, the networks are in floating point.
+        """
+        rows = self._rows(np.asarray(genes))
+        columns = dict(zip(COLUMNS, sum(row[:, : len(COLUMNS)] for row in rows).T, strict=True))
+        columns["arena_bytes"] = np.max([row[:, COLUMNS.index("arena_bytes")] for row in rows], 0)
+        if weight_bits is not None:
+            weights = np.hstack([row[:, FLOATING + 1 :] for row in rows])
+            packed = sum(row[:, FLOATING] for row in rows) + packed_bytes(weights, weight_bits).sum(1)
+            columns["moved_bytes"] = columns["moved_bytes"] + packed - columns["weight_bytes"]
+            columns["weight_bytes"] = packed
+        return columns
+
+    def present(self, genes: np.ndarray) -> np.ndarray:
+        """(count, layers) True where a network has the layer of `names`."""
+        return np.hstack([row[:, FLOATING + 1 :] > 0 for row in self._rows(np.asarray(genes))])
+
+    def _rows(self, genes: np.ndarray) -> list[np.ndarray]:
+        """For each slot, (count, columns) the rows of the networks' parts, zeros where there is none."""
+        found = []
+        for table in self._tables:
+            keys = table.keys(genes)
+            unknown = table.places[keys] < 0
+            if unknown.any():
+                self._cost(genes[unknown][np.unique(keys[unknown], return_index=True)[1]])
+            found.append(table.rows[table.places[keys]])
+        return found
+
+    def _cost(self, genes: np.ndarray) -> None:
+        """Put all parts of these networks into the tables."""
+        keys = np.column_stack([table.keys(genes) for table in self._tables])
+        for own, arch in zip(keys, self.space.from_genes(genes), strict=True):
+            there = [(table, key) for table, key in zip(self._tables, own, strict=True) if key]
+            for (table, key), part in zip(there, parts(arch), strict=True):
+                table.put(key, part)
+        for table in self._tables:
+            table.rows = np.array(table.stored)
+
+
+class _Table:
+    """The rows of one slot's parts. names: of the layers with weights that its parts have, of `largest` all."""
+
+    def __init__(self, space: Space, slot: Slot, largest: Part) -> None:
+        self.slot = slot
+        self.names = tuple(spec.name for spec in largest if spec.has_weights)
+        cards = space.cardinalities[list(slot.genes)].tolist()
+        self.strides = np.array([prod(cards[:number]) for number in range(len(cards))])
+        self.places = np.full(1 + prod(cards), -1)
+        self.places[0] = 0
+        self.stored = [[0] * (FLOATING + 1 + len(self.names))]
+        self.rows = np.array(self.stored)
+
+    def keys(self, genes: np.ndarray) -> np.ndarray:
+        """(count,) a number for the part of each network; 0 where it has none."""
+        return np.where(self.slot.present(genes), 1 + genes[:, self.slot.genes] @ self.strides, 0)
+
+    def put(self, key: int, part: Part) -> None:
+        """Cost a part and keep it."""
+        if self.places[key] < 0:
+            sizes = {spec.name: prod(spec.weight_shape) for spec in part if spec.has_weights}
+            self.places[key] = len(self.stored)
+            own = [*part.kept(part_row), sum(map(rescale_bytes, part)), *(sizes.get(name, 0) for name in self.names)]
+            self.stored.append(own)
