@@ -1,5 +1,8 @@
-"""Finding the best sub-network for a budget: `search.evolve`."""
+"""Finding the best sub-networks for a budget: `search.search`."""
 
-from search.evolve import Evolution, Result, evolve
+from search.evolve import Result, measure_best, search
+from search.problem import Problem
+from search.space import SearchSpace
+from search.strategies import Evolution, Random, Strategy
 
-__all__ = ["Evolution", "Result", "evolve"]
+__all__ = ["Evolution", "Problem", "Random", "Result", "SearchSpace", "Strategy", "measure_best", "search"]

@@ -1,27 +1,233 @@
-"""The accuracy of sub-networks, as a search asks for it: for whole populations of genes."""
+"""Predicting the accuracy of sub-networks from measured ones: for whole populations, at once.
+
+What is learned is the logarithm of the share of wrong answers, from the genes, the costs, and how coarse each layer's
+weights are. Boosted trees, or their mean with a Gaussian process, whichever predicts unseen networks better in
+cross-validation. What is kept on disk is the table of measurements and what cross-validation found, from which the
+predictor is fitted when it is needed, in a second; nothing is pickled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
-from torch import Tensor
+import pandas as pd
+from scipy.stats import kendalltau
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
+from sklearn.preprocessing import StandardScaler
 
+from search.sampling import TABLE, read_table, sample_accuracies, table_bytes, table_space
+from search.space import SearchSpace
+from supernet.data.augment import plain_features
+from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
-from supernet.evaluate import accuracy
+from supernet.errors import InvalidCheckpoint
+from supernet.files import read_json, write_bytes, write_json
+from supernet.frontend import Mfcc
+from supernet.parallel import rank
+from supernet.quant.elastic import ElasticBits
+from supernet.space import digest
 
-__all__ = ["measured_accuracy"]
+__all__ = [
+    "KINDS",
+    "LEAST_ROWS",
+    "ROWS",
+    "AccuracyPredictor",
+    "Quality",
+    "fit_predictor",
+    "has_predictor",
+    "load_predictor",
+    "save_predictor",
+]
+
+KINDS = ("boosting", "ensemble")
+LEAST_ROWS, ROWS = 20, 200
+FOLDS, SEED, RESAMPLES = 5, 0, 1000
+LEAST_ERROR = 0.002
+"""Added to the share of wrong answers, so that its logarithm has a floor."""
+COVERAGE = 0.9
+TREES = {"max_iter": 300, "learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 8, "l2_regularization": 1.0}
+COSTS = ("macs", "params", "dense_macs", "pointwise_macs", "depthwise_macs", "weight_bytes")
+PREDICTOR = "accuracy.json"
 
 
-def measured_accuracy(supernet: Supernet, features: Tensor, targets: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from genes (count, genes) to accuracies (count,) from 0 to 1.
+@dataclass(frozen=True)
+class Quality:
+    """What cross-validation found of a predictor, on networks that it had not seen.
 
-    Each sub-network is extracted, recalibrated and measured on quantised features (clips, coefficients, frames) int8
-    and their targets (clips,), those of a validation split.
+    kind: one of KINDS. rows: networks measured. kendall: rank correlation of predicted and measured. error: the mean
+    absolute error of an accuracy, 0 to 1. Both with their 95 % bootstrap intervals. low, high: between these factors
+    times the predicted share of wrong answers lies the measured one of COVERAGE of networks. kernel: the logarithms of
+    the Gaussian process's parameters, none for boosting.
     """
 
-    def evaluate(genes: np.ndarray) -> np.ndarray:
-        networks = (supernet.extract(arch) for arch in supernet.space.from_genes(genes))
-        return np.array([accuracy(network, features, targets) for network in networks])
+    kind: str
+    rows: int
+    kendall: float
+    kendall_interval: tuple[float, float]
+    error: float
+    error_interval: tuple[float, float]
+    low: float
+    high: float
+    kernel: tuple[float, ...] = ()
 
-    return evaluate
+    def __str__(self) -> str:
+        rank, error = (tuple(self.kendall_interval), tuple(100 * value for value in self.error_interval))
+        return (
+            f"{self.kind} on {self.rows} networks: Kendall {self.kendall:.2f} ({rank[0]:.2f} to {rank[1]:.2f}), mean "
+            f"error {100 * self.error:.2f} points ({error[0]:.2f} to {error[1]:.2f}) in {FOLDS}-fold cross-validation"
+        )
+
+
+class AccuracyPredictor:
+    """A predictor for networks of a supernet. space: that of its table (see `search.sampling.table_space`)."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+
+    def fit(self, table: pd.DataFrame, quality: Quality | None = None) -> AccuracyPredictor:
+        """Fit on measured networks. quality: what an earlier fit on the same table found, so that it is not sought
+        again. Raises InvalidCheckpoint for fewer than LEAST_ROWS rows.
+        """
+        if len(table) < LEAST_ROWS:
+            raise InvalidCheckpoint(f"{len(table)} measured networks are too few; measure {LEAST_ROWS} or more")
+        x = self._features(self.space, self.space.from_table(table))
+        y = np.log(1 - table["accuracy"].to_numpy() + LEAST_ERROR)
+        self.quality_ = quality or self._cross_validate(x, y)
+        self.model_ = _Model(self.quality_.kind, self.quality_.kernel).fit(x, y)
+        return self
+
+    def predict(self, space: SearchSpace, genes: np.ndarray) -> np.ndarray:
+        """(count,) accuracies from 0 to 1 of networks (count, genes) of `space`, one over the same supernet."""
+        return np.clip(1 + LEAST_ERROR - np.exp(self.model_.predict(self._features(space, genes))), 0.0, 1.0)
+
+    def interval(self, accuracy: float) -> tuple[float, float]:
+        """Between what the measured accuracy of COVERAGE of networks lies that are predicted so."""
+        wrong = 1 - accuracy
+        return max(0.0, 1 - wrong * self.quality_.high), min(1.0, 1 - wrong * self.quality_.low)
+
+    @staticmethod
+    def _features(space: SearchSpace, genes: np.ndarray) -> np.ndarray:
+        network = genes[:, : space.genes_of_network]
+        shape = network / np.maximum(1, space.space.cardinalities - 1)
+        costs, bits = space.costs(genes), space.layer_bits(genes)
+        sizes = np.log(np.column_stack([costs[name] for name in COSTS]) + 1.0)
+        if bits is None:
+            bits = np.full((len(genes), len(space.costs_of.names)), 8)
+        there = (space.costs_of.present(network) & space.costs_of.inner)[:, space.costs_of.inner]
+        step = np.where(there, 2.0 ** -bits[:, space.costs_of.inner], 0.0)
+        layers = np.maximum(1, there.sum(1))
+        rounding = [np.sqrt((step**2).sum(1)), step.max(1), step.sum(1) / layers, np.log(step.sum(1) / layers)]
+        return np.column_stack([shape, sizes, *rounding, step])
+
+    def _cross_validate(self, x: np.ndarray, y: np.ndarray) -> Quality:
+        folds = np.random.default_rng(SEED).permutation(np.arange(len(y)) % FOLDS)
+        said = {}
+        for kind in KINDS:
+            said[kind] = np.empty(len(y))
+            for fold in range(FOLDS):
+                model = _Model(kind).fit(x[folds != fold], y[folds != fold])
+                said[kind][folds == fold] = model.predict(x[folds == fold])
+        missed = {kind: np.abs(np.exp(values) - np.exp(y)).mean() for kind, values in said.items()}
+        kind = min(KINDS, key=missed.get)
+        kernel = _Model(kind).fit(x, y).kernel
+        return _quality(kind, said[kind], y, kernel)
+
+
+def _quality(kind: str, said: np.ndarray, y: np.ndarray, kernel: tuple[float, ...]) -> Quality:
+    errors, rng = np.abs(np.exp(said) - np.exp(y)), np.random.default_rng(SEED)
+    drawn = rng.integers(len(y), size=(RESAMPLES, len(y)))
+    rank_ends = np.quantile([kendalltau(said[rows], y[rows])[0] for rows in drawn[: RESAMPLES // 4]], (0.025, 0.975))
+    error_ends = np.quantile(errors[drawn].mean(1), (0.025, 0.975))
+    low, high = np.quantile(np.exp(y - said), ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
+    rounded = [round(float(value), 4) for value in (kendalltau(said, y)[0], *rank_ends, low, high)]
+    shares = [round(float(value), 6) for value in (errors.mean(), *error_ends)]
+    return Quality(kind, len(y), rounded[0], tuple(rounded[1:3]), shares[0], tuple(shares[1:]), *rounded[3:], kernel)
+
+
+class _Model:
+    """Boosted trees, or their mean with a Gaussian process. kernel: its parameters, where they are known."""
+
+    def __init__(self, kind: str, kernel: tuple[float, ...] = ()) -> None:
+        self.kind, self.kernel = kind, tuple(kernel)
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> _Model:
+        self.scaler_ = StandardScaler().fit(x)
+        self.trees_ = HistGradientBoostingRegressor(random_state=SEED, early_stopping=False, **TREES).fit(x, y)
+        self.process_ = None
+        if self.kind == "ensemble":
+            kernel = ConstantKernel() * Matern(10.0, (1.0, 1e3), nu=1.5) + ConstantKernel() * DotProduct()
+            kernel = kernel + WhiteKernel(0.1)
+            kernel = kernel.clone_with_theta(self.kernel) if self.kernel else kernel
+            self.process_ = _fitted(kernel, self.scaler_.transform(x), y, optimise=not self.kernel)
+            self.kernel = tuple(round(float(value), 6) for value in self.process_.kernel_.theta)
+        return self
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """(rows,)"""
+        said = self.trees_.predict(x)
+        return said if self.process_ is None else (said + self.process_.predict(self.scaler_.transform(x))) / 2
+
+
+def _fitted(kernel, x: np.ndarray, y: np.ndarray, optimise: bool) -> GaussianProcessRegressor:
+    """A parameter that ends at a bound is as good as beyond it, so the warning of that is left out."""
+    optimiser = "fmin_l_bfgs_b" if optimise else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return GaussianProcessRegressor(kernel, normalize_y=True, optimizer=optimiser).fit(x, y)
+
+
+def fit_predictor(
+    folder: str | Path,
+    source: Supernet | ElasticBits,
+    frontend: Mfcc,
+    data: ClipData,
+    run: str | Path,
+    count: int = ROWS,
+    progress: bool = True,
+) -> AccuracyPredictor:
+    """Measure networks of a supernet on the validation split, or go on with that in folder `run`, fit a predictor on
+    them, and keep it beside the supernet stored in `folder`. Processes of torchrun share the measuring.
+    """
+    split = data.splits["validation"]
+    features = plain_features(data, split.rows, frontend)
+    table = sample_accuracies(Path(run), source, features, split.targets, count, SEED, progress)
+    predictor = AccuracyPredictor(table_space(source)).fit(table)
+    if rank() == 0:
+        about = {"data": data.name, "data_digest": data.digest, "split": "validation", "clips": len(split)}
+        save_predictor(folder, table, predictor.quality_, about)
+    return predictor
+
+
+def save_predictor(folder: str | Path, table: pd.DataFrame, quality: Quality, about: dict) -> None:
+    """Keep a predictor beside a stored supernet. about: what the table was measured on, such as split and clips."""
+    data = table_bytes(table)
+    write_bytes(Path(folder) / TABLE, data)
+    write_json(Path(folder) / PREDICTOR, {**about, "sha256": digest(data), "quality": asdict(quality)})
+
+
+def has_predictor(folder: str | Path) -> bool:
+    """True where a supernet has its predictor beside it."""
+    return (Path(folder) / PREDICTOR).is_file()
+
+
+def load_predictor(folder: str | Path, space: SearchSpace) -> tuple[AccuracyPredictor, dict]:
+    """The predictor beside a stored supernet, fitted, and what it was measured on. space: its `table_space`.
+
+    Raises InvalidCheckpoint for files that are missing, altered, or not of this supernet.
+    """
+    about = read_json(Path(folder) / PREDICTOR)
+    path = Path(folder) / TABLE
+    try:
+        if digest(path.read_bytes()) != about["sha256"]:
+            raise InvalidCheckpoint(f"{path}: altered (its digest differs); measure it again")
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in about["quality"].items()}
+        quality = Quality(**values)
+    except (OSError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidCheckpoint(f"{path}: {error}; measure it again with `earshot predictor`") from None
+    return AccuracyPredictor(space).fit(read_table(path, space), quality), about

@@ -1,158 +1,182 @@
-"""Evolutionary search for the most accurate network within a budget, by ask and tell.
-
-Tournament-free evolution as in Once-for-All (Cai et al., arXiv 1908.09791): the best part of the population are the
-parents of mutants and crossovers. Candidates over the budget are repaired, not rejected: their genes are lowered until
-they fit, so that every round costs the same and the search ends whatever the budget.
-"""
+"""Running a search: candidates are asked for, evaluated and told, and all of them are kept."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from supernet.errors import InfeasibleBudget
-from supernet.space import Arch, Space
+from search.pareto import non_dominated
+from search.problem import Problem
+from search.strategies import Strategy
+from supernet.errors import InvalidCheckpoint
+from supernet.files import load_tensors, save_tensors
+from supernet.space import Arch, digest
 
-__all__ = ["Evolution", "Result", "evolve"]
+__all__ = ["Result", "measure_best", "search"]
 
-Genes = np.ndarray
-Evaluate = Callable[[Genes], np.ndarray]
+PATIENCE = 3
+"""Rounds in a row with hardly a new candidate, after which the networks within the limits are as good as all tried."""
+Evaluate = Callable[[np.ndarray], np.ndarray]
+"""From genes (count, genes) to scores (count,), of which more is better."""
+EVALUATED, EACH_SECONDS = "evaluated.safetensors", 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
-    """What a search found: the best network, its score and cost, and every candidate that was evaluated.
+    """What a search tried: genes (count, genes) and scores (count,), in the order of evaluation."""
 
-    genes: (count, genes), scores and costs: (count,), in the order of evaluation.
-    """
-
-    arch: Arch
-    score: float
-    cost: float
-    genes: Genes
+    problem: Problem
+    genes: np.ndarray
     scores: np.ndarray
-    costs: np.ndarray
 
+    @cached_property
+    def costs(self) -> dict[str, np.ndarray]:
+        """(count,) of each cost that is known."""
+        return self.problem.costs(self.genes)
 
-class Evolution:
-    """The state of a search: `ask` for candidates, evaluate them, `tell` their scores.
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(count,) places, best score first, of equal ones the one of fewest MACs."""
+        return np.lexsort((np.arange(len(self.scores)), self.costs["macs"], -self.scores))
 
-    cost: (count, genes) -> (count,), the limited cost. limit: its most. population: candidates a round.
-    Raises InfeasibleBudget where even the smallest network is over the limit.
-    """
+    @property
+    def arch(self) -> Arch:
+        """The best network."""
+        return self.arch_of(self.order[0])
 
-    def __init__(
-        self,
-        space: Space,
-        cost: Evaluate,
-        limit: float,
-        rng: np.random.Generator,
-        population: int = 16,
-        parents: float = 0.25,
-        mutation: float = 0.1,
-        constraint: str = "max_macs",
-        seeds: Genes | None = None,
-    ) -> None:
-        self.space, self.cost, self.limit, self.rng = space, cost, limit, rng
-        self.population, self.parents, self.mutation = population, parents, mutation
-        self.smallest = space.to_genes([space.smallest()])
-        least = float(cost(self.smallest)[0])
-        if least > limit:
-            raise InfeasibleBudget(constraint, limit, least, space.smallest())
-        self.seeds = seeds
-        self.genes, self.scores = np.empty((0, self.smallest.shape[1]), int), np.empty(0)
-        self._seen: set[bytes] = set()
+    @property
+    def score(self) -> float:
+        """Of the best network."""
+        return float(self.scores[self.order[0]])
 
-    def ask(self) -> Genes:
-        """Up to `population` new candidates within the limit, (count, genes); fewer where the space has no more."""
-        candidates = [] if self.seeds is None else list(self.repair(self.seeds))
-        self.seeds = None
-        for _ in range(8):
-            candidates += list(self.repair(self._propose(self.population)))
-            fresh = {row.tobytes(): row for row in candidates if row.tobytes() not in self._seen}
-            if len(fresh) >= self.population:
-                break
-        chosen = list(fresh.values())[: self.population]
-        return np.array(chosen, int).reshape(len(chosen), self.smallest.shape[1])
+    def arch_of(self, place: int) -> Arch:
+        """One of the networks that were tried."""
+        return self.problem.space.from_genes(self.genes[place : place + 1])[0]
 
-    def tell(self, genes: Genes, scores: np.ndarray) -> None:
-        """The scores (count,) of candidates; more is better."""
-        self._seen.update(row.tobytes() for row in genes)
-        self.genes = np.concatenate([self.genes, genes])
-        self.scores = np.concatenate([self.scores, scores])
+    def front(self, objectives: tuple[str, ...]) -> np.ndarray:
+        """Places of the networks that no other beats in score and these costs, cheapest first."""
+        values = np.column_stack([-self.scores, *(self.costs[name] for name in objectives)])
+        found = np.flatnonzero(non_dominated(values))
+        _, first = np.unique(values[found], axis=0, return_index=True)
+        found = found[first]
+        return found[np.lexsort((-self.scores[found], *(self.costs[name][found] for name in objectives[::-1])))]
 
-    def repair(self, genes: Genes) -> Genes:
-        """Lower random genes, one a round, of each candidate over the limit until it fits."""
-        genes = genes.copy()
-        over = np.arange(len(genes))
-        while len(over := over[self.cost(genes[over]) > self.limit]):
-            part = genes[over]
-            target = np.broadcast_to(self.smallest, part.shape)
-            differs = part != target
-            column = np.argmax(self.rng.random(part.shape) * differs, 1)
-            rows = np.arange(len(part))
-            part[rows, column] -= np.sign(part[rows, column] - target[rows, column])
-            genes[over] = self.space.canonical(part)
-        return genes
+    def table(self):
+        """A row for each network that was tried: what its genes choose, its costs, and its score."""
+        return self.problem.space.table(self.genes).assign(**self.costs, score=self.scores)
 
-    def _propose(self, count: int) -> Genes:
-        if not len(self.scores):
-            return self._spread(count)
-        best = self.genes[np.argsort(-self.scores, kind="stable")[: max(2, int(self.parents * self.population))]]
-        first, second = (best[self.rng.integers(len(best), size=count)] for _ in range(2))
-        crossed = self.space.crossover(first, second, self.rng)
-        use_crossover = self.rng.random(count) < 0.5
-        return self.space.mutate(np.where(use_crossover[:, None], crossed, first), self.rng, self.mutation)
+    def finalists(self, count: int, apart: int = 3) -> np.ndarray:
+        """Places of the best networks of which no two are equal in all but `apart` - 1 genes.
 
-    def _spread(self, count: int) -> Genes:
-        """Networks across the range of costs, from the largest, which is repaired, to one drawn uniformly.
-
-        Each takes a smaller share of its genes from the largest; drawn uniformly alone, all would lie close together.
+        What a predictor errs in is much the same for networks that are nearly the same, so measuring several of them
+        tells little. Where there are too few, the best of the others follow.
         """
-        largest = self.space.to_genes([self.space.largest()])
-        sampled = self.space.sample(self.rng, count)
-        take = self.rng.random(sampled.shape) < np.linspace(1, 0, count)[:, None]
-        return self.space.canonical(np.where(take, largest, sampled))
+        chosen: list[int] = []
+        for place in self.order:
+            if len(chosen) == count:
+                break
+            if all((self.genes[place] != self.genes[other]).sum() >= apart for other in chosen):
+                chosen.append(int(place))
+        rest = [int(place) for place in self.order[: count + len(chosen)] if place not in chosen]
+        return np.array((chosen + rest)[:count], int)
 
 
-def evolve(
-    space: Space,
+def search(
+    strategy: Strategy,
     evaluate: Evaluate,
-    cost: Evaluate,
-    limit: float,
-    *,
-    evaluations: int = 64,
-    population: int = 16,
-    seed: int = 0,
-    constraint: str = "max_macs",
-    seeds: Genes | None = None,
+    evaluations: int,
+    run: str | Path | None = None,
+    identity: dict | None = None,
     progress: bool = True,
 ) -> Result:
-    """The best network within `limit`, after at most `evaluations` calls for a score.
+    """Let a strategy try at most so many networks, and give all of them.
 
-    evaluate, cost: (count, genes) -> (count,) scores (more is better) and costs. seeds: (count, genes) to start from,
-    repaired where they are over the limit. The same seed gives the same result.
-    Raises InfeasibleBudget where even the smallest network is over the limit.
+    run: a folder in which they are kept, so that the same search, when it was stopped, goes on there with the same
+    result. identity: what else fixes the search, beside problem, strategy and number. Raises InfeasibleBudget where no
+    network keeps all limits, InvalidCheckpoint where the folder holds another search.
     """
-    if evaluations < 1 or population < 1:
-        raise ValueError(f"evaluations = {evaluations} and population = {population} must both be at least 1")
-    evolution = Evolution(
-        space, cost, limit, np.random.default_rng(seed), population, constraint=constraint, seeds=seeds
-    )
-    with tqdm(total=evaluations, desc=f"search {limit / 1e6:g}M", unit=" networks", disable=not progress) as bar:
-        while (left := evaluations - len(evolution.scores)) > 0:
-            genes = evolution.ask()[:left]
-            if not len(genes):
+    if evaluations < 1:
+        raise ValueError(f"evaluations = {evaluations} must be at least 1")
+    problem, genes, scores = strategy.problem, [], []
+    kept = _Kept(run, _identity(strategy, evaluations, identity), len(problem.space.cardinalities))
+    with tqdm(total=evaluations, desc="search", unit=" networks", disable=not progress) as bar:
+        few = 0
+        while (left := evaluations - sum(map(len, genes))) > 0 and few < PATIENCE:
+            asked = strategy.ask()[:left]
+            few = few + 1 if len(asked) < min(left, strategy.batch / 16) else 0
+            if not len(asked):
                 break
-            evolution.tell(genes, evaluate(genes))
-            bar.set_postfix(best=f"{evolution.scores.max():.4f}", refresh=False)
-            bar.update(len(genes))
-    best = int(np.argmax(evolution.scores))
-    genes, scores = evolution.genes, evolution.scores
-    costs = cost(genes)
-    return Result(
-        space.from_genes(genes[best : best + 1])[0], float(scores[best]), float(costs[best]), genes, scores, costs
+            found = kept.evaluated(asked, evaluate)
+            strategy.tell(asked, found)
+            genes.append(asked)
+            scores.append(found)
+            bar.set_postfix(best=f"{max(map(np.max, scores)):.4f}", refresh=False)
+            bar.update(len(asked))
+    kept.write()
+    return Result(problem, np.concatenate(genes), np.concatenate(scores))
+
+
+def measure_best(result: Result, measure: Evaluate, count: int = 8, progress: bool = True) -> Result:
+    """The finalists of a search with scores measured truly, since predictors flatter what they select."""
+    genes = result.genes[result.finalists(count)]
+    bar = tqdm(genes, desc="measuring", unit=" networks", disable=not progress)
+    return Result(result.problem, genes, np.array([float(measure(row[None])[0]) for row in bar]))
+
+
+def _identity(strategy: Strategy, evaluations: int, more: dict | None) -> str:
+    problem = strategy.problem
+    state = strategy.rng.bit_generator.state
+    return digest(
+        {
+            "strategy": type(strategy).__name__,
+            "batch": strategy.batch,
+            "evaluations": evaluations,
+            "generator": {key: str(value) for key, value in state.items()},
+            "choices": [list(choices) for choices in problem.space.choices],
+            "limits": dict(problem.limits),
+            "device": str(problem.device),
+            "more": more or {},
+        }
     )
+
+
+class _Kept:
+    """Scores on disk, so that what was evaluated before a search was stopped is not evaluated again.
+
+    A search draws the same candidates again, so it goes the same way.
+    """
+
+    def __init__(self, run: str | Path | None, identity: str, genes: int) -> None:
+        self.path, self.identity = run and Path(run) / EVALUATED, identity
+        self.genes, self.scores = np.empty((0, genes), np.int64), np.empty(0)
+        if self.path and self.path.is_file():
+            tensors, found = load_tensors(self.path)
+            if found != identity or set(tensors) != {"genes", "scores"}:
+                raise InvalidCheckpoint(f"{run}: holds another search; name another folder or delete it")
+            self.genes, self.scores = tensors["genes"], tensors["scores"]
+        self.known = {row.tobytes(): score for row, score in zip(self.genes, self.scores, strict=True)}
+        self.written = time.monotonic()
+
+    def evaluated(self, genes: np.ndarray, evaluate: Evaluate) -> np.ndarray:
+        """(count,) scores, of networks that are not known by `evaluate`."""
+        keys = [row.tobytes() for row in genes]
+        new = genes[[key not in self.known for key in keys]]
+        if len(new):
+            scores = np.asarray(evaluate(new), float)
+            self.known.update((row.tobytes(), score) for row, score in zip(new, scores, strict=True))
+            self.genes, self.scores = np.concatenate([self.genes, new]), np.concatenate([self.scores, scores])
+            if time.monotonic() - self.written > EACH_SECONDS:
+                self.write()
+        return np.array([self.known[key] for key in keys])
+
+    def write(self) -> None:
+        """Keep what is known."""
+        if self.path:
+            save_tensors(self.path, {"genes": self.genes, "scores": self.scores}, self.identity)
+            self.written = time.monotonic()

@@ -1,0 +1,180 @@
+"""What a search is asked for: the networks, the limits that they must keep, and what their costs are.
+
+Limits are hard. A candidate over one is repaired: its genes are moved towards the cheapest network, step by step in an
+order drawn for it, as few as needed. Bisection finds how few, so that a population is repaired in some seven looks at
+its costs, and a search ends whatever the limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from predictors.device import find_profile
+from predictors.estimate import with_rest
+from predictors.fitted import OnDevice
+from search.space import SearchSpace
+from supernet.errors import InfeasibleBudget, UnknownName, nearest_names
+
+__all__ = ["COSTS", "LIMITS", "Problem"]
+
+LIMITS = {
+    "max_ops": "macs",
+    "max_macs": "macs",
+    "max_params": "params",
+    "max_flash": "flash_bytes",
+    "max_ram": "peak_ram_bytes",
+    "max_latency_ms": "latency_ms",
+    "max_energy_uj": "energy_uj",
+}
+"""The cost that each limit is on."""
+COSTS = tuple(dict.fromkeys(LIMITS.values()))
+ON_DEVICE = ("latency_ms", "energy_uj")
+SURE = {"latency_ms": "latency_high_ms", "energy_uj": "energy_high_uj"}
+FAR = 1e9
+"""Relative excess of a cost that nobody knows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The networks of `space` that keep all limits.
+
+    limits: by names of LIMITS, in MACs, parameters, bytes, ms and uJ. device: a device profile, for latency and energy.
+    task: what the networks are for, as predictors of latency take it. sure: the upper ends of the intervals of latency
+    and energy must keep the limits, not the medians. folder: of the user's profiles.
+    Raises UnknownName for a limit that there is not, or one on a device without one.
+    """
+
+    space: SearchSpace
+    limits: Mapping[str, float]
+    device: str | None = None
+    task: str = "kws"
+    sure: bool = False
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.limits:
+            if name not in LIMITS:
+                raise UnknownName(f"unknown limit {name!r}: {nearest_names(name, LIMITS)}")
+            if LIMITS[name] in ON_DEVICE and self.device is None:
+                raise UnknownName(f"{name} needs a device; `earshot profile list` shows all")
+
+    def costs(self, genes: np.ndarray, names: Iterable[str] = COSTS) -> dict[str, np.ndarray]:
+        """(count,) of each cost in `names`, of networks (count, genes); NaN where nobody measured it on the device."""
+        names, columns = tuple(names), with_rest(self.space.costs(genes))
+        if self.device is not None and set(names) & {*ON_DEVICE, *SURE.values()}:
+            bits = self.space.least_bits(genes)
+            table = self._on_device(columns, bits)
+            columns |= {name: table[name].to_numpy() for name in (*ON_DEVICE, *SURE.values())}
+        return {name: columns[name] for name in names if name in columns}
+
+    @cached_property
+    def _on_device(self) -> OnDevice:
+        return OnDevice(find_profile(self.device, self.folder), self.task, self.folder)
+
+    def excesses(self, genes: np.ndarray) -> np.ndarray:
+        """(count, limits) by how much each limit is missed, relative; 0 or less where it is kept."""
+        wanted = [self._limited(name) for name in self.limits]
+        costs = self.costs(genes, wanted)
+        found = [costs[name] / limit - 1 for name, limit in zip(wanted, self.limits.values(), strict=True)]
+        return np.nan_to_num(np.column_stack(found), nan=FAR) if found else np.zeros((len(genes), 0))
+
+    def _limited(self, limit: str) -> str:
+        cost = LIMITS[limit]
+        return SURE.get(cost, cost) if self.sure else cost
+
+    def keeps(self, genes: np.ndarray) -> np.ndarray:
+        """(count,) True where all limits are kept."""
+        return (self.excesses(genes) <= 0).all(1)
+
+    @cached_property
+    def anchor(self) -> np.ndarray:
+        """(genes,) a network that keeps all limits: the cheapest, or one near it.
+
+        Raises InfeasibleBudget where there is none.
+        """
+        genes = self.space.smallest()
+        if not self.keeps(genes)[0]:
+            genes = self._descend(genes, lambda row: np.maximum(self.excesses(row), 0).sum(1))
+        excess = self.excesses(genes)[0]
+        if (excess > 0).any():
+            raise self._infeasible(genes, list(self.limits)[int(excess.argmax())])
+        return genes[0]
+
+    def _descend(self, genes: np.ndarray, value) -> np.ndarray:
+        """(1, genes) where no other choice of a single gene has less of `value`, from `genes`."""
+        best = value(genes)[0]
+        while True:
+            near = self.neighbours(genes[0])
+            values = value(near)
+            if not len(near) or values.min() >= best:
+                return genes
+            genes, best = near[values.argmin()][None], values.min()
+
+    def neighbours(self, genes: np.ndarray) -> np.ndarray:
+        """(count, genes) all other networks that differ from one in a single gene."""
+        cards = self.space.cardinalities
+        column = np.repeat(np.arange(len(cards)), cards)
+        near = np.repeat(genes[None], len(column), 0)
+        near[np.arange(len(column)), column] = np.concatenate([np.arange(count) for count in cards])
+        near = self.space.canonical(near)
+        return np.unique(near[(near != genes).any(1)], axis=0)
+
+    def _infeasible(self, nearest: np.ndarray, name: str) -> InfeasibleBudget:
+        """The error for limits of which the nearest network misses `name` most."""
+        place = list(self.limits).index(name)
+        alone = self._descend(self.space.smallest(), lambda row: self.excesses(row)[:, place])
+        reached = self.excesses(alone)[0, place] <= 0
+        shown = nearest if reached else alone
+        smallest = float((self.excesses(shown)[0, place] + 1) * self.limits[name])
+        others = ", ".join(f"{other} = {limit:g}" for other, limit in self.limits.items() if other != name)
+        return InfeasibleBudget(
+            name, self.limits[name], smallest, self.space.from_genes(shown)[0], others if reached else ""
+        )
+
+    def repair(self, genes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(count, genes) that keep all limits: each candidate over one goes as few steps to the anchor as it takes.
+
+        Steps that no missed limit depends on come last. Raises InfeasibleBudget.
+        """
+        genes, anchor = genes.copy(), self.anchor
+        excess = self.excesses(genes)
+        over = np.flatnonzero((excess > 0).any(1))
+        if not len(over):
+            return genes
+        part = genes[over]
+        way = anchor - part
+        order = self._order(way, (excess[over] > 0) @ self._relevant, rng)
+        low, high = np.zeros(len(over), int), np.abs(way).sum(1)
+        while (open_ := np.flatnonzero(high - low > 1)).size:
+            middle = (low[open_] + high[open_]) // 2
+            kept = self.keeps(self._moved(part[open_], way[open_], order[open_], middle))
+            high[open_], low[open_] = np.where(kept, middle, high[open_]), np.where(kept, low[open_], middle)
+        genes[over] = self._moved(part, way, order, high)
+        return genes
+
+    def _moved(self, genes: np.ndarray, way: np.ndarray, order: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Candidates after so many steps (count,) of their ways."""
+        return self.space.canonical(genes + np.sign(way) * (order < steps[:, None, None]).sum(2))
+
+    def _order(self, way: np.ndarray, relevant: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(count, genes, steps) the place of each unit step of a gene in its candidate's random order."""
+        most = max(1, int(np.abs(way).max()))
+        keys = rng.random((*way.shape, most)) + 1.0 * ~relevant[:, :, None]
+        keys[np.arange(most) >= np.abs(way)[:, :, None]] = np.inf
+        return keys.reshape(len(way), -1).argsort(1, kind="stable").argsort(1, kind="stable").reshape(keys.shape)
+
+    @cached_property
+    def _relevant(self) -> np.ndarray:
+        """(limits, genes) True where a limit's cost depends on the gene, at the largest or the smallest network."""
+        found = np.zeros((len(self.limits), len(self.space.cardinalities)), bool)
+        for base in (self.space.largest(), self.space.smallest()):
+            for gene, count in enumerate(self.space.cardinalities):
+                changed = np.repeat(base, count, 0)
+                changed[:, gene] = np.arange(count)
+                found[:, gene] |= np.ptp(self.excesses(self.space.canonical(changed)), axis=0) > 0
+        return found
