@@ -23,11 +23,12 @@ from plain import report, split_hits, uniform_archs
 from results import add_row, load_hits, paired_bootstrap
 from scipy.stats import kendalltau, spearmanr
 
-from supernet.cost import macs, space_macs
+from supernet.cost import macs
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network, Supernet
 from supernet.frontend import Mfcc
+from supernet.population import PopulationCosts
 from supernet.space import Arch, Space
 from supernet.store import load_supernet
 from supernet.train import Recipe, train_float
@@ -159,7 +160,7 @@ def _drawn(space: Space, count: int, most: float) -> dict[str, Arch]:
     """Networks drawn by size within so many MACs, no two alike."""
     rng = np.random.default_rng(RANK_SEED)
     genes = rng.permutation(np.unique(space.sample_sizes(rng, 50 * count), axis=0))
-    inside = genes[space_macs(space, genes) <= most][:count]
+    inside = genes[PopulationCosts(space)(genes)["macs"] <= most][:count]
     return {f"drawn{number}": arch for number, arch in enumerate(space.from_genes(inside))}
 
 

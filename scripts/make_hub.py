@@ -36,12 +36,14 @@ class Plan:
     """A supernet on a kind of features, and what is made of it.
 
     budgets: most MACs of each model, and the epochs of its fine-tune in float: small networks gain most from them.
-    bits: of a copy that is trained at several widths at once, or None for no copy.
+    samples: sub-networks measured for the accuracy predictor. bits: of a copy that is trained at several widths at
+    once, or None for no copy.
     """
 
     features: str
     recipe: SupernetRecipe
     budgets: dict[str, int]
+    samples: int
     bits: ElasticBitsRecipe | None = None
 
 
@@ -50,9 +52,10 @@ PLANS = {
         "logmel",
         SupernetRecipe(epochs=40, unknown=2, sandwich=True),
         {"20M": 6, "3M": 12, "2M": 12, "1M": 20},
+        300,
         ElasticBitsRecipe(unknown=2),
     ),
-    "kws-temporal": Plan("mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}),
+    "kws-temporal": Plan("mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, 350),
 }
 NOTES = {
     "kws": "Bundled `kws` knows ten words; there was no training audio for the standard words yes, no, on and off.",
@@ -97,8 +100,8 @@ def train(name: str, plan: Plan, data: ClipData, options: argparse.Namespace) ->
         "dataset": {"name": data.name, "id": "speech_commands", "version": options.data_version},
         "origin": f"Slice of the supernet {name}: {recipe.epochs} epochs of {recipe.schedule}, seed {recipe.seed}.",
     }
-    build = Build(name, options.task, supernet, recipe, data, frontend, run, options.hub, info)
-    store(build, options.hub / "supernets" / name)
+    build = Build(name, options.task, supernet, recipe, data, frontend, run, options.hub, info, samples=plan.samples)
+    store(build, build.folder)
     return build
 
 

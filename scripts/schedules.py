@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from results import add_row
 
-from supernet.cost import space_macs
 from supernet.data.augment import Augmentation, Augmenter, plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
@@ -28,6 +27,7 @@ from supernet.evaluate import accuracy
 from supernet.families import space
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
+from supernet.population import PopulationCosts
 from supernet.space import Arch, Space
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
@@ -95,11 +95,11 @@ def _train_and_measure(
 
 def _measured(networks: Space) -> dict[str, list[Arch]]:
     """MEASURED networks of each class of MACs, half of them drawn by size and half gene by gene where there are any."""
-    rng = np.random.default_rng(MEASURED_SEED)
+    rng, costs = np.random.default_rng(MEASURED_SEED), PopulationCosts(networks)
     drawn = [draw(rng, 1000) for draw in (networks.sample_sizes, networks.sample)]
     chosen = {}
     for name, (low, high) in CLASSES.items():
-        inside = [genes[(cost > low) & (cost <= high)] for genes in drawn for cost in [space_macs(networks, genes)]]
+        inside = [genes[(cost > low) & (cost <= high)] for genes in drawn for cost in [costs(genes)["macs"]]]
         alone = inside[1][: MEASURED // 2]
         chosen[name] = networks.from_genes(np.concatenate([inside[0][: MEASURED - len(alone)], alone]))
     return chosen

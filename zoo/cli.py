@@ -19,6 +19,7 @@ from supernet.errors import EarshotError
 from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
+from zoo.cli_search import add_search_commands
 from zoo.devices import figure
 from zoo.errors import InvalidQuery
 from zoo.pack import CONFIG
@@ -32,6 +33,10 @@ Look up the best model that meets all constraints, and print where it lies with 
   earshot get --task kws --max-flash 16kB
   earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
   earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-latency-ms 30
+  earshot get --task kws --max-flash 6kB --max-ram 12kB --specialize
+
+Where nothing published fits, --specialize searches the supernets now, and keeps what it finds in your own hub
+(EARSHOT_HUB, ~/.local/share/earshot/hub), where the next look-up finds it.
 """
 RUN_HELP = """\
 Run a model on recordings and print labels with scores, best first.
@@ -106,14 +111,17 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = _command(commands, name, command, text, summary)
         _add_query(sub)
+        if name == "get":
+            _add_specialize(sub)
     sub = _command(commands, "run", _run, RUN_HELP, "labels of recordings")
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("files", metavar="FILE", nargs="+", help="recordings: WAV, FLAC, Ogg, Opus or MP3")
     sub.add_argument("--top", type=int, default=1, help="how many labels a recording (default: %(default)s)")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
-    sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+    sub.add_argument("--hub", help="folder of a hub (default: your own, EARSHOT_HUB, and the bundled one)")
     sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds")
     _add_training(sub)
+    add_search_commands(commands, _command, _add_query)
     add_device_commands(commands, _command)
     return parser
 
@@ -133,14 +141,24 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--max-macs", help="the same limit by its clear name")
     sub.add_argument("--max-params", help="most parameters, such as 100k")
     sub.add_argument("--max-flash", help="most flash for weights and runtime, such as 64kB or 64KiB")
+    sub.add_argument("--max-ram", help="most RAM of the integer runtime, with stream and front end, such as 32kB")
     sub.add_argument("--bits", type=_bits, help="bits of the weights in inner layers, or mixed")
     sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
     sub.add_argument("--family", help="family of networks, such as temporal")
     sub.add_argument("--device", help="a device profile, by its name or the beginning of it; `earshot profile list`")
-    sub.add_argument("--max-latency-ms", help="most ms of one answer on that device, by the median")
-    sub.add_argument("--max-energy-uj", help="most uJ of one answer on that device")
+    sub.add_argument(
+        "--max-latency-ms", help="most time of one answer on that device, by the median, such as 20 or 20ms"
+    )
+    sub.add_argument("--max-energy-uj", help="most energy of one answer on that device, such as 500 or 0.5mJ")
     sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
-    sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+    sub.add_argument("--hub", help="folder of a hub (default: your own, EARSHOT_HUB, and the bundled one)")
+
+
+def _add_specialize(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--specialize", action="store_true", help="where nothing fits, search the supernets: a minute")
+    sub.add_argument(
+        "--data", metavar="FOLDER", help="with it, what was found is measured and fine-tuned: minutes to an hour"
+    )
 
 
 def _bits(text: str) -> int | str:
@@ -197,10 +215,13 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _query(options: argparse.Namespace) -> dict:
-    return {name: getattr(options, name) for name in inspect.signature(zoo.get).parameters if name != "name"}
+    names = inspect.signature(zoo.get).parameters
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
 def _get(options: argparse.Namespace) -> None:
+    if options.specialize:
+        logging.basicConfig(format="%(message)s", level=logging.INFO)
     model = zoo.get(**_query(options))
     if options.format == "json":
         extra = {"path": str(model.path), "labels": model.labels, "notes": model.notes}
@@ -212,7 +233,7 @@ def _get(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    entries, hub = zoo.find(**_query(options)), zoo.Hub(options.hub)
+    entries, hub = zoo.find(**_query(options)), zoo.open_hub(options.hub)
     taken = [figure(hub, entry, options.device) for entry in entries] if options.device else []
     if options.format == "json":
         rows = [entry.to_dict() for entry in entries]
@@ -230,9 +251,11 @@ def _print_entries(entries: list[zoo.Entry], latencies: Sequence[str] = ()) -> N
     header = f"{'name':{width}}  {'task':6}  bits {'MACs':>12} {'flash bytes':>12} validation   test  licence"
     print(f"{header}{'latency':>{len(taken[0]) + 2}}" if latencies else header)
     for entry, text in zip(entries, taken, strict=True):
+        share = f"{'~' if entry.basis == 'predicted' else ''}{entry.validation:.2%}"
+        test = "-" if entry.test is None else f"{entry.test:.2%}"
         print(
             f"{entry.name:{width}}  {entry.task:6} {entry.bits:>5} {entry.macs:12,} {entry.flash_bytes:12,} "
-            f"{entry.validation:10.2%} {entry.test:6.2%}  {entry.licence}{text}"
+            f"{share:>10} {test:>6}  {entry.licence}{text}"
         )
 
 
@@ -240,7 +263,7 @@ def find_model(name: str, hub: str | None) -> zoo.Model:
     """A model by the folder of its package, by its name, or the best of a task."""
     if Path(name).name != name or (Path(name) / CONFIG).is_file():
         return zoo.Model.from_folder(name)
-    if name in {entry.task for entry in zoo.Hub(hub).entries}:
+    if name in {entry.task for entry in zoo.open_hub(hub).entries}:
         return zoo.get(task=name, hub=hub)
     return zoo.get(name=name, hub=hub)
 

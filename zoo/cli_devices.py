@@ -263,7 +263,7 @@ def _print_profile(profile, found: dict) -> None:
 def _add(options: argparse.Namespace) -> None:
     from predictors.device import add_profile
 
-    hub = zoo.Hub(options.hub)
+    hub = zoo.open_hub(options.hub)
     if not all(os.access(hub.path(entry), os.W_OK) for entry in hub.entries):
         raise InvalidQuery(f"hub {hub.folder}: not writable; copy it, and give the copy as --hub")
     _check_plot(options.plot)
@@ -303,7 +303,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _costs(options: argparse.Namespace) -> None:
-    hub = zoo.Hub(options.hub)
+    hub = zoo.open_hub(options.hub)
     count = write_costs(hub, hub.entries, options.profiles)
     print(f"{len(hub.entries)} models on {count} profiles")
 

@@ -17,7 +17,8 @@ from predictors.names import resolve
 from supernet.files import read_json, write_json
 from zoo.entry import Constraint, Entry
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery
-from zoo.hub import Hub
+from zoo.hub import Hub, Hubs
+from zoo.units import energy, milliseconds
 
 __all__ = ["COSTS", "Bill", "Figure", "Line", "device_constraints", "figure", "figures", "fit", "write_costs"]
 
@@ -73,7 +74,7 @@ class Figure:
         return f"{latency}{energy} on {place}: {self.basis}{doubt}"
 
 
-def figures(hub: Hub, entry: Entry) -> dict[str, Figure]:
+def figures(hub: Hub | Hubs, entry: Entry) -> dict[str, Figure]:
     """All figures of a model by profile; none where they were not computed. Raises InvalidPackage."""
     path = hub.path(entry) / COSTS
     if not path.is_file():
@@ -95,14 +96,14 @@ def _read(path: Path, mtime_ns: int, size: int) -> dict[str, Figure]:
         raise InvalidPackage(f"{path}: {error}") from None
 
 
-def figure(hub: Hub, entry: Entry, device: str) -> Figure:
+def figure(hub: Hub | Hubs, entry: Entry, device: str) -> Figure:
     """What a model takes on a device: a profile by its name or the beginning of it. Raises UnknownName."""
     known = figures(hub, entry)
     return known[resolve(device, known, f"{hub.folder}: {entry.name}")]
 
 
 def device_constraints(
-    hub: Hub,
+    hub: Hub | Hubs,
     entries: Iterable[Entry],
     device: str | None,
     max_latency_ms: float | str | None,
@@ -114,7 +115,8 @@ def device_constraints(
     Raises InvalidQuery for a limit without a device, UnknownName for a device that has no figures.
     """
     limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
-    asked = {name: _positive(name, limit) for name, limit in limits.items() if limit is not None}
+    parse = {"max_latency_ms": milliseconds, "max_energy_uj": energy}
+    asked = {name: parse[name](name, limit) for name, limit in limits.items() if limit is not None}
     if device is None:
         if asked or sure:
             raise InvalidQuery(f"{next(iter(asked), 'sure')} needs a device; `earshot profile list` shows all")
@@ -142,17 +144,7 @@ def device_constraints(
     ]
 
 
-def _positive(name: str, limit: float | str) -> float:
-    try:
-        number = float(limit)
-        if isinstance(limit, bool) or not 0 < number < math.inf:
-            raise ValueError
-    except (TypeError, ValueError):
-        raise InvalidQuery(f"{name} = {limit} is not possible: give a number above 0, such as 30") from None
-    return number
-
-
-def write_costs(hub: Hub, entries: Iterable[Entry], folder: str | Path | None = None) -> int:
+def write_costs(hub: Hub | Hubs, entries: Iterable[Entry], folder: str | Path | None = None) -> int:
     """Compute the figures of models on all profiles at hand, and keep them; returns how many profiles there are.
 
     folder: of the user's profiles.
@@ -165,7 +157,7 @@ def write_costs(hub: Hub, entries: Iterable[Entry], folder: str | Path | None = 
     return len(known)
 
 
-def _write_costs(hub: Hub, task: str, entries: list[Entry], known: dict, folder: str | Path | None) -> None:
+def _write_costs(hub: Hub | Hubs, task: str, entries: list[Entry], known: dict, folder: str | Path | None) -> None:
     from predictors.fitted import predict
     from supernet.cost import cost_columns
 
@@ -247,7 +239,7 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
     from predictors.power import EXAMPLES, average_power_uw
 
     profile, arch, macs = find_profile(device, folder), model.arch, model.entry.macs
-    every = arch.frames * arch.features.step_ms if every_ms is None else _positive("every_ms", every_ms)
+    every = arch.frames * arch.features.step_ms if every_ms is None else milliseconds("every_ms", every_ms)
     cost, has = estimate(arch), profile.settings
     found = _figure(profile, estimate_many([arch], profile.name, model.task, folder).iloc[0])
     whole, span = (macs + model.entry.frontend_macs) / macs, f"{_text(found.low_ms)} to {_text(found.high_ms)}"
@@ -260,11 +252,11 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
         Line("  + front end", _short(whole * found.latency_ms), "ms", every, f"guessed: {whole - 1:.0%} more MACs"),
     ]
     if found.energy_uj is not None:
-        energy = whole * found.energy_uj
-        power = average_power_uw(energy, 1000 / every, has.get("sleep_power_uw", 0.0))
+        with_frontend = whole * found.energy_uj
+        power = average_power_uw(with_frontend, 1000 / every, has.get("sleep_power_uw", 0.0))
         asleep = "" if "sleep_power_uw" in has else "; sleep not known, taken as 0"
         lines.append(Line("energy", found.energy_uj, "uJ", None, "of one answer"))
-        lines.append(Line("  + front end", _short(energy), "uJ", None, "guessed likewise"))
+        lines.append(Line("  + front end", _short(with_frontend), "uJ", None, "guessed likewise"))
         lines.append(Line("power", _short(power), "uW", None, f"on average, with the front end{asleep}"))
         lines += [Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES]
     return Bill(model.name, found, tuple(lines))

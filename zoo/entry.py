@@ -13,9 +13,20 @@ from supernet.families import MIXED
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName, nearest_names
 from zoo.units import count, share, size
 
-__all__ = ["Constraint", "Entry", "check_bits", "choose", "constraints", "is_safe_name", "precision"]
+__all__ = [
+    "BASES",
+    "Constraint",
+    "Entry",
+    "accuracy_text",
+    "check_bits",
+    "choose",
+    "constraints",
+    "is_safe_name",
+    "precision",
+]
 
-KINDS = {"str": str, "int": int, "float": (int, float), "int | str": int}
+KINDS = {"str": str, "int": int, "float": (int, float), "int | str": int, "float | None": (int, float)}
+BASES = ("measured", "predicted")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -30,8 +41,9 @@ class Entry:
 
     bits: of the weights of inner layers, activation_bits: between layers; MIXED where they differ. macs, params: of one
     answer on one clip; frontend_macs beside them. weight_bytes: of `model.safetensors`' tensors; flash_bytes: those and
-    the runtime's. validation, test: accuracy (0 to 1) of the integer package. config_sha256: of its `config.json`,
-    which holds the digests of the rest.
+    the runtime's. peak_ram_bytes: what the integer runtime works in. validation, test: accuracy (0 to 1) of the integer
+    package; test is None where it was not measured. basis: of validation, one of BASES. config_sha256: of its
+    `config.json`, which holds the digests of the rest.
     """
 
     name: str
@@ -44,18 +56,22 @@ class Entry:
     frontend_macs: int
     weight_bytes: int
     flash_bytes: int
+    peak_ram_bytes: int
     validation: float
-    test: float
+    test: float | None
+    basis: str
     licence: str
     config_sha256: str
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value, kind = getattr(self, field.name), KINDS[field.type]
-            mixed = field.type == "int | str" and value == MIXED
+            absent = (field.type, value) in (("int | str", MIXED), ("float | None", None))
             fits = isinstance(value, kind) and not isinstance(value, bool) and (kind is str or 0 <= value < 2**53)
-            if not fits and not mixed:
+            if not fits and not absent:
                 raise InvalidPackage(f"index entry {self.name!r}: {field.name} = {value!r} is not possible")
+        if self.basis not in BASES:
+            raise InvalidPackage(f"index entry {self.name!r}: basis = {self.basis!r} is not of {BASES}")
         if not is_safe_name(self.name):
             raise InvalidPackage(f"index entry {self.name!r}: not a safe name; rebuild the index")
 
@@ -99,6 +115,7 @@ def constraints(
     max_macs: float | str | None = None,
     max_params: float | str | None = None,
     max_flash: float | str | None = None,
+    max_ram: float | str | None = None,
     bits: int | str | None = None,
     min_accuracy: float | str | None = None,
     family: str | None = None,
@@ -109,6 +126,7 @@ def constraints(
         _at_most("max_macs", max_macs, "macs", count),
         _at_most("max_params", max_params, "params", count),
         _at_most("max_flash", max_flash, "flash_bytes", size),
+        _at_most("max_ram", max_ram, "peak_ram_bytes", size),
     ]
     if min_accuracy is not None:
         least = share("min_accuracy", min_accuracy)
@@ -133,6 +151,14 @@ def check_bits(bits: int | str) -> None:
 def precision(bits: int | str) -> str:
     """Bits as people say them."""
     return "mixed-precision" if bits == MIXED else f"{bits}-bit"
+
+
+def accuracy_text(entry: Entry) -> str:
+    """The accuracies of a model as they are printed."""
+    if entry.basis == "predicted":
+        return f"{entry.validation:.2%} predicted for validation, not measured"
+    test = "" if entry.test is None else f", {entry.test:.2%} test"
+    return f"{entry.validation:.2%} validation{test}"
 
 
 def _short_of(least: float, accuracy: float) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from supernet.constants import OWN_HUB
 from supernet.errors import EarshotError, UnknownName, nearest_names
 from supernet.files import read_json, write_json
 from supernet.space import digest
@@ -18,15 +19,29 @@ from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
 from zoo.pack import CONFIG, FILES, Config, read_config
 
-__all__ = ["BUNDLED", "INDEX", "Hub", "checked_entry"]
+__all__ = ["BUNDLED", "INDEX", "Hub", "Hubs", "checked_entry", "open_hub"]
 
 BUNDLED = Path(__file__).parent / "hub"
 """The hub that is installed with the package."""
 
-INDEX, INDEX_SCHEMA = "index.json", 1
+INDEX, INDEX_SCHEMA = "index.json", 2
 
 
-class Hub:
+class _Models:
+    """What a look-up asks of one hub or of several."""
+
+    folder: Path | str
+    entries: tuple[Entry, ...]
+
+    def entry(self, name: str) -> Entry:
+        """The model of exactly that name. Raises UnknownName."""
+        by_name = {entry.name: entry for entry in self.entries}
+        if name not in by_name:
+            raise UnknownName(f"no model {name!r} in hub {self.folder}: {nearest_names(name, by_name)}")
+        return by_name[name]
+
+
+class Hub(_Models):
     """A hub in a folder; without an address, the bundled one.
 
     Raises InvalidQuery for an address that is not a folder with an index.
@@ -47,13 +62,6 @@ class Hub:
         status = (self.folder / INDEX).stat()
         return _read_index(self.folder / INDEX, status.st_mtime_ns, status.st_size)
 
-    def entry(self, name: str) -> Entry:
-        """The model of exactly that name. Raises UnknownName."""
-        by_name = {entry.name: entry for entry in self.entries}
-        if name not in by_name:
-            raise UnknownName(f"no model {name!r} in hub {self.folder}: {nearest_names(name, by_name)}")
-        return by_name[name]
-
     def path(self, entry: Entry) -> Path:
         """The folder of a model's package."""
         return self.folder / "models" / entry.name
@@ -64,6 +72,10 @@ class Hub:
         if config.entry(entry.config_sha256) != entry:
             raise InvalidPackage(f"{self.folder / INDEX}: states other figures than {entry.name}; rebuild the index")
         return config
+
+    def supernets(self) -> tuple[Path, ...]:
+        """The folders of its supernets."""
+        return tuple(sorted(path.parent for path in self.folder.glob(f"supernets/*/{CONFIG}")))
 
     @staticmethod
     def rebuild(folder: str | Path) -> Hub:
@@ -85,6 +97,42 @@ class Hub:
         return Hub(folder)
 
 
+class Hubs(_Models):
+    """Several hubs as one; a name that two of them have is the first one's."""
+
+    def __init__(self, hubs: Iterable[Hub]) -> None:
+        self.hubs = tuple(hubs)
+        self.folder = " and ".join(str(hub.folder) for hub in self.hubs)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What the indexes list."""
+        return tuple(entry for entry, _ in self._owned.values())
+
+    @property
+    def _owned(self) -> dict[str, tuple[Entry, Hub]]:
+        return {entry.name: (entry, hub) for hub in reversed(self.hubs) for entry in hub.entries}
+
+    def path(self, entry: Entry) -> Path:
+        """The folder of a model's package."""
+        return self._owned[entry.name][1].path(entry)
+
+    def config(self, entry: Entry) -> Config:
+        """The model's checked configuration. Raises InvalidPackage where it is not what its index lists."""
+        return self._owned[entry.name][1].config(entry)
+
+    def supernets(self) -> tuple[Path, ...]:
+        """The folders of all supernets."""
+        return tuple(path for hub in self.hubs for path in hub.supernets())
+
+
+def open_hub(address: str | Path | None = None) -> Hub | Hubs:
+    """The hub of an address; without one the user's own, where there is one, and the bundled one."""
+    if address is not None or not (OWN_HUB / INDEX).is_file():
+        return Hub(address)
+    return Hubs([Hub(OWN_HUB), Hub()])
+
+
 def checked_entry(package: str | Path) -> Entry:
     """What an index says of a package, after checking its files against their digests. Raises InvalidPackage."""
     package = Path(package)
@@ -103,7 +151,9 @@ def _read_index(path: Path, mtime_ns: int, size: int) -> tuple[Entry, ...]:
     try:
         values = read_json(path)
         if values["schema"] != INDEX_SCHEMA:
-            raise InvalidPackage(f"written with schema {values['schema']!r}; this version reads {INDEX_SCHEMA}")
+            raise InvalidPackage(
+                f"of schema {values['schema']!r}, this version reads {INDEX_SCHEMA}; rebuild the index"
+            )
         entries = tuple(Entry.from_dict(model) for model in values["models"])
     except (KeyError, TypeError) as error:
         raise InvalidPackage(f"{path}: {error} is missing; rebuild the index") from None

@@ -81,8 +81,10 @@ class Config:
                 frontend_macs=costs["frontend_macs"],
                 weight_bytes=costs["weight_bytes"],
                 flash_bytes=costs["flash_bytes"],
+                peak_ram_bytes=estimate(self.arch).peak_ram_bytes,
                 validation=accuracy["validation"]["accuracy"],
-                test=accuracy["test"]["accuracy"],
+                test=accuracy["test"]["accuracy"] if "test" in accuracy else None,
+                basis=accuracy["validation"].get("basis", "measured"),
                 licence=self.values["licence"],
                 config_sha256=config_sha256,
             )

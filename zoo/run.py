@@ -12,7 +12,7 @@ import numpy as np
 
 from supernet.errors import EarshotError
 from zoo.devices import Bill, Figure, fit
-from zoo.entry import Entry, precision
+from zoo.entry import Entry, accuracy_text, precision
 from zoo.errors import InvalidAudio, InvalidPackage, InvalidQuery
 from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
 
@@ -64,8 +64,9 @@ class Model:
         lines = [
             f"{self.name}: {self.task}, {precision(figures.bits)} weights, "
             f"{precision(figures.activation_bits)} activations",
-            f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash",
-            f"  accuracy {figures.validation:.2%} validation, {figures.test:.2%} test; licence {self.licence}",
+            f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash, "
+            f"{figures.peak_ram_bytes:,} of RAM",
+            f"  accuracy {accuracy_text(figures)}; licence {self.licence}",
             f"  knows {', '.join(self.labels)}",
         ]
         on_device = [f"  {self.figure}"] if self.figure else []

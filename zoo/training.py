@@ -114,7 +114,7 @@ def train(
     build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms)
     folder = store(build, run / STORED)
     if publish:
-        store(build, hub / "supernets" / name)
+        store(build, build.folder)
         publish_models(make_candidates(build, dict.fromkeys(max_macs, TUNE_EPOCHS), bits), always=bits)
     return folder
 

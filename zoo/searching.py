@@ -1,0 +1,344 @@
+"""Searching the supernets of a hub: the best sub-network for a task within limits, or the whole front."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from search import Evolution, Problem, Random, Result, SearchSpace, Strategy, measure_best, search
+from search.accuracy import AccuracyPredictor, has_predictor, load_predictor
+from search.differentiable import Batches, Differentiable
+from search.pareto import non_dominated
+from search.sampling import measured_accuracy, table_space
+from supernet.data.augment import plain_features
+from supernet.data.clips import SILENCE, UNKNOWN, ClipData
+from supernet.data.folder import load_folder
+from supernet.data.speech_commands import LISTS
+from supernet.data.speech_commands import load as load_speech_commands
+from supernet.elastic import Supernet
+from supernet.errors import InfeasibleBudget, InvalidData
+from supernet.families import MIXED
+from supernet.files import read_json
+from supernet.frontend import dequantise_features
+from supernet.quant.elastic import ElasticBits, load_elastic_bits
+from supernet.space import Arch
+from supernet.store import StoredSupernet, load_supernet
+from zoo.errors import InvalidQuery, UnknownName, nearest_names
+from zoo.hub import open_hub
+from zoo.pack import CONFIG
+from zoo.units import count, energy, milliseconds, size
+
+__all__ = ["STRATEGIES", "Findings", "Searchable", "limits_of", "load_like", "search_hub", "searchable"]
+
+STRATEGIES = ("evolution", "random", "differentiable")
+EVALUATIONS, FINALISTS = 20_000, 8
+BATCH = 64
+PARSERS = {
+    "max_ops": count,
+    "max_macs": count,
+    "max_params": count,
+    "max_flash": size,
+    "max_ram": size,
+    "max_latency_ms": milliseconds,
+    "max_energy_uj": energy,
+}
+
+log = logging.getLogger(__name__)
+
+
+def limits_of(wanted: Mapping[str, float | str | None]) -> dict[str, float]:
+    """The limits that are given, in MACs, parameters, bytes, ms and uJ. Raises InvalidQuery for one that cannot be
+    meant.
+    """
+    return {name: PARSERS[name](name, value) for name, value in wanted.items() if value is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class Searchable:
+    """A supernet with its accuracy predictor. about: what the predictor was measured on."""
+
+    folder: Path
+    stored: StoredSupernet
+    source: Supernet | ElasticBits
+    predictor: AccuracyPredictor
+    about: dict
+
+    @property
+    def name(self) -> str:
+        """The supernet's name."""
+        return self.stored.config["name"]
+
+    @property
+    def supernet(self) -> Supernet:
+        """The supernet in floating point."""
+        return self.source.supernet if isinstance(self.source, ElasticBits) else self.source
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Bits of weights that its slices have without any fine-tuning."""
+        return self.predictor.space.weight_bits
+
+    def space(self, bits: int | str | None, tuned: bool = False) -> SearchSpace | None:
+        """Its networks at these bits (None: at any, the same in all layers), or None where it has none.
+
+        tuned: a fine-tune will follow, so any bits are possible.
+        """
+        if bits == MIXED:
+            return SearchSpace(self.supernet.space, self.widths, per_layer=True) if len(self.widths) > 1 else None
+        if bits is None:
+            return SearchSpace(self.supernet.space, self.widths)
+        return SearchSpace(self.supernet.space, (bits,)) if tuned or bits in self.widths else None
+
+    def predict(self, space: SearchSpace, genes: np.ndarray) -> np.ndarray:
+        """(count,) accuracies."""
+        return self.predictor.predict(space, genes)
+
+    def batches(self, data: ClipData | None) -> Batches:
+        """Batches for differentiable search: training clips with labels, or without data the calibration clips with
+        the outputs of the largest network.
+        """
+        if data is None:
+            x = self.supernet.calibration
+            with torch.no_grad():
+                targets = self.supernet.extract(self.supernet.space.largest())(x)
+            return lambda rng: _picked(x, targets, rng)
+        train = data.splits["train"]
+        features = plain_features(data, train.rows, self.stored.frontend)
+
+        def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+            rows = rng.choice(len(features), min(BATCH, len(features)), replace=False)
+            return dequantise_features(features[rows]), torch.from_numpy(train.targets[rows])
+
+        return batch
+
+
+def _picked(x: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    rows = rng.choice(len(x), min(BATCH, len(x)), replace=False)
+    return x[rows], targets[rows]
+
+
+def searchable(folder: str | Path, task: str) -> Searchable:
+    """A supernet in a folder with its predictor. Raises InvalidCheckpoint, UnknownName for a task it has no head for,
+    and InvalidQuery where it has no predictor.
+    """
+    folder = Path(folder)
+    if not has_predictor(folder):
+        raise InvalidQuery(
+            f"supernet {folder}: has no accuracy predictor; fit one with `earshot predictor {folder} --data FOLDER`"
+        )
+    if read_json(folder / CONFIG).get("widths"):
+        source, stored = load_elastic_bits(folder, task)
+    else:
+        stored = load_supernet(folder, task)
+        source = stored.supernet
+    predictor, about = load_predictor(folder, table_space(source))
+    return Searchable(folder, stored, source, predictor, about)
+
+
+def supernets_of(task: str, hub: str | Path | None, supernet: str | Path | None) -> list[Searchable]:
+    """The supernets of a hub that know a task and have a predictor, or one by its folder or name."""
+    place = open_hub(hub)
+    if supernet is not None and (Path(supernet) / CONFIG).is_file():
+        return [searchable(supernet, task)]
+    by_name = {path.name: path for path in reversed(place.supernets())}
+    if supernet is not None:
+        if str(supernet) not in by_name:
+            raise UnknownName(
+                f"no supernet {str(supernet)!r} in hub {place.folder}: {nearest_names(supernet, by_name)}"
+            )
+        return [searchable(by_name[str(supernet)], task)]
+    tasks = {path: read_json(path / CONFIG).get("tasks", {}) for path in by_name.values()}
+    found = [path for path, known in tasks.items() if task in known and has_predictor(path)]
+    if not found:
+        known = {name for names in tasks.values() for name in names}
+        raise UnknownName(
+            f"no supernet for task {task!r} with an accuracy predictor in hub {place.folder}: "
+            f"{nearest_names(task, known)}; train one with `earshot train`"
+        )
+    return [searchable(path, task) for path in sorted(found)]
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What was found in one supernet. measured: the finalists by their true accuracy, where there were data."""
+
+    searched: Searchable
+    result: Result
+    measured: Result | None
+
+    @property
+    def score(self) -> float:
+        """Accuracy of the best: measured, or else predicted."""
+        return (self.measured or self.result).score
+
+    @property
+    def arch(self) -> Arch:
+        """The best network, with its bits."""
+        return (self.measured or self.result).arch
+
+    @property
+    def genes(self) -> np.ndarray:
+        """(1, genes) of the best network."""
+        best = self.measured or self.result
+        return best.genes[best.order[:1]]
+
+    @property
+    def predicted(self) -> float:
+        """What the predictor says of the best network."""
+        return float(self.searched.predict(self.result.problem.space, self.genes)[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a search of supernets found, one of each that has a network within the limits; objectives: of the front."""
+
+    all: tuple[Finding, ...]
+    objectives: tuple[str, ...]
+
+    @cached_property
+    def best(self) -> Finding:
+        """The finding of the best score."""
+        return max(self.all, key=lambda finding: finding.score)
+
+    def table(self) -> pd.DataFrame:
+        """Every candidate of every supernet: its costs, mean bits and predicted accuracy."""
+        return pd.concat([_rows(finding) for finding in self.all], ignore_index=True)
+
+    def front(self) -> pd.DataFrame:
+        """The candidates that no other beats in accuracy and all objectives, cheapest first."""
+        rows = self.table()
+        values = np.column_stack([-rows["predicted"], *(rows[name] for name in self.objectives)])
+        rows = rows[non_dominated(values)].drop_duplicates(["predicted", *self.objectives])
+        return rows.sort_values([*self.objectives, "predicted"], ignore_index=True)
+
+
+def _rows(finding: Finding) -> pd.DataFrame:
+    result, space = finding.result, finding.result.problem.space
+    bits, there = space.layer_bits(result.genes), space.costs_of.present(result.genes[:, : space.genes_of_network])
+    inner = there & space.costs_of.inner
+    mean = (bits * inner).sum(1) / np.maximum(1, inner.sum(1))
+    costs = pd.DataFrame(result.costs)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"supernet": finding.searched.name, "predicted": result.scores.round(6), "bits": mean.round(2)}
+            ),
+            costs,
+            space.table(result.genes).drop(columns=["weight_bits", "activation_bits"], errors="ignore"),
+        ],
+        axis=1,
+    )
+
+
+def search_hub(
+    task: str,
+    limits: Mapping[str, float],
+    *,
+    bits: int | str | None = None,
+    device: str | None = None,
+    sure: bool = False,
+    hub: str | Path | None = None,
+    supernet: str | Path | None = None,
+    objectives: tuple[str, ...] = (),
+    strategy: str = "evolution",
+    evaluations: int = EVALUATIONS,
+    seed: int = 0,
+    data: ClipData | str | Path | None = None,
+    run: str | Path | None = None,
+    tuned: bool = False,
+    progress: bool = True,
+) -> Findings:
+    """Search all supernets for a task, or one of them, within limits (see `search.problem.LIMITS`).
+
+    bits: of the weights, "mixed" for bits of each layer, or None for the best. objectives: costs that a front is wanted
+    against. data: with it the best few are measured on its validation split before one is chosen. run: a folder in
+    which the state is kept, so that a search that was stopped goes on. tuned: fine-tuning will follow, so any bits do.
+
+    Raises InfeasibleBudget where no network of any supernet keeps the limits, UnknownName, and InvalidQuery for bits
+    that no supernet has.
+    """
+    if strategy not in STRATEGIES:
+        raise UnknownName(f"unknown strategy {strategy!r}: {nearest_names(strategy, STRATEGIES)}")
+    if evaluations < 1:
+        raise InvalidQuery(f"evaluations = {evaluations} is not possible: give 1 or more")
+    candidates = supernets_of(task, hub, supernet)
+    spaces = [(item, item.space(bits, tuned)) for item in candidates]
+    fitting = [(item, space) for item, space in spaces if space is not None]
+    if not fitting:
+        known = sorted({width for item in candidates for width in item.widths})
+        raise InvalidQuery(
+            f"bits = {bits}: the supernets for {task} have {known} bits without fine-tuning; give one of these, or data"
+        )
+    found, infeasible = [], []
+    for item, space in fitting:
+        problem = Problem(space, limits, device, task, sure)
+        clips = load_like(data, item.stored) if isinstance(data, (str, Path)) else data
+        place = run and Path(run) / item.name
+        try:
+            method = _strategy(strategy, problem, item, clips, objectives, seed, progress)
+            identity = {"supernet": item.stored.config["digests"], "predictor": item.about["sha256"]}
+            result = search(
+                method, lambda genes, item=item, space=space: item.predict(space, genes), evaluations, place, identity,
+                progress,
+            )  # fmt: skip
+        except InfeasibleBudget as error:
+            infeasible.append(error)
+            continue
+        found.append(Finding(item, result, clips and _measured(item, result, clips, progress)))
+    if not found:
+        raise min(infeasible, key=lambda error: error.smallest / error.limit)
+    return Findings(tuple(found), objectives)
+
+
+def _strategy(
+    name: str,
+    problem: Problem,
+    item: Searchable,
+    data: ClipData | None,
+    objectives: tuple[str, ...],
+    seed: int,
+    progress: bool,
+) -> Strategy:
+    rng = np.random.default_rng(seed)
+    if name == "evolution":
+        return Evolution(problem, rng, objectives)
+    if name == "random":
+        return Random(problem, rng)
+    return Differentiable(problem, rng, supernet=item.supernet, batches=item.batches(data), progress=progress)
+
+
+def _measured(item: Searchable, result: Result, data: ClipData, progress: bool) -> Result:
+    """The finalists, measured on validation."""
+    split = data.splits["validation"]
+    features = plain_features(data, split.rows, item.stored.frontend)
+    measure = measured_accuracy(item.source, result.problem.space, features, split.targets)
+    return measure_best(result, measure, FINALISTS, progress)
+
+
+def load_like(folder: str | Path, stored: StoredSupernet) -> ClipData:
+    """The data of a supernet's task in a folder: Speech Commands in its official layout, or a folder of classes.
+
+    Raises InvalidData where the classes are others than the supernet's.
+    """
+    folder, labels = Path(folder), stored.labels
+    keywords = tuple(label for label in labels if label not in (UNKNOWN, SILENCE))
+    official = (folder / LISTS["validation"]).is_file() and {UNKNOWN, SILENCE} <= set(labels)
+    if official:
+        data = load_speech_commands(folder, keywords)
+    else:
+        data, survey = load_folder(folder, clip_ms=stored.supernet.space.clip_ms)
+        log.info("%s", survey)
+    if data.labels != labels:
+        raise InvalidData(
+            f"{folder}: has the classes {', '.join(data.labels)}, but supernet {stored.config['name']} knows "
+            f"{', '.join(labels)}; give the data that it was trained on"
+        )
+    return data

@@ -1,0 +1,157 @@
+"""A model of one's own where nothing published fits: search, extract, calibrate, quantise, pack, keep."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from search.sampling import extract
+from supernet.constants import OWN_HUB
+from supernet.data.augment import plain_features
+from supernet.data.clips import ClipData
+from supernet.quant.fake import FakeQuantNetwork
+from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.quant.integer import IntegerNetwork
+from supernet.space import Arch
+from supernet.train import calibration_features
+from zoo.devices import write_costs
+from zoo.entry import Entry
+from zoo.errors import NoModelFits
+from zoo.hub import Hub
+from zoo.publish import accuracy_figures, publish, write_package
+from zoo.searching import Finding, load_like, search_hub
+
+__all__ = ["specialize"]
+
+TUNE_EPOCHS, TUNE_CLIPS = 3, 2048
+SEED = 0
+VECTORS, LOUDEST = 4, 8000
+"""Clips of noise that a package's test vectors are of, and their largest deviation in steps of 16 bits."""
+NO_DATA = "Its accuracy is predicted, not measured: test it on recordings of your own."
+
+log = logging.getLogger(__name__)
+
+
+def specialize(
+    task: str,
+    limits: Mapping[str, float],
+    *,
+    bits: int | str | None = None,
+    min_accuracy: float | None = None,
+    device: str | None = None,
+    sure: bool = False,
+    hub: str | Path | None = None,
+    data: str | Path | None = None,
+    epochs: int = TUNE_EPOCHS,
+    own: str | Path = OWN_HUB,
+    run: str | Path = "runs/specialized",
+    progress: bool = True,
+) -> Entry:
+    """Search the supernets of a hub within limits, and put the best network as a package into the user's own hub.
+
+    limits: see `search.problem.LIMITS`. bits: of the weights, "mixed", or None for the best. data: what the supernet
+    was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned for
+    `epochs` at its bits, and the integers are measured on validation and, once, on test. Without, norms and ranges come
+    from the supernet's calibration set, and the accuracy is what its predictor says, marked so. run: folder of the
+    fine-tune, which is resumed. own: folder of the hub.
+
+    Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
+    """
+    tuned = data is not None and epochs > 0
+    findings = search_hub(
+        task, limits, bits=bits, device=device, sure=sure, hub=hub, data=data, tuned=tuned, progress=progress
+    )
+    best = findings.best
+    if min_accuracy is not None and data is None and best.score < min_accuracy:
+        raise NoModelFits(
+            f"no model has min_accuracy = {min_accuracy:.2%} within the limits: the best of "
+            f"{len(best.result.scores):,} searched networks is predicted at {best.score:.2%}; loosen a limit",
+            "min_accuracy",
+            min_accuracy,
+            None,
+        )
+    clips = load_like(data, best.searched.stored) if data is not None else None
+    fake = _tuned(best, clips, epochs, Path(run), progress) if tuned else extract(best.searched.source, best.arch)
+    integers = fake.to_integer()
+    info = _info(best, limits, device, clips, epochs if tuned else 0, _accuracy(best, integers, clips))
+    with tempfile.TemporaryDirectory() as folder:
+        package = write_package(folder, integers, best.searched.stored.frontend, _samples(best.arch), info)
+        listed = publish(package, own)
+    entry = listed.entry(package.name)
+    write_costs(Hub(own), [entry])
+    log.info("%s: found among %s networks of %s, kept in %s", entry.name, f"{len(best.result.scores):,}",
+             best.searched.name, own)  # fmt: skip
+    return entry
+
+
+def _tuned(best: Finding, data: ClipData, epochs: int, run: Path, progress: bool) -> FakeQuantNetwork:
+    """The network, fine-tuned at its bits with distillation from the supernet's largest."""
+    supernet, arch, frontend = best.searched.supernet, best.arch, best.searched.stored.frontend
+    calibration = calibration_features(data, frontend, TUNE_CLIPS, SEED)
+    network, teacher = (supernet.extract(own, calibration) for own in (arch.without_bits(), supernet.space.largest()))
+    recipe = QuantRecipe.at_bits(min(arch.weight_bits), epochs=epochs, seed=SEED)
+    return quantise(network, arch, teacher, data, frontend, calibration, recipe, run / arch.digest[:12], progress)
+
+
+def _accuracy(best: Finding, integers: IntegerNetwork, data: ClipData | None) -> dict:
+    """The figures of `config.json`: measured where there are data, or as predicted, with the interval of that."""
+    if data is None:
+        share = best.predicted
+        ends = [round(value, 6) for value in best.searched.predictor.interval(share)]
+        clips = best.searched.about["clips"]
+        return {"validation": {"accuracy": round(share, 6), "interval": ends, "clips": clips, "basis": "predicted"}}
+    frontend = best.searched.stored.frontend
+    return {
+        name: accuracy_figures(
+            integers, plain_features(data, data.splits[name].rows, frontend), data.splits[name].targets
+        )
+        for name in ("validation", "test")
+    }
+
+
+def _info(
+    best: Finding, limits: Mapping[str, float], device: str | None, data: ClipData | None, epochs: int, accuracy: dict
+) -> dict:
+    """What `config.json` and the card state, beside the network."""
+    config, tried, quality = best.searched.stored.config, len(best.result.scores), best.searched.predictor.quality_
+    asked = ", ".join(f"{name} = {limit:g}" for name, limit in limits.items()) or "no limit"
+    place = f" on {device}" if device else ""
+    chosen = "the best few were measured on validation" if data is not None else "the best predicted one was taken"
+    how = f"Fine-tuned for {epochs} epochs at its bits by LSQ, with distillation from the supernet's largest network."
+    plain = "Extracted without fine-tuning; norms and ranges measured on the supernet's calibration set."
+    about = config.get("about", {})
+    return {
+        "task": best.result.problem.task,
+        "labels": list(best.searched.stored.labels),
+        "multi_label": about.get("multi_label", False),
+        "licence": config["licence"],
+        "attribution": config["attribution"],
+        "notes": list(about.get("notes", [])),
+        "limits": [*about.get("limits", []), *([] if data is not None else [NO_DATA])],
+        "dataset": about.get("dataset", {"name": config["name"], "id": config["name"], "version": "unknown"}),
+        "accuracy": accuracy,
+        "training": {
+            "supernet": best.searched.name,
+            "search": {"limits": dict(limits), "device": device, "evaluations": tried, "seed": SEED},
+            "predictor": asdict(quality),
+            "tuning_epochs": epochs,
+            "summary": [
+                f"Slice of the supernet {best.searched.name}, found by evolutionary search within {asked}{place}: "
+                f"{tried:,} sub-networks by predicted accuracy, of which {chosen}, seed {SEED}.",
+                f"The predictor: {quality}.",
+                how if epochs else plain,
+            ],
+        },
+    }
+
+
+def _samples(arch: Arch) -> np.ndarray:
+    """(clips, samples) int16: noise of rising loudness, for test vectors, which need no recording."""
+    rng, length = np.random.default_rng(SEED), arch.frames * arch.features.step_ms * 16
+    loudness = np.geomspace(10, LOUDEST, VECTORS)[:, None]
+    return np.clip(rng.standard_normal((VECTORS, length)) * loudness, -32768, 32767).astype(np.int16)
