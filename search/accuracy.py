@@ -22,7 +22,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern,
 from sklearn.preprocessing import StandardScaler
 
 from search.sampling import TABLE, read_table, sample_accuracies, table_bytes, table_space
-from search.space import SearchSpace
+from search.space import EDGE_BITS, SearchSpace
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
@@ -47,6 +47,7 @@ __all__ = [
 
 KINDS = ("boosting", "ensemble")
 LEAST_ROWS, ROWS = 20, 200
+KERNEL_VALUES = 5
 FOLDS, SEED, RESAMPLES = 5, 0, 1000
 LEAST_ERROR = 0.002
 """Added to the share of wrong answers, so that its logarithm has a floor."""
@@ -75,6 +76,20 @@ class Quality:
     low: float
     high: float
     kernel: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        numbers = (
+            self.rows,
+            self.kendall,
+            *self.kendall_interval,
+            self.error,
+            *self.error_interval,
+            self.low,
+            self.high,
+        )
+        whole = all(isinstance(value, (int, float)) and np.isfinite(value) for value in (*numbers, *self.kernel))
+        if self.kind not in KINDS or not whole or len(self.kernel) != KERNEL_VALUES * (self.kind == "ensemble"):
+            raise InvalidCheckpoint(f"a predictor's quality is not possible: {self.kind}, {numbers}, {self.kernel}")
 
     def __str__(self) -> str:
         rank, error = (tuple(self.kendall_interval), tuple(100 * value for value in self.error_interval))
@@ -115,10 +130,11 @@ class AccuracyPredictor:
     def _features(space: SearchSpace, genes: np.ndarray) -> np.ndarray:
         network = genes[:, : space.genes_of_network]
         shape = network / np.maximum(1, space.space.cardinalities - 1)
-        costs, bits = space.costs(genes), space.layer_bits(genes)
+        bits = space.layer_bits(genes)
+        if bits is None:  # floating point is as good as 8 bits
+            bits = np.full((len(genes), len(space.costs_of.names)), EDGE_BITS)
+        costs = space.costs_of(network, bits)
         sizes = np.log(np.column_stack([costs[name] for name in COSTS]) + 1.0)
-        if bits is None:
-            bits = np.full((len(genes), len(space.costs_of.names)), 8)
         there = (space.costs_of.present(network) & space.costs_of.inner)[:, space.costs_of.inner]
         step = np.where(there, 2.0 ** -bits[:, space.costs_of.inner], 0.0)
         layers = np.maximum(1, there.sum(1))

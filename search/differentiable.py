@@ -30,6 +30,8 @@ from supernet.space import LayerSpec
 
 __all__ = ["Differentiable", "GatedSupernet"]
 
+TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
+"""Of the softmax that candidates are drawn from."""
 Batches = Callable[[np.random.Generator], tuple[Tensor, Tensor]]
 """Features (batch, coefficients, frames) and targets: classes (batch,), or logits (batch, classes) to learn from."""
 
@@ -198,14 +200,16 @@ class Differentiable(Strategy):
         self.logits: list[Tensor] | None = None
 
     def propose(self, count: int) -> np.ndarray:
-        """The most probable network, and others drawn."""
+        """The most probable network, and others drawn: the first as it was trained, later ones more evenly."""
         if self.logits is None:
             self._train()
         genes = np.repeat(self.space.largest(), count, 0)
         for gene, logits in enumerate(self.logits):
-            drawn = self.rng.choice(len(logits), count, p=_float64(logits.softmax(0)))
-            drawn[0] = int(logits.argmax())
-            genes[:, gene] = drawn
+            parts = np.array_split(np.arange(count), len(TEMPERATURES))
+            for part, temperature in zip(parts, TEMPERATURES, strict=True):
+                shares = _float64((logits / temperature).softmax(0))
+                genes[part, gene] = self.rng.choice(len(logits), len(part), p=shares)
+            genes[0, gene] = int(logits.argmax())
         return self.space.canonical(genes)
 
     def _train(self) -> None:

@@ -130,7 +130,8 @@ class Problem:
         alone = self._descend(self.space.smallest(), lambda row: self.excesses(row)[:, place])
         reached = self.excesses(alone)[0, place] <= 0
         shown = nearest if reached else alone
-        smallest = float((self.excesses(shown)[0, place] + 1) * self.limits[name])
+        cost = self._limited(name)
+        smallest = self.costs(shown, [cost])[cost][0].item()
         others = ", ".join(f"{other} = {limit:g}" for other, limit in self.limits.items() if other != name)
         return InfeasibleBudget(
             name, self.limits[name], smallest, self.space.from_genes(shown)[0], others if reached else ""

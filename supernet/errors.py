@@ -17,6 +17,7 @@ EarshotError
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 __all__ = [
@@ -81,13 +82,17 @@ class InfeasibleBudget(EarshotError, ValueError):
         self.constraint, self.limit, self.smallest, self.nearest = constraint, limit, smallest, nearest
         beside = f" beside {others}" if others else ""
         super().__init__(
-            f"no network meets {constraint} = {_number(limit)}{beside}: the smallest needs {_number(smallest)}; "
+            f"no network meets {constraint} = {limit:,.10g}{beside}: the smallest needs {_number(smallest)}; "
             f"raise {constraint} to at least that"
         )
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 or value == round(value) else f"{value:.4g}"
+    """Rounded up where it is rounded, so that what is shown can be asked."""
+    if value >= 1000 or value == round(value):
+        return f"{math.ceil(value):,}"
+    step = 10.0 ** (math.floor(math.log10(value)) - 3)
+    return f"{math.ceil(value / step) * step:.4g}"
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:

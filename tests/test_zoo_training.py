@@ -34,7 +34,9 @@ def quick(tmp_path, monkeypatch):
     monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
     monkeypatch.setattr(training, "TUNE_EPOCHS", 1)
     monkeypatch.setattr(build, "CALIBRATION_CLIPS", 24)
-    monkeypatch.setattr(build, "EVALUATIONS", 4)
+    monkeypatch.setattr(build, "EVALUATIONS", 40)
+    monkeypatch.setattr(build, "FINALISTS", 2)
+    monkeypatch.setattr(training, "SAMPLES", 20)
     monkeypatch.setattr(build, "QUANT_EPOCHS", 1)
     monkeypatch.chdir(tmp_path)
 

@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from supernet.constants import OWN_HUB
 from zoo.devices import Figure, device_constraints, figure
 from zoo.entry import Entry, choose, constraints
-from zoo.errors import EarshotError, InvalidQuery, NoModelFits
-from zoo.hub import Hub, Hubs, open_hub
+from zoo.errors import EarshotError, InvalidQuery, NoModelFits, UnknownName
+from zoo.hub import INDEX, Hub, Hubs, open_hub
 from zoo.run import Model
 from zoo.units import share
 
@@ -90,7 +91,7 @@ def get(
         raise InvalidQuery(f"data = {data}: only specialize needs data; give specialize as well, or leave data out")
     try:
         entry, place = find(task, name=name, hub=hub, **on_device, **wanted)[0], open_hub(hub)
-    except NoModelFits:
+    except (NoModelFits, UnknownName):
         if not specialize or task is None or name is not None:
             raise
         entry, place = _specialized(task, hub, data, on_device, wanted), Hub(OWN_HUB)
@@ -100,10 +101,13 @@ def get(
 
 
 def _specialized(task: str, hub: str | Path | None, data: str | Path | None, on_device: dict, wanted: dict) -> Entry:
-    """A new model in the user's own hub that meets what is wanted."""
+    """A model in the user's own hub that meets what is wanted: one that is there already, or a new one."""
     from zoo.searching import limits_of
     from zoo.specialize import specialize
 
+    if (OWN_HUB / INDEX).is_file():
+        with suppress(NoModelFits, UnknownName):
+            return find(task, hub=OWN_HUB, **on_device, **wanted)[0]
     device, sure = on_device["device"], on_device["sure"]
     limits = {name: wanted[name] for name in wanted if name.startswith("max_")}
     limits |= {name: on_device[name] for name in on_device if name.startswith("max_")}

@@ -18,7 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from search import Evolution, Problem, SearchSpace, measure_best, search
-from search.accuracy import AccuracyPredictor, fit_predictor
+from search.accuracy import ROWS, AccuracyPredictor, fit_predictor
 from search.sampling import FLOAT_BITS, measured_accuracy
 from supernet.cost import macs, mean_bits, weight_bytes
 from supernet.data.augment import plain_features
@@ -51,8 +51,8 @@ QUANT_EPOCHS, WIDTH_EPOCHS = 5, 3
 MEAN_BITS = 2.5
 """Of a weight in mixed-precision models."""
 CALIBRATION_CLIPS = 2048
-SAMPLES, EVALUATIONS, FINALISTS, SEARCH_SEED = 120, 20_000, 8, 0
-"""Sub-networks that are measured to fit the accuracy predictor, that each search tries by it, and its last stage."""
+EVALUATIONS, FINALISTS, SEARCH_SEED = 20_000, 8, 0
+"""Sub-networks that each search tries by predicted accuracy, and measures in its last stage."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Build:
     hub: Path
     info: dict
     false_alarms: float = 1.0
-    samples: int = SAMPLES
+    samples: int = ROWS
 
     @property
     def folder(self) -> Path:

@@ -77,8 +77,8 @@ def _search(options: argparse.Namespace) -> None:
     from zoo.searching import limits_of, search_hub
 
     _check(options)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
     limits = limits_of({name: getattr(options, name) for name in LIMITS})
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
     objectives = tuple(OBJECTIVES[name] for name in dict.fromkeys(options.front))
     began = time.monotonic()
     findings = search_hub(
@@ -122,8 +122,12 @@ def _check(options: argparse.Namespace) -> None:
         raise InvalidQuery("--min-accuracy and --family are of look-ups: a search gives the most accurate network")
     if len(set(options.front)) > 2:
         raise InvalidQuery(f"--front {' '.join(options.front)}: give one or two costs")
-    if {"latency", "energy"} & set(options.front) and not options.device:
-        raise InvalidQuery("--front latency or energy needs a device; `earshot profile list` shows all")
+    on_device = [f"--front {name}" for name in ("latency", "energy") if name in options.front]
+    on_device += [name for name in ("max_latency_ms", "max_energy_uj") if getattr(options, name)]
+    if on_device and not options.device:
+        raise InvalidQuery(f"{on_device[0]} needs a device; `earshot profile list` shows all")
+    if options.evaluations < 1:
+        raise InvalidQuery(f"evaluations = {options.evaluations} is not possible: give 1 or more")
     if options.plot and not options.plot.endswith(PICTURES):
         raise InvalidQuery(f"--plot {options.plot}: give a name that ends with one of {', '.join(PICTURES)}")
     for path in filter(None, (options.csv, options.plot)):

@@ -97,6 +97,13 @@ class Searchable:
             return SearchSpace(self.supernet.space, self.widths)
         return SearchSpace(self.supernet.space, (bits,)) if tuned or bits in self.widths else None
 
+    def measurable(self, space: SearchSpace) -> SearchSpace:
+        """The same networks at bits that they have without fine-tuning, for bits that they have not the next higher."""
+        if set(space.weight_bits) <= set(self.widths):
+            return space
+        higher = [width for width in self.widths if width >= space.weight_bits[0]]
+        return SearchSpace(self.supernet.space, (min(higher, default=max(self.widths)),))
+
     def predict(self, space: SearchSpace, genes: np.ndarray) -> np.ndarray:
         """(count,) accuracies."""
         return self.predictor.predict(space, genes)
@@ -249,7 +256,7 @@ def search_hub(
     supernet: str | Path | None = None,
     objectives: tuple[str, ...] = (),
     strategy: str = "evolution",
-    evaluations: int = EVALUATIONS,
+    evaluations: int | None = None,
     seed: int = 0,
     data: ClipData | str | Path | None = None,
     run: str | Path | None = None,
@@ -267,6 +274,7 @@ def search_hub(
     """
     if strategy not in STRATEGIES:
         raise UnknownName(f"unknown strategy {strategy!r}: {nearest_names(strategy, STRATEGIES)}")
+    evaluations = EVALUATIONS if evaluations is None else evaluations
     if evaluations < 1:
         raise InvalidQuery(f"evaluations = {evaluations} is not possible: give 1 or more")
     candidates = supernets_of(task, hub, supernet)
@@ -319,7 +327,8 @@ def _measured(item: Searchable, result: Result, data: ClipData, progress: bool) 
     """The finalists, measured on validation."""
     split = data.splits["validation"]
     features = plain_features(data, split.rows, item.stored.frontend)
-    measure = measured_accuracy(item.source, result.problem.space, features, split.targets)
+    space = item.measurable(result.problem.space)
+    measure = measured_accuracy(item.source, space, features, split.targets)
     return measure_best(result, measure, FINALISTS, progress)
 
 

@@ -28,7 +28,7 @@ from zoo.searching import Finding, load_like, search_hub
 
 __all__ = ["specialize"]
 
-TUNE_EPOCHS, TUNE_CLIPS = 3, 2048
+TUNE_EPOCHS, TUNE_CLIPS, TUNE_BATCH = 3, 2048, 128
 SEED = 0
 VECTORS, LOUDEST = 4, 8000
 """Clips of noise that a package's test vectors are of, and their largest deviation in steps of 16 bits."""
@@ -48,7 +48,8 @@ def specialize(
     hub: str | Path | None = None,
     data: str | Path | None = None,
     epochs: int = TUNE_EPOCHS,
-    own: str | Path = OWN_HUB,
+    evaluations: int | None = None,
+    own: str | Path | None = None,
     run: str | Path = "runs/specialized",
     progress: bool = True,
 ) -> Entry:
@@ -58,13 +59,14 @@ def specialize(
     was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned for
     `epochs` at its bits, and the integers are measured on validation and, once, on test. Without, norms and ranges come
     from the supernet's calibration set, and the accuracy is what its predictor says, marked so. run: folder of the
-    fine-tune, which is resumed. own: folder of the hub.
+    fine-tune, which is resumed. own: folder of the hub (default: EARSHOT_HUB).
 
     Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
     """
     tuned = data is not None and epochs > 0
+    own, wish = own or OWN_HUB, {"bits": bits, "device": device, "sure": sure}
     findings = search_hub(
-        task, limits, bits=bits, device=device, sure=sure, hub=hub, data=data, tuned=tuned, progress=progress
+        task, limits, **wish, hub=hub, evaluations=evaluations, data=data, tuned=tuned, progress=progress
     )
     best = findings.best
     if min_accuracy is not None and data is None and best.score < min_accuracy:
@@ -94,7 +96,7 @@ def _tuned(best: Finding, data: ClipData, epochs: int, run: Path, progress: bool
     supernet, arch, frontend = best.searched.supernet, best.arch, best.searched.stored.frontend
     calibration = calibration_features(data, frontend, TUNE_CLIPS, SEED)
     network, teacher = (supernet.extract(own, calibration) for own in (arch.without_bits(), supernet.space.largest()))
-    recipe = QuantRecipe.at_bits(min(arch.weight_bits), epochs=epochs, seed=SEED)
+    recipe = QuantRecipe.at_bits(min(arch.weight_bits), epochs=epochs, batch=TUNE_BATCH, seed=SEED)
     return quantise(network, arch, teacher, data, frontend, calibration, recipe, run / arch.digest[:12], progress)
 
 

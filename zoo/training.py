@@ -38,7 +38,7 @@ BATCHES, LEAST_STEPS = (128, 64, 32, 16, 8), 16
 STEPS, EPOCHS = 1500, (10, 60)
 """Steps to train for, and the fewest and most epochs."""
 RATES = {"scratch": 4e-3, "start": 2e-3}
-TUNE_EPOCHS, STORED, LONGEST_TASK = 15, "supernet", 60
+TUNE_EPOCHS, SAMPLES, STORED, LONGEST_TASK = 15, 120, "supernet", 60
 CLIP_MS = (200, 10_000)
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
@@ -111,7 +111,7 @@ def train(
     name = f"{task}-{supernet.space.family}"
     hub = Path(publish or run / "hub")
     info = _info(clips, survey, recipe, from_scratch)
-    build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms)
+    build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms, SAMPLES)
     folder = store(build, run / STORED)
     if publish:
         store(build, build.folder)

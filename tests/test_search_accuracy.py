@@ -1,0 +1,121 @@
+"""Predicting accuracies: what a known function makes of networks, on ones that were not measured."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau
+
+from search import SearchSpace
+from search.accuracy import KINDS, AccuracyPredictor, load_predictor, save_predictor
+from search.sampling import TABLE, draw
+from supernet.errors import InvalidCheckpoint
+from supernet.families import space
+
+MAPS = space("temporal", 12, 1000, "logmel")
+SPACE = SearchSpace(MAPS, (8, 4, 2, 1), per_layer=True)
+
+
+def truth(genes: np.ndarray) -> np.ndarray:
+    """Accuracies that rise with size and bits, and hang on the kernels."""
+    macs, bits = SPACE.costs(genes)["macs"], SPACE.layer_bits(genes)
+    there = SPACE.costs_of.present(genes[:, : SPACE.genes_of_network]) & SPACE.costs_of.inner
+    coarse = (np.where(there, 2.0**-bits, 0).sum(1)) / there.sum(1)
+    kernels = SPACE.table(genes)["stage3_block1_kernel"].to_numpy()
+    return 1 - np.clip(0.05 * (macs / 7e6) ** -0.4 * (1 + 1.5 * coarse) * (1.2 - 0.03 * kernels), 0, 0.9)
+
+
+def measured(count: int, noise: float = 0.002, seed: int = 0) -> pd.DataFrame:
+    genes = np.array([draw(SPACE, number, seed) for number in range(count)])
+    shares = truth(genes) + noise * np.random.default_rng(seed).standard_normal(count)
+    return SPACE.table(genes).assign(macs=SPACE.costs(genes)["macs"], accuracy=shares.round(6))
+
+
+TRAIN = measured(200)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> AccuracyPredictor:
+    return AccuracyPredictor(SPACE).fit(TRAIN)
+
+
+def test_unseen_networks_are_ranked_nearly_as_the_truth_ranks_them(predictor):
+    genes = np.array([draw(SPACE, number, 1) for number in range(150)])
+    said = predictor.predict(SPACE, genes)
+    assert kendalltau(said, truth(genes))[0] > 0.8
+    assert np.abs(said - truth(genes)).mean() < 0.012
+    assert ((said >= 0) & (said <= 1)).all()
+
+
+def test_the_stated_quality_is_what_unseen_networks_show(predictor):
+    quality = predictor.quality_
+    unseen = measured(150, seed=1)
+    genes = SPACE.from_table(unseen)
+    said = predictor.predict(SPACE, genes)
+    assert quality.kind in KINDS
+    assert quality.rows == 200
+    low, high = quality.kendall_interval
+    assert low < quality.kendall < high
+    assert low - 0.05 < kendalltau(said, unseen["accuracy"])[0] < high + 0.05
+    low, high = quality.error_interval
+    assert low * 0.7 < np.abs(said - unseen["accuracy"]).mean() < high * 1.3
+    inside = [ends[0] <= share <= ends[1]
+              for share, ends in zip(unseen["accuracy"], map(predictor.interval, said), strict=True)]  # fmt: skip
+    assert 0.82 < np.mean(inside) < 0.97
+
+
+def test_it_knows_bits_in_spaces_of_one_width_for_all_layers(predictor):
+    uniform = SearchSpace(MAPS, (8, 4, 2, 1))
+    genes = np.repeat(uniform.largest(), 4, 0)
+    genes[:, -2] = range(4)
+    said = predictor.predict(uniform, genes)
+    same = SPACE.to_genes(uniform.from_genes(genes))
+    assert said == pytest.approx(predictor.predict(SPACE, same))
+    assert said[0] < said[1] < said[3]
+
+
+def test_networks_in_floating_point_are_taken_for_those_of_8_bits(predictor):
+    floating, eight = SearchSpace(MAPS), SearchSpace(MAPS, (8,))
+    genes = floating.sample(np.random.default_rng(0), 5)
+    with_genes_of_bits = eight.canonical(np.hstack([genes, np.zeros((5, 2), int)]))
+    assert predictor.predict(floating, genes) == pytest.approx(predictor.predict(eight, with_genes_of_bits))
+
+
+def test_what_is_kept_predicts_the_same_and_is_no_pickle(predictor, tmp_path):
+    save_predictor(tmp_path, TRAIN, predictor.quality_, {"split": "validation", "clips": 99})
+    loaded, about = load_predictor(tmp_path, SPACE)
+    genes = SPACE.sample(np.random.default_rng(2), 30)
+    assert (loaded.predict(SPACE, genes) == predictor.predict(SPACE, genes)).all()
+    assert loaded.quality_ == predictor.quality_
+    assert (about["split"], about["clips"]) == ("validation", 99)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".json"]
+
+
+@pytest.mark.parametrize("harm", ["altered", "missing", "no quality", "not numbers"])
+def test_a_predictor_on_disk_that_is_not_as_written_is_refused(predictor, tmp_path, harm):
+    save_predictor(tmp_path, TRAIN, predictor.quality_, {})
+    table, about = tmp_path / TABLE, tmp_path / "accuracy.json"
+    values = json.loads(about.read_text())
+    if harm == "altered":
+        table.write_text(table.read_text().replace("0.9", "0.8", 1))
+    elif harm == "missing":
+        table.unlink()
+    elif harm == "no quality":
+        about.write_text(json.dumps({"sha256": values["sha256"]}))
+    else:
+        about.write_text(json.dumps({**values, "quality": {**values["quality"], "kind": "x", "kernel": ["a"]}}))
+    with pytest.raises(InvalidCheckpoint):
+        load_predictor(tmp_path, SPACE)
+
+
+def test_too_few_networks_are_refused():
+    with pytest.raises(InvalidCheckpoint, match="19 measured networks are too few; measure 20 or more"):
+        AccuracyPredictor(SPACE).fit(TRAIN[:19])
+
+
+def test_the_same_table_gives_the_same_predictor(predictor):
+    again = AccuracyPredictor(SPACE).fit(TRAIN)
+    genes = SPACE.sample(np.random.default_rng(3), 10)
+    assert again.quality_ == predictor.quality_
+    assert (again.predict(SPACE, genes) == predictor.predict(SPACE, genes)).all()

@@ -1,0 +1,132 @@
+"""Limits: kept by every repair, and named with the least that is possible where they cannot be."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from predictors import estimate, estimate_many
+from search import Problem, SearchSpace
+from search.problem import LIMITS
+from supernet.errors import InfeasibleBudget, UnknownName
+from supernet.families import space
+from supernet.space import Space, StageChoices
+
+TINY = Space(
+    "temporal", 4, 1000, (10, 20), (10, 20), (8, 16), (StageChoices((8, 16), (1, 2), (3, 5), (1, 2)),), (8, 16)
+)
+SMALL = SearchSpace(TINY, (8, 4))
+MAPS = SearchSpace(space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1))
+BOARD = "stm32f746-tflm-cmsis-nn"
+
+
+def every(of: SearchSpace) -> np.ndarray:
+    """All networks of a small space."""
+    grid = np.stack(np.meshgrid(*map(np.arange, of.cardinalities)), -1).reshape(-1, len(of.cardinalities))
+    return np.unique(of.canonical(grid), axis=0)
+
+
+ALL = every(SMALL)
+COSTS = Problem(SMALL, {}).costs(ALL)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.dictionaries(
+        st.sampled_from(["max_macs", "max_params", "max_flash", "max_ram"]), st.floats(0.05, 1.0), min_size=1
+    ),
+)
+def test_every_candidate_is_repaired_into_the_limits_or_there_is_none(seed, shares):
+    """Limits at shares of the way from the least to the most; against all networks of a small space."""
+    limits = {}
+    for name, share in shares.items():
+        values = COSTS[LIMITS[name]]
+        limits[name] = float(values.min() + share * (values.max() - values.min()))
+    problem, rng = Problem(SMALL, limits), np.random.default_rng(seed)
+    inside = np.logical_and.reduce([COSTS[LIMITS[name]] <= limit for name, limit in limits.items()])
+    assert (problem.keeps(ALL) == inside).all()
+    if not inside.any():
+        with pytest.raises(InfeasibleBudget):
+            _ = problem.anchor
+        return
+    genes = SMALL.sample(rng, 50)
+    repaired = problem.repair(genes, rng)
+    assert problem.keeps(repaired).all()
+    kept = problem.keeps(genes)
+    assert (repaired[kept] == genes[kept]).all()
+    assert (SMALL.canonical(repaired) == repaired).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.4e6, 6e6))
+def test_a_repair_goes_no_further_than_it_must(seed, limit):
+    """One step less of its way breaks the limit, so what is left of it is less than one step is worth."""
+    problem, rng = Problem(MAPS, {"max_macs": limit}), np.random.default_rng(seed)
+    genes = np.repeat(MAPS.largest(), 50, 0)
+    macs = problem.costs(problem.repair(genes, rng))["macs"]
+    assert (macs <= limit).all()
+    assert np.median(macs) > 0.8 * limit
+    assert (MAPS.layer_bits(problem.repair(genes, rng))[:, MAPS.costs_of.inner] == 8).all()
+
+
+@pytest.mark.parametrize("name", ["max_macs", "max_params", "max_flash", "max_ram"])
+def test_a_limit_that_nothing_keeps_is_named_with_the_least_that_is_possible(name):
+    least = COSTS[LIMITS[name]].min()
+    problem = Problem(SMALL, {name: least - 1.0, "max_params": 1e9} if name != "max_params" else {name: least - 1.0})
+    with pytest.raises(InfeasibleBudget, match=f"no network meets {name} = ") as caught:
+        _ = problem.anchor
+    assert (caught.value.constraint, caught.value.smallest) == (name, pytest.approx(least))
+    found = estimate(caught.value.nearest)
+    assert getattr(found, LIMITS[name]) == least
+    assert (Problem(SMALL, {name: caught.value.smallest}).anchor == SMALL.to_genes([caught.value.nearest])[0]).all()
+
+
+def test_what_is_asked_for_after_an_infeasible_limit_can_be_had():
+    """The stated least may be typed as it is printed, though it is rounded."""
+    with pytest.raises(InfeasibleBudget) as caught:
+        _ = Problem(MAPS, {"max_latency_ms": 3.0}, BOARD).anchor
+    stated = str(caught.value).split("the smallest needs ")[1].split(";")[0]
+    _ = Problem(MAPS, {"max_latency_ms": float(stated)}, BOARD).anchor
+
+
+def test_limits_that_are_possible_alone_but_not_together_name_the_others():
+    costs = COSTS["macs"].astype(float), COSTS["peak_ram_bytes"].astype(float)
+    pairs = sorted({(macs, ram) for macs, ram in zip(*costs, strict=True)})
+    least = min(pairs)
+    assert min(ram for _, ram in pairs) <= least[1]
+    problem = Problem(MAPS, {"max_macs": 0.4e6, "max_flash": 1000.0})
+    with pytest.raises(InfeasibleBudget, match="max_flash = 1,000") as caught:
+        _ = problem.anchor
+    assert caught.value.smallest > 1000
+
+
+def test_costs_are_those_of_the_predictors():
+    genes = MAPS.sample_sizes(np.random.default_rng(0), 12)
+    archs, found = MAPS.from_genes(genes), Problem(MAPS, {}, BOARD).costs(genes)
+    table = estimate_many(archs, BOARD)
+    for name in ("macs", "params", "flash_bytes", "peak_ram_bytes", "latency_ms", "energy_uj"):
+        assert found[name] == pytest.approx(table[name]), name
+    sure = Problem(MAPS, {"max_latency_ms": 50.0}, BOARD, sure=True)
+    assert sure.excesses(genes)[:, 0] == pytest.approx(table["latency_high_ms"] / 50 - 1)
+
+
+def test_neighbours_are_all_networks_that_one_gene_makes():
+    network = SMALL.sample(np.random.default_rng(1), 1)
+    near = {row.tobytes() for row in Problem(SMALL, {}).neighbours(network[0])}
+    wanted = set()
+    for column, count in enumerate(SMALL.cardinalities):
+        for choice in range(count):
+            changed = network.copy()
+            changed[0, column] = choice
+            wanted.add(SMALL.canonical(changed)[0].tobytes())
+    assert near == wanted - {network[0].tobytes()}
+
+
+def test_limits_that_there_are_not_are_refused():
+    with pytest.raises(UnknownName, match="unknown limit 'max_flsh': did you mean max_flash"):
+        Problem(SMALL, {"max_flsh": 1.0})
+    with pytest.raises(UnknownName, match="max_latency_ms needs a device"):
+        Problem(SMALL, {"max_latency_ms": 1.0})
+    with pytest.raises(UnknownName, match="no-such"):
+        _ = Problem(SMALL, {"max_latency_ms": 1.0}, "no-such").anchor

@@ -1,0 +1,63 @@
+"""Costs from genes, against those of the networks themselves."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supernet import families
+from supernet.cost import COLUMNS, cost_columns
+from supernet.population import PopulationCosts
+
+SPACES = {kind: families.space("temporal", 12, 1000, kind) for kind in ("mfcc", "logmel")}
+COSTS = {kind: PopulationCosts(of) for kind, of in SPACES.items()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32 - 1), st.sampled_from([None, 8, 4, 1]))
+def test_a_population_costs_what_each_of_its_networks_does(kind, seed, bits):
+    space, costs, rng = SPACES[kind], COSTS[kind], np.random.default_rng(seed)
+    genes = np.concatenate([space.sample(rng, 3), space.sample_sizes(rng, 3)])
+    archs = space.from_genes(genes)
+    each = None if bits is None else np.where(costs.inner, bits, 8) * np.ones((len(genes), 1), int)
+    found = costs(genes, each)
+    wanted = cost_columns(archs if bits is None else [families.with_bits(arch, bits) for arch in archs])
+    assert tuple(found) == COLUMNS
+    for name in COLUMNS:
+        assert found[name].tolist() == wanted[name].tolist(), name
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32 - 1))
+def test_layers_that_a_network_has_are_said_to_be_present(kind, seed):
+    space, costs = SPACES[kind], COSTS[kind]
+    genes = space.sample_sizes(np.random.default_rng(seed), 4)
+    for row, arch in zip(costs.present(genes), space.from_genes(genes), strict=True):
+        names = [name for name, there in zip(costs.names, row, strict=True) if there]
+        assert names == [spec.name for spec in families.layers(arch) if spec.has_weights]
+
+
+def test_networks_are_built_only_for_parts_that_are_new(monkeypatch):
+    space, built = SPACES["logmel"], []
+    counting = SimpleNamespace(
+        largest=space.largest,
+        slots=space.slots,
+        cardinalities=space.cardinalities,
+        from_genes=lambda genes: built.append(len(genes)) or space.from_genes(genes),
+    )
+    costs, genes = PopulationCosts(counting), space.sample(np.random.default_rng(0), 500)
+    first = costs(genes)
+    after = sum(built)
+    again = costs(genes[::-1])
+    assert sum(built) == after < 500 * len(space.slots)
+    assert (again["macs"][::-1] == first["macs"]).all()
+
+
+@pytest.mark.parametrize("kind", sorted(SPACES))
+def test_every_family_gives_one_part_a_block(kind):
+    """What tables of parts rest on."""
+    space = SPACES[kind]
+    for arch in space.from_genes(space.sample(np.random.default_rng(1), 20)):
+        assert len(families.parts(arch)) == 2 + sum(len(stage.blocks) for stage in arch.stages)

@@ -1,0 +1,274 @@
+"""Searching a hub's supernets, and models of one's own where nothing published fits."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import KEYWORDS
+
+import zoo
+from search.accuracy import fit_predictor
+from supernet.elastic import Supernet
+from supernet.errors import InfeasibleBudget, InvalidData, UnknownName
+from supernet.quant.elastic import ElasticBits, save_elastic_bits
+from supernet.store import load_supernet, save_supernet
+from supernet.train import calibration_features, fit_frontend
+from zoo import searching
+from zoo import specialize as specializing
+from zoo.cli import main
+from zoo.errors import InvalidQuery, NoModelFits
+from zoo.hub import Hub
+from zoo.searching import limits_of, load_like, search_hub
+from zoo.specialize import specialize
+
+QUICK = {"evaluations": 200, "progress": False}
+
+
+@pytest.fixture(scope="session")
+def hub_of_supernets(speech_data, small_space, tmp_path_factory):
+    """A hub without models, with a float supernet and one of elastic bits, random weights, and their predictors."""
+    hub = tmp_path_factory.mktemp("supernets")
+    frontend = fit_frontend(speech_data, 1)
+    calibration = calibration_features(speech_data, frontend, 22)
+    info = {
+        "licence": "cc-by-4.0",
+        "attribution": "made by the tests",
+        "about": {"notes": ["Knows tones."], "limits": ["Of no use."],
+                  "dataset": {"name": "Tones", "id": "tones", "version": "1"}},
+    }  # fmt: skip
+    supernet = Supernet(small_space, calibration).eval()
+    elastic = ElasticBits(Supernet(small_space, calibration, 1), (8, 4, 2)).eval()
+    for name, source in (("plain", supernet), ("bits", elastic)):
+        folder = hub / "supernets" / name
+        save = save_supernet if source is supernet else save_elastic_bits
+        save(folder, source, frontend, "tones", speech_data.labels, {"name": name, **info})
+        fit_predictor(folder, source, frontend, speech_data, hub / f"runs-{name}", 20, progress=False)
+    Hub.write(hub, [])
+    return hub
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """The user's own hub, in a folder of the test's own, and a cache."""
+    monkeypatch.setattr("zoo.OWN_HUB", tmp_path / "own")
+    monkeypatch.setattr("zoo.hub.OWN_HUB", tmp_path / "own")
+    monkeypatch.setattr("zoo.specialize.OWN_HUB", tmp_path / "own")
+    monkeypatch.setattr("supernet.data.speech_commands.CACHE", tmp_path / "cache")
+    monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "own"
+
+
+def test_all_supernets_for_a_task_are_searched_and_the_best_answer_wins(hub_of_supernets):
+    found = search_hub("tones", {"max_macs": 0.4e6}, hub=hub_of_supernets, **QUICK)
+    assert [finding.searched.name for finding in found.all] == ["bits", "plain"]
+    assert found.best.score == max(finding.result.scores.max() for finding in found.all)
+    table = found.table()
+    assert len(table) == sum(len(finding.result.scores) for finding in found.all)
+    assert (table["macs"] <= 0.4e6).all()
+    one = search_hub("tones", {"max_macs": 0.4e6}, hub=hub_of_supernets, supernet="plain", bits=8, **QUICK)
+    assert [finding.searched.name for finding in one.all] == ["plain"]
+    folder = search_hub("tones", {}, supernet=hub_of_supernets / "supernets" / "plain", **QUICK)
+    assert folder.best.searched.name == "plain"
+
+
+def test_a_front_has_the_best_of_all_supernets_at_each_cost(hub_of_supernets):
+    found = search_hub("tones", {}, hub=hub_of_supernets, objectives=("flash_bytes",), **QUICK)
+    front, table = found.front(), found.table()
+    assert (np.diff(front["flash_bytes"]) > 0).all()
+    assert (np.diff(front["predicted"]) > 0).all()
+    for _, row in front.iterrows():
+        assert row["predicted"] == table[table["flash_bytes"] <= row["flash_bytes"]]["predicted"].max()
+
+
+@pytest.mark.parametrize("bits", [4, "mixed", None])
+def test_bits_that_are_asked_for_are_had(hub_of_supernets, bits):
+    found = search_hub("tones", {}, hub=hub_of_supernets, bits=bits, **QUICK)
+    names = [finding.searched.name for finding in found.all]
+    assert names == (["bits", "plain"] if bits is None else ["bits"])
+    inner = {own for finding in found.all for arch in [finding.arch] for own in arch.weight_bits}
+    assert inner <= ({8, 4} if bits == 4 else {8, 4, 2})
+
+
+def test_three_strategies_through_one_interface(hub_of_supernets):
+    for strategy in searching.STRATEGIES:
+        found = search_hub("tones", {"max_macs": 0.5e6}, hub=hub_of_supernets, supernet="plain", strategy=strategy,
+                           evaluations=64, progress=False)  # fmt: skip
+        assert len(found.best.result.scores) == 64
+    with pytest.raises(UnknownName, match="unknown strategy 'evolutoin': did you mean evolution"):
+        search_hub("tones", {}, hub=hub_of_supernets, strategy="evolutoin", **QUICK)
+
+
+def test_what_cannot_be_searched_is_named(hub_of_supernets, tmp_path):
+    with pytest.raises(UnknownName, match=r"no supernet for task 'tnes'.*did you mean tones"):
+        search_hub("tnes", {}, hub=hub_of_supernets, **QUICK)
+    with pytest.raises(UnknownName, match=r"no supernet 'plane'.*did you mean plain"):
+        search_hub("tones", {}, hub=hub_of_supernets, supernet="plane", **QUICK)
+    with pytest.raises(InvalidQuery, match=r"bits = 3: the supernets for tones have \[2, 4, 8\] bits"):
+        search_hub("tones", {}, hub=hub_of_supernets, bits=3, **QUICK)
+    with pytest.raises(InfeasibleBudget, match="max_macs = 1,000: the smallest needs"):
+        search_hub("tones", {"max_macs": 1000.0}, hub=hub_of_supernets, **QUICK)
+    bare = tmp_path / "bare"
+    shutil.copytree(hub_of_supernets / "supernets" / "plain", bare)
+    (bare / "accuracy.json").unlink()
+    with pytest.raises(InvalidQuery, match="has no accuracy predictor; fit one with `earshot predictor"):
+        search_hub("tones", {}, supernet=bare, **QUICK)
+
+
+def test_with_data_the_finalists_are_measured(hub_of_supernets, speech_folder, own):
+    found = search_hub(
+        "tones", {"max_macs": 0.4e6}, hub=hub_of_supernets, supernet="plain", data=speech_folder, **QUICK
+    )
+    measured = found.best.measured
+    assert len(measured.scores) == searching.FINALISTS
+    assert found.best.score == measured.scores.max()
+    assert found.best.arch == measured.arch
+
+
+def test_data_of_other_classes_are_refused(hub_of_supernets, tmp_path, own):
+    stored = load_supernet(hub_of_supernets / "supernets" / "plain", "tones")
+    with pytest.raises(InvalidData):
+        load_like(tmp_path, stored)
+
+
+def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatch):
+    monkeypatch.setattr(searching, "EVALUATIONS", 200)
+    wanted = {"task": "tones", "hub": hub_of_supernets, "max_flash": "6kB", "max_ram": "20kB", "bits": 4}
+    with pytest.raises((NoModelFits, UnknownName)):
+        zoo.get(**wanted)
+    model = zoo.get(**wanted, specialize=True)
+    model.verify()
+    assert model.path.parent.parent == own
+    assert (model.entry.bits, model.entry.basis, model.entry.test) == (4, "predicted", None)
+    assert model.entry.flash_bytes <= 6000
+    assert model.entry.peak_ram_bytes <= 20_000
+    assert "predicted for validation, not measured" in str(model)
+    card = (model.path / "README.md").read_text()
+    assert "validation, predicted, not measured" in card
+    assert "model-index" not in card
+    config = json.loads((model.path / "config.json").read_text())
+    low, high = config["accuracy"]["validation"]["interval"]
+    assert low <= model.entry.validation <= high
+    assert config["training"]["search"]["limits"] == {"max_flash": 6000.0, "max_ram": 20_000.0}
+    assert model({"array": np.zeros(16_000, np.float32), "sampling_rate": 16_000})[0]["label"] in model.labels
+    assert (model.path / "costs.json").is_file()
+    found = zoo.find("tones", hub=own)
+    assert [entry.name for entry in found] == [model.name]
+    assert Hub.rebuild(own).entries == tuple(found)
+
+
+def test_the_same_wish_gives_the_same_model_and_finds_it_the_next_time(hub_of_supernets, own, monkeypatch):
+    limits = {"max_macs": 0.3e6}
+    first = specialize("tones", limits, hub=hub_of_supernets, own=own, evaluations=200, progress=False)
+    files = {path.name: path.read_bytes() for path in (own / "models" / first.name).iterdir()}
+    again = specialize("tones", limits, hub=hub_of_supernets, own=own, evaluations=200, progress=False)
+    assert again == first
+    assert files == {path.name: path.read_bytes() for path in (own / "models" / first.name).iterdir()}
+    monkeypatch.setattr(specializing, "search_hub", lambda *_, **__: pytest.fail("searched again"))
+    assert zoo.get(task="tones", hub=hub_of_supernets, max_macs="0.3M", specialize=True).name == first.name
+
+
+def test_with_data_it_is_fine_tuned_and_measured(hub_of_supernets, speech_folder, own, monkeypatch):
+    monkeypatch.setattr(specializing, "TUNE_CLIPS", 22)
+    monkeypatch.setattr(specializing, "TUNE_BATCH", 8)
+    entry = specialize("tones", {"max_macs": 0.3e6}, bits=3, hub=hub_of_supernets, own=own, data=speech_folder,
+                       epochs=1, evaluations=200, progress=False)  # fmt: skip
+    assert (entry.bits, entry.basis) == (3, "measured")
+    assert 0 <= entry.test <= 1
+    config = json.loads((own / "models" / entry.name / "config.json").read_text())
+    assert "Fine-tuned for 1 epochs" in " ".join(config["training"]["summary"])
+    assert "basis" not in config["accuracy"]["validation"]
+
+
+def test_an_accuracy_that_no_network_is_predicted_to_have_makes_nothing(hub_of_supernets, own):
+    with pytest.raises(NoModelFits, match=r"no model has min_accuracy = 99\.90% within the limits") as caught:
+        specialize("tones", {}, min_accuracy=0.999, hub=hub_of_supernets, own=own, evaluations=100, progress=False)
+    assert caught.value.constraint == "min_accuracy"
+    assert not own.exists()
+
+
+def test_data_without_specialize_are_refused():
+    with pytest.raises(InvalidQuery, match="only specialize needs data"):
+        zoo.get(task="kws", data="x")
+
+
+def test_limits_are_read_in_any_unit():
+    found = limits_of({"max_ops": "20e6", "max_ram": "64kB", "max_flash": "16KiB", "max_latency_ms": "0.02s",
+                       "max_energy_uj": "1.5mJ", "max_params": None})  # fmt: skip
+    assert found == {
+        "max_ops": 20e6,
+        "max_ram": 64_000,
+        "max_flash": 16_384,
+        "max_latency_ms": 20,
+        "max_energy_uj": 1500,
+    }
+    with pytest.raises(InvalidQuery, match="max_latency_ms = 20kB is not possible"):
+        limits_of({"max_latency_ms": "20kB"})
+
+
+def command(capsys, *arguments: str) -> tuple[int, str, str]:
+    status = main(arguments)
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_the_command_prints_the_answer_and_keeps_the_front(hub_of_supernets, own, tmp_path, capsys):
+    hub = ["--task", "tones", "--hub", str(hub_of_supernets), "--evaluations", "200"]
+    status, out, _ = command(capsys, "search", *hub, "--max-macs", "0.4M", "--device", "stm32f746-tflm-cmsis-nn")
+    assert status == 0
+    assert "MACs" in out
+    assert "ms" in out
+    assert "predicted (" in out
+    assert "--specialize makes a model of it" in out
+    files = ["--csv", "front.csv", "--plot", "front.svg"]
+    status, out, _ = command(capsys, "search", *hub, "--front", "flash", "ram", *files)
+    front = pd.read_csv("front.csv")
+    assert status == 0
+    assert len(out.splitlines()) == min(len(front), 20) + 1
+    assert {"supernet", "predicted", "bits", "flash_bytes", "stem"} <= set(front)
+    assert "<svg" in (tmp_path / "front.svg").read_text()
+    status, out, _ = command(capsys, "search", *hub, "--format", "json", "--bits", "4")
+    found = json.loads(out)
+    assert found["arch"]["family"] == "temporal"
+    assert found["validation"] is None
+    assert found["predicted_interval"][0] <= found["predicted"] <= found["predicted_interval"][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ([], "which task"),
+        (["--task", "kws", "--front", "macs", "ram", "flash"], "give one or two costs"),
+        (["--task", "kws", "--front", "latency"], "needs a device"),
+        (["--task", "kws", "--plot", "x.txt"], "give a name that ends with one of"),
+        (["--task", "kws", "--csv", "no/where.csv"], "there is no folder no"),
+        (["--task", "kws", "--min-accuracy", "95%"], "--min-accuracy and --family are of look-ups"),
+        (["--task", "kws", "--max-ram", "3 parsecs"], "max_ram = 3 parsecs is not possible"),
+        (["--task", "kws", "--evaluations", "0"], "evaluations = 0 is not possible"),
+        (["--task", "kws", "--max-latency-ms", "20"], "max_latency_ms needs a device"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_before_any_work(own, capsys, arguments, what):
+    status, out, err = command(capsys, "search", *arguments)
+    assert (status, out) == (2, "")
+    assert what in err
+
+
+def test_a_predictor_is_fitted_again_by_one_command(hub_of_supernets, speech_folder, own, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    shutil.copytree(hub_of_supernets / "supernets" / "plain", folder)
+    (folder / "accuracy.json").unlink()
+    arguments = ["predictor", str(folder), "--data", str(speech_folder), "--count", "20"]
+    status, out, _ = command(capsys, *arguments)
+    assert status == 0
+    assert "on 20 networks: Kendall" in out
+    assert (folder / "accuracy.csv").read_bytes() == (hub_of_supernets / "supernets/plain/accuracy.csv").read_bytes()
+    assert command(capsys, *arguments[:-1], "5")[0] == 2
+    assert command(capsys, "predictor", str(tmp_path), "--data", "x")[0] == 2
+
+
+def test_the_keywords_of_the_official_layout_are_found(speech_folder, hub_of_supernets, own):
+    stored = load_supernet(hub_of_supernets / "supernets" / "plain", "tones")
+    assert load_like(speech_folder, stored).labels[:2] == KEYWORDS
