@@ -15,6 +15,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from report_search import predictors, search_fronts, search_picture, search_quality, search_speed, search_truth
 from results import FOLDER, read_table
 
 import zoo
@@ -22,6 +23,7 @@ from supernet.files import read_json, write_bytes
 
 README = FOLDER.parent.parent / "README.md"
 PICTURE, CURVES, BITS = (FOLDER / f"{name}.svg" for name in ("accuracy", "training", "quantisation"))
+SEARCH_PICTURE = FOLDER / "search.svg"
 HUB = FOLDER.parent.parent / "zoo" / "hub"
 NAMES = {
     "bc-resnet-1": "BC-ResNet-1",
@@ -44,6 +46,12 @@ METHOD_NAMES = {
 NETWORKS = ("small", "large")
 SPLITS = {"model": "one model of network left out", "device": "one device left out", "row": "one row of a profile"}
 PREDICTORS = {"line": "line", "trees": "trees alone", "ours": "ours"}
+SEARCHES = {
+    "search": search_quality,
+    "search_fronts": search_fronts,
+    "search_speed": search_speed,
+    "search_truth": search_truth,
+}
 ERRORS = ("median error, %", "within 10 %")
 INHERITED = {method: f"{METHOD_NAMES[method]}, inherited" for method in ("lsq", "widths")}
 WAYS_TO_BITS = (*INHERITED.values(), *METHOD_NAMES.values())
@@ -60,6 +68,8 @@ def main() -> None:
     write_bytes(CURVES, _curves(_logs()))
     if (FOLDER / "quantisation.csv").is_file():
         write_bytes(BITS, _bits_picture(read_table("quantisation")))
+    if (FOLDER / "search_fronts.csv").is_file():
+        write_bytes(SEARCH_PICTURE, _svg(search_picture()))
     write_bytes(README, with_tables(README.read_text(encoding="utf-8"), tables()).encode())
 
 
@@ -75,11 +85,12 @@ def tables() -> dict[str, str]:
         "quantisation": lambda: _quantisation_table(read_table("quantisation")),
         "device_errors": _device_errors_table,
         "host_curve": _host_curve_table,
+        **{name: lambda make=make: _markdown(*make()) for name, make in SEARCHES.items()},
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
     if "quantisation" in made:
         made["lost"] = _lost_table(read_table("quantisation"), read_table("quantisation_intervals"))
-    return {**made, "picks": _picks_table(hub)}
+    return {**made, "picks": _picks_table(hub), "predictors": _markdown(*predictors())}
 
 
 def with_tables(text: str, sections: dict[str, str]) -> str:
