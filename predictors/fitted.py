@@ -12,14 +12,13 @@ import pandas as pd
 from predictors.boosting import OWN_ROWS, Own, Pooled, PooledAt, Prediction
 from predictors.device import DeviceProfile, profiles
 from predictors.estimate import UNITS
+from supernet.families import FLOAT_BITS
 from supernet.space import Arch
 
-__all__ = ["FLOAT_BITS", "OnDevice", "model_for", "predict", "predict_rows"]
+__all__ = ["OnDevice", "model_for", "predict", "predict_rows"]
 
 TARGETS, SIZES = tuple(f"{name}_{unit}" for name, unit in UNITS.items()), ("macs", "params")
 
-FLOAT_BITS = 32
-"""What a network in floating point has."""
 
 AGAIN = 0.05
 """What a second measurement of the same network may differ by at least."""

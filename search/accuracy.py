@@ -54,7 +54,8 @@ LEAST_ERROR = 0.002
 COVERAGE = 0.9
 TREES = {"max_iter": 300, "learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 8, "l2_regularization": 1.0}
 COSTS = ("macs", "params", "dense_macs", "pointwise_macs", "depthwise_macs", "weight_bytes")
-PREDICTOR = "accuracy.json"
+PREDICTOR, CONFIG = "accuracy.json", "config.json"
+REMEDY = "measure it again with `earshot predictor`"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,15 @@ class Quality:
             self.high,
         )
         whole = all(isinstance(value, (int, float)) and np.isfinite(value) for value in (*numbers, *self.kernel))
-        if self.kind not in KINDS or not whole or len(self.kernel) != KERNEL_VALUES * (self.kind == "ensemble"):
+        known = self.kind in KINDS and len(self.kernel) == KERNEL_VALUES * (self.kind == "ensemble")
+        pairs = len(self.kendall_interval) == len(self.error_interval) == 2
+        if (
+            not known
+            or not whole
+            or not pairs
+            or not 0 < self.low <= self.high
+            or max(map(abs, self.kernel), default=0) > 20
+        ):
             raise InvalidCheckpoint(f"a predictor's quality is not possible: {self.kind}, {numbers}, {self.kernel}")
 
     def __str__(self) -> str:
@@ -158,12 +167,17 @@ class AccuracyPredictor:
 def _quality(kind: str, said: np.ndarray, y: np.ndarray, kernel: tuple[float, ...]) -> Quality:
     errors, rng = np.abs(np.exp(said) - np.exp(y)), np.random.default_rng(SEED)
     drawn = rng.integers(len(y), size=(RESAMPLES, len(y)))
-    rank_ends = np.quantile([kendalltau(said[rows], y[rows])[0] for rows in drawn[: RESAMPLES // 4]], (0.025, 0.975))
+    rank_ends = np.quantile([_kendall(said[rows], y[rows]) for rows in drawn[: RESAMPLES // 4]], (0.025, 0.975))
     error_ends = np.quantile(errors[drawn].mean(1), (0.025, 0.975))
     low, high = np.quantile(np.exp(y - said), ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
-    rounded = [round(float(value), 4) for value in (kendalltau(said, y)[0], *rank_ends, low, high)]
+    rounded = [round(float(value), 4) for value in (_kendall(said, y), *rank_ends, low, high)]
     shares = [round(float(value), 6) for value in (errors.mean(), *error_ends)]
     return Quality(kind, len(y), rounded[0], tuple(rounded[1:3]), shares[0], tuple(shares[1:]), *rounded[3:], kernel)
+
+
+def _kendall(said: np.ndarray, y: np.ndarray) -> float:
+    """Rank correlation; none where all networks are equally good."""
+    return float(np.nan_to_num(kendalltau(said, y)[0]))
 
 
 class _Model:
@@ -222,9 +236,12 @@ def fit_predictor(
 
 def save_predictor(folder: str | Path, table: pd.DataFrame, quality: Quality, about: dict) -> None:
     """Keep a predictor beside a stored supernet. about: what the table was measured on, such as split and clips."""
-    data = table_bytes(table)
-    write_bytes(Path(folder) / TABLE, data)
-    write_json(Path(folder) / PREDICTOR, {**about, "sha256": digest(data), "quality": asdict(quality)})
+    folder, data = Path(folder), table_bytes(table)
+    write_bytes(folder / TABLE, data)
+    write_json(folder / PREDICTOR, {**about, "sha256": digest(data), "quality": asdict(quality)})
+    config = read_json(folder / CONFIG)
+    config["digests"][PREDICTOR] = digest((folder / PREDICTOR).read_bytes())
+    write_json(folder / CONFIG, config)
 
 
 def has_predictor(folder: str | Path) -> bool:
@@ -237,13 +254,16 @@ def load_predictor(folder: str | Path, space: SearchSpace) -> tuple[AccuracyPred
 
     Raises InvalidCheckpoint for files that are missing, altered, or not of this supernet.
     """
-    about = read_json(Path(folder) / PREDICTOR)
-    path = Path(folder) / TABLE
+    folder = Path(folder)
+    config, about, path = read_json(folder / CONFIG), read_json(folder / PREDICTOR), folder / TABLE
     try:
-        if digest(path.read_bytes()) != about["sha256"]:
-            raise InvalidCheckpoint(f"{path}: altered (its digest differs); measure it again")
+        for file, wanted in ((folder / PREDICTOR, config["digests"].get(PREDICTOR)), (path, about["sha256"])):
+            if digest(file.read_bytes()) != wanted:
+                raise InvalidCheckpoint(f"{file}: altered (its digest differs); {REMEDY}")
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in about["quality"].items()}
-        quality = Quality(**values)
+        quality, table = Quality(**values), read_table(path, space)
+        if quality.rows != len(table) or not isinstance(about["clips"], int):
+            raise InvalidCheckpoint(f"{folder / PREDICTOR}: not of the table beside it; {REMEDY}")
     except (OSError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidCheckpoint(f"{path}: {error}; measure it again with `earshot predictor`") from None
-    return AccuracyPredictor(space).fit(read_table(path, space), quality), about
+        raise InvalidCheckpoint(f"{folder / PREDICTOR}: {error!r}; {REMEDY}") from None
+    return AccuracyPredictor(space).fit(table, quality), about

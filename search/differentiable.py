@@ -30,6 +30,8 @@ from supernet.space import LayerSpec
 
 __all__ = ["Differentiable", "GatedSupernet"]
 
+BETA_STEP = 0.3
+"""How fast the exponent follows the logarithm of MACs over their target."""
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
 """Of the softmax that candidates are drawn from."""
 Batches = Callable[[np.random.Generator], tuple[Tensor, Tensor]]
@@ -174,8 +176,9 @@ class Differentiable(Strategy):
     """Draws candidates from architecture weights that were trained on batches of clips.
 
     batches: gives one. target: MACs that the loss compares with (default: the limit on them, else the largest's).
-    beta: of the loss; more of it gives smaller networks. steps: of gradients, all before the first candidates. Bits are
-    not trained: candidates have the most that keep the limits.
+    beta: of the loss; more of it gives smaller networks, and where none is given it is raised while networks are above
+    the target, and lowered while they are below, so that they end near it. steps: of gradients, all before the first
+    candidates. Bits are not trained: candidates have the most that keep the limits.
     """
 
     def __init__(
@@ -187,8 +190,8 @@ class Differentiable(Strategy):
         supernet: Supernet,
         batches: Batches,
         target: float | None = None,
-        beta: float = 4.0,
-        steps: int = 100,
+        beta: float | None = None,
+        steps: int = 150,
         learning_rate: float = 0.2,
         progress: bool = True,
     ) -> None:
@@ -217,12 +220,15 @@ class Differentiable(Strategy):
         self.logits = [torch.zeros(count, requires_grad=True) for count in cards.tolist()]
         optimiser = torch.optim.Adam(self.logits, lr=self.learning_rate)
         generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
+        power = 0.0
         bar = tqdm(range(self.steps), desc="architecture weights", unit=" steps", disable=not self.progress)
         for _ in bar:
             x, targets = self.batches(self.rng)
             output, macs = self.gated(x, [_drawn(logits, generator) for logits in self.logits])
             loss = F.cross_entropy(output, targets if targets.ndim == 1 else targets.softmax(1))
-            loss = loss * (macs.log() / np.log(self.target)) ** self.beta
+            above = float(macs.detach().log() - np.log(self.target))
+            power = max(0.0, power + BETA_STEP * above) if self.beta is None else self.beta
+            loss = loss * (macs.log() / np.log(self.target)) ** power
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -20,6 +20,8 @@ from supernet.space import Arch, digest
 
 __all__ = ["Result", "measure_best", "search"]
 
+EVALUATIONS, FINALISTS = 20_000, 8
+"""Networks that a search tries by predicted accuracy, and those of them that are measured in the end."""
 PATIENCE = 3
 """Rounds in a row with hardly a new candidate, after which the networks within the limits are as good as all tried."""
 Evaluate = Callable[[np.ndarray], np.ndarray]
@@ -122,11 +124,17 @@ def search(
     return Result(problem, np.concatenate(genes), np.concatenate(scores))
 
 
-def measure_best(result: Result, measure: Evaluate, count: int = 8, progress: bool = True) -> Result:
-    """The finalists of a search with scores measured truly, since predictors flatter what they select."""
+def measure_best(
+    result: Result, measure: Evaluate, count: int = FINALISTS, run: str | Path | None = None, progress: bool = True
+) -> Result:
+    """The finalists of a search with scores measured truly, since predictors flatter what they select.
+
+    run: a folder in which they are kept as they are measured.
+    """
     genes = result.genes[result.finalists(count)]
+    kept = _Kept(run and Path(run) / "measured", digest(genes.tobytes()), genes.shape[1], each_seconds=0.0)
     bar = tqdm(genes, desc="measuring", unit=" networks", disable=not progress)
-    return Result(result.problem, genes, np.array([float(measure(row[None])[0]) for row in bar]))
+    return Result(result.problem, genes, np.array([kept.evaluated(row[None], measure)[0] for row in bar]))
 
 
 def _identity(strategy: Strategy, evaluations: int, more: dict | None) -> str:
@@ -152,8 +160,9 @@ class _Kept:
     A search draws the same candidates again, so it goes the same way.
     """
 
-    def __init__(self, run: str | Path | None, identity: str, genes: int) -> None:
+    def __init__(self, run: str | Path | None, identity: str, genes: int, each_seconds: float | None = None) -> None:
         self.path, self.identity = run and Path(run) / EVALUATED, identity
+        self.each_seconds = EACH_SECONDS if each_seconds is None else each_seconds
         self.genes, self.scores = np.empty((0, genes), np.int64), np.empty(0)
         if self.path and self.path.is_file():
             tensors, found = load_tensors(self.path)
@@ -171,7 +180,7 @@ class _Kept:
             scores = np.asarray(evaluate(new), float)
             self.known.update((row.tobytes(), score) for row, score in zip(new, scores, strict=True))
             self.genes, self.scores = np.concatenate([self.genes, new]), np.concatenate([self.scores, scores])
-            if time.monotonic() - self.written > EACH_SECONDS:
+            if time.monotonic() - self.written >= self.each_seconds:
                 self.write()
         return np.array([self.known[key] for key in keys])
 

@@ -20,7 +20,7 @@ from predictors.fitted import OnDevice
 from search.space import SearchSpace
 from supernet.errors import InfeasibleBudget, UnknownName, nearest_names
 
-__all__ = ["COSTS", "LIMITS", "Problem"]
+__all__ = ["COSTS", "LIMITS", "ON_DEVICE", "Problem"]
 
 LIMITS = {
     "max_ops": "macs",
@@ -35,8 +35,6 @@ LIMITS = {
 COSTS = tuple(dict.fromkeys(LIMITS.values()))
 ON_DEVICE = ("latency_ms", "energy_uj")
 SURE = {"latency_ms": "latency_high_ms", "energy_uj": "energy_high_uj"}
-FAR = 1e9
-"""Relative excess of a cost that nobody knows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class Problem:
     limits: by names of LIMITS, in MACs, parameters, bytes, ms and uJ. device: a device profile, for latency and energy.
     task: what the networks are for, as predictors of latency take it. sure: the upper ends of the intervals of latency
     and energy must keep the limits, not the medians. folder: of the user's profiles.
-    Raises UnknownName for a limit that there is not, or one on a device without one.
+    Raises UnknownName for a limit that there is not, or one on a device without one or where nobody measured it.
     """
 
     space: SearchSpace
@@ -62,6 +60,8 @@ class Problem:
                 raise UnknownName(f"unknown limit {name!r}: {nearest_names(name, LIMITS)}")
             if LIMITS[name] in ON_DEVICE and self.device is None:
                 raise UnknownName(f"{name} needs a device; `earshot profile list` shows all")
+            if LIMITS[name] in ON_DEVICE and LIMITS[name] not in self._on_device.models:
+                raise UnknownName(f"{name}: nobody measured it on {self.device}; leave it out, or take another device")
 
     def costs(self, genes: np.ndarray, names: Iterable[str] = COSTS) -> dict[str, np.ndarray]:
         """(count,) of each cost in `names`, of networks (count, genes); NaN where nobody measured it on the device."""
@@ -81,7 +81,7 @@ class Problem:
         wanted = [self._limited(name) for name in self.limits]
         costs = self.costs(genes, wanted)
         found = [costs[name] / limit - 1 for name, limit in zip(wanted, self.limits.values(), strict=True)]
-        return np.nan_to_num(np.column_stack(found), nan=FAR) if found else np.zeros((len(genes), 0))
+        return np.column_stack(found) if found else np.zeros((len(genes), 0))
 
     def _limited(self, limit: str) -> str:
         cost = LIMITS[limit]
@@ -128,14 +128,20 @@ class Problem:
         """The error for limits of which the nearest network misses `name` most."""
         place = list(self.limits).index(name)
         alone = self._descend(self.space.smallest(), lambda row: self.excesses(row)[:, place])
-        reached = self.excesses(alone)[0, place] <= 0
-        shown = nearest if reached else alone
+        shown = nearest if self.excesses(alone)[0, place] <= 0 else alone
         cost = self._limited(name)
         smallest = self.costs(shown, [cost])[cost][0].item()
-        others = ", ".join(f"{other} = {limit:g}" for other, limit in self.limits.items() if other != name)
+        others = [f"{other} = {limit:,.10g}" for other, limit in self.limits.items() if other != name]
+        others += [f"weights of {self.space.weight_bits[0]} bits"] * (len(self.space.weight_bits) == 1)
         return InfeasibleBudget(
-            name, self.limits[name], smallest, self.space.from_genes(shown)[0], others if reached else ""
+            name, self.limits[name], smallest, self.space.from_genes(shown)[0], " and ".join(others), self._text(shown)
         )
+
+    def _text(self, genes: np.ndarray) -> str:
+        """What a network costs, in short."""
+        costs = {cost: column[0] for cost, column in self.costs(genes).items()}
+        exact = f"{costs['macs']:,} MACs, {costs['flash_bytes']:,} bytes of flash, {costs['peak_ram_bytes']:,} of RAM"
+        return exact + (f", {costs['latency_ms']:.3g} ms" if "latency_ms" in costs else "")
 
     def repair(self, genes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(count, genes) that keep all limits: each candidate over one goes as few steps to the anchor as it takes.

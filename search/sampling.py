@@ -47,7 +47,7 @@ Measure = Callable[[np.ndarray], np.ndarray]
 """From genes (count, genes) to accuracies (count,)."""
 POOL = 64
 """Networks drawn for each one that is taken."""
-FLOAT_BITS = (8,)
+PLAIN_BITS = (8,)
 """At which a float supernet's slices are good without any fine-tuning."""
 
 
@@ -82,7 +82,7 @@ def table_space(source: Supernet | ElasticBits) -> SearchSpace:
     """The space that a supernet's accuracies are sampled from: all its networks, at all its bits, of each layer."""
     if isinstance(source, ElasticBits):
         return SearchSpace(source.supernet.space, source.widths, per_layer=True)
-    return SearchSpace(source.space, FLOAT_BITS, per_layer=True)
+    return SearchSpace(source.space, PLAIN_BITS, per_layer=True)
 
 
 def draw(space: SearchSpace, number: int, seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from supernet.errors import InvalidArch
-from supernet.families import layers
+from supernet.families import FLOAT_BITS, layers
 from supernet.population import PopulationCosts
 from supernet.space import Arch, Space
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EDGE_BITS", "SearchSpace"]
 
-EDGE_BITS, FLOAT_BITS = 8, 32
+EDGE_BITS = 8
 
 
 class SearchSpace:

@@ -70,9 +70,8 @@ class Evolution(Strategy):
     """Evolution with neighbourhoods.
 
     objectives: costs that a front is wanted against, of `search.problem.COSTS`; none: the best score is wanted, and of
-    equal ones that of fewest MACs. parents: networks that are kept from round to round. neighbourhoods: the share of
-    candidates that come from them. seeds: (count, genes) to begin with. batch: candidates of the last rounds; the first
-    have fewer.
+    equal ones that of fewest MACs. parents: networks that are kept from round to round. batch: candidates of the last
+    rounds; the first have fewer.
     """
 
     def __init__(
@@ -82,13 +81,11 @@ class Evolution(Strategy):
         objectives: tuple[str, ...] = (),
         batch: int = BATCH,
         parents: int | None = None,
-        neighbourhoods: float = 0.5,
-        seeds: Genes | None = None,
     ) -> None:
         super().__init__(problem, rng, max(1, batch // FIRST_BATCHES))
         self.largest_batch, self.size = batch, float(self.batch)
         self.parents = parents or (FRONT if objectives else PARENTS)
-        self.objectives, self.seeds, self.neighbourhoods = objectives, seeds, neighbourhoods
+        self.objectives = objectives
         self.genes = np.empty((0, len(self.space.cardinalities)), int)
         self.values = np.empty((0, 1 + max(1, len(objectives))))
         self._expanded: set[bytes] = set()
@@ -97,9 +94,8 @@ class Evolution(Strategy):
     def propose(self, count: int) -> Genes:
         """At first networks across the range of costs; then children, and neighbours of the best."""
         if not len(self.genes):
-            first = spread(self.problem, self.rng, count)
-            return first if self.seeds is None else np.concatenate([self.seeds, first])
-        near = self._neighbours(round(self.neighbourhoods * count))
+            return spread(self.problem, self.rng, count)
+        near = self._neighbours(count // 2)
         return np.concatenate([near, self._children(count - len(near))])
 
     def tell(self, genes: Genes, scores: np.ndarray) -> None:

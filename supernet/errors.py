@@ -75,16 +75,31 @@ class InfeasibleBudget(EarshotError, ValueError):
     """No network of a space meets a constraint.
 
     Attributes: constraint (its name), limit, smallest (the least value found in the space; where it meets the limit
-    alone but not with the others, the least with these), nearest (that `Arch`).
+    alone but not with the others, the least with these), nearest (that `Arch`). others: what else is asked for. costs:
+    of the nearest, in words. where: which space, in words.
     """
 
-    def __init__(self, constraint: str, limit: float, smallest: float, nearest, others: str = "") -> None:
+    def __init__(
+        self,
+        constraint: str,
+        limit: float,
+        smallest: float,
+        nearest,
+        others: str = "",
+        costs: str = "",
+        where: str = "",
+    ) -> None:
         self.constraint, self.limit, self.smallest, self.nearest = constraint, limit, smallest, nearest
-        beside = f" beside {others}" if others else ""
+        self._words = others, costs
+        beside, place = f" beside {others}" if others else "", f" in {where}" if where else ""
         super().__init__(
-            f"no network meets {constraint} = {limit:,.10g}{beside}: the smallest needs {_number(smallest)}; "
-            f"raise {constraint} to at least that"
+            f"no network{place} meets {constraint} = {limit:,.10g}{beside}: the smallest needs {_number(smallest)}; "
+            f"raise {constraint} to at least that" + (f" (the nearest takes {costs})" if costs else "")
         )
+
+    def within(self, where: str) -> InfeasibleBudget:
+        """The same error, said of a space by name."""
+        return InfeasibleBudget(self.constraint, self.limit, self.smallest, self.nearest, *self._words, where)
 
 
 def _number(value: float) -> str:

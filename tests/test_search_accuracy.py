@@ -12,6 +12,7 @@ from search.accuracy import KINDS, AccuracyPredictor, load_predictor, save_predi
 from search.sampling import TABLE, draw
 from supernet.errors import InvalidCheckpoint
 from supernet.families import space
+from supernet.space import digest
 
 MAPS = space("temporal", 12, 1000, "logmel")
 SPACE = SearchSpace(MAPS, (8, 4, 2, 1), per_layer=True)
@@ -82,31 +83,58 @@ def test_networks_in_floating_point_are_taken_for_those_of_8_bits(predictor):
     assert predictor.predict(floating, genes) == pytest.approx(predictor.predict(eight, with_genes_of_bits))
 
 
-def test_what_is_kept_predicts_the_same_and_is_no_pickle(predictor, tmp_path):
-    save_predictor(tmp_path, TRAIN, predictor.quality_, {"split": "validation", "clips": 99})
-    loaded, about = load_predictor(tmp_path, SPACE)
+@pytest.fixture
+def folder(tmp_path):
+    """Of a supernet, as far as a predictor writes to it."""
+    (tmp_path / "config.json").write_text(json.dumps({"digests": {}}))
+    return tmp_path
+
+
+def test_what_is_kept_predicts_the_same_and_is_no_pickle(predictor, folder):
+    save_predictor(folder, TRAIN, predictor.quality_, {"split": "validation", "clips": 99})
+    loaded, about = load_predictor(folder, SPACE)
     genes = SPACE.sample(np.random.default_rng(2), 30)
     assert (loaded.predict(SPACE, genes) == predictor.predict(SPACE, genes)).all()
     assert loaded.quality_ == predictor.quality_
     assert (about["split"], about["clips"]) == ("validation", 99)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["accuracy.csv", "accuracy.json", "config.json"]
 
 
-@pytest.mark.parametrize("harm", ["altered", "missing", "no quality", "not numbers"])
-def test_a_predictor_on_disk_that_is_not_as_written_is_refused(predictor, tmp_path, harm):
-    save_predictor(tmp_path, TRAIN, predictor.quality_, {})
-    table, about = tmp_path / TABLE, tmp_path / "accuracy.json"
-    values = json.loads(about.read_text())
+HARMS = {
+    "altered": lambda values: values,
+    "missing": lambda values: values,
+    "no quality": lambda values: {"sha256": values["sha256"], "clips": 9},
+    "no clips": lambda values: {key: values[key] for key in ("sha256", "quality")},
+    "another kind": lambda values: {**values, "quality": {**values["quality"], "kind": "x"}},
+    "not numbers": lambda values: {**values, "quality": {**values["quality"], "kernel": ["a"] * 5}},
+    "a kernel of any size": lambda values: {**values, "quality": {**values["quality"], "kernel": [900.0] * 5}},
+    "ends the wrong way": lambda values: {**values, "quality": {**values["quality"], "low": 2.0, "high": 1.0}},
+    "another count": lambda values: {**values, "quality": {**values["quality"], "rows": 7}},
+    "no interval": lambda values: {**values, "quality": {**values["quality"], "kendall_interval": 3}},
+}
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_predictor_on_disk_that_is_not_as_written_is_refused(predictor, folder, harm, signed):
+    """signed: the digest in the supernet's config is that of the altered file."""
+    save_predictor(folder, TRAIN, predictor.quality_, {"clips": 9})
+    table, about = folder / TABLE, folder / "accuracy.json"
+    about.write_text(json.dumps(HARMS[harm](json.loads(about.read_text()))))
     if harm == "altered":
         table.write_text(table.read_text().replace("0.9", "0.8", 1))
     elif harm == "missing":
         table.unlink()
-    elif harm == "no quality":
-        about.write_text(json.dumps({"sha256": values["sha256"]}))
-    else:
-        about.write_text(json.dumps({**values, "quality": {**values["quality"], "kind": "x", "kernel": ["a"]}}))
+    if signed:
+        (folder / "config.json").write_text(json.dumps({"digests": {"accuracy.json": digest(about.read_bytes())}}))
     with pytest.raises(InvalidCheckpoint):
-        load_predictor(tmp_path, SPACE)
+        load_predictor(folder, SPACE)
+
+
+def test_networks_that_are_all_equally_good_have_no_rank_correlation():
+    flat = AccuracyPredictor(SPACE).fit(TRAIN[:40].assign(accuracy=1.0))
+    assert (flat.quality_.kendall, flat.quality_.error) == (0.0, 0.0)
+    assert flat.predict(SPACE, SPACE.largest()) == pytest.approx(1.0)
 
 
 def test_too_few_networks_are_refused():

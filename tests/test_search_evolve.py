@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_search_problem import ALL, COSTS, SMALL
+from test_search_problem import ALL, COSTS, SMALL, every
 
 from search import Evolution, Problem, Random, SearchSpace, measure_best, search
 from search.evolve import Result
-from search.pareto import non_dominated
+from search.pareto import hypervolume, non_dominated
 from supernet.errors import InfeasibleBudget, InvalidCheckpoint
 from supernet.families import space
+from supernet.space import Space, StageChoices
 
 WIDE = SearchSpace(space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1))
+STAGES = StageChoices((8, 16), (1, 2), (3, 5, 9), (1, 2)), StageChoices((8, 16), (1, 2), (3, 7), (1, 3))
+LARGER = SearchSpace(Space("temporal", 4, 1000, (10, 20), (10, 20), (8, 16), STAGES, (16, 32)), (8, 4))
+EVERY = every(LARGER)
 STRATEGIES = {"evolution": Evolution, "random": Random}
 
 
@@ -26,35 +30,38 @@ def run(problem: Problem, seed: int = 0, evaluations: int = 400, **options) -> R
     return search(strategy, quality, evaluations, progress=False)
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     "limits",
-    [
-        {"max_macs": 40_000},
-        {"max_macs": 100_000},
-        {"max_flash": 1_500},
-        {"max_macs": 60_000, "max_flash": 1_400, "max_ram": 6_500},
-    ],
+    [{"max_macs": 200_000}, {"max_macs": 350_000, "max_flash": 4_500}, {"max_flash": 4_000, "max_ram": 8_000}],
 )
-def test_it_finds_the_true_optimum_of_a_space_small_enough_to_enumerate(limits, seed):
-    problem = Problem(SMALL, limits)
-    inside = problem.keeps(ALL)
-    assert 0 < inside.sum() < len(ALL)
-    found = run(problem, seed)
-    assert found.score == quality(ALL)[inside].max()
-    assert len(found.scores) < 0.75 * inside.sum() + 100
+def test_it_finds_the_true_optimum_of_a_space_small_enough_to_enumerate(limits):
+    """With 2 % of its networks tried, or fewer, in each of three runs; random search with as many finds it in none."""
+    problem = Problem(LARGER, limits)
+    inside = problem.keeps(EVERY)
+    best, evaluations = quality(EVERY)[inside].max(), inside.sum() // 50
+    assert inside.sum() > 20_000
+    for seed in range(3):
+        found = run(problem, seed, evaluations)
+        assert found.score == best
+        drawn = search(Random(problem, np.random.default_rng(seed)), quality, evaluations, progress=False)
+        assert drawn.score < best
 
 
 @pytest.mark.parametrize("objectives", [("macs",), ("flash_bytes",), ("flash_bytes", "peak_ram_bytes")])
 def test_it_finds_the_true_front_of_a_space_small_enough_to_enumerate(objectives):
-    found = run(Problem(SMALL, {}), evaluations=len(ALL), objectives=objectives)
-    values = np.column_stack([-quality(ALL), *(COSTS[name] for name in objectives)])
-    wanted = {tuple(row) for row in values[non_dominated(values)]}
+    """With a tenth of its networks tried: nearly all of the front against one cost, and no worse a volume than 99 %."""
+    problem = Problem(LARGER, {})
+    costs = problem.costs(EVERY, objectives)
+    values = np.column_stack([-quality(EVERY), *costs.values()])
+    found = run(problem, evaluations=len(EVERY) // 10, objectives=objectives)
     front = found.front(objectives)
     own = np.column_stack([-found.scores[front], *(found.costs[name][front] for name in objectives)])
-    assert {tuple(row) for row in own} == wanted
-    assert len(front) == len(wanted)
+    assert non_dominated(own).all()
     assert (np.diff(own[:, 1]) >= 0).all()
+    wanted, worst = values[non_dominated(values)], values.max(0) + 1
+    assert hypervolume(own, worst) > 0.99 * hypervolume(np.unique(wanted, axis=0), worst)
+    true = {tuple(row) for row in wanted}
+    assert np.mean([tuple(row) in true for row in own]) > 0.6
 
 
 @settings(max_examples=15, deadline=None)
@@ -103,12 +110,6 @@ def test_evolution_beats_random_search_at_the_same_work():
     assert found["evolution"] == 0 > found["random"]
 
 
-def test_networks_to_start_from_are_tried_first():
-    start = np.concatenate([WIDE.largest(), WIDE.smallest()])
-    first = Evolution(Problem(WIDE, {}), np.random.default_rng(0), seeds=start).ask()
-    assert np.array_equal(first[:2], start)
-
-
 def test_a_search_starts_across_the_whole_range_of_costs():
     problem = Problem(WIDE, {"max_macs": 5e6})
     macs = problem.costs(Evolution(problem, np.random.default_rng(0)).ask())["macs"]
@@ -117,7 +118,9 @@ def test_a_search_starts_across_the_whole_range_of_costs():
 
 
 def test_a_limit_that_nothing_keeps_ends_the_search_at_once():
-    with pytest.raises(InfeasibleBudget, match="max_macs = 300,000: the smallest needs 310,384"):
+    with pytest.raises(
+        InfeasibleBudget, match=r"max_macs = 300,000: the smallest needs 310,384; raise .* takes 310,384 MACs"
+    ):
         run(Problem(WIDE, {"max_macs": 300_000}))
 
 
@@ -173,6 +176,13 @@ def test_the_last_stage_chooses_by_what_is_measured():
     assert found.order[0] in found.finalists(6)
     few = Result(found.problem, found.genes[:3], found.scores[:3])
     assert sorted(few.finalists(8)) == [0, 1, 2]
+
+
+def test_what_is_measured_is_kept(tmp_path):
+    found = run(Problem(WIDE, {"max_macs": 3e6}), evaluations=100)
+    first = measure_best(found, quality, count=4, run=tmp_path, progress=False)
+    again = measure_best(found, lambda genes: pytest.fail("measured again"), 4, tmp_path, progress=False)
+    assert np.array_equal(first.scores, again.scores)
 
 
 def test_of_equal_scores_the_one_of_fewest_macs_is_best():

@@ -199,7 +199,7 @@ def test_publishing_a_broken_package_leaves_the_hub_as_it_was(package, copy, tmp
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", "[]", '{"schema": 2, "models": []}', '{"schema": 1, "models": [{"name": "x"}]}', "\x00", "[" * 10**5],
+    ["", "{}", "[]", '{"schema": 1, "models": []}', '{"schema": 2, "models": [{"name": "x"}]}', "\x00", "[" * 10**5],
 )
 def test_an_index_that_cannot_be_read_is_named(tmp_path, text):
     (tmp_path / "index.json").write_text(text)

@@ -1,7 +1,9 @@
 """Searching a hub's supernets, and models of one's own where nothing published fits."""
 
+import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,18 +12,23 @@ from conftest import KEYWORDS
 
 import zoo
 from search.accuracy import fit_predictor
+from search.sampling import extract
+from supernet.data.augment import plain_features
 from supernet.elastic import Supernet
 from supernet.errors import InfeasibleBudget, InvalidData, UnknownName
+from supernet.evaluate import accuracy
 from supernet.quant.elastic import ElasticBits, save_elastic_bits
 from supernet.store import load_supernet, save_supernet
 from supernet.train import calibration_features, fit_frontend
 from zoo import searching
 from zoo import specialize as specializing
 from zoo.cli import main
+from zoo.entry import choose
 from zoo.errors import InvalidQuery, NoModelFits
 from zoo.hub import Hub
-from zoo.searching import limits_of, load_like, search_hub
+from zoo.searching import load_like, search_hub
 from zoo.specialize import specialize
+from zoo.units import limits_of
 
 QUICK = {"evaluations": 200, "progress": False}
 
@@ -88,8 +95,10 @@ def test_bits_that_are_asked_for_are_had(hub_of_supernets, bits):
     found = search_hub("tones", {}, hub=hub_of_supernets, bits=bits, **QUICK)
     names = [finding.searched.name for finding in found.all]
     assert names == (["bits", "plain"] if bits is None else ["bits"])
-    inner = {own for finding in found.all for arch in [finding.arch] for own in arch.weight_bits}
-    assert inner <= ({8, 4} if bits == 4 else {8, 4, 2})
+    space = found.all[0].result.problem.space
+    tried = space.layer_bits(found.all[0].result.genes)[:, space.costs_of.inner]
+    assert set(np.unique(tried)) == ({4} if bits == 4 else {8, 4, 2})
+    assert (np.ptp(tried, axis=1) > 0).any() == (bits == "mixed")
 
 
 def test_three_strategies_through_one_interface(hub_of_supernets):
@@ -102,7 +111,7 @@ def test_three_strategies_through_one_interface(hub_of_supernets):
 
 
 def test_what_cannot_be_searched_is_named(hub_of_supernets, tmp_path):
-    with pytest.raises(UnknownName, match=r"no supernet for task 'tnes'.*did you mean tones"):
+    with pytest.raises(UnknownName, match=r"no supernet for task 'tnes' in hub .*did you mean tones"):
         search_hub("tnes", {}, hub=hub_of_supernets, **QUICK)
     with pytest.raises(UnknownName, match=r"no supernet 'plane'.*did you mean plain"):
         search_hub("tones", {}, hub=hub_of_supernets, supernet="plane", **QUICK)
@@ -122,15 +131,21 @@ def test_with_data_the_finalists_are_measured(hub_of_supernets, speech_folder, o
         "tones", {"max_macs": 0.4e6}, hub=hub_of_supernets, supernet="plain", data=speech_folder, **QUICK
     )
     measured = found.best.measured
-    assert len(measured.scores) == searching.FINALISTS
-    assert found.best.score == measured.scores.max()
+    assert len(measured.scores) == 8
     assert found.best.arch == measured.arch
+    clips = load_like(speech_folder, found.best.searched.stored)
+    features = plain_features(clips, clips.splits["validation"].rows, found.best.searched.stored.frontend)
+    fake = extract(found.best.searched.source, found.best.arch)
+    assert found.best.score == accuracy(fake, features, clips.splits["validation"].targets)
 
 
-def test_data_of_other_classes_are_refused(hub_of_supernets, tmp_path, own):
+def test_data_of_other_classes_are_refused(hub_of_supernets, speech_folder, tmp_path, own):
     stored = load_supernet(hub_of_supernets / "supernets" / "plain", "tones")
-    with pytest.raises(InvalidData):
-        load_like(tmp_path, stored)
+    shutil.copytree(speech_folder, tmp_path / "data")
+    for name in ("validation_list.txt", "testing_list.txt"):
+        (tmp_path / "data" / name).unlink()
+    with pytest.raises(InvalidData, match="has the classes cat, down, up, _silence_, but supernet plain knows"):
+        load_like(tmp_path / "data", stored)
 
 
 def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatch):
@@ -151,7 +166,7 @@ def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatc
     config = json.loads((model.path / "config.json").read_text())
     low, high = config["accuracy"]["validation"]["interval"]
     assert low <= model.entry.validation <= high
-    assert config["training"]["search"]["limits"] == {"max_flash": 6000.0, "max_ram": 20_000.0}
+    assert config["training"]["search"]["wish"]["limits"] == {"max_flash": 6000.0, "max_ram": 20_000.0}
     assert model({"array": np.zeros(16_000, np.float32), "sampling_rate": 16_000})[0]["label"] in model.labels
     assert (model.path / "costs.json").is_file()
     found = zoo.find("tones", hub=own)
@@ -170,23 +185,74 @@ def test_the_same_wish_gives_the_same_model_and_finds_it_the_next_time(hub_of_su
     assert zoo.get(task="tones", hub=hub_of_supernets, max_macs="0.3M", specialize=True).name == first.name
 
 
+def test_another_wish_is_searched_for_though_an_own_model_would_do(hub_of_supernets, own, monkeypatch):
+    monkeypatch.setattr(searching, "EVALUATIONS", 200)
+    wish = {"task": "tones", "hub": hub_of_supernets, "specialize": True}
+    small, large = (zoo.get(**wish, max_macs=limit) for limit in ("0.2M", "0.9M"))
+    assert large.entry.validation >= small.entry.validation
+    assert large.entry.macs > 0.2e6
+
+
+def test_what_is_only_predicted_comes_after_what_was_measured_and_keeps_no_least_accuracy(hub_of_supernets, own):
+    entry = specialize("tones", {}, hub=hub_of_supernets, own=own, evaluations=100, progress=False)
+    measured = dataclasses.replace(
+        entry, name="measured", validation=entry.validation - 0.1, basis="measured", test=0.1
+    )
+    assert [one.name for one in choose([entry, measured], "tones", [])] == ["measured", entry.name]
+    with pytest.raises(NoModelFits, match="min_accuracy binds"):
+        zoo.find("tones", hub=own, min_accuracy=0.01)
+
+
 def test_with_data_it_is_fine_tuned_and_measured(hub_of_supernets, speech_folder, own, monkeypatch):
     monkeypatch.setattr(specializing, "TUNE_CLIPS", 22)
     monkeypatch.setattr(specializing, "TUNE_BATCH", 8)
-    entry = specialize("tones", {"max_macs": 0.3e6}, bits=3, hub=hub_of_supernets, own=own, data=speech_folder,
-                       epochs=1, evaluations=200, progress=False)  # fmt: skip
+    wish = {"bits": 3, "hub": hub_of_supernets, "own": own, "evaluations": 200, "progress": False}
+    entry = specialize("tones", {"max_macs": 0.3e6}, **wish, data=speech_folder, epochs=1)
     assert (entry.bits, entry.basis) == (3, "measured")
     assert 0 <= entry.test <= 1
     config = json.loads((own / "models" / entry.name / "config.json").read_text())
     assert "Fine-tuned for 1 epochs" in " ".join(config["training"]["summary"])
     assert "basis" not in config["accuracy"]["validation"]
+    with pytest.raises(NoModelFits, match="on validation; loosen a limit"):
+        specialize("tones", {"max_macs": 0.3e6}, **wish, data=speech_folder, epochs=1, min_accuracy=0.999)
+    assert [one.name for one in zoo.find("tones", hub=own)] == [entry.name]
+
+
+def test_a_prediction_is_not_taken_where_data_were_given(hub_of_supernets, own, tmp_path):
+    specialize("tones", {"max_macs": 0.3e6}, hub=hub_of_supernets, own=own, evaluations=100, progress=False)
+    with pytest.raises(InvalidData, match="nowhere"):
+        specialize("tones", {"max_macs": 0.3e6}, hub=hub_of_supernets, own=own, evaluations=100, data="nowhere",
+                   progress=False)  # fmt: skip
+
+
+def test_a_family_that_no_supernet_has_makes_nothing(hub_of_supernets, own):
+    with pytest.raises(UnknownName, match="no supernet for tones of family 'resnet'"):
+        zoo.get(task="tones", hub=hub_of_supernets, family="resnet", specialize=True)
+    with pytest.raises(InvalidQuery, match="this version publishes to folders"):
+        specialize("tones", {}, hub=hub_of_supernets, own="hf://me/hub")
+    (own.parent / "file").write_text("")
+    with pytest.raises(InvalidQuery, match="not a folder that can be written"):
+        specialize("tones", {}, hub=hub_of_supernets, own=own.parent / "file")
+    assert not (own / "models").exists()
+
+
+def test_an_altered_supernet_is_left_out_where_there_are_others(hub_of_supernets, tmp_path, caplog):
+    hub = tmp_path / "hub"
+    shutil.copytree(hub_of_supernets, hub)
+    table = hub / "supernets" / "bits" / "accuracy.csv"
+    table.write_text(table.read_text() + "\n")
+    found = search_hub("tones", {}, hub=hub, **QUICK)
+    assert [finding.searched.name for finding in found.all] == ["plain"]
+    assert "left out" in caplog.text
 
 
 def test_an_accuracy_that_no_network_is_predicted_to_have_makes_nothing(hub_of_supernets, own):
-    with pytest.raises(NoModelFits, match=r"no model has min_accuracy = 99\.90% within the limits") as caught:
+    with pytest.raises(
+        NoModelFits, match=r"no model has min_accuracy = 99\.90% within the limits.*predicted; loosen a limit"
+    ) as caught:
         specialize("tones", {}, min_accuracy=0.999, hub=hub_of_supernets, own=own, evaluations=100, progress=False)
     assert caught.value.constraint == "min_accuracy"
-    assert not own.exists()
+    assert not (own / "models").exists()
 
 
 def test_data_without_specialize_are_refused():
@@ -219,7 +285,7 @@ def test_the_command_prints_the_answer_and_keeps_the_front(hub_of_supernets, own
     status, out, _ = command(capsys, "search", *hub, "--max-macs", "0.4M", "--device", "stm32f746-tflm-cmsis-nn")
     assert status == 0
     assert "MACs" in out
-    assert "ms" in out
+    assert " on STM32F746, TFLM + CMSIS-NN: indicative" in out
     assert "predicted (" in out
     assert "--specialize makes a model of it" in out
     files = ["--csv", "front.csv", "--plot", "front.svg"]
@@ -243,17 +309,30 @@ def test_the_command_prints_the_answer_and_keeps_the_front(hub_of_supernets, own
         (["--task", "kws", "--front", "macs", "ram", "flash"], "give one or two costs"),
         (["--task", "kws", "--front", "latency"], "needs a device"),
         (["--task", "kws", "--plot", "x.txt"], "give a name that ends with one of"),
-        (["--task", "kws", "--csv", "no/where.csv"], "there is no folder no"),
-        (["--task", "kws", "--min-accuracy", "95%"], "--min-accuracy and --family are of look-ups"),
+        (["--task", "kws", "--csv", "no/where.csv"], "not a file in a folder that there is"),
+        (["--task", "kws", "--plot", "folder.svg"], "not a file in a folder that there is"),
+        (["--task", "kws", "--min-accuracy", "95%"], "--min-accuracy is of look-ups"),
+        (["--task", "kws", "--front", "macs", "--data", "x"], "a front is of predictions"),
+        (["--task", "kws", "--sure"], "--sure needs a device"),
+        (["--task", "kws", "--seed", "-1"], "seed = -1 is not possible"),
         (["--task", "kws", "--max-ram", "3 parsecs"], "max_ram = 3 parsecs is not possible"),
         (["--task", "kws", "--evaluations", "0"], "evaluations = 0 is not possible"),
         (["--task", "kws", "--max-latency-ms", "20"], "max_latency_ms needs a device"),
     ],
 )
 def test_what_cannot_be_meant_is_said_before_any_work(own, capsys, arguments, what):
+    Path("folder.svg").mkdir()
     status, out, err = command(capsys, "search", *arguments)
     assert (status, out) == (2, "")
     assert what in err
+
+
+def test_energy_that_nobody_measured_is_refused(hub_of_supernets, own, capsys):
+    query = ["--task", "tones", "--hub", str(hub_of_supernets), "--device", "stm32h743-tflm", "--evaluations", "50"]
+    for more in (["--max-energy-uj", "5000"], ["--front", "energy"]):
+        status, out, err = command(capsys, "search", *query, *more)
+        assert (status in (1, 2), out) == (True, "")
+        assert "nobody measured it on stm32h743-tflm" in err
 
 
 def test_a_predictor_is_fitted_again_by_one_command(hub_of_supernets, speech_folder, own, tmp_path, capsys):

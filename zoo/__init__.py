@@ -9,16 +9,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from pathlib import Path
 
 from supernet.constants import OWN_HUB
 from zoo.devices import Figure, device_constraints, figure
-from zoo.entry import Entry, choose, constraints
+from zoo.entry import MEASURED, Entry, choose, constraints
 from zoo.errors import EarshotError, InvalidQuery, NoModelFits, UnknownName
-from zoo.hub import INDEX, Hub, Hubs, open_hub
+from zoo.hub import Hub, Hubs, open_hub
 from zoo.run import Model
-from zoo.units import share
+from zoo.units import limits_of, share
 
 __all__ = ["EarshotError", "Entry", "Figure", "Hub", "Hubs", "Model", "NoModelFits", "find", "get", "open_hub", "train"]
 
@@ -73,9 +72,10 @@ def get(
     device, without the front end, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of
     its interval. hub: folder of a hub; by default the user's own (EARSHOT_HUB), then the bundled one.
 
-    specialize: where no model fits, search the hub's supernets for a network that does, quantise it, and keep it in the
-    user's own hub (see zoo.specialize); that takes up to a minute. data: what the supernet was trained on, to measure
-    and fine-tune it, which takes minutes.
+    specialize: where no measured model fits, search the hub's supernets for a network that does, quantise it, and keep
+    it in the user's own hub (see zoo.specialize); that takes up to a minute, and the same wish gets the same model
+    again. data: what the supernet was trained on, to measure and fine-tune it, which takes minutes. A model whose
+    accuracy is only predicted comes behind all that were measured, and keeps no min_accuracy in later look-ups.
 
     Says in a warning of the log when the licence is non-commercial; `print(model)` says which words it knows, and with
     a device what it takes there, of which runtime and version, measured, predicted or indicative.
@@ -89,33 +89,31 @@ def get(
     wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
     if data is not None and not specialize:
         raise InvalidQuery(f"data = {data}: only specialize needs data; give specialize as well, or leave data out")
+    makes, place = specialize and task is not None and name is None, open_hub(hub)
     try:
-        entry, place = find(task, name=name, hub=hub, **on_device, **wanted)[0], open_hub(hub)
+        found = find(task, name=name, hub=hub, **on_device, **wanted)
     except (NoModelFits, UnknownName):
-        if not specialize or task is None or name is not None:
+        if not makes:
             raise
-        entry, place = _specialized(task, hub, data, on_device, wanted), Hub(OWN_HUB)
+        found = []
+    if makes:  # a prediction of another wish is not as good as the best for this one
+        found = [entry for entry in found if entry.basis == MEASURED]
+    if not found:
+        found, place = [_specialized(task, hub, data, on_device, wanted)], Hub(OWN_HUB)
+    entry = found[0]
     if entry.non_commercial:
         log.warning("%s: licence %s does not allow commercial use", entry.name, entry.licence)
     return Model(place.config(entry), entry, device and figure(place, entry, device))
 
 
 def _specialized(task: str, hub: str | Path | None, data: str | Path | None, on_device: dict, wanted: dict) -> Entry:
-    """A model in the user's own hub that meets what is wanted: one that is there already, or a new one."""
-    from zoo.searching import limits_of
+    """A model in the user's own hub for just this wish."""
     from zoo.specialize import specialize
 
-    if (OWN_HUB / INDEX).is_file():
-        with suppress(NoModelFits, UnknownName):
-            return find(task, hub=OWN_HUB, **on_device, **wanted)[0]
-    device, sure = on_device["device"], on_device["sure"]
-    limits = {name: wanted[name] for name in wanted if name.startswith("max_")}
-    limits |= {name: on_device[name] for name in on_device if name.startswith("max_")}
     least = None if wanted["min_accuracy"] is None else share("min_accuracy", wanted["min_accuracy"])
-    entry = specialize(
-        task, limits_of(limits), bits=wanted["bits"], min_accuracy=least, device=device, sure=sure, hub=hub, data=data
-    )
-    return find(task, name=entry.name, hub=OWN_HUB, **on_device, **wanted)[0]
+    wish = {"bits": wanted["bits"], "family": wanted["family"], "min_accuracy": least}
+    wish |= {"device": on_device["device"], "sure": on_device["sure"]}
+    return specialize(task, limits_of({**wanted, **on_device}), **wish, hub=hub, data=data)
 
 
 def __getattr__(name: str):

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from search import Evolution, Problem, SearchSpace, measure_best, search
+from search import EVALUATIONS, FINALISTS, Evolution, Problem, SearchSpace, measure_best, search
 from search.accuracy import ROWS, AccuracyPredictor, fit_predictor
-from search.sampling import FLOAT_BITS, measured_accuracy
+from search.sampling import PLAIN_BITS, measured_accuracy
 from supernet.cost import macs, mean_bits, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
@@ -51,8 +51,7 @@ QUANT_EPOCHS, WIDTH_EPOCHS = 5, 3
 MEAN_BITS = 2.5
 """Of a weight in mixed-precision models."""
 CALIBRATION_CLIPS = 2048
-EVALUATIONS, FINALISTS, SEARCH_SEED = 20_000, 8, 0
-"""Sub-networks that each search tries by predicted accuracy, and measures in its last stage."""
+SEARCH_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -242,7 +241,7 @@ def _search(build: Build, budget: str) -> dict:
     if not path.is_file() or read_json(path)["identity"] != identity:
         validation = build.data.splits["validation"]
         features = plain_features(build.data, validation.rows, build.frontend)
-        space = SearchSpace(supernet.space, FLOAT_BITS)
+        space = SearchSpace(supernet.space, PLAIN_BITS)
         problem = Problem(space, {"max_macs": count("budget", budget)}, task=build.task)
         strategy = Evolution(problem, np.random.default_rng(SEARCH_SEED))
         result = search(strategy, partial(build.predictor.predict, space), EVALUATIONS)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from supernet.cost import LayerCost, layer_costs, mean_bits
 from supernet.families import inner_bits, layers
 from supernet.space import Arch, LayerSpec
-from zoo.entry import precision
+from zoo.entry import PREDICTED, precision
 
 __all__ = ["card"]
 
 
-PREDICTED = "predicted"
 SEVERAL = (
     "A clip may have several of these labels, or none: each has a score of its own, and a clip counts as right where \
 exactly its labels score above one half."

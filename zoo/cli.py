@@ -21,6 +21,7 @@ from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
 from zoo.cli_search import add_search_commands
 from zoo.devices import figure
+from zoo.entry import PREDICTED
 from zoo.errors import InvalidQuery
 from zoo.pack import CONFIG
 
@@ -251,7 +252,7 @@ def _print_entries(entries: list[zoo.Entry], latencies: Sequence[str] = ()) -> N
     header = f"{'name':{width}}  {'task':6}  bits {'MACs':>12} {'flash bytes':>12} validation   test  licence"
     print(f"{header}{'latency':>{len(taken[0]) + 2}}" if latencies else header)
     for entry, text in zip(entries, taken, strict=True):
-        share = f"{'~' if entry.basis == 'predicted' else ''}{entry.validation:.2%}"
+        share = f"{'~' if entry.basis == PREDICTED else ''}{entry.validation:.2%}"
         test = "-" if entry.test is None else f"{entry.test:.2%}"
         print(
             f"{entry.name:{width}}  {entry.task:6} {entry.bits:>5} {entry.macs:12,} {entry.flash_bytes:12,} "

@@ -7,10 +7,17 @@ import json
 import logging
 import sys
 import time
+from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 
 import zoo
-from zoo.errors import EarshotError, InvalidQuery
+from supernet.files import read_json, write_bytes
+from zoo.devices import figure_of
+from zoo.entry import MEASURED, accuracy_text
+from zoo.errors import InvalidQuery, NoModelFits, UnknownName
+from zoo.pack import CONFIG
+from zoo.units import LIMITS, limits_of
 
 __all__ = ["add_search_commands"]
 
@@ -40,7 +47,6 @@ NAMES = {"macs": "MACs", "params": "parameters", "flash_bytes": "flash, bytes", 
          "latency_ms": "latency, ms", "energy_uj": "energy, uJ"}  # fmt: skip
 PICTURES = (".svg", ".png", ".pdf")
 SHOWN = 20
-LIMITS = ("max_ops", "max_macs", "max_params", "max_flash", "max_ram", "max_latency_ms", "max_energy_uj")
 
 
 def add_search_commands(commands, command, add_query) -> None:
@@ -59,7 +65,7 @@ def add_search_commands(commands, command, add_query) -> None:
         "--plot", metavar="FILE", help="picture of candidates, front and published models: .svg, .png, .pdf"
     )
     sub.add_argument("--strategy", default="evolution", help="evolution, random or differentiable (default: evolution)")
-    sub.add_argument("--evaluations", type=int, default=20_000, help="networks a supernet (default: %(default)s)")
+    sub.add_argument("--evaluations", type=int, help="networks a supernet (default: 20,000)")
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     sub.add_argument(
         "--data", metavar="FOLDER", help="what the supernet was trained on: the best few are measured on it"
@@ -74,10 +80,10 @@ def add_search_commands(commands, command, add_query) -> None:
 
 
 def _search(options: argparse.Namespace) -> None:
-    from zoo.searching import limits_of, search_hub
+    from zoo.searching import search_hub
 
     _check(options)
-    limits = limits_of({name: getattr(options, name) for name in LIMITS})
+    limits = limits_of(vars(options))
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     objectives = tuple(OBJECTIVES[name] for name in dict.fromkeys(options.front))
     began = time.monotonic()
@@ -85,6 +91,7 @@ def _search(options: argparse.Namespace) -> None:
         options.task,
         limits,
         bits=options.bits,
+        family=options.family,
         device=options.device,
         sure=options.sure,
         hub=options.hub,
@@ -99,11 +106,11 @@ def _search(options: argparse.Namespace) -> None:
     seconds = time.monotonic() - began
     if options.csv:
         table = findings.front() if objectives else findings.table()
-        table.to_csv(options.csv, index=False)
+        write_bytes(options.csv, table.to_csv(index=False, lineterminator="\n").encode())
     if options.plot:
         _plot(findings, objectives or ("macs",), limits, options)
     if options.format == "json":
-        print(json.dumps(_to_json(findings, objectives), indent=1))
+        print(json.dumps(_to_json(findings, objectives, options.device), indent=1))
         return
     tried = sum(len(finding.result.scores) for finding in findings.all)
     names = " and ".join(finding.searched.name for finding in findings.all)
@@ -118,21 +125,23 @@ def _search(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     if options.task is None:
         raise InvalidQuery("which task? give --task, such as --task kws")
-    if options.min_accuracy or options.family:
-        raise InvalidQuery("--min-accuracy and --family are of look-ups: a search gives the most accurate network")
+    if options.min_accuracy:
+        raise InvalidQuery("--min-accuracy is of look-ups: a search gives the most accurate network within the limits")
+    if options.front and options.data:
+        raise InvalidQuery("--front with --data: a front is of predictions; give --data with limits for one answer")
+    if options.sure and not options.device:
+        raise InvalidQuery("--sure needs a device; `earshot profile list` shows all")
     if len(set(options.front)) > 2:
         raise InvalidQuery(f"--front {' '.join(options.front)}: give one or two costs")
     on_device = [f"--front {name}" for name in ("latency", "energy") if name in options.front]
     on_device += [name for name in ("max_latency_ms", "max_energy_uj") if getattr(options, name)]
     if on_device and not options.device:
         raise InvalidQuery(f"{on_device[0]} needs a device; `earshot profile list` shows all")
-    if options.evaluations < 1:
-        raise InvalidQuery(f"evaluations = {options.evaluations} is not possible: give 1 or more")
     if options.plot and not options.plot.endswith(PICTURES):
         raise InvalidQuery(f"--plot {options.plot}: give a name that ends with one of {', '.join(PICTURES)}")
     for path in filter(None, (options.csv, options.plot)):
-        if not Path(path).parent.is_dir():
-            raise InvalidQuery(f"{path}: there is no folder {Path(path).parent}; make it first")
+        if not Path(path).parent.is_dir() or Path(path).is_dir():
+            raise InvalidQuery(f"{path}: not a file in a folder that there is; make the folder, and name a file")
 
 
 def _best_text(finding, device: str | None) -> str:
@@ -146,10 +155,7 @@ def _best_text(finding, device: str | None) -> str:
         f"{costs['peak_ram_bytes']:,} of RAM",
     ]
     if device:
-        energy = costs["energy_uj"]
-        lines.append(
-            f"  {costs['latency_ms']:.3g} ms{'' if energy != energy else f', {energy:.3g} uJ'} on {device}, predicted"
-        )
+        lines.append(f"  {figure_of(arch, device, finding.result.problem.task)}")
     lines.append(f"  accuracy {finding.predicted:.2%} predicted ({low:.2%} to {high:.2%}), without fine-tuning")
     if finding.measured is not None:
         count = len(finding.measured.scores)
@@ -179,13 +185,13 @@ def _shape(arch) -> str:
 
 def _print_published(options: argparse.Namespace, best) -> None:
     """The best published model within the same limits, where there is one: it was fine-tuned."""
-    query = {name: getattr(options, name) for name in (*LIMITS, "task", "bits", "device", "sure", "hub")}
+    query = {name: getattr(options, name) for name in (*LIMITS, "task", "bits", "family", "device", "sure", "hub")}
     try:
         entry = zoo.find(**query)[0]
-    except EarshotError:
+    except (NoModelFits, UnknownName):
         print("nothing published fits: `earshot get` with the same limits and --specialize makes a model of it")
         return
-    print(f"published within the same limits: {entry.name}, {entry.validation:.2%} on validation, fine-tuned")
+    print(f"published within the same limits: {entry.name}, {accuracy_text(entry)}")
 
 
 def _print_front(findings) -> None:
@@ -205,10 +211,12 @@ def _print_front(findings) -> None:
         print(f"{len(shown)} of {len(rows)} on the front; --csv keeps all", file=sys.stderr)
 
 
-def _to_json(findings, objectives: tuple[str, ...]) -> dict:
+def _to_json(findings, objectives: tuple[str, ...], device: str | None) -> dict:
     best = findings.best
     costs = {name: column[0].item() for name, column in best.result.problem.costs(best.genes).items()}
     costs = {name: None if value != value else value for name, value in costs.items()}
+    if device:
+        costs["device"] = asdict(figure_of(best.arch, device, best.result.problem.task))
     measured = None if best.measured is None else best.measured.score
     found = {
         "supernet": best.searched.name,
@@ -235,11 +243,12 @@ def _plot(findings, objectives: tuple[str, ...], limits: dict, options: argparse
         axis.plot(part[cost], 100 * part["predicted"], ".", markersize=2, alpha=0.3, label=f"{name}, predicted")
     values = rows[[cost]].assign(wrong=-rows["predicted"]).to_numpy(float)
     front = rows[non_dominated(values)].sort_values(cost)
-    axis.plot(front[cost], 100 * front["predicted"], "k-", linewidth=1, label="front")
+    axis.plot(front[cost], 100 * front["predicted"], "k-", linewidth=1, label=f"front against {NAMES[cost]}")
     if cost in ("macs", "params", "flash_bytes", "peak_ram_bytes"):
         entries = [entry for entry in zoo.open_hub(options.hub).entries if entry.task == options.task]
-        published = [(getattr(entry, cost), 100 * entry.validation) for entry in entries]
-        axis.plot(*zip(*published, strict=True), "*", color="tab:red", markersize=8, label="published, fine-tuned")
+        entries = [entry for entry in entries if entry.basis == MEASURED]
+        costs, shares = [getattr(entry, cost) for entry in entries], [100 * entry.validation for entry in entries]
+        axis.plot(costs, shares, "*", color="tab:red", markersize=8, label="published, measured")
     for name, limit in limits.items():
         if COST_OF[name] == cost:
             axis.axvline(limit, color="grey", linestyle="--", linewidth=1, label=f"{name} {limit:g}")
@@ -247,17 +256,15 @@ def _plot(findings, objectives: tuple[str, ...], limits: dict, options: argparse
     axis.set_ylim(bottom=max(0.0, 100 * float(rows["predicted"].quantile(0.02))))
     axis.grid(alpha=0.3)
     axis.legend(fontsize="small")
-    figure.savefig(options.plot)
+    picture = BytesIO()
+    figure.savefig(picture, format=Path(options.plot).suffix[1:])
+    write_bytes(options.plot, picture.getvalue())
 
 
 def _predictor(options: argparse.Namespace) -> None:
     from search.accuracy import LEAST_ROWS, fit_predictor
     from supernet import parallel
-    from supernet.files import read_json
-    from supernet.quant.elastic import load_elastic_bits
-    from supernet.store import load_supernet
-    from zoo.pack import CONFIG
-    from zoo.searching import load_like
+    from zoo.searching import load_like, open_supernet
 
     folder = Path(options.supernet)
     if not (folder / CONFIG).is_file():
@@ -271,11 +278,7 @@ def _predictor(options: argparse.Namespace) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     task = options.task or tasks[0]
     parallel.start()
-    if config.get("widths"):
-        source, stored = load_elastic_bits(folder, task)
-    else:
-        stored = load_supernet(folder, task)
-        source = stored.supernet
+    source, stored = open_supernet(folder, task)
     data = parallel.once_a_machine(lambda: load_like(options.data, stored))
     run = Path(options.run_dir or folder.parent / f"{folder.name}-accuracies")
     predictor = fit_predictor(folder, source, stored.frontend, data, run, options.count)

@@ -15,12 +15,24 @@ from pathlib import Path
 
 from predictors.names import resolve
 from supernet.files import read_json, write_json
+from supernet.space import Arch
 from zoo.entry import Constraint, Entry
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery
 from zoo.hub import Hub, Hubs
 from zoo.units import energy, milliseconds
 
-__all__ = ["COSTS", "Bill", "Figure", "Line", "device_constraints", "figure", "figures", "fit", "write_costs"]
+__all__ = [
+    "COSTS",
+    "Bill",
+    "Figure",
+    "Line",
+    "device_constraints",
+    "figure",
+    "figure_of",
+    "figures",
+    "fit",
+    "write_costs",
+]
 
 COSTS, SCHEMA = "costs.json", 1
 BASES = ("measured", "predicted", "indicative")
@@ -180,6 +192,15 @@ def _figure(profile, row) -> Figure:
     return Figure(*about, *latency, *energy, bool(row["in_range"]), bool(row["energy_in_range"]), row["basis"])
 
 
+def figure_of(arch: Arch, device: str, task: str, folder: str | Path | None = None) -> Figure:
+    """What a network takes on a device, by the predictors. Raises UnknownName for a device without a profile."""
+    from predictors import estimate_many
+    from predictors.device import find_profile
+
+    profile = find_profile(device, folder)
+    return _figure(profile, estimate_many([arch], profile.name, task, folder).iloc[0])
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of a bill. limit: what the device has, or None where that is not known."""
@@ -234,14 +255,13 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
     clip), which latency must keep and average power is counted by. folder: of the user's profiles.
     Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant.
     """
-    from predictors import estimate, estimate_many
+    from predictors import estimate
     from predictors.device import find_profile
     from predictors.power import EXAMPLES, average_power_uw
 
     profile, arch, macs = find_profile(device, folder), model.arch, model.entry.macs
     every = arch.frames * arch.features.step_ms if every_ms is None else milliseconds("every_ms", every_ms)
-    cost, has = estimate(arch), profile.settings
-    found = _figure(profile, estimate_many([arch], profile.name, model.task, folder).iloc[0])
+    cost, has, found = estimate(arch), profile.settings, figure_of(arch, profile.name, model.task, folder)
     whole, span = (macs + model.entry.frontend_macs) / macs, f"{_text(found.low_ms)} to {_text(found.high_ms)}"
     lines = [
         Line("flash", model.entry.flash_bytes, "bytes", has.get("flash_bytes"), "weights, without the runtime's code"),

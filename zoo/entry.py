@@ -15,6 +15,8 @@ from zoo.units import count, share, size
 
 __all__ = [
     "BASES",
+    "MEASURED",
+    "PREDICTED",
     "Constraint",
     "Entry",
     "accuracy_text",
@@ -26,7 +28,8 @@ __all__ = [
 ]
 
 KINDS = {"str": str, "int": int, "float": (int, float), "int | str": int, "float | None": (int, float)}
-BASES = ("measured", "predicted")
+MEASURED, PREDICTED = BASES = "measured", "predicted"
+"""How a figure came about."""
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -130,9 +133,7 @@ def constraints(
     ]
     if min_accuracy is not None:
         least = share("min_accuracy", min_accuracy)
-        found.append(
-            Constraint("min_accuracy", least, _value("validation"), lambda entry: _short_of(least, entry.validation))
-        )
+        found.append(Constraint("min_accuracy", least, _measured, lambda entry: _short_of(least, _measured(entry))))
     if bits is not None:
         check_bits(bits)
         found.append(Constraint("bits", bits, _value("bits"), lambda entry: _bits_apart(entry.bits, bits)))
@@ -155,7 +156,7 @@ def precision(bits: int | str) -> str:
 
 def accuracy_text(entry: Entry) -> str:
     """The accuracies of a model as they are printed."""
-    if entry.basis == "predicted":
+    if entry.basis == PREDICTED:
         return f"{entry.validation:.2%} predicted for validation, not measured"
     test = "" if entry.test is None else f", {entry.test:.2%} test"
     return f"{entry.validation:.2%} validation{test}"
@@ -171,6 +172,11 @@ def _bits_apart(own: int | str, wanted: int | str) -> float:
     return float(own != wanted) if MIXED in (own, wanted) else abs(own - wanted) / wanted
 
 
+def _measured(entry: Entry) -> float:
+    """Accuracy on validation; none where it is only predicted, which keeps no promise."""
+    return entry.validation if entry.basis == MEASURED else 0.0
+
+
 def _value(field: str) -> Callable[[Entry], Any]:
     return lambda entry: getattr(entry, field)
 
@@ -183,8 +189,8 @@ def _at_most(name: str, limit: float | str | None, field: str, parse: Callable) 
 
 
 def rank(entry: Entry) -> tuple:
-    """Sorts the best first: validation accuracy, then cheaper, then by name."""
-    return (-entry.validation, entry.macs, entry.flash_bytes, entry.name)
+    """Sorts the best first: validation accuracy, measured before predicted, then cheaper, then by name."""
+    return (entry.basis != MEASURED, -entry.validation, entry.macs, entry.flash_bytes, entry.name)
 
 
 def choose(entries: Sequence[Entry], task: str | None, wanted: Sequence[Constraint]) -> list[Entry]:

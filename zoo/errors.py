@@ -43,7 +43,8 @@ class InvalidQuery(EarshotError, ValueError):
 class NoModelFits(EarshotError, LookupError):
     """No model of the hub meets all constraints.
 
-    Attributes: constraint (name of the one that binds), limit (its value), nearest (the `Entry` that misses least).
+    Attributes: constraint (name of the one that binds), limit (its value), nearest (the `Entry` that misses least, or
+    None where a search found the best that there is).
     """
 
     def __init__(self, message: str, constraint: str, limit, nearest) -> None:

@@ -7,6 +7,7 @@ HUB/supernets/NAME/      supernets (see supernet.store)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
 from zoo.pack import CONFIG, FILES, Config, read_config
 
-__all__ = ["BUNDLED", "INDEX", "Hub", "Hubs", "checked_entry", "open_hub"]
+__all__ = ["BUNDLED", "INDEX", "Hub", "Hubs", "checked_entry", "open_hub", "writable_hub"]
 
 BUNDLED = Path(__file__).parent / "hub"
 """The hub that is installed with the package."""
@@ -131,6 +132,25 @@ def open_hub(address: str | Path | None = None) -> Hub | Hubs:
     if address is not None or not (OWN_HUB / INDEX).is_file():
         return Hub(address)
     return Hubs([Hub(OWN_HUB), Hub()])
+
+
+def writable_hub(address: str | Path) -> Path:
+    """The folder of a hub to publish to, made where there is none.
+
+    Raises InvalidQuery or InvalidPackage for a hub that cannot be published to.
+    """
+    folder = Path(address)
+    if str(address).startswith("hf:"):
+        raise InvalidQuery(f"hub {address}: this version publishes to folders; give one, and upload it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidQuery(f"hub {address}: not a folder that can be written ({error.strerror})") from None
+    if not os.access(folder, os.W_OK):
+        raise InvalidQuery(f"hub {address}: not writable; give another folder")
+    if (folder / INDEX).is_file():
+        _ = Hub(folder).entries
+    return folder
 
 
 def checked_entry(package: str | Path) -> Entry:

@@ -22,7 +22,7 @@ from supernet.families import inner_bits, layers
 from supernet.files import load_tensors, read_json, tensors_to_bytes
 from supernet.quant.packing import pack, unpack
 from supernet.space import Arch, LayerSpec, digest
-from zoo.entry import Entry, is_safe_name
+from zoo.entry import MEASURED, Entry, is_safe_name
 from zoo.errors import InvalidPackage
 
 __all__ = [
@@ -84,7 +84,7 @@ class Config:
                 peak_ram_bytes=estimate(self.arch).peak_ram_bytes,
                 validation=accuracy["validation"]["accuracy"],
                 test=accuracy["test"]["accuracy"] if "test" in accuracy else None,
-                basis=accuracy["validation"].get("basis", "measured"),
+                basis=accuracy["validation"].get("basis", MEASURED),
                 licence=self.values["licence"],
                 config_sha256=config_sha256,
             )

@@ -13,10 +13,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from search import Evolution, Problem, Random, Result, SearchSpace, Strategy, measure_best, search
+from search import EVALUATIONS, Evolution, Problem, Random, Result, SearchSpace, Strategy, measure_best, search
 from search.accuracy import AccuracyPredictor, has_predictor, load_predictor
 from search.differentiable import Batches, Differentiable
 from search.pareto import non_dominated
+from search.problem import COSTS, ON_DEVICE
 from search.sampling import measured_accuracy, table_space
 from supernet.data.augment import plain_features
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData
@@ -24,7 +25,7 @@ from supernet.data.folder import load_folder
 from supernet.data.speech_commands import LISTS
 from supernet.data.speech_commands import load as load_speech_commands
 from supernet.elastic import Supernet
-from supernet.errors import InfeasibleBudget, InvalidData
+from supernet.errors import InfeasibleBudget, InvalidCheckpoint, InvalidData
 from supernet.families import MIXED
 from supernet.files import read_json
 from supernet.frontend import dequantise_features
@@ -34,31 +35,13 @@ from supernet.store import StoredSupernet, load_supernet
 from zoo.errors import InvalidQuery, UnknownName, nearest_names
 from zoo.hub import open_hub
 from zoo.pack import CONFIG
-from zoo.units import count, energy, milliseconds, size
+from zoo.units import limits_of
 
-__all__ = ["STRATEGIES", "Findings", "Searchable", "limits_of", "load_like", "search_hub", "searchable"]
+__all__ = ["STRATEGIES", "Findings", "Searchable", "load_like", "open_supernet", "search_hub", "searchable"]
 
 STRATEGIES = ("evolution", "random", "differentiable")
-EVALUATIONS, FINALISTS = 20_000, 8
 BATCH = 64
-PARSERS = {
-    "max_ops": count,
-    "max_macs": count,
-    "max_params": count,
-    "max_flash": size,
-    "max_ram": size,
-    "max_latency_ms": milliseconds,
-    "max_energy_uj": energy,
-}
-
 log = logging.getLogger(__name__)
-
-
-def limits_of(wanted: Mapping[str, float | str | None]) -> dict[str, float]:
-    """The limits that are given, in MACs, parameters, bytes, ms and uJ. Raises InvalidQuery for one that cannot be
-    meant.
-    """
-    return {name: PARSERS[name](name, value) for name, value in wanted.items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +124,17 @@ def searchable(folder: str | Path, task: str) -> Searchable:
         raise InvalidQuery(
             f"supernet {folder}: has no accuracy predictor; fit one with `earshot predictor {folder} --data FOLDER`"
         )
-    if read_json(folder / CONFIG).get("widths"):
-        source, stored = load_elastic_bits(folder, task)
-    else:
-        stored = load_supernet(folder, task)
-        source = stored.supernet
+    source, stored = open_supernet(folder, task)
     predictor, about = load_predictor(folder, table_space(source))
     return Searchable(folder, stored, source, predictor, about)
+
+
+def open_supernet(folder: str | Path, task: str) -> tuple[Supernet | ElasticBits, StoredSupernet]:
+    """A supernet in a folder, with its elastic bits where it has them. Raises as `load_supernet` does."""
+    if read_json(Path(folder) / CONFIG).get("widths"):
+        return load_elastic_bits(folder, task)
+    stored = load_supernet(folder, task)
+    return stored.supernet, stored
 
 
 def supernets_of(task: str, hub: str | Path | None, supernet: str | Path | None) -> list[Searchable]:
@@ -162,15 +149,26 @@ def supernets_of(task: str, hub: str | Path | None, supernet: str | Path | None)
                 f"no supernet {str(supernet)!r} in hub {place.folder}: {nearest_names(supernet, by_name)}"
             )
         return [searchable(by_name[str(supernet)], task)]
-    tasks = {path: read_json(path / CONFIG).get("tasks", {}) for path in by_name.values()}
-    found = [path for path, known in tasks.items() if task in known and has_predictor(path)]
-    if not found:
+    tasks = {path: read_json(path / CONFIG).get("tasks", {}) for path in sorted(by_name.values())}
+    knowing = [path for path, known in tasks.items() if task in known]
+    if not knowing:
         known = {name for names in tasks.values() for name in names}
-        raise UnknownName(
-            f"no supernet for task {task!r} with an accuracy predictor in hub {place.folder}: "
-            f"{nearest_names(task, known)}; train one with `earshot train`"
-        )
-    return [searchable(path, task) for path in sorted(found)]
+        raise UnknownName(f"no supernet for task {task!r} in hub {place.folder}: {nearest_names(task, known)}")
+    ready = [path for path in knowing if has_predictor(path)]
+    return _usable(ready, task) if ready else [searchable(knowing[0], task)]
+
+
+def _usable(folders: list[Path], task: str) -> list[Searchable]:
+    """The supernets in folders; one that was altered is left out with a warning, where there are others."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(searchable(folder, task))
+        except InvalidCheckpoint as error:
+            if folder == folders[-1] and not found:
+                raise
+            log.warning("left out: %s", error)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +219,8 @@ class Findings:
 
     def front(self) -> pd.DataFrame:
         """The candidates that no other beats in accuracy and all objectives, cheapest first."""
-        rows = self.table()
+        rows = [_rows(finding).iloc[finding.result.front(self.objectives)] for finding in self.all]
+        rows = pd.concat(rows, ignore_index=True)
         values = np.column_stack([-rows["predicted"], *(rows[name] for name in self.objectives)])
         rows = rows[non_dominated(values)].drop_duplicates(["predicted", *self.objectives])
         return rows.sort_values([*self.objectives, "predicted"], ignore_index=True)
@@ -229,20 +228,11 @@ class Findings:
 
 def _rows(finding: Finding) -> pd.DataFrame:
     result, space = finding.result, finding.result.problem.space
-    bits, there = space.layer_bits(result.genes), space.costs_of.present(result.genes[:, : space.genes_of_network])
-    inner = there & space.costs_of.inner
-    mean = (bits * inner).sum(1) / np.maximum(1, inner.sum(1))
-    costs = pd.DataFrame(result.costs)
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {"supernet": finding.searched.name, "predicted": result.scores.round(6), "bits": mean.round(2)}
-            ),
-            costs,
-            space.table(result.genes).drop(columns=["weight_bits", "activation_bits"], errors="ignore"),
-        ],
-        axis=1,
-    )
+    inner = space.costs_of.present(result.genes[:, : space.genes_of_network]) & space.costs_of.inner
+    mean = (space.layer_bits(result.genes) * inner).sum(1) / np.maximum(1, inner.sum(1))
+    table = result.table().drop(columns=["weight_bits", "activation_bits"], errors="ignore")
+    first = {"supernet": finding.searched.name, "predicted": table.pop("score").round(6), "bits": mean.round(2)}
+    return pd.concat([pd.DataFrame(first), table], axis=1)
 
 
 def search_hub(
@@ -250,6 +240,7 @@ def search_hub(
     limits: Mapping[str, float],
     *,
     bits: int | str | None = None,
+    family: str | None = None,
     device: str | None = None,
     sure: bool = False,
     hub: str | Path | None = None,
@@ -265,29 +256,21 @@ def search_hub(
 ) -> Findings:
     """Search all supernets for a task, or one of them, within limits (see `search.problem.LIMITS`).
 
-    bits: of the weights, "mixed" for bits of each layer, or None for the best. objectives: costs that a front is wanted
-    against. data: with it the best few are measured on its validation split before one is chosen. run: a folder in
-    which the state is kept, so that a search that was stopped goes on. tuned: fine-tuning will follow, so any bits do.
+    limits: in any unit. bits: of the weights, "mixed" for bits of each layer, or None for the best. family: of its
+    networks. objectives: costs that a front is wanted against. data: with it the best few are measured on its
+    validation split before one is chosen. run: a folder in which scores are kept, so that a search that was stopped
+    goes on. tuned: fine-tuning will follow, so any bits do.
 
     Raises InfeasibleBudget where no network of any supernet keeps the limits, UnknownName, and InvalidQuery for bits
     that no supernet has.
     """
-    if strategy not in STRATEGIES:
-        raise UnknownName(f"unknown strategy {strategy!r}: {nearest_names(strategy, STRATEGIES)}")
-    evaluations = EVALUATIONS if evaluations is None else evaluations
-    if evaluations < 1:
-        raise InvalidQuery(f"evaluations = {evaluations} is not possible: give 1 or more")
+    evaluations, limits = EVALUATIONS if evaluations is None else evaluations, limits_of(limits)
+    _check(strategy, evaluations, seed, objectives, device)
     candidates = supernets_of(task, hub, supernet)
-    spaces = [(item, item.space(bits, tuned)) for item in candidates]
-    fitting = [(item, space) for item, space in spaces if space is not None]
-    if not fitting:
-        known = sorted({width for item in candidates for width in item.widths})
-        raise InvalidQuery(
-            f"bits = {bits}: the supernets for {task} have {known} bits without fine-tuning; give one of these, or data"
-        )
     found, infeasible = [], []
-    for item, space in fitting:
+    for item, space in _fitting(candidates, task, bits, family, tuned):
         problem = Problem(space, limits, device, task, sure)
+        _check_known(problem, objectives)
         clips = load_like(data, item.stored) if isinstance(data, (str, Path)) else data
         place = run and Path(run) / item.name
         try:
@@ -298,12 +281,57 @@ def search_hub(
                 progress,
             )  # fmt: skip
         except InfeasibleBudget as error:
-            infeasible.append(error)
+            infeasible.append(error.within(item.name))
             continue
-        found.append(Finding(item, result, clips and _measured(item, result, clips, progress)))
+        found.append(Finding(item, result, clips and _measured(item, result, clips, place, progress)))
     if not found:
         raise min(infeasible, key=lambda error: error.smallest / error.limit)
     return Findings(tuple(found), objectives)
+
+
+def _check(strategy: str, evaluations: int, seed: int, objectives: tuple[str, ...], device: str | None) -> None:
+    """Raise InvalidQuery or UnknownName for what would fail later."""
+    if strategy not in STRATEGIES:
+        raise UnknownName(f"unknown strategy {strategy!r}: {nearest_names(strategy, STRATEGIES)}")
+    if evaluations < 1:
+        raise InvalidQuery(f"evaluations = {evaluations} is not possible: give 1 or more")
+    if seed < 0:
+        raise InvalidQuery(f"seed = {seed} is not possible: give 0 or more")
+    for name in objectives:
+        if name not in COSTS:
+            raise UnknownName(f"unknown cost {name!r} of a front: {nearest_names(name, COSTS)}")
+        if name in ON_DEVICE and device is None:
+            raise InvalidQuery(f"a front against {name} needs a device; `earshot profile list` shows all")
+
+
+def _check_known(problem: Problem, objectives: tuple[str, ...]) -> None:
+    """Raise InvalidQuery where a front is wanted against something that nobody measured on the device."""
+    for name, values in problem.costs(problem.space.smallest(), objectives).items():
+        if np.isnan(values).any():
+            raise InvalidQuery(f"{name}: nobody measured it on {problem.device}; leave it out, or take another device")
+
+
+def _fitting(
+    candidates: list[Searchable], task: str, bits: int | str | None, family: str | None, tuned: bool
+) -> list[tuple[Searchable, SearchSpace]]:
+    """The supernets that have a family and bits, with their spaces.
+
+    Where a fine-tune will follow any bits are possible, but a supernet that was trained at them comes first: the
+    predictors of others know nothing of these bits.
+    """
+    own = [item for item in candidates if family in (None, item.supernet.space.family)]
+    if not own:
+        known = {item.supernet.space.family for item in candidates}
+        raise UnknownName(f"no supernet for {task} of family {family!r}: {nearest_names(str(family), known)}")
+    for follows in (False, True) if tuned else (False,):
+        found = [(item, space) for item in own if (space := item.space(bits, follows)) is not None]
+        if found:
+            return found
+    known = sorted({width for item in own for width in item.widths})
+    raise InvalidQuery(
+        f"bits = {bits}: the supernets for {task} have {known} bits without fine-tuning; give one of these, or "
+        f"`earshot get --specialize --data FOLDER`, which fine-tunes"
+    )
 
 
 def _strategy(
@@ -323,13 +351,13 @@ def _strategy(
     return Differentiable(problem, rng, supernet=item.supernet, batches=item.batches(data), progress=progress)
 
 
-def _measured(item: Searchable, result: Result, data: ClipData, progress: bool) -> Result:
+def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None, progress: bool) -> Result:
     """The finalists, measured on validation."""
     split = data.splits["validation"]
     features = plain_features(data, split.rows, item.stored.frontend)
     space = item.measurable(result.problem.space)
     measure = measured_accuracy(item.source, space, features, split.targets)
-    return measure_best(result, measure, FINALISTS, progress)
+    return measure_best(result, measure, run=run, progress=progress)
 
 
 def load_like(folder: str | Path, stored: StoredSupernet) -> ClipData:

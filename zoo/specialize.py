@@ -17,12 +17,13 @@ from supernet.data.clips import ClipData
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
-from supernet.space import Arch
+from supernet.space import Arch, digest
 from supernet.train import calibration_features
 from zoo.devices import write_costs
-from zoo.entry import Entry
+from zoo.entry import PREDICTED, Entry
 from zoo.errors import NoModelFits
-from zoo.hub import Hub
+from zoo.hub import INDEX, Hub, open_hub, writable_hub
+from zoo.pack import CONFIG
 from zoo.publish import accuracy_figures, publish, write_package
 from zoo.searching import Finding, load_like, search_hub
 
@@ -42,6 +43,7 @@ def specialize(
     limits: Mapping[str, float],
     *,
     bits: int | str | None = None,
+    family: str | None = None,
     min_accuracy: float | None = None,
     device: str | None = None,
     sure: bool = False,
@@ -58,37 +60,56 @@ def specialize(
     limits: see `search.problem.LIMITS`. bits: of the weights, "mixed", or None for the best. data: what the supernet
     was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned for
     `epochs` at its bits, and the integers are measured on validation and, once, on test. Without, norms and ranges come
-    from the supernet's calibration set, and the accuracy is what its predictor says, marked so. run: folder of the
-    fine-tune, which is resumed. own: folder of the hub (default: EARSHOT_HUB).
+    from the supernet's calibration set, and the accuracy is what its predictor says, marked so. A wish that a model of
+    that hub was made for, by the same supernets, is not searched again. run: folder of the fine-tune, which is resumed.
+    own: folder of the hub (default: EARSHOT_HUB).
 
     Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
     """
-    tuned = data is not None and epochs > 0
-    own, wish = own or OWN_HUB, {"bits": bits, "device": device, "sure": sure}
-    findings = search_hub(
-        task, limits, **wish, hub=hub, evaluations=evaluations, data=data, tuned=tuned, progress=progress
-    )
-    best = findings.best
-    if min_accuracy is not None and data is None and best.score < min_accuracy:
-        raise NoModelFits(
-            f"no model has min_accuracy = {min_accuracy:.2%} within the limits: the best of "
-            f"{len(best.result.scores):,} searched networks is predicted at {best.score:.2%}; loosen a limit",
-            "min_accuracy",
-            min_accuracy,
-            None,
-        )
+    own, tuned = writable_hub(own or OWN_HUB), data is not None and epochs > 0
+    wish = {"limits": dict(limits), "bits": bits, "family": family, "device": device, "sure": sure}
+    wish |= {"supernets": _digests(hub), "tuned": epochs if tuned else 0}
+    for entry in Hub(own).entries if (own / INDEX).is_file() else ():
+        made = Hub(own).config(entry).values["training"].get("search", {}).get("wish")
+        enough = min_accuracy is None or entry.validation >= min_accuracy
+        if entry.task == task and made == wish and enough:
+            return entry
+    found = search_hub(
+        task, limits, bits=bits, family=family, device=device, sure=sure, hub=hub, evaluations=evaluations, data=data,
+        tuned=tuned, progress=progress,
+    )  # fmt: skip
+    best = found.best
+    if data is None:
+        _check_accuracy(best.predicted, min_accuracy, best, "predicted")
     clips = load_like(data, best.searched.stored) if data is not None else None
     fake = _tuned(best, clips, epochs, Path(run), progress) if tuned else extract(best.searched.source, best.arch)
     integers = fake.to_integer()
-    info = _info(best, limits, device, clips, epochs if tuned else 0, _accuracy(best, integers, clips))
+    accuracy = _accuracy(best, integers, clips, min_accuracy)
+    info = _info(best, wish, clips, accuracy)
     with tempfile.TemporaryDirectory() as folder:
         package = write_package(folder, integers, best.searched.stored.frontend, _samples(best.arch), info)
         listed = publish(package, own)
     entry = listed.entry(package.name)
     write_costs(Hub(own), [entry])
-    log.info("%s: found among %s networks of %s, kept in %s", entry.name, f"{len(best.result.scores):,}",
-             best.searched.name, own)  # fmt: skip
+    tried, name = f"{len(best.result.scores):,}", best.searched.name
+    log.info("%s: found among %s networks of %s, kept in %s", entry.name, tried, name, own)
     return entry
+
+
+def _digests(hub: str | Path | None) -> list[str]:
+    """Of the supernets that are searched, so that a wish is searched again where they changed."""
+    return sorted(digest((path / CONFIG).read_bytes())[:16] for path in open_hub(hub).supernets())
+
+
+def _check_accuracy(share: float, least: float | None, best: Finding, how: str) -> None:
+    if least is not None and share < least:
+        raise NoModelFits(
+            f"no model has min_accuracy = {least:.2%} within the limits: the best of {len(best.result.scores):,} "
+            f"searched networks of {best.searched.name} has {share:.2%} {how}; loosen a limit",
+            "min_accuracy",
+            least,
+            None,
+        )
 
 
 def _tuned(best: Finding, data: ClipData, epochs: int, run: Path, progress: bool) -> FakeQuantNetwork:
@@ -100,29 +121,30 @@ def _tuned(best: Finding, data: ClipData, epochs: int, run: Path, progress: bool
     return quantise(network, arch, teacher, data, frontend, calibration, recipe, run / arch.digest[:12], progress)
 
 
-def _accuracy(best: Finding, integers: IntegerNetwork, data: ClipData | None) -> dict:
-    """The figures of `config.json`: measured where there are data, or as predicted, with the interval of that."""
+def _accuracy(best: Finding, integers: IntegerNetwork, data: ClipData | None, least: float | None) -> dict:
+    """The figures of `config.json`: measured where there are data, or as predicted, with the interval of that.
+
+    Test is measured only where validation has the least accuracy that is wanted.
+    """
     if data is None:
         share = best.predicted
         ends = [round(value, 6) for value in best.searched.predictor.interval(share)]
         clips = best.searched.about["clips"]
-        return {"validation": {"accuracy": round(share, 6), "interval": ends, "clips": clips, "basis": "predicted"}}
-    frontend = best.searched.stored.frontend
-    return {
-        name: accuracy_figures(
-            integers, plain_features(data, data.splits[name].rows, frontend), data.splits[name].targets
-        )
-        for name in ("validation", "test")
-    }
+        return {"validation": {"accuracy": round(share, 6), "interval": ends, "clips": clips, "basis": PREDICTED}}
+    figures = {}
+    for name in ("validation", "test"):
+        split = data.splits[name]
+        features = plain_features(data, split.rows, best.searched.stored.frontend)
+        figures[name] = accuracy_figures(integers, features, split.targets)
+        _check_accuracy(figures["validation"]["accuracy"], least, best, "on validation")
+    return figures
 
 
-def _info(
-    best: Finding, limits: Mapping[str, float], device: str | None, data: ClipData | None, epochs: int, accuracy: dict
-) -> dict:
+def _info(best: Finding, wish: dict, data: ClipData | None, accuracy: dict) -> dict:
     """What `config.json` and the card state, beside the network."""
     config, tried, quality = best.searched.stored.config, len(best.result.scores), best.searched.predictor.quality_
-    asked = ", ".join(f"{name} = {limit:g}" for name, limit in limits.items()) or "no limit"
-    place = f" on {device}" if device else ""
+    asked = ", ".join(f"{name} = {limit:g}" for name, limit in wish["limits"].items()) or "no limit"
+    place, epochs = f" on {wish['device']}" if wish["device"] else "", wish["tuned"]
     chosen = "the best few were measured on validation" if data is not None else "the best predicted one was taken"
     how = f"Fine-tuned for {epochs} epochs at its bits by LSQ, with distillation from the supernet's largest network."
     plain = "Extracted without fine-tuning; norms and ranges measured on the supernet's calibration set."
@@ -139,9 +161,8 @@ def _info(
         "accuracy": accuracy,
         "training": {
             "supernet": best.searched.name,
-            "search": {"limits": dict(limits), "device": device, "evaluations": tried, "seed": SEED},
+            "search": {"wish": wish, "evaluations": tried, "seed": SEED},
             "predictor": asdict(quality),
-            "tuning_epochs": epochs,
             "summary": [
                 f"Slice of the supernet {best.searched.name}, found by evolutionary search within {asked}{place}: "
                 f"{tried:,} sub-networks by predicted accuracy, of which {chosen}, seed {SEED}.",

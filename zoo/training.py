@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from supernet.train import SupernetRecipe, calibration_features, fit_frontend, t
 from zoo.build import BITS, Build, make_candidates, publish_models, store
 from zoo.entry import check_bits, is_safe_name
 from zoo.errors import InvalidQuery
-from zoo.hub import BUNDLED, INDEX, Hub
+from zoo.hub import BUNDLED, writable_hub
 from zoo.units import count
 
 __all__ = ["train"]
@@ -97,7 +96,7 @@ def train(
         found = len(survey.findings)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
     if publish:
-        _check_hub(publish)
+        writable_hub(publish)
     run, first = Path(run_dir or Path("runs") / task), parallel.rank() == 0
     if first:
         log.info("%s", survey)
@@ -150,20 +149,6 @@ def _check_budgets(max_macs: tuple[str, ...], classes: int, clip_ms: int) -> Non
     for budget in max_macs:
         if count("max_macs", budget) < smallest:
             raise InvalidQuery(f"max_macs = {budget}: the smallest network has {smallest:,} MACs; give that or more")
-
-
-def _check_hub(publish: str | Path) -> None:
-    """Raise InvalidQuery or InvalidPackage for a hub that cannot be published to."""
-    if str(publish).startswith("hf://"):
-        raise InvalidQuery(f"hub {publish}: this version publishes to folders; give one, and upload it")
-    try:
-        Path(publish).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidQuery(f"hub {publish}: not a folder that can be written ({error.strerror})") from None
-    if not os.access(publish, os.W_OK):
-        raise InvalidQuery(f"hub {publish}: not writable; give another folder")
-    if (Path(publish) / INDEX).is_file():
-        _ = Hub(publish).entries
 
 
 def _start(clips: ClipData, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:

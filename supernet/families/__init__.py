@@ -15,9 +15,11 @@ from supernet.errors import InvalidArch, UnknownName, nearest_names
 from supernet.families.base import Family
 from supernet.space import Arch, LayerSpec, Part, Space
 
-__all__ = ["MIXED", "Family", "families", "family", "inner_bits", "layers", "parts", "space", "with_bits"]
+__all__ = ["FLOAT_BITS", "MIXED", "Family", "families", "family", "inner_bits", "layers", "parts", "space", "with_bits"]
 
 MODULES = ("temporal",)
+FLOAT_BITS = 32
+"""What weights in floating point have."""
 MIXED = "mixed"
 """In the place of bits: they differ from layer to layer."""
 
