@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from search import SearchSpace
-from search.accuracy import KINDS, AccuracyPredictor, load_predictor, save_predictor
+from search.accuracy import KINDS, AccuracyPredictor, _Model, load_predictor, save_predictor
 from search.sampling import TABLE, draw
 from supernet.errors import InvalidCheckpoint
 from supernet.families import space
@@ -147,3 +147,14 @@ def test_the_same_table_gives_the_same_predictor(predictor):
     genes = SPACE.sample(np.random.default_rng(3), 10)
     assert again.quality_ == predictor.quality_
     assert (again.predict(SPACE, genes) == predictor.predict(SPACE, genes)).all()
+
+
+def test_the_process_is_that_of_scikit_learn():
+    """Its mean, computed by a formula of our own."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((60, 5)), rng.standard_normal(60)
+    model = _Model("ensemble").fit(x, y)
+    asked = rng.standard_normal((9, 5))
+    wanted = model.process_.predict(model.scaler_.transform(asked)) * y.std() + y.mean()
+    assert model._process(model.scaler_.transform(asked)) == pytest.approx(wanted)
+    assert model.predict(asked) == pytest.approx((model.trees_.predict(asked) + wanted) / 2)
