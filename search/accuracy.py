@@ -143,9 +143,9 @@ class AccuracyPredictor:
         bits = space.layer_bits(genes)
         if bits is None:  # floating point is as good as 8 bits
             bits = np.full((len(genes), len(space.costs_of.names)), EDGE_BITS)
-        costs = space.costs_of(network, bits)
+        costs, present = space.costs_of.with_presence(network, bits)
         sizes = np.log(np.column_stack([costs[name] for name in COSTS]) + 1.0)
-        there = (space.costs_of.present(network) & space.costs_of.inner)[:, space.costs_of.inner]
+        there = present[:, space.costs_of.inner]
         step = np.where(there, 2.0 ** -bits[:, space.costs_of.inner], 0.0)
         layers = np.maximum(1, there.sum(1))
         rounding = [np.sqrt((step**2).sum(1)), step.max(1), step.sum(1) / layers, np.log(step.sum(1) / layers)]

@@ -18,7 +18,7 @@ from search.problem import Problem
 __all__ = ["Evolution", "Random", "Strategy"]
 
 Genes = np.ndarray
-BATCH, FIRST_BATCHES, GROWTH = 512, 8, 1.1
+BATCH, FIRST_BATCHES, GROWTH = 1024, 16, 1.1
 """Candidates a round at most; evolution begins with a part of it and takes more each round: at first it learns most
 from few, and later large rounds are quicker on a predictor."""
 PARENTS, FRONT = 64, 128

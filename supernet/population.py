@@ -34,6 +34,11 @@ class PopulationCosts:
         self.names = tuple(spec.name for spec in specs)
         self.inner = np.array([spec not in (specs[0], specs[-1]) and not spec.depthwise for spec in specs])
         self._tables = [_Table(space, slot, part) for slot, part in zip(space.slots, found, strict=True)]
+        self._strides = np.zeros((len(space.cardinalities), len(self._tables)))
+        for number, table in enumerate(self._tables):
+            self._strides[list(table.slot.genes), number] = table.strides
+        self._depths = [table.slot.depth or 0 for table in self._tables]
+        self._least = np.array([table.slot.least_depth for table in self._tables])
 
     def __call__(self, genes: np.ndarray, weight_bits: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """(count,) of each of `supernet.cost.COLUMNS`, of networks (count, genes).
@@ -41,6 +46,23 @@ class PopulationCosts:
         weight_bits: (count, layers) of the layers `names`; without, the networks are in floating point.
         """
         rows = self._rows(np.asarray(genes))
+        return self._columns(rows, weight_bits)
+
+    def with_presence(
+        self, genes: np.ndarray, weight_bits: np.ndarray | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The costs and, as `present` gives them, which layers there are."""
+        rows = self._rows(np.asarray(genes))
+        return self._columns(rows, weight_bits), self._present(rows)
+
+    def present(self, genes: np.ndarray) -> np.ndarray:
+        """(count, layers) True where a network has the layer of `names`."""
+        return self._present(self._rows(np.asarray(genes)))
+
+    def _present(self, rows: list[np.ndarray]) -> np.ndarray:
+        return np.hstack([row[:, FLOATING + 1 :] for row in rows]) > 0
+
+    def _columns(self, rows: list[np.ndarray], weight_bits: np.ndarray | None) -> dict[str, np.ndarray]:
         columns = dict(zip(COLUMNS, sum(row[:, : len(COLUMNS)] for row in rows).T, strict=True))
         columns["arena_bytes"] = np.max([row[:, COLUMNS.index("arena_bytes")] for row in rows], 0)
         if weight_bits is not None:
@@ -50,25 +72,23 @@ class PopulationCosts:
             columns["weight_bytes"] = packed
         return columns
 
-    def present(self, genes: np.ndarray) -> np.ndarray:
-        """(count, layers) True where a network has the layer of `names`."""
-        return np.hstack([row[:, FLOATING + 1 :] > 0 for row in self._rows(np.asarray(genes))])
-
     def _rows(self, genes: np.ndarray) -> list[np.ndarray]:
         """For each slot, (count, columns) the rows of the networks' parts, zeros where there is none."""
-        found = []
-        for table in self._tables:
-            keys = table.keys(genes)
+        found, all_keys = [], self._keys(genes)
+        for table, keys in zip(self._tables, all_keys.T, strict=True):
             unknown = table.places[keys] < 0
             if unknown.any():
                 self._cost(genes[unknown][np.unique(keys[unknown], return_index=True)[1]])
             found.append(table.rows[table.places[keys]])
         return found
 
+    def _keys(self, genes: np.ndarray) -> np.ndarray:
+        """(count, slots) a number for each part; 0 where the network has none."""
+        return np.where(genes[:, self._depths] >= self._least, 1 + (genes @ self._strides).astype(np.int64), 0)
+
     def _cost(self, genes: np.ndarray) -> None:
         """Put all parts of these networks into the tables."""
-        keys = np.column_stack([table.keys(genes) for table in self._tables])
-        for own, arch in zip(keys, self.space.from_genes(genes), strict=True):
+        for own, arch in zip(self._keys(genes), self.space.from_genes(genes), strict=True):
             there = [(table, key) for table, key in zip(self._tables, own, strict=True) if key]
             for (table, key), part in zip(there, parts(arch), strict=True):
                 table.put(key, part)
@@ -88,10 +108,6 @@ class _Table:
         self.places[0] = 0
         self.stored = [[0] * (FLOATING + 1 + len(self.names))]
         self.rows = np.array(self.stored)
-
-    def keys(self, genes: np.ndarray) -> np.ndarray:
-        """(count,) a number for the part of each network; 0 where it has none."""
-        return np.where(self.slot.present(genes), 1 + genes[:, self.slot.genes] @ self.strides, 0)
 
     def put(self, key: int, part: Part) -> None:
         """Cost a part and keep it."""

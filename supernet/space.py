@@ -277,19 +277,13 @@ class StageChoices:
 class Slot:
     """The place of a part in the networks of a space, and the genes that fix the part.
 
-    genes: their columns. depth: the column of the stage's depth, for a block; depths: its choices; block: its number.
+    genes: their columns. depth: the column of the depth of a block's stage, and least_depth: the gene there from which
+    on a network has the block.
     """
 
     genes: tuple[int, ...]
     depth: int | None = None
-    depths: tuple[int, ...] = ()
-    block: int = 0
-
-    def present(self, genes: np.ndarray) -> np.ndarray:
-        """(count,) True where a network has the part."""
-        if self.depth is None:
-            return np.ones(len(genes), bool)
-        return np.asarray(self.depths)[genes[:, self.depth]] > self.block
+    least_depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -351,7 +345,8 @@ class Space:
         for stage in self.stages:
             for block in range(stage.depths[-1]):
                 pair = column + 2 + 2 * block, column + 3 + 2 * block
-                slots.append(Slot((*features, before, column, *pair), column + 1, stage.depths, block))
+                deep = sum(depth <= block for depth in stage.depths)
+                slots.append(Slot((*features, before, column, *pair), column + 1, deep))
                 before = column
             column += 2 + 2 * stage.depths[-1]
         return (*slots, Slot((*features, before, 3)))
