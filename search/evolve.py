@@ -144,7 +144,7 @@ def _identity(strategy: Strategy, evaluations: int, more: dict | None) -> str:
         {
             "strategy": type(strategy).__name__,
             "batch": strategy.batch,
-            "evaluations": evaluations,
+            "evaluations": int(evaluations),
             "generator": {key: str(value) for key, value in state.items()},
             "choices": [list(choices) for choices in problem.space.choices],
             "limits": dict(problem.limits),

@@ -99,9 +99,9 @@ def test_limits_that_are_possible_alone_but_not_together_name_the_others():
 
     assert (Conflicting(SMALL, {"max_macs": 10, "max_params": 20}).anchor[0], SMALL.cardinalities[0]) == (0, 2)
     assert Conflicting(SMALL, {"max_params": 19}).anchor[0] == 1
-    with pytest.raises(InfeasibleBudget, match="max_macs = 10 beside max_params = 19: the smallest needs 11") as caught:
+    with pytest.raises(InfeasibleBudget, match="max_params = 19 beside max_macs = 10: the smallest needs 20") as caught:
         _ = Conflicting(SMALL, {"max_macs": 10, "max_params": 19}).anchor
-    assert caught.value.smallest == 11
+    assert (caught.value.constraint, caught.value.smallest) == ("max_params", 20)
 
 
 def test_energy_that_nobody_measured_is_no_limit():

@@ -188,9 +188,10 @@ def test_the_same_wish_gives_the_same_model_and_finds_it_the_next_time(hub_of_su
 def test_another_wish_is_searched_for_though_an_own_model_would_do(hub_of_supernets, own, monkeypatch):
     monkeypatch.setattr(searching, "EVALUATIONS", 200)
     wish = {"task": "tones", "hub": hub_of_supernets, "specialize": True}
-    small, large = (zoo.get(**wish, max_macs=limit) for limit in ("0.2M", "0.9M"))
+    small, large = (zoo.get(**wish, max_macs=limit, bits=8) for limit in ("0.2M", "0.9M"))
     assert large.entry.validation >= small.entry.validation
-    assert large.entry.macs > 0.2e6
+    made = json.loads((large.path / "config.json").read_text())["training"]["search"]["wish"]
+    assert made["limits"] == {"max_macs": 0.9e6}
 
 
 def test_what_is_only_predicted_comes_after_what_was_measured_and_keeps_no_least_accuracy(hub_of_supernets, own):
