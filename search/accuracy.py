@@ -189,7 +189,8 @@ class _Model:
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> _Model:
         self.scaler_, self.threads_ = StandardScaler().fit(x), ThreadpoolController()
-        self.trees_ = HistGradientBoostingRegressor(random_state=SEED, early_stopping=False, **TREES).fit(x, y)
+        with self.threads_.limit(limits=1, user_api="openmp"):
+            self.trees_ = HistGradientBoostingRegressor(random_state=SEED, early_stopping=False, **TREES).fit(x, y)
         self.process_ = None
         if self.kind == "ensemble":
             kernel = ConstantKernel() * Matern(10.0, (1.0, 1e3), nu=1.5) + ConstantKernel() * DotProduct()
