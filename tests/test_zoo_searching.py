@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import KEYWORDS
+from test_supernet_parallel import torchrun
 
 import zoo
 from search.accuracy import fit_predictor
@@ -347,6 +348,19 @@ def test_a_predictor_is_fitted_again_by_one_command(hub_of_supernets, speech_fol
     assert (folder / "accuracy.csv").read_bytes() == (hub_of_supernets / "supernets/plain/accuracy.csv").read_bytes()
     assert command(capsys, *arguments[:-1], "5")[0] == 2
     assert command(capsys, "predictor", str(tmp_path), "--data", "x")[0] == 2
+
+
+def test_processes_share_the_measuring_out(hub_of_supernets, speech_folder, tmp_path):
+    """The table is that of one process."""
+    folder = tmp_path / "mine"
+    shutil.copytree(hub_of_supernets / "supernets" / "plain", folder)
+    arguments = ["-m", "zoo.cli", "predictor", str(folder), "--data", str(speech_folder), "--count", "21"]
+    done = torchrun(2, *arguments, EARSHOT_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("on 21 networks") == 1
+    table = (folder / "accuracy.csv").read_bytes()
+    assert table.startswith((hub_of_supernets / "supernets" / "plain" / "accuracy.csv").read_bytes())
+    assert len(table.splitlines()) == 22
 
 
 def test_the_keywords_of_the_official_layout_are_found(speech_folder, hub_of_supernets, own):
