@@ -317,6 +317,7 @@ def test_the_command_prints_the_answer_and_keeps_the_front(hub_of_supernets, own
         (["--task", "kws", "--front", "macs", "--data", "x"], "a front is of predictions"),
         (["--task", "kws", "--sure"], "--sure needs a device"),
         (["--task", "kws", "--seed", "-1"], "seed = -1 is not possible"),
+        (["--task", "kws", "--bits", "9"], "bits = 9 is not possible"),
         (["--task", "kws", "--max-ram", "3 parsecs"], "max_ram = 3 parsecs is not possible"),
         (["--task", "kws", "--evaluations", "0"], "evaluations = 0 is not possible"),
         (["--task", "kws", "--max-latency-ms", "20"], "max_latency_ms needs a device"),

@@ -32,6 +32,7 @@ from supernet.frontend import dequantise_features
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
 from supernet.space import Arch
 from supernet.store import StoredSupernet, load_supernet
+from zoo.entry import check_bits
 from zoo.errors import InvalidQuery, UnknownName, nearest_names
 from zoo.hub import open_hub
 from zoo.pack import CONFIG
@@ -266,6 +267,8 @@ def search_hub(
     """
     evaluations, limits = EVALUATIONS if evaluations is None else evaluations, limits_of(limits)
     _check(strategy, evaluations, seed, objectives, device)
+    if bits is not None:
+        check_bits(bits)
     candidates = supernets_of(task, hub, supernet)
     found, infeasible = [], []
     for item, space in _fitting(candidates, task, bits, family, tuned):
