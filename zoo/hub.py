@@ -172,7 +172,7 @@ def _read_index(path: Path, mtime_ns: int, size: int) -> tuple[Entry, ...]:
         values = read_json(path)
         if values["schema"] != INDEX_SCHEMA:
             raise InvalidPackage(
-                f"of schema {values['schema']!r}, this version reads {INDEX_SCHEMA}; zoo.Hub.rebuild(FOLDER) writes it anew"
+                f"of schema {values['schema']!r}, not {INDEX_SCHEMA}; zoo.Hub.rebuild(FOLDER) writes it anew"
             )
         entries = tuple(Entry.from_dict(model) for model in values["models"])
     except (KeyError, TypeError) as error:
