@@ -208,12 +208,13 @@ def test_what_is_only_predicted_comes_after_what_was_measured_and_keeps_no_least
 def test_with_data_it_is_fine_tuned_and_measured(hub_of_supernets, speech_folder, own, monkeypatch):
     monkeypatch.setattr(specializing, "TUNE_CLIPS", 22)
     monkeypatch.setattr(specializing, "TUNE_BATCH", 8)
+    monkeypatch.setattr(specializing, "QUANT_EPOCHS", 1)
     wish = {"bits": 3, "hub": hub_of_supernets, "own": own, "evaluations": 200, "progress": False}
     entry = specialize("tones", {"max_macs": 0.3e6}, **wish, data=speech_folder, epochs=1)
     assert (entry.bits, entry.basis) == (3, "measured")
     assert 0 <= entry.test <= 1
     config = json.loads((own / "models" / entry.name / "config.json").read_text())
-    assert "Fine-tuned for 1 epochs" in " ".join(config["training"]["summary"])
+    assert "Fine-tuned for 1 epochs in float and 1 at its bits" in " ".join(config["training"]["summary"])
     assert "basis" not in config["accuracy"]["validation"]
     with pytest.raises(NoModelFits, match="on validation; loosen a limit"):
         specialize("tones", {"max_macs": 0.3e6}, **wish, data=speech_folder, epochs=1, min_accuracy=0.999)

@@ -18,7 +18,7 @@ from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.space import Arch, digest
-from supernet.train import calibration_features
+from supernet.train import Recipe, calibration_features, train_float
 from zoo.devices import write_costs
 from zoo.entry import PREDICTED, Entry
 from zoo.errors import NoModelFits
@@ -29,7 +29,7 @@ from zoo.searching import Finding, load_like, search_hub
 
 __all__ = ["specialize"]
 
-TUNE_EPOCHS, TUNE_CLIPS, TUNE_BATCH = 3, 2048, 128
+TUNE_EPOCHS, QUANT_EPOCHS, TUNE_RATE, TUNE_CLIPS, TUNE_BATCH = 6, 3, 2e-3, 2048, 128
 SEED = 0
 VECTORS, LOUDEST = 4, 8000
 """Clips of noise that a package's test vectors are of, and their largest deviation in steps of 16 bits."""
@@ -58,11 +58,11 @@ def specialize(
     """Search the supernets of a hub within limits, and put the best network as a package into the user's own hub.
 
     limits: see `search.problem.LIMITS`. bits: of the weights, "mixed", or None for the best. data: what the supernet
-    was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned for
-    `epochs` at its bits, and the integers are measured on validation and, once, on test. Without, norms and ranges come
-    from the supernet's calibration set, and the accuracy is what its predictor says, marked so. A wish that a model of
-    that hub was made for, by the same supernets, is not searched again. run: folder of the fine-tune, which is resumed.
-    own: folder of the hub (default: EARSHOT_HUB).
+    was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned, for
+    `epochs` in float and then some at its bits, and the integers are measured on validation and, once, on test.
+    Without, norms and ranges come from the supernet's calibration set, and the accuracy is what its predictor says,
+    marked so. A wish that a model of that hub was made for, by the same supernets, is not searched again. run: folder
+    of the fine-tunes, which are resumed. own: folder of the hub (default: EARSHOT_HUB).
 
     Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
     """
@@ -113,12 +113,15 @@ def _check_accuracy(share: float, least: float | None, best: Finding, how: str) 
 
 
 def _tuned(best: Finding, data: ClipData, epochs: int, run: Path, progress: bool) -> FakeQuantNetwork:
-    """The network, fine-tuned at its bits with distillation from the supernet's largest."""
+    """The network, fine-tuned in float and then at its bits, with distillation from the supernet's largest."""
     supernet, arch, frontend = best.searched.supernet, best.arch, best.searched.stored.frontend
     calibration = calibration_features(data, frontend, TUNE_CLIPS, SEED)
     network, teacher = (supernet.extract(own, calibration) for own in (arch.without_bits(), supernet.space.largest()))
-    recipe = QuantRecipe.at_bits(min(arch.weight_bits), epochs=epochs, batch=TUNE_BATCH, seed=SEED)
-    return quantise(network, arch, teacher, data, frontend, calibration, recipe, run / arch.digest[:12], progress)
+    shared, place = {"batch": TUNE_BATCH, "seed": SEED}, run / arch.digest[:12]
+    tuning = Recipe(epochs=epochs, learning_rate=TUNE_RATE, bfloat16=True, **shared)
+    train_float(network, data, frontend, tuning, place / "float", calibration, teacher)
+    recipe = QuantRecipe.at_bits(min(arch.weight_bits), epochs=QUANT_EPOCHS, **shared)
+    return quantise(network, arch, teacher, data, frontend, calibration, recipe, place / "bits", progress)
 
 
 def _accuracy(best: Finding, integers: IntegerNetwork, data: ClipData | None, least: float | None) -> dict:
@@ -146,7 +149,10 @@ def _info(best: Finding, wish: dict, data: ClipData | None, accuracy: dict) -> d
     asked = ", ".join(f"{name} = {limit:g}" for name, limit in wish["limits"].items()) or "no limit"
     place, epochs = f" on {wish['device']}" if wish["device"] else "", wish["tuned"]
     chosen = "the best few were measured on validation" if data is not None else "the best predicted one was taken"
-    how = f"Fine-tuned for {epochs} epochs at its bits by LSQ, with distillation from the supernet's largest network."
+    how = (
+        f"Fine-tuned for {epochs} epochs in float and {QUANT_EPOCHS} at its bits by LSQ, with distillation from the "
+        f"supernet's largest network."
+    )
     plain = "Extracted without fine-tuning; norms and ranges measured on the supernet's calibration set."
     about = config.get("about", {})
     return {
