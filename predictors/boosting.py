@@ -24,7 +24,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from predictors.device import core_family, runtime_family
 from supernet.cost import MAC_KINDS
 
-__all__ = ["COVERAGE", "OWN_ROWS", "Own", "Pooled", "PooledAt", "Prediction"]
+__all__ = ["COVERAGE", "OWN_ROWS", "Own", "Pooled", "PooledAt", "Prediction", "folds", "splits"]
 
 COVERAGE = 0.9
 """Of the intervals."""
@@ -132,7 +132,7 @@ class Pooled:
         if count == 1:
             return self.y_ - np.log(UNKNOWN), np.full(len(rows), "other", object)
         said, levels = np.zeros(len(rows)), np.empty(len(rows), object)
-        for train, test in _splits(_folds(count)[groups]):
+        for train, test in splits(folds(count)[groups]):
             said[test] = self._fit_base(train).line(self.frame_[test])
             levels[test] = _levels(rows[test], rows[train])
         return said, levels
@@ -286,7 +286,7 @@ class Own:
 
     def _out_of_fold(self) -> np.ndarray:
         y, found = self.rows_[self.target].to_numpy(), np.zeros(len(self.rows_))
-        for train, test in _splits(_folds(len(y))):
+        for train, test in splits(folds(len(y))):
             found[test] = self._line(self._fit_line(self.rows_[train], y[train]), self.rows_[test])
         return found
 
@@ -314,7 +314,7 @@ class Own:
 
     def spread(self, rows: pd.DataFrame) -> np.ndarray:
         """(rows,) how much models of other parts of the measurements disagree: where to measure next."""
-        parts = [train for train, _ in _splits(_folds(len(self.rows_)))]
+        parts = [train for train, _ in splits(folds(len(self.rows_)))]
         return np.std([Own(self.target).fit(self.rows_[train]).predict_log(rows) for train in parts], axis=0)
 
 
@@ -329,7 +329,7 @@ class _Trees:
         said = np.zeros((MOST_TREES + 1, len(missed)))
         if len(missed) < 2 * TREES["min_samples_leaf"]:
             return self
-        for train, test in _splits(_folds(len(missed))):
+        for train, test in splits(folds(len(missed))):
             model = self._new(MOST_TREES).fit(features[train], missed[train])
             for number, values in enumerate(model.staged_predict(features[test]), 1):
                 said[number, test] = values
@@ -376,15 +376,15 @@ def _joined(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
     return frame[names[0]] if len(names) == 1 else frame[names[0]] + "|" + frame[names[1]]
 
 
-def _folds(count: int) -> np.ndarray:
+def folds(count: int) -> np.ndarray:
     """(count,) which of FOLDS parts each belongs to."""
     return np.random.default_rng(SEED).permutation(np.arange(count) % FOLDS)
 
 
-def _splits(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def splits(parts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """For each part, (rows,) all others and itself."""
-    for fold in np.unique(folds):
-        yield folds != fold, folds == fold
+    for part in np.unique(parts):
+        yield parts != part, parts == part
 
 
 def _conformal(errors: np.ndarray) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern,
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import ThreadpoolController
 
+from predictors.boosting import FOLDS, folds, splits
 from search.sampling import TABLE, read_table, sample_accuracies, table_bytes, table_space
 from search.space import EDGE_BITS, SearchSpace
 from supernet.data.augment import plain_features
@@ -49,7 +50,7 @@ __all__ = [
 KINDS = ("boosting", "ensemble")
 LEAST_ROWS, ROWS = 20, 200
 KERNEL_VALUES, MANY_ROWS = 5, 20_000
-FOLDS, SEED, RESAMPLES = 5, 0, 1000
+SEED, RESAMPLES = 0, 1000
 LEAST_ERROR = 0.002
 """Added to the share of wrong answers, so that its logarithm has a floor."""
 COVERAGE = 0.9
@@ -152,13 +153,11 @@ class AccuracyPredictor:
         return np.column_stack([shape, sizes, *rounding, step])
 
     def _cross_validate(self, x: np.ndarray, y: np.ndarray) -> Quality:
-        folds = np.random.default_rng(SEED).permutation(np.arange(len(y)) % FOLDS)
         said = {}
         for kind in KINDS:
             said[kind] = np.empty(len(y))
-            for fold in range(FOLDS):
-                model = _Model(kind).fit(x[folds != fold], y[folds != fold])
-                said[kind][folds == fold] = model.predict(x[folds == fold])
+            for train, test in splits(folds(len(y))):
+                said[kind][test] = _Model(kind).fit(x[train], y[train]).predict(x[test])
         missed = {kind: np.abs(np.exp(values) - np.exp(y)).mean() for kind, values in said.items()}
         kind = min(KINDS, key=missed.get)
         kernel = _Model(kind).fit(x, y).kernel

@@ -108,8 +108,8 @@ def search(
     problem, genes, scores = strategy.problem, [], []
     kept = _Kept(run, _identity(strategy, evaluations, identity), len(problem.space.cardinalities))
     with tqdm(total=evaluations, desc="search", unit=" networks", disable=not progress) as bar:
-        few = 0
-        while (left := evaluations - sum(map(len, genes))) > 0 and few < PATIENCE:
+        few, left, best = 0, evaluations, -np.inf
+        while left > 0 and few < PATIENCE:
             asked = strategy.ask()[:left]
             few = few + 1 if len(asked) < min(left, strategy.batch / 16) else 0
             if not len(asked):
@@ -118,7 +118,8 @@ def search(
             strategy.tell(asked, found)
             genes.append(asked)
             scores.append(found)
-            bar.set_postfix(best=f"{max(map(np.max, scores)):.4f}", refresh=False)
+            left, best = left - len(asked), max(best, float(found.max()))
+            bar.set_postfix(best=f"{best:.4f}", refresh=False)
             bar.update(len(asked))
     kept.write()
     return Result(problem, np.concatenate(genes), np.concatenate(scores))
@@ -163,13 +164,12 @@ class _Kept:
     def __init__(self, run: str | Path | None, identity: str, genes: int, each_seconds: float | None = None) -> None:
         self.path, self.identity = run and Path(run) / EVALUATED, identity
         self.each_seconds = EACH_SECONDS if each_seconds is None else each_seconds
-        self.genes, self.scores = np.empty((0, genes), np.int64), np.empty(0)
+        self.columns, self.known = genes, {}
         if self.path and self.path.is_file():
             tensors, found = load_tensors(self.path)
             if found != identity or set(tensors) != {"genes", "scores"}:
                 raise InvalidCheckpoint(f"{run}: holds another search; name another folder or delete it")
-            self.genes, self.scores = tensors["genes"], tensors["scores"]
-        self.known = {row.tobytes(): score for row, score in zip(self.genes, self.scores, strict=True)}
+            self._learn(tensors["genes"], tensors["scores"])
         self.written = time.monotonic()
 
     def evaluated(self, genes: np.ndarray, evaluate: Evaluate) -> np.ndarray:
@@ -177,15 +177,17 @@ class _Kept:
         keys = [row.tobytes() for row in genes]
         new = genes[[key not in self.known for key in keys]]
         if len(new):
-            scores = np.asarray(evaluate(new), float)
-            self.known.update((row.tobytes(), score) for row, score in zip(new, scores, strict=True))
-            self.genes, self.scores = np.concatenate([self.genes, new]), np.concatenate([self.scores, scores])
+            self._learn(new, np.asarray(evaluate(new), float))
             if time.monotonic() - self.written >= self.each_seconds:
                 self.write()
         return np.array([self.known[key] for key in keys])
 
+    def _learn(self, genes: np.ndarray, scores: np.ndarray) -> None:
+        self.known.update((row.tobytes(), score) for row, score in zip(genes, scores, strict=True))
+
     def write(self) -> None:
         """Keep what is known."""
         if self.path:
-            save_tensors(self.path, {"genes": self.genes, "scores": self.scores}, self.identity)
+            genes = np.frombuffer(b"".join(self.known), np.int64).reshape(-1, self.columns)
+            save_tensors(self.path, {"genes": genes, "scores": np.array(list(self.known.values()))}, self.identity)
             self.written = time.monotonic()

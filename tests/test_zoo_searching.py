@@ -127,6 +127,11 @@ def test_what_cannot_be_searched_is_named(hub_of_supernets, tmp_path):
         search_hub("tones", {}, supernet=bare, **QUICK)
 
 
+def test_a_limit_that_there_is_not_is_not_left_out(hub_of_supernets):
+    with pytest.raises(UnknownName, match="unknown limit 'max_flsh': did you mean max_flash"):
+        search_hub("tones", {"max_flsh": 3000}, hub=hub_of_supernets, **QUICK)
+
+
 def test_with_data_the_finalists_are_measured(hub_of_supernets, speech_folder, own):
     found = search_hub(
         "tones", {"max_macs": 0.4e6}, hub=hub_of_supernets, supernet="plain", data=speech_folder, **QUICK

@@ -14,6 +14,7 @@ from pathlib import Path
 import zoo
 from zoo.devices import write_costs
 from zoo.errors import InvalidQuery, nearest_names
+from zoo.pictures import check_picture, write_picture
 
 __all__ = ["add_device_commands"]
 
@@ -83,7 +84,6 @@ parameters, bytes of flash, and RAM of the integer runtime.
   earshot cost kws
   earshot cost NAME --format json
 """
-PICTURES = (".svg", ".png", ".pdf")
 FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
 
 
@@ -309,23 +309,17 @@ def _costs(options: argparse.Namespace) -> None:
 
 
 def _check_plot(path: str | None) -> None:
-    if path is not None and Path(path).suffix not in PICTURES:
-        raise InvalidQuery(f"--plot {path}: give a name that ends with one of {', '.join(PICTURES)}")
+    check_picture("--plot", path)
     if path is not None and not os.access(Path(path).parent, os.W_OK):
         raise InvalidQuery(f"--plot {path}: {Path(path).parent} is no folder that can be written")
 
 
 def _plot(tables: dict, path: Path) -> None:
     """Predicted over measured, of rows that were not seen, a picture a profile; written beside and renamed."""
-    from io import BytesIO
-
     from matplotlib.figure import Figure
-
-    from supernet.files import write_bytes
 
     tables = {name: table for name, table in tables.items() if table is not None}
     figure = Figure((5 * max(1, len(tables)), 5), layout="constrained")
-    data = BytesIO()
     for place, (name, table) in enumerate(tables.items(), 1):
         axes = figure.add_subplot(1, len(tables), place)
         for method, mark in (("line", "x"), ("ours", "o")):
@@ -335,5 +329,4 @@ def _plot(tables: dict, path: Path) -> None:
         axes.set(xscale="log", yscale="log", xlabel="measured, ms", ylabel="predicted without having seen it, ms")
         axes.set_title(name)
         axes.legend()
-    figure.savefig(data, format=path.suffix[1:])
-    write_bytes(path, data.getvalue())
+    write_picture(figure, path)

@@ -8,7 +8,6 @@ import logging
 import sys
 import time
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 
 import zoo
@@ -17,6 +16,7 @@ from zoo.devices import figure_of
 from zoo.entry import MEASURED, accuracy_text
 from zoo.errors import InvalidQuery, NoModelFits, UnknownName
 from zoo.pack import CONFIG
+from zoo.pictures import check_picture, write_picture
 from zoo.units import LIMITS, limits_of
 
 __all__ = ["add_search_commands"]
@@ -45,7 +45,6 @@ OBJECTIVES = {"macs": "macs", "params": "params", "flash": "flash_bytes", "ram":
               "latency": "latency_ms", "energy": "energy_uj"}  # fmt: skip
 NAMES = {"macs": "MACs", "params": "parameters", "flash_bytes": "flash, bytes", "peak_ram_bytes": "RAM, bytes",
          "latency_ms": "latency, ms", "energy_uj": "energy, uJ"}  # fmt: skip
-PICTURES = (".svg", ".png", ".pdf")
 SHOWN = 20
 
 
@@ -133,12 +132,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InvalidQuery("--sure needs a device; `earshot profile list` shows all")
     if len(set(options.front)) > 2:
         raise InvalidQuery(f"--front {' '.join(options.front)}: give one or two costs")
-    on_device = [f"--front {name}" for name in ("latency", "energy") if name in options.front]
-    on_device += [name for name in ("max_latency_ms", "max_energy_uj") if getattr(options, name)]
-    if on_device and not options.device:
-        raise InvalidQuery(f"{on_device[0]} needs a device; `earshot profile list` shows all")
-    if options.plot and not options.plot.endswith(PICTURES):
-        raise InvalidQuery(f"--plot {options.plot}: give a name that ends with one of {', '.join(PICTURES)}")
+    check_picture("--plot", options.plot)
     for path in filter(None, (options.csv, options.plot)):
         if not Path(path).parent.is_dir() or Path(path).is_dir():
             raise InvalidQuery(f"{path}: not a file in a folder that there is; make the folder, and name a file")
@@ -234,15 +228,13 @@ def _plot(findings, objectives: tuple[str, ...], limits: dict, options: argparse
     """Accuracy over the first cost: all candidates, the front, published models and the limit."""
     from matplotlib.figure import Figure
 
-    from search.pareto import non_dominated
     from search.problem import LIMITS as COST_OF
 
     cost, figure = objectives[0], Figure(figsize=(8, 5), layout="constrained")
     axis, rows = figure.subplots(), findings.table()
     for name, part in rows.groupby("supernet"):
         axis.plot(part[cost], 100 * part["predicted"], ".", markersize=2, alpha=0.3, label=f"{name}, predicted")
-    values = rows[[cost]].assign(wrong=-rows["predicted"]).to_numpy(float)
-    front = rows[non_dominated(values)].sort_values(cost)
+    front = findings.front((cost,))
     axis.plot(front[cost], 100 * front["predicted"], "k-", linewidth=1, label=f"front against {NAMES[cost]}")
     if cost in ("macs", "params", "flash_bytes", "peak_ram_bytes"):
         entries = [entry for entry in zoo.open_hub(options.hub).entries if entry.task == options.task]
@@ -256,9 +248,7 @@ def _plot(findings, objectives: tuple[str, ...], limits: dict, options: argparse
     axis.set_ylim(bottom=max(0.0, 100 * float(rows["predicted"].quantile(0.02))))
     axis.grid(alpha=0.3)
     axis.legend(fontsize="small")
-    picture = BytesIO()
-    figure.savefig(picture, format=Path(options.plot).suffix[1:])
-    write_bytes(options.plot, picture.getvalue())
+    write_picture(figure, options.plot)
 
 
 def _predictor(options: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from supernet.space import Arch
 from zoo.entry import Constraint, Entry
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery
 from zoo.hub import Hub, Hubs
-from zoo.units import energy, milliseconds
+from zoo.units import limits_of, milliseconds
 
 __all__ = [
     "COSTS",
@@ -127,8 +127,7 @@ def device_constraints(
     Raises InvalidQuery for a limit without a device, UnknownName for a device that has no figures.
     """
     limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
-    parse = {"max_latency_ms": milliseconds, "max_energy_uj": energy}
-    asked = {name: parse[name](name, limit) for name, limit in limits.items() if limit is not None}
+    asked = limits_of(limits)
     if device is None:
         if asked or sure:
             raise InvalidQuery(f"{next(iter(asked), 'sure')} needs a device; `earshot profile list` shows all")

@@ -17,7 +17,7 @@ from search import EVALUATIONS, Evolution, Problem, Random, Result, SearchSpace,
 from search.accuracy import AccuracyPredictor, has_predictor, load_predictor
 from search.differentiable import Batches, Differentiable
 from search.pareto import non_dominated
-from search.problem import COSTS, ON_DEVICE
+from search.problem import COSTS, LIMITS, ON_DEVICE
 from search.sampling import measured_accuracy, table_space
 from supernet.data.augment import plain_features
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData
@@ -100,20 +100,16 @@ class Searchable:
             x = self.supernet.calibration
             with torch.no_grad():
                 targets = self.supernet.extract(self.supernet.space.largest())(x)
-            return lambda rng: _picked(x, targets, rng)
-        train = data.splits["train"]
-        features = plain_features(data, train.rows, self.stored.frontend)
+        else:
+            train = data.splits["train"]
+            x = plain_features(data, train.rows, self.stored.frontend)
+            targets = torch.from_numpy(train.targets)
 
         def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-            rows = rng.choice(len(features), min(BATCH, len(features)), replace=False)
-            return dequantise_features(features[rows]), torch.from_numpy(train.targets[rows])
+            rows = rng.choice(len(x), min(BATCH, len(x)), replace=False)
+            return x[rows] if x.is_floating_point() else dequantise_features(x[rows]), targets[rows]
 
         return batch
-
-
-def _picked(x: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    rows = rng.choice(len(x), min(BATCH, len(x)), replace=False)
-    return x[rows], targets[rows]
 
 
 def searchable(folder: str | Path, task: str) -> Searchable:
@@ -218,13 +214,16 @@ class Findings:
         """Every candidate of every supernet: its costs, mean bits and predicted accuracy."""
         return pd.concat([_rows(finding) for finding in self.all], ignore_index=True)
 
-    def front(self) -> pd.DataFrame:
-        """The candidates that no other beats in accuracy and all objectives, cheapest first."""
-        rows = [_rows(finding).iloc[finding.result.front(self.objectives)] for finding in self.all]
+    def front(self, objectives: tuple[str, ...] = ()) -> pd.DataFrame:
+        """The candidates that no other beats in accuracy and all objectives, cheapest first; without any, in those
+        that were searched for.
+        """
+        objectives = objectives or self.objectives
+        rows = [_rows(finding).iloc[finding.result.front(objectives)] for finding in self.all]
         rows = pd.concat(rows, ignore_index=True)
-        values = np.column_stack([-rows["predicted"], *(rows[name] for name in self.objectives)])
-        rows = rows[non_dominated(values)].drop_duplicates(["predicted", *self.objectives])
-        return rows.sort_values([*self.objectives, "predicted"], ignore_index=True)
+        values = np.column_stack([-rows["predicted"], *(rows[name] for name in objectives)])
+        rows = rows[non_dominated(values)].drop_duplicates(["predicted", *objectives])
+        return rows.sort_values([*objectives, "predicted"], ignore_index=True)
 
 
 def _rows(finding: Finding) -> pd.DataFrame:
@@ -265,8 +264,9 @@ def search_hub(
     Raises InfeasibleBudget where no network of any supernet keeps the limits, UnknownName, and InvalidQuery for bits
     that no supernet has.
     """
-    evaluations, limits = EVALUATIONS if evaluations is None else evaluations, limits_of(limits)
-    _check(strategy, evaluations, seed, objectives, device)
+    evaluations = EVALUATIONS if evaluations is None else evaluations
+    limits = {**limits, **limits_of(limits)}
+    _check(strategy, evaluations, seed, limits, objectives, device)
     if bits is not None:
         check_bits(bits)
     candidates = supernets_of(task, hub, supernet)
@@ -292,7 +292,14 @@ def search_hub(
     return Findings(tuple(found), objectives)
 
 
-def _check(strategy: str, evaluations: int, seed: int, objectives: tuple[str, ...], device: str | None) -> None:
+def _check(
+    strategy: str,
+    evaluations: int,
+    seed: int,
+    limits: Mapping[str, float],
+    objectives: tuple[str, ...],
+    device: str | None,
+) -> None:
     """Raise InvalidQuery or UnknownName for what would fail later."""
     if strategy not in STRATEGIES:
         raise UnknownName(f"unknown strategy {strategy!r}: {nearest_names(strategy, STRATEGIES)}")
@@ -300,6 +307,11 @@ def _check(strategy: str, evaluations: int, seed: int, objectives: tuple[str, ..
         raise InvalidQuery(f"evaluations = {evaluations} is not possible: give 1 or more")
     if seed < 0:
         raise InvalidQuery(f"seed = {seed} is not possible: give 0 or more")
+    for name in limits:
+        if name not in LIMITS:
+            raise UnknownName(f"unknown limit {name!r}: {nearest_names(name, LIMITS)}")
+        if LIMITS[name] in ON_DEVICE and device is None:
+            raise InvalidQuery(f"{name} needs a device; `earshot profile list` shows all")
     for name in objectives:
         if name not in COSTS:
             raise UnknownName(f"unknown cost {name!r} of a front: {nearest_names(name, COSTS)}")
