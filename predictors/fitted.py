@@ -39,7 +39,6 @@ class OnDevice:
         self.profile, self.task = profile, task
         targets = [target for target in TARGETS if profile.rows[target].notna().any()]
         self.models = {target: model_for(profile, target, folder) for target in targets}
-        self._at: dict[tuple[str, bool], PooledAt] = {}
 
     def __call__(self, columns: Mapping[str, np.ndarray], bits: np.ndarray) -> pd.DataFrame:
         """Latency and energy from columns of costs and the least bits of each network's weights, (count,); see
@@ -64,16 +63,17 @@ class OnDevice:
         for floating in (False, True):
             rows = (bits == FLOAT_BITS) == floating
             if rows.any():
-                said = self._pooled_at(target, floating).predict({name: columns[name][rows] for name in SIZES})
+                at = _pooled_at(model, self.profile, self.task, floating)
+                said = at.predict({name: columns[name][rows] for name in SIZES})
                 for part, own in zip(found, (said.median, said.low, said.high, said.in_range), strict=True):
                     part[rows] = own
         return Prediction(*found)
 
-    def _pooled_at(self, target: str, floating: bool) -> PooledAt:
-        if (target, floating) not in self._at:
-            one = self.profile.row_of(dict.fromkeys(SIZES, np.ones(1)), self.task, [FLOAT_BITS if floating else 8])
-            self._at[target, floating] = self.models[target].at(one)
-        return self._at[target, floating]
+
+@lru_cache(maxsize=1024)
+def _pooled_at(model: Pooled, profile: DeviceProfile, task: str, floating: bool) -> PooledAt:
+    """The model of all devices at one of them."""
+    return model.at(profile.row_of(dict.fromkeys(SIZES, np.ones(1)), task, [FLOAT_BITS if floating else 8]))
 
 
 def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[Arch]) -> pd.DataFrame:

@@ -15,7 +15,16 @@ import safetensors.numpy
 from supernet.errors import InvalidCheckpoint
 from supernet.space import canonical_json, digest
 
-__all__ = ["load_tensors", "read_json", "save_tensors", "tensors_to_bytes", "write_bytes", "write_json"]
+__all__ = [
+    "load_tensors",
+    "parse_json",
+    "read_bytes",
+    "read_json",
+    "save_tensors",
+    "tensors_to_bytes",
+    "write_bytes",
+    "write_json",
+]
 
 METADATA_KEY = "earshot"
 MAX_JSON_BYTES, MAX_TENSOR_BYTES = 256_000_000, 1_000_000_000
@@ -45,17 +54,41 @@ def write_json(path: str | Path, value: Any) -> Path:
     return write_bytes(path, (text + "\n").encode())
 
 
-def read_json(path: str | Path) -> Any:
-    """The value in a JSON file. Raises InvalidCheckpoint, naming the file."""
+def read_bytes(path: str | Path, most: int) -> bytes:
+    """All of a file of at most `most` bytes. Raises InvalidCheckpoint, naming the file."""
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise InvalidCheckpoint(f"{path}: larger than {MAX_JSON_BYTES:,} bytes; this is not a file of Earshot")
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InvalidCheckpoint(f"{path}: no such file; the folder is incomplete") from None
-    except (OSError, ValueError, RecursionError) as error:
+        if not path.is_file():
+            raise InvalidCheckpoint(f"{path}: no such file; the folder is incomplete")
+        if path.stat().st_size > most:
+            raise InvalidCheckpoint(f"{path}: larger than {most:,} bytes; this is not a file of Earshot")
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidCheckpoint(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file. Raises InvalidCheckpoint, naming the file."""
+    return parse_json(read_bytes(path, MAX_JSON_BYTES), path)
+
+
+def parse_json(data: bytes, path: str | Path) -> Any:
+    """The value of JSON text. Raises InvalidCheckpoint, naming the file, also for a key that an object has twice."""
+    try:
+        return json.loads(data, object_pairs_hook=_object, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
         raise InvalidCheckpoint(f"{path}: not readable JSON ({error})") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError(f"a key of {sorted(found)[:3]} twice")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
 
 
 def tensors_to_bytes(tensors: dict[str, np.ndarray], metadata: Any) -> bytes:
@@ -76,16 +109,12 @@ def load_tensors(path: str | Path, sha256: str | None = None) -> tuple[dict[str,
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_TENSOR_BYTES:
-            raise InvalidCheckpoint(f"{path}: larger than {MAX_TENSOR_BYTES:,} bytes; this is not a file of Earshot")
-        data = path.read_bytes()
+        data = read_bytes(path, MAX_TENSOR_BYTES)
         if sha256 is not None and digest(data) != sha256:
             raise InvalidCheckpoint(f"{path}: truncated or altered (its digest differs)")
         arrays = safetensors.numpy.load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         return arrays, json.loads(header.get("__metadata__", {}).get(METADATA_KEY, "null"))
-    except FileNotFoundError:
-        raise InvalidCheckpoint(f"{path}: no such file; the folder is incomplete") from None
     except InvalidCheckpoint:
         raise
     except READ_ERRORS as error:

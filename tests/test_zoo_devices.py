@@ -14,7 +14,7 @@ from supernet.families import space
 from zoo.cli import main
 from zoo.devices import COSTS, Bill, Figure, Line, figures, write_costs
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
-from zoo.publish import publish
+from zoo.hosting import publish
 
 BOARD = "stm32f746-tflm-cmsis-nn"
 

@@ -104,7 +104,8 @@ def test_printing_a_model_tells_what_it_is_and_knows(model):
 
 def test_a_non_commercial_licence_is_said(package, package_info, integers, tmp_path, caplog):
     from supernet.frontend import Mfcc
-    from zoo.publish import publish, write_package
+    from zoo.hosting import publish
+    from zoo.making import write_package
 
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
     info = {**package_info, "licence": "cc-by-nc-3.0"}

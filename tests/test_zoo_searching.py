@@ -24,9 +24,9 @@ from supernet.train import calibration_features, fit_frontend
 from zoo import searching
 from zoo import specialize as specializing
 from zoo.cli import main
-from zoo.entry import choose
 from zoo.errors import InvalidQuery, NoModelFits
-from zoo.hub import Hub
+from zoo.index import Index, write_index
+from zoo.query import choose
 from zoo.searching import load_like, search_hub
 from zoo.specialize import specialize
 from zoo.units import limits_of
@@ -53,7 +53,7 @@ def hub_of_supernets(speech_data, small_space, tmp_path_factory):
         save = save_supernet if source is supernet else save_elastic_bits
         save(folder, source, frontend, "tones", speech_data.labels, {"name": name, **info})
         fit_predictor(folder, source, frontend, speech_data, hub / f"runs-{name}", 20, progress=False)
-    Hub.write(hub, [])
+    write_index(hub / "index.json", [])
     return hub
 
 
@@ -139,7 +139,7 @@ def test_with_data_the_finalists_are_measured(hub_of_supernets, speech_folder, o
     measured = found.best.measured
     assert len(measured.scores) == 8
     assert found.best.arch == measured.arch
-    clips = load_like(speech_folder, found.best.searched.stored)
+    clips = found.best.searched.load(speech_folder)
     features = plain_features(clips, clips.splits["validation"].rows, found.best.searched.stored.frontend)
     fake = extract(found.best.searched.source, found.best.arch)
     assert found.best.score == accuracy(fake, features, clips.splits["validation"].targets)
@@ -151,7 +151,7 @@ def test_data_of_other_classes_are_refused(hub_of_supernets, speech_folder, tmp_
     for name in ("validation_list.txt", "testing_list.txt"):
         (tmp_path / "data" / name).unlink()
     with pytest.raises(InvalidData, match="has the classes cat, down, up, _silence_, but supernet plain knows"):
-        load_like(tmp_path / "data", stored)
+        load_like(tmp_path / "data", stored.labels, 1000, "supernet plain")
 
 
 def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatch):
@@ -177,7 +177,7 @@ def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatc
     assert (model.path / "costs.json").is_file()
     found = zoo.find("tones", hub=own)
     assert [entry.name for entry in found] == [model.name]
-    assert Hub.rebuild(own).entries == tuple(found)
+    assert zoo.rebuild(own).entries == tuple(found)
 
 
 def test_the_same_wish_gives_the_same_model_and_finds_it_the_next_time(hub_of_supernets, own, monkeypatch):
@@ -205,7 +205,8 @@ def test_what_is_only_predicted_comes_after_what_was_measured_and_keeps_no_least
     measured = dataclasses.replace(
         entry, name="measured", validation=entry.validation - 0.1, basis="measured", test=0.1
     )
-    assert [one.name for one in choose([entry, measured], "tones", [])] == ["measured", entry.name]
+    index = Index.of([entry, measured])
+    assert [index.entry(row).name for row in choose(index, "tones", [])] == ["measured", entry.name]
     with pytest.raises(NoModelFits, match="min_accuracy binds"):
         zoo.find("tones", hub=own, min_accuracy=0.01)
 
@@ -372,4 +373,4 @@ def test_processes_share_the_measuring_out(hub_of_supernets, speech_folder, tmp_
 
 def test_the_keywords_of_the_official_layout_are_found(speech_folder, hub_of_supernets, own):
     stored = load_supernet(hub_of_supernets / "supernets" / "plain", "tones")
-    assert load_like(speech_folder, stored).labels[:2] == KEYWORDS
+    assert load_like(speech_folder, stored.labels, 1000, "supernet plain").labels[:2] == KEYWORDS

@@ -36,9 +36,10 @@ from supernet.space import Arch
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
 from zoo.detect import choose_detection
-from zoo.devices import COSTS, write_costs
-from zoo.hub import INDEX, Hub
-from zoo.publish import accuracy_figures, publish, write_package
+from zoo.hosting import publish
+from zoo.hub import Hub
+from zoo.index import INDEX
+from zoo.making import accuracy_figures, write_package
 from zoo.run import probabilities
 from zoo.units import count
 
@@ -197,15 +198,12 @@ def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = 
         rivals += [(entry.validation, -entry.weight_bytes) for entry in kept if entry.task == candidates[0].build.task]
     chosen = [item for item in candidates if item.bits in always or not any(_beats(one, item.worth) for one in rivals)]
     left = {item.place for item in candidates} - {item.place for item in chosen}
-    for item in chosen:
-        _publish(item, left)
+    gone = left | {item.place for item in chosen}
     for folder in {item.build.hub for item in chosen}:
-        _write_missing_costs(folder)
-
-
-def _write_missing_costs(folder: Path) -> None:
-    hub = Hub(folder)
-    write_costs(hub, [entry for entry in hub.entries if not (hub.path(entry) / COSTS).is_file()])
+        packages = [_package(item) for item in chosen if item.build.hub == folder]
+        publish(packages, folder, replaces=lambda config: _place(config.values) in gone)
+        for package in packages:
+            shutil.rmtree(package)
 
 
 def _beats(first: tuple, second: tuple) -> bool:
@@ -294,8 +292,8 @@ def _figures(build: Build, integers: IntegerNetwork, name: str) -> dict:
     return accuracy_figures(integers, plain_features(build.data, split.rows, build.frontend), split.targets)
 
 
-def _publish(item: Candidate, left: set[tuple]) -> None:
-    """Measure a candidate on test, and put it into the hub. left: places of which no model shall be there."""
+def _package(item: Candidate) -> Path:
+    """Measure a candidate on test, and make it a package."""
     build, integers = item.build, item.integers
     data, features = build.data, integers.arch.features
     accuracy = {"validation": item.validation, "test": _figures(build, integers, "test")}
@@ -308,11 +306,9 @@ def _publish(item: Candidate, left: set[tuple]) -> None:
     test = data.splits["test"].rows
     samples = data.audio[test[:: max(1, len(test) // 4)][:4]]
     package = write_package(build.run / "packages", integers, build.frontend, samples, info)
-
-    publish(package, build.hub, lambda config: _place(config.values) in {item.place, *left})
-    shutil.rmtree(package)
     shares = ", ".join(f"{figures['accuracy']:.2%} {name}" for name, figures in accuracy.items())
     print(f"{package.name}: {macs(integers.arch):,} MACs, {shares}", file=sys.stderr)
+    return package
 
 
 def _package_info(item: Candidate) -> dict:

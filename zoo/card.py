@@ -16,7 +16,7 @@ exactly its labels score above one half."
 )
 
 
-def card(values: dict) -> str:
+def card(values: dict, devices=()) -> str:
     """The text of a card. values: a package's `config.json`, digests not needed."""
     arch = Arch.from_dict(values["arch"])
     costs, accuracy = values["costs"], values["accuracy"]

@@ -19,6 +19,7 @@ from supernet.errors import EarshotError
 from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
+from zoo.cli_hub import add_hub_commands
 from zoo.cli_search import add_search_commands
 from zoo.devices import figure
 from zoo.entry import PREDICTED
@@ -50,7 +51,17 @@ LIST_HELP = """\
 List all models that meet the constraints, best first.
 
   earshot list --task kws
-  earshot list --max-flash 32kB --bits 8 --format json
+  earshot list --name "kws-*-w4a8-*" --max-flash 32kB
+  earshot list --licence "cc-by-*" --format csv > models.csv
+  earshot list --hub ./my-hub --hub hf://me/my-hub@v1.0         several hubs, the first one first
+"""
+INFO_HELP = """\
+Print everything that is known about one model: figures, accuracies with intervals, how it was made, limits, and what
+it takes on devices.
+
+  earshot info kws-temporal-6.8M-w4a8-6e9ce421
+  earshot info kws-temporal-6.8M-w4a8-6e9ce421 --device stm32f746-tflm-cmsis-nn
+  earshot info kws-temporal-6.8M-w4a8-6e9ce421 --format json    all of config.json, and all devices
 """
 TRAIN_HELP = """\
 Train the supernet on your own sounds: a folder that holds a folder of recordings for each class.
@@ -106,32 +117,41 @@ def _join_negative(arguments: Sequence[str]) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="earshot", description="Tiny audio models, asked by constraint.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command, text, summary in (
-        ("get", _get, GET_HELP, "which model, its figures, where it lies"),
-        ("list", _list, LIST_HELP, "all models that meet the constraints"),
-    ):
-        sub = _command(commands, name, command, text, summary)
-        _add_query(sub)
-        if name == "get":
-            _add_specialize(sub)
+    sub = _command(commands, "get", _get, GET_HELP, "which model, its figures, where it lies")
+    _add_query(sub)
+    _add_filters(sub)
+    sub.add_argument("--name", help="of exactly one model")
+    _add_specialize(sub)
+    sub = _command(commands, "list", _list, LIST_HELP, "all models that meet the constraints", ("text", "json", "csv"))
+    _add_query(sub)
+    _add_filters(sub)
+    sub.add_argument("--name", metavar="PATTERN", help='of such names, such as "kws-*-w4a8-*"')
+    sub.add_argument("--most", type=int, help="only so many, the best")
+    sub = _command(commands, "info", _info, INFO_HELP, "everything about one model")
+    sub.add_argument("name", metavar="NAME", help="exactly as listed")
+    sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
+    add_hub(sub)
     sub = _command(commands, "run", _run, RUN_HELP, "labels of recordings")
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("files", metavar="FILE", nargs="+", help="recordings: WAV, FLAC, Ogg, Opus or MP3")
     sub.add_argument("--top", type=int, default=1, help="how many labels a recording (default: %(default)s)")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
-    sub.add_argument("--hub", help="folder of a hub (default: your own, EARSHOT_HUB, and the bundled one)")
+    add_hub(sub)
     sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds")
     _add_training(sub)
     add_search_commands(commands, _command, _add_query)
-    add_device_commands(commands, _command)
+    add_device_commands(commands, _command, add_hub)
+    add_hub_commands(commands, _command)
     return parser
 
 
-def _command(commands, name: str, command, text: str, summary: str) -> argparse.ArgumentParser:
+def _command(
+    commands, name: str, command, text: str, summary: str, formats: Sequence[str] = ("text", "json")
+) -> argparse.ArgumentParser:
     sub = commands.add_parser(
         name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    sub.add_argument("--format", choices=("text", "json"), default="text", help="of the output (default: %(default)s)")
+    sub.add_argument("--format", choices=formats, default="text", help="of the output (default: %(default)s)")
     sub.set_defaults(command=command)
     return sub
 
@@ -152,7 +172,25 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--max-energy-uj", help="most energy of one answer on that device, such as 500 or 0.5mJ")
     sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
-    sub.add_argument("--hub", help="folder of a hub (default: your own, EARSHOT_HUB, and the bundled one)")
+    add_hub(sub)
+
+
+def _add_filters(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--activation-bits", type=_bits, help="bits between layers, or mixed")
+    sub.add_argument("--licence", help='such as cc-by-4.0 or "cc-by-*"')
+    sub.add_argument("--dataset", help="what it was trained on, such as speech_commands")
+    sub.add_argument(
+        "--streaming", action=argparse.BooleanOptionalAction, default=None, help="that it streams, or does not"
+    )
+
+
+def add_hub(sub: argparse.ArgumentParser) -> None:
+    """Add the option of which hub is asked."""
+    sub.add_argument(
+        "--hub", action="append", metavar="ADDRESS",
+        help="a folder or hf://OWNER/NAME@REVISION; given again, several, the first one first (default: your own, "
+        "EARSHOT_HUB, and the bundled one)",
+    )  # fmt: skip
 
 
 def _add_specialize(sub: argparse.ArgumentParser) -> None:
@@ -216,7 +254,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _query(options: argparse.Namespace) -> dict:
-    names = inspect.signature(zoo.get).parameters
+    names = {*inspect.signature(zoo.get).parameters, "most"}
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
@@ -225,7 +263,7 @@ def _get(options: argparse.Namespace) -> None:
         logging.basicConfig(format="%(message)s", level=logging.INFO)
     model = zoo.get(**_query(options))
     if options.format == "json":
-        extra = {"path": str(model.path), "labels": model.labels, "notes": model.notes}
+        extra = {"path": str(model.path), "hub": model.hub, "labels": model.labels, "notes": model.notes}
         if model.figure:
             extra["device"] = dataclasses.asdict(model.figure)
         print(json.dumps({**model.entry.to_dict(), **extra}, indent=1))
@@ -234,7 +272,11 @@ def _get(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    entries, hub = zoo.find(**_query(options)), zoo.open_hub(options.hub)
+    if options.format == "csv":
+        zoo.list(**_query(options)).to_csv(sys.stdout, index=False)
+        return
+    hub = zoo.open_hub(options.hub)
+    entries = zoo.find(**{**_query(options), "hub": hub})
     taken = [figure(hub, entry, options.device) for entry in entries] if options.device else []
     if options.format == "json":
         rows = [entry.to_dict() for entry in entries]
@@ -243,6 +285,11 @@ def _list(options: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=1))
     else:
         _print_entries(entries, [f"{own.latency_ms:8.3g} ms" for own in taken])
+
+
+def _info(options: argparse.Namespace) -> None:
+    found = zoo.info(options.name, hub=options.hub, device=options.device)
+    print(json.dumps(found.to_dict(), indent=1) if options.format == "json" else found)
 
 
 def _print_entries(entries: list[zoo.Entry], latencies: Sequence[str] = ()) -> None:

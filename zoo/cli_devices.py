@@ -87,16 +87,19 @@ parameters, bytes of flash, and RAM of the integer runtime.
 FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
 
 
-def add_device_commands(commands, command) -> None:
-    """Add the commands to a parser. command: makes one of (subparsers, name, function, help, summary)."""
+def add_device_commands(commands, command, add_hub) -> None:
+    """Add the commands to a parser.
+
+    command: makes one of (subparsers, name, function, help, summary). add_hub: adds the option of which hub is asked.
+    """
     sub = command(commands, "cost", _cost, COST_HELP, "what a model costs, layer by layer")
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
-    sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+    add_hub(sub)
     fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device")
     fit.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     fit.add_argument("--device", required=True, help="a profile, by its name or the beginning of it")
     fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip)")
-    fit.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+    add_hub(fit)
     _add_folder(fit)
     sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device")
     sub.add_argument("--device", required=True, help="host: this machine")
@@ -122,13 +125,13 @@ def add_device_commands(commands, command) -> None:
                        ("version", "of the runtime"), ("task", "such as kws")):  # fmt: skip
         sub.add_argument(f"--{name}", help=f"{text}, where the CSV does not say")
     sub.add_argument("--clock-mhz", help="of the core, where the CSV does not say")
-    sub.add_argument("--hub", help="whose models' costs are computed (default: the bundled one)")
+    add_hub(sub)
     _add_plot(sub)
     sub = command(parts, "check", _check, CHECK_HELP, "errors on measurements of one's own")
     sub.add_argument("file", metavar="FILE.csv")
     _add_folder(sub)
     sub = command(parts, "costs", _costs, COSTS_HELP, "compute what models take again")
-    sub.add_argument("--hub", help="folder of a hub (default: the bundled one)")
+    add_hub(sub)
     _add_folder(sub)
 
 
@@ -264,8 +267,8 @@ def _add(options: argparse.Namespace) -> None:
     from predictors.device import add_profile
 
     hub = zoo.open_hub(options.hub)
-    if not all(os.access(hub.path(entry), os.W_OK) for entry in hub.entries):
-        raise InvalidQuery(f"hub {hub.folder}: not writable; copy it, and give the copy as --hub")
+    if not hub.writable:
+        raise InvalidQuery(f"hub {hub.address}: not writable; copy it, and give the copy as --hub")
     _check_plot(options.plot)
     if options.clock_mhz is not None and not re.fullmatch(r"\d+(\.\d+)?", options.clock_mhz):
         raise InvalidQuery(f"--clock-mhz {options.clock_mhz}: give a number above 0, such as 80")
@@ -274,7 +277,7 @@ def _add(options: argparse.Namespace) -> None:
     known = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     _report(add_profile(options.name, options.file, options.profiles, **known), options)
     write_costs(hub, hub.entries, options.profiles)
-    print(f"earshot: the {len(hub.entries)} models of {hub.folder} now have figures for it", file=sys.stderr)
+    print(f"earshot: the {len(hub.entries)} models of {hub.address} now have figures for it", file=sys.stderr)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -269,7 +269,8 @@ def _predictor(options: argparse.Namespace) -> None:
     task = options.task or tasks[0]
     parallel.start()
     source, stored = open_supernet(folder, task)
-    data = parallel.once_a_machine(lambda: load_like(options.data, stored))
+    about = stored.labels, stored.supernet.space.clip_ms, f"supernet {folder}"
+    data = parallel.once_a_machine(lambda: load_like(options.data, *about))
     run = Path(options.run_dir or folder.parent / f"{folder.name}-accuracies")
     predictor = fit_predictor(folder, source, stored.frontend, data, run, options.count)
     first = parallel.rank() == 0

@@ -7,35 +7,45 @@ of the model itself, and lie outside of the package's digests, so that a new pro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
+
+import numpy as np
 
 from predictors.names import resolve
 from supernet.files import read_json, write_json
 from supernet.space import Arch
-from zoo.entry import Constraint, Entry
-from zoo.errors import EarshotError, InvalidPackage, InvalidQuery
-from zoo.hub import Hub, Hubs
+from zoo.entry import Entry
+from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
+from zoo.hub import AnyHub
+from zoo.index import Index, state_of
+from zoo.query import Constraint
 from zoo.units import limits_of, milliseconds
 
 __all__ = [
     "COSTS",
     "Bill",
+    "DeviceLimits",
     "Figure",
     "Line",
-    "device_constraints",
+    "device_figures",
     "figure",
     "figure_of",
     "figures",
     "fit",
     "write_costs",
+    "write_figures",
 ]
 
 COSTS, SCHEMA = "costs.json", 1
 BASES = ("measured", "predicted", "indicative")
+FIELDS = {"max_latency_ms": "latency_ms", "max_energy_uj": "energy_uj"}
+SURE_FIELDS = {"max_latency_ms": "high_ms", "max_energy_uj": "energy_high_uj"}
+"""What a limit is held against: the median, and the upper end of its interval."""
 REMEDY = "write the costs again with `earshot profile costs`"
 
 
@@ -86,17 +96,14 @@ class Figure:
         return f"{latency}{energy} on {place}: {self.basis}{doubt}"
 
 
-def figures(hub: Hub | Hubs, entry: Entry) -> dict[str, Figure]:
+def figures(hub: AnyHub, entry: Entry) -> dict[str, Figure]:
     """All figures of a model by profile; none where they were not computed. Raises InvalidPackage."""
-    path = hub.path(entry) / COSTS
-    if not path.is_file():
-        return {}
-    status = path.stat()
-    return _read(path, status.st_mtime_ns, status.st_size)
+    path = hub.file(entry, COSTS)
+    return {} if path is None else _read(path, state_of(path))
 
 
 @lru_cache(maxsize=4096)
-def _read(path: Path, mtime_ns: int, size: int) -> dict[str, Figure]:
+def _read(path: Path, state: tuple) -> dict[str, Figure]:
     try:
         values = read_json(path)
         if values["schema"] != SCHEMA:
@@ -108,78 +115,98 @@ def _read(path: Path, mtime_ns: int, size: int) -> dict[str, Figure]:
         raise InvalidPackage(f"{path}: {error}") from None
 
 
-def figure(hub: Hub | Hubs, entry: Entry, device: str) -> Figure:
+def figure(hub: AnyHub, entry: Entry, device: str) -> Figure:
     """What a model takes on a device: a profile by its name or the beginning of it. Raises UnknownName."""
     known = figures(hub, entry)
-    return known[resolve(device, known, f"{hub.folder}: {entry.name}")]
+    return known[resolve(device, known, f"{hub.address}: {entry.name}")]
 
 
-def device_constraints(
-    hub: Hub | Hubs,
-    entries: Iterable[Entry],
-    device: str | None,
-    max_latency_ms: float | str | None,
-    max_energy_uj: float | str | None,
-    sure: bool,
-) -> list[Constraint]:
-    """The conditions of a query on a device. sure: the interval's upper end must keep the limit, not the median.
+class DeviceLimits:
+    """The conditions of a query on a device; each model's figures are read when it is asked for.
 
-    Raises InvalidQuery for a limit without a device, UnknownName for a device that has no figures.
+    sure: the interval's upper end must keep a limit, not the median. Raises InvalidQuery for a limit without a device.
     """
-    limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
-    asked = limits_of(limits)
-    if device is None:
-        if asked or sure:
-            raise InvalidQuery(f"{next(iter(asked), 'sure')} needs a device; `earshot profile list` shows all")
-        return []
-    known = {entry.name: figures(hub, entry) for entry in entries}
-    names = set().union(*known.values()) if known else set()
-    profile = resolve(device, names, str(hub.folder))
-    field = {"max_latency_ms": "latency_ms", "max_energy_uj": "energy_uj"}
-    if sure:
-        field = {"max_latency_ms": "high_ms", "max_energy_uj": "energy_high_uj"}
 
-    def value(entry: Entry, name: str) -> float:
-        found = known[entry.name].get(profile)
-        number = None if found is None else getattr(found, field[name])
+    def __init__(self, hub: AnyHub, device: str | None, limits: Mapping[str, float | str | None], sure: bool) -> None:
+        self.hub, self.device, self.limits = hub, device, limits_of(limits)
+        self._fields = SURE_FIELDS if sure else FIELDS
+        self._profile: str | None = None
+        self._seen: set[str] = set()
+        if device is None and (self.limits or sure):
+            raise InvalidQuery(f"{next(iter(self.limits), 'sure')} needs a device; `earshot profile list` shows all")
+
+    def value(self, entry: Entry, name: str) -> float:
+        """What a model takes, infinite where it has no figure."""
+        found = self._figure(entry)
+        number = None if found is None else getattr(found, self._fields[name])
         return math.inf if number is None else number
 
-    return [
-        Constraint(
-            name,
-            limit,
-            lambda entry, name=name: value(entry, name),
-            lambda entry, name=name, limit=limit: value(entry, name) / limit - 1,
-        )
-        for name, limit in asked.items()
-    ]
+    def meets(self, entry: Entry) -> bool:
+        """True where a model keeps all limits."""
+        return all(self.value(entry, name) <= limit for name, limit in self.limits.items())
+
+    def check(self) -> None:
+        """Raise UnknownName where no model that was asked has figures for the device."""
+        if self.limits and self._profile is None:
+            resolve(self.device, self._seen, self.hub.address)
+
+    def constraints(self) -> list[Constraint]:
+        """The same as conditions on all models of an index."""
+        return [
+            Constraint(name, limit, partial(self.value, name=name), partial(self._excess, name=name, limit=limit))
+            for name, limit in self.limits.items()
+        ]
+
+    def _excess(self, index: Index, name: str, limit: float) -> np.ndarray:
+        values = np.array([self.value(entry, name) for entry in index.entries])
+        self.check()
+        return values / limit - 1
+
+    def _figure(self, entry: Entry) -> Figure | None:
+        known = figures(self.hub, entry)
+        if self._profile is None:
+            self._seen |= known.keys()
+            with suppress(UnknownName):
+                self._profile = resolve(self.device, known)
+        return known.get(self._profile)
 
 
-def write_costs(hub: Hub | Hubs, entries: Iterable[Entry], folder: str | Path | None = None) -> int:
+def write_costs(hub: AnyHub, entries: Iterable[Entry], folder: str | Path | None = None) -> int:
     """Compute the figures of models on all profiles at hand, and keep them; returns how many profiles there are.
 
     folder: of the user's profiles.
     """
     from predictors.device import profiles
 
-    entries, known = sorted(entries, key=lambda entry: entry.task), profiles(folder)
+    entries = sorted(entries, key=lambda entry: entry.task)
     for task, group in groupby(entries, key=lambda entry: entry.task):
-        _write_costs(hub, task, list(group), known, folder)
-    return len(known)
+        own = list(group)
+        found = device_figures([hub.config(entry).arch for entry in own], task, folder)
+        for entry, taken in zip(own, found, strict=True):
+            write_figures(hub.path(entry), taken)
+    return len(profiles(folder))
 
 
-def _write_costs(hub: Hub | Hubs, task: str, entries: list[Entry], known: dict, folder: str | Path | None) -> None:
+def device_figures(archs: Sequence[Arch], task: str, folder: str | Path | None = None) -> list[dict[str, Figure]]:
+    """What networks take on all profiles at hand, of each by profile. folder: of the user's profiles."""
+    from predictors.device import profiles
     from predictors.fitted import predict
     from supernet.cost import cost_columns
 
-    archs = [hub.config(entry).arch for entry in entries]
-    columns = cost_columns(archs)
+    known, columns = profiles(folder), cost_columns(archs)
     tables = {name: predict(profile, archs, columns, task, folder) for name, profile in known.items()}
-    for number, entry in enumerate(entries):
-        found = {name: asdict(_figure(known[name], table.iloc[number])) for name, table in tables.items()}
-        for item in found.values():
-            del item["profile"]
-        write_json(hub.path(entry) / COSTS, {"schema": SCHEMA, "profiles": found})
+    return [
+        {name: _figure(known[name], table.iloc[number]) for name, table in tables.items()}
+        for number in range(len(archs))
+    ]
+
+
+def write_figures(package: Path, found: Mapping[str, Figure]) -> None:
+    """Keep what a model takes, by profile, beside its package."""
+    items = {name: asdict(one) for name, one in found.items()}
+    for item in items.values():
+        del item["profile"]
+    write_json(package / COSTS, {"schema": SCHEMA, "profiles": items})
 
 
 def _figure(profile, row) -> Figure:

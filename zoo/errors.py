@@ -3,7 +3,8 @@
 EarshotError
  |- InvalidQuery    a constraint that cannot be meant, such as a negative budget
  |- NoModelFits     no model of the hub meets all constraints
- `- InvalidPackage  a model or hub on disk that is incomplete, altered or of another version
+ |- InvalidPackage  a model or hub on disk that is incomplete, altered or of another version
+ `- HubUnavailable  a hub elsewhere that cannot be reached, or that refuses what was asked
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from supernet.errors import (
 
 __all__ = [
     "EarshotError",
+    "HubUnavailable",
     "InfeasibleBudget",
     "InvalidArch",
     "InvalidAudio",
@@ -54,3 +56,7 @@ class NoModelFits(EarshotError, LookupError):
 
 class InvalidPackage(EarshotError, ValueError):
     """A model or hub on disk that is incomplete, altered or of another version."""
+
+
+class HubUnavailable(EarshotError, OSError):
+    """A hub elsewhere that cannot be reached, or that refuses what was asked."""

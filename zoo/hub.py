@@ -1,136 +1,204 @@
-"""Hubs: a folder of packages with an index. No torch here.
+"""Hubs: packages with an index, in a folder or (see zoo.remote) on the Hugging Face Hub. No torch here.
 
-HUB/index.json           what a look-up reads
+HUB/index.json           what a look-up reads (see zoo.index)
 HUB/models/NAME/         packages (see zoo.pack)
 HUB/supernets/NAME/      supernets (see supernet.store)
+HUB/README.md            what the hub holds, for people
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from supernet.constants import OWN_HUB
-from supernet.errors import EarshotError, UnknownName, nearest_names
-from supernet.files import read_json, write_json
+from supernet.errors import UnknownName, nearest_names
 from supernet.space import digest
 from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
-from zoo.pack import CONFIG, FILES, Config, read_config
+from zoo.index import INDEX, Index, merged, read_index
+from zoo.pack import CONFIG, Config, read_config
 
-__all__ = ["BUNDLED", "INDEX", "Hub", "Hubs", "checked_entry", "open_hub", "writable_hub"]
+__all__ = ["BUNDLED", "MODELS", "SUPERNETS", "AnyHub", "Hub", "Hubs", "checked_entry", "open_hub", "writable_hub"]
 
 BUNDLED = Path(__file__).parent / "hub"
 """The hub that is installed with the package."""
+MODELS, SUPERNETS, REMOTE = "models", "supernets", "hf://"
 
-INDEX, INDEX_SCHEMA = "index.json", 2
+log = logging.getLogger(__name__)
 
 
-class _Models:
-    """What a look-up asks of one hub or of several."""
+class AnyHub:
+    """What is asked of a hub, wherever it is.
 
-    folder: Path | str
-    entries: tuple[Entry, ...]
+    address: where it is, in words that `open_hub` understands. index: its models. writable: their folders can be
+    changed here.
+    """
+
+    address: str
+    index: Index
+    writable: bool = False
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All models, best first. Raises InvalidPackage for an index that cannot be read."""
+        return self.index.entries
 
     def entry(self, name: str) -> Entry:
         """The model of exactly that name. Raises UnknownName."""
-        by_name = {entry.name: entry for entry in self.entries}
-        if name not in by_name:
-            raise UnknownName(f"no model {name!r} in hub {self.folder}: {nearest_names(name, by_name)}")
-        return by_name[name]
+        found = self.index.find(name)
+        if found is None:
+            raise UnknownName(
+                f"no model {name!r} in hub {self.address}: {nearest_names(name, self.index.values('name'))}"
+            )
+        return found
+
+    def config(self, entry: Entry) -> Config:
+        """The model's checked configuration. Raises InvalidPackage where it is not what the index lists."""
+        config = read_config(self.path(entry), entry.config_sha256)
+        if config.entry(entry.config_sha256) != entry:
+            raise InvalidPackage(
+                f"{self.address}: the index states other figures than {entry.name}; `earshot rebuild` writes it anew"
+            )
+        return config
+
+    def home(self, entry: Entry) -> AnyHub:
+        """The one hub that a model is in."""
+        return self
+
+    def path(self, entry: Entry) -> Path:
+        """The folder of a model's package."""
+        raise NotImplementedError
+
+    def file(self, entry: Entry, name: str) -> Path | None:
+        """One file of a model's package; None where it has no such file."""
+        raise NotImplementedError
+
+    def supernets(self) -> tuple[Path, ...]:
+        """The folders of the supernets."""
+        raise NotImplementedError
 
 
-class Hub(_Models):
+class Hub(AnyHub):
     """A hub in a folder; without an address, the bundled one.
 
     Raises InvalidQuery for an address that is not a folder with an index.
     """
 
     def __init__(self, address: str | Path | None = None) -> None:
-        if str(address or "").startswith("hf://"):
-            raise InvalidQuery(f"hub {address}: this version reads hubs in folders; download it and give the folder")
         self.folder = BUNDLED if address is None else Path(address)
+        self.address = str(self.folder)
         if not (self.folder / INDEX).is_file():
             raise InvalidQuery(
                 f"hub {self.folder}: no {INDEX} there; give the folder of a hub, or none for the bundled"
             )
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
-        """What the index lists. Raises InvalidPackage for an index that cannot be read."""
-        status = (self.folder / INDEX).stat()
-        return _read_index(self.folder / INDEX, status.st_mtime_ns, status.st_size)
+    def index(self) -> Index:
+        """Its models as columns, read again where it has changed."""
+        return read_index(self.folder / INDEX)
+
+    @property
+    def writable(self) -> bool:
+        """True where its models' folders can be changed."""
+        return all(os.access(self.folder / MODELS / name, os.W_OK) for name in self.index.values("name"))
 
     def path(self, entry: Entry) -> Path:
-        """The folder of a model's package."""
-        return self.folder / "models" / entry.name
+        """The folder of a model's package. Raises InvalidPackage for links that lead out of the hub."""
+        folder = self.folder / MODELS / entry.name
+        _check_inside(self.folder, [folder, *folder.glob("*")])
+        return folder
 
-    def config(self, entry: Entry) -> Config:
-        """The model's checked configuration. Raises InvalidPackage where it is not what the index lists."""
-        config = read_config(self.path(entry), entry.config_sha256)
-        if config.entry(entry.config_sha256) != entry:
-            raise InvalidPackage(f"{self.folder / INDEX}: states other figures than {entry.name}; rebuild the index")
-        return config
+    def file(self, entry: Entry, name: str) -> Path | None:
+        """One file of a model's package; None where it has no such file."""
+        path = self.folder / MODELS / entry.name / name
+        return path if path.is_file() else None
 
     def supernets(self) -> tuple[Path, ...]:
         """The folders of its supernets."""
-        return tuple(sorted(path.parent for path in self.folder.glob(f"supernets/*/{CONFIG}")))
-
-    @staticmethod
-    def rebuild(folder: str | Path) -> Hub:
-        """Write the index of a hub anew from its packages alone, each checked against its digests.
-
-        Raises InvalidPackage for a folder without packages or a package that is incomplete or altered.
-        """
-        folder = Path(folder)
-        if not (folder / "models").is_dir():
-            raise InvalidPackage(f"{folder}: has no folder `models`; give the folder of a hub")
-        packages = sorted(path for path in (folder / "models").iterdir() if path.is_dir())
-        return Hub.write(folder, [checked_entry(package) for package in packages])
-
-    @staticmethod
-    def write(folder: str | Path, entries: Iterable[Entry]) -> Hub:
-        """Write the index of a hub."""
-        models = [entry.to_dict() for entry in sorted(entries, key=lambda entry: entry.name)]
-        write_json(Path(folder) / INDEX, {"schema": INDEX_SCHEMA, "models": models})
-        return Hub(folder)
+        return tuple(sorted(path.parent for path in self.folder.glob(f"{SUPERNETS}/*/{CONFIG}")))
 
 
-class Hubs(_Models):
+def _check_inside(hub: Path, paths: Iterable[Path]) -> None:
+    real = hub.resolve()
+    for path in paths:
+        if not path.resolve().is_relative_to(real):
+            raise InvalidPackage(f"{path}: a link that leads out of the hub; put the file itself there")
+
+
+class Hubs(AnyHub):
     """Several hubs as one; a name that two of them have is the first one's."""
 
-    def __init__(self, hubs: Iterable[Hub]) -> None:
+    def __init__(self, hubs: Iterable[AnyHub]) -> None:
         self.hubs = tuple(hubs)
-        self.folder = " and ".join(str(hub.folder) for hub in self.hubs)
+        self.address = " and ".join(hub.address for hub in self.hubs)
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
-        """What the indexes list."""
-        return tuple(entry for entry, _ in self._owned.values())
+    def index(self) -> Index:
+        """The models of all of them."""
+        return merged(tuple(hub.index for hub in self.hubs))
 
     @property
-    def _owned(self) -> dict[str, tuple[Entry, Hub]]:
-        return {entry.name: (entry, hub) for hub in reversed(self.hubs) for entry in hub.entries}
+    def writable(self) -> bool:
+        """True where the folders of all models can be changed."""
+        return all(hub.writable for hub in self.hubs)
+
+    def home(self, entry: Entry) -> AnyHub:
+        """The one hub that a model is in; says in a warning where another has other files by the same name."""
+        found = [(hub, own) for hub in self.hubs if (own := hub.index.find(entry.name)) is not None]
+        for hub, own in found[1:]:
+            if own != found[0][1]:
+                log.warning(
+                    "%s: hub %s has other files by this name than %s, which is taken",
+                    entry.name,
+                    hub.address,
+                    found[0][0].address,
+                )
+        return found[0][0].home(entry)
 
     def path(self, entry: Entry) -> Path:
         """The folder of a model's package."""
-        return self._owned[entry.name][1].path(entry)
+        return self.home(entry).path(entry)
 
-    def config(self, entry: Entry) -> Config:
-        """The model's checked configuration. Raises InvalidPackage where it is not what its index lists."""
-        return self._owned[entry.name][1].config(entry)
+    def file(self, entry: Entry, name: str) -> Path | None:
+        """One file of a model's package; None where it has no such file."""
+        return self.home(entry).file(entry, name)
 
     def supernets(self) -> tuple[Path, ...]:
         """The folders of all supernets."""
         return tuple(path for hub in self.hubs for path in hub.supernets())
 
 
-def open_hub(address: str | Path | None = None) -> Hub | Hubs:
-    """The hub of an address; without one the user's own, where there is one, and the bundled one."""
-    if address is not None or not (OWN_HUB / INDEX).is_file():
-        return Hub(address)
+def open_hub(address: str | Path | AnyHub | Sequence[str | Path | AnyHub] | None = None) -> AnyHub:
+    """The hub of an address: a folder or hf://OWNER/NAME@REVISION; of several, all of them, the first one first.
+
+    Without an address the user's own (EARSHOT_HUB), where there is one, and the bundled one. Raises InvalidQuery for
+    what is no hub, and as `zoo.remote.RemoteHub` does.
+    """
+    if isinstance(address, AnyHub):
+        return address
+    if address is None:
+        return _default()
+    if not isinstance(address, (str, Path)):
+        hubs = [open_hub(one) for one in address]
+        return hubs[0] if len(hubs) == 1 else Hubs(hubs)
+    if str(address).startswith(REMOTE):
+        from zoo.remote import RemoteHub
+
+        return RemoteHub(str(address))
+    return Hub(address)
+
+
+def _default() -> AnyHub:
+    if not (OWN_HUB / INDEX).is_file():
+        return Hub()
+    try:
+        _ = Hub(OWN_HUB).index
+    except InvalidPackage as error:
+        log.warning("your own hub is left out: %s", error)
+        return Hub()
     return Hubs([Hub(OWN_HUB), Hub()])
 
 
@@ -141,7 +209,7 @@ def writable_hub(address: str | Path) -> Path:
     """
     folder = Path(address)
     if str(address).startswith("hf:"):
-        raise InvalidQuery(f"hub {address}: this version publishes to folders; give one, and upload it")
+        raise InvalidQuery(f"hub {address}: give a folder here, and upload it with `earshot sync FOLDER {address}`")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -149,7 +217,7 @@ def writable_hub(address: str | Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise InvalidQuery(f"hub {address}: not writable; give another folder")
     if (folder / INDEX).is_file():
-        _ = Hub(folder).entries
+        _ = Hub(folder).index
     return folder
 
 
@@ -157,28 +225,10 @@ def checked_entry(package: str | Path) -> Entry:
     """What an index says of a package, after checking its files against their digests. Raises InvalidPackage."""
     package = Path(package)
     config = read_config(package)
-    if config.name != package.name:
+    if config.name != package.resolve().name:
         raise InvalidPackage(f"{package}: holds the model {config.name}; name the folder so")
-    for file in FILES:
+    for file, sha256 in config.values["digests"].items():
         path = package / file
-        if not path.is_file() or digest(path.read_bytes()) != config.values["digests"][file]:
+        if not path.is_file() or digest(path.read_bytes()) != sha256:
             raise InvalidPackage(f"{path}: missing or altered; publish the model again")
     return config.entry(digest((package / CONFIG).read_bytes()))
-
-
-@lru_cache(maxsize=8)
-def _read_index(path: Path, mtime_ns: int, size: int) -> tuple[Entry, ...]:
-    try:
-        values = read_json(path)
-        if values["schema"] != INDEX_SCHEMA:
-            raise InvalidPackage(
-                f"of schema {values['schema']!r}, not {INDEX_SCHEMA}; zoo.Hub.rebuild(FOLDER) writes it anew"
-            )
-        entries = tuple(Entry.from_dict(model) for model in values["models"])
-    except (KeyError, TypeError) as error:
-        raise InvalidPackage(f"{path}: {error} is missing; rebuild the index") from None
-    except EarshotError as error:
-        raise InvalidPackage(f"{path}: {error}") from None
-    if len({entry.name for entry in entries}) != len(entries):
-        raise InvalidPackage(f"{path}: lists a name twice; rebuild the index")
-    return entries

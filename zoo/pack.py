@@ -82,6 +82,8 @@ class Config:
                 weight_bytes=costs["weight_bytes"],
                 flash_bytes=costs["flash_bytes"],
                 peak_ram_bytes=estimate(self.arch).peak_ram_bytes,
+                streamable=self.values["streamable"],
+                dataset=self.values["dataset"]["id"],
                 validation=accuracy["validation"]["accuracy"],
                 test=accuracy["test"]["accuracy"] if "test" in accuracy else None,
                 basis=accuracy["validation"].get("basis", MEASURED),

@@ -41,12 +41,13 @@ class Model:
     'stop'
 
     Attributes: name, task, labels, multi_label (a clip may have several), licence, attribution, notes, path, arch,
-    entry (all figures of the index), figure (what it takes on the device that was asked for, or None).
+    entry (all figures of the index), figure (what it takes on the device that was asked for, or None), hub (the address
+    that it came from, with the commit where that is remote; empty for a folder of its own).
     """
 
-    def __init__(self, config: Config, entry: Entry, figure: Figure | None = None) -> None:
+    def __init__(self, config: Config, entry: Entry, figure: Figure | None = None, hub: str = "") -> None:
         values = config.values
-        self._config, self.figure = config, figure
+        self._config, self.figure, self.hub = config, figure, hub
         self.entry, self.path, self.arch = entry, config.folder, config.arch
         self.name, self.task, self.labels = config.name, values["task"], config.labels
         self.licence, self.attribution = values["licence"], values["attribution"]

@@ -32,10 +32,10 @@ from supernet.frontend import dequantise_features
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
 from supernet.space import Arch
 from supernet.store import StoredSupernet, load_supernet
-from zoo.entry import check_bits
 from zoo.errors import InvalidQuery, UnknownName, nearest_names
-from zoo.hub import open_hub
+from zoo.hub import AnyHub, open_hub
 from zoo.pack import CONFIG
+from zoo.query import check_bits
 from zoo.units import limits_of
 
 __all__ = ["STRATEGIES", "Findings", "Searchable", "load_like", "open_supernet", "search_hub", "searchable"]
@@ -64,6 +64,10 @@ class Searchable:
     def supernet(self) -> Supernet:
         """The supernet in floating point."""
         return self.source.supernet if isinstance(self.source, ElasticBits) else self.source
+
+    def load(self, folder: str | Path) -> ClipData:
+        """What it was trained on, from a folder. Raises InvalidData for other classes."""
+        return load_like(folder, self.stored.labels, self.supernet.space.clip_ms, f"supernet {self.name}")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -134,7 +138,7 @@ def open_supernet(folder: str | Path, task: str) -> tuple[Supernet | ElasticBits
     return stored.supernet, stored
 
 
-def supernets_of(task: str, hub: str | Path | None, supernet: str | Path | None) -> list[Searchable]:
+def supernets_of(task: str, hub: str | Path | AnyHub | None, supernet: str | Path | None) -> list[Searchable]:
     """The supernets of a hub that know a task and have a predictor, or one by its folder or name."""
     place = open_hub(hub)
     if supernet is not None and (Path(supernet) / CONFIG).is_file():
@@ -143,14 +147,14 @@ def supernets_of(task: str, hub: str | Path | None, supernet: str | Path | None)
     if supernet is not None:
         if str(supernet) not in by_name:
             raise UnknownName(
-                f"no supernet {str(supernet)!r} in hub {place.folder}: {nearest_names(supernet, by_name)}"
+                f"no supernet {str(supernet)!r} in hub {place.address}: {nearest_names(supernet, by_name)}"
             )
         return [searchable(by_name[str(supernet)], task)]
     tasks = {path: read_json(path / CONFIG).get("tasks", {}) for path in sorted(by_name.values())}
     knowing = [path for path, known in tasks.items() if task in known]
     if not knowing:
         known = {name for names in tasks.values() for name in names}
-        raise UnknownName(f"no supernet for task {task!r} in hub {place.folder}: {nearest_names(task, known)}")
+        raise UnknownName(f"no supernet for task {task!r} in hub {place.address}: {nearest_names(task, known)}")
     ready = [path for path in knowing if has_predictor(path)]
     return _usable(ready, task) if ready else [searchable(knowing[0], task)]
 
@@ -243,7 +247,7 @@ def search_hub(
     family: str | None = None,
     device: str | None = None,
     sure: bool = False,
-    hub: str | Path | None = None,
+    hub: str | Path | AnyHub | None = None,
     supernet: str | Path | None = None,
     objectives: tuple[str, ...] = (),
     strategy: str = "evolution",
@@ -274,7 +278,7 @@ def search_hub(
     for item, space in _fitting(candidates, task, bits, family, tuned):
         problem = Problem(space, limits, device, task, sure)
         _check_known(problem, objectives)
-        clips = load_like(data, item.stored) if isinstance(data, (str, Path)) else data
+        clips = item.load(data) if isinstance(data, (str, Path)) else data
         place = run and Path(run) / item.name
         try:
             method = _strategy(strategy, problem, item, clips, objectives, seed, progress)
@@ -375,22 +379,22 @@ def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None
     return measure_best(result, measure, run=run, progress=progress)
 
 
-def load_like(folder: str | Path, stored: StoredSupernet) -> ClipData:
-    """The data of a supernet's task in a folder: Speech Commands in its official layout, or a folder of classes.
+def load_like(folder: str | Path, labels: tuple[str, ...], clip_ms: int, knower: str) -> ClipData:
+    """The data of a task in a folder: Speech Commands in its official layout, or a folder of classes.
 
-    Raises InvalidData where the classes are others than the supernet's.
+    knower: who knows these labels, for the message. Raises InvalidData where the classes are others.
     """
-    folder, labels = Path(folder), stored.labels
+    folder = Path(folder)
     keywords = tuple(label for label in labels if label not in (UNKNOWN, SILENCE))
     official = (folder / LISTS["validation"]).is_file() and {UNKNOWN, SILENCE} <= set(labels)
     if official:
         data = load_speech_commands(folder, keywords)
     else:
-        data, survey = load_folder(folder, clip_ms=stored.supernet.space.clip_ms)
+        data, survey = load_folder(folder, clip_ms=clip_ms)
         log.info("%s", survey)
     if data.labels != labels:
         raise InvalidData(
-            f"{folder}: has the classes {', '.join(data.labels)}, but supernet {stored.config['name']} knows "
+            f"{folder}: has the classes {', '.join(data.labels)}, but {knower} knows "
             f"{', '.join(labels)}; give the data that it was trained on"
         )
     return data

@@ -19,13 +19,14 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.space import Arch, digest
 from supernet.train import Recipe, calibration_features, train_float
-from zoo.devices import write_costs
 from zoo.entry import PREDICTED, Entry
 from zoo.errors import NoModelFits
-from zoo.hub import INDEX, Hub, open_hub, writable_hub
+from zoo.hosting import publish
+from zoo.hub import AnyHub, Hub, open_hub, writable_hub
+from zoo.index import INDEX
+from zoo.making import accuracy_figures, write_package
 from zoo.pack import CONFIG
-from zoo.publish import accuracy_figures, publish, write_package
-from zoo.searching import Finding, load_like, search_hub
+from zoo.searching import Finding, search_hub
 
 __all__ = ["specialize"]
 
@@ -47,7 +48,7 @@ def specialize(
     min_accuracy: float | None = None,
     device: str | None = None,
     sure: bool = False,
-    hub: str | Path | None = None,
+    hub: str | Path | AnyHub | None = None,
     data: str | Path | None = None,
     epochs: int = TUNE_EPOCHS,
     evaluations: int | None = None,
@@ -81,22 +82,20 @@ def specialize(
     best = found.best
     if data is None:
         _check_accuracy(best.predicted, min_accuracy, best, "predicted")
-    clips = load_like(data, best.searched.stored) if data is not None else None
+    clips = best.searched.load(data) if data is not None else None
     fake = _tuned(best, clips, epochs, Path(run), progress) if tuned else extract(best.searched.source, best.arch)
     integers = fake.to_integer()
     accuracy = _accuracy(best, integers, clips, min_accuracy)
     info = _info(best, wish, clips, accuracy)
     with tempfile.TemporaryDirectory() as folder:
         package = write_package(folder, integers, best.searched.stored.frontend, _samples(best.arch), info)
-        listed = publish(package, own)
-    entry = listed.entry(package.name)
-    write_costs(Hub(own), [entry])
+        entry = publish(package, own).entry(package.name)
     tried, name = f"{len(best.result.scores):,}", best.searched.name
     log.info("%s: found among %s networks of %s, kept in %s", entry.name, tried, name, own)
     return entry
 
 
-def _digests(hub: str | Path | None) -> list[str]:
+def _digests(hub: str | Path | AnyHub | None) -> list[str]:
     """Of the supernets that are searched, so that a wish is searched again where they changed."""
     return sorted(digest((path / CONFIG).read_bytes())[:16] for path in open_hub(hub).supernets())
 

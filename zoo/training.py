@@ -20,9 +20,10 @@ from supernet.frontend import LogMel, Mfcc
 from supernet.store import load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
 from zoo.build import BITS, Build, make_candidates, publish_models, store
-from zoo.entry import check_bits, is_safe_name
+from zoo.entry import is_safe_name
 from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED, writable_hub
+from zoo.query import check_bits
 from zoo.units import count
 
 __all__ = ["train"]

@@ -1,17 +1,16 @@
-"""Making packages of integer networks and putting them into a hub."""
+"""Making packages of integer networks."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 import torch
-from filelock import FileLock
 
 from predictors import estimate
 from predictors.estimate import RUNTIME_BYTES
@@ -21,14 +20,13 @@ from supernet.files import tensors_to_bytes, write_bytes, write_json
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.packing import default_grid
-from supernet.space import digest
+from supernet.space import Arch, digest
 from zoo.card import card
+from zoo.devices import Figure, write_figures
 from zoo.errors import InvalidModel
-from zoo.hub import INDEX, Hub, checked_entry
-from zoo.pack import CARD, CONFIG, MODEL, SCHEMA, VECTORS, Config, model_bytes
-from zoo.run import Model
+from zoo.pack import CARD, CONFIG, MODEL, SCHEMA, VECTORS, model_bytes
 
-__all__ = ["accuracy_figures", "publish", "write_package"]
+__all__ = ["accuracy_figures", "exact_costs", "move_in", "new_folder", "seal", "write_package"]
 
 
 def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: np.ndarray) -> dict:
@@ -64,40 +62,41 @@ def write_package(parent: str | Path, network: IntegerNetwork, frontend: Mfcc, s
         "arch": arch.to_dict(),
         "frontend": frontend.to_dict(),
         "quantization_config": _quantisation(network, grids, bits, activation_bits),
-        "costs": {**asdict(cost), "runtime_bytes": RUNTIME_BYTES, "frontend_macs": frontend.macs(arch.frames)},
+        "costs": exact_costs(arch, frontend),
     }
-    files = {
-        MODEL: model,
-        VECTORS: tensors_to_bytes(vectors, {"model": digest(model)}),
-        CARD: card(values).encode(),
-    }
-    values["digests"] = {file: digest(data) for file, data in files.items()}
-    return _write_folder(Path(parent), name, files, values)
+    return seal(parent, values, model, tensors_to_bytes(vectors, {"model": digest(model)}))
 
 
-def publish(package: str | Path, hub: str | Path, replaces: Callable[[Config], bool] = lambda config: False) -> Hub:
-    """Copy a package into the hub in a folder, made where there is none, and list it; its test vectors must hold.
+def seal(
+    parent: str | Path, values: dict, model: bytes, vectors: bytes, devices: Mapping[str, Figure] | None = None
+) -> Path:
+    """Write a package into a folder of its name under `parent`, whole or not at all; returns the folder.
 
-    replaces: which models of the hub the new one supersedes; they leave the index, then the hub. The package is there
-    before the index lists it, so a reader never meets a name without a model; one publisher at a time.
+    values: its `config.json`, of which the digests are made anew. devices: what it takes, by profile, which the card
+    shows as well.
     """
-    package, folder = Path(package), Path(hub)
-    entry = checked_entry(package)
-    Model.from_folder(package).verify()
-    (folder / "models").mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        listed = Hub(folder).entries if (folder / INDEX).is_file() else ()
-        old = [item for item in listed if item.name != entry.name and replaces(Hub(folder).config(item))]
-        place = folder / "models" / entry.name
-        if place.resolve() != package.resolve():
-            _move_in(shutil.copytree(package, _part(folder), dirs_exist_ok=True), place)
-        written = Hub.write(folder, [entry, *(item for item in listed if item not in old and item.name != entry.name)])
-        for item in old:
-            shutil.rmtree(folder / "models" / item.name)
-    return written
+    devices = devices or {}
+    files = {MODEL: model, VECTORS: vectors, CARD: card(values, tuple(devices.values())).encode()}
+    values = {**values, "digests": {file: digest(data) for file, data in files.items()}}
+    part = new_folder(Path(parent))
+    try:
+        for file, data in files.items():
+            write_bytes(part / file, data)
+        write_json(part / CONFIG, values)
+        if devices:
+            write_figures(part, devices)
+        move_in(part, Path(parent) / values["name"])
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Path(parent) / values["name"]
 
 
-def _part(parent: Path) -> Path:
+def exact_costs(arch: Arch, frontend: Mfcc) -> dict:
+    """The costs that `config.json` states."""
+    return {**asdict(estimate(arch)), "runtime_bytes": RUNTIME_BYTES, "frontend_macs": frontend.macs(arch.frames)}
+
+
+def new_folder(parent: Path) -> Path:
     """A new hidden folder, to be filled and renamed."""
     parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=parent))
@@ -105,25 +104,13 @@ def _part(parent: Path) -> Path:
     return part
 
 
-def _move_in(part: Path, place: Path) -> None:
+def move_in(part: Path, place: Path) -> None:
     """Rename a filled folder to its place, moving an older one aside first."""
     aside = part.with_suffix(".old")
     if place.exists():
         place.rename(aside)
     part.rename(place)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _write_folder(parent: Path, name: str, files: dict[str, bytes], values: dict) -> Path:
-    part = _part(parent)
-    try:
-        for file, data in files.items():
-            write_bytes(part / file, data)
-        write_json(part / CONFIG, values)
-        _move_in(part, parent / name)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return parent / name
 
 
 def _quantisation(network: IntegerNetwork, grids: dict[str, str], bits: int | str, activation_bits: int | str) -> dict:

@@ -1,0 +1,118 @@
+"""The part of the command `earshot` that keeps hubs: `publish`, `unpublish`, `verify`, `sync` and `rebuild`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from dataclasses import asdict
+
+import zoo
+
+__all__ = ["add_hub_commands"]
+
+PUBLISH_HELP = """\
+Put models into a hub: a folder, made where there is none, or a repository on the Hugging Face Hub.
+
+  earshot publish runs/doors/models/* --hub ./my-hub
+  earshot publish my-model --hub hf://me/my-hub                 as `hf auth login` or HF_TOKEN allows
+  earshot publish my-model --hub ./my-hub --data doors/         measures its accuracy again first
+
+MODEL is the folder of a package. Its digests are checked and its test vectors run; costs, figures by device and the
+card are made anew. Models are written first and the index last, so that nobody who reads meanwhile meets a half.
+"""
+UNPUBLISH_HELP = """\
+Take models out of a hub, by their exact names.
+
+  earshot unpublish doors-temporal-1M-w8a8-0123abcd --hub ./my-hub
+"""
+VERIFY_HELP = """\
+Check every model of a hub, or one package: index, digests, configuration, and its test vectors by running them on the
+integer evaluator. The exit status is 1 where something does not hold.
+
+  earshot verify                          your own hub and the bundled one
+  earshot verify ./my-hub
+  earshot verify hf://me/my-hub@v1.0
+  earshot verify ./my-model
+"""
+SYNC_HELP = """\
+Copy to one hub what it lacks of another, byte for byte. Nothing is taken away.
+
+  earshot sync ./my-hub hf://me/my-hub            upload
+  earshot sync hf://me/my-hub@v1.0 ./mirror       download, for places without a network
+  earshot sync hf://me/my-hub ./mirror --task kws --name "*-w4a8-*"
+"""
+REBUILD_HELP = """\
+Write the index of a hub in a folder anew from its models alone, each checked against its digests: after the index was
+lost or altered, or written by an older version.
+
+  earshot rebuild ./my-hub
+"""
+
+
+def add_hub_commands(commands, command) -> None:
+    """Add the commands to a parser. command: makes one of (subparsers, name, function, help, summary)."""
+    sub = command(commands, "publish", _publish, PUBLISH_HELP, "put models into a hub")
+    sub.add_argument("models", metavar="MODEL", nargs="+", help="the folder of a package")
+    _add_hub(sub)
+    sub.add_argument("--data", metavar="FOLDER", help="what they were trained on: accuracies are measured again")
+    sub = command(commands, "unpublish", _unpublish, UNPUBLISH_HELP, "take models out of a hub")
+    sub.add_argument("names", metavar="NAME", nargs="+", help="exactly as listed")
+    _add_hub(sub)
+    sub = command(commands, "verify", _verify, VERIFY_HELP, "check every model of a hub")
+    sub.add_argument(
+        "target", metavar="HUB|MODEL", nargs="?", help="address of a hub (default: yours and the bundled), or a package"
+    )
+    sub = command(commands, "sync", _sync, SYNC_HELP, "copy from hub to hub what is lacking")
+    sub.add_argument("source", metavar="FROM", help="address of a hub")
+    sub.add_argument("target", metavar="TO", help="address of a hub, made where there is none")
+    sub.add_argument("--task", help="only models for it")
+    sub.add_argument("--name", metavar="PATTERN", help='only models of such names, such as "*-w4a8-*"')
+    sub.add_argument("--supernets", action="store_true", help="supernets too")
+    sub = command(commands, "rebuild", _rebuild, REBUILD_HELP, "write the index of a hub anew")
+    sub.add_argument("hub", metavar="HUB", help="its folder")
+
+
+def _add_hub(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--hub", required=True, metavar="ADDRESS", help="a folder, or hf://OWNER/NAME@BRANCH")
+
+
+def _publish(options: argparse.Namespace) -> None:
+    logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
+    before = len(options.models)
+    place = zoo.publish(options.models, options.hub, data=options.data, progress=sys.stderr.isatty())
+    _say(options, {"hub": place.address, "published": before, "models": len(place.index)},
+         f"published {before}, {place.address} lists {len(place.index)}")  # fmt: skip
+
+
+def _unpublish(options: argparse.Namespace) -> None:
+    place = zoo.unpublish(options.names, options.hub)
+    _say(options, {"hub": place.address, "unpublished": options.names, "models": len(place.index)},
+         f"took {len(options.names)} away, {place.address} lists {len(place.index)}")  # fmt: skip
+
+
+def _verify(options: argparse.Namespace) -> None:
+    found = zoo.verify(options.target, progress=sys.stderr.isatty())
+    wrong = [one for one in found if one.problem]
+    lines = [f"{one.name}: {one.problem or 'holds'}" for one in found]
+    _say(
+        options, [asdict(one) for one in found], "\n".join([*lines, f"{len(found) - len(wrong)} of {len(found)} hold"])
+    )
+    if wrong:
+        sys.exit(1)
+
+
+def _sync(options: argparse.Namespace) -> None:
+    chosen = {"task": options.task, "name": options.name, "supernets": options.supernets}
+    copied = zoo.sync(options.source, options.target, **chosen, progress=sys.stderr.isatty())
+    _say(options, {"copied": copied}, "\n".join([*copied, f"copied {len(copied)} models to {options.target}"]))
+
+
+def _rebuild(options: argparse.Namespace) -> None:
+    place = zoo.rebuild(options.hub)
+    _say(options, {"hub": place.address, "models": len(place.index)}, f"{place.address} lists {len(place.index)}")
+
+
+def _say(options: argparse.Namespace, values, text: str) -> None:
+    print(json.dumps(values, indent=1) if options.format == "json" else text)

@@ -1,0 +1,257 @@
+"""The index of a hub: `index.json`, one model a line, and its models as columns, so that a million are asked at once.
+
+Columns are sorted best first, so a look-up is a comparison a constraint and the first row that meets all. A large
+index is parsed once: its columns are kept in EARSHOT_CACHE under the digest of the file. No torch or pandas here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supernet.constants import CACHE
+from supernet.files import load_tensors, parse_json, read_bytes, save_tensors, write_bytes
+from supernet.space import canonical_json, digest
+from zoo.entry import KINDS, MEASURED, Entry, possible
+from zoo.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
+
+__all__ = ["INDEX", "SCHEMA", "Index", "like", "merged", "read_index", "state_of", "write_index"]
+
+INDEX, SCHEMA = "index.json", 3
+MOST_BYTES, LARGE_BYTES, MOST_CACHED = 1_000_000_000, 1_000_000, 8
+NAMES = ("name", "config_sha256")
+WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence")
+"""Columns that are kept as numbers of words; all others but NAMES are numbers."""
+REBUILD = "`earshot rebuild` writes it anew"
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Models as columns, best first: highest validation accuracy, measured before predicted, then cheaper, then name.
+
+    columns: an array (models,) a field of `Entry`: text as bytes, numbers as they are with NaN where there is none,
+    and for fields of `words` the number of the word.
+    """
+
+    columns: dict[str, np.ndarray]
+    words: dict[str, tuple]
+
+    @staticmethod
+    def of(entries: Iterable[Entry]) -> Index:
+        """The index of entries, in any order."""
+        rows = [entry.to_dict() for entry in entries]
+        return Index.from_columns({name: [row[name] for row in rows] for name in KINDS})
+
+    @staticmethod
+    def from_columns(values: dict[str, list]) -> Index:
+        """values: of each field of `Entry`. Raises InvalidPackage for values that it cannot have, or a name twice."""
+        if not all(possible(name, column) for name, column in values.items()):
+            for row in zip(*values.values(), strict=True):
+                Entry(**dict(zip(values, row, strict=True)))
+        if len(set(values["name"])) != len(values["name"]):
+            raise InvalidPackage("lists a name twice")
+        words = {name: tuple(sorted(set(values[name]), key=str)) for name in WORDS}
+        columns = {name: _column(name, values[name], words) for name in KINDS}
+        return Index(columns, words)._sorted()
+
+    def _sorted(self) -> Index:
+        order = np.lexsort(
+            (self.columns["name"], self.columns["flash_bytes"], self.columns["macs"], -self.columns["validation"],
+             ~self.has("basis", MEASURED))
+        )  # fmt: skip
+        return Index({name: column[order] for name, column in self.columns.items()}, self.words)
+
+    def __len__(self) -> int:
+        return len(self.columns["name"])
+
+    @property
+    def bytes(self) -> int:
+        """What the columns take of memory."""
+        return sum(column.nbytes for column in self.columns.values())
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All models, best first."""
+        return tuple(map(self.entry, range(len(self))))
+
+    def entry(self, row: int) -> Entry:
+        """The model of a row."""
+        return Entry(**{name: self.values(name, slice(row, row + 1))[0] for name in KINDS})
+
+    def values(self, name: str, rows: Any = slice(None)) -> list:
+        """A field of some rows, as Python's own values."""
+        column = self.columns[name][rows]
+        if name in WORDS:
+            return [self.words[name][code] for code in column.tolist()]
+        if name in NAMES:
+            return [text.decode() for text in column.tolist()]
+        return [None if value != value else value for value in column.tolist()]
+
+    def find(self, name: str) -> Entry | None:
+        """The model of exactly that name."""
+        rows = np.flatnonzero(self.columns["name"] == name.encode())
+        return self.entry(int(rows[0])) if len(rows) else None
+
+    def has(self, field: str, word: Any) -> np.ndarray:
+        """(models,) True where a field of words has exactly this one."""
+        return self.columns[field] == (self.words[field].index(word) if word in self.words[field] else -1)
+
+    def like(self, field: str, pattern: str) -> np.ndarray:
+        """(models,) True where a name or word fits a pattern of `fnmatch`, in which `*` stands for any text.
+
+        Raises UnknownName where none does.
+        """
+        if field == "name":
+            found = np.zeros(len(self), bool)
+            begins = [match.start() for match in re.finditer(_expression(pattern), self._lines, re.MULTILINE)]
+            found[np.searchsorted(self._ends, begins, side="right")] = True
+        else:
+            fits = [re.fullmatch(_expression(pattern), str(word).encode()) is not None for word in self.words[field]]
+            found = np.array([*fits, False])[self.columns[field]]
+        if not found.any():
+            known = self.values("name") if field == "name" else map(str, self.words[field])
+            raise UnknownName(f"no model of {field} {pattern!r}: {nearest_names(pattern, known)}")
+        return found
+
+    @cached_property
+    def _lines(self) -> bytes:
+        return b"\n".join(self.columns["name"].tolist())
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """Where the line of each name ends."""
+        return np.flatnonzero(np.frombuffer(self._lines + b"\n", np.uint8) == ord("\n"))
+
+
+def _column(name: str, values: list, words: dict[str, tuple]) -> np.ndarray:
+    if name in WORDS:
+        codes = {word: code for code, word in enumerate(words[name])}
+        return np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
+    if name in NAMES:
+        return np.array(values, "S") if values else np.zeros(0, "S1")
+    kind = {"int": np.int64, "bool": bool}.get(KINDS[name], np.float64)
+    return np.array(values, kind)
+
+
+def like(word: str, pattern: str) -> bool:
+    """True where a word fits a pattern of `fnmatch`."""
+    return re.fullmatch(_expression(pattern), word.encode()) is not None
+
+
+@lru_cache(maxsize=64)
+def _expression(pattern: str) -> bytes:
+    """A pattern of `fnmatch` for one line; `fnmatch.translate` gives one that goes over lines."""
+    parts = re.split(r"(\*+|\?|\[!?\]?[^]]*\])", pattern)
+    made = [_part(part) if number % 2 else re.escape(part) for number, part in enumerate(parts)]
+    return f"^{''.join(made)}$".encode()
+
+
+def _part(part: str) -> str:
+    if part[0] == "[":
+        inner = part[1:-1].replace("\\", r"\\").replace("[", r"\[")
+        return f"[^\n{inner[1:]}]" if inner[0] == "!" else f"[{inner}]"
+    return r"[^\n]" if part == "?" else r"[^\n]*"
+
+
+@lru_cache(maxsize=8)
+def merged(indexes: tuple[Index, ...]) -> Index:
+    """Several indexes as one; a name that two of them have is the first one's."""
+    kept, seen = [], np.zeros(0, "S1")
+    for index in indexes:
+        kept.append(~np.isin(index.columns["name"], seen))
+        seen = np.concatenate([seen, index.columns["name"]])
+    words = {name: tuple(sorted({word for index in indexes for word in index.words[name]}, key=str)) for name in WORDS}
+    parts = [
+        {name: _recoded(index, name, words)[rows] for name in KINDS} for index, rows in zip(indexes, kept, strict=True)
+    ]
+    return Index({name: np.concatenate([part[name] for part in parts]) for name in KINDS}, words)._sorted()
+
+
+def _recoded(index: Index, name: str, words: dict[str, tuple]) -> np.ndarray:
+    """A column with the numbers of other words."""
+    if name not in WORDS:
+        return index.columns[name]
+    return np.array([words[name].index(word) for word in index.words[name]], np.int32)[index.columns[name]]
+
+
+def state_of(path: Path) -> tuple:
+    """Changes whenever the file is written anew."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def read_index(path: Path) -> Index:
+    """The index in a file. Raises InvalidPackage, naming it, where it cannot be read or is of another version."""
+    try:
+        return _read_index(path, state_of(path))
+    except OSError as error:
+        raise InvalidPackage(f"{path}: {error.strerror}") from None
+
+
+@lru_cache(maxsize=8)
+def _read_index(path: Path, state: tuple) -> Index:
+    try:
+        data = read_bytes(path, MOST_BYTES)
+        return _parsed(data, path) if len(data) < LARGE_BYTES else _cached(data, path)
+    except EarshotError as error:
+        raise InvalidPackage(str(error) if str(path) in str(error) else f"{path}: {error}; {REBUILD}") from None
+
+
+def _parsed(data: bytes, path: Path) -> Index:
+    values = parse_json(data, path)
+    if not isinstance(values, dict) or not isinstance(values.get("models"), list):
+        raise InvalidPackage("not an index of models")
+    if values.get("schema") != SCHEMA:
+        raise InvalidPackage(f"of schema {values.get('schema')!r}, this version reads {SCHEMA}")
+    rows = values["models"]
+    if not all(isinstance(row, dict) and row.keys() == KINDS.keys() for row in rows):
+        wrong = next(row for row in rows if not isinstance(row, dict) or row.keys() != KINDS.keys())
+        raise InvalidPackage(f"not an entry: {str(wrong)[:80]}")
+    return Index.from_columns({name: list(map(itemgetter(name), rows)) for name in KINDS})
+
+
+def _cached(data: bytes, path: Path) -> Index:
+    """A large index, from its columns in the cache, or into it."""
+    place = CACHE / "indexes" / f"{digest(data)}.safetensors"
+    try:
+        return _from_cache(*load_tensors(place))
+    except (EarshotError, KeyError, TypeError, ValueError):
+        index = _parsed(data, path)
+    try:
+        save_tensors(place, {name: _bare(column) for name, column in index.columns.items()}, index.words)
+        for old in sorted(place.parent.iterdir(), key=lambda file: file.stat().st_mtime)[:-MOST_CACHED]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        pass  # a cache that cannot be written costs time alone
+    return index
+
+
+def _bare(column: np.ndarray) -> np.ndarray:
+    """Bytes as small numbers, which safetensors can hold."""
+    return column.view(np.uint8).reshape(len(column), -1) if column.dtype.kind == "S" else column
+
+
+def _from_cache(arrays: dict[str, np.ndarray], words: dict[str, list]) -> Index:
+    columns = {name: arrays[name] for name in KINDS}
+    for name in NAMES:
+        columns[name] = columns[name].view(f"S{columns[name].shape[1]}")[:, 0]
+    if len({column.shape for column in columns.values()}) != 1 or words.keys() != set(WORDS):
+        raise ValueError("columns of different length")
+    if any(
+        columns[name].size and not 0 <= columns[name].min() <= columns[name].max() < len(words[name]) for name in WORDS
+    ):
+        raise ValueError("words that there are not")
+    return Index(columns, {name: tuple(words[name]) for name in WORDS})
+
+
+def write_index(path: Path, entries: Sequence[Entry]) -> None:
+    """Write an index: one model a line, by name, so that changes to it can be read and merged."""
+    lines = ",\n".join(canonical_json(entry.to_dict()) for entry in sorted(entries, key=lambda entry: entry.name))
+    write_bytes(path, f'{{"models":[\n{lines}\n],"schema":{SCHEMA}}}\n'.encode())

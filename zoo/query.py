@@ -1,0 +1,208 @@
+"""Choosing among the models of an index by constraint: all at once, best first. No torch here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from supernet.families import MIXED
+from zoo.entry import MEASURED, Entry
+from zoo.errors import InvalidQuery, NoModelFits, UnknownName, nearest_names
+from zoo.index import Index
+from zoo.units import count, share, size
+
+if TYPE_CHECKING:
+    from zoo.devices import DeviceLimits
+
+__all__ = ["Constraint", "check_bits", "choose", "constraints"]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """One condition on models.
+
+    name: as the user wrote it. value: of one model, for messages. excess: (models,) by how much each misses, relative;
+    0 or less where it meets.
+    """
+
+    name: str
+    limit: Any
+    value: Callable[[Entry], Any]
+    excess: Callable[[Index], np.ndarray]
+
+
+def constraints(
+    *,
+    max_ops: float | str | None = None,
+    max_macs: float | str | None = None,
+    max_params: float | str | None = None,
+    max_flash: float | str | None = None,
+    max_ram: float | str | None = None,
+    bits: int | str | None = None,
+    activation_bits: int | str | None = None,
+    min_accuracy: float | str | None = None,
+    family: str | None = None,
+    licence: str | None = None,
+    dataset: str | None = None,
+    streaming: bool | None = None,
+) -> list[Constraint]:
+    """The conditions of a query. Raises InvalidQuery for a value that cannot be meant."""
+    found = [
+        _at_most("max_ops", max_ops, "macs", count),
+        _at_most("max_macs", max_macs, "macs", count),
+        _at_most("max_params", max_params, "params", count),
+        _at_most("max_flash", max_flash, "flash_bytes", size),
+        _at_most("max_ram", max_ram, "peak_ram_bytes", size),
+        _at_least(min_accuracy),
+        _exactly("bits", bits),
+        _exactly("activation_bits", activation_bits),
+        _like("family", family),
+        _like("licence", licence),
+        _like("dataset", dataset),
+        _streams(streaming),
+    ]
+    return [constraint for constraint in found if constraint is not None]
+
+
+def check_bits(bits: int | str, name: str = "bits") -> None:
+    """Raise InvalidQuery for bits that no model can have."""
+    whole = isinstance(bits, int) and not isinstance(bits, bool) and 1 <= bits <= 8
+    if not whole and bits != MIXED:
+        raise InvalidQuery(f"{name} = {bits!r} is not possible: give a whole number from 1 to 8, or {MIXED!r}")
+
+
+def _value(field: str) -> Callable[[Entry], Any]:
+    return lambda entry: getattr(entry, field)
+
+
+def _at_most(name: str, limit: float | str | None, field: str, parse: Callable) -> Constraint | None:
+    if limit is None:
+        return None
+    most = parse(name, limit)
+    return Constraint(name, most, _value(field), lambda index: index.columns[field] / most - 1)
+
+
+def _at_least(limit: float | str | None) -> Constraint | None:
+    """Accuracies are compared as they are printed, to 0.01 %, so that what is shown can be asked. One that is only
+    predicted keeps no promise.
+    """
+    if limit is None:
+        return None
+    least = share("min_accuracy", limit)
+
+    def excess(index: Index) -> np.ndarray:
+        known = np.round(index.columns["validation"], 4) * index.has("basis", MEASURED)
+        return np.where(known < round(least, 6), (least - known) / (least or 1), 0.0)
+
+    return Constraint("min_accuracy", least, lambda entry: entry.validation * (entry.basis == MEASURED), excess)
+
+
+def _exactly(name: str, bits: int | str | None) -> Constraint | None:
+    """How far bits are from those wanted, relative; mixed ones are nearer to none."""
+    if bits is None:
+        return None
+    check_bits(bits, name)
+
+    def apart(own: int | str) -> float:
+        return float(own != bits) if MIXED in (own, bits) else abs(own - bits) / bits
+
+    def excess(index: Index) -> np.ndarray:
+        return np.array([*map(apart, index.words[name]), 0.0])[index.columns[name]]
+
+    return Constraint(name, bits, _value(name), excess)
+
+
+def _like(name: str, pattern: str | None) -> Constraint | None:
+    if pattern is None:
+        return None
+    return Constraint(name, pattern, _value(name), lambda index: 1.0 - index.like(name, pattern))
+
+
+def _streams(wanted: bool | None) -> Constraint | None:
+    if wanted is None:
+        return None
+    if not isinstance(wanted, bool):
+        raise InvalidQuery(f"streaming = {wanted!r} is not possible: give True or False")
+    return Constraint(
+        "streaming", wanted, _value("streamable"), lambda index: 1.0 * (index.columns["streamable"] != wanted)
+    )
+
+
+def choose(
+    index: Index,
+    task: str | None,
+    wanted: Sequence[Constraint],
+    name: str | None = None,
+    on_device: DeviceLimits | None = None,
+    most: int | None = None,
+) -> list[int]:
+    """The rows of the best `most` models (all: None) of a task that meet all constraints, best first.
+
+    name: a pattern of `fnmatch`. on_device is asked of as few models as possible. Raises UnknownName for a task or name
+    that no model has, NoModelFits where none meets all.
+    """
+    if most is not None and (not isinstance(most, int) or most < 1):
+        raise InvalidQuery(f"most = {most!r} is not possible: give a whole number of models, such as 10")
+    pool = _pool(index, task, name)
+    meets = pool.copy()
+    for constraint in wanted:
+        meets &= constraint.excess(index) <= 0
+    rows = np.flatnonzero(meets) if on_device is None else _on_device(index, np.flatnonzero(meets), on_device, most)
+    if not len(rows):
+        raise _no_model_fits(index, pool, [*wanted, *(on_device.constraints() if on_device else [])])
+    return [int(row) for row in rows[:most]]
+
+
+def _pool(index: Index, task: str | None, name: str | None) -> np.ndarray:
+    """(models,) those that are spoken of."""
+    if not len(index):
+        raise UnknownName("the hub holds no models; publish one, or name another hub")
+    pool = np.ones(len(index), bool)
+    if task is not None:
+        pool &= index.has("task", task)
+        if not pool.any():
+            raise UnknownName(f"no model for task {task!r} in this hub: {nearest_names(task, index.words['task'])}")
+    if name is not None:
+        pool &= index.like("name", name)
+        if not pool.any():
+            raise UnknownName(f"no model of name {name!r} for task {task!r}; leave one of them out")
+    return pool
+
+
+def _on_device(index: Index, rows: np.ndarray, on_device: DeviceLimits, most: int | None) -> np.ndarray:
+    kept: list[int] = []
+    for row in rows.tolist():
+        if most is not None and len(kept) == most:
+            break
+        if on_device.meets(index.entry(row)):
+            kept.append(row)
+    on_device.check()
+    return np.array(kept, int)
+
+
+def _no_model_fits(index: Index, pool: np.ndarray, wanted: Sequence[Constraint]) -> NoModelFits:
+    """The binding constraint is the one that the nearest model, of those that miss fewest, misses most."""
+    excess = np.stack([np.maximum(0.0, constraint.excess(index)) for constraint in wanted])
+    misses, amount = (excess > 0).sum(0), excess.sum(0)
+    row = int(np.lexsort((np.arange(len(index)), amount, misses, ~pool))[0])
+    nearest, missed = index.entry(row), [item for item, own in zip(wanted, excess[:, row], strict=True) if own > 0]
+    binding = wanted[int(excess[:, row].argmax())]
+    asked = ", ".join(f"{constraint.name}={_text(constraint.limit)}" for constraint in wanted)
+    advice = ", ".join(f"{constraint.name}={_text(constraint.value(nearest))}" for constraint in missed)
+    return NoModelFits(
+        f"no model has {asked}: {binding.name} binds; the nearest is {nearest.name} with "
+        f"{_text(binding.value(nearest))}; ask for {advice}, or loosen another constraint",
+        binding.name,
+        binding.limit,
+        nearest,
+    )
+
+
+def _text(value: Any) -> str:
+    if value == math.inf:
+        return "no figure"
+    return f"{value:.0f}" if isinstance(value, float) and value == round(value) else str(value)
