@@ -16,6 +16,7 @@ EarshotError
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import math
 from collections.abc import Iterable
@@ -33,6 +34,9 @@ __all__ = [
     "UnknownName",
     "nearest_names",
 ]
+
+MOST_NAMED, MOST_COMPARED = 24, 500
+"""Names that a message lists, and neighbours in the order of names that are compared with one that is not known."""
 
 
 class EarshotError(Exception):
@@ -117,6 +121,9 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
     'did you mean kws? known: aec, kws'
     """
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=3)
-    listing = ", ".join(known) if known else "none"
+    place = bisect.bisect(known, str(name))
+    like = known[max(0, place - MOST_COMPARED) : place + MOST_COMPARED]
+    close = difflib.get_close_matches(str(name), like, n=3)
+    more = f" and {len(known) - MOST_NAMED:,} more" if len(known) > MOST_NAMED else ""
+    listing = ", ".join(known[:MOST_NAMED]) + more if known else "none"
     return f"did you mean {' or '.join(close)}? known: {listing}" if close else f"known: {listing}"

@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(_join_negative(sys.argv[1:] if arguments is None else arguments))
     try:
-        options.command(options)
+        status = options.command(options) or 0
         sys.stdout.flush()
     except EarshotError as error:
         print(f"earshot: {error}", file=sys.stderr)
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("earshot: interrupted", file=sys.stderr)
         return 1
-    return 0
+    return status
 
 
 class _Parser(argparse.ArgumentParser):

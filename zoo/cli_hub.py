@@ -92,15 +92,14 @@ def _unpublish(options: argparse.Namespace) -> None:
          f"took {len(options.names)} away, {place.address} lists {len(place.index)}")  # fmt: skip
 
 
-def _verify(options: argparse.Namespace) -> None:
+def _verify(options: argparse.Namespace) -> int:
     found = zoo.verify(options.target, progress=sys.stderr.isatty())
     wrong = [one for one in found if one.problem]
     lines = [f"{one.name}: {one.problem or 'holds'}" for one in found]
     _say(
         options, [asdict(one) for one in found], "\n".join([*lines, f"{len(found) - len(wrong)} of {len(found)} hold"])
     )
-    if wrong:
-        sys.exit(1)
+    return int(bool(wrong))
 
 
 def _sync(options: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ from zoo.devices import COSTS, device_figures
 from zoo.entry import Entry
 from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hub import MODELS, REMOTE, SUPERNETS, AnyHub, Hub, checked_entry, open_hub, writable_hub
-from zoo.index import INDEX, like, write_index
+from zoo.index import INDEX, index_bytes, like, write_index
 from zoo.making import accuracy_figures, exact_costs, move_in, new_folder, seal
 from zoo.pack import CONFIG, MODEL, VECTORS, Config, read_config
 from zoo.run import Model
@@ -112,7 +112,7 @@ def _listed(address: str | Path) -> set[Entry]:
     """What a hub that may not be there yet lists."""
     try:
         return set(open_hub(address).entries)
-    except (InvalidQuery, UnknownName):
+    except (InvalidQuery, UnknownName, HubUnavailable):
         return set()
 
 
@@ -297,12 +297,29 @@ def _write_list(folder: Path, entries: Sequence[Entry]) -> None:
 def _change_remote(address: str, packages: Sequence[Path], gone: Gone | None, supernets: Sequence[Path]) -> AnyHub:
     from zoo.remote import RemoteHub, Stale
 
+    files: dict[str, Path | bytes] = {}
+    for place, sources, listing in ((MODELS, packages, package_files), (SUPERNETS, supernets, tree_files)):
+        for source in sources:
+            files |= {f"{place}/{source.name}/{file}": source / file for file in listing(source)}
     for attempt in range(ATTEMPTS):
-        place = RemoteHub(address, create=True)
-        entries, old = _after(place, place.entries, packages, gone)
+        hub = RemoteHub(address, new=True)
+        entries, old = _after(hub, hub.entries, packages, gone)
+        about = [*(f"add {package.name}" for package in packages), *(f"remove {entry.name}" for entry in old)]
+        listed = {INDEX: index_bytes(entries)}
         try:
-            return place.commit(packages, supernets, entries, [entry.name for entry in old])
+            return hub.change(files | listed, [f"{MODELS}/{entry.name}" for entry in old], _message(about))
         except Stale:
             log.info("hub %s changed meanwhile; trying again", address)
             time.sleep(0.1 * 2**attempt)
+        except HubUnavailable:  # the answer may have been lost after the commit was made
+            if _listed(address) != set(entries):
+                raise
+            return RemoteHub(address)
     raise HubUnavailable(f"hub {address}: others changed it {ATTEMPTS} times meanwhile; try again later")
+
+
+def _message(about: Sequence[str]) -> str:
+    """Of a commit."""
+    rest = f" and {len(about) - 3} more" if len(about) > 3 else ""
+    text = ", ".join(about[:3]) + rest or "copy supernets"
+    return text[0].upper() + text[1:]

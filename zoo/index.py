@@ -7,7 +7,7 @@ index is parsed once: its columns are kept in EARSHOT_CACHE under the digest of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import itemgetter
@@ -20,9 +20,9 @@ from supernet.constants import CACHE
 from supernet.files import load_tensors, parse_json, read_bytes, save_tensors, write_bytes
 from supernet.space import canonical_json, digest
 from zoo.entry import KINDS, MEASURED, Entry, possible
-from zoo.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
+from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, nearest_names
 
-__all__ = ["INDEX", "SCHEMA", "Index", "like", "merged", "read_index", "state_of", "write_index"]
+__all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "state_of", "write_index"]
 
 INDEX, SCHEMA = "index.json", 3
 MOST_BYTES, LARGE_BYTES, MOST_CACHED = 1_000_000_000, 1_000_000, 8
@@ -110,10 +110,10 @@ class Index:
         """
         if field == "name":
             found = np.zeros(len(self), bool)
-            begins = [match.start() for match in re.finditer(_expression(pattern), self._lines, re.MULTILINE)]
+            begins = [match.start() for match in _expression(pattern).finditer(self._lines)]
             found[np.searchsorted(self._ends, begins, side="right")] = True
         else:
-            fits = [re.fullmatch(_expression(pattern), str(word).encode()) is not None for word in self.words[field]]
+            fits = [like(str(word), pattern) for word in self.words[field]]
             found = np.array([*fits, False])[self.columns[field]]
         if not found.any():
             known = self.values("name") if field == "name" else map(str, self.words[field])
@@ -142,21 +142,26 @@ def _column(name: str, values: list, words: dict[str, tuple]) -> np.ndarray:
 
 def like(word: str, pattern: str) -> bool:
     """True where a word fits a pattern of `fnmatch`."""
-    return re.fullmatch(_expression(pattern), word.encode()) is not None
+    return _expression(pattern).fullmatch(word.encode()) is not None
 
 
 @lru_cache(maxsize=64)
-def _expression(pattern: str) -> bytes:
+def _expression(pattern: str) -> re.Pattern:
     """A pattern of `fnmatch` for one line; `fnmatch.translate` gives one that goes over lines."""
-    parts = re.split(r"(\*+|\?|\[!?\]?[^]]*\])", pattern)
+    parts = re.split(r"(\*+|\?|\[!?(?:\][^]]*|[^]]+)\])", pattern)
     made = [_part(part) if number % 2 else re.escape(part) for number, part in enumerate(parts)]
-    return f"^{''.join(made)}$".encode()
+    try:
+        return re.compile(f"^{''.join(made)}$".encode(), re.MULTILINE)
+    except re.error as error:
+        raise InvalidQuery(f"pattern {pattern!r} is not possible: {error}") from None
 
 
 def _part(part: str) -> str:
-    if part[0] == "[":
-        inner = part[1:-1].replace("\\", r"\\").replace("[", r"\[")
+    if part[0] == "[" and part != "[!]":
+        inner = re.sub(r"([\\[\]^])", r"\\\1", part[1:-1])
         return f"[^\n{inner[1:]}]" if inner[0] == "!" else f"[{inner}]"
+    if part[0] == "[":
+        return re.escape(part)
     return r"[^\n]" if part == "?" else r"[^\n]*"
 
 
@@ -201,7 +206,7 @@ def _read_index(path: Path, state: tuple) -> Index:
         data = read_bytes(path, MOST_BYTES)
         return _parsed(data, path) if len(data) < LARGE_BYTES else _cached(data, path)
     except EarshotError as error:
-        raise InvalidPackage(str(error) if str(path) in str(error) else f"{path}: {error}; {REBUILD}") from None
+        raise InvalidPackage(f"{'' if str(path) in str(error) else f'{path}: '}{error}; {REBUILD}") from None
 
 
 def _parsed(data: bytes, path: Path) -> Index:
@@ -251,7 +256,12 @@ def _from_cache(arrays: dict[str, np.ndarray], words: dict[str, list]) -> Index:
     return Index(columns, {name: tuple(words[name]) for name in WORDS})
 
 
-def write_index(path: Path, entries: Sequence[Entry]) -> None:
-    """Write an index: one model a line, by name, so that changes to it can be read and merged."""
+def index_bytes(entries: Iterable[Entry]) -> bytes:
+    """The text of an index: one model a line, by name, so that changes to it can be read and merged."""
     lines = ",\n".join(canonical_json(entry.to_dict()) for entry in sorted(entries, key=lambda entry: entry.name))
-    write_bytes(path, f'{{"models":[\n{lines}\n],"schema":{SCHEMA}}}\n'.encode())
+    return f'{{"models":[\n{lines}\n],"schema":{SCHEMA}}}\n'.encode()
+
+
+def write_index(path: Path, entries: Iterable[Entry]) -> None:
+    """Write an index whole or not at all."""
+    write_bytes(path, index_bytes(entries))

@@ -1,0 +1,207 @@
+"""The index as columns: the same answers as one entry at a time, in any order, from the cache too."""
+
+import dataclasses
+import fnmatch
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_zoo_entry import ENTRIES, entry
+
+import zoo
+from zoo import index as indexing
+from zoo.errors import InvalidPackage, InvalidQuery, UnknownName
+from zoo.hub import Hub
+from zoo.index import Index, index_bytes, like, merged, read_index, write_index
+
+TEXT = st.text("ab.-_", min_size=1, max_size=5)
+PATTERN = st.text("ab.-_*?", min_size=1, max_size=6)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(indexing, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(indexing, "LARGE_BYTES", 1)
+    return tmp_path / "cache" / "indexes"
+
+
+@given(ENTRIES)
+def test_columns_give_back_the_entries_best_first(entries):
+    entries = [
+        dataclasses.replace(item, test=None if item.macs % 2 else 0.5, streamable=bool(item.macs % 3))
+        for item in entries
+    ]
+    index = Index.of(entries)
+    best = sorted(entries, key=lambda item: (-item.validation, item.macs, item.flash_bytes, item.name))
+    assert list(index.entries) == best
+    assert all(type(value) in (int, str, float, bool, type(None)) for value in best[0].to_dict().values())
+    assert [index.find(item.name) for item in entries] == entries
+    assert index.find("nobody") is None
+
+
+@given(st.lists(TEXT.map(lambda text: f"a{text}"), min_size=1, max_size=20, unique=True), PATTERN)
+def test_patterns_are_those_of_fnmatch(names, pattern):
+    index = Index.of([entry(name) for name in names])
+    expected = {name for name in names if fnmatch.fnmatchcase(name, pattern)}
+    assert {name for name in names if like(name, pattern)} == expected
+    if not expected:
+        with pytest.raises(UnknownName):
+            index.like("name", pattern)
+        return
+    assert set(index.values("name", index.like("name", pattern))) == expected
+
+
+@pytest.mark.parametrize("pattern", ["[ab]1", "[!ab]1", "x[a-c]*", "[]1", "[!]1]x", "a[", "[^a]1", "[\\]1", "[a"])
+def test_sets_in_patterns_are_those_of_fnmatch(pattern):
+    names = ["a1", "b1", "c1", "xa", "xb2", "xd", "a"]
+    assert [name for name in names if like(name, pattern)] == fnmatch.filter(names, pattern)
+
+
+def test_a_pattern_that_is_none_is_refused():
+    with pytest.raises(InvalidQuery, match=r"pattern '\[z-a\]'"):
+        zoo.find(name="[z-a]")
+
+
+@given(ENTRIES, ENTRIES)
+def test_of_two_indexes_the_first_one_has_a_name_for_itself(first, second):
+    second = [dataclasses.replace(item, licence="other", bits=3) for item in second]
+    names = {item.name for item in first}
+    expected = Index.of([*first, *(item for item in second if item.name not in names)])
+    both = merged((Index.of(first), Index.of(second)))
+    assert both.entries == expected.entries
+    assert both.has("licence", "other").sum() == expected.has("licence", "other").sum()
+
+
+def test_a_large_index_is_parsed_once_and_is_the_same_from_its_columns(tmp_path, cache, monkeypatch):
+    path, entries = tmp_path / "index.json", [entry(f"m{number}", macs=number, test=None) for number in range(50)]
+    write_index(path, entries)
+    first = read_index(path)
+    assert len(list(cache.iterdir())) == 1
+    monkeypatch.setattr(indexing, "_parsed", None)
+    indexing._read_index.cache_clear()
+    again = read_index(path)
+    assert again is not first
+    assert again.entries == first.entries == Index.of(entries).entries
+    assert again.words == first.words
+
+
+@pytest.mark.parametrize("change", ["cut", "other", "empty"])
+def test_a_cache_that_was_altered_is_made_anew(tmp_path, cache, change):
+    path, entries = tmp_path / "index.json", [entry(f"m{number}") for number in range(5)]
+    write_index(path, entries)
+    read_index(path)
+    [kept] = cache.iterdir()
+    data = kept.read_bytes()
+    kept.write_bytes({"cut": data[:-50], "other": data.replace(b"kws", b"x"), "empty": b""}[change])
+    indexing._read_index.cache_clear()
+    assert read_index(path).entries == Index.of(entries).entries
+    assert kept.read_bytes() == data
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(indexing, "CACHE", tmp_path / "file")
+    monkeypatch.setattr(indexing, "LARGE_BYTES", 1)
+    write_index(tmp_path / "index.json", [entry("a")])
+    assert read_index(tmp_path / "index.json").entries == (entry("a"),)
+
+
+def test_an_index_that_changed_is_read_again(tmp_path):
+    path = tmp_path / "index.json"
+    for name in ("a", "b", "c"):
+        write_index(path, [entry(name)])
+        assert read_index(path).entries == (entry(name),)
+
+
+def test_the_text_of_an_index_is_one_model_a_line_whatever_the_order():
+    entries = [entry(name) for name in "cab"]
+    text = index_bytes(entries)
+    assert text == index_bytes(entries[::-1])
+    assert [json.loads(line.rstrip(b","))["name"] for line in text.splitlines()[1:-1]] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows.append(rows[0]), "lists a name twice"),
+        (lambda rows: rows[0].pop("macs"), "not an entry"),
+        (lambda rows: rows[0].update(more=1), "not an entry"),
+        (lambda rows: rows.append(3), "not an entry"),
+        (lambda rows: rows[1].update(name="../x"), r"name = '\.\./x' is not possible"),
+        (lambda rows: rows[1].update(macs=True), "macs = True is not possible"),
+        (lambda rows: rows[1].update(macs=10**400), "macs = 1000"),
+        (lambda rows: rows[1].update(validation=1.5), "validation = 1.5"),
+        (lambda rows: rows[1].update(bits=0), "bits = 0"),
+        (lambda rows: rows[1].update(bits="many"), "bits = 'many'"),
+        (lambda rows: rows[1].update(task="a\nb"), "task = "),
+        (lambda rows: rows[1].update(task=["kws"]), "task = "),
+        (lambda rows: rows[1].update(config_sha256="0"), "config_sha256 = '0'"),
+        (lambda rows: rows[1].update(streamable=1), "streamable = 1"),
+    ],
+)
+def test_an_index_with_what_cannot_be_is_refused_by_name(tmp_path, change, said):
+    rows = [entry("a").to_dict(), entry("b").to_dict()]
+    change(rows)
+    (tmp_path / "index.json").write_text(json.dumps({"schema": 3, "models": rows}))
+    with pytest.raises(InvalidPackage, match=f"index.json.*{said}"):
+        read_index(tmp_path / "index.json")
+
+
+@pytest.mark.parametrize("schema", [1, 2, 4, None])
+def test_an_index_of_another_version_is_refused_with_what_to_do(tmp_path, schema):
+    (tmp_path / "index.json").write_text(json.dumps({"schema": schema, "models": []}))
+    with pytest.raises(InvalidPackage, match=r"this version reads 3; `earshot rebuild` writes it anew"):
+        Hub(tmp_path).entries  # noqa: B018
+
+
+def test_lists_are_tables_with_the_same_models(tmp_path):
+    table = zoo.list("kws", bits=4)
+    found = zoo.find("kws", bits=4)
+    assert list(table["name"]) == [item.name for item in found]
+    assert table.to_dict("records") == [item.to_dict() for item in found]
+    on_device = zoo.list("kws", device="stm32f746-tflm-cmsis-nn", max_latency_ms=30, most=3)
+    assert len(on_device) == 3
+    assert (on_device["latency_ms"] <= 30).all()
+    assert set(on_device["device_basis"]) == {"indicative"}
+
+
+@pytest.mark.parametrize(
+    ("query", "keeps"),
+    [
+        ({"name": "*-w4a8-*"}, lambda item: "-w4a8-" in item.name),
+        ({"licence": "cc-by-*"}, lambda item: item.licence.startswith("cc-by-")),
+        ({"dataset": "speech_commands"}, lambda item: item.dataset == "speech_commands"),
+        ({"streaming": True}, lambda item: item.streamable),
+        ({"activation_bits": 8}, lambda item: item.activation_bits == 8),
+        ({"family": "temp*", "bits": "mixed"}, lambda item: item.bits == "mixed"),
+    ],
+)
+def test_filters_keep_what_they_say(query, keeps):
+    assert zoo.find(**query) == [item for item in zoo.find() if keeps(item)]
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "said"),
+    [
+        ({"licence": "cc-by-4"}, UnknownName, r"licence 'cc-by-4': did you mean cc-by-4\.0"),
+        ({"dataset": "speech_command"}, UnknownName, "did you mean speech_commands"),
+        ({"family": "temporel"}, UnknownName, "did you mean temporal"),
+        ({"name": "kws-x*"}, UnknownName, "no model of name"),
+        ({"streaming": "yes"}, InvalidQuery, "streaming = 'yes'"),
+        ({"activation_bits": 9}, InvalidQuery, "activation_bits = 9"),
+        ({"most": 0}, InvalidQuery, "most = 0"),
+        ({"streaming": False}, zoo.NoModelFits, "streaming binds"),
+    ],
+)
+def test_filters_that_nothing_keeps_name_the_nearest(query, error, said):
+    with pytest.raises(error, match=said):
+        zoo.find(**query)
+
+
+def test_names_of_a_million_models_give_a_short_message():
+    names = np.char.add("model-", np.arange(100_000).astype(str)).tolist()
+    with pytest.raises(UnknownName, match="did you mean model-4242") as caught:
+        raise UnknownName(zoo.hub.nearest_names("model-4242x", names))
+    assert len(str(caught.value)) < 1000

@@ -1,0 +1,215 @@
+"""Hubs at hf:// addresses: the real client against a real server on loopback, as users meet it, faults included."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from hf_server import HubServer, calm_client
+from huggingface_hub import constants
+
+import zoo
+from supernet.files import read_json
+from zoo.cli import main
+from zoo.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
+from zoo.hosting import publish, sync, unpublish, verify
+from zoo.hub import open_hub
+
+REPO = "anna/zoo"
+ADDRESS = f"hf://{REPO}"
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own uploads
+
+
+@pytest.fixture
+def server():
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def naps(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_TOKEN", "hf_write")
+    naps = calm_client(monkeypatch, tmp_path / "cache", server)
+    monkeypatch.setenv("HF_TOKEN", "hf_write")
+    return naps
+
+
+@pytest.fixture
+def hub(server, bundle, naps):
+    """A hub of two models, as it was before any test reads it."""
+    files = {path.relative_to(bundle).as_posix(): path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+    server.create(REPO, {name: data for name, data in files.items() if not name.startswith(".")})
+    return server
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """Two models of the bundled hub, in a folder."""
+    folder = tmp_path_factory.mktemp("hub") / "bundle"
+    sync(zoo.hub.BUNDLED, folder, name="kws-temporal-0.28M-w[48]a8-*")
+    return folder
+
+
+def test_a_look_up_downloads_the_index_and_the_chosen_model_alone(hub):
+    model = zoo.get("kws", bits=4, hub=ADDRESS)
+    model.verify()
+    commit = hub.history(REPO)[-1]
+    assert model.hub == f"{ADDRESS}@{commit}"
+    folder = f"models/{model.name}/"
+    assert set(hub.downloads) == {"index.json"} | {
+        folder + file for file in ("config.json", *read_json(model.path / "config.json")["digests"])
+    }
+    hub.forget()
+    zoo.get("kws", bits=4, hub=ADDRESS)
+    assert hub.downloads == []
+    assert zoo.get("kws", bits=8, hub=[ADDRESS]).entry.bits == 8
+
+
+def test_a_device_asks_for_costs_alone(hub):
+    model = zoo.get("kws", device="stm32f746-tflm-cmsis-nn", max_latency_ms=1000, hub=ADDRESS)
+    assert model.figure.latency_ms <= 1000
+    names = {file.split("/")[1] for file in hub.downloads if file.endswith("model.safetensors")}
+    assert names == {model.name}
+
+
+def test_a_revision_is_pinned_for_the_index_and_the_models(hub):
+    before = hub.history(REPO)[-1]
+    place = open_hub(ADDRESS)
+    gone = place.entries[0]
+    unpublish(gone.name, ADDRESS)
+    assert [entry.name for entry in open_hub(ADDRESS).entries] == [place.entries[1].name]
+    assert place.path(gone).is_dir()
+    old = open_hub(f"{ADDRESS}@{before}")
+    assert [entry.name for entry in old.entries] == [entry.name for entry in place.entries]
+    assert zoo.info(gone.name, hub=f"{ADDRESS}@{before[:8]}").hub == f"{ADDRESS}@{before}"
+
+
+def test_what_is_in_the_cache_answers_offline(hub, monkeypatch):
+    name = zoo.get("kws", bits=4, hub=ADDRESS).name
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub.forget()
+    zoo.get("kws", bits=4, hub=ADDRESS).verify()
+    assert zoo.get(name=name, hub=ADDRESS).name == name
+    assert hub.requests == []
+    with pytest.raises(HubUnavailable, match="HF_HUB_OFFLINE"):
+        zoo.get("kws", bits=8, hub=ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "said"),
+    [
+        ("hf://anna/none", UnknownName, "no such repository, or a private one; log in"),
+        (f"{ADDRESS}@none", UnknownName, "no revision none"),
+        ("hf://anna", InvalidQuery, "give hf://OWNER/NAME"),
+        ("hf://anna/../zoo", InvalidQuery, "give hf://OWNER/NAME"),
+        (f"{ADDRESS}@../x", InvalidQuery, "give hf://OWNER/NAME"),
+        ("hf://anna/empty", UnknownName, r"has no file index\.json; is it a hub of Earshot"),
+    ],
+)
+def test_what_is_not_there_is_named(hub, address, error, said, capsys):
+    hub.create("anna/empty", {"README.md": b"---\nlicense: mit\n---\n"})
+    with pytest.raises(error, match=said):
+        zoo.get("kws", hub=address)
+    assert main(["get", "--task", "kws", "--hub", address]) in (1, 2)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("token", "said"), [("hf_wrong", "refused the token"), (None, "private one; log in")])
+def test_a_private_hub_wants_a_token(server, bundle, monkeypatch, token, said):
+    server.create("anna/own", {"index.json": (bundle / "index.json").read_bytes()}, private=True)
+    assert len(open_hub("hf://anna/own").entries) == 2
+    shutil.rmtree(constants.HF_HUB_CACHE)
+    monkeypatch.setenv("HF_TOKEN", token) if token else monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises((HubUnavailable, UnknownName), match=said):
+        open_hub("hf://anna/own")
+
+
+def test_a_dropped_connection_goes_on_and_one_that_is_lost_is_told(hub, monkeypatch):
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 64)
+    hub.fail(r"GET .*model\.safetensors", drop=1000)
+    zoo.get("kws", bits=4, hub=ADDRESS).verify()
+    ranges = [request.range for request in hub.requests if request.range]
+    assert ranges
+    assert all(int(span.removeprefix("bytes=").removesuffix("-")) > 0 for span in ranges)
+    hub.fail("GET .*config", drop=10, times=None)
+    with pytest.raises(HubUnavailable, match="cannot be reached"):
+        zoo.get("kws", bits=8, hub=ADDRESS)
+    hub.heal()
+    zoo.get("kws", bits=8, hub=ADDRESS).verify()
+
+
+def test_an_altered_file_is_downloaded_again_and_refused_where_it_stays_so(hub):
+    hub.fail(r"GET .*model\.safetensors", alter=True)
+    zoo.get("kws", bits=4, hub=ADDRESS).verify()
+    hub.fail(r"GET .*config\.json", alter=True, times=None)
+    with pytest.raises(InvalidPackage, match="digest differs"):
+        zoo.get("kws", bits=8, hub=ADDRESS)
+
+
+def test_a_server_that_fails_is_told(hub, naps):
+    hub.fail("HEAD ", status=503)
+    assert zoo.get("kws", hub=ADDRESS)
+    shutil.rmtree(constants.HF_HUB_CACHE)
+    hub.fail("HEAD ", status=500, times=None)
+    with pytest.raises(HubUnavailable, match="answered HTTP 500; try again later"):
+        zoo.get("kws", hub=ADDRESS)
+
+
+def test_a_server_that_is_not_there_is_told(hub, monkeypatch, tmp_path):
+    calm_client(monkeypatch, tmp_path / "other")
+    with pytest.raises(HubUnavailable, match="cannot be reached"):
+        zoo.get("kws", hub=ADDRESS)
+
+
+def test_publishing_makes_the_repository_and_writes_all_in_one_commit(server, bundle, package):
+    hub = publish([package], ADDRESS)
+    assert [entry.name for entry in hub.entries] == [package.name]
+    assert len(server.history(REPO)) == 2
+    publish(sorted((bundle / "models").iterdir()), ADDRESS)
+    assert len(server.history(REPO)) == 3
+    assert {one.problem for one in verify(ADDRESS)} == {None}
+    files = server.files(REPO)
+    assert files[f"models/{package.name}/model.safetensors"] == (package / "model.safetensors").read_bytes()
+    unpublish([package.name], ADDRESS)
+    assert not any(package.name in file for file in server.files(REPO))
+    with pytest.raises(UnknownName, match=package.name):
+        unpublish([package.name], ADDRESS)
+
+
+def test_a_hub_goes_there_and_back_byte_for_byte(server, bundle, tmp_path):
+    names = sync(bundle, ADDRESS)
+    assert len(names) == 2
+    assert sync(bundle, ADDRESS) == []
+    assert sorted(sync(ADDRESS, tmp_path / "back")) == sorted(names)
+    for path in (tmp_path / "back").glob("models/*/*"):
+        assert path.read_bytes() == (bundle / path.relative_to(tmp_path / "back")).read_bytes()
+    assert (tmp_path / "back" / "index.json").read_bytes() == (bundle / "index.json").read_bytes()
+
+
+@pytest.mark.parametrize(("token", "said"), [("hf_read", "HTTP 403"), ("hf_wrong", "HTTP 401")])
+def test_publishing_wants_a_token_that_writes(hub, package, monkeypatch, token, said):
+    before = hub.files(REPO)
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(HubUnavailable, match=said):
+        publish(package, ADDRESS)
+    assert hub.files(REPO) == before
+
+
+def test_a_failed_upload_leaves_the_hub_as_it_was(hub, package):
+    before = hub.files(REPO)
+    hub.fail("PUT ", status=500, times=None)
+    with pytest.raises(HubUnavailable, match="HTTP 500"):
+        publish(package, ADDRESS)
+    assert hub.files(REPO) == before
+
+
+def test_two_publishers_at_once_lose_nothing(server, bundle, tmp_path):
+    """Each commits on what it has read; the later one of two has to read again."""
+    server.create(REPO, {"README.md": b"---\nlicense: mit\n---\n"})
+    environment = server.environment(tmp_path / "home", token="hf_write")
+    code = "import sys, zoo; zoo.publish(sys.argv[1], sys.argv[2])"
+    packages = sorted((bundle / "models").iterdir())
+    commands = [[sys.executable, "-W", "ignore", "-c", code, str(package), ADDRESS] for package in packages]
+    started = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for command in commands]
+    assert [process.wait() for process in started] == [0, 0]
+    assert {entry.name for entry in open_hub(ADDRESS).entries} == {package.name for package in packages}
