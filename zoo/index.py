@@ -6,6 +6,7 @@ index is parsed once: its columns are kept in EARSHOT_CACHE under the digest of 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, 
 __all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "state_of", "write_index"]
 
 INDEX, SCHEMA = "index.json", 3
-MOST_BYTES, LARGE_BYTES, MOST_CACHED = 1_000_000_000, 1_000_000, 8
+MOST_BYTES, LARGE_BYTES, MOST_CACHED, MANY = 1_000_000_000, 1_000_000, 8, 20
 NAMES = ("name", "config_sha256")
 WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence")
 """Columns that are kept as numbers of words; all others but NAMES are numbers."""
@@ -109,9 +110,7 @@ class Index:
         Raises UnknownName where none does.
         """
         if field == "name":
-            found = np.zeros(len(self), bool)
-            begins = [match.start() for match in _expression(pattern).finditer(self._lines)]
-            found[np.searchsorted(self._ends, begins, side="right")] = True
+            found = self._named(pattern)
         else:
             fits = [like(str(word), pattern) for word in self.words[field]]
             found = np.array([*fits, False])[self.columns[field]]
@@ -119,6 +118,20 @@ class Index:
             known = self.values("name") if field == "name" else map(str, self.words[field])
             raise UnknownName(f"no model of {field} {pattern!r}: {nearest_names(pattern, known)}")
         return found
+
+    def _named(self, pattern: str) -> np.ndarray:
+        """Lines with the longest part of the pattern that is plain text are few, so they are looked for first."""
+        found, plain = np.zeros(len(self), bool), max(re.split(r"[*?]|\[.*\]", pattern), key=len).encode()
+        if plain and self._lines.count(plain) < len(self) / MANY:
+            rows = self._rows(match.start() for match in re.finditer(re.escape(plain), self._lines))
+            found[[row for row in rows if like(self.columns["name"][row].decode(), pattern)]] = True
+        else:
+            found[self._rows(match.start() for match in _expression(pattern).finditer(self._lines))] = True
+        return found
+
+    def _rows(self, places: Iterable[int]) -> np.ndarray:
+        """The rows of places in the lines of names."""
+        return np.searchsorted(self._ends, np.fromiter(places, np.int64), side="left")
 
     @cached_property
     def _lines(self) -> bytes:
@@ -203,8 +216,7 @@ def read_index(path: Path) -> Index:
 @lru_cache(maxsize=8)
 def _read_index(path: Path, state: tuple) -> Index:
     try:
-        data = read_bytes(path, MOST_BYTES)
-        return _parsed(data, path) if len(data) < LARGE_BYTES else _cached(data, path)
+        return _cached(path) if path.stat().st_size >= LARGE_BYTES else _parsed(read_bytes(path, MOST_BYTES), path)
     except EarshotError as error:
         raise InvalidPackage(f"{'' if str(path) in str(error) else f'{path}: '}{error}; {REBUILD}") from None
 
@@ -222,13 +234,15 @@ def _parsed(data: bytes, path: Path) -> Index:
     return Index.from_columns({name: list(map(itemgetter(name), rows)) for name in KINDS})
 
 
-def _cached(data: bytes, path: Path) -> Index:
+def _cached(path: Path) -> Index:
     """A large index, from its columns in the cache, or into it."""
-    place = CACHE / "indexes" / f"{digest(data)}.safetensors"
+    with path.open("rb") as file:
+        known = hashlib.file_digest(file, "sha256").hexdigest()
     try:
-        return _from_cache(*load_tensors(place))
+        return _from_cache(*load_tensors(_place(known)))
     except (EarshotError, KeyError, TypeError, ValueError):
-        index = _parsed(data, path)
+        data = read_bytes(path, MOST_BYTES)
+    index, place = _parsed(data, path), _place(digest(data))
     try:
         save_tensors(place, {name: _bare(column) for name, column in index.columns.items()}, index.words)
         for old in sorted(place.parent.iterdir(), key=lambda file: file.stat().st_mtime)[:-MOST_CACHED]:
@@ -236,6 +250,10 @@ def _cached(data: bytes, path: Path) -> Index:
     except OSError:
         pass  # a cache that cannot be written costs time alone
     return index
+
+
+def _place(sha256: str) -> Path:
+    return CACHE / "indexes" / f"{sha256}.safetensors"
 
 
 def _bare(column: np.ndarray) -> np.ndarray:

@@ -188,7 +188,9 @@ def _no_model_fits(index: Index, pool: np.ndarray, wanted: Sequence[Constraint])
     """The binding constraint is the one that the nearest model, of those that miss fewest, misses most."""
     excess = np.stack([np.maximum(0.0, constraint.excess(index)) for constraint in wanted])
     misses, amount = (excess > 0).sum(0), excess.sum(0)
-    row = int(np.lexsort((np.arange(len(index)), amount, misses, ~pool))[0])
+    rows = np.flatnonzero(pool)
+    rows = rows[misses[rows] == misses[rows].min()]
+    row = int(rows[amount[rows].argmin()])
     nearest, missed = index.entry(row), [item for item, own in zip(wanted, excess[:, row], strict=True) if own > 0]
     binding = wanted[int(excess[:, row].argmax())]
     asked = ", ".join(f"{constraint.name}={_text(constraint.limit)}" for constraint in wanted)

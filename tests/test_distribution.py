@@ -1,0 +1,51 @@
+"""What is built for others: the source archive, a wheel made from it, and that wheel installed elsewhere."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import zoo
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "supernet", "predictors", "search", "zoo")
+
+
+def _run(*command, cwd: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_wheel_made_from_the_source_archive_runs_elsewhere_with_the_bundled_hub(tmp_path):
+    tree, built, place = (tmp_path / name for name in ("tree", "built", "place"))
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        tree.mkdir(exist_ok=True)
+        copy(ROOT / name, tree / name)
+    backend = "import sys; from setuptools import build_meta as b; print(getattr(b, sys.argv[1])(sys.argv[2]))"
+    _run(sys.executable, "-c", backend, "build_sdist", built, cwd=tree)
+    [archive] = built.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(tmp_path / "source", filter="data")
+    [source] = (tmp_path / "source").iterdir()
+    _run(sys.executable, "-c", backend, "build_wheel", built, cwd=source)
+    [wheel] = built.glob("*.whl")
+    _run(
+        sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", place, wheel, cwd=tmp_path
+    )
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import zoo; print(zoo.__file__); print(len(zoo.list()));"
+        "m = zoo.get('kws', bits=4); print(m(sys.argv[1] + '/zoo/clips/stop.wav')[0]['label']);"
+        "print({one.problem for one in zoo.verify(m.path)})"
+    )
+    where, models, label, problems = _run(sys.executable, "-c", code, place, cwd=tmp_path).splitlines()
+    assert Path(where).is_relative_to(place)
+    assert (int(models), label, problems) == (len(zoo.Hub().index), "stop", "{None}")
+    files = [path for path in (ROOT / "zoo" / "hub").rglob("*") if path.is_file() and path.name[0] != "."]
+    bundled = {path.relative_to(ROOT) for path in files}
+    assert len(bundled) > 100
+    assert {path for path in bundled if not (place / path).is_file()} == set()
