@@ -4,6 +4,7 @@ EarshotError
  |- InvalidArch        an architecture outside what its family allows
  |- UnknownName        a family, task or class that nobody registered
  |- InvalidAudio       a recording that cannot be read or used
+ |   `- TooLong        one that is longer than a clip
  |- InvalidData        a data set whose layout or content cannot be used
  |- InvalidCheckpoint  a run or a supernet on disk that cannot be used
  |- InvalidModel       a network or front end that has no valid form
@@ -30,6 +31,7 @@ __all__ = [
     "InvalidData",
     "InvalidModel",
     "InvalidProfile",
+    "TooLong",
     "UnknownName",
     "nearest_names",
 ]
@@ -49,6 +51,10 @@ class UnknownName(EarshotError, LookupError):
 
 class InvalidAudio(EarshotError, ValueError):
     """A recording that cannot be read, or samples that cannot be used."""
+
+
+class TooLong(InvalidAudio):
+    """A recording that is longer than a clip."""
 
 
 class InvalidData(EarshotError, ValueError):
@@ -110,13 +116,17 @@ def _number(value: float) -> str:
     return f"{math.ceil(value / step) * step:.4g}"
 
 
+LISTED = 20
+
+
 def nearest_names(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the nearest known ones, or all where few.
+    """A hint for an unknown name: the nearest known ones, and up to LISTED of all.
 
     >>> nearest_names("kwz", ["kws", "aec"])
     'did you mean kws? known: aec, kws'
     """
     known = sorted(known)
     close = difflib.get_close_matches(str(name), known, n=3)
-    listing = ", ".join(known) if known else "none"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    listing = (", ".join(known[:LISTED]) or "none") + more
     return f"did you mean {' or '.join(close)}? known: {listing}" if close else f"known: {listing}"

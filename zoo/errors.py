@@ -16,6 +16,7 @@ from supernet.errors import (
     InvalidCheckpoint,
     InvalidData,
     InvalidModel,
+    TooLong,
     UnknownName,
     nearest_names,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidPackage",
     "InvalidQuery",
     "NoModelFits",
+    "TooLong",
     "UnknownName",
     "nearest_names",
 ]

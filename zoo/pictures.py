@@ -1,7 +1,8 @@
-"""Pictures: confusion matrices, and any as files of several kinds, whole or not at all."""
+"""Pictures, such as those of confusion matrices, and files for what is given out."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from supernet.files import write_bytes
 from zoo.errors import InvalidQuery
 
-__all__ = ["KINDS", "check_picture", "confusion_figure", "write_picture"]
+__all__ = ["KINDS", "check_file", "check_picture", "confusion_figure", "write_picture"]
 
 KINDS = (".svg", ".png", ".pdf")
 MOST_COUNTED = 20
@@ -22,6 +23,12 @@ def check_picture(option: str, path: str | Path | None) -> None:
     """Raise InvalidQuery for a name, where there is one, that does not end as a picture's. option: for the message."""
     if path is not None and Path(path).suffix not in KINDS:
         raise InvalidQuery(f"{option} {path}: give a name that ends with one of {', '.join(KINDS)}")
+
+
+def check_file(option: str, path: str | Path | None) -> None:
+    """Raise InvalidQuery for a name, where there is one, that no file can be written under. option: for the message."""
+    if path is not None and (not os.access(Path(path).parent, os.W_OK) or Path(path).is_dir()):
+        raise InvalidQuery(f"{option} {path}: not a file in a folder that there is; make the folder, and name a file")
 
 
 def write_picture(figure, path: str | Path) -> None:
