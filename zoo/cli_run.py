@@ -6,7 +6,6 @@ import argparse
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -97,6 +96,7 @@ def _run(options: argparse.Namespace) -> None:
     settings = {"hop_ms": options.hop_ms, "top": options.top, "resample": options.resample, "progress": quiet}
     errors: list[InvalidAudio] = []
     items = _usable(model.run(files, **settings), errors, len(files))
+    items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written
     output = io.StringIO(newline="") if options.out else sys.stdout
     WRITERS[options.format](items, output)
     if options.out:
@@ -140,7 +140,7 @@ def _write_text(items: Iterable[dict], output) -> None:
         for times, answers in _windows(item):
             found = "  ".join(f"{one['label']} {one['score']:.3f}" for one in answers)
             when = [f"{times[0]:.2f}-{times[1]:.2f} s"] if times else []
-            print(_visible(item["file"]), *when, found, sep="\t", file=output, flush=True)
+            print(item["file"], *when, found, sep="\t", file=output, flush=True)
 
 
 def _write_csv(items: Iterable[dict], output) -> None:
@@ -149,7 +149,7 @@ def _write_csv(items: Iterable[dict], output) -> None:
     for item in items:
         for times, answers in _windows(item):
             for rank, one in enumerate(answers, 1):
-                rows.writerow([_visible(item["file"]), *(times or ("", "")), rank, one["label"], f"{one['score']:.6f}"])
+                rows.writerow([item["file"], *(times or ("", "")), rank, one["label"], f"{one['score']:.6f}"])
         output.flush()
 
 
@@ -158,11 +158,6 @@ def _write_json(items: Iterable[dict], output) -> None:
 
 
 WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
-
-
-def _visible(name: str) -> str:
-    """A file's name, with what is not UTF-8 in it as \\x.."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:

@@ -98,15 +98,16 @@ class Evaluation:
             *[f"  {note}" for note in self.notes],
         ]
         if self.left_out:
-            lines.append(f"  {len(self.left_out):,} recordings that cannot be used, left out:")
+            lines.append(f"  recordings that cannot be used, left out: {len(self.left_out):,}")
             lines += [f"    {reason}" for _, reason in self.left_out[:LEFT_OUT]]
         return "\n".join(lines)
 
     def _recall_lines(self) -> list[str]:
-        width = max(map(len, self.labels))
+        width = max(map(len, ("class", *self.labels)))
         shares = [f"{share:7.2%}" if share is not None else f"{'-':>7}" for share in self.recall.values()]
         rows = zip(self.labels, shares, self.matrix.sum(1), strict=True)
-        return [f"  {'class':{width}}  recall   clips", *(f"  {a:{width}} {b} {c:7,}" for a, b, c in rows)]
+        header = f"  {'class':{width}}  {'recall':>7} {'clips':>7}"
+        return [header, *(f"  {label:{width}}  {share} {clips:7,}" for label, share, clips in rows)]
 
     def _confusion_lines(self) -> list[str]:
         wrong = self.matrix - np.diag(self.matrix.diagonal())
@@ -187,7 +188,7 @@ def _of_split(folder: Path, split: str, targets: dict[Path, int], notes: list[st
     silent = split == "test" and not any(name.startswith(f"{SILENCE}/") for name in listed)
     missing = listed.difference(names.values())
     if missing:
-        notes.append(f"{len(missing):,} lines of {LISTS[split]} name no recording, such as {min(missing)}")
+        notes.append(f"lines of {LISTS[split]} that name no recording: {len(missing):,}, such as {min(missing)}")
     return {
         path: target
         for path, target in targets.items()

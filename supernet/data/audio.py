@@ -43,6 +43,9 @@ def read_audio(source: str | Path | bytes, max_seconds: float | None = None) -> 
             return file.read(dtype="float32", always_2d=True), file.samplerate
     except InvalidAudio:
         raise
+    except UnicodeEncodeError:
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        raise InvalidAudio(f"{shown}: its name is not UTF-8; rename it") from None
     except (MemoryError, ValueError) as error:
         raise InvalidAudio(f"{name}: its header states a length that no file has; convert it to WAV") from error
     except (soundfile.SoundFileError, OSError, TypeError) as error:
