@@ -4,6 +4,7 @@ EarshotError
  |- InvalidArch        an architecture outside what its family allows
  |- UnknownName        a family, task or class that nobody registered
  |- InvalidAudio       a recording that cannot be read or used
+ |   `- TooLong        one that is longer than a clip
  |- InvalidData        a data set whose layout or content cannot be used
  |- InvalidCheckpoint  a run or a supernet on disk that cannot be used
  |- InvalidModel       a network or front end that has no valid form
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidData",
     "InvalidModel",
     "InvalidProfile",
+    "TooLong",
     "UnknownName",
     "nearest_names",
 ]
@@ -53,6 +55,10 @@ class UnknownName(EarshotError, LookupError):
 
 class InvalidAudio(EarshotError, ValueError):
     """A recording that cannot be read, or samples that cannot be used."""
+
+
+class TooLong(InvalidAudio):
+    """A recording that is longer than a clip."""
 
 
 class InvalidData(EarshotError, ValueError):
@@ -115,7 +121,7 @@ def _number(value: float) -> str:
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the nearest known ones, or all where few.
+    """A hint for an unknown name: the nearest known ones, and up to MOST_NAMED of all.
 
     >>> nearest_names("kwz", ["kws", "aec"])
     'did you mean kws? known: aec, kws'

@@ -81,7 +81,6 @@ def bad_files(tmp_path):
     (tmp_path / "half.wav").write_bytes(Path(STOP).read_bytes()[:16_000])
     soundfile.write(tmp_path / "8k.wav", np.zeros((8000, 2)), 8000)
     soundfile.write(tmp_path / "nan.wav", np.full(16_000, np.nan), 16_000, subtype="FLOAT")
-    soundfile.write(tmp_path / "long.wav", np.zeros(80_000), 16_000)
     model = zoo.get(task="kws", bits=4)
     for name in ("truncated", "altered"):
         folder = shutil.copytree(model.path, tmp_path / name)
@@ -103,8 +102,14 @@ def bad_files(tmp_path):
         (["run", "kws", "{}/half.wav"], 1, "cut short"),
         (["run", "kws", "{}/8k.wav"], 1, "8000 Hz holds no sound above 4000 Hz"),
         (["run", "kws", "{}/nan.wav"], 1, "not numbers"),
-        (["run", "kws", "{}/long.wav"], 1, "5.00 s is too long"),
-        (["run", "kws", "{}"], 1, "no such file"),
+        (["run", "kws", "{}/nothing"], 1, "no recordings in this folder"),
+        (["run", "kws", STOP, "--hop-ms", "15"], 2, "hop_ms = 15 is not possible: give a multiple of 10 up to 1000"),
+        (["run", "kws", STOP, "--out", "{}/no/where.csv"], 2, "--out {}/no/where.csv: not a file in a folder"),
+        (["run", "kws", "-", "-"], 2, "- is given twice"),
+        (["evaluate", "kws", "{}/nowhere"], 1, "no such folder"),
+        (["evaluate", "kws", "{}/nothing"], 1, "no recordings"),
+        (["evaluate", "kws", "{}", "--split", "tset"], 2, "did you mean test?"),
+        (["evaluate", "kws", "{}", "--plot", "{}/picture.gif"], 2, "ends with one of .svg, .png, .pdf"),
         (["run", "kws", "{}/x.raw"], 1, "not a readable audio file"),
         (["run", "kws", "{}/" + 300 * "x"], 1, "File name too long"),
         (["run", "{}/" + 300 * "x", STOP], 1, "File name too long"),
@@ -112,7 +117,8 @@ def bad_files(tmp_path):
         (["run", "{}/truncated", STOP], 1, "truncated or altered"),
         (["run", "{}/altered", STOP], 1, "truncated or altered"),
         (["run", "{}/nothing", STOP], 1, "not a model package"),
-        (["run", "kwz", STOP], 1, "no model 'kwz'"),
+        (["run", "kwz", STOP], 1, "no model 'kwz' and no such task"),
+        (["run", "kwz", STOP], 1, "did you mean kws?"),
         (["run", "kws", STOP, "--top", "0"], 2, "top = 0"),
         (["get", "--task", "kwz"], 1, "did you mean kws"),
         (["get", "--max-ops", "-5"], 2, "max_ops = -5"),
@@ -133,7 +139,7 @@ def test_bad_input_is_one_line_with_what_to_do(bad_files, capsys, arguments, sta
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("earshot: ")
-    assert said in captured.err
+    assert said.format(bad_files) in captured.err
     assert captured.err.count("\n") == 1
     assert sorted(bad_files.rglob("*")) == before
 
@@ -148,7 +154,22 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["get", "list", "run"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu"], "did you mean run?"),
+        (["run", "kws", STOP, "--tpo", "3"], "unknown option --tpo: did you mean --top"),
+        (["run", "kws", STOP, "--format", "jsn"], "did you mean json?"),
+    ],
+)
+def test_wrong_usage_names_the_nearest_choice(arguments, said, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["get", "list", "run", "evaluate"])
 def test_help_teaches_by_example(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

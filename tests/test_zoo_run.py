@@ -39,10 +39,13 @@ def test_a_path_an_array_a_mapping_and_a_batch_give_the_same(model):
     assert model(np.round(stop * 32768).astype(np.int16), 16_000) == expected
     assert model(np.stack([stop, stop], 1), 16_000) == expected
     assert model({"array": stop, "sampling_rate": 16_000}) == expected
+    assert model({"raw": stop, "sampling_rate": 16_000}) == expected
+    assert model(WORDS["stop"].read_bytes()) == expected
     both = [expected, model(WORDS["left"])]
     assert model([WORDS["stop"], WORDS["left"]]) == both
     assert model(np.stack([stop, left]), 16_000) == both
     assert model([stop, left], 16_000) == both
+    assert model([WORDS["stop"].read_bytes(), {"raw": left, "sampling_rate": 16_000}]) == both
     assert model([]) == []
     assert model(torch.from_numpy(np.stack([stop, left])), 16_000) == both
     assert model([WORDS["stop"]] * 70) == [expected] * 70
@@ -78,6 +81,8 @@ def test_a_short_clip_is_padded(model):
         ({"array": np.zeros(16_000)}, None, "give sampling_rate"),
         ({"sampling_rate": 16_000}, None, "not audio"),
         ([np.zeros((2, 2, 2))], 16_000, "not audio"),
+        (b"", None, "the file is empty"),
+        (b"no sound", None, "not a readable audio file"),
         (3, 16_000, "not audio"),
         ([3, 4], 16_000, "not audio"),
         ({"array": [3, 4], "sampling_rate": 16_000}, None, "no known scale"),
@@ -88,6 +93,107 @@ def test_a_short_clip_is_padded(model):
 def test_what_is_no_clip_is_named(model, audio, rate, said):
     with pytest.raises(InvalidAudio, match=said):
         model(audio, rate)
+
+
+def test_bytes_of_a_recorder_that_did_not_know_the_length_are_read(model):
+    data = WORDS["stop"].read_bytes()
+    for unknown in (0x80000000, 0x7FFFF000, 0xFFFFFFFF):
+        streamed = data[:4] + min(unknown + 36, 0xFFFFFFFF).to_bytes(4, "little") + data[8:40]
+        assert model(streamed + unknown.to_bytes(4, "little") + data[44:]) == model(data)
+    with pytest.raises(InvalidAudio, match="cut short"):
+        model(data[:-100])
+
+
+def sentence(*words, silence=0):
+    parts = [soundfile.read(WORDS[word], dtype="float32")[0] for word in words]
+    return np.concatenate([*parts, np.zeros(silence, np.float32)])
+
+
+def test_a_recording_of_one_clip_has_one_window_with_the_answer_of_the_clip(model):
+    whole = [{"start_s": 0.0, "end_s": 1.0, "answers": model(WORDS["stop"])}]
+    assert model.slide(WORDS["stop"]) == whole
+    assert model.slide(sentence("stop"), 16_000, hop_ms="10ms") == whole
+    half = sentence("stop")[:8_000]
+    assert model.slide(half, 16_000) == [{"start_s": 0.0, "end_s": 0.5, "answers": model(half, 16_000)}]
+
+
+def test_windows_tell_the_words_and_their_times(model):
+    found = model.slide(sentence("stop", "left", "zero", silence=3_200), 16_000, hop_ms=500, top=1)
+    assert [(window["start_s"], window["end_s"]) for window in found] == [
+        (0.0, 1.0), (0.5, 1.5), (1.0, 2.0), (1.5, 2.5), (2.0, 3.0), (2.5, 3.2)
+    ]  # fmt: skip
+    assert [found[place]["answers"][0]["label"] for place in (0, 2, 4)] == ["stop", "left", "zero"]
+    mapping = {"raw": sentence("stop", "left", "zero", silence=3_200), "sampling_rate": 16_000}
+    assert found == model.slide(mapping, top=1)
+
+
+@pytest.mark.parametrize("hop_ms", [10, 70, 500, 1000])
+def test_windows_are_cut_from_the_features_of_the_whole_recording(model, monkeypatch, hop_ms):
+    """However it is cut into blocks; the last window hears the end, and silence after it."""
+    monkeypatch.setattr("zoo.detect.BLOCK", 3)
+    samples = sentence("stop", "five", silence=1_111)
+    found, times = model.slide_scores(samples, hop_ms)
+    step = hop_ms // 10
+    whole = model.features(np.pad(samples, (0, 32_000))[None])[0]
+    assert len(found) == next(count for count in range(1, 999) if (count - 1) * step * 160 + 16_000 >= len(samples))
+    cut = np.stack([whole[:, place * step : place * step + 100] for place in range(len(found))])
+    np.testing.assert_array_equal(found, model.scores(cut))
+    assert times[-1][1] == pytest.approx(len(samples) / 16_000, abs=0.001)
+
+
+@pytest.mark.parametrize("hop_ms", [0, -10, 15, 10.5, 1010, "soon", float("nan"), True])
+def test_a_hop_that_is_not_possible_is_named(model, hop_ms):
+    with pytest.raises(InvalidQuery, match=f"hop_ms = {hop_ms} is not possible"):
+        model.slide(WORDS["stop"], hop_ms=hop_ms)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three clips, one of them deeper; a recording of 2.2 s; and what is none."""
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    for name, word in (("z.wav", "stop"), ("b/left.WAV", "left"), ("b/c/zero.flac", "zero")):
+        soundfile.write(tmp_path / name, sentence(word), 16_000)
+    soundfile.write(tmp_path / "b" / "long.wav", sentence("five", "stop", silence=3_200), 16_000)
+    (tmp_path / "b" / "bad.wav").write_text("no sound")
+    (tmp_path / "b" / "._hidden.wav").write_text("no sound")
+    (tmp_path / "b" / "notes.txt").write_text("no sound")
+    return tmp_path
+
+
+def test_a_folder_is_run_in_order_and_what_cannot_be_used_does_not_stop_it(model, folder, monkeypatch):
+    names = ["b/bad.wav", "b/c/zero.flac", "b/left.WAV", "b/long.wav", "z.wav"]
+    found = list(model.run(folder, top=2))
+    assert [item["file"] for item in found] == [str(folder / name) for name in names]
+    assert isinstance(found[0].pop("error"), InvalidAudio)
+    assert found[0].keys() == {"file"}
+    for place in (1, 2, 4):
+        assert found[place]["answers"] == model(folder / names[place], top=2)
+    assert found[3]["windows"] == model.slide(folder / "b" / "long.wav", top=2)
+    monkeypatch.setattr("zoo.recordings.BATCH", 2)
+    monkeypatch.setattr("zoo.recordings.AHEAD", 1)
+    again = list(model.run([folder, WORDS["five"], WORDS["five"].read_bytes()], hop_ms=100, top=2))
+    assert [item.get("answers") for item in again[:3]] == [item.get("answers") for item in found[:3]]
+    assert again[3]["windows"] == model.slide(folder / "b" / "long.wav", hop_ms=100, top=2)
+    assert [item["file"] for item in again[5:]] == [str(WORDS["five"]), "-"]
+    assert again[5]["answers"] == again[6]["answers"] == model(WORDS["five"], top=2)
+
+
+def test_results_come_before_all_files_are_read(model, folder, monkeypatch):
+    from zoo import recordings
+
+    read, real = [], recordings.read_sound
+    monkeypatch.setattr(recordings, "read_sound", lambda file, *args, **named: read.append(file) or real(file, *args))
+    monkeypatch.setattr(recordings, "BATCH", 2)
+    monkeypatch.setattr(recordings, "AHEAD", 2)
+    next(model.run([WORDS["stop"]] * 50))
+    assert len(read) <= 5
+
+
+def test_many_resampled_recordings_are_said_once(model, tmp_path, caplog):
+    for index in range(3):
+        soundfile.write(tmp_path / f"{index}.wav", np.zeros(48_000), 48_000)
+    list(model.run(tmp_path))
+    assert [record.getMessage() for record in caplog.records] == ["3 recordings: resampled from 48000 Hz to 16000 Hz"]
 
 
 @pytest.mark.parametrize("top", [0, -1, 1.5])

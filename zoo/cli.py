@@ -12,7 +12,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import zoo
 from supernet.errors import EarshotError
@@ -20,13 +19,13 @@ from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
 from zoo.cli_hub import add_hub_commands
+from zoo.cli_run import add_run_commands
 from zoo.cli_search import add_search_commands
 from zoo.devices import figure
 from zoo.entry import PREDICTED
-from zoo.errors import InvalidQuery
-from zoo.pack import CONFIG
+from zoo.errors import InvalidQuery, nearest_names
 
-__all__ = ["find_model", "main"]
+__all__ = ["main"]
 
 GET_HELP = """\
 Look up the best model that meets all constraints, and print where it lies with its figures.
@@ -39,13 +38,6 @@ Look up the best model that meets all constraints, and print where it lies with 
 
 Where nothing published fits, --specialize searches the supernets now, and keeps what it finds in your own hub
 (EARSHOT_HUB, ~/.local/share/earshot/hub), where the next look-up finds it.
-"""
-RUN_HELP = """\
-Run a model on recordings and print labels with scores, best first.
-
-  earshot run kws zoo/clips/stop.wav            the best model of a task
-  earshot run NAME clip.wav other.flac          a model of the hub by its name
-  earshot run ./my-model clip.wav --top 3       a package in a folder
 """
 LIST_HELP = """\
 List all models that meet the constraints, best first.
@@ -97,7 +89,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all others of the command."""
+    """A parser whose errors are one line, like all others of the command, with the nearest choice."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        found, unknown = super().parse_known_args(args, namespace)
+        options = [option for option in unknown if option.startswith("--")]
+        if options:
+            name = options[0].partition("=")[0]
+            self.error(f"unknown option {name}: {nearest_names(name, self._option_string_actions)}")
+        return found, unknown
+
+    def _check_value(self, action, value):
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, f"{value!r} is not possible: {nearest_names(value, action.choices)}")
 
     def error(self, message: str):
         self.exit(2, f"earshot: {message}; see {self.prog} --help\n")
@@ -131,12 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name", metavar="NAME", help="exactly as listed")
     sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
     add_hub(sub)
-    sub = _command(commands, "run", _run, RUN_HELP, "labels of recordings")
-    sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
-    sub.add_argument("files", metavar="FILE", nargs="+", help="recordings: WAV, FLAC, Ogg, Opus or MP3")
-    sub.add_argument("--top", type=int, default=1, help="how many labels a recording (default: %(default)s)")
-    sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
-    add_hub(sub)
+    add_run_commands(commands, _command, add_hub)
     sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds")
     _add_training(sub)
     add_search_commands(commands, _command, _add_query)
@@ -305,26 +304,6 @@ def _print_entries(entries: list[zoo.Entry], latencies: Sequence[str] = ()) -> N
             f"{entry.name:{width}}  {entry.task:6} {entry.bits:>5} {entry.macs:12,} {entry.flash_bytes:12,} "
             f"{share:>10} {test:>6}  {entry.licence}{text}"
         )
-
-
-def find_model(name: str, hub: str | None) -> zoo.Model:
-    """A model by the folder of its package, by its name, or the best of a task."""
-    if Path(name).name != name or (Path(name) / CONFIG).is_file():
-        return zoo.Model.from_folder(name)
-    if name in {entry.task for entry in zoo.open_hub(hub).entries}:
-        return zoo.get(task=name, hub=hub)
-    return zoo.get(name=name, hub=hub)
-
-
-def _run(options: argparse.Namespace) -> None:
-    model = find_model(options.model, options.hub)
-    answers = [model(file, top=options.top, resample=options.resample) for file in options.files]
-    if options.format == "json":
-        rows = [{"file": file, "answers": answer} for file, answer in zip(options.files, answers, strict=True)]
-        print(json.dumps(rows, indent=1))
-        return
-    for file, answer in zip(options.files, answers, strict=True):
-        print(file, "  ".join(f"{item['label']} {item['score']:.3f}" for item in answer), sep="\t")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import zoo
+from zoo.cli_run import find_model
 from zoo.devices import write_costs
 from zoo.errors import InvalidQuery, nearest_names
 from zoo.pictures import check_picture, write_picture
@@ -148,7 +149,6 @@ def _cost(options: argparse.Namespace) -> None:
     from predictors import estimate
     from supernet.cost import MAC_KINDS, cost_columns, layer_costs, weight_bytes
     from supernet.families import with_bits
-    from zoo.cli import find_model
 
     model = find_model(options.model, options.hub)
     arch, rows, exact = model.arch, layer_costs(model.arch), asdict(estimate(model.arch))
@@ -176,8 +176,6 @@ def _cost(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from zoo.cli import find_model
-
     bill = find_model(options.model, options.hub).fit(options.device, options.every_ms, options.profiles)
     print(json.dumps(bill.to_dict(), indent=1) if options.format == "json" else bill)
     return int(not bill.passes)

@@ -16,7 +16,7 @@ from zoo.devices import figure_of
 from zoo.entry import MEASURED, accuracy_text
 from zoo.errors import InvalidQuery, NoModelFits, UnknownName
 from zoo.pack import CONFIG
-from zoo.pictures import check_picture, write_picture
+from zoo.pictures import check_file, check_picture, write_picture
 from zoo.units import LIMITS, limits_of
 
 __all__ = ["add_search_commands"]
@@ -133,9 +133,8 @@ def _check(options: argparse.Namespace) -> None:
     if len(set(options.front)) > 2:
         raise InvalidQuery(f"--front {' '.join(options.front)}: give one or two costs")
     check_picture("--plot", options.plot)
-    for path in filter(None, (options.csv, options.plot)):
-        if not Path(path).parent.is_dir() or Path(path).is_dir():
-            raise InvalidQuery(f"{path}: not a file in a folder that there is; make the folder, and name a file")
+    check_file("--csv", options.csv)
+    check_file("--plot", options.plot)
 
 
 def _best_text(finding, device: str | None) -> str:

@@ -7,18 +7,19 @@ detected. All figures are of the integers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 
-__all__ = ["Detection", "choose_detection", "detections", "stream_scores"]
+__all__ = ["Detection", "choose_detection", "detections", "stream_scores", "stream_windows"]
 
 HOP_MS, BATCH, BLOCK = 100, 256, 1000
 """Time from window to window; windows that the network, and the front end, take at a time."""
@@ -39,26 +40,35 @@ class Detection:
     hop_ms: int = HOP_MS
 
 
-def stream_scores(network: IntegerNetwork, frontend: Mfcc, scores: Scores, recording: np.ndarray) -> np.ndarray:
-    """Scores (windows, classes) of a recording (samples,) int16, one window each HOP_MS."""
-    hop, frames = HOP_MS // frontend.step_ms, network.arch.frames
+def stream_scores(
+    network: IntegerNetwork, frontend: Mfcc, scores: Scores, recording: np.ndarray, hop_ms: int = HOP_MS
+) -> np.ndarray:
+    """Scores (windows, classes) of a recording, one window each `hop_ms`, which is a multiple of the front end's step.
+
+    recording: (samples,) int16, or float32 from -1 to 1.
+    """
+    windows = stream_windows(frontend, network.arch.frames, recording, hop_ms)
+    return scores(np.concatenate([network(part).numpy() for block in windows for part in block.split(BATCH)]))
+
+
+def stream_windows(frontend: Mfcc, frames: int, recording: np.ndarray, hop_ms: int = HOP_MS) -> Iterator[Tensor]:
+    """Quantised features (windows, coefficients, frames) int8 of the windows of a recording, a block at a time.
+
+    Frames hear what came before them: they are those of the whole recording.
+    """
+    hop = hop_ms // frontend.step_ms
     count = max(0, (len(recording) // frontend.step - frames) // hop + 1)
-    parts = [
-        _block_logits(network, frontend, recording, start, min(start + BLOCK, count))
-        for start in range(0, count, BLOCK)
-    ]
-    return scores(np.concatenate(parts))
+    for first in range(0, count, BLOCK):
+        last, back = min(first + BLOCK, count), min(first * hop, frontend.context_frames)
+        start, end = (first * hop - back) * frontend.step, ((last - 1) * hop + frames) * frontend.step
+        features = quantise_features(frontend(_as_float(recording[start:end])[None])[0, :, back:])
+        yield features.unfold(1, frames, hop).permute(1, 0, 2).contiguous()
 
 
-def _block_logits(network: IntegerNetwork, frontend: Mfcc, recording: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Logits (windows, classes) of windows first to last, whose frames hear what came before them."""
-    hop, frames = HOP_MS // frontend.step_ms, network.arch.frames
-    back = min(first * hop, frontend.context_frames)
-    start, end = (first * hop - back) * frontend.step, ((last - 1) * hop + frames) * frontend.step
-    samples = torch.from_numpy(recording[start:end].astype(np.float32) / 32768)
-    features = quantise_features(frontend(samples[None])[0, :, back:])
-    windows = features.unfold(1, frames, hop).permute(1, 0, 2)
-    return np.concatenate([network(part.contiguous()).numpy() for part in windows.split(BATCH)])
+def _as_float(samples: np.ndarray) -> Tensor:
+    """float32 from -1 to 1."""
+    scale = 32768 if samples.dtype == np.int16 else 1
+    return torch.from_numpy(samples.astype(np.float32) / np.float32(scale))
 
 
 def detections(scores: np.ndarray, settings: Detection, spoken: Sequence[int]) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ from supernet.errors import (
     InvalidCheckpoint,
     InvalidData,
     InvalidModel,
+    TooLong,
     UnknownName,
     nearest_names,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidPackage",
     "InvalidQuery",
     "NoModelFits",
+    "TooLong",
     "UnknownName",
     "nearest_names",
 ]

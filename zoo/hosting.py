@@ -211,7 +211,7 @@ def _measured(config: Config, frontend: Mfcc, data: str | Path) -> dict:
 
     arch = config.arch
     clips = load_like(data, config.labels, arch.frames * arch.features.step_ms, config.name)
-    network, figures = Model.from_folder(config.folder)._network, {}
+    network, figures = Model.from_folder(config.folder).network, {}
     for name in ("validation", "test"):
         split = clips.splits[name]
         figures[name] = accuracy_figures(network, plain_features(clips, split.rows, frontend), split.targets)

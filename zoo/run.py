@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from supernet.errors import EarshotError
 from zoo.devices import Bill, Figure, fit
 from zoo.entry import Entry, accuracy_text, precision
-from zoo.errors import InvalidAudio, InvalidPackage, InvalidQuery
+from zoo.errors import InvalidPackage
+from zoo.evaluation import Evaluation, evaluate
 from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
+from zoo.recordings import (
+    BATCH,
+    answers,
+    check_top,
+    find_recordings,
+    hear,
+    hop_of,
+    is_batch,
+    read_sound,
+    tell_resampled,
+    windows,
+)
 
 __all__ = ["Model", "probabilities"]
-
-BATCH = 64
-
-log = logging.getLogger(__name__)
 
 
 def probabilities(logits: np.ndarray, scale: float, multi_label: bool = False) -> np.ndarray:
@@ -79,7 +86,7 @@ class Model:
 
     def __call__(
         self,
-        audio: str | Path | np.ndarray | Mapping | Sequence,
+        audio: str | Path | bytes | np.ndarray | Mapping | Sequence,
         sampling_rate: int | None = None,
         *,
         top: int | None = None,
@@ -87,22 +94,72 @@ class Model:
     ) -> list:
         """Labels of a clip with scores, best first: [{"label": ..., "score": ...}, ...]; a list of these for a batch.
 
-        audio: a path, samples (samples,) or (samples, up to 8 channels) with their `sampling_rate` in Hz,
-        {"array": samples, "sampling_rate": rate}, or a batch: a list of these, or an array (clips, samples).
+        audio: a path, the bytes of an audio file, samples (samples,) or (samples, up to 8 channels) with their
+        `sampling_rate` in Hz, {"array": samples, "sampling_rate": rate} (or "raw" for "array"), or a batch: a list of
+        these, or an array (clips, samples).
         top: how many labels to give. resample: accept recordings of a lower rate than the model's.
-        Raises InvalidAudio, naming the clip, for one that cannot be read or used.
+        Raises InvalidAudio, naming the clip, for one that cannot be read or used; TooLong for what is no clip, but a
+        recording for `slide`.
         """
-        if top is not None and (not isinstance(top, int) or top < 1):
-            raise InvalidQuery(f"top = {top!r} is not possible: give a whole number of labels, such as 3")
+        check_top(top)
         if hasattr(audio, "__array__"):
             audio = np.asarray(audio)
-        single = not self._is_batch(audio)
-        clips = [audio] if single else list(audio)
-        answers = []
+        single = not is_batch(audio)
+        clips, found = [audio] if single else list(audio), []
         for first in range(0, len(clips), BATCH):
-            samples = [self._samples(clip, sampling_rate, resample) for clip in clips[first : first + BATCH]]
-            answers += [self._answer(row)[:top] for row in self.scores(self.features(np.stack(samples)))]
-        return answers[0] if single else answers
+            samples = [
+                self._read(clip, sampling_rate, resample, self.clip_samples) for clip in clips[first : first + BATCH]
+            ]
+            scores = self.scores(self.features(np.stack(samples)))
+            found += [answers(self.labels, row, top) for row in scores]
+        return found[0] if single else found
+
+    def slide(
+        self,
+        recording: str | Path | bytes | np.ndarray | Mapping,
+        sampling_rate: int | None = None,
+        *,
+        hop_ms: float | str | None = None,
+        top: int | None = None,
+        resample: bool = False,
+    ) -> list[dict]:
+        """Answers along a recording of any length: [{"start_s": ..., "end_s": ..., "answers": [...]}, ...].
+
+        A window of one clip moves on by `hop_ms` (default: half a clip), a multiple of the front end's step. It hears
+        what came before it, as in a stream; after the end of the recording there is silence. Times are in seconds.
+        recording, sampling_rate, top, resample: as in a call. Raises InvalidAudio, and InvalidQuery for a hop that is
+        not possible.
+        """
+        check_top(top)
+        hop = hop_of(self, hop_ms)
+        samples = self._read(recording, sampling_rate, resample)
+        return windows(self.labels, *self.slide_scores(samples, hop), top)
+
+    def run(
+        self,
+        files: str | Path | bytes | Sequence[str | Path | bytes],
+        *,
+        hop_ms: float | str | None = None,
+        top: int | None = None,
+        resample: bool = False,
+        progress: bool = False,
+    ) -> Iterator[dict]:
+        """Answers for many files and whole folders, in order, each as soon as its batch is done.
+
+        files: paths of recordings, of folders that are searched for them, or the bytes of an audio file, which is
+        called `-`. Yields {"file", "answers"} for a clip, {"file", "windows"} for a longer recording (see `slide`), and
+        {"file", "error"} with the InvalidAudio of what cannot be used. progress: show a bar on a terminal.
+        Raises InvalidQuery for a hop that is not possible.
+        """
+        check_top(top)
+        found = hear(self, find_recordings(files), hop_of(self, hop_ms), resample, progress)
+        return (heard.to_dict(self.labels, top) for heard in found)
+
+    def evaluate(
+        self, folder: str | Path, *, split: str | None = None, resample: bool = False, progress: bool = True
+    ) -> Evaluation:
+        """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.evaluation."""
+        return evaluate(self, folder, split, resample, progress)
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""
@@ -116,12 +173,23 @@ class Model:
         """Exact integers: features (clips, coefficients, frames) int8 -> logits (clips, classes) int16."""
         import torch
 
-        return self._network(torch.from_numpy(np.ascontiguousarray(features))).numpy()
+        return self.network(torch.from_numpy(np.ascontiguousarray(features))).numpy()
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Probabilities (clips, classes) for quantised features: of one class each, or of each class by itself."""
-        scale = self._network.activations[self._network.specs[-1].name].scale
-        return probabilities(self.logits(features), scale, self.multi_label)
+        return self._probabilities(self.logits(features))
+
+    def slide_scores(self, samples: np.ndarray, hop_ms: int) -> tuple[np.ndarray, list[tuple[float, float]]]:
+        """Scores (windows, classes) along a recording (samples,) float32, with start and end of each window in s."""
+        from zoo.detect import stream_scores
+
+        step = hop_ms * self.sampling_rate // 1000
+        beyond = -(-max(0, len(samples) - self.clip_samples) // step)
+        padded = np.pad(samples, (0, self.clip_samples + beyond * step - len(samples)))
+        found = stream_scores(self.network, self._frontend, self._probabilities, padded, hop_ms)
+        end_ms = round(1000 * len(samples) / self.sampling_rate)
+        starts = range(0, hop_ms * len(found), hop_ms)
+        return found, [(start / 1000, min(start + self.clip_ms, end_ms) / 1000) for start in starts]
 
     def verify(self) -> None:
         """Run the package's test vectors.
@@ -140,42 +208,30 @@ class Model:
         if not same:
             raise InvalidPackage(f"{self.path}: the test vectors give other integers; {REMEDY}")
 
-    def _answer(self, scores: np.ndarray) -> list[dict]:
-        order = np.argsort(-scores, kind="stable")
-        return [{"label": self.labels[index], "score": float(scores[index])} for index in order]
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        scale = self.network.activations[self.network.specs[-1].name].scale
+        return probabilities(logits, scale, self.multi_label)
 
-    @staticmethod
-    def _is_batch(audio: Any) -> bool:
-        if isinstance(audio, np.ndarray):
-            from supernet.data.audio import MAX_CHANNELS
+    def _read(self, audio, sampling_rate: int | None, resample: bool, length: int | None = None) -> np.ndarray:
+        """Samples (samples,) float32 at the model's rate."""
+        sound = read_sound(audio, sampling_rate, self.sampling_rate, resample, length)
+        tell_resampled([sound.name], sound.rate, self.sampling_rate)
+        return sound.samples
 
-            return audio.ndim == 2 and audio.shape[1] > MAX_CHANNELS
-        return isinstance(audio, Sequence) and not isinstance(audio, str)
+    @property
+    def sampling_rate(self) -> int:
+        """Of what the model hears, in Hz."""
+        return self._frontend.sampling_rate
 
-    def _samples(self, clip: Any, sampling_rate: int | None, resample: bool) -> np.ndarray:
-        """One clip at the model's rate and length: (samples,) float32, zeros after its end."""
-        from supernet.data.audio import prepare_samples, read_audio
+    @property
+    def clip_ms(self) -> int:
+        """Length of a clip."""
+        return self.arch.frames * self.arch.features.step_ms
 
-        rate, length = self._frontend.sampling_rate, self._length
-        least = None if resample else rate
-        if isinstance(clip, (str, Path)):
-            name = str(clip)
-            samples, sampling_rate = read_audio(clip, length / rate)
-        else:
-            name = "clip"
-            if isinstance(clip, Mapping):
-                clip, sampling_rate = clip.get("array"), clip.get("sampling_rate")
-            if sampling_rate is None:
-                raise InvalidAudio(f"samples without their rate; give sampling_rate, such as sampling_rate={rate}")
-            samples = np.asarray(clip)
-        samples = prepare_samples(samples, sampling_rate, rate, name, least)
-        if sampling_rate != rate:
-            log.warning("%s: resampled from %d Hz to %d Hz", name, sampling_rate, rate)
-        if len(samples) > length * 1.01:
-            raise InvalidAudio(
-                f"{name}: {len(samples) / rate:.2f} s is too long: the limit is {length / rate:g} s; cut it"
-            )
-        return np.pad(samples[:length], (0, max(0, length - len(samples))))
+    @property
+    def clip_samples(self) -> int:
+        """Samples of a clip."""
+        return self.clip_ms * self.sampling_rate // 1000
 
     @cached_property
     def _frontend(self):
@@ -189,12 +245,8 @@ class Model:
             raise InvalidPackage(f"{self.path}: frontend_macs is not that of the front end; {REMEDY}")
         return frontend
 
-    @property
-    def _length(self) -> int:
-        return self.arch.frames * self._frontend.step
-
     @cached_property
-    def _network(self):
+    def network(self):
         from supernet.quant.integer import Activation, IntegerLayer, IntegerNetwork
 
         tensors = {name: IntegerLayer(**arrays) for name, arrays in read_tensors(self._config).items()}

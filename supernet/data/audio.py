@@ -3,58 +3,78 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from supernet.errors import InvalidAudio
+from supernet.errors import InvalidAudio, TooLong
 
-__all__ = ["EXTENSIONS", "MAX_CHANNELS", "prepare_samples", "read_audio", "to_int16"]
+__all__ = ["CUT", "EXTENSIONS", "LONGER", "MAX_CHANNELS", "prepare_samples", "read_audio", "to_int16"]
 
 EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3")
 RATES = (1_000, 384_000)
 MAX_CHANNELS = 8
 MAX_FLOAT = 10.0
+LONGER = 1.01
+"""How much longer than a clip a recording may be: so much is cut off."""
+CUT = "cut it, or go over it by sliding windows"
+"""What to do with a longer one."""
+UNKNOWN_BYTES = 2**31 - 2**16
+"""From here on the length that a WAV file states is what recorders write into a pipe, before they know it."""
 FINEST_RATIO = 1000
 """Denominator of the ratio of two rates: odd rates are taken for ones that are off by less than a thousandth."""
 
 
-def read_audio(path: str | Path, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
+def read_audio(source: str | Path | bytes, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
     """The samples of a file, (samples, channels) float32 from -1 to 1, and their rate in Hz.
 
-    max_seconds: refuse longer files. Raises InvalidAudio, naming the file, for one that is missing, unreadable,
-    empty or too long.
+    source: its path, or the bytes that it holds. max_seconds: refuse longer files, as TooLong. Raises InvalidAudio,
+    naming the file, for one that is missing, unreadable, empty or too long.
     """
-    path = Path(path)
+    name = "recording" if isinstance(source, bytes) else str(Path(source))
     try:
-        if not path.is_file():
-            raise InvalidAudio(f"{path}: no such file; give the path of a recording ({' '.join(EXTENSIONS)})")
-        if path.stat().st_size == 0:
-            raise InvalidAudio(f"{path}: the file is empty; record or download it again")
-        _check_whole(path)
-        with soundfile.SoundFile(path) as file:
+        _check_whole(source, name)
+        with soundfile.SoundFile(BytesIO(source) if isinstance(source, bytes) else name) as file:
             seconds = file.frames / file.samplerate
-            if max_seconds is not None and seconds > max_seconds * 1.01:
-                raise InvalidAudio(f"{path}: {seconds:.2f} s is too long: the limit is {max_seconds:g} s; cut it first")
+            if max_seconds is not None and seconds > max_seconds * LONGER:
+                raise TooLong(f"{name}: {seconds:.2f} s is too long: the limit is {max_seconds:g} s; {CUT}")
             return file.read(dtype="float32", always_2d=True), file.samplerate
     except InvalidAudio:
         raise
+    except UnicodeEncodeError:
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        raise InvalidAudio(f"{shown}: its name is not UTF-8; rename it") from None
     except (MemoryError, ValueError) as error:
-        raise InvalidAudio(f"{path}: its header states a length that no file has; convert it to WAV") from error
+        raise InvalidAudio(f"{name}: its header states a length that no file has; convert it to WAV") from error
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         reason = getattr(error, "strerror", None) or str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
-        raise InvalidAudio(f"{path}: not a readable audio file ({reason}); convert it to WAV or FLAC") from None
+        raise InvalidAudio(f"{name}: not a readable audio file ({reason}); convert it to WAV or FLAC") from None
 
 
-def _check_whole(path: Path) -> None:
-    """Raise InvalidAudio for a WAV file that ends before its header says; libsndfile would read what is left."""
-    with path.open("rb") as file:
-        header = file.read(12)
+def _check_whole(source: str | Path | bytes, name: str) -> None:
+    """Raise InvalidAudio for a file that is missing or empty, or for WAV that ends before its header says, of which
+    libsndfile would read what is left.
+    """
+    size, header = _begin(source, name)
+    if size == 0:
+        raise InvalidAudio(f"{name}: the file is empty; record or download it again")
     said = 8 + int.from_bytes(header[4:8], "little")
-    unknown = said in (8, 8 + 0xFFFFFFFF)
-    if header[:4] == b"RIFF" and header[8:] == b"WAVE" and not unknown and path.stat().st_size < said:
-        raise InvalidAudio(f"{path}: cut short ({path.stat().st_size:,} of {said:,} bytes); copy it again")
+    unknown = said == 8 or said >= UNKNOWN_BYTES
+    if header[:4] == b"RIFF" and header[8:] == b"WAVE" and not unknown and size < said:
+        raise InvalidAudio(f"{name}: cut short ({size:,} of {said:,} bytes); copy it again")
+
+
+def _begin(source: str | Path | bytes, name: str) -> tuple[int, bytes]:
+    """How many bytes a file has, and the first twelve."""
+    if isinstance(source, bytes):
+        return len(source), source[:12]
+    path = Path(source)
+    if not path.is_file():
+        raise InvalidAudio(f"{name}: no such file; give the path of a recording ({' '.join(EXTENSIONS)})")
+    with path.open("rb") as file:
+        return path.stat().st_size, file.read(12)
 
 
 def prepare_samples(

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from supernet.constants import CACHE
 from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, to_int16
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Split, cached_array, cut_noise, random_cut
-from supernet.data.speech_commands import LISTS, NOISE
+from supernet.data.speech_commands import LISTS, NOISE, read_list
 from supernet.errors import InvalidAudio, InvalidData
 from supernet.files import read_json, write_json
 from supernet.space import digest
@@ -390,22 +390,12 @@ def _split(root: Path, recordings: list[_Recording], findings: list[Finding]) ->
     return f"{what} ({HELD_PERCENT} % validation, {HELD_PERCENT} % test)"
 
 
-def _listed(root: Path) -> dict[str, set[str]]:
+def _listed(root: Path) -> dict[str, frozenset[str]]:
     """Split -> CLASS/NAME without its ending, as the lists say; nothing where there are none."""
     there = [file for file in LISTS.values() if (root / file).is_file()]
-    if not there:
-        return {}
-    if len(there) < len(LISTS):
+    if there and len(there) < len(LISTS):
         raise InvalidData(f"{root}: {there[0]} without the other list; give both {' and '.join(LISTS.values())}")
-    listed = {}
-    for name, file in LISTS.items():
-        try:
-            lines = (root / file).read_text("utf-8-sig").split("\n")
-        except UnicodeDecodeError:
-            raise InvalidData(f"{root / file}: not a text in UTF-8; save it as such") from None
-        names = (line.strip().replace("\\", "/").removeprefix("./") for line in lines)
-        listed[name] = {line.rsplit(".", 1)[0] for line in names if line}
-    return listed
+    return {name: read_list(root / file) for name, file in LISTS.items()} if there else {}
 
 
 def _has_speakers(recordings: list[_Recording]) -> bool:

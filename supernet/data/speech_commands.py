@@ -22,7 +22,7 @@ from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Source, Split, cut_n
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["LISTS", "NOISE", "WORDS", "list_files", "load"]
+__all__ = ["LISTS", "NOISE", "WORDS", "list_files", "load", "read_list"]
 
 WORDS = {
     "kws": ("zero", "one", "two", "three", "four", "five", "left", "right", "stop", "forward"),
@@ -94,7 +94,7 @@ def list_files(root: Path, keywords: tuple[str, ...]) -> dict[str, dict[str, lis
     """The recordings: split -> word -> files, sorted. Raises InvalidData where a split has none of a keyword."""
     if not root.is_dir():
         raise InvalidData(f"{root}: no such folder; give the folder of the extracted Speech Commands data set")
-    listed = {name: _read_list(root / file) for name, file in LISTS.items()}
+    listed = {name: read_list(root / file) for name, file in LISTS.items()}
     files: dict[str, dict[str, list[Path]]] = {"train": {}, "validation": {}, "test": {}}
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and not folder.name.startswith("_"):
@@ -113,11 +113,16 @@ def list_files(root: Path, keywords: tuple[str, ...]) -> dict[str, dict[str, lis
     return files
 
 
-def _read_list(path: Path) -> frozenset[str]:
+def read_list(path: Path) -> frozenset[str]:
+    """CLASS/NAME of each recording that a list names, without its ending. Raises InvalidData."""
     if not path.is_file():
         raise InvalidData(f"{path}: no such list; the data set must have {' and '.join(LISTS.values())}")
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return frozenset(line.strip().rsplit(".", 1)[0] for line in lines if line.strip())
+    try:
+        lines = path.read_text("utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise InvalidData(f"{path}: not a text in UTF-8; save it as such") from None
+    names = (line.strip().replace("\\", "/").removeprefix("./") for line in lines)
+    return frozenset(line.rsplit(".", 1)[0] for line in names if line)
 
 
 def _noise(root: Path) -> list[np.ndarray]:

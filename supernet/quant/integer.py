@@ -163,41 +163,41 @@ class IntegerNetwork:
         def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
             values = self._run_layer(spec, inputs)
             if keep or spec is self.specs[-1]:
-                outputs[spec.name] = values
+                outputs[spec.name] = values.to(torch.int64) + self.activations[spec.name].zero_point
             return values
 
         with torch.autocast(features.device.type, enabled=False):
-            execute(self.specs, features.to(torch.int64), apply)
+            execute(self.specs, features, apply)
         return outputs
 
     def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-        if spec.kind == "input":
-            return inputs[0]
-        ready = self._ready[spec.name]
-        offsets = [x - self.activations[name].zero_point for x, name in zip(inputs, spec.inputs, strict=True)]
-        if spec.kind == "add":
-            first, second = ready["multiplier"]
-            values = rounding_shift(offsets[0] * first + offsets[1] * second, ready["shift"])
-        elif spec.kind == "pool":
-            values = requantise(offsets[0].sum((2, 3)), ready["multiplier"], ready["shift"])
-        else:
-            x = offsets[0].to(ready["weight"].dtype)
-            product = convolve(spec, x, ready["weight"]) if spec.kind == "conv" else F.linear(x, ready["weight"])
-            values = requantise(product.to(torch.int64) + ready["bias"], ready["multiplier"], ready["shift"])
+        """q - z of a layer from those of its inputs: whole numbers in float32, as convolutions take them."""
         output = self.activations[spec.name]
-        low, high = output.limits
-        return (values + output.zero_point).clamp(output.zero_point if spec.relu else low, high)
+        if spec.kind == "input":
+            return inputs[0].to(torch.float32) - output.zero_point
+        ready = self._ready[spec.name]
+        multiplier, shift = ready["multiplier"], ready["shift"]
+        if spec.kind == "add":
+            values = rounding_shift(sum(x.to(torch.int64) * m for x, m in zip(inputs, multiplier, strict=True)), shift)
+        elif spec.kind == "pool":
+            values = requantise(inputs[0].to(torch.int64).sum((2, 3)), multiplier, shift)
+        else:
+            x = inputs[0].to(ready["weight"].dtype)
+            product = convolve(spec, x, ready["weight"]) if spec.kind == "conv" else F.linear(x, ready["weight"])
+            values = product.to(torch.int64).mul_(multiplier).add_(ready["constant"]).bitwise_right_shift_(shift)
+        low, high = (limit - output.zero_point for limit in output.limits)
+        return values.clamp_(0 if spec.relu else low, high).to(torch.float32)
 
     def _prepare(self, spec: LayerSpec) -> dict[str, Tensor]:
+        """What a layer computes with; constant: what of (acc M + 2^(shift - 1)) does not depend on its input."""
         layer = self.tensors[spec.name]
         ready = {name: torch.from_numpy(getattr(layer, name).astype(np.int64)) for name in ("multiplier", "shift")}
-        if spec.kind == "pool":
-            return ready
         if spec.has_weights:
-            ready["bias"] = torch.from_numpy(layer.bias.astype(np.int64))
-            ready["weight"] = torch.from_numpy(layer.weight.astype(np.float64)).to(self._exact_type(spec))
+            bias = torch.from_numpy(layer.bias.astype(np.int64))
+            ready["constant"] = bias * ready["multiplier"] + (1 << (ready["shift"] - 1))
             if spec.kind == "conv":
-                ready.update({name: ready[name][:, None, None] for name in ("bias", "multiplier", "shift")})
+                ready = {name: value[:, None, None] for name, value in ready.items()}
+            ready["weight"] = torch.from_numpy(layer.weight.astype(np.float64)).to(self._exact_type(spec))
         return ready
 
     def _exact_type(self, spec: LayerSpec) -> torch.dtype:

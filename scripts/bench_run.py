@@ -1,0 +1,113 @@
+"""How many files a second a model hears, and where the time goes.
+
+    python scripts/bench_run.py                           # copies of the bundled clips
+    python scripts/bench_run.py FOLDER --models NAME NAME
+
+Recordings in FOLDER that are no longer than a clip go through in batches, as in `earshot run`: decoded, turned into
+features, and answered by the network, here one stage after the other, by one thread, in that thread's own time, so that
+other work on the machine does not count (`earshot run` decodes in other threads meanwhile). Models take turns; figures
+are medians of the rounds. Files are read once before, so that they lie in memory. Rows:
+`scripts/results/run_speed.csv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from results import add_row
+
+import zoo
+from supernet.files import write_json
+from zoo.errors import InvalidAudio
+from zoo.recordings import BATCH, read_sound, recordings_below
+
+TABLE, STAGES, COPIES = "run_speed", ("decoding", "features", "network"), 64
+CLIPS = Path(zoo.__file__).parent / "clips"
+
+
+def main() -> None:
+    """Measure, print and write the rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", help="of recordings (default: copies of the bundled clips)")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="default: the smallest and the largest of kws")
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(options.folder) if options.folder else _copies(Path(place) / "clips")
+        _measure(folder, [zoo.get(name=name) for name in options.models or _ends()], options.rounds, Path(place))
+
+
+def _copies(folder: Path) -> Path:
+    folder.mkdir()
+    for clip in CLIPS.glob("*.wav"):
+        for index in range(COPIES):
+            shutil.copyfile(clip, folder / f"{clip.stem}-{index}.wav")
+    return folder
+
+
+def _ends() -> list[str]:
+    """The models of fewest and of most MACs, the better ones of these."""
+    entries = zoo.find(task="kws")
+    return [end(entries, key=lambda entry: entry.macs).name for end in (min, max)]
+
+
+def _measure(folder: Path, models: list[zoo.Model], rounds: int, place: Path) -> None:
+    files = [path for path in recordings_below(folder) if _is_clip(path, models[0])]
+    names = " ".join(sorted({path.suffix[1:] for path in files}))
+    spent = {model.name: [] for model in models}
+    for _ in range(rounds):
+        for model in models:
+            spent[model.name].append(_stages(model, files))
+    for model in models:
+        run = place / model.name
+        write_json(run / "recipe.json", {"batch": BATCH, "rounds": rounds, "model": model.entry.to_dict()})
+        keys = {"files": f"{folder.name}, {names}", "model": model.name}
+        row = _row(np.array(spent[model.name]), len(files), model.clip_ms / 1000)
+        add_row(TABLE, keys, {"clips": len(files), **row, "threads": 1, "rounds": rounds}, run)
+        print(keys, row, flush=True)
+
+
+def _is_clip(path: Path, model: zoo.Model) -> bool:
+    try:
+        read_sound(path, None, model.sampling_rate, length=model.clip_samples)
+    except InvalidAudio:
+        return False
+    return True
+
+
+def _stages(model: zoo.Model, files: list[Path]) -> list[float]:
+    """Seconds of decoding, features and network."""
+    spent = [0.0] * len(STAGES)
+    for first in range(0, len(files), BATCH):
+        value = files[first : first + BATCH]
+        for stage, step in enumerate((lambda part: _decode(model, part), model.features, model.scores)):
+            start = time.thread_time()
+            value = step(value)
+            spent[stage] += time.thread_time() - start
+    return spent
+
+
+def _decode(model: zoo.Model, files: list[Path]) -> np.ndarray:
+    return np.stack([read_sound(file, None, model.sampling_rate, length=model.clip_samples).samples for file in files])
+
+
+def _row(seconds: np.ndarray, count: int, clip_s: float) -> dict:
+    """seconds: (rounds, stages)."""
+    each, total = np.median(seconds, axis=0), float(np.median(seconds.sum(1)))
+    shares = zip(STAGES, each / each.sum(), strict=True)
+    return {
+        "files_per_s": round(count / total),
+        "audio_s_per_s": round(count * clip_s / total),
+        **{f"{name}_percent": round(100 * float(share), 1) for name, share in shares},
+    }
+
+
+if __name__ == "__main__":
+    main()

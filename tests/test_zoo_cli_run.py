@@ -1,0 +1,131 @@
+"""`earshot run` as a user meets it: files, folders and pipes in; text, CSV and JSON out."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import zoo
+from zoo.cli import main
+
+CLIPS = Path(zoo.__file__).parent / "clips"
+STOP, LEFT = str(CLIPS / "stop.wav"), str(CLIPS / "left.wav")
+
+
+@pytest.fixture(scope="module")
+def model() -> zoo.Model:
+    return zoo.get(task="kws")
+
+
+@pytest.fixture
+def long(tmp_path):
+    samples = np.concatenate([soundfile.read(path)[0] for path in (STOP, LEFT)])
+    soundfile.write(tmp_path / "long.wav", samples, 16_000)
+    return str(tmp_path / "long.wav")
+
+
+def test_text_has_a_line_a_clip_and_a_line_a_window(model, long, capsys):
+    assert main(["run", "kws", STOP, long, "--top", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first, second = model(STOP, top=2)
+    assert lines[0] == f"{STOP}\t{first['label']} {first['score']:.3f}  {second['label']} {second['score']:.3f}"
+    assert [line.split("\t")[:2] for line in lines[1:]] == [
+        [long, "0.00-1.00 s"], [long, "0.50-1.50 s"], [long, "1.00-2.00 s"]
+    ]  # fmt: skip
+    assert [line.split("\t")[2].split()[0] for line in (lines[1], lines[3])] == ["stop", "left"]
+
+
+def test_json_is_what_python_gives(model, long, capsys):
+    assert main(["run", "kws", STOP, long, "--hop-ms", "200", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == list(model.run([STOP, long], hop_ms=200, top=1))
+
+
+def test_csv_has_a_row_a_label(model, long, capsys):
+    assert main(["run", "kws", STOP, long, "--hop-ms", "1s", "--top", "2", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["file"], row["start_s"], row["end_s"], row["rank"]) for row in rows] == [
+        (STOP, "", "", "1"), (STOP, "", "", "2"),
+        (long, "0.0", "1.0", "1"), (long, "0.0", "1.0", "2"), (long, "1.0", "2.0", "1"), (long, "1.0", "2.0", "2"),
+    ]  # fmt: skip
+    assert [row["label"] for row in rows[::2]] == ["stop", "stop", "left"]
+    assert float(rows[1]["score"]) == pytest.approx(model(STOP)[1]["score"], abs=1e-6)
+
+
+@pytest.mark.parametrize("format", ["text", "csv", "json"])
+def test_a_file_gets_what_standard_output_would(format, tmp_path, capsys):
+    arguments = ["run", "kws", str(CLIPS), "--format", format]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "out").read_text() == printed
+    assert printed.count("clips") == 6
+
+
+def test_files_that_cannot_be_used_do_not_stop_the_others(tmp_path, capsys):
+    (tmp_path / "bad.wav").write_text("no sound")
+    bad = str(tmp_path / "bad.wav")
+    for format, lines in (("text", 2), ("csv", 3)):
+        assert main(["run", "kws", STOP, bad, LEFT, "missing.wav", "--format", format]) == 1
+        captured = capsys.readouterr()
+        assert len(captured.out.splitlines()) == lines
+        said = captured.err.splitlines()
+        assert said[0].startswith(f"earshot: {bad}: not a readable audio file")
+        assert said[1].startswith("earshot: missing.wav: no such file")
+        assert said[2:] == ["earshot: 2 of 4 files cannot be used"]
+    assert main(["run", "kws", STOP, bad, "--format", "json", "--out", str(tmp_path / "out.json")]) == 1
+    assert [item["file"] for item in json.loads((tmp_path / "out.json").read_text())] == [STOP]
+
+
+def test_an_only_file_that_cannot_be_used_leaves_no_output(tmp_path, capsys):
+    (tmp_path / "bad.wav").write_text("no sound")
+    for format in ("text", "csv", "json"):
+        out = tmp_path / f"out.{format}"
+        assert main(["run", "kws", str(tmp_path / "bad.wav"), "--format", format, "--out", str(out)]) == 1
+        assert not out.exists()
+        assert main(["run", "kws", str(tmp_path / "bad.wav"), "--format", format]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 2
+
+
+def earshot(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "zoo.cli", *arguments]
+    return subprocess.run(command, capture_output=True, cwd=CLIPS.parents[1], **options)
+
+
+def test_a_pipe_is_heard_beside_files(model):
+    done = earshot("run", "kws", "-", STOP, "--format", "json", input=Path(LEFT).read_bytes())
+    assert done.returncode == 0, done.stderr
+    assert [item["file"] for item in json.loads(done.stdout)] == ["-", STOP]
+    assert json.loads(done.stdout)[0]["answers"] == model(LEFT, top=1)
+    empty = earshot("run", "kws", "-", input=b"")
+    assert (empty.returncode, empty.stdout, empty.stderr.count(b"\n")) == (1, b"", 1)
+
+
+def test_a_reader_that_stops_early_gives_no_traceback(tmp_path):
+    """More clips than a batch, so that output is written after the reader has gone."""
+    for index in range(200):
+        (tmp_path / f"{index}.wav").write_bytes(Path(STOP).read_bytes())
+    command = [sys.executable, "-m", "zoo.cli", "run", "kws", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CLIPS.parents[1]
+    ) as process:
+        assert "stop" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_names_that_are_not_utf_8_are_made_visible(tmp_path, capsys):
+    (tmp_path / "caf\udce9.wav").write_bytes(Path(STOP).read_bytes())
+    assert main(["run", "kws", str(tmp_path), STOP]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith(STOP)
+    assert "caf\\udce9.wav: its name is not UTF-8; rename it" in captured.err

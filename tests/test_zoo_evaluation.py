@@ -1,0 +1,169 @@
+"""Measuring a model on a folder of classes, against answers one at a time and scikit-learn's matrix."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import KEYWORDS, RATE, tone
+from sklearn.metrics import confusion_matrix
+
+import zoo
+from supernet.evaluate import accuracy_interval
+from zoo.cli import main
+from zoo.errors import InvalidData, InvalidQuery
+from zoo.evaluation import Evaluation
+from zoo.pictures import confusion_figure
+
+MATRIX = np.array([[8, 2, 0], [1, 9, 0], [0, 0, 0]])
+
+
+@pytest.fixture(scope="module")
+def model(package) -> zoo.Model:
+    return zoo.Model.from_folder(package)
+
+
+@pytest.fixture
+def words(speech_folder, tmp_path):
+    """A copy of `speech_folder` that a test may alter."""
+    return shutil.copytree(speech_folder, tmp_path / "words")
+
+
+def matrix_of(model, files, truth):
+    answers = [model(file)[0]["label"] for file in files]
+    return confusion_matrix(truth, answers, labels=model.labels)
+
+
+def test_the_matrix_is_that_of_answers_one_at_a_time(model, speech_folder):
+    found = model.evaluate(speech_folder)
+    files = sorted(file for word in (*KEYWORDS, "cat") for file in (speech_folder / word).iterdir())
+    truth = [file.parent.name if file.parent.name in KEYWORDS else "_unknown_" for file in files]
+    np.testing.assert_array_equal(found.matrix, matrix_of(model, files, truth))
+    assert found.clips == len(files) == 45
+    assert found.left_out == ()
+    assert found.notes == ("left out, since they are no classes: _background_noise_", "counted as _unknown_: cat")
+
+
+@pytest.mark.parametrize(("split", "speakers"), [("validation", (9, 10, 11)), ("test", (12, 13, 14))])
+def test_a_split_is_what_its_list_names_whatever_the_files_end_with(model, speech_folder, split, speakers):
+    found = model.evaluate(speech_folder, split=split)
+    files = [next((speech_folder / word).glob(f"{speaker:08x}_*")) for word in KEYWORDS for speaker in speakers]
+    expected = matrix_of(model, files, [file.parent.name for file in files])
+    np.testing.assert_array_equal(found.matrix[:2], expected[:2])
+    assert found.clips == 9
+
+
+def test_silence_that_no_list_names_is_of_the_test(model, words):
+    (words / "_silence_").mkdir()
+    soundfile.write(words / "_silence_" / "1.wav", 0.01 * tone(50), RATE)
+    counts = [model.evaluate(words, split=split).matrix[3].sum() for split in (None, "validation", "test")]
+    assert counts == [1, 0, 1]
+
+
+def test_a_long_recording_counts_once_by_the_mean_of_its_windows(model, tmp_path):
+    (tmp_path / "up").mkdir()
+    samples = np.concatenate([tone(300), tone(700), tone(2000, 0.4)])
+    soundfile.write(tmp_path / "up" / "long.wav", samples, RATE, subtype="FLOAT")
+    by_label = [{one["label"]: one["score"] for one in window["answers"]} for window in model.slide(samples, RATE)]
+    means = [np.mean([scores[label] for scores in by_label]) for label in model.labels]
+    found = model.evaluate(tmp_path)
+    assert found.clips == found.matrix[0, int(np.argmax(means))] == 1
+    assert found.recall == {"up": float(np.argmax(means) == 0), "down": None, "_unknown_": None, "_silence_": None}
+
+
+def test_what_cannot_be_used_is_counted_and_lines_without_a_recording_are_said(model, words):
+    (words / "up" / "bad.wav").write_text("no sound")
+    soundfile.write(words / "up" / "low.wav", tone(300, rate=8_000), 8_000)
+    with (words / "testing_list.txt").open("a") as file:
+        file.write("up/missing_nohash_0.wav\n")
+    found = model.evaluate(words)
+    assert [name.rsplit("/", 1)[1] for name, _ in found.left_out] == ["bad.wav", "low.wav"]
+    assert "8000 Hz holds no sound above" in found.left_out[1][1]
+    assert "recordings that cannot be used, left out: 2" in str(found)
+    assert found.clips + 1 == model.evaluate(words, resample=True).clips == 46
+    notes = model.evaluate(words, split="test").notes
+    assert "lines of testing_list.txt that name no recording: 1, such as up/missing_nohash_0" in notes
+
+
+def test_a_folder_of_another_name_needs_a_class_for_it(model, words, monkeypatch):
+    monkeypatch.setattr(model, "labels", ["up", "down", "_other_", "_silence_"])
+    with pytest.raises(InvalidData, match=r"cat: no label of .*: known: _other_, _silence_, down, up"):
+        model.evaluate(words)
+    shutil.rmtree(words / "cat")
+    (words / "up").rename(words / "dwn")
+    with pytest.raises(InvalidData, match=r"dwn: no label of .*: did you mean down\?"):
+        model.evaluate(words)
+
+
+def test_what_cannot_be_evaluated_is_named(model, words, monkeypatch):
+    with pytest.raises(InvalidQuery, match=r"split = 'valid' is not possible: did you mean validation\?"):
+        model.evaluate(words, split="valid")
+    (words / "testing_list.txt").unlink()
+    with pytest.raises(InvalidData, match=r"testing_list\.txt: no such list"):
+        model.evaluate(words, split="test")
+    (words / "validation_list.txt").write_text("up/nobody.wav\n")
+    with pytest.raises(InvalidData, match="no recordings of split validation"):
+        model.evaluate(words, split="validation")
+    for word in ("up", "down", "cat"):
+        for path in (words / word).iterdir():
+            path.write_bytes(b"")
+    with pytest.raises(InvalidData, match=r"none of its 45 recordings can be used, such as .* the file is empty"):
+        model.evaluate(words)
+    monkeypatch.setattr(model, "multi_label", True)
+    with pytest.raises(InvalidQuery, match="several labels a clip"):
+        model.evaluate(words)
+
+
+def test_figures_and_text_are_those_of_the_matrix():
+    found = Evaluation("a-model", "a-folder", "test", ("a", "b", "c"), MATRIX, (("x.wav", "x.wav: empty"),), ("note",))
+    assert (found.clips, found.accuracy) == (20, 0.85)
+    assert found.interval == accuracy_interval(0.85, 20)
+    assert found.recall == {"a": 0.8, "b": 0.9, "c": None}
+    assert json.loads(json.dumps(found.to_dict()))["matrix"] == MATRIX.tolist()
+    assert str(found) == (
+        "a-model on a-folder, test\n"
+        "  accuracy 85.00% (63.96% to 94.76%) of 20 clips\n"
+        "  class   recall   clips\n"
+        "  a      80.00%      10\n"
+        "  b      90.00%      10\n"
+        "  c           -       0\n"
+        "  most frequent confusions: a as b 2, b as a 1\n"
+        "  note\n"
+        "  recordings that cannot be used, left out: 1\n"
+        "    x.wav: empty"
+    )
+    perfect = replace(found, matrix=np.diag([3, 4, 5]), split=None, left_out=(), notes=())
+    assert "confusions" not in str(perfect)
+
+
+def test_the_command_says_what_python_says(package, speech_folder, tmp_path, capsys):
+    expected = zoo.Model.from_folder(package).evaluate(speech_folder, split="test", progress=False)
+    arguments = ["evaluate", str(package), str(speech_folder), "--split", "test"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"{expected}\n"
+    assert main([*arguments, "--format", "json", "--plot", str(tmp_path / "confusion.svg")]) == 0
+    assert json.loads(capsys.readouterr().out) == expected.to_dict()
+    assert (tmp_path / "confusion.svg").read_bytes().startswith(b"<?xml")
+
+
+def cells(figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_picture_shows_counts_and_recalls():
+    figure = confusion_figure(MATRIX, ("a", "b", "$c$"), "a title")
+    axis = figure.axes[0]
+    assert cells(figure) == ["8", "2", "1", "9"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b", "$c$"]
+    assert [label.get_text() for label in axis.child_axes[0].get_yticklabels()] == ["80.0%", "90.0%", "-"]
+    np.testing.assert_allclose(axis.images[0].get_array(), [[0.8, 0.2, 0], [0.1, 0.9, 0], [0, 0, 0]])
+    assert axis.get_title() == "a title"
+    figure.draw_without_rendering()
+
+
+def test_a_picture_of_many_classes_has_no_counts():
+    figure = confusion_figure(np.eye(21, dtype=int), [f"class {index}" for index in range(21)], "many")
+    assert cells(figure) == []
+    assert len(cells(confusion_figure(np.eye(20, dtype=int), range(20), "few"))) == 20

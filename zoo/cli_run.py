@@ -1,0 +1,180 @@
+"""The part of the command `earshot` that hears recordings: `run` and `evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import zoo
+from supernet.files import write_bytes
+from zoo.errors import InvalidAudio, InvalidQuery, UnknownName, nearest_names
+from zoo.pack import CONFIG
+from zoo.pictures import check_file, check_picture, confusion_figure, write_picture
+from zoo.recordings import PIPE, find_recordings
+
+__all__ = ["add_run_commands", "find_model"]
+
+RUN_HELP = """\
+Run a model on recordings and print labels with scores, best first.
+
+  earshot run kws zoo/clips/stop.wav                  the best model of a task
+  earshot run NAME clip.wav other.flac --top 3        a model of the hub by its name, the three best labels
+  earshot run ./my-model recordings/ --format csv     a package in a folder, on a whole folder of recordings
+  earshot run kws meeting.flac --hop-ms 250           a long recording by sliding windows, with times in seconds
+  earshot run kws recordings/ --format json --out answers.json
+  arecord -f S16_LE -r 16000 -d 1 | earshot run kws -
+
+A recording that is longer than a clip is heard by windows of one clip; one that is shorter is followed by silence. A
+file that cannot be used is told on standard error, the others go on, and the exit status is 1.
+
+Columns of CSV: file, start_s, end_s (empty for a clip), rank, label, score.
+"""
+EVALUATE_HELP = """\
+Tell how often a model is right on a folder that holds a folder of recordings for each class.
+
+  earshot evaluate kws my-recordings/                            FOLDER/CLASS/*.wav, .flac, .ogg, .opus or .mp3
+  earshot evaluate kws speech_commands/ --split test             those that FOLDER/testing_list.txt names
+  earshot evaluate kws my-recordings/ --plot confusion.png --format json
+
+Folders with names that the model does not know count as _unknown_, where it knows that. Printed are the accuracy with
+its 95 % interval, the recall of each class, and which classes are taken for which most often.
+"""
+COLUMNS = ("file", "start_s", "end_s", "rank", "label", "score")
+MAX_PIPED_BYTES = 2**30
+
+
+def add_run_commands(commands, command, add_hub) -> None:
+    """Add the commands to a parser. command: makes one; add_hub: adds the option of which hub is asked."""
+    sub = command(commands, "run", _run, RUN_HELP, "labels of recordings", ("text", "json", "csv"))
+    _add_model(sub, add_hub)
+    sub.add_argument(
+        "files", metavar="FILE", nargs="+",
+        help="recordings (WAV, FLAC, Ogg, Opus or MP3), folders of them, or - for a recording on standard input",
+    )  # fmt: skip
+    sub.add_argument("--top", type=int, default=1, help="how many labels a recording (default: %(default)s)")
+    sub.add_argument("--hop-ms", help="from window to window of long recordings, such as 250 (default: half a clip)")
+    sub.add_argument("--out", metavar="FILE", help="write there, whole or not at all (default: standard output)")
+    sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes")
+    _add_model(sub, add_hub)
+    sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
+    sub.add_argument("--split", help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names")
+    sub.add_argument("--plot", metavar="FILE", help="picture of the confusion matrix: .svg, .png or .pdf")
+
+
+def _add_model(sub: argparse.ArgumentParser, add_hub) -> None:
+    sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
+    sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
+    add_hub(sub)
+
+
+def find_model(name: str, hub: list[str] | None) -> zoo.Model:
+    """A model by the folder of its package, by its name, or the best of a task.
+
+    Raises UnknownName, and InvalidPackage for a folder that holds none.
+    """
+    if Path(name).name != name or (Path(name) / CONFIG).is_file():
+        return zoo.Model.from_folder(name)
+    place = zoo.open_hub(hub)
+    index = place.index
+    if name in index.words["task"]:
+        return zoo.get(task=name, hub=place)
+    if index.find(name) is None:
+        known = nearest_names(name, [*index.values("name"), *index.words["task"]])
+        raise UnknownName(f"no model {name!r} and no such task in hub {place.address}: {known}")
+    return zoo.get(name=name, hub=place)
+
+
+def _run(options: argparse.Namespace) -> None:
+    check_file("--out", options.out)
+    model = find_model(options.model, options.hub)
+    files = find_recordings(_with_pipe(options.files))
+    quiet = bool(options.out) or options.format == "json" or not sys.stdout.isatty()
+    settings = {"hop_ms": options.hop_ms, "top": options.top, "resample": options.resample, "progress": quiet}
+    errors: list[InvalidAudio] = []
+    items = _usable(model.run(files, **settings), errors, len(files))
+    items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written
+    output = io.StringIO(newline="") if options.out else sys.stdout
+    WRITERS[options.format](items, output)
+    if options.out:
+        write_bytes(options.out, output.getvalue().encode())
+    if errors:
+        raise InvalidAudio(f"{len(errors):,} of {len(files):,} files cannot be used")
+
+
+def _with_pipe(files: list[str]) -> list[str | bytes]:
+    """The files, with what standard input holds in the place of `-`."""
+    if files.count(PIPE) > 1:
+        raise InvalidQuery(f"{PIPE} is given twice: standard input holds one recording")
+    if PIPE in files and sys.stdin.isatty():
+        raise InvalidQuery(f"{PIPE}: standard input is a terminal; pipe a recording into it, as of arecord")
+    return [_piped() if file == PIPE else file for file in files]
+
+
+def _piped() -> bytes:
+    data = sys.stdin.buffer.read(MAX_PIPED_BYTES + 1)
+    if len(data) > MAX_PIPED_BYTES:
+        raise InvalidAudio(f"{PIPE}: more than {MAX_PIPED_BYTES:,} bytes; write it to a file, and give that")
+    return data
+
+
+def _usable(items: Iterable[dict], errors: list[InvalidAudio], count: int) -> Iterator[dict]:
+    """The items with answers; the errors of others are told as they come. Raises that of an only file."""
+    from tqdm import tqdm
+
+    for item in items:
+        if "error" not in item:
+            yield item
+            continue
+        if count == 1:
+            raise item["error"]
+        errors.append(item["error"])
+        tqdm.write(f"earshot: {item['error']}", file=sys.stderr)
+
+
+def _write_text(items: Iterable[dict], output) -> None:
+    for item in items:
+        for times, answers in _windows(item):
+            found = "  ".join(f"{one['label']} {one['score']:.3f}" for one in answers)
+            when = [f"{times[0]:.2f}-{times[1]:.2f} s"] if times else []
+            print(item["file"], *when, found, sep="\t", file=output, flush=True)
+
+
+def _write_csv(items: Iterable[dict], output) -> None:
+    rows = csv.writer(output, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for item in items:
+        for times, answers in _windows(item):
+            for rank, one in enumerate(answers, 1):
+                rows.writerow([item["file"], *(times or ("", "")), rank, one["label"], f"{one['score']:.6f}"])
+        output.flush()
+
+
+def _write_json(items: Iterable[dict], output) -> None:
+    print(json.dumps(list(items), indent=1), file=output)
+
+
+WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
+
+
+def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
+    """Times and answers of a long recording's windows; () and the answers of a clip."""
+    if "answers" in item:
+        return [((), item["answers"])]
+    return [((window["start_s"], window["end_s"]), window["answers"]) for window in item["windows"]]
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    check_picture("--plot", options.plot)
+    check_file("--plot", options.plot)
+    found = find_model(options.model, options.hub).evaluate(
+        options.folder, split=options.split, resample=options.resample
+    )
+    if options.plot:
+        title = f"{found.model}\n{found.accuracy:.2%} of {found.clips:,} clips"
+        write_picture(confusion_figure(found.matrix, found.labels, title), options.plot)
+    print(json.dumps(found.to_dict(), indent=1) if options.format == "json" else found)

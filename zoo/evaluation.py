@@ -1,0 +1,201 @@
+"""How often a model is right on recordings in folders of classes.
+
+    FOLDER/CLASS/NAME.wav                           or .flac, .ogg, .opus, .mp3
+    FOLDER/testing_list.txt, validation_list.txt    CLASS/NAME.wav of each clip of a split, one a line
+
+A recording that is longer than a clip counts once: its answer is the best of the mean over sliding windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from supernet.errors import InvalidData, nearest_names
+from zoo.errors import InvalidQuery
+from zoo.recordings import hear, hop_of, recordings_below
+
+if TYPE_CHECKING:
+    from zoo.run import Model
+
+__all__ = ["Evaluation", "evaluate"]
+
+CONFUSIONS, LEFT_OUT = 5, 3
+"""The most frequent confusions, and the first recordings that were left out, that are printed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a model got right in a folder.
+
+    split: "validation", "test", or None for all recordings. matrix: clips (classes, classes), rows are the truth,
+    columns the answers. left_out: (file, reason) of recordings that cannot be used. notes: what else was found.
+    """
+
+    model: str
+    folder: str
+    split: str | None
+    labels: tuple[str, ...]
+    matrix: np.ndarray
+    left_out: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def clips(self) -> int:
+        """Recordings that have an answer."""
+        return int(self.matrix.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return float(self.matrix.trace() / self.matrix.sum())
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy."""
+        from supernet.evaluate import accuracy_interval
+
+        return accuracy_interval(self.accuracy, self.clips)
+
+    @property
+    def recall(self) -> dict[str, float | None]:
+        """Share of each class that is heard as such, 0 to 1; None where it has no clips."""
+        shares = self.matrix.diagonal() / np.maximum(1, self.matrix.sum(1))
+        return {
+            label: float(share) if row.any() else None
+            for label, share, row in zip(self.labels, shares, self.matrix, strict=True)
+        }
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        return {
+            "model": self.model,
+            "folder": self.folder,
+            "split": self.split,
+            "clips": self.clips,
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "labels": list(self.labels),
+            "matrix": self.matrix.tolist(),
+            "recall": self.recall,
+            "left_out": [{"file": file, "reason": reason} for file, reason in self.left_out],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        split = f", {self.split}" if self.split else ""
+        lines = [
+            f"{self.model} on {self.folder}{split}",
+            f"  accuracy {self.accuracy:.2%} ({low:.2%} to {high:.2%}) of {self.clips:,} clips",
+            *self._recall_lines(),
+            *self._confusion_lines(),
+            *[f"  {note}" for note in self.notes],
+        ]
+        if self.left_out:
+            lines.append(f"  recordings that cannot be used, left out: {len(self.left_out):,}")
+            lines += [f"    {reason}" for _, reason in self.left_out[:LEFT_OUT]]
+        return "\n".join(lines)
+
+    def _recall_lines(self) -> list[str]:
+        width = max(map(len, ("class", *self.labels)))
+        shares = [f"{share:7.2%}" if share is not None else f"{'-':>7}" for share in self.recall.values()]
+        rows = zip(self.labels, shares, self.matrix.sum(1), strict=True)
+        header = f"  {'class':{width}}  {'recall':>7} {'clips':>7}"
+        return [header, *(f"  {label:{width}}  {share} {clips:7,}" for label, share, clips in rows)]
+
+    def _confusion_lines(self) -> list[str]:
+        wrong = self.matrix - np.diag(self.matrix.diagonal())
+        most = [divmod(int(place), len(wrong)) for place in np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]]
+        texts = [f"{self.labels[i]} as {self.labels[j]} {wrong[i, j]:,}" for i, j in most if wrong[i, j]]
+        return [f"  most frequent confusions: {', '.join(texts)}"] if texts else []
+
+
+def evaluate(
+    model: Model, folder: str | Path, split: str | None = None, resample: bool = False, progress: bool = True
+) -> Evaluation:
+    """How often a model is right on FOLDER/CLASS/*.
+
+    Folders that are no label of the model count as `_unknown_`, where it knows that. split: "validation" or "test"
+    takes those that the folder's list names; recordings in `_silence_`, which the lists of Speech Commands do not name,
+    are of its test. resample: take recordings of a lower rate than the model's. progress: show a bar on a terminal.
+
+    Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
+    InvalidQuery for another split, and for a model of which clips have several labels.
+    """
+    if model.multi_label:
+        raise InvalidQuery(f"{model.name}: gives several labels a clip; evaluate is for models of one label a clip")
+    notes: list[str] = []
+    targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
+    matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
+    found = hear(model, list(targets), hop_of(model), resample, progress)
+    for target, heard in zip(targets.values(), found, strict=True):
+        if heard.error is not None:
+            left_out.append((heard.file, str(heard.error)))
+        else:
+            matrix[target, heard.scores.mean(0).argmax()] += 1
+    if not matrix.any():
+        raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
+    return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes))
+
+
+def _targets(model: Model, folder: Path, notes: list[str]) -> dict[Path, int]:
+    """Recording -> class index."""
+    from supernet.data.clips import UNKNOWN
+
+    if not folder.is_dir():
+        raise InvalidData(f"{folder}: no such folder; give one that holds a folder of recordings for each class")
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    others = [path.name for path in classes if path.name not in model.labels]
+    apart = [name for name in others if name.startswith("_")]
+    words = [name for name in others if not name.startswith("_")]
+    if words and UNKNOWN not in model.labels:
+        raise InvalidData(f"{folder / words[0]}: no label of {model.name}: {nearest_names(words[0], model.labels)}")
+    _note(notes, "left out, since they are no classes", apart)
+    _note(notes, f"counted as {UNKNOWN}", words)
+    place = {**dict.fromkeys(words, UNKNOWN), **{label: label for label in model.labels}}
+    return {
+        path: model.labels.index(place[own.name])
+        for own in classes
+        if own.name in place
+        for path in recordings_below(own)
+    }
+
+
+def _listed(folder: Path, split: str | None, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
+    """Those of a split."""
+    if split is not None:
+        targets = _of_split(folder, split, targets, notes)
+    if not targets:
+        where = f" of split {split}" if split else ""
+        raise InvalidData(f"{folder}: no recordings{where}; put those of each class into a folder of its own")
+    return targets
+
+
+def _of_split(folder: Path, split: str, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
+    from supernet.data.clips import SILENCE
+    from supernet.data.speech_commands import LISTS, read_list
+
+    if split not in LISTS:
+        raise InvalidQuery(f"split = {split!r} is not possible: {nearest_names(split, LISTS)}")
+    names = {path: path.relative_to(folder).with_suffix("").as_posix() for path in targets}
+    listed = read_list(folder / LISTS[split])
+    silent = split == "test" and not any(name.startswith(f"{SILENCE}/") for name in listed)
+    missing = listed.difference(names.values())
+    if missing:
+        notes.append(f"lines of {LISTS[split]} that name no recording: {len(missing):,}, such as {min(missing)}")
+    return {
+        path: target
+        for path, target in targets.items()
+        if names[path] in listed or (silent and names[path].startswith(f"{SILENCE}/"))
+    }
+
+
+def _note(notes: list[str], what: str, names: Sequence[str]) -> None:
+    if names:
+        notes.append(f"{what}: {', '.join(names)}")
