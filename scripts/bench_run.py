@@ -6,8 +6,8 @@
 Recordings in FOLDER that are no longer than a clip go through in batches, as in `earshot run`: decoded, turned into
 features, and answered by the network, here one stage after the other, by one thread, in that thread's own time, so that
 other work on the machine does not count (`earshot run` decodes in other threads meanwhile). Models take turns; figures
-are medians of the rounds. Files are read once before, so that they lie in memory. Rows:
-`scripts/results/run_speed.csv`.
+are medians of the rounds. Files are read once before, so that they lie in memory; each counts as one clip of audio.
+Rows: `scripts/results/run_speed.csv`.
 """
 
 from __future__ import annotations
