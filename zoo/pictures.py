@@ -1,16 +1,21 @@
-"""Pictures as files: their kinds, and writing them whole or not at all."""
+"""Pictures: confusion matrices, and any as files of several kinds, whole or not at all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+
+import numpy as np
 
 from supernet.files import write_bytes
 from zoo.errors import InvalidQuery
 
-__all__ = ["KINDS", "check_picture", "write_picture"]
+__all__ = ["KINDS", "check_picture", "confusion_figure", "write_picture"]
 
 KINDS = (".svg", ".png", ".pdf")
+MOST_COUNTED = 20
+"""Classes up to which the cells of a confusion matrix hold their counts."""
 
 
 def check_picture(option: str, path: str | Path | None) -> None:
@@ -24,3 +29,50 @@ def write_picture(figure, path: str | Path) -> None:
     data = BytesIO()
     figure.savefig(data, format=Path(path).suffix[1:])
     write_bytes(path, data.getvalue())
+
+
+def confusion_figure(matrix: np.ndarray, labels: Sequence[str], title: str):
+    """A matplotlib Figure of a confusion matrix (classes, classes) of counts, whose rows are the truth.
+
+    The colour of a cell is its share of its row. With few classes cells hold their counts; beside each row stands its
+    recall, or - where the class has no clips.
+    """
+    from matplotlib.figure import Figure
+
+    counts = np.asarray(matrix)
+    totals = counts.sum(1)
+    shares = counts / np.maximum(totals, 1)[:, None]
+    side = max(4.0, 2.0 + 0.42 * len(labels)) if len(labels) <= MOST_COUNTED else 11.0
+    figure = Figure(figsize=(side + 1.5, side), layout="constrained")
+    axis = figure.subplots()
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8, pad=0.02)
+    _label_classes(axis, labels)
+    _label_recalls(axis, shares.diagonal(), totals)
+    if len(labels) <= MOST_COUNTED:
+        _write_counts(axis, counts, shares)
+    axis.set_title(title, parse_math=False)
+    return figure
+
+
+def _label_classes(axis, labels: Sequence[str]) -> None:
+    text = {"fontsize": "small" if len(labels) <= MOST_COUNTED else "xx-small", "parse_math": False}
+    axis.set_xticks(range(len(labels)), labels, rotation=90, **text)
+    axis.set_yticks(range(len(labels)), labels, **text)
+    axis.set(xlabel="answer", ylabel="truth")
+
+
+def _label_recalls(axis, recalls: np.ndarray, totals: np.ndarray) -> None:
+    """Percentages on the right side of the rows."""
+    side = axis.secondary_yaxis("right")
+    texts = [f"{recall:.1%}" if total else "-" for recall, total in zip(recalls, totals, strict=True)]
+    side.set_yticks(range(len(texts)), texts, fontsize=axis.get_yticklabels()[0].get_fontsize())
+    side.tick_params(length=0)
+    side.set_ylabel("recall")
+
+
+def _write_counts(axis, counts: np.ndarray, shares: np.ndarray) -> None:
+    for row, column in np.argwhere(counts):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        text = {"ha": "center", "va": "center", "fontsize": "x-small", "color": colour}
+        axis.text(column, row, f"{counts[row, column]:,}", **text)
