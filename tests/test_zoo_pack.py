@@ -22,7 +22,7 @@ from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import digest
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hub import BUNDLED, Hub
-from zoo.pack import CARD, CONFIG, MODEL, VECTORS, read_config, read_tensors
+from zoo.pack import CONFIG, MODEL, VECTORS, read_config, read_tensors
 from zoo.publish import publish, write_package
 
 
@@ -34,7 +34,8 @@ def copy(package, tmp_path):
 def reseal(folder, values: dict) -> None:
     """Write a configuration with digests that fit the files, as someone with bad intent would."""
     if isinstance(values["digests"], dict):
-        values["digests"] = {file: digest((folder / file).read_bytes()) for file in (MODEL, VECTORS, CARD)}
+        values["digests"] = {file: digest((folder / file).read_bytes()) for file in values["digests"]}
+        values["name"] = values["name"][:-8] + values["digests"][MODEL][:8]
     write_json(folder / CONFIG, values)
 
 

@@ -18,7 +18,7 @@ from supernet.files import read_json, write_json
 from supernet.space import digest
 from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
-from zoo.pack import CONFIG, FILES, Config, read_config
+from zoo.pack import CONFIG, Config, read_config
 
 __all__ = ["BUNDLED", "INDEX", "Hub", "Hubs", "checked_entry", "open_hub", "writable_hub"]
 
@@ -159,7 +159,7 @@ def checked_entry(package: str | Path) -> Entry:
     config = read_config(package)
     if config.name != package.name:
         raise InvalidPackage(f"{package}: holds the model {config.name}; name the folder so")
-    for file in FILES:
+    for file in config.files:
         path = package / file
         if not path.is_file() or digest(path.read_bytes()) != config.values["digests"][file]:
             raise InvalidPackage(f"{path}: missing or altered; publish the model again")
