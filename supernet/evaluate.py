@@ -10,7 +10,7 @@ from torch import Tensor
 
 from supernet.frontend import dequantise_features
 
-__all__ = ["accuracy", "accuracy_interval", "hits", "predict"]
+__all__ = ["accuracy", "accuracy_interval", "confusion", "hits", "predict", "right"]
 
 
 @torch.no_grad()
@@ -26,13 +26,30 @@ def accuracy(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.
 
 
 def hits(network: Callable[[Tensor], Tensor], features: Tensor, targets: np.ndarray) -> np.ndarray:
-    """(clips,) True where the top class is the target. features: int8; targets: (clips,).
+    """(clips,) True where a clip is right, as in `right`. features: int8."""
+    return right(predict(network, features).cpu().numpy(), targets)
+
+
+def right(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(clips,) True where the top class of logits (clips, classes) is the target (clips,).
 
     Where a clip may have several labels, targets are 0 or 1 (clips, classes), and it is right where exactly its labels
     have a probability above one half.
     """
-    logits = predict(network, features).cpu().numpy()
     return logits.argmax(1) == targets if targets.ndim == 1 else ((logits > 0) == (targets > 0)).all(1)
+
+
+def confusion(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Clips by true class and answer, (classes, classes); logits and targets as in `right`.
+
+    Where a clip may have several labels, (classes, 2, 2): for each class whether it is true, and whether it is found.
+    """
+    classes = logits.shape[1]
+    if targets.ndim == 1:
+        return np.bincount(targets * classes + logits.argmax(1), minlength=classes**2).reshape(classes, classes)
+    true, found = targets > 0, logits > 0
+    pairs = [[~true & ~found, ~true & found], [true & ~found, true & found]]
+    return np.array(pairs).sum(2).transpose(2, 0, 1)
 
 
 def accuracy_interval(share: float, clips: int, z: float = 1.96) -> tuple[float, float]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
+from collections import Counter
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,9 @@ __all__ = [
 
 METADATA_KEY = "earshot"
 MAX_JSON_BYTES, MAX_TENSOR_BYTES = 256_000_000, 1_000_000_000
+ITEM_BYTES = {"BOOL": 1, "I8": 1, "U8": 1, "I16": 2, "U16": 2, "F16": 2}
+ITEM_BYTES |= {"I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}
+"""Of the types that numpy has, as safetensors names them."""
 READ_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, safetensors.SafetensorError)
 
 
@@ -54,41 +60,65 @@ def write_json(path: str | Path, value: Any) -> Path:
     return write_bytes(path, (text + "\n").encode())
 
 
-def read_bytes(path: str | Path, most: int) -> bytes:
-    """All of a file of at most `most` bytes. Raises InvalidCheckpoint, naming the file."""
-    path = Path(path)
+def read_bytes(path: str | Path, most: int = MAX_TENSOR_BYTES) -> bytes:
+    """All of a regular file of at most `most` bytes, or of one that a link leads to.
+
+    Raises InvalidCheckpoint, naming the file; a pipe or a device is refused, not waited for.
+    """
     try:
-        if not path.is_file():
-            raise InvalidCheckpoint(f"{path}: no such file; the folder is incomplete")
-        if path.stat().st_size > most:
-            raise InvalidCheckpoint(f"{path}: larger than {most:,} bytes; this is not a file of Earshot")
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidCheckpoint(f"{path}: cannot be read ({error.strerror})") from None
+        with open(path, "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            regular = stat.S_ISREG(status.st_mode)
+            data = file.read() if regular and status.st_size <= most else None
+    except FileNotFoundError:
+        raise InvalidCheckpoint(f"{path}: no such file; the folder is incomplete") from None
+    except (OSError, ValueError) as error:
+        raise InvalidCheckpoint(f"{path}: not readable ({error})") from None
+    if data is None:
+        what = f"of {status.st_size:,} bytes; the limit is {most:,}" if regular else "not a regular file"
+        raise InvalidCheckpoint(f"{path}: {what}; this is not a file of Earshot")
+    return data
 
 
-def read_json(path: str | Path) -> Any:
-    """The value in a JSON file. Raises InvalidCheckpoint, naming the file."""
-    return parse_json(read_bytes(path, MAX_JSON_BYTES), path)
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def parse_json(data: bytes, path: str | Path) -> Any:
-    """The value of JSON text. Raises InvalidCheckpoint, naming the file, also for a key that an object has twice."""
+def read_json(path: str | Path, most: int = MAX_JSON_BYTES) -> Any:
+    """The value in a JSON file of at most `most` bytes. Raises InvalidCheckpoint, naming the file."""
+    return parse_json(read_bytes(path, most), path)
+
+
+def parse_json(data: bytes | str, path: str | Path) -> Any:
+    """The value of a JSON text, in which no key stands twice and every number is finite.
+
+    path: for the message. Raises InvalidCheckpoint.
+    """
     try:
-        return json.loads(data, object_pairs_hook=_object, parse_constant=_no_number)
+        return _parse(data)
     except (ValueError, RecursionError) as error:
         raise InvalidCheckpoint(f"{path}: not readable JSON ({error})") from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict:
+def _parse(data: bytes | str) -> Any:
+    return json.loads(data, object_pairs_hook=_no_key_twice, parse_constant=_no_number, parse_float=_finite)
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError(f"a key of {sorted(found)[:3]} twice")
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {key[:40]!r} stands twice")
     return found
 
 
 def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if isfinite(value) else _no_number(text[:40])
 
 
 def tensors_to_bytes(tensors: dict[str, np.ndarray], metadata: Any) -> bytes:
@@ -102,20 +132,45 @@ def save_tensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: Any
     return write_bytes(path, tensors_to_bytes(tensors, metadata))
 
 
-def load_tensors(path: str | Path, sha256: str | None = None) -> tuple[dict[str, np.ndarray], Any]:
-    """Arrays and metadata of a safetensors file, read once.
+def load_tensors(
+    path: str | Path, sha256: str | None = None, most: int = MAX_TENSOR_BYTES
+) -> tuple[dict[str, np.ndarray], Any]:
+    """Arrays and metadata of a safetensors file of at most `most` bytes, read once; nothing is believed unchecked.
 
     sha256: the digest that its bytes must have. Raises InvalidCheckpoint, naming the file.
     """
-    path = Path(path)
+    data = read_bytes(path, most)
+    if sha256 is not None and digest(data) != sha256:
+        raise InvalidCheckpoint(f"{path}: truncated or altered (its digest differs)")
     try:
-        data = read_bytes(path, MAX_TENSOR_BYTES)
-        if sha256 is not None and digest(data) != sha256:
-            raise InvalidCheckpoint(f"{path}: truncated or altered (its digest differs)")
-        arrays = safetensors.numpy.load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return arrays, json.loads(header.get("__metadata__", {}).get(METADATA_KEY, "null"))
-    except InvalidCheckpoint:
-        raise
+        header = _checked_header(data)
+        metadata = header.get("__metadata__", {}).get(METADATA_KEY, "null")
+        return safetensors.numpy.load(data), _parse(metadata)
     except READ_ERRORS as error:
         raise InvalidCheckpoint(f"{path}: not readable safetensors ({error})") from None
+
+
+def _checked_header(data: bytes) -> dict:
+    """The header of a safetensors file whose tensors lie in it, one behind the other, and fill it."""
+    length, size = int.from_bytes(data[:8], "little"), len(data) - 8
+    if length > size:
+        raise ValueError(f"its header claims {length:,} bytes, the file has {max(0, size):,}")
+    header = _parse(data[8 : 8 + length])
+    items = [(name, *_span(name, item)) for name, item in header.items() if name != "__metadata__"]
+    end = 0
+    for name, first, last in sorted(items, key=lambda item: item[1:]):
+        if first != end:
+            raise ValueError(f"tensor {name[:40]!r} begins at byte {first:,}, not {end:,}")
+        end = last
+    if end != size - length:
+        raise ValueError(f"its tensors take {end:,} bytes, the file has {size - length:,}")
+    return header
+
+
+def _span(name: str, item: dict) -> tuple[int, int]:
+    """First and last byte of a tensor, which fit its type and shape."""
+    kind, shape, (first, last) = item["dtype"], item["shape"], item["data_offsets"]
+    whole = all(type(value) is int and 0 <= value < 2**63 for value in (*shape, first, last))
+    if kind not in ITEM_BYTES or not whole or last - first != prod(shape) * ITEM_BYTES[kind]:
+        raise ValueError(f"tensor {name[:40]!r} is not of a type and shape that fill its bytes")
+    return first, last

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from reprlib import repr as short_repr
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,10 @@ __all__ = [
 ]
 
 WIDTH_MULTIPLE = 8
-MAX_WIDTH, MAX_FRAMES, MAX_CLASSES, MAX_BLOCKS = 1024, 10_000, 10_000, 64
+MAX_WIDTH, MAX_FRAMES, MAX_CLASSES, MAX_COEFFICIENTS, MAX_STEP_MS = 1024, 10_000, 10_000, 128, 1000
+MAX_BLOCKS, MAX_DEPTH, MAX_KERNEL, MAX_EXPANSION = 64, 128, 31, 8
+"""Stages, and blocks of one; blocks of all stages; taps; times the width. Far more than any device of the zoo takes, so
+that an architecture from elsewhere is refused before anything is built from it."""
 
 
 def canonical_json(value: Any) -> str:
@@ -99,8 +103,8 @@ class Arch:
 
     def __post_init__(self) -> None:
         _check(isinstance(self.family, str) and self.family.isidentifier(), "family", self.family, "a plain name")
-        _check_int("features.coefficients", self.features.coefficients, 1, 128)
-        _check_int("features.step_ms", self.features.step_ms, 1, 1000)
+        _check_int("features.coefficients", self.features.coefficients, 1, MAX_COEFFICIENTS)
+        _check_int("features.step_ms", self.features.step_ms, 1, MAX_STEP_MS)
         _check_int("frames", self.frames, 1, MAX_FRAMES)
         _check_int("classes", self.classes, 2, MAX_CLASSES)
         for name, width in (("stem", self.stem), ("head", self.head)):
@@ -108,6 +112,7 @@ class Arch:
         _check(0 < len(self.stages) <= MAX_BLOCKS, "stages", len(self.stages), f"1 to {MAX_BLOCKS} stages")
         for number, stage in enumerate(self.stages, 1):
             _check_stage(f"stage{number}", stage)
+        _check_depth(sum(len(stage.blocks) for stage in self.stages))
         for name, low in (("weight_bits", 1), ("activation_bits", 2)):
             for bits in getattr(self, name):
                 _check_int(name, bits, low, 16)
@@ -164,12 +169,18 @@ def _plain(value: Any) -> Any:
 
 def _check(valid: bool, name: str, value: Any, wanted: str) -> None:
     if not valid:
-        raise InvalidArch(f"{name} = {value!r} is not possible: give {wanted}")
+        raise InvalidArch(f"{name} = {short_repr(value)} is not possible: give {wanted}")
 
 
 def _check_int(name: str, value: Any, low: int, high: int) -> None:
     valid = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
     _check(valid, name, value, f"a whole number from {low} to {high}")
+
+
+def _check_choices(name: str, choices: Sequence[int], most: int) -> None:
+    whole = all(type(choice) is int and 0 < choice <= most for choice in choices)
+    valid = choices and whole and list(choices) == sorted(set(choices))
+    _check(valid, name, choices, f"whole numbers from 1 to {most}, sorted, without repeats and not empty")
 
 
 def _check_width(name: str, width: Any) -> None:
@@ -182,8 +193,12 @@ def _check_stage(name: str, stage: Stage) -> None:
     _check_int(f"{name}.stride", stage.stride, 1, 4)
     _check(0 < len(stage.blocks) <= MAX_BLOCKS, f"{name}.blocks", len(stage.blocks), f"1 to {MAX_BLOCKS} blocks")
     for number, block in enumerate(stage.blocks, 1):
-        _check_int(f"{name}.block{number}.kernel", block.kernel, 1, 31)
-        _check_int(f"{name}.block{number}.expansion", block.expansion, 1, 8)
+        _check_int(f"{name}.block{number}.kernel", block.kernel, 1, MAX_KERNEL)
+        _check_int(f"{name}.block{number}.expansion", block.expansion, 1, MAX_EXPANSION)
+
+
+def _check_depth(blocks: int) -> None:
+    _check(blocks <= MAX_DEPTH, "blocks of all stages", blocks, f"at most {MAX_DEPTH}")
 
 
 Shape = tuple[int, int, int]
@@ -306,13 +321,19 @@ class Space:
     feature_kind: str = "mfcc"
 
     def __post_init__(self) -> None:
-        columns = [self.coefficients, self.steps_ms, self.stems, self.heads]
-        for stage in self.stages:
-            columns += [stage.widths, stage.depths, stage.kernels, stage.expansions]
-        for choices in columns:
-            whole = all(isinstance(choice, int) and choice > 0 for choice in choices)
-            if not choices or not whole or list(choices) != sorted(set(choices)):
-                raise InvalidArch(f"choices {choices!r} must be whole numbers, sorted, without repeats and not empty")
+        _check_int("classes", self.classes, 2, MAX_CLASSES)
+        _check_int("clip_ms", self.clip_ms, 1, MAX_FRAMES * MAX_STEP_MS)
+        _check_choices("coefficients", self.coefficients, MAX_COEFFICIENTS)
+        _check_choices("steps_ms", self.steps_ms, MAX_STEP_MS)
+        _check_choices("stems", self.stems, MAX_WIDTH)
+        _check_choices("heads", self.heads, MAX_WIDTH)
+        _check(0 < len(self.stages) <= MAX_BLOCKS, "stages", len(self.stages), f"1 to {MAX_BLOCKS} stages")
+        for number, stage in enumerate(self.stages, 1):
+            _check_choices(f"stage{number}.widths", stage.widths, MAX_WIDTH)
+            _check_choices(f"stage{number}.depths", stage.depths, MAX_BLOCKS)
+            _check_choices(f"stage{number}.kernels", stage.kernels, MAX_KERNEL)
+            _check_choices(f"stage{number}.expansions", stage.expansions, MAX_EXPANSION)
+        _check_depth(sum(stage.depths[-1] for stage in self.stages))
 
     @cached_property
     def choices(self) -> list[tuple[int, ...]]:

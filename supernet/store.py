@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from supernet.cost import params
 from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
 from supernet.files import load_tensors, read_json, save_tensors, write_json
@@ -107,6 +108,7 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
         space = Space.from_dict(config["space"]).with_classes(len(labels))
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidCheckpoint(f"{folder}: {error} is missing; take the supernet from its source again") from None
+    _check_size(folder, space, weights)
     calibration = dequantise_features(torch.from_numpy((features.astype(np.int16) - ZERO).astype(np.int8)))
     supernet = Supernet(space, calibration)
     try:
@@ -114,6 +116,13 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
     except RuntimeError as error:
         raise InvalidCheckpoint(f"{folder}: the weights do not fit the space: {str(error).splitlines()[-1]}") from None
     return StoredSupernet(supernet.eval(), frontend, labels, config)
+
+
+def _check_size(folder: Path, space: Space, weights: dict[str, np.ndarray]) -> None:
+    """Raise InvalidCheckpoint where there are fewer weights than the largest network has, before that is built."""
+    stored, needed = sum(array.size for array in weights.values()), params(space.largest())
+    if stored < needed:
+        raise InvalidCheckpoint(f"{folder}: the weights do not fit the space: {stored:,} of at least {needed:,}")
 
 
 def load_file(folder: str | Path, name: str, config: dict) -> dict[str, np.ndarray]:

@@ -81,7 +81,7 @@ def speech_data(speech_folder, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def package_info() -> dict:
-    """What a card states of a package that tests make."""
+    """What a card states of a package that tests make, without its confusions."""
     figures = {"accuracy": 0.75, "interval": [0.5, 0.9], "clips": 8}
     return {
         "task": "tones",

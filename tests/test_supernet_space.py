@@ -113,6 +113,9 @@ def test_a_space_survives_json():
         ({"features": FeatureSpec("mfcc", 0, 10)}, "features.coefficients = 0"),
         ({"weight_bits": (17,)}, "weight_bits = 17"),
         ({"family": "../x"}, "family"),
+        ({"stem": 8 * 10**9}, "stem"),
+        ({"classes": 10**4000}, "classes"),
+        ({"stages": (Stage(16, (Block(3, 1),) * 64),) * 3}, "blocks of all stages = 192"),
     ],
 )
 def test_a_wrong_value_is_named(changes, named):
@@ -141,8 +144,27 @@ def test_a_network_outside_the_space_has_no_genes():
 
 @pytest.mark.parametrize("depths", [(), (2, 1), (1, 1), (0,), ("1",)])
 def test_choices_must_be_sorted_numbers(depths):
-    with pytest.raises(InvalidArch, match="choices"):
+    with pytest.raises(InvalidArch, match=r"stage1\.depths"):
         Space("temporal", 2, 1000, (10,), (10,), (8,), (StageChoices((8,), depths, (3,), (1,)),), (8,))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("classes", 10**9),
+        ("clip_ms", 10**12),
+        ("coefficients", (10**9,)),
+        ("steps_ms", (True,)),
+        ("stems", (8, 10**9)),
+        ("heads", 3),
+        ("stages", ()),
+        ("stages", [{"widths": [8], "depths": [10**9], "kernels": [3], "expansions": [1]}]),
+        ("stages", [{"widths": [8], "depths": [60], "kernels": [3], "expansions": [1]}] * 3),
+    ],
+)
+def test_a_space_larger_than_any_device_is_refused_before_it_is_counted(field, value):
+    with pytest.raises(InvalidArch):
+        Space.from_dict({**SPACE.to_dict(), field: value})
 
 
 def test_an_unknown_dimension_is_refused():

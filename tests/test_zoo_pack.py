@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 
 import zoo
 from supernet.elastic import Network, recalibrate
@@ -23,8 +24,8 @@ from supernet.space import digest
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hosting import publish
 from zoo.hub import BUNDLED, Hub
-from zoo.making import write_package
-from zoo.pack import CARD, CONFIG, MODEL, VECTORS, read_config, read_tensors
+from zoo.making import accuracy_figures, write_package
+from zoo.pack import CONFIG, MODEL, VECTORS, read_config, read_tensors
 
 
 @pytest.fixture
@@ -35,7 +36,8 @@ def copy(package, tmp_path):
 def reseal(folder, values: dict) -> None:
     """Write a configuration with digests that fit the files, as someone with bad intent would."""
     if isinstance(values["digests"], dict):
-        values["digests"] = {file: digest((folder / file).read_bytes()) for file in (MODEL, VECTORS, CARD)}
+        values["digests"] = {file: digest((folder / file).read_bytes()) for file in values["digests"]}
+        values["name"] = values["name"][:-8] + values["digests"][MODEL][:8]
     write_json(folder / CONFIG, values)
 
 
@@ -137,6 +139,10 @@ def test_a_changed_file_is_named(copy, file, change):
         lambda v: v["quantization_config"]["tensors"]["classifier"].update(scale=1e308),
         lambda v: v["frontend"].update(step_ms=30 - v["frontend"]["step_ms"]),
         lambda v: v["frontend"].update(kind="logmel"),
+        lambda v: v.update(streamable=False),
+        lambda v: v["arch"]["activation_bits"].__setitem__(1, 7),
+        lambda v: v["accuracy"]["test"].update(interval=[0.8, 0.9]),
+        lambda v: v["accuracy"]["test"].update(interval=[0.9, 0.5]),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused(copy, change):
@@ -145,6 +151,67 @@ def test_a_configuration_that_does_not_fit_is_refused(copy, change):
     reseal(copy, values)
     with pytest.raises(InvalidPackage):
         _use(copy)
+
+
+def test_a_name_never_means_other_weights(copy):
+    values = read_json(copy / CONFIG)
+    values["name"] = values["name"][:-8] + "0" * 8
+    write_json(copy / CONFIG, values)
+    with pytest.raises(InvalidPackage, match="the name does not end with the digest of model"):
+        read_config(copy)
+
+
+ONE_LABEL = [[1, 1, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0], [1, 0, 0, 0]]
+MANY_LABELS = [[[4, 2], [0, 2]], [[5, 0], [1, 2]], [[8, 0], [0, 0]], [[0, 0], [0, 8]]]
+
+
+@pytest.mark.parametrize(("many", "confusion"), [(False, ONE_LABEL), (True, MANY_LABELS)])
+def test_a_confusion_that_fits_is_read(copy, many, confusion):
+    values = read_json(copy / CONFIG)
+    values["multi_label"], values["accuracy"]["test"]["confusion"] = many, confusion
+    write_json(copy / CONFIG, values)
+    assert read_config(copy).values["accuracy"]["test"]["confusion"] == confusion
+
+
+@pytest.mark.parametrize(
+    ("many", "confusion"),
+    [
+        (False, [[2, 0, 0, 0], *ONE_LABEL[1:]]),
+        (False, [[2, 1, 0, 0], *ONE_LABEL[1:]]),
+        (False, [[2, 1, -1, 0], *ONE_LABEL[1:3], [0, 1, 0, 0]]),
+        (False, [[1.0, 1, 0, 0], *ONE_LABEL[1:]]),
+        (False, [["1", 1, 0, 0], *ONE_LABEL[1:]]),
+        (False, [[2**70, 1, 0, 0], *ONE_LABEL[1:]]),
+        (False, [[2**62, 2**62, 2**62, 2**62], *ONE_LABEL[1:]]),
+        (False, [[1, 1, 0], *ONE_LABEL[1:]]),
+        (False, ONE_LABEL[:3]),
+        (False, MANY_LABELS),
+        (False, [[[[[0]]]]] * 4),
+        (True, ONE_LABEL),
+        (True, [[[4, 2], [0, 3]], *MANY_LABELS[1:]]),
+        (True, [[[3, 2], [1, 2]], *MANY_LABELS[1:]]),
+    ],
+)
+def test_a_confusion_that_is_not_of_its_accuracy_is_refused(copy, many, confusion):
+    values = read_json(copy / CONFIG)
+    values["multi_label"], values["accuracy"]["test"]["confusion"] = many, confusion
+    write_json(copy / CONFIG, values)
+    with pytest.raises(InvalidPackage, match="confusion"):
+        read_config(copy)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_confusions_are_those_of_scikit_learn(integers, many):
+    rng = np.random.default_rng(0)
+    features = torch.from_numpy(rng.integers(-128, 128, (40, 40, 100), dtype=np.int8))
+    targets = rng.integers(0, 2, (40, 4)) if many else rng.integers(0, 3, 40)  # one class without clips
+    figures, logits = accuracy_figures(integers, features, targets), integers(features).numpy()
+    if many:
+        wanted = multilabel_confusion_matrix(targets, logits > 0)
+    else:
+        wanted = confusion_matrix(targets, logits.argmax(1), labels=range(4))
+    assert figures["confusion"] == wanted.tolist()
+    assert figures["clips"] == 40
 
 
 def _use(folder) -> None:

@@ -14,34 +14,52 @@ import torch
 
 from predictors import estimate
 from predictors.estimate import RUNTIME_BYTES
-from supernet.evaluate import accuracy, accuracy_interval
+from supernet.evaluate import accuracy_interval, confusion, predict, right
 from supernet.families import MIXED, family, inner_bits
 from supernet.files import tensors_to_bytes, write_bytes, write_json
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.packing import default_grid
 from supernet.space import Arch, digest
-from zoo.card import card
+from zoo.card import card, picture
 from zoo.devices import Figure, write_figures
 from zoo.errors import InvalidModel
-from zoo.pack import CARD, CONFIG, MODEL, SCHEMA, VECTORS, model_bytes
+from zoo.pack import CARD, CONFIG, MAX_CLIPS, MODEL, PICTURE, VECTORS, model_bytes
+from zoo.schema import SCHEMA, check_values
 
 __all__ = ["accuracy_figures", "exact_costs", "move_in", "new_folder", "seal", "write_package"]
 
+MOST_CONFUSED = 100
+"""Classes of which a confusion matrix is kept: more are no picture, and megabytes."""
+
 
 def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: np.ndarray) -> dict:
-    """Accuracy (0 to 1) of the integers, its 95 % interval and the clips; features (clips, coefficients, frames)."""
-    share = accuracy(lambda x: network(quantise_features(x)), features, targets)
-    low, high = accuracy_interval(share, len(targets))
-    return {"accuracy": round(share, 6), "interval": [round(low, 6), round(high, 6)], "clips": len(targets)}
+    """Accuracy (0 to 1) of the integers, its 95 % interval, the clips, and how they are confused where classes are few.
+
+    features: (clips, coefficients, frames); targets: as `supernet.evaluate.right` and `confusion` take them.
+    """
+    logits = predict(lambda x: network(quantise_features(x)), features).cpu().numpy()
+    share = float(right(logits, targets).mean())
+    ends = [round(end, 6) for end in accuracy_interval(share, len(targets))]
+    counts = {"confusion": confusion(logits, targets).tolist()} if logits.shape[1] <= MOST_CONFUSED else {}
+    return {"accuracy": round(share, 6), "interval": ends, "clips": len(targets), **counts}
 
 
-def write_package(parent: str | Path, network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, info: dict) -> Path:
+def write_package(
+    parent: str | Path,
+    network: IntegerNetwork,
+    frontend: Mfcc,
+    samples: np.ndarray,
+    info: dict,
+) -> Path:
     """Write a package into a new folder of its own name under `parent`, whole or not at all; returns the folder.
 
-    samples: (clips, samples) int16 for the test vectors. info: task, labels,
-    licence, attribution, notes, limits, dataset, accuracy and training, as the card shows them.
+    samples: (1 to MAX_CLIPS clips, samples) int16 for the test vectors. info: task, labels, licence, attribution,
+    notes, limits, dataset, accuracy and training, as the card shows them. Raises InvalidModel or InvalidPackage for
+    what no package may hold.
     """
+    if not 1 <= len(samples) <= MAX_CLIPS:
+        raise InvalidModel(f"{len(samples)} clips of test vectors are not possible: give 1 to {MAX_CLIPS}")
     arch = network.arch
     frontend = frontend.select(arch.features.coefficients, arch.features.step_ms)
     grids = {spec.name: default_grid(spec.weight_bits) for spec in network.specs if spec.has_weights}
@@ -77,7 +95,10 @@ def seal(
     """
     devices = devices or {}
     files = {MODEL: model, VECTORS: vectors, CARD: card(values, tuple(devices.values())).encode()}
+    drawn = picture(values)
+    files |= {PICTURE: drawn} if drawn else {}
     values = {**values, "digests": {file: digest(data) for file, data in files.items()}}
+    check_values(values)
     part = new_folder(Path(parent))
     try:
         for file, data in files.items():

@@ -4,13 +4,17 @@
     model.safetensors         its integers, packed
     test_vectors.safetensors  samples, quantised features and the exact logits that they must give
     README.md                 the model card
+    accuracy.png              its confusion matrix, where there is one
 
-`config.json` holds the digests of the other files; the hub's index holds that of `config.json`.
+`config.json` holds the digests of the other files; the hub's index holds that of `config.json`. Nothing that a package
+says is believed: its layout is that of `config.schema.json`, files are refused by their size before they are read, and
+what can be computed from the architecture must be what is stated.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +22,21 @@ import numpy as np
 
 from predictors import estimate
 from supernet.errors import EarshotError
-from supernet.families import inner_bits, layers
-from supernet.files import load_tensors, read_json, tensors_to_bytes
+from supernet.families import family, inner_bits, layers
+from supernet.files import load_tensors, parse_json, read_bytes, tensors_to_bytes
 from supernet.quant.packing import pack, unpack
 from supernet.space import Arch, LayerSpec, digest
-from zoo.entry import MEASURED, Entry, is_safe_name
+from zoo.entry import MEASURED, PREDICTED, Entry
 from zoo.errors import InvalidPackage
+from zoo.schema import SCHEMA, check_values, check_version
 
 __all__ = [
     "CARD",
     "CONFIG",
     "FILES",
+    "MAX_CLIPS",
     "MODEL",
+    "PICTURE",
     "REMEDY",
     "SCHEMA",
     "VECTORS",
@@ -40,10 +47,16 @@ __all__ = [
     "read_vectors",
 ]
 
-SCHEMA = 1
 CONFIG, MODEL, VECTORS, CARD = "config.json", "model.safetensors", "test_vectors.safetensors", "README.md"
+PICTURE = "accuracy.png"
 FILES = (MODEL, VECTORS, CARD)
-NEEDED_COSTS = {"macs", "params", "weight_bytes", "flash_bytes"}
+"""Of every package; PICTURE is there where the confusion was measured."""
+MAX_CLIPS = 16
+"""Of test vectors."""
+MAX_CONFIG_BYTES, MAX_ARENA_BYTES = 8_000_000, 8 * 2**20
+ROUNDING = 1e-6
+HEADER_BYTES, LAYER_HEADER_BYTES = 4096, 2048
+"""Of a safetensors file, beside its tensors: at most so many."""
 REMEDY = "take the model from its source again"
 
 
@@ -62,36 +75,38 @@ class Config:
         return self.values["name"]
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files beside `config.json`."""
+        return tuple(self.values["digests"])
+
+    @property
     def layers(self) -> tuple[LayerSpec, ...]:
         """The layers of the network, with their bits."""
         return layers(self.arch)
 
     def entry(self, config_sha256: str) -> Entry:
-        """What an index says of this package. Raises InvalidPackage where a figure is missing."""
-        try:
-            costs, accuracy, quantisation = (self.values[key] for key in ("costs", "accuracy", "quantization_config"))
-            return Entry(
-                name=self.name,
-                task=self.values["task"],
-                family=self.arch.family,
-                bits=quantisation["weights"]["num_bits"],
-                activation_bits=quantisation["activations"]["num_bits"],
-                macs=costs["macs"],
-                params=costs["params"],
-                frontend_macs=costs["frontend_macs"],
-                weight_bytes=costs["weight_bytes"],
-                flash_bytes=costs["flash_bytes"],
-                peak_ram_bytes=estimate(self.arch).peak_ram_bytes,
-                streamable=self.values["streamable"],
-                dataset=self.values["dataset"]["id"],
-                validation=accuracy["validation"]["accuracy"],
-                test=accuracy["test"]["accuracy"] if "test" in accuracy else None,
-                basis=accuracy["validation"].get("basis", MEASURED),
-                licence=self.values["licence"],
-                config_sha256=config_sha256,
-            )
-        except (KeyError, TypeError) as error:
-            raise InvalidPackage(f"{self.folder / CONFIG}: {error} is missing; {REMEDY}") from None
+        """What an index says of this package. Raises InvalidPackage for a figure of the wrong type."""
+        costs, accuracy, quantisation = (self.values[key] for key in ("costs", "accuracy", "quantization_config"))
+        return Entry(
+            name=self.name,
+            task=self.values["task"],
+            family=self.arch.family,
+            bits=quantisation["weights"]["num_bits"],
+            activation_bits=quantisation["activations"]["num_bits"],
+            macs=costs["macs"],
+            params=costs["params"],
+            frontend_macs=costs["frontend_macs"],
+            weight_bytes=costs["weight_bytes"],
+            flash_bytes=costs["flash_bytes"],
+            peak_ram_bytes=estimate(self.arch).peak_ram_bytes,
+            streamable=self.values["streamable"],
+            dataset=self.values["dataset"]["id"],
+            validation=accuracy["validation"]["accuracy"],
+            test=accuracy["test"]["accuracy"] if "test" in accuracy else None,
+            basis=accuracy["validation"].get("basis", MEASURED),
+            licence=self.values["licence"],
+            config_sha256=config_sha256,
+        )
 
 
 def model_bytes(arch: Arch, tensors: dict[str, Any], grids: dict[str, str]) -> bytes:
@@ -130,84 +145,94 @@ def read_config(folder: str | Path, config_sha256: str | None = None) -> Config:
     path = folder / CONFIG
     if not path.is_file():
         raise InvalidPackage(f"{folder}: not a model package ({CONFIG} is missing); give the folder of a package")
-    if config_sha256 is not None and digest(path.read_bytes()) != config_sha256:
-        raise InvalidPackage(f"{path}: not the file that the hub's index lists (its digest differs); {REMEDY}")
     try:
-        values = read_json(path)
+        data = read_bytes(path, MAX_CONFIG_BYTES)
+        if config_sha256 is not None and digest(data) != config_sha256:
+            raise InvalidPackage(f"{path}: not the file that the hub's index lists (its digest differs)")
+        values = parse_json(data, path)
     except EarshotError as error:
         raise InvalidPackage(f"{error}; {REMEDY}") from None
-    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise InvalidPackage(f"{path}: not of schema {SCHEMA}; use the version of Earshot that wrote it")
+    check_version(values, path)
     try:
+        check_values(values)
         arch = Arch.from_dict(values["arch"])
         _check_config(values, arch)
-    except KeyError as error:
-        raise InvalidPackage(f"{path}: {error} is missing; {REMEDY}") from None
-    except (EarshotError, TypeError, AttributeError) as error:
+    except EarshotError as error:
         raise InvalidPackage(f"{path}: {error}; {REMEDY}") from None
     return Config(folder, values, arch, tuple(values["labels"]))
 
 
 def _check_config(values: dict, arch: Arch) -> None:
-    """Raise InvalidPackage for a configuration that contradicts its own architecture."""
-    specs = layers(arch)
-    if not arch.weight_bits:
-        raise InvalidPackage("the architecture has no bits")
-    quantisation, features = values["quantization_config"], values["frontend"]
+    """Raise InvalidPackage for a configuration that contradicts itself, or that no tiny device could run."""
+    specs, exact = layers(arch), asdict(estimate(arch))
+    quantisation, features, labels = values["quantization_config"], values["frontend"], values["labels"]
     weighted = {spec.name: spec.weight_bits for spec in specs if spec.has_weights}
+    between = {spec.name: spec.activation_bits for spec in specs}
+    inner, splits = tuple(quantisation[key]["num_bits"] for key in ("weights", "activations")), values["accuracy"]
+    many = values.get("multi_label", False)
     for valid, what in (
-        (is_safe_name(values["name"]) and is_safe_name(values["task"]), "the name or the task is not a safe name"),
-        (all(isinstance(values[key], str) for key in ("licence", "attribution")), "licence or attribution is no text"),
-        (_texts(values["notes"]), "the notes are not texts"),
-        (_texts(values["labels"]) and len(set(values["labels"])) == len(values["labels"]), "the labels are not names"),
-        (isinstance(values.get("multi_label", False), bool), "multi_label is neither true nor false"),
-        (_is_detection(values.get("detection")), "the settings of detection are not numbers"),
-        (len(values["labels"]) == arch.classes, f"the labels do not fit the {arch.classes} classes of the network"),
-        (set(values["digests"]) == set(FILES), "the digests are not those of the package's files"),
-        (_has_costs(values["costs"], asdict(estimate(arch))), "the costs are not those of the architecture"),
-        (
-            {name: layer["num_bits"] for name, layer in quantisation["layers"].items()} == weighted,
-            "the bits are not those of the architecture",
-        ),
-        (
-            (quantisation["weights"]["num_bits"], quantisation["activations"]["num_bits"]) == inner_bits(arch),
-            "the bits are not those of the architecture",
-        ),
-        (
-            tuple(features[key] for key in asdict(arch.features)) == tuple(asdict(arch.features).values()),
-            "the front end is not that of the architecture",
-        ),
+        (values["name"].endswith(values["digests"][MODEL][:8]), f"the name does not end with the digest of {MODEL}"),
+        (len(labels) == arch.classes, f"{len(labels)} labels do not fit the {arch.classes} classes of the network"),
+        (values["streamable"] == family(arch.family).streamable, "streamable is not that of the family"),
+        (_has_costs(values["costs"], exact), "the costs are not those of the architecture"),
+        (exact["arena_bytes"] <= MAX_ARENA_BYTES, f"the network computes in more than {MAX_ARENA_BYTES:,} bytes"),
+        (_bits(quantisation["layers"]) == weighted, "the bits of layers are not those of the architecture"),
+        (_bits(quantisation["tensors"]) == between, "the bits of tensors are not those of the architecture"),
+        (inner == inner_bits(arch), "the bits are not those of the architecture"),
+        (_features(features) == _features(asdict(arch.features)), "the front end is not that of the architecture"),
+        (all(_in_interval(one) for one in splits.values()), "an accuracy is outside of its interval"),
+        (all(_is_confusion(one, arch.classes, many) for one in splits.values()), "a confusion is not of its accuracy"),
     ):
         if not valid:
             raise InvalidPackage(what)
 
 
+def _bits(tensors: dict[str, dict]) -> dict[str, int]:
+    return {name: tensor["num_bits"] for name, tensor in tensors.items()}
+
+
+def _features(values: dict) -> tuple:
+    return tuple(values[key] for key in ("kind", "coefficients", "step_ms"))
+
+
 def _has_costs(stored: dict, exact: dict) -> bool:
     """True where no stored figure is another; RAM was not stated before version 0.6."""
-    return all(stored.get(name, None if name in NEEDED_COSTS else value) == value for name, value in exact.items())
+    return all(stored.get(name, value) == value for name, value in exact.items())
 
 
-def _is_detection(values: Any) -> bool:
-    """True for the settings and figures of a detection, and for none."""
-    if values is None:
+def _in_interval(figures: dict) -> bool:
+    low, high = figures["interval"]
+    return low <= figures["accuracy"] <= high or figures.get("basis") == PREDICTED
+
+
+def _is_confusion(figures: dict, classes: int, many: bool) -> bool:
+    """True where each clip of a split is counted once, by its class, and for each class where a clip may have `many`.
+
+    Where it may, no more clips are right than of the class that is worst.
+    """
+    if "confusion" not in figures:
         return True
-    settings = ("threshold", "smoothing", "refractory_ms", "hop_ms", "false_alarms_per_hour", "hours")
-    return isinstance(values, dict) and all(
-        isinstance(values.get(key), (int, float)) and values[key] >= 0 for key in settings
-    )
+    shape, share = (classes, 2, 2) if many else (classes, classes), figures["accuracy"]
+    counts, clips = _counts(figures["confusion"], shape), figures["clips"]
+    if counts is None or (counts < 0).any() or not (counts.sum((1, 2) if many else None) == clips).all():
+        return False
+    right = np.trace(counts, axis1=-2, axis2=-1).min() / clips
+    return share <= right + ROUNDING if many else abs(share - right) <= ROUNDING
 
 
-def _texts(values: Any) -> bool:
-    """True for a list of printable texts of some length."""
-    return isinstance(values, list) and all(
-        isinstance(text, str) and text.isprintable() and 0 < len(text) <= 1000 for text in values
-    )
-
-
-def _read(config: Config, name: str) -> tuple[dict[str, np.ndarray], Any]:
-    """Arrays and metadata of a safetensors file of a package, after checking its digest."""
+def _counts(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Whole numbers of that shape as float64, which is exact for counts, or None where they are something else."""
     try:
-        return load_tensors(config.folder / name, config.values["digests"][name])
+        array = np.array(values)
+    except (ValueError, OverflowError):
+        return None
+    return array.astype(float) if array.shape == shape and array.dtype.kind == "i" else None
+
+
+def _read(config: Config, name: str, most: int) -> tuple[dict[str, np.ndarray], Any]:
+    """Arrays and metadata of a safetensors file of a package, of at most `most` bytes, after checking its digest."""
+    try:
+        return load_tensors(config.folder / name, config.values["digests"][name], most)
     except EarshotError as error:
         raise InvalidPackage(f"{error}; {REMEDY}") from None
 
@@ -217,7 +242,8 @@ def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
 
     Raises InvalidPackage for a file that is missing, altered or does not fit the architecture.
     """
-    arrays, metadata = _read(config, MODEL)
+    headers = HEADER_BYTES + LAYER_HEADER_BYTES * len(config.layers)
+    arrays, metadata = _read(config, MODEL, config.values["costs"]["weight_bytes"] + headers)
     grids = {name: layer["grid"] for name, layer in config.values["quantization_config"]["layers"].items()}
     tensors: dict[str, dict[str, np.ndarray]] = {}
     try:
@@ -241,5 +267,21 @@ def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
 
 
 def read_vectors(config: Config) -> dict[str, np.ndarray]:
-    """samples (clips, samples) int16, features (clips, coefficients, frames) int8, logits (clips, classes) int16."""
-    return _read(config, VECTORS)[0]
+    """samples (clips, samples) int16, features (clips, coefficients, frames) int8, logits (clips, classes) int16.
+
+    Raises InvalidPackage for a file that is missing, altered or of other shapes and types; clips: 1 to MAX_CLIPS.
+    """
+    arch, frontend = config.arch, config.values["frontend"]
+    step = frontend["sampling_rate"] * frontend["step_ms"] // 1000
+    wanted = {
+        "samples": ((arch.frames * step,), np.int16),
+        "features": ((arch.features.coefficients, arch.frames), np.int8),
+        "logits": ((arch.classes,), np.int16),
+    }
+    most = MAX_CLIPS * sum(prod(shape) * np.dtype(kind).itemsize for shape, kind in wanted.values()) + HEADER_BYTES
+    arrays, _ = _read(config, VECTORS, most)
+    found = {name: (array.shape[1:], array.dtype) for name, array in arrays.items()}
+    counts = {array.shape[:1] for array in arrays.values()}
+    if found != wanted or len(counts) != 1 or not 1 <= counts.pop()[0] <= MAX_CLIPS:
+        raise InvalidPackage(f"{config.folder / VECTORS}: not 1 to {MAX_CLIPS} clips of the architecture; {REMEDY}")
+    return arrays

@@ -12,7 +12,7 @@ import numpy as np
 from supernet.files import write_bytes
 from zoo.errors import InvalidQuery
 
-__all__ = ["KINDS", "check_file", "check_picture", "confusion_figure", "write_picture"]
+__all__ = ["KINDS", "check_file", "check_picture", "confusion_figure", "recall_figure", "write_picture"]
 
 KINDS = (".svg", ".png", ".pdf")
 MOST_COUNTED = 20
@@ -83,3 +83,26 @@ def _write_counts(axis, counts: np.ndarray, shares: np.ndarray) -> None:
         colour = "white" if shares[row, column] > 0.5 else "black"
         text = {"ha": "center", "va": "center", "fontsize": "x-small", "color": colour}
         axis.text(column, row, f"{counts[row, column]:,}", **text)
+
+
+def recall_figure(counts: np.ndarray, labels: Sequence[str], title: str):
+    """A matplotlib Figure of bars, recall and precision of each label, where a clip may have several.
+
+    counts: (classes, 2, 2), [[true negatives, false positives], [false negatives, true positives]] of each class.
+    """
+    from matplotlib.figure import Figure
+
+    right, places = counts[:, 1, 1], np.arange(len(labels))
+    figure = Figure(figsize=(7.0, 1.5 + 0.4 * len(labels)), layout="constrained")
+    axis = figure.subplots()
+    for offset, name, clips in ((-0.2, "recall", counts[:, 1].sum(1)), (0.2, "precision", counts[:, :, 1].sum(1))):
+        shares = right / np.maximum(clips, 1)
+        bars = axis.barh(places + offset, shares, 0.4, label=name)
+        texts = [f"{share:.1%} of {total:,}" if total else "-" for share, total in zip(shares, clips, strict=True)]
+        axis.bar_label(bars, texts, padding=2, fontsize="x-small")
+    axis.set_yticks(places, labels, parse_math=False)
+    axis.set(xlim=(0, 1.25), xticks=(0, 0.5, 1), xlabel="share of clips")
+    axis.invert_yaxis()
+    axis.legend(loc="lower right", fontsize="small")
+    axis.set_title(title, parse_math=False)
+    return figure
