@@ -12,10 +12,10 @@ from supernet.cost import LayerCost, layer_costs, mean_bits
 from supernet.families import inner_bits, layers
 from supernet.space import Arch, LayerSpec
 from zoo.devices import BASES, Figure
-from zoo.entry import PREDICTED, precision
+from zoo.entry import PREDICTED, Entry, precision
 from zoo.pack import CARD, PICTURE
 
-__all__ = ["card", "picture"]
+__all__ = ["card", "hub_card", "picture"]
 
 SEVERAL = (
     "A clip may have several of these labels, or none: each has a score of its own, and a clip counts as right where \
@@ -33,6 +33,11 @@ LICENCES = {
 }  # fmt: skip
 """Identifiers that the Hub knows."""
 COLOURS = 256
+MOST_LISTED = 200
+HUB_HEAD = (
+    "| model | task | bits | MACs | flash, bytes | RAM, bytes | validation | test | licence |\n"
+    "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"
+)
 
 
 def card(values: dict, devices: Sequence[Figure] = ()) -> str:
@@ -91,6 +96,41 @@ def _png(figure) -> bytes:
     image = Image.open(drawn).convert("RGB")
     image.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(data, "png", optimize=True)
     return data.getvalue()
+
+
+def hub_card(entries: Sequence[Entry], address: str) -> str:
+    """The text of a hub's `README.md`, as the Hugging Face Hub shows it. entries: its models, best first."""
+    from huggingface_hub import ModelCardData
+
+    licences, tasks = ({getattr(entry, field) for entry in entries} for field in ("licence", "task"))
+    header = ModelCardData(
+        **_licence(licences.pop() if len(licences) == 1 else "other"),
+        library_name="earshot",
+        pipeline_tag="audio-classification",
+        datasets=sorted({entry.dataset for entry in entries}) or None,
+        tags=[*sorted(tasks), "tinyml", "quantized", "once-for-all"],
+    ).to_yaml()
+    task = entries[0].task if entries else "kws"
+    more = [f"and {len(entries) - MOST_LISTED:,} more: `earshot list --hub {address}`"] * (len(entries) > MOST_LISTED)
+    parts = [
+        f"---\n{header}\n---",
+        f"# Tiny audio models: {', '.join(sorted(tasks)) or 'none yet'}",
+        f"{len(entries):,} models of [Earshot](https://pypi.org/project/earshot), integers only, asked by constraint:",
+        f'```python\nimport zoo\nmodel = zoo.get(task="{task}", max_flash="32kB", hub="{address}")\n'
+        'model("clip.wav")\n```',
+        "\n".join([HUB_HEAD, *map(_hub_row, entries[:MOST_LISTED])]),
+        *more,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _hub_row(entry: Entry) -> str:
+    test = "" if entry.test is None else f"{entry.test:.2%}"
+    share = f"{entry.validation:.2%}{' predicted' * (entry.basis == PREDICTED)}"
+    return (
+        f"| [{entry.name}](models/{entry.name}) | {entry.task} | {entry.bits} | {entry.macs:,} | {entry.flash_bytes:,} "
+        f"| {entry.peak_ram_bytes:,} | {share} | {test} | {entry.licence} |"
+    )
 
 
 def _header(values: dict) -> str:

@@ -21,14 +21,16 @@ from tqdm import tqdm
 
 from supernet.data.augment import plain_features
 from supernet.families import family
+from supernet.files import write_bytes
 from supernet.frontend import Mfcc
+from zoo.card import hub_card
 from zoo.devices import COSTS, device_figures
 from zoo.entry import Entry
 from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hub import MODELS, REMOTE, SUPERNETS, AnyHub, Hub, checked_entry, open_hub, writable_hub
-from zoo.index import INDEX, index_bytes, like, write_index
+from zoo.index import INDEX, Index, index_bytes, like, write_index
 from zoo.making import accuracy_figures, exact_costs, move_in, new_folder, seal
-from zoo.pack import CONFIG, MODEL, VECTORS, Config, read_config
+from zoo.pack import CARD, CONFIG, MODEL, VECTORS, Config, read_config
 from zoo.run import Model
 
 __all__ = ["Verdict", "publish", "rebuild", "sync", "unpublish", "verify"]
@@ -291,6 +293,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _write_list(folder: Path, entries: Sequence[Entry]) -> None:
+    write_bytes(folder / CARD, hub_card(Index.of(entries).entries, str(folder)).encode())
     write_index(folder / INDEX, entries)
 
 
@@ -305,7 +308,7 @@ def _change_remote(address: str, packages: Sequence[Path], gone: Gone | None, su
         hub = RemoteHub(address, new=True)
         entries, old = _after(hub, hub.entries, packages, gone)
         about = [*(f"add {package.name}" for package in packages), *(f"remove {entry.name}" for entry in old)]
-        listed = {INDEX: index_bytes(entries)}
+        listed = {CARD: hub_card(Index.of(entries).entries, address).encode(), INDEX: index_bytes(entries)}
         try:
             return hub.change(files | listed, [f"{MODELS}/{entry.name}" for entry in old], _message(about))
         except Stale:
