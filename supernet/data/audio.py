@@ -94,9 +94,10 @@ def prepare_samples(
             f"{name}: {rate} Hz holds no sound above {rate // 2} Hz, which the model needs; record at {least_rate} Hz "
             "or more, or accept a poorer answer with resample"
         )
-    scale = 1.0 / -float(np.iinfo(samples.dtype).min) if samples.dtype.kind == "i" else 1.0
-    samples = samples.astype(np.float32) * np.float32(scale)
-    mono = samples if samples.ndim == 1 else samples.mean(1)
+    if samples.dtype.kind == "i":
+        samples = samples.astype(np.float32) * np.float32(1.0 / -float(np.iinfo(samples.dtype).min))
+    samples = samples.astype(np.float32, copy=False)
+    mono = samples.reshape(-1) if samples.size == len(samples) else samples.mean(1)
     return mono if rate == sampling_rate else _resample(mono, int(rate), sampling_rate)
 
 
@@ -116,8 +117,9 @@ def _check_samples(samples: np.ndarray, name: str) -> None:
         return
     if not np.isfinite(samples).all():
         raise InvalidAudio(f"{name}: holds samples that are not numbers (NaN or infinite); record or export it again")
-    if np.abs(samples).max() > MAX_FLOAT:
-        raise InvalidAudio(f"{name}: floats reach {np.abs(samples).max():.3g}; scale them to -1 to 1 (int16 / 32768)")
+    reach = max(samples.max(), -samples.min())
+    if reach > MAX_FLOAT:
+        raise InvalidAudio(f"{name}: floats reach {reach:.3g}; scale them to -1 to 1 (int16 / 32768)")
 
 
 def _resample(samples: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
