@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
-from zoo.making import write_package
 
 from supernet.files import read_json
 from supernet.frontend import Mfcc
 from zoo.card import card, picture
 from zoo.devices import Figure
 from zoo.errors import InvalidModel, InvalidPackage
+from zoo.making import write_package
 from zoo.pack import CARD, CONFIG, FILES, PICTURE, read_config
 
 CONFUSION = [[1, 1, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0], [1, 0, 0, 0]]
