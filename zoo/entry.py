@@ -70,13 +70,14 @@ class Entry:
         for field in dataclasses.fields(self):
             value, kind = getattr(self, field.name), KINDS[field.type]
             absent = (field.type, value) in (("int | str", MIXED), ("float | None", None))
-            fits = isinstance(value, kind) and not isinstance(value, bool) and (kind is str or 0 <= value < 2**53)
+            possible = isinstance(value, kind) and not isinstance(value, bool)
+            fits = possible and (value.isprintable() if kind is str else 0 <= value < 2**53)
             if not fits and not absent:
-                raise InvalidPackage(f"index entry {self.name!r}: {field.name} = {value!r} is not possible")
+                raise InvalidPackage(f"index entry {self.name!r:.140}: {field.name} = {value!r:.60} is not possible")
         if self.basis not in BASES:
-            raise InvalidPackage(f"index entry {self.name!r}: basis = {self.basis!r} is not of {BASES}")
+            raise InvalidPackage(f"index entry {self.name!r:.140}: basis = {self.basis!r:.60} is not of {BASES}")
         if not is_safe_name(self.name):
-            raise InvalidPackage(f"index entry {self.name!r}: not a safe name; rebuild the index")
+            raise InvalidPackage(f"index entry {self.name!r:.140}: not a safe name; rebuild the index")
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
@@ -88,7 +89,7 @@ class Entry:
         try:
             return cls(**values)
         except TypeError as error:
-            raise InvalidPackage(f"not an index entry: {error}; rebuild the index") from None
+            raise InvalidPackage(f"not an index entry: {str(error)[:200]!r}; rebuild the index") from None
 
     @property
     def non_commercial(self) -> bool:

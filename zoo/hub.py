@@ -172,11 +172,11 @@ def _read_index(path: Path, mtime_ns: int, size: int) -> tuple[Entry, ...]:
         values = read_json(path)
         if values["schema"] != INDEX_SCHEMA:
             raise InvalidPackage(
-                f"of schema {values['schema']!r}, not {INDEX_SCHEMA}; zoo.Hub.rebuild(FOLDER) writes it anew"
+                f"of schema {values['schema']!r:.40}, not {INDEX_SCHEMA}; zoo.Hub.rebuild(FOLDER) writes it anew"
             )
         entries = tuple(Entry.from_dict(model) for model in values["models"])
     except (KeyError, TypeError) as error:
-        raise InvalidPackage(f"{path}: {error} is missing; rebuild the index") from None
+        raise InvalidPackage(f"{path}: {str(error)[:200]!r} is missing; rebuild the index") from None
     except EarshotError as error:
         raise InvalidPackage(f"{path}: {error}") from None
     if len({entry.name for entry in entries}) != len(entries):
