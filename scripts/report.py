@@ -85,6 +85,8 @@ def tables() -> dict[str, str]:
         "quantisation": lambda: _quantisation_table(read_table("quantisation")),
         "device_errors": _device_errors_table,
         "host_curve": _host_curve_table,
+        "run_speed": _run_speed_table,
+        "lookup": _lookup_table,
         **{name: lambda make=make: _markdown(*make()) for name, make in SEARCHES.items()},
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
@@ -240,6 +242,36 @@ def _host_curve_table() -> str:
                 rows.append([choice, called, *cells])
     counts = [f"{count} measured" for count in sorted(table.measured.unique())]
     return _markdown(["chosen", "predictor", *counts], rows)
+
+
+def _run_speed_table() -> str:
+    """Files a second, and where the time goes."""
+    names = ["files", "model", "files a second", "decoding, %", "features, %", "network, %"]
+    columns = ["files", "model", "files_per_s", "decoding_percent", "features_percent", "network_percent"]
+    rows = [[f"{value:,}" if column == "files_per_s" else str(value) for column, value in row.items()]
+            for row in read_table("run_speed")[columns].to_dict("records")]  # fmt: skip
+    return _markdown(names, rows)
+
+
+def _lookup_table() -> str:
+    """Made-up indexes: reading them, and asking them."""
+    table = read_table("lookup")
+    names = {
+        "first_load_ms": "read first, ms",
+        "load_ms": "from the cache, ms",
+        "columns_mb": "columns, MB",
+        "process_mb": "process, MB",
+        "best_ms": "task, MACs, bits",
+        "five_limits_ms": "five limits",
+        "none_ms": "nothing fits",
+        "name_ms": "a name's pattern",
+        "list_ms": "table of 1,000",
+    }
+    rows = [
+        [f"{row['models']:,}", *(f"{row[name]:,.3g}" if row[name] < 1000 else f"{row[name]:,.0f}" for name in names)]
+        for row in table[table["hub"] == "made up"].to_dict("records")
+    ]
+    return _markdown(["models", *names.values()], rows)
 
 
 def _by_way(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 import torchaudio
 from torch import Tensor
@@ -20,6 +21,10 @@ from supernet.errors import InvalidModel
 
 __all__ = ["FEATURE_SCALE", "FRONT_ENDS", "LogMel", "Mfcc", "dequantise_features", "quantise_features"]
 
+LEAST_DEVIATION, LEAST_FLOOR = 1e-6, 1e-30
+"""So that features are finite in 32 bits."""
+MARGIN = 0.01
+"""Of a bin."""
 FEATURE_SCALE = 1 / 32
 """One step of quantised features, in standard deviations; 8 bits reach from -4 to almost 4, zero point 0."""
 
@@ -53,11 +58,23 @@ class Mfcc:
         finite = all(isinstance(value, (int, float)) and abs(value) < 1e6 for value in reals)
         if not (whole and finite):
             raise InvalidModel("a front-end value is missing or out of range; take the package from its source again")
-        fits = self.coefficients <= self.mels <= 256 and self.fft <= 8192 and self.step <= self.window <= self.fft
-        bands = 0 <= self.low_hz < self.high_hz <= self.sampling_rate / 2 and self.floor > 0
+        fits = self.coefficients <= self.mels <= 256 and self.fft <= 8192 and 0 < self.step <= self.window <= self.fft
+        bands = 0 <= self.low_hz < self.high_hz <= self.sampling_rate // 2 and self.floor >= LEAST_FLOOR
         lengths = len(self.mean) == len(self.deviation) and len(self.mean) in (0, self.coefficients)
-        if not (fits and bands and lengths and all(value > 0 for value in self.deviation)):
+        if not (fits and bands and lengths and all(value >= LEAST_DEVIATION for value in self.deviation)):
             raise InvalidModel("the front end's values contradict each other; take the package from its source again")
+        if not self._fills_mels():
+            raise InvalidModel(
+                f"mels = {self.mels} cannot be had from {self.low_hz:g} to {self.high_hz:g} Hz with fft = {self.fft}, "
+                "as some would be empty; give fewer, or a longer fft"
+            )
+
+    def _fills_mels(self) -> bool:
+        """True where each mel has a bin of the FFT well inside, so that none is constant."""
+        ends = 2595 * np.log10(1 + np.array([self.low_hz, self.high_hz]) / 700)
+        edges = 700 * (10 ** (np.linspace(*ends, self.mels + 2) / 2595) - 1)
+        bins = edges * (self.fft // 2) / (self.sampling_rate // 2)
+        return bool((np.ceil(bins[2:] - MARGIN) - np.floor(bins[:-2] + MARGIN) >= 2).all())
 
     @property
     def step(self) -> int:

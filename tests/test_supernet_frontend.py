@@ -127,3 +127,19 @@ def test_quantised_features_are_the_nearest_step(value):
     assert -128 <= step <= 127
     if -4 <= value <= 127 / 32:
         assert abs(float(dequantise_features(torch.tensor([step]))) - value) <= 1 / 64
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mels": 200},
+        {"mels": 100, "fft": 256, "window_ms": 10},
+        {"sampling_rate": 50, "high_hz": 25.0},
+        {"fft": 1, "window_ms": 1, "step_ms": 1, "sampling_rate": 1000, "high_hz": 500.0},
+        {"mean": (0.0,) * 40, "deviation": (1e-30,) * 40},
+        {"floor": 1e-300},
+    ],
+)
+def test_a_front_end_whose_features_would_be_constant_or_infinite_is_refused(changes):
+    with pytest.raises(InvalidModel):
+        Mfcc(**changes)

@@ -298,7 +298,7 @@ def test_publishing_beside_a_broken_neighbour_lists_both_and_replacing_removes(
     zoo.get(task="tones", hub=hub).verify()
     assert [entry.name for entry in publish(other, hub, replaces=lambda config: True).entries] == [other.name]
     assert [path.name for path in (hub / "models").iterdir()] == [other.name]
-    assert sorted(path.name for path in hub.iterdir()) == [".lock", "index.json", "models"]
+    assert sorted(path.name for path in hub.iterdir()) == [".lock", "README.md", "index.json", "models"]
 
 
 def test_two_publishers_at_once_lose_nothing(package, integers, package_info, tmp_path):

@@ -28,13 +28,14 @@ Take models out of a hub, by their exact names.
   earshot unpublish doors-temporal-1M-w8a8-0123abcd --hub ./my-hub
 """
 VERIFY_HELP = """\
-Check every model of a hub, or one package: index, digests, configuration, and its test vectors by running them on the
+Check every model of a hub, or one model: index, digests, configuration, and its test vectors by running them on the
 integer evaluator. The exit status is 1 where something does not hold.
 
   earshot verify                          your own hub and the bundled one
   earshot verify ./my-hub
   earshot verify hf://me/my-hub@v1.0
-  earshot verify ./my-model
+  earshot verify ./my-model               the folder of a package
+  earshot verify kws-temporal-6.8M-w4a8-6e9ce421
 """
 SYNC_HELP = """\
 Copy to one hub what it lacks of another, byte for byte. Nothing is taken away.
@@ -62,7 +63,10 @@ def add_hub_commands(commands, command) -> None:
     _add_hub(sub)
     sub = command(commands, "verify", _verify, VERIFY_HELP, "check every model of a hub")
     sub.add_argument(
-        "target", metavar="HUB|MODEL", nargs="?", help="address of a hub (default: yours and the bundled), or a package"
+        "target",
+        metavar="HUB|MODEL",
+        nargs="?",
+        help="address of a hub (default: yours and the bundled), folder of a package, or name of a model",
     )
     sub = command(commands, "sync", _sync, SYNC_HELP, "copy from hub to hub what is lacking")
     sub.add_argument("source", metavar="FROM", help="address of a hub")

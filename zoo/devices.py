@@ -74,12 +74,14 @@ class Figure:
     basis: str
 
     def __post_init__(self) -> None:
-        numbers = [self.latency_ms, self.low_ms, self.high_ms]
+        numbers = [self.latency_ms, self.low_ms, self.high_ms, self.clock_mhz or 0]
+        texts, truths = (self.profile, self.device, self.runtime, self.version), (self.in_range, self.energy_in_range)
         if self.energy_uj is not None:
             numbers += [self.energy_uj, self.energy_low_uj, self.energy_high_uj]
-        real = all(isinstance(number, (int, float)) and 0 <= number < math.inf for number in numbers)
-        if not real or self.basis not in BASES or not isinstance(self.in_range, bool):
-            raise InvalidPackage(f"the figures for device {self.profile!r} are not possible; {REMEDY}")
+        real = all(isinstance(number, (int, float)) and 0 <= number < 2**53 for number in numbers)
+        named = all(isinstance(text, str) and text.isprintable() for text in texts)
+        if not (real and named and self.basis in BASES and all(isinstance(truth, bool) for truth in truths)):
+            raise InvalidPackage(f"the figures for device {self.profile!r:.100} are not possible; {REMEDY}")
 
     def __str__(self) -> str:
         clock = f" at {self.clock_mhz:g} MHz" if self.clock_mhz else ""
@@ -107,10 +109,10 @@ def _read(path: Path, state: tuple) -> dict[str, Figure]:
     try:
         values = read_json(path)
         if values["schema"] != SCHEMA:
-            raise InvalidPackage(f"written with schema {values['schema']!r}; this version reads {SCHEMA}")
+            raise InvalidPackage(f"written with schema {values['schema']!r:.40}; this version reads {SCHEMA}")
         return {name: Figure(profile=name, **item) for name, item in values["profiles"].items()}
     except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidPackage(f"{path}: {error} is missing or not possible; {REMEDY}") from None
+        raise InvalidPackage(f"{path}: {str(error)[:200]!r} is missing or not possible; {REMEDY}") from None
     except EarshotError as error:
         raise InvalidPackage(f"{path}: {error}") from None
 

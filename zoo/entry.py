@@ -62,19 +62,11 @@ class Entry:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if not possible(field.name, [value]):
-                raise InvalidPackage(f"index entry {self.name!r}: {field.name} = {value!r:.80} is not possible")
+                raise InvalidPackage(f"index entry {self.name!r:.140}: {field.name} = {value!r:.80} is not possible")
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
         return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> Entry:
-        """The entry of `to_dict`. Raises InvalidPackage."""
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise InvalidPackage(f"not an index entry: {error}; `earshot rebuild` writes the index anew") from None
 
     @property
     def non_commercial(self) -> bool:

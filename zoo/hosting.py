@@ -25,7 +25,7 @@ from supernet.files import write_bytes
 from supernet.frontend import Mfcc
 from zoo.card import hub_card
 from zoo.devices import COSTS, device_figures
-from zoo.entry import Entry
+from zoo.entry import Entry, is_safe_name
 from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hub import MODELS, REMOTE, SUPERNETS, AnyHub, Hub, checked_entry, open_hub, writable_hub
 from zoo.index import INDEX, Index, index_bytes, like, write_index
@@ -127,12 +127,17 @@ class Verdict:
 
 
 def verify(target: str | Path | None = None, *, progress: bool = False) -> list[Verdict]:
-    """Check a hub, or one package in a folder: index, digests, configurations, and test vectors by running them.
+    """Check a hub, one package in a folder, or one model by its name: index, digests, configurations, and test vectors
+    by running them.
 
-    Raises InvalidQuery for what is neither.
+    target: by default your own hub and the bundled one. Raises InvalidQuery or UnknownName for what is none of these.
     """
     if target is not None and (Path(target) / CONFIG).is_file():
         return [Verdict(Path(target).name, _problem(lambda: _check_package(Path(target))))]
+    if target is not None and is_safe_name(str(target)) and not Path(target).exists():
+        place = open_hub()
+        entry = place.entry(str(target))
+        return [Verdict(entry.name, _problem(lambda: _check_listed(place, entry)))]
     place = open_hub(target)
     found = [
         Verdict(entry.name, _problem(lambda entry=entry: _check_listed(place, entry)))

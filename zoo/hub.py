@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from supernet.constants import OWN_HUB
-from supernet.errors import UnknownName, nearest_names
+from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
+from supernet.files import read_bytes
 from supernet.space import digest
 from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
@@ -228,7 +229,10 @@ def checked_entry(package: str | Path) -> Entry:
     if config.name != package.resolve().name:
         raise InvalidPackage(f"{package}: holds the model {config.name}; name the folder so")
     for file, sha256 in config.values["digests"].items():
-        path = package / file
-        if not path.is_file() or digest(path.read_bytes()) != sha256:
-            raise InvalidPackage(f"{path}: missing or altered; publish the model again")
+        try:
+            same = digest(read_bytes(package / file)) == sha256
+        except InvalidCheckpoint as error:
+            raise InvalidPackage(f"{error}; publish the model again") from None
+        if not same:
+            raise InvalidPackage(f"{package / file}: altered; publish the model again")
     return config.entry(digest((package / CONFIG).read_bytes()))

@@ -230,7 +230,7 @@ def _parsed(data: bytes, path: Path) -> Index:
     rows = values["models"]
     if not all(isinstance(row, dict) and row.keys() == KINDS.keys() for row in rows):
         wrong = next(row for row in rows if not isinstance(row, dict) or row.keys() != KINDS.keys())
-        raise InvalidPackage(f"not an entry: {str(wrong)[:80]}")
+        raise InvalidPackage(f"not an entry: {wrong!r:.80}")
     return Index.from_columns({name: list(map(itemgetter(name), rows)) for name in KINDS})
 
 
