@@ -10,11 +10,15 @@ Commands run one after another in a new folder that has what a reader has: `zoo`
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +37,11 @@ def main() -> None:
     """Refresh or check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only tell whether it differs")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.worker:
+        _work()
+        return
     text = README.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         made = refreshed(text, Path(folder))
@@ -46,7 +54,16 @@ def main() -> None:
 def refreshed(text: str, folder: Path) -> str:
     """A text with what its commands print. folder: an empty one, where they run."""
     furnish(folder)
-    return BLOCK.sub(lambda block: f"```console\n{_shown(commands(block[1]), folder)}```\n", text)
+    blocks = [commands(block) for block in BLOCK.findall(text)]
+    runs = [block for block in blocks if not any(command.startswith(TRAINS) for command, _ in block)]
+    printed = iter(run([command for block in runs for command, _ in block], folder))
+
+    def shown(match: re.Match) -> str:
+        block = commands(match[1])
+        lines = [f"$ {command}\n{next(printed) if block in runs else old}" for command, old in block]
+        return f"```console\n{''.join(lines)}```\n"
+
+    return BLOCK.sub(shown, text)
 
 
 def furnish(folder: Path) -> None:
@@ -68,23 +85,29 @@ def commands(block: str) -> list[tuple[str, str]]:
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-def _shown(block: list[tuple[str, str]], folder: Path) -> str:
-    return "".join(f"$ {command}\n{_output(command, printed, folder)}" for command, printed in block)
-
-
-def _output(command: str, printed: str, folder: Path) -> str:
-    return printed if command.startswith(TRAINS) or "..." in printed.splitlines() else run(command, folder)
-
-
-def run(command: str, folder: Path) -> str:
-    """What a command prints in the folder; where that is nothing, its error."""
+def run(lines: list[str], folder: Path) -> list[str]:
+    """What commands print, one after another in one process in the folder; of one that fails, its error."""
     environment = {**os.environ, "EARSHOT_HUB": str(folder / "own-hub"), "EARSHOT_PROFILES": str(folder / "profiles")}
-    environment |= {"PYTHONPATH": str(ROOT)}
-    line = command.replace("earshot", f"{sys.executable} -m zoo.cli", 1)
-    done = subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
-    printed = done.stdout or "".join(done.stderr.splitlines(keepends=True)[-1:])
-    printed = printed.replace(str(folder / "own-hub"), OWN_HUB)
-    return re.sub(r"/\S*?/zoo/hub", ".../zoo/hub", printed) if done.returncode == 0 else printed
+    command, environment["PYTHONPATH"] = [sys.executable, __file__, "--worker"], str(ROOT)
+    asked = json.dumps(lines)
+    done = subprocess.run(command, input=asked, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    return [
+        re.sub(r"/\S*?/zoo/hub", ".../zoo/hub", printed.replace(str(folder / "own-hub"), OWN_HUB))
+        for printed in json.loads(done.stdout)
+    ]
+
+
+def _work() -> None:
+    """Run the commands that come as JSON, and give what they print as JSON."""
+    from zoo.cli import main as earshot
+
+    printed = []
+    for line in json.load(sys.stdin):
+        output, errors = io.StringIO(), io.StringIO()
+        with redirect_stdout(output), redirect_stderr(errors):
+            earshot(shlex.split(line)[1:])
+        printed.append(output.getvalue() or "".join(errors.getvalue().splitlines(keepends=True)[-1:]))
+    print(json.dumps(printed))
 
 
 if __name__ == "__main__":
