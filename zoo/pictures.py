@@ -62,29 +62,6 @@ def confusion_figure(matrix: np.ndarray, labels: Sequence[str], title: str):
     return figure
 
 
-def _label_classes(axis, labels: Sequence[str]) -> None:
-    text = {"fontsize": "small" if len(labels) <= MOST_COUNTED else "xx-small", "parse_math": False}
-    axis.set_xticks(range(len(labels)), labels, rotation=90, **text)
-    axis.set_yticks(range(len(labels)), labels, **text)
-    axis.set(xlabel="answer", ylabel="truth")
-
-
-def _label_recalls(axis, recalls: np.ndarray, totals: np.ndarray) -> None:
-    """Percentages on the right side of the rows."""
-    side = axis.secondary_yaxis("right")
-    texts = [f"{recall:.1%}" if total else "-" for recall, total in zip(recalls, totals, strict=True)]
-    side.set_yticks(range(len(texts)), texts, fontsize=axis.get_yticklabels()[0].get_fontsize())
-    side.tick_params(length=0)
-    side.set_ylabel("recall")
-
-
-def _write_counts(axis, counts: np.ndarray, shares: np.ndarray) -> None:
-    for row, column in np.argwhere(counts):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        text = {"ha": "center", "va": "center", "fontsize": "x-small", "color": colour}
-        axis.text(column, row, f"{counts[row, column]:,}", **text)
-
-
 def recall_figure(counts: np.ndarray, labels: Sequence[str], title: str):
     """A matplotlib Figure of bars, recall and precision of each label, where a clip may have several.
 
@@ -106,3 +83,26 @@ def recall_figure(counts: np.ndarray, labels: Sequence[str], title: str):
     axis.legend(loc="lower right", fontsize="small")
     axis.set_title(title, parse_math=False)
     return figure
+
+
+def _label_classes(axis, labels: Sequence[str]) -> None:
+    text = {"fontsize": "small" if len(labels) <= MOST_COUNTED else "xx-small", "parse_math": False}
+    axis.set_xticks(range(len(labels)), labels, rotation=90, **text)
+    axis.set_yticks(range(len(labels)), labels, **text)
+    axis.set(xlabel="answer", ylabel="truth")
+
+
+def _label_recalls(axis, recalls: np.ndarray, totals: np.ndarray) -> None:
+    """Percentages on the right side of the rows."""
+    side = axis.secondary_yaxis("right")
+    texts = [f"{recall:.1%}" if total else "-" for recall, total in zip(recalls, totals, strict=True)]
+    side.set_yticks(range(len(texts)), texts, fontsize=axis.get_yticklabels()[0].get_fontsize())
+    side.tick_params(length=0)
+    side.set_ylabel("recall")
+
+
+def _write_counts(axis, counts: np.ndarray, shares: np.ndarray) -> None:
+    for row, column in np.argwhere(counts):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        text = {"ha": "center", "va": "center", "fontsize": "x-small", "color": colour}
+        axis.text(column, row, f"{counts[row, column]:,}", **text)

@@ -231,7 +231,7 @@ class Model:
     @property
     def clip_samples(self) -> int:
         """Samples of a clip."""
-        return self.clip_ms * self.sampling_rate // 1000
+        return self.arch.frames * self._frontend.step
 
     @cached_property
     def _frontend(self):
