@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,51 @@ while not pathlib.Path(hub, "done").exists() and time.time() < end:
     assert {entry.name for entry in read_index(hub / "index.json").entries} == {entry.name for entry in entries}
     assert {one.problem for one in verify(hub)} == {None}
     assert not [path for path in hub.rglob(".*") if path.name.endswith((".part", ".old"))]
+
+
+def test_a_killed_publisher_leaves_a_hub_that_holds(hub, tmp_path):
+    publisher = """
+import sys, zoo
+hub, package = sys.argv[1:]
+import zoo.hosting
+print("ready", flush=True)
+while True:
+    zoo.publish(package, hub)
+    zoo.unpublish(package.rsplit("/", 1)[1], hub)
+"""
+    entries = Hub(hub).entries
+    moving = shutil.copytree(Hub(hub).path(entries[0]), tmp_path / "moving" / entries[0].name)
+    for seconds in (0.5, 1.3):
+        process = subprocess.Popen([sys.executable, "-c", publisher, hub, moving], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        time.sleep(seconds)
+        process.kill()
+        process.communicate()
+        listed = {entry.name for entry in Hub(hub).entries}
+        assert {one.name for one in verify(hub) if one.problem} <= {entries[0].name} - listed
+    (hub / "models" / ".left.part").mkdir()
+    publish(moving, hub)
+    assert {entry.name for entry in Hub(hub).entries} == {entry.name for entry in entries}
+    assert {one.problem for one in verify(hub)} == {None}
+    assert not list((hub / "models").glob(".*"))
+
+
+def test_publishing_again_takes_away_files_that_are_no_longer_of_the_model(hub):
+    entry = Hub(hub).entries[0]
+    package = Hub(hub).path(entry)
+    (package / "notes.txt").write_text("of somebody")
+    publish(package, hub)
+    assert not (package / "notes.txt").exists()
+    assert {one.problem for one in verify(hub)} == {None}
+
+
+def test_a_model_that_is_taken_out_meanwhile_is_told(hub):
+    place = zoo.open_hub([hub, BUNDLED])
+    entry = place.entries[0]
+    unpublish(Hub(hub).entries[0].name, hub)
+    place.hubs = place.hubs[:1]
+    with pytest.raises(InvalidPackage, match="was just taken out"):
+        place.path(entry)
 
 
 def _start(code: str, *arguments) -> subprocess.Popen:

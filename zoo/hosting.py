@@ -279,21 +279,27 @@ def tree_files(folder: Path) -> list[str]:
 
 
 def _copy(source: Path, place: Path, files: Sequence[str]) -> None:
+    """Copy files to a folder that is new as a whole, or else one by one, the configuration last."""
+    if place.exists():
+        for file in sorted(files, key=lambda file: file == CONFIG):
+            write_bytes(place / file, (source / file).read_bytes())
+        for file in set(tree_files(place)) - set(files):
+            (place / file).unlink()
+        return
     part = new_folder(place.parent)
-    try:
-        for file in files:
-            (part / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / file, part / file)
-        move_in(part, place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    for file in files:
+        (part / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / file, part / file)
+    move_in(part, place)
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """As the only writer of a hub in a folder."""
+    """As the only writer of a hub in a folder, without what one that was killed has left."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
+        for part in folder.glob("*/.*.part"):
+            shutil.rmtree(part)
         yield
 
 

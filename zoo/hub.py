@@ -149,6 +149,8 @@ class Hubs(AnyHub):
     def home(self, entry: Entry) -> AnyHub:
         """The one hub that a model is in; says in a warning where another has other files by the same name."""
         found = [(hub, own) for hub in self.hubs if (own := hub.index.find(entry.name)) is not None]
+        if not found:
+            raise InvalidPackage(f"{entry.name}: was just taken out of {self.address}; look again")
         for hub, own in found[1:]:
             if own != found[0][1]:
                 log.warning(

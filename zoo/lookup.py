@@ -14,6 +14,7 @@ from zoo.devices import DeviceLimits, Figure, figure, figures
 from zoo.entry import KINDS, MEASURED, Entry
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
 from zoo.hub import AnyHub, Hub, open_hub
+from zoo.index import Index
 from zoo.pack import Config
 from zoo.query import choose, constraints
 from zoo.run import Model
@@ -32,26 +33,15 @@ DEVICE_COLUMNS = ("latency_ms", "low_ms", "high_ms", "energy_uj", "in_range", "b
 log = logging.getLogger(__name__)
 
 
-def find(
-    task: str | None = None,
-    *,
-    name: str | None = None,
-    hub: Address | None = None,
-    device: str | None = None,
-    max_latency_ms: float | str | None = None,
-    max_energy_uj: float | str | None = None,
-    sure: bool = False,
-    most: int | None = None,
-    **wanted,
-) -> list[Entry]:
-    """All models that meet the constraints of `get`, best first, or the best `most` of them.
+def find(task: str | None = None, *, hub: Address | None = None, **wanted) -> list[Entry]:
+    """All models that meet the constraints of `get`, best first.
 
-    name: a pattern, such as "kws-*-w4a8-*", in which `*` is any text, `?` any character and `[ab]` one of these.
-    Raises as `get` does.
+    name: here a pattern, such as "kws-*-w4a8-*", in which `*` is any text, `?` any character and `[ab]` one of these.
+    most: only so many, the best. Raises as `get` does.
     """
-    place, limits = open_hub(hub), {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
-    on_device, index = DeviceLimits(place, device, limits, sure), place.index
-    return [index.entry(row) for row in choose(index, task, constraints(**wanted), name, on_device, most)]
+    place = open_hub(hub)
+    index = place.index
+    return [index.entry(row) for row in _rows(place, index, task, **wanted)]
 
 
 def list_models(
@@ -65,16 +55,33 @@ def list_models(
     import pandas as pd
 
     place = open_hub(hub)
-    index, limits = place.index, {name: wanted.pop(name, None) for name in ("max_latency_ms", "max_energy_uj")}
-    on_device = DeviceLimits(place, device, limits, wanted.pop("sure", False))
-    name, most = wanted.pop("name", None), wanted.pop("most", None)
-    rows = choose(index, task, constraints(**wanted), name, on_device, most)
+    index = place.index
+    rows = _rows(place, index, task, device=device, **wanted)
     table = pd.DataFrame({field: index.values(field, rows) for field in KINDS})
     if device is not None:
         taken = [asdict(figure(place, index.entry(row), device)) for row in rows]
         own = pd.DataFrame({field: [item[field] for item in taken] for field in DEVICE_COLUMNS})
         table = pd.concat([table, own.rename(columns={"basis": "device_basis"})], axis=1)
     return table
+
+
+def _rows(
+    place: AnyHub,
+    index: Index,
+    task: str | None,
+    *,
+    name: str | None = None,
+    device: str | None = None,
+    max_latency_ms: float | str | None = None,
+    max_energy_uj: float | str | None = None,
+    sure: bool = False,
+    most: int | None = None,
+    **wanted,
+) -> list[int]:
+    """The rows of an index that meet all constraints, best first."""
+    limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
+    on_device = DeviceLimits(place, device, limits, sure)
+    return choose(index, task, constraints(**wanted), name, on_device, most)
 
 
 def get(

@@ -126,12 +126,10 @@ def new_folder(parent: Path) -> Path:
 
 
 def move_in(part: Path, place: Path) -> None:
-    """Rename a filled folder to its place, moving an older one aside first."""
-    aside = part.with_suffix(".old")
+    """Rename a filled folder to its place, in which an older one may be."""
     if place.exists():
-        place.rename(aside)
+        shutil.rmtree(place)
     part.rename(place)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _quantisation(network: IntegerNetwork, grids: dict[str, str], bits: int | str, activation_bits: int | str) -> dict:
