@@ -223,10 +223,9 @@ def test_publishing_again_takes_away_files_that_are_no_longer_of_the_model(hub):
 
 
 def test_a_model_that_is_taken_out_meanwhile_is_told(hub):
-    place = zoo.open_hub([hub, BUNDLED])
+    place = zoo.Hubs([Hub(hub)])
     entry = place.entries[0]
-    unpublish(Hub(hub).entries[0].name, hub)
-    place.hubs = place.hubs[:1]
+    unpublish(entry.name, hub)
     with pytest.raises(InvalidPackage, match="was just taken out"):
         place.path(entry)
 
