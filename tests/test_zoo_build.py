@@ -30,10 +30,18 @@ class Stub:
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    """Publishing that only keeps a list of (budget, bits), and the places left empty."""
+    """Publishing that only keeps a list of (budget, bits)."""
     made = []
-    monkeypatch.setattr(build, "_publish", lambda item, left: made.append((item.budget, item.bits, left)))
-    monkeypatch.setattr(build, "_write_missing_costs", lambda folder: None)
+
+    def package(item):
+        (tmp_path / f"{item.budget}-{item.bits}").mkdir()
+        return tmp_path / f"{item.budget}-{item.bits}"
+
+    def publish(packages, hub, replaces):
+        made.extend(path.name for path in packages)
+
+    monkeypatch.setattr(build, "_package", package)
+    monkeypatch.setattr(build, "publish", publish)
     return made
 
 
@@ -56,10 +64,9 @@ def test_few_bits_are_published_only_where_no_other_has_more_accuracy_and_less_f
             (1, 0.80, 35, "2M"),  # beaten by another budget's
         )
     )
-    assert [item[:2] for item in published] == [("1M", 8), ("1M", 4), ("1M", 2), ("1M", 1), ("2M", 2)]
-    assert published[0][2] == {("1M", 3), ("1M", MIXED), ("2M", 1)}
+    assert published == ["1M-8", "1M-4", "1M-2", "1M-1", "2M-2"]
 
 
 def test_bits_that_were_asked_for_are_published_in_any_case(published, tmp_path):
     build.publish_models(stubs(tmp_path, (8, 0.95, 40), (2, 0.90, 50)), always=(8, 2))
-    assert [item[:2] for item in published] == [("1M", 8), ("1M", 2)]
+    assert published == ["1M-8", "1M-2"]

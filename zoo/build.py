@@ -188,7 +188,7 @@ def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = 
     """Publish candidates of the bits `always`, and others that no model beats in both accuracy on validation and flash.
 
     They replace what earlier runs published for the same supernets, budgets and bits; so does a candidate that is not
-    published. What they take on the device profiles at hand is computed at the end.
+    published.
     """
     replaced = {item.place for item in candidates}
     rivals = [item.worth for item in candidates]
@@ -197,11 +197,9 @@ def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = 
         kept = [entry for entry in hub.entries if _place(hub.config(entry).values) not in replaced] if hub else []
         rivals += [(entry.validation, -entry.weight_bytes) for entry in kept if entry.task == candidates[0].build.task]
     chosen = [item for item in candidates if item.bits in always or not any(_beats(one, item.worth) for one in rivals)]
-    left = {item.place for item in candidates} - {item.place for item in chosen}
-    gone = left | {item.place for item in chosen}
     for folder in {item.build.hub for item in chosen}:
         packages = [_package(item) for item in chosen if item.build.hub == folder]
-        publish(packages, folder, replaces=lambda config: _place(config.values) in gone)
+        publish(packages, folder, replaces=lambda config: _place(config.values) in replaced)
         for package in packages:
             shutil.rmtree(package)
 
