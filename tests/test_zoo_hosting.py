@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import zoo
 from supernet.files import load_tensors, read_json, save_tensors, write_bytes, write_json
+from zoo import hosting
 from zoo.cli import main
 from zoo.devices import COSTS
-from zoo.errors import InvalidPackage, InvalidQuery, UnknownName
+from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hosting import publish, rebuild, sync, unpublish, verify
 from zoo.hub import BUNDLED, Hub
 from zoo.index import read_index, write_index
@@ -246,15 +248,18 @@ def test_links_that_lead_out_of_a_hub_are_refused(hub, tmp_path, place):
         zoo.get(name=name, hub=hub)
 
 
-def test_another_hub_that_has_other_files_by_a_name_is_told(hub, tmp_path, caplog):
+def test_of_two_hubs_that_have_a_model_the_first_is_asked_and_other_weights_by_its_name_are_refused(hub, monkeypatch):
     name = Hub(hub).entries[0].name
     config = hub / "models" / name / CONFIG
     write_bytes(config, config.read_bytes().replace(b"ten words", b"few words"))
     rebuild(hub)
     model = zoo.get(name=name, hub=[hub, BUNDLED])
     assert model.hub == str(hub)
-    assert "has other files by this name" in caplog.text
     assert zoo.get(name=name, hub=[BUNDLED, hub]).hub == str(BUNDLED)
+    weights = iter("ab" * 9)  # no two files can be found here whose digests begin alike
+    monkeypatch.setattr("zoo.hub._weights", lambda hub, entry: next(weights))
+    with pytest.raises(InvalidPackage, match="have other weights by this name"):
+        zoo.get(name=name, hub=[hub, BUNDLED])
 
 
 def test_a_damaged_hub_of_the_users_own_is_left_out_with_a_word(hub, monkeypatch, caplog):
@@ -264,3 +269,157 @@ def test_a_damaged_hub_of_the_users_own_is_left_out_with_a_word(hub, monkeypatch
     write_bytes(hub / "index.json", b"{}")
     assert zoo.get("kws").hub == str(BUNDLED)
     assert "your own hub is left out" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["# My own page\n", ""])
+def test_a_page_of_somebodys_own_is_left_as_it_is(hub, tmp_path, text):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "README.md").write_text(text)
+    sync(hub, other)
+    assert (other / "README.md").read_text() == text
+    assert "Written by `earshot publish`" in (hub / "README.md").read_text()
+
+
+def test_figures_on_devices_are_copied_and_are_lacking_where_they_are_not_there(hub, tmp_path):
+    names = set(sync(hub, tmp_path / "other"))
+    path = tmp_path / "other" / "models" / min(names) / COSTS
+    assert path.read_bytes() == (hub / "models" / min(names) / COSTS).read_bytes()
+    path.unlink()
+    assert sync(hub, tmp_path / "other") == [min(names)]
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("text", ['{"garbage', '{"profiles": {"x": {}}, "schema": 1}', "wrong order"])
+def test_figures_on_devices_that_cannot_be_are_found(hub, tmp_path, text):
+    name = Hub(hub).entries[0].name
+    costs = read_json(hub / "models" / name / COSTS)
+    next(iter(costs["profiles"].values())).update(latency_ms=1.0, low_ms=5.0, high_ms=9.0)
+    write_bytes(hub / "models" / name / COSTS, json.dumps(costs).encode() if text == "wrong order" else text.encode())
+    assert [one.name for one in verify(hub) if one.problem] == [name]
+    with pytest.raises(InvalidPackage, match=COSTS):
+        sync(hub, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.fixture
+def supernets(tmp_path):
+    """A hub of one model with all supernets."""
+    sync(BUNDLED, tmp_path / "hub", name="kws-temporal-0.28M-w8*", supernets=True)
+    return tmp_path / "hub"
+
+
+def test_supernets_are_verified_and_copied_where_they_are_lacking(supernets, tmp_path):
+    assert {one.problem for one in verify(supernets)} == {None}
+    assert sync(supernets, tmp_path / "other", task="kws", supernets=True)[1:] == [
+        "supernets/kws-temporal", "supernets/kws-temporal-map", "supernets/kws-temporal-map-bits",
+    ]  # fmt: skip
+    assert sync(supernets, tmp_path / "other", supernets=True) == []
+    trunk = supernets / "supernets" / "kws-temporal" / "trunk.safetensors"
+    write_bytes(trunk, trunk.read_bytes() + b"x")
+    write_bytes(supernets / "supernets" / "kws-temporal-map" / "config.json", b'{"schema":')
+    problems = {one.name: one.problem for one in verify(supernets) if one.problem}
+    assert set(problems) == {"supernets/kws-temporal", "supernets/kws-temporal-map"}
+    with pytest.raises(EarshotError, match=r"altered|JSON"):
+        sync(supernets, tmp_path / "third", supernets=True)
+    assert not (tmp_path / "third").exists()
+
+
+@pytest.mark.parametrize("file", ["accuracy.csv", "trunk.safetensors", "heads"])
+def test_no_link_of_a_supernet_takes_files_from_elsewhere(supernets, tmp_path, file):
+    path = supernets / "supernets" / "kws-temporal" / file
+    shutil.move(path, tmp_path / "secret")
+    path.symlink_to(tmp_path / "secret")
+    with pytest.raises(InvalidPackage, match="leads out of the hub"):
+        sync(supernets, tmp_path / "other", supernets=True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_files_that_a_supernet_does_not_state_stay_where_they_are(supernets, tmp_path):
+    (supernets / "supernets" / "kws-temporal" / "notes.txt").write_text("secret")
+    sync(supernets, tmp_path / "other", supernets=True)
+    assert not list((tmp_path / "other").rglob("notes.txt"))
+    config = supernets / "supernets" / "kws-temporal" / "config.json"
+    values = read_json(config)
+    values["digests"]["../../../x"] = "0"
+    write_json(config, values)
+    with pytest.raises(InvalidPackage, match="names files that cannot be there"):
+        sync(supernets, tmp_path / "third", supernets=True)
+
+
+def test_look_ups_in_two_hubs_never_fail_while_one_is_written(hub, tmp_path):
+    entries = Hub(hub).entries
+    moving = shutil.copytree(Hub(hub).path(entries[0]), tmp_path / "moving" / entries[0].name)
+    publisher = """
+import sys, zoo
+hub, package = sys.argv[1:]
+for _ in range(4):
+    zoo.unpublish(package.rsplit("/", 1)[1], hub)
+    zoo.publish(package, hub)
+"""
+    process = _start(publisher, hub, moving)
+    asked = 0
+    while process.poll() is None:
+        assert zoo.get("kws", max_flash="8kB", hub=[hub, BUNDLED])
+        asked += 1
+    assert (process.communicate()[1], process.returncode) == ("", 0)
+    assert asked > 10
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "said"),
+    [
+        (lambda hub, package: publish([package, package], hub), InvalidQuery, "given twice"),
+        (lambda hub, package: publish(package, ""), InvalidQuery, "hub ''"),
+        (lambda hub, package: publish(package, "HF://me/x"), InvalidQuery, "give hf://OWNER/NAME"),
+        (lambda hub, package: sync(hub, "hf:/me/x"), InvalidQuery, "give hf://OWNER/NAME"),
+        (lambda hub, package: publish(package, package / CONFIG), InvalidQuery, "not a folder"),
+        (lambda hub, package: zoo.get(hub=[]), InvalidQuery, "give one hub or more"),
+        (lambda hub, package: zoo.get(name="\udcff", hub=hub), UnknownName, "no model"),
+        (lambda hub, package: zoo.find(name="\udcff*", hub=hub), UnknownName, "no model of name"),
+        (lambda hub, package: zoo.find(licence="\udcff*", hub=hub), UnknownName, "no model of licence"),
+        (lambda hub, package: zoo.find(licence=3, hub=hub), InvalidQuery, "licence = 3"),
+        (lambda hub, package: zoo.info(None, hub=hub), UnknownName, "no model None"),
+        (lambda hub, package: zoo.info(Hub(hub).entries[0].name + "\0", hub=hub), UnknownName, "no model"),
+        (lambda hub, package: zoo.find(most=True, hub=hub), InvalidQuery, "most = True"),
+        (lambda hub, package: zoo.get(specialize=True, max_flash="3kB"), InvalidQuery, "needs a task"),
+        (lambda hub, package: zoo.get("kws", name="x", specialize=True), InvalidQuery, "needs a task and no name"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(hub, package, act, error, said):
+    before = {path: path.stat().st_mtime_ns for path in hub.rglob("*")}
+    with pytest.raises(error, match=said):
+        act(hub, package)
+    assert {path: path.stat().st_mtime_ns for path in hub.rglob("*")} == before
+
+
+def test_hubs_that_are_open_are_taken_as_addresses(hub, package, tmp_path):
+    place = zoo.open_hub(hub)
+    assert package.name in publish(package, place).index.values("name")
+    assert {one.problem for one in verify(place)} == {None}
+    assert len(sync(place, tmp_path / "other")) == 5
+    assert package.name not in unpublish(package.name, place).index.values("name")
+
+
+def test_a_model_whose_folder_is_gone_or_a_link_can_be_taken_out(hub, tmp_path):
+    first, second, *_ = (hub / "models" / entry.name for entry in Hub(hub).entries)
+    shutil.move(first, tmp_path / "elsewhere")
+    first.symlink_to(tmp_path / "elsewhere")
+    shutil.rmtree(second)
+    unpublish([first.name, second.name], hub)
+    assert (tmp_path / "elsewhere" / MODEL).is_file()
+    assert {one.problem for one in verify(hub)} == {None}
+
+
+def test_rebuilding_leaves_out_what_does_not_hold_and_says_so(hub, capsys):
+    names = [entry.name for entry in Hub(hub).entries]
+    (hub / "models" / names[1] / CARD).unlink()
+    assert main(["rebuild", str(hub)]) == 0
+    assert {entry.name for entry in Hub(hub).entries} == set(names) - {names[1]}
+
+
+def test_a_hub_that_is_being_written_is_waited_for_and_given_up(hub, package, monkeypatch, caplog):
+    monkeypatch.setattr(hosting, "PATIENCE_S", 0.1)
+    with FileLock(hub / ".lock"), pytest.raises(HubUnavailable, match="another writes"):
+        publish(package, hub)
+    assert "waiting for another" in caplog.text

@@ -181,8 +181,8 @@ def test_a_hub_goes_there_and_back_byte_for_byte(server, bundle, tmp_path):
     assert len(names) == 2
     assert sync(bundle, ADDRESS) == []
     assert sorted(sync(ADDRESS, tmp_path / "back")) == sorted(names)
-    for path in (tmp_path / "back").glob("models/*/*"):
-        assert path.read_bytes() == (bundle / path.relative_to(tmp_path / "back")).read_bytes()
+    for path in bundle.glob("models/*/*"):
+        assert path.read_bytes() == (tmp_path / "back" / path.relative_to(bundle)).read_bytes()
     assert (tmp_path / "back" / "index.json").read_bytes() == (bundle / "index.json").read_bytes()
 
 
@@ -193,6 +193,31 @@ def test_publishing_wants_a_token_that_writes(hub, package, monkeypatch, token, 
     with pytest.raises(HubUnavailable, match=said):
         publish(package, ADDRESS)
     assert hub.files(REPO) == before
+
+
+def test_a_refusal_is_no_success_though_the_hub_has_the_models_already(hub, bundle, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_read")
+    packages = sorted((bundle / "models").iterdir())
+    with pytest.raises(HubUnavailable, match="HTTP 403"):
+        publish(packages, ADDRESS)
+
+
+def test_a_commit_whose_answer_is_lost_is_found(hub, package):
+    hub.fail("/commit/", hang_up=True)
+    assert package.name in publish(package, ADDRESS).index.values("name")
+    assert len(hub.history(REPO)) == 2
+
+
+def test_a_page_of_somebodys_own_is_left_as_it_is(server, bundle):
+    page = b"---\nlicense: mit\n---\n# My own page\n"
+    server.create(REPO, {"README.md": page})
+    sync(bundle, ADDRESS)
+    assert server.files(REPO)["README.md"] == page
+
+
+def test_figures_are_not_written_into_the_cache(hub, capsys):
+    assert main(["profile", "costs", "--hub", ADDRESS]) == 2
+    assert "not writable; `earshot sync` copies it" in capsys.readouterr().err
 
 
 def test_a_failed_upload_leaves_the_hub_as_it_was(hub, package):

@@ -15,7 +15,7 @@ from zoo.devices import BASES, Figure
 from zoo.entry import PREDICTED, Entry, precision
 from zoo.pack import CARD, PICTURE
 
-__all__ = ["card", "hub_card", "picture"]
+__all__ = ["card", "hub_card", "is_hub_card", "picture"]
 
 SEVERAL = (
     "A clip may have several of these labels, or none: each has a score of its own, and a clip counts as right where \
@@ -34,6 +34,7 @@ LICENCES = {
 """Identifiers that the Hub knows."""
 COLOURS = 256
 MOST_LISTED = 200
+MARK = "<!-- Written by `earshot publish`, and again with each change; without this line it is left as it is. -->"
 HUB_HEAD = (
     "| model | task | bits | MACs | flash, bytes | RAM, bytes | validation | test | licence |\n"
     "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"
@@ -114,6 +115,7 @@ def hub_card(entries: Sequence[Entry], address: str) -> str:
     more = [f"and {len(entries) - MOST_LISTED:,} more: `earshot list --hub {address}`"] * (len(entries) > MOST_LISTED)
     parts = [
         f"---\n{header}\n---",
+        MARK,
         f"# Tiny audio models: {', '.join(sorted(tasks)) or 'none yet'}",
         f"{len(entries):,} models of [Earshot](https://pypi.org/project/earshot), integers only, asked by constraint:",
         f'```python\nimport zoo\nmodel = zoo.get(task="{task}", max_flash="32kB", hub="{address}")\n'
@@ -122,6 +124,11 @@ def hub_card(entries: Sequence[Entry], address: str) -> str:
         *more,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def is_hub_card(text: bytes) -> bool:
+    """True for what `hub_card` wrote, which may be written again."""
+    return MARK.encode() in text
 
 
 def _hub_row(entry: Entry) -> str:

@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(f"earshot: {error}", file=sys.stderr)
+        place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
+        print(f"earshot: {place}{error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("earshot: interrupted", file=sys.stderr)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import zoo
 from zoo.cli_run import find_model
-from zoo.devices import write_costs
+from zoo.devices import check_writable, write_costs
 from zoo.errors import InvalidQuery, nearest_names
 from zoo.pictures import check_picture, write_picture
 
@@ -264,8 +264,7 @@ def _add(options: argparse.Namespace) -> None:
     from predictors.device import add_profile
 
     hub = zoo.open_hub(options.hub)
-    if not hub.writable:
-        raise InvalidQuery(f"hub {hub.address}: not writable; copy it, and give the copy as --hub")
+    check_writable(hub)
     _check_plot(options.plot)
     if options.clock_mhz is not None and not re.fullmatch(r"\d+(\.\d+)?", options.clock_mhz):
         raise InvalidQuery(f"--clock-mhz {options.clock_mhz}: give a number above 0, such as 80")

@@ -109,10 +109,11 @@ def _verify(options: argparse.Namespace) -> int:
 def _sync(options: argparse.Namespace) -> None:
     chosen = {"task": options.task, "name": options.name, "supernets": options.supernets}
     copied = zoo.sync(options.source, options.target, **chosen, progress=sys.stderr.isatty())
-    _say(options, {"copied": copied}, "\n".join([*copied, f"copied {len(copied)} models to {options.target}"]))
+    _say(options, {"copied": copied}, "\n".join([*copied, f"copied {len(copied)} to {options.target}"]))
 
 
 def _rebuild(options: argparse.Namespace) -> None:
+    logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
     place = zoo.rebuild(options.hub)
     _say(options, {"hub": place.address, "models": len(place.index)}, f"{place.address} lists {len(place.index)}")
 

@@ -93,6 +93,8 @@ def _run(options: argparse.Namespace) -> None:
     check_file("--out", options.out)
     model = find_model(options.model, options.hub)
     files = find_recordings(_with_pipe(options.files))
+    if options.out and any(_is_same(file, options.out) for file in files):
+        raise InvalidQuery(f"--out {options.out}: is one of the recordings; give another file")
     quiet = bool(options.out) or options.format == "json" or not sys.stdout.isatty()
     settings = {"hop_ms": options.hop_ms, "top": options.top, "resample": options.resample, "progress": quiet}
     errors: list[InvalidAudio] = []
@@ -104,6 +106,10 @@ def _run(options: argparse.Namespace) -> None:
         write_bytes(options.out, output.getvalue().encode())
     if errors:
         raise InvalidAudio(f"{len(errors):,} of {len(files):,} files cannot be used")
+
+
+def _is_same(file: str | Path | bytes, out: str) -> bool:
+    return not isinstance(file, bytes) and Path(file).resolve() == Path(out).resolve()
 
 
 def _with_pipe(files: list[str]) -> list[str | bytes]:
@@ -141,7 +147,12 @@ def _write_text(items: Iterable[dict], output) -> None:
         for times, answers in _windows(item):
             found = "  ".join(f"{one['label']} {one['score']:.3f}" for one in answers)
             when = [f"{times[0]:.2f}-{times[1]:.2f} s"] if times else []
-            print(item["file"], *when, found, sep="\t", file=output, flush=True)
+            print(_printable(item["file"]), *when, found, sep="\t", file=output, flush=True)
+
+
+def _printable(name: str) -> str:
+    """A name without what would move a terminal."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
 
 
 def _write_csv(items: Iterable[dict], output) -> None:

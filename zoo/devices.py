@@ -32,6 +32,7 @@ __all__ = [
     "DeviceLimits",
     "Figure",
     "Line",
+    "check_writable",
     "device_figures",
     "figure",
     "figure_of",
@@ -79,6 +80,9 @@ class Figure:
         if self.energy_uj is not None:
             numbers += [self.energy_uj, self.energy_low_uj, self.energy_high_uj]
         real = all(isinstance(number, (int, float)) and 0 <= number < 2**53 for number in numbers)
+        real = real and self.low_ms <= self.latency_ms <= self.high_ms
+        if self.energy_uj is not None:
+            real = real and self.energy_low_uj <= self.energy_uj <= self.energy_high_uj
         named = all(isinstance(text, str) and text.isprintable() for text in texts)
         if not (real and named and self.basis in BASES and all(isinstance(truth, bool) for truth in truths)):
             raise InvalidPackage(f"the figures for device {self.profile!r:.100} are not possible; {REMEDY}")
@@ -114,7 +118,7 @@ def _read(path: Path, state: tuple) -> dict[str, Figure]:
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidPackage(f"{path}: {str(error)[:200]!r} is missing or not possible; {REMEDY}") from None
     except EarshotError as error:
-        raise InvalidPackage(f"{path}: {error}") from None
+        raise InvalidPackage(str(error) if str(path) in str(error) else f"{path}: {error}") from None
 
 
 def figure(hub: AnyHub, entry: Entry, device: str) -> Figure:
@@ -180,6 +184,7 @@ def write_costs(hub: AnyHub, entries: Iterable[Entry], folder: str | Path | None
     """
     from predictors.device import profiles
 
+    check_writable(hub)
     entries = sorted(entries, key=lambda entry: entry.task)
     for task, group in groupby(entries, key=lambda entry: entry.task):
         own = list(group)
@@ -187,6 +192,12 @@ def write_costs(hub: AnyHub, entries: Iterable[Entry], folder: str | Path | None
         for entry, taken in zip(own, found, strict=True):
             write_figures(hub.path(entry), taken)
     return len(profiles(folder))
+
+
+def check_writable(hub: AnyHub) -> None:
+    """Raise InvalidQuery for a hub whose models cannot be given figures here."""
+    if not hub.writable:
+        raise InvalidQuery(f"hub {hub.address}: not writable; `earshot sync` copies it, so give the copy")
 
 
 def device_figures(archs: Sequence[Arch], task: str, folder: str | Path | None = None) -> list[dict[str, Figure]]:

@@ -18,7 +18,7 @@ __all__ = ["BASES", "MEASURED", "PREDICTED", "Entry", "accuracy_text", "is_safe_
 MEASURED, PREDICTED = BASES = "measured", "predicted"
 """How a figure came about."""
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-SHA256 = re.compile(r"([0-9a-f]{64})?")
+PATTERNS = {"name": SAFE_NAME, "config_sha256": re.compile(r"([0-9a-f]{64})?")}
 MOST, LONGEST = 2**53, 200
 
 
@@ -81,33 +81,29 @@ KINDS = {field.name: field.type for field in dataclasses.fields(Entry)}
 def possible(field: str, values: Sequence) -> bool:
     """True where a field of entries can have all of these values."""
     kinds = set(map(type, values))
-    match field, KINDS[field]:
-        case "name", _:
-            return kinds <= {str} and all(map(SAFE_NAME.fullmatch, values))
-        case "config_sha256", _:
-            return kinds <= {str} and all(map(SHA256.fullmatch, values))
-        case "basis", _:
-            return kinds <= {str} and set(values) <= set(BASES)
-        case _, "str":
-            return kinds <= {str} and all(word.isprintable() and len(word) <= LONGEST for word in set(values))
-        case _, "bool":
+    match KINDS[field]:
+        case "str":
+            return kinds <= {str} and _are_texts(field, values)
+        case "bool":
             return kinds <= {bool}
-        case _, "int":
+        case "int":
             return kinds <= {int} and _within(values)
-        case _, "int | str":
+        case "int | str":
             return kinds <= {int, str} and set(values) <= {*range(1, 17), MIXED}
+        case "float":
+            return kinds <= {int, float} and _within(values, 1)
         case _:
-            real = [value for value in values if value is not None]
-            return (
-                (len(real) == len(values) or "None" in KINDS[field])
-                and kinds
-                <= {
-                    int,
-                    float,
-                    type(None),
-                }
-                and _within(real, 1)
-            )
+            known = [value for value in values if value is not None]
+            return set(map(type, known)) <= {int, float} and _within(known, 1)
+
+
+def _are_texts(field: str, values: Sequence[str]) -> bool:
+    if field in PATTERNS:
+        return all(map(PATTERNS[field].fullmatch, values))
+    words = set(values)
+    return (
+        words <= set(BASES) if field == "basis" else all(text.isprintable() and len(text) <= LONGEST for text in words)
+    )
 
 
 def _within(values: Sequence, most: float = MOST) -> bool:

@@ -7,43 +7,48 @@ writer at a time; on the Hugging Face Hub a change is one commit, made again whe
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from supernet.data.augment import plain_features
 from supernet.families import family
-from supernet.files import write_bytes
+from supernet.files import read_bytes, read_json, write_bytes
 from supernet.frontend import Mfcc
-from zoo.card import hub_card
-from zoo.devices import COSTS, device_figures
+from supernet.space import digest
+from zoo.card import hub_card, is_hub_card
+from zoo.devices import COSTS, device_figures, figures
 from zoo.entry import Entry, is_safe_name
-from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
-from zoo.hub import MODELS, REMOTE, SUPERNETS, AnyHub, Hub, checked_entry, open_hub, writable_hub
-from zoo.index import INDEX, Index, index_bytes, like, write_index
+from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName, nearest_names
+from zoo.hub import MODELS, SUPERNETS, AnyHub, Hub, check_inside, checked_entry, is_remote, open_hub, writable_hub
+from zoo.index import INDEX, Index, index_bytes, write_index
 from zoo.making import accuracy_figures, exact_costs, move_in, new_folder, seal
 from zoo.pack import CARD, CONFIG, MODEL, VECTORS, Config, read_config
 from zoo.run import Model
 
 __all__ = ["Verdict", "publish", "rebuild", "sync", "unpublish", "verify"]
 
-ATTEMPTS = 8
-"""How often a change is made anew where others come between."""
+ATTEMPTS, PATIENCE_S = 8, 600
+"""How often a change is made anew where others come between; how long another writer is waited for."""
+SAFE_FILE = re.compile(r"([A-Za-z0-9_-]+/)?[A-Za-z0-9][A-Za-z0-9._-]*")
+PREDICTOR = ("accuracy.csv", "accuracy.json")
 
 log = logging.getLogger(__name__)
 
 
 def publish(
     models: str | Path | Sequence[str | Path],
-    hub: str | Path,
+    hub: str | Path | AnyHub,
     *,
     data: str | Path | None = None,
     replaces: Callable[[Config], bool] | None = None,
@@ -57,65 +62,106 @@ def publish(
     hold; HubUnavailable for a hub that refuses.
     """
     folders = [Path(models)] if isinstance(models, (str, Path)) else [Path(model) for model in models]
+    twice = [folder for folder, count in Counter(folder.resolve().name for folder in folders).items() if count > 1]
+    if twice:
+        raise InvalidQuery(f"model {twice[0]}: given twice; give each once")
+    _check_target(hub)
     with tempfile.TemporaryDirectory() as staging:
         fresh = _renewed(folders, Path(staging), data, progress)
         return _change(hub, fresh, replaces and (lambda place, entry: replaces(place.config(entry))))
 
 
-def unpublish(names: str | Sequence[str], hub: str | Path) -> AnyHub:
+def _check_target(hub: str | Path | AnyHub) -> None:
+    """Raise what a hub that cannot be written raises, before long work."""
+    address = _address(hub)
+    if is_remote(address):
+        from zoo.remote import RemoteHub
+
+        RemoteHub(address, new=True)
+    else:
+        writable_hub(address)
+
+
+def _address(hub: str | Path | AnyHub) -> str:
+    """Of a hub that is written to, without the commit that it was opened at."""
+    return str(getattr(hub, "asked", hub.address) if isinstance(hub, AnyHub) else hub)
+
+
+def unpublish(names: str | Sequence[str], hub: str | Path | AnyHub) -> AnyHub:
     """Take models out of a hub: first out of its index, then their folders. Returns the hub.
 
     Raises UnknownName, and takes none, where one of the names is not there.
     """
     names = [names] if isinstance(names, str) else list(names)
-    place = open_hub(hub)
+    place = open_hub(_address(hub))
     for name in names:
         place.entry(name)
     return _change(hub, [], lambda place, entry: entry.name in names)
 
 
 def sync(
-    source: str | Path,
-    target: str | Path,
+    source: str | Path | AnyHub,
+    target: str | Path | AnyHub,
     *,
     task: str | None = None,
     name: str | None = None,
     supernets: bool = False,
     progress: bool = False,
 ) -> list[str]:
-    """Copy to a hub what it lacks of another, byte for byte; returns the names of the models that were copied.
+    """Copy to a hub what it lacks of another, byte for byte; returns the names of what was copied.
 
-    task, name: only models of a task, and of names that fit a pattern. supernets: them too. Nothing is taken away.
+    task, name: only models of a task, and of names that fit a pattern. supernets: those of the task too, as
+    `supernets/NAME`. Nothing is taken away, and no supernet is replaced. Raises InvalidPackage, before anything is
+    written, for what does not hold.
     """
-    place, lacking = open_hub(source), _lacking(open_hub(source), target, task, name)
-    folders = [place.path(entry) for entry in tqdm(lacking, "models", disable=not progress)]
-    for folder, entry in zip(folders, lacking, strict=True):
-        if checked_entry(folder) != entry:
-            raise InvalidPackage(f"{folder}: not what the index of {place.address} lists")
-    if folders or supernets:
-        _change(target, folders, None, place.supernets() if supernets else ())
-    return [entry.name for entry in lacking]
+    place, there = open_hub(source), _opened(target)
+    entries = _lacking(place, there, task, name)
+    folders = [_whole(place, entry) for entry in tqdm(entries, "models", disable=not progress)]
+    extra = _lacking_supernets(place, there, task) if supernets else []
+    if folders or extra:
+        _change(target, folders, None, extra)
+    return [entry.name for entry in entries] + [f"{SUPERNETS}/{folder.name}" for folder in extra]
 
 
-def _lacking(place: AnyHub, target: str | Path, task: str | None, name: str | None) -> list[Entry]:
+def _lacking(place: AnyHub, there: AnyHub | None, task: str | None, name: str | None) -> list[Entry]:
+    """Models of one hub that another has not, has otherwise, or has without figures on devices."""
     if task is not None and task not in place.index.words["task"]:
-        raise UnknownName(f"no model for task {task!r} in hub {place.address}")
-    if name is not None:
-        place.index.like("name", name)
-    there = _listed(target)
-    return [
-        entry
-        for entry in place.entries
-        if task in (None, entry.task) and (name is None or like(entry.name, name)) and entry not in there
-    ]
+        known = nearest_names(task, place.index.words["task"])
+        raise UnknownName(f"no model for task {task!r} in hub {place.address}: {known}")
+    fits = place.index.like("name", "*" if name is None else name)
+    wanted = [entry for entry, own in zip(place.entries, fits, strict=True) if own and task in (None, entry.task)]
+    known = set(there.entries) if there else set()
+    return [entry for entry in wanted if entry not in known or _lacks_costs(place, there, entry)]
 
 
-def _listed(address: str | Path) -> set[Entry]:
-    """What a hub that may not be there yet lists."""
+def _lacks_costs(place: AnyHub, there: AnyHub, entry: Entry) -> bool:
+    return there.file(entry, COSTS) is None and place.file(entry, COSTS) is not None
+
+
+def _whole(place: AnyHub, entry: Entry) -> Path:
+    """The folder of a model with all of its files, checked."""
+    folder = place.path(entry)
+    place.file(entry, COSTS)
+    figures(place, entry)
+    if checked_entry(folder) != entry:
+        raise InvalidPackage(f"{folder}: not what the index of {place.address} lists")
+    return folder
+
+
+def _lacking_supernets(place: AnyHub, there: AnyHub | None, task: str | None) -> list[Path]:
+    known = {path.name for path in there.supernets()} if there else set()
+    found = [path for path in place.supernets() if path.name not in known]
+    for folder in found:
+        check_supernet(folder)
+    return [folder for folder in found if task is None or task in read_json(folder / CONFIG).get("tasks", {})]
+
+
+def _opened(address: str | Path | AnyHub) -> AnyHub | None:
+    """A hub that may not be there yet."""
     try:
-        return set(open_hub(address).entries)
-    except (InvalidQuery, UnknownName, HubUnavailable):
-        return set()
+        return open_hub(_address(address))
+    except (InvalidQuery, UnknownName):
+        return None
 
 
 @dataclass(frozen=True)
@@ -126,22 +172,26 @@ class Verdict:
     problem: str | None
 
 
-def verify(target: str | Path | None = None, *, progress: bool = False) -> list[Verdict]:
-    """Check a hub, one package in a folder, or one model by its name: index, digests, configurations, and test vectors
-    by running them.
+def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False) -> list[Verdict]:
+    """Check a hub, one package in a folder, or one model by its name: index, digests, configurations, figures on
+    devices, supernets, and test vectors by running them.
 
     target: by default your own hub and the bundled one. Raises InvalidQuery or UnknownName for what is none of these.
     """
-    if target is not None and (Path(target) / CONFIG).is_file():
+    if isinstance(target, (str, Path)) and (Path(target) / CONFIG).is_file():
         return [Verdict(Path(target).name, _problem(lambda: _check_package(Path(target))))]
-    if target is not None and is_safe_name(str(target)) and not Path(target).exists():
+    if isinstance(target, str) and is_safe_name(target) and not Path(target).exists():
         place = open_hub()
-        entry = place.entry(str(target))
+        entry = place.entry(target)
         return [Verdict(entry.name, _problem(lambda: _check_listed(place, entry)))]
     place = open_hub(target)
     found = [
         Verdict(entry.name, _problem(lambda entry=entry: _check_listed(place, entry)))
         for entry in tqdm(place.entries, "verify", disable=not progress)
+    ]
+    found += [
+        Verdict(f"{SUPERNETS}/{folder.name}", _problem(lambda folder=folder: check_supernet(folder)))
+        for folder in place.supernets()
     ]
     return found + [Verdict(name, "not in the index; `earshot rebuild` lists it") for name in _unlisted(place)]
 
@@ -164,29 +214,51 @@ def _check_listed(place: AnyHub, entry: Entry) -> None:
     config = place.config(entry)
     if _check_package(config.folder) != entry:
         raise InvalidPackage(f"{config.folder}: the index states other figures; `earshot rebuild` writes it anew")
+    figures(place, entry)
+
+
+def check_supernet(folder: Path) -> None:
+    """Raise EarshotError for a supernet in a folder whose files are not what its `config.json` says, or lead out."""
+    check_inside(folder.parent.parent, folder)
+    for file in supernet_files(folder):
+        read_bytes(folder / file)
+    for file, sha256 in read_json(folder / CONFIG)["digests"].items():
+        if digest(read_bytes(folder / file)) != sha256:
+            raise InvalidPackage(f"{folder / file}: altered; take the supernet from its source again")
 
 
 def _unlisted(place: AnyHub) -> list[str]:
     if not isinstance(place, Hub):
         return []
     names = set(place.index.values("name"))
-    return sorted({path.parent.name for path in place.folder.glob(f"{MODELS}/*/{CONFIG}")} - names)
+    folders = {path.parent.name for path in place.folder.glob(f"{MODELS}/*/{CONFIG}")}
+    return sorted(name for name in folders - names if not name.startswith("."))
 
 
-def rebuild(hub: str | Path) -> AnyHub:
+def rebuild(hub: str | Path | AnyHub) -> AnyHub:
     """Write the index of a hub anew from its packages alone, each checked against its digests.
 
-    Raises InvalidPackage for a folder without packages or a package that is incomplete or altered.
+    A package that is incomplete or altered is left out, with a word in the log. Raises InvalidPackage for a folder
+    without packages.
     """
-    if str(hub).startswith(REMOTE):
-        raise InvalidQuery(f"hub {hub}: only a hub in a folder; download it, rebuild it, and `earshot sync` it")
-    folder = Path(hub)
+    address = _address(hub)
+    if is_remote(address):
+        raise InvalidQuery(f"hub {address}: only a hub in a folder; download it, rebuild it, and `earshot sync` it")
+    folder = Path(address)
     if not (folder / MODELS).is_dir():
         raise InvalidPackage(f"{folder}: has no folder `{MODELS}`; give the folder of a hub")
     with _alone(folder):
         packages = sorted(path for path in (folder / MODELS).iterdir() if path.is_dir() and path.name[0] != ".")
-        _write_list(folder, [checked_entry(package) for package in packages])
+        _write_list(folder, list(_sound(packages)))
     return Hub(folder)
+
+
+def _sound(packages: Iterable[Path]) -> Iterator[Entry]:
+    for package in packages:
+        try:
+            yield checked_entry(package)
+        except EarshotError as error:
+            log.warning("left out, publish it again or delete its folder: %s", error)
 
 
 def _renewed(folders: list[Path], staging: Path, data: str | Path | None, progress: bool) -> list[Path]:
@@ -238,21 +310,31 @@ Gone = Callable[[AnyHub, Entry], bool]
 """Whether a model of a hub shall leave it."""
 
 
-def _change(hub: str | Path, packages: Sequence[Path], gone: Gone | None, supernets: Sequence[Path] = ()) -> AnyHub:
-    if str(hub).startswith(REMOTE):
-        return _change_remote(str(hub), packages, gone, supernets)
-    folder = writable_hub(hub)
+def _change(
+    hub: str | Path | AnyHub, packages: Sequence[Path], gone: Gone | None, supernets: Sequence[Path] = ()
+) -> AnyHub:
+    address = _address(hub)
+    if is_remote(address):
+        return _change_remote(address, packages, gone, supernets)
+    folder = writable_hub(address)
     with _alone(folder):
-        listed = Hub(folder).entries if (folder / INDEX).is_file() else ()
-        entries, old = _after(Hub(folder) if listed else None, listed, packages, gone)
+        place = Hub(folder) if (folder / INDEX).is_file() else None
+        entries, old = _after(place, place.entries if place else (), packages, gone)
         for source in packages:
             _copy(source, folder / MODELS / source.name, package_files(source))
         for source in supernets:
-            _copy(source, folder / SUPERNETS / source.name, tree_files(source))
+            _copy(source, folder / SUPERNETS / source.name, supernet_files(source))
         _write_list(folder, entries)
         for entry in old:
-            shutil.rmtree(folder / MODELS / entry.name)
+            _remove(folder / MODELS / entry.name)
     return Hub(folder)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _after(
@@ -272,68 +354,106 @@ def package_files(package: Path) -> list[str]:
     return files + [COSTS] * (package / COSTS).is_file()
 
 
-def tree_files(folder: Path) -> list[str]:
-    """All files below a folder, but hidden ones."""
-    paths = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
+def supernet_files(folder: Path) -> list[str]:
+    """The files of a supernet: those that it states, and what its accuracy predictor was fitted on."""
+    stated = read_json(folder / CONFIG).get("digests", {})
+    if not all(isinstance(file, str) and SAFE_FILE.fullmatch(file) for file in stated):
+        raise InvalidPackage(f"{folder / CONFIG}: names files that cannot be there; take the supernet from its source")
+    return [CONFIG, *stated, *(file for file in PREDICTOR if (folder / file).is_file())]
 
 
 def _copy(source: Path, place: Path, files: Sequence[str]) -> None:
     """Copy files to a folder that is new as a whole, or else one by one, the configuration last."""
     if place.exists():
         for file in sorted(files, key=lambda file: file == CONFIG):
-            write_bytes(place / file, (source / file).read_bytes())
-        for file in set(tree_files(place)) - set(files):
-            (place / file).unlink()
+            write_bytes(place / file, read_bytes(source / file))
+        for path in place.iterdir():
+            if path.is_file() and path.name not in files:
+                path.unlink()
         return
     part = new_folder(place.parent)
     for file in files:
-        (part / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / file, part / file)
+        write_bytes(part / file, read_bytes(source / file))
     move_in(part, place)
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """As the only writer of a hub in a folder, without what one that was killed has left."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        for part in folder.glob("*/.*.part"):
-            shutil.rmtree(part)
+    try:
+        with _locked(folder):
+            for part in [*folder.glob(".*.part"), *folder.glob("*/.*.part")]:
+                _remove(part) if part.is_dir() else part.unlink()
+            yield
+    except OSError as error:
+        if isinstance(error, EarshotError):
+            raise
+        what = f"{error.filename or folder}: {error.strerror}"
+        raise InvalidQuery(f"hub {folder}: cannot be written ({what}); give another folder") from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        log.warning("hub %s: waiting for another who writes to it", folder)
+        try:
+            lock.acquire(timeout=PATIENCE_S)
+        except Timeout:
+            raise HubUnavailable(f"hub {folder}: another writes for {PATIENCE_S} s; try again later") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _write_list(folder: Path, entries: Sequence[Entry]) -> None:
-    write_bytes(folder / CARD, hub_card(Index.of(entries).entries, str(folder)).encode())
     write_index(folder / INDEX, entries)
+    card = folder / CARD
+    if not card.is_file() or is_hub_card(read_bytes(card)):
+        write_bytes(card, hub_card(Index.of(entries).entries, "FOLDER").encode())
 
 
 def _change_remote(address: str, packages: Sequence[Path], gone: Gone | None, supernets: Sequence[Path]) -> AnyHub:
     from zoo.remote import RemoteHub, Stale
 
-    files: dict[str, Path | bytes] = {}
-    for place, sources, listing in ((MODELS, packages, package_files), (SUPERNETS, supernets, tree_files)):
-        for source in sources:
-            files |= {f"{place}/{source.name}/{file}": source / file for file in listing(source)}
+    files = _uploads(packages, supernets)
     for attempt in range(ATTEMPTS):
         hub = RemoteHub(address, new=True)
         entries, old = _after(hub, hub.entries, packages, gone)
-        about = [*(f"add {package.name}" for package in packages), *(f"remove {entry.name}" for entry in old)]
-        listed = {CARD: hub_card(Index.of(entries).entries, address).encode(), INDEX: index_bytes(entries)}
+        listed = {INDEX: index_bytes(entries)}
+        if hub.owns_card:
+            listed[CARD] = hub_card(Index.of(entries).entries, address).encode()
+        added = [source.name for source in (*packages, *supernets)]
         try:
-            return hub.change(files | listed, [f"{MODELS}/{entry.name}" for entry in old], _message(about))
+            return hub.change(files | listed, [f"{MODELS}/{entry.name}" for entry in old], _message(added, old))
         except Stale:
             log.info("hub %s changed meanwhile; trying again", address)
             time.sleep(0.1 * 2**attempt)
         except HubUnavailable:  # the answer may have been lost after the commit was made
-            if _listed(address) != set(entries):
+            now = RemoteHub(address)
+            if now.commit == hub.commit or set(now.entries) != set(entries):
                 raise
-            return RemoteHub(address)
+            return now
     raise HubUnavailable(f"hub {address}: others changed it {ATTEMPTS} times meanwhile; try again later")
 
 
-def _message(about: Sequence[str]) -> str:
+def _uploads(packages: Sequence[Path], supernets: Sequence[Path]) -> dict[str, Path | bytes]:
+    """Files by their places in a hub."""
+    parts = ((MODELS, packages, package_files), (SUPERNETS, supernets, supernet_files))
+    return {
+        f"{place}/{source.name}/{file}": source / file
+        for place, sources, listing in parts
+        for source in sources
+        for file in listing(source)
+    }
+
+
+def _message(added: Sequence[str], removed: Sequence[Entry]) -> str:
     """Of a commit."""
+    about = [*(f"add {name}" for name in added), *(f"remove {entry.name}" for entry in removed)]
     rest = f" and {len(about) - 3} more" if len(about) > 3 else ""
-    text = ", ".join(about[:3]) + rest or "copy supernets"
-    return text[0].upper() + text[1:]
+    text = ", ".join(about[:3]) + rest
+    return text[:1].upper() + text[1:]

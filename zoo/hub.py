@@ -15,14 +15,27 @@ from pathlib import Path
 
 from supernet.constants import OWN_HUB
 from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
-from supernet.files import read_bytes
+from supernet.files import read_bytes, read_json
 from supernet.space import digest
 from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
 from zoo.index import INDEX, Index, merged, read_index
-from zoo.pack import CONFIG, Config, read_config
+from zoo.pack import CONFIG, MODEL, Config, read_config
 
-__all__ = ["BUNDLED", "MODELS", "SUPERNETS", "AnyHub", "Hub", "Hubs", "checked_entry", "open_hub", "writable_hub"]
+__all__ = [
+    "BUNDLED",
+    "MODELS",
+    "REMOTE",
+    "SUPERNETS",
+    "AnyHub",
+    "Hub",
+    "Hubs",
+    "check_inside",
+    "checked_entry",
+    "is_remote",
+    "open_hub",
+    "writable_hub",
+]
 
 BUNDLED = Path(__file__).parent / "hub"
 """The hub that is installed with the package."""
@@ -34,7 +47,7 @@ log = logging.getLogger(__name__)
 class AnyHub:
     """What is asked of a hub, wherever it is.
 
-    address: where it is, in words that `open_hub` understands. index: its models. writable: their folders can be
+    address: where it is, as `open_hub` takes it; of several, all. index: its models. writable: their folders can be
     changed here.
     """
 
@@ -91,7 +104,7 @@ class Hub(AnyHub):
     def __init__(self, address: str | Path | None = None) -> None:
         self.folder = BUNDLED if address is None else Path(address)
         self.address = str(self.folder)
-        if not (self.folder / INDEX).is_file():
+        if not _is_file(self.folder / INDEX):
             raise InvalidQuery(
                 f"hub {self.folder}: no {INDEX} there; give the folder of a hub, or none for the bundled"
             )
@@ -109,7 +122,7 @@ class Hub(AnyHub):
     def path(self, entry: Entry) -> Path:
         """The folder of a model's package. Raises InvalidPackage for links that lead out of the hub."""
         folder = self.folder / MODELS / entry.name
-        _check_inside(self.folder, [folder, *folder.glob("*")])
+        check_inside(self.folder, folder)
         return folder
 
     def file(self, entry: Entry, name: str) -> Path | None:
@@ -122,11 +135,20 @@ class Hub(AnyHub):
         return tuple(sorted(path.parent for path in self.folder.glob(f"{SUPERNETS}/*/{CONFIG}")))
 
 
-def _check_inside(hub: Path, paths: Iterable[Path]) -> None:
-    real = hub.resolve()
-    for path in paths:
-        if not path.resolve().is_relative_to(real):
-            raise InvalidPackage(f"{path}: a link that leads out of the hub; put the file itself there")
+def check_inside(hub: Path, folder: Path) -> None:
+    """Raise InvalidPackage where a folder of a hub, or something in it, is a link that leads out of the hub."""
+    paths = [folder.parent, folder, *(folder.rglob("*") if folder.is_dir() else ())]
+    for link in filter(Path.is_symlink, paths):
+        if not link.resolve().is_relative_to(hub.resolve()):
+            raise InvalidPackage(f"{link}: a link that leads out of the hub; put the file itself there")
+
+
+def _is_file(path: Path) -> bool:
+    """Raises InvalidQuery for what cannot be read."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise InvalidQuery(f"hub {str(path.parent)[:200]}: cannot be read ({error.strerror})") from None
 
 
 class Hubs(AnyHub):
@@ -147,18 +169,14 @@ class Hubs(AnyHub):
         return all(hub.writable for hub in self.hubs)
 
     def home(self, entry: Entry) -> AnyHub:
-        """The one hub that a model is in; says in a warning where another has other files by the same name."""
+        """The one hub that a model is in. Raises InvalidPackage where another has other weights by the same name."""
         found = [(hub, own) for hub in self.hubs if (own := hub.index.find(entry.name)) is not None]
         if not found:
             raise InvalidPackage(f"{entry.name}: was just taken out of {self.address}; look again")
         for hub, own in found[1:]:
-            if own != found[0][1]:
-                log.warning(
-                    "%s: hub %s has other files by this name than %s, which is taken",
-                    entry.name,
-                    hub.address,
-                    found[0][0].address,
-                )
+            if own != found[0][1] and _weights(hub, own) != _weights(*found[0]):
+                places = f"{found[0][0].address} and {hub.address}"
+                raise InvalidPackage(f"{entry.name}: {places} have other weights by this name; ask one of them")
         return found[0][0].home(entry)
 
     def path(self, entry: Entry) -> Path:
@@ -174,6 +192,15 @@ class Hubs(AnyHub):
         return tuple(path for hub in self.hubs for path in hub.supernets())
 
 
+def _weights(hub: AnyHub, entry: Entry) -> str | None:
+    """The digest of a model's weights; None where its configuration cannot be read."""
+    path = hub.file(entry, CONFIG)
+    try:
+        return path and read_json(path)["digests"][MODEL]
+    except (InvalidCheckpoint, KeyError, TypeError):
+        return None
+
+
 def open_hub(address: str | Path | AnyHub | Sequence[str | Path | AnyHub] | None = None) -> AnyHub:
     """The hub of an address: a folder or hf://OWNER/NAME@REVISION; of several, all of them, the first one first.
 
@@ -186,20 +213,30 @@ def open_hub(address: str | Path | AnyHub | Sequence[str | Path | AnyHub] | None
         return _default()
     if not isinstance(address, (str, Path)):
         hubs = [open_hub(one) for one in address]
+        if not hubs:
+            raise InvalidQuery("hub = []: give one hub or more, or None for your own and the bundled one")
         return hubs[0] if len(hubs) == 1 else Hubs(hubs)
-    if str(address).startswith(REMOTE):
+    if is_remote(address):
         from zoo.remote import RemoteHub
 
         return RemoteHub(str(address))
     return Hub(address)
 
 
+def is_remote(address: str | Path) -> bool:
+    """True for hf://...; raises InvalidQuery for what is meant so and is none."""
+    text = str(address)
+    if text[:3].lower() == "hf:" and not text.startswith(REMOTE):
+        raise InvalidQuery(f"hub {text}: give {REMOTE}OWNER/NAME, or a folder")
+    return text.startswith(REMOTE)
+
+
 def _default() -> AnyHub:
-    if not (OWN_HUB / INDEX).is_file():
-        return Hub()
     try:
+        if not _is_file(OWN_HUB / INDEX):
+            return Hub()
         _ = Hub(OWN_HUB).index
-    except InvalidPackage as error:
+    except (InvalidPackage, InvalidQuery) as error:
         log.warning("your own hub is left out: %s", error)
         return Hub()
     return Hubs([Hub(OWN_HUB), Hub()])
@@ -211,7 +248,9 @@ def writable_hub(address: str | Path) -> Path:
     Raises InvalidQuery or InvalidPackage for a hub that cannot be published to.
     """
     folder = Path(address)
-    if str(address).startswith("hf:"):
+    if not str(address).strip():
+        raise InvalidQuery("hub '': give a folder, or hf://OWNER/NAME")
+    if is_remote(address):
         raise InvalidQuery(f"hub {address}: give a folder here, and upload it with `earshot sync FOLDER {address}`")
     try:
         folder.mkdir(parents=True, exist_ok=True)

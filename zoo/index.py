@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import itemgetter
@@ -20,7 +22,7 @@ import numpy as np
 from supernet.constants import CACHE
 from supernet.files import load_tensors, parse_json, read_bytes, save_tensors, write_bytes
 from supernet.space import canonical_json, digest
-from zoo.entry import KINDS, MEASURED, Entry, possible
+from zoo.entry import KINDS, MEASURED, Entry, is_safe_name, possible
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, nearest_names
 
 __all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "state_of", "write_index"]
@@ -97,7 +99,7 @@ class Index:
 
     def find(self, name: str) -> Entry | None:
         """The model of exactly that name."""
-        rows = np.flatnonzero(self.columns["name"] == name.encode())
+        rows = np.flatnonzero(self.columns["name"] == name.encode()) if is_safe_name(name) else ()
         return self.entry(int(rows[0])) if len(rows) else None
 
     def has(self, field: str, word: Any) -> np.ndarray:
@@ -107,8 +109,10 @@ class Index:
     def like(self, field: str, pattern: str) -> np.ndarray:
         """(models,) True where a name or word fits a pattern of `fnmatch`, in which `*` stands for any text.
 
-        Raises UnknownName where none does.
+        Raises UnknownName where none does, InvalidQuery for what is no pattern.
         """
+        if not isinstance(pattern, str):
+            raise InvalidQuery(f"{field} = {pattern!r:.80} is not possible: give a text, such as '*'")
         if field == "name":
             found = self._named(pattern)
         else:
@@ -116,12 +120,12 @@ class Index:
             found = np.array([*fits, False])[self.columns[field]]
         if not found.any():
             known = self.values("name") if field == "name" else map(str, self.words[field])
-            raise UnknownName(f"no model of {field} {pattern!r}: {nearest_names(pattern, known)}")
+            raise UnknownName(f"no model of {field} {pattern!r:.140}: {nearest_names(pattern, known)}")
         return found
 
     def _named(self, pattern: str) -> np.ndarray:
         """Lines with the longest part of the pattern that is plain text are few, so they are looked for first."""
-        found, plain = np.zeros(len(self), bool), max(re.split(r"[*?]|\[.*\]", pattern), key=len).encode()
+        found, plain = np.zeros(len(self), bool), max(re.split(r"[*?]|\[.*\]", pattern), key=len)
         if plain and self._lines.count(plain) < len(self) / MANY:
             rows = self._rows(match.start() for match in re.finditer(re.escape(plain), self._lines))
             found[[row for row in rows if like(self.columns["name"][row].decode(), pattern)]] = True
@@ -134,13 +138,13 @@ class Index:
         return np.searchsorted(self._ends, np.fromiter(places, np.int64), side="left")
 
     @cached_property
-    def _lines(self) -> bytes:
-        return b"\n".join(self.columns["name"].tolist())
+    def _lines(self) -> str:
+        return b"\n".join(self.columns["name"].tolist()).decode()
 
     @cached_property
     def _ends(self) -> np.ndarray:
         """Where the line of each name ends."""
-        return np.flatnonzero(np.frombuffer(self._lines + b"\n", np.uint8) == ord("\n"))
+        return np.flatnonzero(np.frombuffer(f"{self._lines}\n".encode(), np.uint8) == ord("\n"))
 
 
 def _column(name: str, values: list, words: dict[str, tuple]) -> np.ndarray:
@@ -154,28 +158,40 @@ def _column(name: str, values: list, words: dict[str, tuple]) -> np.ndarray:
 
 
 def like(word: str, pattern: str) -> bool:
-    """True where a word fits a pattern of `fnmatch`."""
-    return _expression(pattern).fullmatch(word.encode()) is not None
+    """True where a word fits a pattern of `fnmatch`. Raises InvalidQuery for what is no pattern."""
+    return _expression(pattern).fullmatch(word) is not None
 
 
 @lru_cache(maxsize=64)
 def _expression(pattern: str) -> re.Pattern:
-    """A pattern of `fnmatch` for one line; `fnmatch.translate` gives one that goes over lines."""
-    parts = re.split(r"(\*+|\?|\[!?(?:\][^]]*|[^]]+)\])", pattern)
-    made = [_part(part) if number % 2 else re.escape(part) for number, part in enumerate(parts)]
+    """A pattern of `fnmatch` for one line; `fnmatch.translate` gives one that goes over lines.
+
+    Text between two stars is taken where it comes first, and never looked for again, so no pattern takes long.
+    """
+    first, *rest = (_plain(part) for part in re.split(r"\*+", pattern))
+    middle = "".join(f"(?>[^\n]*?{part})" for part in rest[:-1])
+    last = f"[^\n]*{rest[-1]}" if rest else ""
     try:
-        return re.compile(f"^{''.join(made)}$".encode(), re.MULTILINE)
-    except re.error as error:
-        raise InvalidQuery(f"pattern {pattern!r} is not possible: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            return re.compile(f"^{first}{middle}{last}$", re.MULTILINE)
+    except (re.error, FutureWarning) as error:
+        raise InvalidQuery(f"pattern {pattern!r:.80} is not possible: {error}") from None
+
+
+def _plain(text: str) -> str:
+    """A pattern without stars."""
+    parts = re.split(r"(\?|\[!?(?:\][^]]*|[^]]+)\])", text)
+    return "".join(_part(part) if number % 2 else re.escape(part) for number, part in enumerate(parts))
 
 
 def _part(part: str) -> str:
-    if part[0] == "[" and part != "[!]":
-        inner = re.sub(r"([\\[\]^])", r"\\\1", part[1:-1])
-        return f"[^\n{inner[1:]}]" if inner[0] == "!" else f"[{inner}]"
-    if part[0] == "[":
+    if part == "?":
+        return r"[^\n]"
+    if part == "[!]":
         return re.escape(part)
-    return r"[^\n]" if part == "?" else r"[^\n]*"
+    inner = re.sub(r"([\\[\]^&~|])", r"\\\1", part[1:-1])
+    return f"[^\n{inner[1:]}]" if inner[0] == "!" else f"[{inner}]"
 
 
 @lru_cache(maxsize=8)
@@ -236,24 +252,31 @@ def _parsed(data: bytes, path: Path) -> Index:
 
 def _cached(path: Path) -> Index:
     """A large index, from its columns in the cache, or into it."""
+    if path.stat().st_size > MOST_BYTES:
+        raise InvalidPackage(f"of {path.stat().st_size:,} bytes; the limit is {MOST_BYTES:,}")
     with path.open("rb") as file:
-        known = hashlib.file_digest(file, "sha256").hexdigest()
+        place = _place(hashlib.file_digest(file, "sha256").hexdigest())
     try:
-        return _from_cache(*load_tensors(_place(known)))
-    except (EarshotError, KeyError, TypeError, ValueError):
+        return _from_cache(*load_tensors(place, read_bytes(place.with_suffix(".sha256"), 64).decode()))
+    except (EarshotError, UnicodeDecodeError):
         data = read_bytes(path, MOST_BYTES)
-    index, place = _parsed(data, path), _place(digest(data))
-    try:
-        save_tensors(place, {name: _bare(column) for name, column in index.columns.items()}, index.words)
-        for old in sorted(place.parent.iterdir(), key=lambda file: file.stat().st_mtime)[:-MOST_CACHED]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        pass  # a cache that cannot be written costs time alone
+    index = _parsed(data, path)
+    with suppress(OSError):  # a cache that cannot be written costs time alone
+        _keep(index, _place(digest(data)))
     return index
 
 
 def _place(sha256: str) -> Path:
-    return CACHE / "indexes" / f"{sha256}.safetensors"
+    return CACHE / "indexes" / f"{sha256}-{SCHEMA}.safetensors"
+
+
+def _keep(index: Index, place: Path) -> None:
+    """Write columns and their digest into the cache, and take old ones out of it."""
+    columns = {name: _bare(column) for name, column in index.columns.items()}
+    save_tensors(place, columns, index.words)
+    write_bytes(place.with_suffix(".sha256"), digest(place.read_bytes()).encode())
+    for old in sorted(place.parent.iterdir(), key=lambda file: file.stat().st_mtime)[: -2 * MOST_CACHED]:
+        old.unlink(missing_ok=True)
 
 
 def _bare(column: np.ndarray) -> np.ndarray:
@@ -265,12 +288,6 @@ def _from_cache(arrays: dict[str, np.ndarray], words: dict[str, list]) -> Index:
     columns = {name: arrays[name] for name in KINDS}
     for name in NAMES:
         columns[name] = columns[name].view(f"S{columns[name].shape[1]}")[:, 0]
-    if len({column.shape for column in columns.values()}) != 1 or words.keys() != set(WORDS):
-        raise ValueError("columns of different length")
-    if any(
-        columns[name].size and not 0 <= columns[name].min() <= columns[name].max() < len(words[name]) for name in WORDS
-    ):
-        raise ValueError("words that there are not")
     return Index(columns, {name: tuple(words[name]) for name in WORDS})
 
 

@@ -140,8 +140,10 @@ def get(
     only = {"activation_bits": activation_bits, "licence": licence, "dataset": dataset, "streaming": streaming}
     if data is not None and not specialize:
         raise InvalidQuery(f"data = {data}: only specialize needs data; give specialize as well, or leave data out")
+    if specialize and (task is None or name is not None):
+        raise InvalidQuery("specialize needs a task and no name: it makes a model that has none yet")
     place = open_hub(hub)
-    if specialize and task is not None and name is None:
+    if specialize:
         return _get_or_make(place, task, data, on_device, wanted, only)
     for wait in (*WAITS, None):
         try:

@@ -148,7 +148,9 @@ def read_config(folder: str | Path, config_sha256: str | None = None) -> Config:
     try:
         data = read_bytes(path, MAX_CONFIG_BYTES)
         if config_sha256 is not None and digest(data) != config_sha256:
-            raise InvalidPackage(f"{path}: not the file that the hub's index lists (its digest differs)")
+            raise InvalidPackage(
+                f"{path}: not the file that the hub's index lists (its digest differs); `earshot rebuild` lists it anew"
+            )
         values = parse_json(data, path)
     except EarshotError as error:
         raise InvalidPackage(f"{error}; {REMEDY}") from None

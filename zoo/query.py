@@ -145,7 +145,7 @@ def choose(
     name: a pattern of `fnmatch`. on_device is asked of as few models as possible. Raises UnknownName for a task or name
     that no model has, NoModelFits where none meets all.
     """
-    if most is not None and (not isinstance(most, int) or most < 1):
+    if most is not None and (type(most) is not int or most < 1):
         raise InvalidQuery(f"most = {most!r} is not possible: give a whole number of models, such as 10")
     pool = _pool(index, task, name)
     meets = pool.copy()

@@ -169,12 +169,16 @@ def recordings_below(folder: str | Path) -> list[Path]:
     from supernet.data.audio import EXTENSIONS
 
     found = (path for path in Path(folder).rglob("*") if path.suffix.lower() in EXTENSIONS)
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file() and not _is_hidden(path.relative_to(folder)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def find_recordings(files: str | Path | bytes | Iterable) -> list[str | Path | bytes]:
     """The files, with all recordings of a folder in its place; a folder that has none stays."""
-    several = [files] if isinstance(files, (str, Path, bytes)) else files
+    several = [files] if isinstance(files, (str, Path, bytes)) else list(files)
     found = [recordings_below(file) if _is_folder(file) else [file] for file in several]
     return [path for file, inside in zip(several, found, strict=True) for path in inside or [file]]
 

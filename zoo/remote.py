@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from supernet.files import read_bytes
+from zoo.card import is_hub_card
 from zoo.entry import Entry
 from zoo.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hub import MODELS, REMOTE, SUPERNETS, AnyHub, checked_entry
 from zoo.index import INDEX, Index, read_index
-from zoo.pack import CONFIG, read_config
+from zoo.pack import CARD, CONFIG, read_config
 
 __all__ = ["RemoteHub", "Stale"]
 
@@ -57,6 +59,12 @@ class RemoteHub(AnyHub):
     def index(self) -> Index:
         """Its models as columns. Raises InvalidPackage for an index that cannot be read."""
         return read_index(self._index_path) if self._index_path else Index.of([])
+
+    @property
+    def owns_card(self) -> bool:
+        """True where its `README.md` is none of a person's."""
+        card = self._fetch(CARD, self.commit, missing=True)
+        return card is None or len(read_bytes(card)) == 0 or is_hub_card(read_bytes(card))
 
     def path(self, entry: Entry) -> Path:
         """The folder of a model's package, downloaded, with the files that the index lists.
@@ -143,6 +151,8 @@ class RemoteHub(AnyHub):
         at = f" revision {self.revision}" if self.revision else ""
         try:
             yield
+        except errors.HFValidationError:
+            raise InvalidQuery(f"hub {self.asked}: no name of the Hugging Face Hub; give hf://OWNER/NAME") from None
         except errors.GatedRepoError:
             raise HubUnavailable(
                 f"hub {self.asked}: wants its terms accepted on its page first; then {LOG_IN}"
