@@ -14,6 +14,7 @@ what can be computed from the architecture must be what is stated.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -147,10 +148,22 @@ def read_config(folder: str | Path, config_sha256: str | None = None) -> Config:
         raise InvalidPackage(f"{folder}: not a model package ({CONFIG} is missing); give the folder of a package")
     try:
         data = read_bytes(path, MAX_CONFIG_BYTES)
-        if config_sha256 is not None and digest(data) != config_sha256:
-            raise InvalidPackage(
-                f"{path}: not the file that the hub's index lists (its digest differs); `earshot rebuild` lists it anew"
-            )
+    except EarshotError as error:
+        raise InvalidPackage(f"{error}; {REMEDY}") from None
+    if config_sha256 is not None and digest(data) != config_sha256:
+        raise InvalidPackage(
+            f"{path}: not the file that the hub's index lists (its digest differs); `earshot rebuild` lists it anew, "
+            f"or {REMEDY}"
+        )
+    arch = _checked(data, path)
+    values = parse_json(data, path)
+    return Config(folder, values, arch, tuple(values["labels"]))
+
+
+@lru_cache(maxsize=64)
+def _checked(data: bytes, path: Path) -> Arch:
+    """The architecture of a `config.json` that holds."""
+    try:
         values = parse_json(data, path)
     except EarshotError as error:
         raise InvalidPackage(f"{error}; {REMEDY}") from None
@@ -161,7 +174,7 @@ def read_config(folder: str | Path, config_sha256: str | None = None) -> Config:
         _check_config(values, arch)
     except EarshotError as error:
         raise InvalidPackage(f"{path}: {error}; {REMEDY}") from None
-    return Config(folder, values, arch, tuple(values["labels"]))
+    return arch
 
 
 def _check_config(values: dict, arch: Arch) -> None:
