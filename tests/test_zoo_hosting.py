@@ -341,10 +341,10 @@ def test_files_that_a_supernet_does_not_state_stay_where_they_are(supernets, tmp
     assert not list((tmp_path / "other").rglob("notes.txt"))
     config = supernets / "supernets" / "kws-temporal" / "config.json"
     values = read_json(config)
-    values["digests"]["../../../x"] = "0"
-    write_json(config, values)
-    with pytest.raises(InvalidPackage, match="names files that cannot be there"):
-        sync(supernets, tmp_path / "third", supernets=True)
+    for digests in ({**values["digests"], "../../../x": "0"}, None, ["x"]):
+        write_json(config, {**values, "digests": digests})
+        with pytest.raises(InvalidPackage, match="names files that cannot be there"):
+            sync(supernets, tmp_path / "third", supernets=True)
 
 
 def test_look_ups_in_two_hubs_never_fail_while_one_is_written(hub, tmp_path):

@@ -222,7 +222,7 @@ def check_supernet(folder: Path) -> None:
     check_inside(folder.parent.parent, folder)
     for file in supernet_files(folder):
         read_bytes(folder / file)
-    for file, sha256 in read_json(folder / CONFIG)["digests"].items():
+    for file, sha256 in _supernet_digests(folder).items():
         if digest(read_bytes(folder / file)) != sha256:
             raise InvalidPackage(f"{folder / file}: altered; take the supernet from its source again")
 
@@ -290,20 +290,14 @@ def _measured(config: Config, frontend: Mfcc, data: str | Path) -> dict:
 
     arch = config.arch
     clips = load_like(data, config.labels, arch.frames * arch.features.step_ms, config.name)
-    network, figures = Model.from_folder(config.folder).network, {}
+    network, found = Model.from_folder(config.folder).network, {}
     for name in ("validation", "test"):
         split = clips.splits[name]
-        figures[name] = accuracy_figures(network, plain_features(clips, split.rows, frontend), split.targets)
-        before = config.values["accuracy"].get(name, figures[name])["accuracy"]
-        if before != figures[name]["accuracy"]:
-            log.warning(
-                "%s: %s accuracy is %.2f %%, it stated %.2f %%",
-                config.name,
-                name,
-                100 * figures[name]["accuracy"],
-                100 * before,
-            )
-    return figures
+        found[name] = accuracy_figures(network, plain_features(clips, split.rows, frontend), split.targets)
+        now, before = (100 * one.get(name, found[name])["accuracy"] for one in (found, config.values["accuracy"]))
+        if now != before:
+            log.warning("%s: %s accuracy is %.2f %%, it stated %.2f %%", config.name, name, now, before)
+    return found
 
 
 Gone = Callable[[AnyHub, Entry], bool]
@@ -356,14 +350,21 @@ def package_files(package: Path) -> list[str]:
 
 def supernet_files(folder: Path) -> list[str]:
     """The files of a supernet: those that it states, and what its accuracy predictor was fitted on."""
-    stated = read_json(folder / CONFIG).get("digests", {})
-    if not all(isinstance(file, str) and SAFE_FILE.fullmatch(file) for file in stated):
+    return [CONFIG, *_supernet_digests(folder), *(file for file in PREDICTOR if (folder / file).is_file())]
+
+
+def _supernet_digests(folder: Path) -> dict[str, str]:
+    config = read_json(folder / CONFIG)
+    stated = config.get("digests") if isinstance(config, dict) else None
+    if not isinstance(stated, dict) or not all(map(SAFE_FILE.fullmatch, stated)):
         raise InvalidPackage(f"{folder / CONFIG}: names files that cannot be there; take the supernet from its source")
-    return [CONFIG, *stated, *(file for file in PREDICTOR if (folder / file).is_file())]
+    return stated
 
 
 def _copy(source: Path, place: Path, files: Sequence[str]) -> None:
     """Copy files to a folder that is new as a whole, or else one by one, the configuration last."""
+    if place.is_symlink():
+        place.unlink()
     if place.exists():
         for file in sorted(files, key=lambda file: file == CONFIG):
             write_bytes(place / file, read_bytes(source / file))
