@@ -60,7 +60,7 @@ def hub_of_supernets(speech_data, small_space, tmp_path_factory):
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """The user's own hub, in a folder of the test's own, and a cache."""
-    monkeypatch.setattr("zoo.OWN_HUB", tmp_path / "own")
+    monkeypatch.setattr("zoo.lookup.OWN_HUB", tmp_path / "own")
     monkeypatch.setattr("zoo.hub.OWN_HUB", tmp_path / "own")
     monkeypatch.setattr("zoo.specialize.OWN_HUB", tmp_path / "own")
     monkeypatch.setattr("supernet.data.speech_commands.CACHE", tmp_path / "cache")
@@ -237,7 +237,7 @@ def test_a_prediction_is_not_taken_where_data_were_given(hub_of_supernets, own, 
 def test_a_family_that_no_supernet_has_makes_nothing(hub_of_supernets, own):
     with pytest.raises(UnknownName, match="no supernet for tones of family 'resnet'"):
         zoo.get(task="tones", hub=hub_of_supernets, family="resnet", specialize=True)
-    with pytest.raises(InvalidQuery, match="this version publishes to folders"):
+    with pytest.raises(InvalidQuery, match="give a folder here"):
         specialize("tones", {}, hub=hub_of_supernets, own="hf://me/hub")
     (own.parent / "file").write_text("")
     with pytest.raises(InvalidQuery, match="not a folder that can be written"):
