@@ -1,7 +1,6 @@
 """Keeping hubs: publishing from several processes, taking away, verifying, copying, and making the index anew."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -237,7 +236,6 @@ def _start(code: str, *arguments) -> subprocess.Popen:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="links as on POSIX")
 @pytest.mark.parametrize("place", ["folder", "file"])
 def test_links_that_lead_out_of_a_hub_are_refused(hub, tmp_path, place):
     name = Hub(hub).entries[0].name

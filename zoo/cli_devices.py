@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import re
 import sys
 from dataclasses import asdict
@@ -223,7 +222,7 @@ def _about(profile) -> dict:
 def _show(options: argparse.Namespace) -> None:
     from predictors.device import find_profile
 
-    _check_plot(options.plot)
+    check_picture("--plot", options.plot)
     _report([find_profile(options.name, options.profiles)], options)
 
 
@@ -265,7 +264,7 @@ def _add(options: argparse.Namespace) -> None:
 
     hub = zoo.open_hub(options.hub)
     check_writable(hub)
-    _check_plot(options.plot)
+    check_picture("--plot", options.plot)
     if options.clock_mhz is not None and not re.fullmatch(r"\d+(\.\d+)?", options.clock_mhz):
         raise InvalidQuery(f"--clock-mhz {options.clock_mhz}: give a number above 0, such as 80")
     logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
@@ -305,12 +304,6 @@ def _costs(options: argparse.Namespace) -> None:
     hub = zoo.open_hub(options.hub)
     count = write_costs(hub, hub.entries, options.profiles)
     print(f"{len(hub.entries)} models on {count} profiles")
-
-
-def _check_plot(path: str | None) -> None:
-    check_picture("--plot", path)
-    if path is not None and not os.access(Path(path).parent, os.W_OK):
-        raise InvalidQuery(f"--plot {path}: {Path(path).parent} is no folder that can be written")
 
 
 def _plot(tables: dict, path: Path) -> None:

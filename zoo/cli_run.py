@@ -181,7 +181,6 @@ def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
 
 def _evaluate(options: argparse.Namespace) -> None:
     check_picture("--plot", options.plot)
-    check_file("--plot", options.plot)
     found = find_model(options.model, options.hub).evaluate(
         options.folder, split=options.split, resample=options.resample
     )

@@ -134,7 +134,6 @@ def _check(options: argparse.Namespace) -> None:
         raise InvalidQuery(f"--front {' '.join(options.front)}: give one or two costs")
     check_picture("--plot", options.plot)
     check_file("--csv", options.csv)
-    check_file("--plot", options.plot)
 
 
 def _best_text(finding, device: str | None) -> str:

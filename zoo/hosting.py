@@ -344,7 +344,7 @@ def _after(
 
 def package_files(package: Path) -> list[str]:
     """The files of a package, those alone that it states and its costs."""
-    files = [CONFIG, *read_config(package).values["digests"]]
+    files = [CONFIG, *read_config(package).files]
     return files + [COSTS] * (package / COSTS).is_file()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ __all__ = [
     "checked_entry",
     "is_remote",
     "open_hub",
+    "supernets_in",
     "writable_hub",
 ]
 
@@ -44,7 +46,7 @@ MODELS, SUPERNETS, REMOTE = "models", "supernets", "hf://"
 log = logging.getLogger(__name__)
 
 
-class AnyHub:
+class AnyHub(ABC):
     """What is asked of a hub, wherever it is.
 
     address: where it is, as `open_hub` takes it; of several, all. index: its models. writable: their folders can be
@@ -82,17 +84,17 @@ class AnyHub:
         """The one hub that a model is in."""
         return self
 
+    @abstractmethod
     def path(self, entry: Entry) -> Path:
         """The folder of a model's package."""
-        raise NotImplementedError
 
+    @abstractmethod
     def file(self, entry: Entry, name: str) -> Path | None:
         """One file of a model's package; None where it has no such file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def supernets(self) -> tuple[Path, ...]:
         """The folders of the supernets."""
-        raise NotImplementedError
 
 
 class Hub(AnyHub):
@@ -132,7 +134,12 @@ class Hub(AnyHub):
 
     def supernets(self) -> tuple[Path, ...]:
         """The folders of its supernets."""
-        return tuple(sorted(path.parent for path in self.folder.glob(f"{SUPERNETS}/*/{CONFIG}")))
+        return supernets_in(self.folder)
+
+
+def supernets_in(folder: Path) -> tuple[Path, ...]:
+    """The folders of supernets in the folder of a hub."""
+    return tuple(sorted(path.parent for path in folder.glob(f"{SUPERNETS}/*/{CONFIG}")))
 
 
 def check_inside(hub: Path, folder: Path) -> None:

@@ -232,7 +232,10 @@ def read_index(path: Path) -> Index:
 @lru_cache(maxsize=8)
 def _read_index(path: Path, state: tuple) -> Index:
     try:
-        return _cached(path) if path.stat().st_size >= LARGE_BYTES else _parsed(read_bytes(path, MOST_BYTES), path)
+        size = state[1]
+        if size > MOST_BYTES:
+            raise InvalidPackage(f"of {size:,} bytes; the limit is {MOST_BYTES:,}")
+        return _cached(path) if size >= LARGE_BYTES else _parsed(read_bytes(path, MOST_BYTES), path)
     except EarshotError as error:
         raise InvalidPackage(f"{'' if str(path) in str(error) else f'{path}: '}{error}; {REBUILD}") from None
 
@@ -252,8 +255,6 @@ def _parsed(data: bytes, path: Path) -> Index:
 
 def _cached(path: Path) -> Index:
     """A large index, from its columns in the cache, or into it."""
-    if path.stat().st_size > MOST_BYTES:
-        raise InvalidPackage(f"of {path.stat().st_size:,} bytes; the limit is {MOST_BYTES:,}")
     with path.open("rb") as file:
         place = _place(hashlib.file_digest(file, "sha256").hexdigest())
     try:

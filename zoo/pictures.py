@@ -20,9 +20,10 @@ MOST_COUNTED = 20
 
 
 def check_picture(option: str, path: str | Path | None) -> None:
-    """Raise InvalidQuery for a name, where there is one, that does not end as a picture's. option: for the message."""
+    """Raise InvalidQuery for a name, where there is one, that does not end as a picture's, or as `check_file` does."""
     if path is not None and Path(path).suffix not in KINDS:
         raise InvalidQuery(f"{option} {path}: give a name that ends with one of {', '.join(KINDS)}")
+    check_file(option, path)
 
 
 def check_file(option: str, path: str | Path | None) -> None:

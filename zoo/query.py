@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from supernet.families import MIXED
 from zoo.entry import MEASURED, Entry
 from zoo.errors import InvalidQuery, NoModelFits, UnknownName, nearest_names
 from zoo.index import Index
-from zoo.units import count, share, size
+from zoo.units import LIMITS, share
 
 if TYPE_CHECKING:
     from zoo.devices import DeviceLimits
@@ -35,37 +36,15 @@ class Constraint:
     excess: Callable[[Index], np.ndarray]
 
 
-def constraints(
-    *,
-    max_ops: float | str | None = None,
-    max_macs: float | str | None = None,
-    max_params: float | str | None = None,
-    max_flash: float | str | None = None,
-    max_ram: float | str | None = None,
-    bits: int | str | None = None,
-    activation_bits: int | str | None = None,
-    min_accuracy: float | str | None = None,
-    family: str | None = None,
-    licence: str | None = None,
-    dataset: str | None = None,
-    streaming: bool | None = None,
-) -> list[Constraint]:
-    """The conditions of a query. Raises InvalidQuery for a value that cannot be meant."""
-    found = [
-        _at_most("max_ops", max_ops, "macs", count),
-        _at_most("max_macs", max_macs, "macs", count),
-        _at_most("max_params", max_params, "params", count),
-        _at_most("max_flash", max_flash, "flash_bytes", size),
-        _at_most("max_ram", max_ram, "peak_ram_bytes", size),
-        _at_least(min_accuracy),
-        _exactly("bits", bits),
-        _exactly("activation_bits", activation_bits),
-        _like("family", family),
-        _like("licence", licence),
-        _like("dataset", dataset),
-        _streams(streaming),
-    ]
-    return [constraint for constraint in found if constraint is not None]
+def constraints(**wanted) -> list[Constraint]:
+    """The conditions of a query, those of `zoo.get` but on a device; None is no condition.
+
+    Raises InvalidQuery for a value that cannot be meant, TypeError for a name that is none.
+    """
+    unknown = wanted.keys() - MAKERS.keys()
+    if unknown:
+        raise TypeError(f"no such constraint: {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}")
+    return [make(name, wanted[name]) for name, make in MAKERS.items() if wanted.get(name) is not None]
 
 
 def check_bits(bits: int | str, name: str = "bits") -> None:
@@ -79,32 +58,26 @@ def _value(field: str) -> Callable[[Entry], Any]:
     return lambda entry: getattr(entry, field)
 
 
-def _at_most(name: str, limit: float | str | None, field: str, parse: Callable) -> Constraint | None:
-    if limit is None:
-        return None
-    most = parse(name, limit)
+def _at_most(name: str, limit: float | str, field: str) -> Constraint:
+    most = LIMITS[name](name, limit)
     return Constraint(name, most, _value(field), lambda index: index.columns[field] / most - 1)
 
 
-def _at_least(limit: float | str | None) -> Constraint | None:
+def _at_least(name: str, limit: float | str) -> Constraint:
     """Accuracies are compared as they are printed, to 0.01 %, so that what is shown can be asked. One that is only
     predicted keeps no promise.
     """
-    if limit is None:
-        return None
-    least = share("min_accuracy", limit)
+    least = share(name, limit)
 
     def excess(index: Index) -> np.ndarray:
         known = np.round(index.columns["validation"], 4) * index.has("basis", MEASURED)
         return np.where(known < round(least, 6), (least - known) / (least or 1), 0.0)
 
-    return Constraint("min_accuracy", least, lambda entry: entry.validation * (entry.basis == MEASURED), excess)
+    return Constraint(name, least, lambda entry: entry.validation * (entry.basis == MEASURED), excess)
 
 
-def _exactly(name: str, bits: int | str | None) -> Constraint | None:
+def _exactly(name: str, bits: int | str) -> Constraint:
     """How far bits are from those wanted, relative; mixed ones are nearer to none."""
-    if bits is None:
-        return None
     check_bits(bits, name)
 
     def apart(own: int | str) -> float:
@@ -116,20 +89,31 @@ def _exactly(name: str, bits: int | str | None) -> Constraint | None:
     return Constraint(name, bits, _value(name), excess)
 
 
-def _like(name: str, pattern: str | None) -> Constraint | None:
-    if pattern is None:
-        return None
+def _like(name: str, pattern: str) -> Constraint:
     return Constraint(name, pattern, _value(name), lambda index: 1.0 - index.like(name, pattern))
 
 
-def _streams(wanted: bool | None) -> Constraint | None:
-    if wanted is None:
-        return None
+def _streams(name: str, wanted: bool) -> Constraint:
     if not isinstance(wanted, bool):
-        raise InvalidQuery(f"streaming = {wanted!r} is not possible: give True or False")
-    return Constraint(
-        "streaming", wanted, _value("streamable"), lambda index: 1.0 * (index.columns["streamable"] != wanted)
-    )
+        raise InvalidQuery(f"{name} = {wanted!r} is not possible: give True or False")
+    return Constraint(name, wanted, _value("streamable"), lambda index: 1.0 * (index.columns["streamable"] != wanted))
+
+
+MAKERS: dict[str, Callable[[str, Any], Constraint]] = {
+    "max_ops": partial(_at_most, field="macs"),
+    "max_macs": partial(_at_most, field="macs"),
+    "max_params": partial(_at_most, field="params"),
+    "max_flash": partial(_at_most, field="flash_bytes"),
+    "max_ram": partial(_at_most, field="peak_ram_bytes"),
+    "min_accuracy": _at_least,
+    "bits": _exactly,
+    "activation_bits": _exactly,
+    "family": _like,
+    "licence": _like,
+    "dataset": _like,
+    "streaming": _streams,
+}
+"""What makes each condition of its name and what is wanted."""
 
 
 def choose(
@@ -151,7 +135,9 @@ def choose(
     meets = pool.copy()
     for constraint in wanted:
         meets &= constraint.excess(index) <= 0
-    rows = np.flatnonzero(meets) if on_device is None else _on_device(index, np.flatnonzero(meets), on_device, most)
+    rows = np.flatnonzero(meets)
+    if on_device and on_device.limits:
+        rows = _on_device(index, rows, on_device, most)
     if not len(rows):
         raise _no_model_fits(index, pool, [*wanted, *(on_device.constraints() if on_device else [])])
     return [int(row) for row in rows[:most]]

@@ -17,7 +17,7 @@ from supernet.files import read_bytes
 from zoo.card import is_hub_card
 from zoo.entry import Entry
 from zoo.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
-from zoo.hub import MODELS, REMOTE, SUPERNETS, AnyHub, checked_entry
+from zoo.hub import MODELS, REMOTE, SUPERNETS, AnyHub, checked_entry, supernets_in
 from zoo.index import INDEX, Index, read_index
 from zoo.pack import CARD, CONFIG, read_config
 
@@ -86,7 +86,7 @@ class RemoteHub(AnyHub):
 
         with self._asking():
             folder = snapshot_download(self.repo, revision=self.commit, allow_patterns=[f"{SUPERNETS}/*"])
-        return tuple(sorted(path.parent for path in Path(folder).glob(f"{SUPERNETS}/*/{CONFIG}")))
+        return supernets_in(Path(folder))
 
     def change(self, files: Mapping[str, Path | bytes], folders_gone: Iterable[str], message: str) -> RemoteHub:
         """Write files and take folders away in one commit; returns the hub as it is then.
@@ -108,7 +108,7 @@ class RemoteHub(AnyHub):
     def _package(self, entry: Entry, again: bool = False) -> Path:
         place = f"{MODELS}/{entry.name}"
         folder = self._fetch(f"{place}/{CONFIG}", self.commit, again).parent
-        for file in read_config(folder, entry.config_sha256).values["digests"]:
+        for file in read_config(folder, entry.config_sha256).files:
             self._fetch(f"{place}/{file}", self.commit, again)
         checked_entry(folder)
         return folder
