@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from search.problem import Problem
 from search.strategies import BATCH, Strategy
-from supernet.elastic import Slice, Supernet, execute, float_layer, preactivation
+from supernet.elastic import Slice, Supernet, execute, float_layer
 from supernet.errors import InvalidArch
 from supernet.families import layers
 from supernet.space import LayerSpec
@@ -62,6 +62,7 @@ class GatedSupernet:
     def __init__(self, supernet: Supernet) -> None:
         self.supernet, self.space = supernet, supernet.space
         self.specs = supernet.network.specs
+        self._names = {spec.name for spec in self.specs}
         self._base = self.space.to_genes([self.space.largest()])[0]
         self._known: dict[bytes, dict[str, LayerSpec]] = {}
         alone = [self._specs_with((gene,), (choice,)) for gene, count in enumerate(self.space.cardinalities)
@@ -91,6 +92,9 @@ class GatedSupernet:
             sources = [open_[name] for name in spec.inputs]
             if spec.kind == "add":
                 return self._add(spec, inputs, sources, gate, open_)
+            if spec.kind == "scale":
+                there, open_[spec.name] = gate.max(), sources[0]
+                return inputs[0] * (there * inputs[1] + 1 - there)
             if not spec.has_weights:
                 open_[spec.name] = gate if spec.kind == "input" else sources[0]
                 return float_layer(spec, inputs, None, False) * _shaped(open_[spec.name], spec)
@@ -99,8 +103,7 @@ class GatedSupernet:
             macs.append(gate.sum() * reads * taps.sum() * prod(spec.out_shape[1:]))
             kernel = layer.weight.detach() * taps.reshape(1, 1, *spec.kernel) if spec.kind == "conv" else layer.weight
             tensors = Slice(kernel, layer.gamma, layer.beta, None, None, layer.bias)
-            output = preactivation(spec, inputs, tensors, training=True)
-            output = (F.relu(output) if spec.relu else output) * _shaped(gate, spec)
+            output = float_layer(spec, inputs, tensors, training=True) * _shaped(gate, spec)
             missing = len(gate) - len(sources[0])
             open_[spec.name] = gate
             if missing < 0 or spec.depthwise or spec.kind == "linear" or not _absent(self._channels[spec.name]):
@@ -139,13 +142,12 @@ class GatedSupernet:
         return self._known[key]
 
     def _check(self, spec: LayerSpec, alone: list[dict[str, LayerSpec]]) -> None:
-        """Heights may not change, and frames only those that the input leaves out."""
+        """Heights and frames may change only in the input, which leaves some out, and no network has more layers."""
         for specs in alone:
+            if not specs.keys() <= self._names:
+                raise InvalidArch("differentiable search needs all layers, sums among them, in the largest network")
             other = specs.get(spec.name)
-            if other and (
-                other.out_shape[1] != spec.out_shape[1]
-                or (spec.kind != "input" and other.out_shape[2] != spec.out_shape[2])
-            ):
+            if other and spec.kind != "input" and other.out_shape[1:] != spec.out_shape[1:]:
                 raise InvalidArch(f"layer {spec.name}: differentiable search needs equal maps in all networks")
 
 
@@ -159,8 +161,7 @@ def _open_taps(own: LayerSpec | None, spec: LayerSpec) -> Tensor:
     found = torch.zeros(spec.kernel)
     if own is None:
         return found.flatten() + 1
-    step = own.tap_step if own.kernel[1] > 1 else 1
-    found[spec.kernel[0] - own.kernel[0] :, spec.kernel[1] - 1 - step * (own.kernel[1] - 1) :: step] = 1
+    found[own.taps(spec.kernel)] = 1
     return found.flatten()
 
 
@@ -169,7 +170,7 @@ def _absent(gate: Gate) -> bool:
 
 
 def _shaped(gate: Tensor, spec: LayerSpec) -> Tensor:
-    return gate if spec.kind in ("linear", "pool") else gate.reshape(-1, 1, 1)
+    return gate if spec.kind == "linear" else gate.reshape(-1, 1, 1)
 
 
 class Differentiable(Strategy):

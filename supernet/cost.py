@@ -113,7 +113,7 @@ def rescale_bytes(spec: LayerSpec) -> int:
     """Bytes of a quantised layer's biases, multipliers and shifts, whatever its bits."""
     if spec.has_weights:
         return spec.out_shape[0] * (4 + RESCALE_BYTES)
-    return {"input": 0, "add": 4 + RESCALE_BYTES, "pool": RESCALE_BYTES}[spec.kind]
+    return {"input": 0, "add": 4 + RESCALE_BYTES, "pool": RESCALE_BYTES, "scale": RESCALE_BYTES}[spec.kind]
 
 
 def mac_kind(spec: LayerSpec) -> str:
@@ -175,4 +175,5 @@ def _aligned(spec: LayerSpec) -> bool:
 
 
 def _moved_bytes(spec: LayerSpec) -> int:
-    return len(spec.inputs) * prod(spec.in_shape) + prod(spec.out_shape) + layer_bytes(spec)
+    read = prod(spec.in_shape) + spec.in_shape[0] if spec.kind == "scale" else len(spec.inputs) * prod(spec.in_shape)
+    return read + prod(spec.out_shape) + layer_bytes(spec)

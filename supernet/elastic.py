@@ -8,6 +8,7 @@ the same numbers. Weight sharing after Once-for-All (Cai et al., ICLR 2020, arXi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,8 @@ from supernet.space import Arch, LayerSpec, Space
 __all__ = ["Layer", "Network", "Slice", "Supernet", "execute", "recalibrate", "select_features", "slice_layer"]
 
 EPSILON = 1e-5
+GATE_WIDTH = 6
+"""How far a hard sigmoid reaches from 0 to 1."""
 
 
 class Slice(NamedTuple):
@@ -59,17 +62,19 @@ def select_features(x: Tensor, spec: LayerSpec) -> Tensor:
     """The features that an input layer reads, from a map at its own frame step or at the front end's.
 
     x: (batch, coefficients, frames), with the frames of spec.out_shape, or those of spec.in_shape, of which it takes
-    the last one of each stride; coefficients beyond those of `spec` are left out. Returns (batch, *spec.out_shape),
-    channels last in memory. Raises InvalidArch for another map.
+    the last one of each stride. Of more coefficients than those of `spec` it takes the first ones, or at a stride over
+    them the last one of each. Returns (batch, *spec.out_shape), channels last in memory. Raises InvalidArch for another
+    map.
     """
     channels, height, frames = spec.out_shape
     rows = channels * height
-    if x.ndim != 3 or x.shape[1] < rows or x.shape[2] not in (frames, spec.in_shape[2]):
+    whole = x.ndim == 3 and (x.shape[1] >= rows if spec.stride[0] == 1 else x.shape[1] in (rows, spec.in_shape[1]))
+    if not whole or x.shape[2] not in (frames, spec.in_shape[2]):
         raise InvalidArch(
             f"features of shape {tuple(x.shape)} do not fit: give (batch, {rows} or more coefficients, {frames} frames)"
         )
-    step = x.shape[2] // frames
-    x = x[:, :rows, step - 1 :: step].reshape(x.shape[0], channels, height, frames)
+    step, skip = x.shape[2] // frames, x.shape[1] // rows if spec.stride[0] > 1 else 1
+    x = x[:, skip - 1 : skip * rows : skip, step - 1 :: step].reshape(x.shape[0], channels, height, frames)
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -130,20 +135,30 @@ def normalise(x: Tensor, tensors: Layer | Slice, training: bool) -> Tensor:
 
 def float_layer(spec: LayerSpec, inputs: list[Tensor], tensors: Layer | Slice | None, training: bool) -> Tensor:
     """The output of one layer in floating point: (batch, channels, height, frames); logits are (batch, classes)."""
-    output = preactivation(spec, inputs, tensors, training)
-    return F.relu(output) if spec.relu else output
+    return activate(preactivation(spec, inputs, tensors, training), spec)
+
+
+def activate(x: Tensor, spec: LayerSpec) -> Tensor:
+    """x within the limits of the layer's activation."""
+    low, high = spec.limits
+    if high < inf:
+        return F.hardtanh(x, low, high)
+    return F.relu(x) if spec.rectified else x
 
 
 def preactivation(spec: LayerSpec, inputs: list[Tensor], tensors: Layer | Slice | None, training: bool) -> Tensor:
-    """What `float_layer` gives, before the rectifier."""
+    """What `float_layer` gives, before it is held within limits."""
     x = inputs[0]
     if spec.kind == "conv":
-        return normalise(convolve(spec, x, tensors.weight), tensors, training)
+        x = normalise(convolve(spec, x, tensors.weight), tensors, training)
+        return x / GATE_WIDTH + 0.5 if spec.activation == "hard_sigmoid" else x
     if spec.kind == "add":
         return x + inputs[1]
+    if spec.kind == "scale":
+        return x * inputs[1]
     if spec.kind == "pool":
-        return x.mean((2, 3))
-    return F.linear(x, tensors.weight, tensors.bias) if spec.kind == "linear" else x
+        return x.mean((2, 3), keepdim=True)
+    return F.linear(x.flatten(1), tensors.weight, tensors.bias) if spec.kind == "linear" else x
 
 
 def execute(specs: tuple[LayerSpec, ...], x: Tensor, apply: Callable[[LayerSpec, list[Tensor]], Tensor]) -> Tensor:
@@ -164,16 +179,13 @@ def execute(specs: tuple[LayerSpec, ...], x: Tensor, apply: Callable[[LayerSpec,
 def slice_layer(tensors: Layer | Slice, spec: LayerSpec) -> Slice:
     """The part of a supernet's layer that a sub-network's layer uses.
 
-    The first channels, and of the kernel the last taps, each `spec.tap_step` apart. Contiguous, so that the
-    arithmetic that follows does not depend on the supernet's size.
+    The first channels, and of the kernel the taps that LayerSpec describes: over frequency those in the middle.
+    Contiguous, so that the arithmetic that follows does not depend on the supernet's size.
     """
     outputs = spec.weight_shape[0]
     weight = tensors.weight[:outputs, : spec.weight_shape[1]]
-    for axis, taps in enumerate(spec.weight_shape[2:], 2):
-        step = spec.tap_step if axis == 3 and taps > 1 else 1
-        first = weight.shape[axis] - 1 - step * (taps - 1)
-        index = [slice(None)] * axis + [slice(first, None, step)]
-        weight = weight[tuple(index)]
+    if spec.kind == "conv":
+        weight = weight[:, :, *spec.taps(weight.shape[2:])]
     first_channels = (None if item is None else item[:outputs] for item in (tensors.gamma, tensors.beta))
     bias = None if tensors.bias is None else tensors.bias[:outputs]
     return Slice(weight.contiguous(), *first_channels, None, None, bias)

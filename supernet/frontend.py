@@ -111,14 +111,18 @@ class Mfcc:
         return self.from_log_mel(self.log_mel(samples))
 
     def select(self, coefficients: int, step_ms: int) -> Mfcc:
-        """The front end that computes only the first coefficients, one frame each `step_ms`."""
+        """The front end that computes only so many of its coefficients, one frame each `step_ms`."""
         return dataclasses.replace(
             self,
             coefficients=coefficients,
             step_ms=step_ms,
-            mean=self.mean[:coefficients],
-            deviation=self.deviation[:coefficients],
+            mean=self._chosen(self.mean, coefficients),
+            deviation=self._chosen(self.deviation, coefficients),
         )
+
+    def _chosen(self, values: tuple[float, ...], coefficients: int) -> tuple[float, ...]:
+        """The values of the first coefficients."""
+        return values[:coefficients]
 
     def macs(self, frames: int) -> int:
         """Multiply-accumulates of `frames` frames: window, FFT (2 n log2 n), power, mel filters, cosine transform."""
@@ -160,22 +164,30 @@ class Mfcc:
 class LogMel(Mfcc):
     """The log-mel energies themselves, without the cosine transform: a map that convolutions over frequency can read.
 
-    coefficients is the number of mels.
+    coefficients: how many of the mels are given, all of them or the last of each two, three, ...
     """
 
     kind: ClassVar[str] = "logmel"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.coefficients != self.mels:
-            raise InvalidModel(f"a log-mel front end gives all {self.mels} mels, not {self.coefficients}")
+        if self.mels % self.coefficients:
+            raise InvalidModel(
+                f"a log-mel front end gives each, or each second, third, ... of its {self.mels} mels, "
+                f"not {self.coefficients} of them"
+            )
 
     @property
     def _transform_macs(self) -> int:
         return 0
 
     def _transform(self, log_mel: Tensor) -> Tensor:
-        return log_mel
+        skip = self.mels // self.coefficients
+        return log_mel[:, skip - 1 :: skip]
+
+    def _chosen(self, values: tuple[float, ...], coefficients: int) -> tuple[float, ...]:
+        skip = self.coefficients // coefficients
+        return values[skip - 1 :: skip]
 
 
 FRONT_ENDS = {kind.kind: kind for kind in (Mfcc, LogMel)}

@@ -1,8 +1,9 @@
 """How much RAM a network needs, exactly, from its layers alone. No torch here.
 
 The integer runtime computes layer by layer in one arena, whose place for a tensor is used again once its last reader is
-done; a residual sum is written over its first input. Values take one byte at any bits, logits two. What a stream keeps
-from frame to frame, and what the front end works in, stand beside the arena.
+done; residual sums and scalings are written over their first input. Values take one byte at any bits, logits two. What
+a stream keeps from frame to frame, and what the front end works in, stand beside the arena; a network that sees what
+comes later answers on whole clips, and keeps nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ __all__ = [
 
 FRONTEND_BYTES = 480 * 2 + 514 * 4 + 40 * 4
 """What the front end works in: a window of samples at 16 bits, its spectrum and its mels at 32."""
+
+
+IN_PLACE = ("add", "scale")
+"""Kinds of layers that are written over their first input."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def alive_bytes(part: Part) -> list[int]:
     alive, found = set(part[0].inputs), []
     for number, spec in enumerate(part):
         alive.add(spec.name)
-        written_over = spec.inputs[0] if spec.kind == "add" else None
+        written_over = spec.inputs[0] if spec.kind in IN_PLACE else None
         found.append(sum(sizes[name] for name in alive if name != written_over))
         alive = {name for name in alive if last[name] > number} | {spec.name}
     return found
@@ -82,7 +87,7 @@ def plan_arena(arch: Arch) -> Arena:
     specs, last, size = layers(arch), _last_uses(layers(arch)), peak_arena_bytes(arch)
     placed: dict[str, Placed] = {}
     for number, spec in enumerate(specs):
-        if spec.kind == "add":
+        if spec.kind in IN_PLACE:
             offset = placed[spec.inputs[0]].offset
         else:
             source = placed[spec.inputs[-1]] if spec.inputs else None
@@ -98,11 +103,13 @@ def stream_state_bytes(arch: Arch) -> int:
 
 
 def state_bytes(spec: LayerSpec) -> int:
-    """What a stream keeps for one layer."""
+    """What a stream keeps for one layer; nothing where there is no stream, since a layer looks ahead."""
     return _kept_frames(spec) * prod(spec.in_shape[:2])
 
 
 def _kept_frames(spec: LayerSpec) -> int:
+    if not spec.causal:
+        return 0
     if spec.kind == "conv":
         return max(0, spec.kernel[1] - spec.stride[1])
     return spec.in_shape[2] if spec.kind == "pool" else 0

@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import inf, prod
 from reprlib import repr as short_repr
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 from supernet.errors import InvalidArch
 
 __all__ = [
+    "DIMENSIONS",
     "Arch",
     "Block",
     "FeatureSpec",
@@ -74,11 +75,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Stage:
-    """Blocks of one width in channels; the first block has the stride."""
+    """Blocks of one width in channels; the first block has the stride.
+
+    excitation: whether each block weighs its channels by what is in the whole clip (squeeze-and-excitation).
+    """
 
     width: int
     blocks: tuple[Block, ...]
     stride: int = 1
+    excitation: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,12 @@ class Arch:
         return digest(self.to_dict())
 
     def to_dict(self) -> dict:
-        """Plain values for JSON; `Arch.from_dict` gives the equal Arch back."""
-        return _plain(dataclasses.asdict(self))
+        """Plain values for JSON; `Arch.from_dict` gives the equal Arch back. A lack of excitation is not stated."""
+        values = _plain(dataclasses.asdict(self))
+        for stage in values["stages"]:
+            if not stage["excitation"]:
+                del stage["excitation"]
+        return values
 
     def to_json(self) -> str:
         """Canonical JSON."""
@@ -191,6 +200,7 @@ def _check_width(name: str, width: Any) -> None:
 def _check_stage(name: str, stage: Stage) -> None:
     _check_width(f"{name}.width", stage.width)
     _check_int(f"{name}.stride", stage.stride, 1, 4)
+    _check(isinstance(stage.excitation, bool), f"{name}.excitation", stage.excitation, "true or false")
     _check(0 < len(stage.blocks) <= MAX_BLOCKS, f"{name}.blocks", len(stage.blocks), f"1 to {MAX_BLOCKS} blocks")
     for number, block in enumerate(stage.blocks, 1):
         _check_int(f"{name}.block{number}.kernel", block.kernel, 1, MAX_KERNEL)
@@ -203,15 +213,21 @@ def _check_depth(blocks: int) -> None:
 
 Shape = tuple[int, int, int]
 """Channels, height, width; the last is time."""
+ACTIVATIONS = {"none": (-inf, inf), "relu": (0.0, inf), "relu6": (0.0, 6.0), "hard_sigmoid": (0.0, 1.0)}
+"""Least and largest value behind each. The hard sigmoid is x / 6 + 1 / 2 within its limits (Howard et al., ICCV 2019,
+arXiv 1905.02244)."""
 
 
 @dataclass(frozen=True)
 class LayerSpec:
     """One layer of a network; shapes are (channels, height, width), and the last axis is time.
 
-    kind: `input`, `conv` (with batch norm), `add` (residual sum), `pool` (average over height and width) or
-    `linear`. inputs: names of the layers that it reads. pad: zeros at (top, bottom, left, right). tap_step: which
-    taps of the supernet's kernel it takes: the last ones, each `tap_step` apart.
+    kind: `input`, `conv` (with batch norm), `add` (residual sum), `pool` (average over height and width), `scale` (the
+    first input times the second, one factor a channel) or `linear`. inputs: names of the layers that it reads. pad:
+    zeros at (top, bottom, left, right). causal: no output sees what comes later. tap_steps: how far apart the taps of
+    the supernet's kernel are that it takes, over height and width; over time the last ones where it is causal, else
+    those in the middle. activation: one of ACTIVATIONS. stride: of an input, how many coefficients and frames of the
+    front end there are to each of its own.
     """
 
     name: str
@@ -223,10 +239,21 @@ class LayerSpec:
     stride: tuple[int, int] = (1, 1)
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     groups: int = 1
-    tap_step: int = 1
-    relu: bool = False
+    tap_steps: tuple[int, int] = (1, 1)
+    causal: bool = True
+    activation: str = "none"
     weight_bits: int | None = None
     activation_bits: int | None = None
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and largest value behind the activation."""
+        return ACTIVATIONS[self.activation]
+
+    @property
+    def rectified(self) -> bool:
+        """True where no value is below zero."""
+        return self.activation != "none"
 
     @cached_property
     def has_weights(self) -> bool:
@@ -245,9 +272,19 @@ class LayerSpec:
             return (self.out_shape[0], self.in_shape[0])
         return (self.out_shape[0], self.in_shape[0] // self.groups, *self.kernel)
 
+    def taps(self, sizes: tuple[int, int]) -> tuple[slice, slice]:
+        """Which taps it takes of a kernel of these sizes over height and width."""
+        found = []
+        for axis, (size, taps, step) in enumerate(zip(sizes, self.kernel, self.tap_steps, strict=True)):
+            step = step if taps > 1 else 1
+            spare = size - 1 - step * (taps - 1)
+            first = spare if axis == 1 and self.causal else spare // 2
+            found.append(slice(first, first + step * (taps - 1) + 1, step))
+        return found[0], found[1]
+
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates for one clip; sums and averages have none."""
+        """Multiply-accumulates for one clip; sums, averages and scalings have none."""
         return prod(self.weight_shape) * prod(self.out_shape[1:]) if self.has_weights else 0
 
     @cached_property
@@ -279,13 +316,33 @@ class Part(tuple[LayerSpec, ...]):
 
 @dataclass(frozen=True)
 class StageChoices:
-    """The choices of one stage: widths, depths in blocks, and kernels and expansions of every block."""
+    """The choices of one stage: widths, depths in blocks, kernels and expansions of every block, and whether blocks
+    have excitation.
+    """
 
     widths: tuple[int, ...]
     depths: tuple[int, ...]
     kernels: tuple[int, ...]
     expansions: tuple[int, ...]
     stride: int = 1
+    excitations: tuple[bool, ...] = (False,)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where the genes of a stage are. excitation: None where there is no choice. blocks: of each block's kernel, which
+    its expansion follows.
+    """
+
+    width: int
+    depth: int
+    excitation: int | None
+    blocks: range
+
+    @property
+    def end(self) -> int:
+        """The column behind the stage."""
+        return self.blocks.stop
 
 
 @dataclass(frozen=True)
@@ -306,8 +363,8 @@ class Space:
     """All networks that one supernet holds. Choices are sorted, so the last is the largest.
 
     clip_ms: the clip's length in ms. Genes are indexes into the choices, one row a network: coefficients, step,
-    stem, head, then for each stage width, depth and (kernel, expansion) of each block; genes of blocks beyond the
-    depth are 0, so equal networks have equal genes.
+    stem, head, then for each stage width, depth, excitation where there is a choice, and (kernel, expansion) of each
+    block; genes of blocks beyond the depth are 0, so equal networks have equal genes.
     """
 
     family: str
@@ -333,15 +390,30 @@ class Space:
             _check_choices(f"stage{number}.depths", stage.depths, MAX_BLOCKS)
             _check_choices(f"stage{number}.kernels", stage.kernels, MAX_KERNEL)
             _check_choices(f"stage{number}.expansions", stage.expansions, MAX_EXPANSION)
+            valid = stage.excitations in ((False,), (True,), (False, True))
+            _check(valid, f"stage{number}.excitations", stage.excitations, "false, true, or both in this order")
         _check_depth(sum(stage.depths[-1] for stage in self.stages))
 
     @cached_property
     def choices(self) -> list[tuple[int, ...]]:
         """The choices of each gene."""
         columns = [self.coefficients, self.steps_ms, self.stems, self.heads]
-        for stage in self.stages:
-            columns += [stage.widths, stage.depths] + [stage.kernels, stage.expansions] * stage.depths[-1]
+        for stage, place in zip(self.stages, self._columns, strict=True):
+            columns += [stage.widths, stage.depths] + [stage.excitations] * (place.excitation is not None)
+            columns += [stage.kernels, stage.expansions] * stage.depths[-1]
         return columns
+
+    @cached_property
+    def _columns(self) -> tuple[_Columns, ...]:
+        """Where the genes of each stage are."""
+        found, column = [], 4
+        for stage in self.stages:
+            chosen = len(stage.excitations) > 1
+            first = column + 2 + chosen
+            blocks = range(first, first + 2 * stage.depths[-1], 2)
+            found.append(_Columns(column, column + 1, column + 2 if chosen else None, blocks))
+            column = found[-1].end
+        return tuple(found)
 
     @cached_property
     def cardinalities(self) -> np.ndarray:
@@ -352,24 +424,25 @@ class Space:
     def names(self) -> tuple[str, ...]:
         """What each gene chooses."""
         names = ["coefficients", "step_ms", "stem", "head"]
-        for number, stage in enumerate(self.stages, 1):
+        for number, place in enumerate(self._columns, 1):
             names += [f"stage{number}_width", f"stage{number}_depth"]
-            for block in range(1, stage.depths[-1] + 1):
+            names += [f"stage{number}_excitation"] * (place.excitation is not None)
+            for block in range(1, len(place.blocks) + 1):
                 names += [f"stage{number}_block{block}_kernel", f"stage{number}_block{block}_expansion"]
         return tuple(names)
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
         """Of the parts of the largest network, in their order: the one before all blocks, one a block, one behind."""
-        features, column, before = (0, 1), 4, 2
+        features, before = (0, 1), 2
         slots = [Slot((*features, before))]
-        for stage in self.stages:
-            for block in range(stage.depths[-1]):
-                pair = column + 2 + 2 * block, column + 3 + 2 * block
+        for stage, place in zip(self.stages, self._columns, strict=True):
+            excitation = () if place.excitation is None else (place.excitation,)
+            for block, column in enumerate(place.blocks):
                 deep = sum(depth <= block for depth in stage.depths)
-                slots.append(Slot((*features, before, column, *pair), column + 1, deep))
-                before = column
-            column += 2 + 2 * stage.depths[-1]
+                genes = (*features, before, place.width, *excitation, column, column + 1)
+                slots.append(Slot(genes, place.depth, deep))
+                before = place.width
         return (*slots, Slot((*features, before, 3)))
 
     @cached_property
@@ -378,7 +451,7 @@ class Space:
         count = len(self.coefficients) * len(self.steps_ms) * len(self.stems) * len(self.heads)
         for stage in self.stages:
             kinds = len(stage.kernels) * len(stage.expansions)
-            count *= len(stage.widths) * sum(kinds**depth for depth in stage.depths)
+            count *= len(stage.widths) * len(stage.excitations) * sum(kinds**depth for depth in stage.depths)
         return count
 
     def smallest(self) -> Arch:
@@ -421,12 +494,10 @@ class Space:
     def canonical(self, genes: np.ndarray) -> np.ndarray:
         """(count, genes) with the genes of blocks beyond the depth set to 0."""
         genes = genes.copy()
-        column = 4
-        for stage in self.stages:
-            depth = np.asarray(stage.depths)[genes[:, column + 1]]
-            blocks = genes[:, column + 2 : column + 2 + 2 * stage.depths[-1]]
+        for stage, place in zip(self.stages, self._columns, strict=True):
+            depth = np.asarray(stage.depths)[genes[:, place.depth]]
+            blocks = genes[:, place.blocks.start : place.end]
             blocks[np.arange(blocks.shape[1])[None] // 2 >= depth[:, None]] = 0
-            column += 2 + 2 * stage.depths[-1]
         return genes
 
     def from_genes(self, genes: np.ndarray) -> list[Arch]:
@@ -436,13 +507,12 @@ class Space:
     def _decode(self, row: list[int]) -> Arch:
         values = [choices[gene] for choices, gene in zip(self.choices, row, strict=True)]
         coefficients, step_ms, stem, head = values[:4]
-        column, stages = 4, []
-        for choices in self.stages:
-            width, depth = values[column : column + 2]
-            pairs = values[column + 2 : column + 2 + 2 * depth]
-            blocks = tuple(Block(kernel, expansion) for kernel, expansion in zip(pairs[::2], pairs[1::2], strict=True))
-            stages.append(Stage(width, blocks, choices.stride))
-            column += 2 + 2 * choices.depths[-1]
+        stages = []
+        for choices, place in zip(self.stages, self._columns, strict=True):
+            columns = place.blocks[: values[place.depth]]
+            blocks = tuple(Block(values[column], values[column + 1]) for column in columns)
+            excitation = choices.excitations[0] if place.excitation is None else values[place.excitation]
+            stages.append(Stage(values[place.width], blocks, choices.stride, excitation))
         features = FeatureSpec(self.feature_kind, coefficients, step_ms)
         return Arch(self.family, features, self.clip_ms // step_ms, self.classes, stem, tuple(stages), head)
 
@@ -459,7 +529,7 @@ class Space:
         for stage, choices in zip(arch.stages, self.stages, strict=False):
             pairs = [value for block in stage.blocks for value in (block.kernel, block.expansion)]
             missing = choices.depths[-1] - len(stage.blocks)
-            values += [stage.width, len(stage.blocks), *pairs]
+            values += [stage.width, len(stage.blocks)] + [stage.excitation] * (len(choices.excitations) > 1) + pairs
             values += [choices.kernels[0], choices.expansions[0]] * missing
         try:
             return [choices.index(value) for choices, value in zip(self.choices, values, strict=True)]
@@ -480,13 +550,13 @@ class Space:
     def shrink(self, elastic: frozenset[str] | set[str]) -> Space:
         """The space in which only the named dimensions vary and all others are at their largest.
 
-        elastic: any of features, kernel, depth, expansion, width. Progressive shrinking widens this set.
+        elastic: any of features, kernel, depth, expansion, width, excitation. Progressive shrinking widens this set.
         """
         unknown = set(elastic) - DIMENSIONS
         if unknown:
             raise InvalidArch(f"unknown dimensions {sorted(unknown)}: choose from {sorted(DIMENSIONS)}")
 
-        def keep(name: str, choices: tuple[int, ...]) -> tuple[int, ...]:
+        def keep(name: str, choices: tuple) -> tuple:
             return choices if name in elastic else choices[-1:]
 
         stages = tuple(
@@ -496,6 +566,7 @@ class Space:
                 keep("kernel", stage.kernels),
                 keep("expansion", stage.expansions),
                 stage.stride,
+                keep("excitation", stage.excitations),
             )
             for stage in self.stages
         )
@@ -509,8 +580,12 @@ class Space:
         )
 
     def to_dict(self) -> dict:
-        """Plain values for JSON."""
-        return _plain(dataclasses.asdict(self))
+        """Plain values for JSON. Stages whose blocks have no excitation do not say so."""
+        values = _plain(dataclasses.asdict(self))
+        for stage in values["stages"]:
+            if not any(stage["excitations"]):
+                del stage["excitations"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict) -> Space:
@@ -522,7 +597,8 @@ class Space:
             raise InvalidArch(f"not a space: {error}; write one with Space.to_dict") from None
 
 
-DIMENSIONS = frozenset({"features", "kernel", "depth", "expansion", "width"})
+DIMENSIONS = frozenset({"features", "kernel", "depth", "expansion", "width", "excitation"})
+"""What can be elastic."""
 
 
 def _tuples(values: dict) -> dict:

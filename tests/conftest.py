@@ -38,6 +38,16 @@ def map_space() -> Space:
     return Space("temporal", 4, 200, (16,), (10, 20), (8, 16), stages, (16, 32), "logmel")
 
 
+@pytest.fixture(scope="session")
+def square_space() -> Space:
+    """A space of family mbconv on maps of one second, with every elastic dimension."""
+    stages = (
+        StageChoices((8, 16), (1, 2), (3, 5, 7), (1, 2), 2),
+        StageChoices((8, 16), (1, 2), (3, 7), (1, 3), 2, (False, True)),
+    )
+    return Space("mbconv", 4, 1000, (20, 40), (10, 20), (8, 16), stages, (16, 32), "logmel")
+
+
 def tone(frequency: float, seconds: float = 1.0, seed: int = 0, rate: int = RATE) -> np.ndarray:
     """A noisy tone: something that a tiny network learns in a few steps."""
     rng = np.random.default_rng(seed)

@@ -23,6 +23,14 @@ def convolve(x: np.ndarray, weight: np.ndarray, stride, pad, groups: int) -> np.
     return y
 
 
+FLOAT_ACTIVATIONS = {
+    "none": lambda y: y,
+    "relu": lambda y: np.maximum(y, 0),
+    "relu6": lambda y: np.minimum(np.maximum(y, 0), 6),
+    "hard_sigmoid": lambda y: np.minimum(np.maximum(y + 3, 0), 6) / 6,
+}
+
+
 def float_network(network, x: np.ndarray) -> np.ndarray:
     """Logits of one clip (coefficients, frames) by a calibrated network, in float64."""
     values = {}
@@ -42,10 +50,12 @@ def float_network(network, x: np.ndarray) -> np.ndarray:
         elif spec.kind == "add":
             y = inputs[0] + inputs[1]
         elif spec.kind == "pool":
-            y = inputs[0].mean((1, 2))
+            y = inputs[0].mean((1, 2), keepdims=True)
+        elif spec.kind == "scale":
+            y = inputs[0] * inputs[1]
         else:
-            y = tensors["weight"] @ inputs[0] + tensors["bias"]
-        values[spec.name] = np.maximum(y, 0) if spec.relu else y
+            y = tensors["weight"] @ inputs[0].ravel() + tensors["bias"]
+        values[spec.name] = FLOAT_ACTIVATIONS[spec.activation](y)
     return values[network.specs[-1].name]
 
 
@@ -72,14 +82,16 @@ def integer_network(network, features: np.ndarray) -> dict[str, np.ndarray]:
             y = (first + second + (1 << (shift - 1))) // (1 << shift)
         else:
             if spec.kind == "pool":
-                total, bias = inputs[0].sum((1, 2)), [0] * channels
+                total, bias = inputs[0].sum((1, 2), keepdims=True), [0] * channels
+            elif spec.kind == "scale":
+                total, bias = inputs[0] * inputs[1], [0] * channels
             elif spec.kind == "conv":
                 total, bias = (
                     convolve(inputs[0], layer.weight.astype(object), spec.stride, spec.pad, spec.groups),
                     layer.bias,
                 )
             else:
-                total, bias = layer.weight.astype(object) @ inputs[0], layer.bias
+                total, bias = layer.weight.astype(object) @ inputs[0].ravel(), layer.bias
             multiplier = np.broadcast_to(layer.multiplier, channels)
             shift = np.broadcast_to(layer.shift, channels)
             y = np.empty_like(total)
@@ -88,5 +100,6 @@ def integer_network(network, features: np.ndarray) -> dict[str, np.ndarray]:
                 assert all(abs(value + int(bias[channel])) < 2**31 for value in flat)
                 rounded = [requantise(v + int(bias[channel]), multiplier[channel], shift[channel]) for v in flat]
                 y[channel] = np.array(rounded, dtype=object).reshape(np.shape(total[channel]))[()]
-        values[spec.name] = np.clip(y + output.zero_point, output.zero_point if spec.relu else low, high)
+        low = low if spec.activation == "none" else output.zero_point
+        values[spec.name] = np.clip(y + output.zero_point, low, high)
     return values

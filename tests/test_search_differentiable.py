@@ -14,6 +14,7 @@ from supernet.elastic import Supernet
 from supernet.families import space
 
 SPACES = {kind: space("temporal", 12, 1000, kind) for kind in ("mfcc", "logmel")}
+SPACES["squares"] = space("mbconv", 12, 1000, "logmel")
 GATED = {}
 
 

@@ -1,16 +1,20 @@
 """Every registered family: its layers fit together, and what it claims of streaming holds."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from supernet import families
+from supernet.cost import macs, params
 from supernet.elastic import Network, execute
 from supernet.errors import InvalidArch, UnknownName
-from supernet.space import Block, FeatureSpec, Stage
+from supernet.space import Arch, Block, FeatureSpec, Stage
 
+NETS = pd.read_csv(Path(__file__).parent / "peter2020_nets.csv").astype({"cells": str}).to_dict("records")
 EVERY = [(name, kind, seed) for name in families.families() for kind in ("mfcc", "logmel") for seed in range(5)]
 
 
@@ -25,7 +29,8 @@ def test_shapes_fit_from_layer_to_layer(name, kind, seed):
     specs = families.layers(arch)
     shapes = {}
     for spec in specs:
-        assert all(shapes[source] == spec.in_shape for source in spec.inputs)
+        assert all(shapes[source] == spec.in_shape for source in spec.inputs[: 1 if spec.kind == "scale" else None])
+        assert spec.kind != "scale" or shapes[spec.inputs[1]] == (spec.in_shape[0], 1, 1)
         assert spec.name not in shapes
         shapes[spec.name] = spec.out_shape
     assert specs[0].kind == "input"
@@ -33,8 +38,7 @@ def test_shapes_fit_from_layer_to_layer(name, kind, seed):
 
 
 @pytest.mark.parametrize(("name", "kind", "seed"), EVERY)
-def test_no_layer_of_a_streamable_family_sees_the_future(name, kind, seed):
-    assert families.family(name).streamable
+def test_only_layers_of_a_streamable_family_do_not_see_the_future(name, kind, seed):
     arch = sampled(name, seed, kind)
     network = Network(arch).eval()
     for layer in network.layers.values():
@@ -58,8 +62,66 @@ def test_no_layer_of_a_streamable_family_sees_the_future(name, kind, seed):
         before, after = (kept[spec.name] for kept in outputs)
         if before.ndim == 4:
             past = spec.out_shape[2] // 2
-            torch.testing.assert_close(before[..., :past], after[..., :past], rtol=1e-5, atol=1e-6)
+            if spec.causal:
+                torch.testing.assert_close(before[..., :past], after[..., :past], rtol=1e-5, atol=1e-6)
             assert not torch.equal(before[..., past:], after[..., past:])
+    assert all(spec.causal for spec in network.specs) == families.family(name).streamable
+
+
+@pytest.mark.parametrize("published", NETS, ids=lambda net: net["name"])
+def test_the_published_networks_are_of_family_mbconv_with_their_macs_and_parameters(published):
+    """Of Peter et al. (arXiv 2012.10138): 24 that their search found."""
+    arch = mbconv_of(published)
+    assert (macs(arch), params(arch)) == (published["macs"], published["params"])
+
+
+def mbconv_of(net: dict) -> Arch:
+    stage = Stage(72, tuple(Block(int(cell[0]), int(cell[1])) for cell in net["cells"].split()), 2)
+    return Arch("mbconv", FeatureSpec("mfcc", net["mfcc"], 20), 51, 12, 72, (stage,), 144)
+
+
+@pytest.mark.parametrize("kind", ["mfcc", "logmel"])
+def test_a_stem_of_mbconv_takes_every_second_tap_of_what_is_coarser(kind):
+    """20 ms and 20 log-mels are every second ones of 10 ms and 40; on both the next layer sees the same."""
+    whole = {"mfcc": 20, "logmel": 40}[kind]
+    wide = dataclasses.replace(sampled("mbconv", 0, kind), features=FeatureSpec(kind, whole, 10), frames=100)
+    narrow = dataclasses.replace(wide, features=FeatureSpec(kind, 20, 20), frames=50)
+    fast, slow = Network(wide), Network(narrow)
+    weight, fewer = fast.layers["stem"].weight, slow.layers["stem"].weight
+    place = families.layers(narrow)[1].taps(weight.shape[2:])
+    assert weight[:, :, *place].shape == fewer.shape
+    slow.load_state_dict({**fast.state_dict(), "layers.stem.weight": weight[:, :, *place]})
+    mask = torch.zeros_like(weight)
+    mask[:, :, *place] = 1
+    with torch.no_grad():
+        weight.mul_(mask)
+    x = torch.randn(3, 40, 100)
+    torch.testing.assert_close(fast(x), slow(x))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_smaller_square_kernel_is_the_middle_of_a_larger(stride):
+    """With zeros around it, the larger one computes the same."""
+    base = sampled("mbconv", 0, "logmel")
+    small, large = (dataclasses.replace(base, stages=(Stage(16, (Block(k, 1),), stride),)) for k in (3, 7))
+    networks = [Network(small), Network(large)]
+    weight = torch.zeros_like(networks[1].layers["stage1_block1_depthwise"].weight)
+    weight[:, :, 2:5, 2:5] = networks[0].layers["stage1_block1_depthwise"].weight
+    networks[1].load_state_dict({**networks[0].state_dict(), "layers.stage1_block1_depthwise.weight": weight})
+    x = torch.randn(2, 40, 100)
+    torch.testing.assert_close(*(network(x) for network in networks))
+
+
+def test_excitation_weighs_channels_by_the_whole_clip():
+    arch = dataclasses.replace(sampled("mbconv", 0, "logmel"), stages=(Stage(16, (Block(3, 3),), 2, True),))
+    specs = {spec.name: spec for spec in families.layers(arch)}
+    scale = specs["stage1_block1_scale"]
+    assert scale.inputs == ("stage1_block1_depthwise", "stage1_block1_excite")
+    assert specs["stage1_block1_mean"].out_shape == (3 * arch.stem, 1, 1)
+    assert specs["stage1_block1_squeeze"].out_shape == (max(8, 3 * arch.stem // 4 // 8 * 8), 1, 1)
+    assert specs["stage1_block1_excite"].activation == "hard_sigmoid"
+    assert specs["stage1_block1_project"].inputs == (scale.name,)
+    assert scale.macs == scale.params == 0
 
 
 @pytest.mark.parametrize(("kind", "coefficients"), [("mfcc", 10), ("logmel", 40)])
@@ -113,6 +175,20 @@ def test_with_bits_keeps_edges_and_depthwise_layers_at_8():
             assert spec.weight_bits == (8 if edge else 4)
     assert arch.activation_bits[-1] == 16
     assert set(arch.activation_bits[:-1]) == {8}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stages": (Stage(16, (Block(9, 1),)),)},
+        {"stages": (Stage(16, (Block(3, 7),)),)},
+        {"features": FeatureSpec("logmel", 30, 10)},
+        {"features": FeatureSpec("logmel", 40, 40)},
+    ],
+)
+def test_what_family_mbconv_cannot_build_is_refused(changes):
+    with pytest.raises(InvalidArch, match="mbconv"):
+        families.layers(dataclasses.replace(sampled("mbconv", 0, "logmel"), **changes))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supernet.elastic import select_features
 from supernet.errors import InvalidModel
+from supernet.families import layers, space
 from supernet.frontend import LogMel, Mfcc, dequantise_features, quantise_features
 
 RATE, WINDOW, STEP, FFT, MELS = 16_000, 480, 160, 512, 40
@@ -54,8 +56,20 @@ def test_log_mels_are_the_coefficients_before_the_cosine_transform():
     )
     assert Mfcc.from_dict(frontend.to_dict()) == frontend
     assert Mfcc().macs(100) - frontend.macs(100) == 100 * MELS * MELS
-    with pytest.raises(InvalidModel, match="all 40 mels, not 10"):
-        frontend.select(10, 10)
+    with pytest.raises(InvalidModel, match="40 mels, not 12"):
+        LogMel(coefficients=12)
+
+
+def test_fewer_log_mels_are_every_second_and_frames_likewise():
+    """What a network of a supernet takes of the whole map is what a front end of its own computes."""
+    mean, deviation = (tuple(float(value) for value in range(first, first + 40)) for first in (0, 1))
+    whole, own = (LogMel(mean=mean, deviation=deviation), LogMel(mean=mean, deviation=deviation).select(20, 20))
+    samples = noise(clips=2)
+    assert torch.equal(own(samples), whole(samples)[:, 1::2, 1::2])
+    assert (own.mean, own.mels, own.coefficients) == (mean[1::2], 40, 20)
+    arch = space("mbconv", 4, 1000, "logmel").smallest()
+    chosen = [select_features(features, layers(arch)[0]) for features in (whole(samples), own(samples))]
+    assert torch.equal(*chosen)
 
 
 def test_one_second_is_100_frames_and_silence_is_finite():

@@ -11,7 +11,11 @@ from supernet import families
 from supernet.cost import COLUMNS, cost_columns
 from supernet.population import PopulationCosts
 
-SPACES = {kind: families.space("temporal", 12, 1000, kind) for kind in ("mfcc", "logmel")}
+SPACES = {
+    f"{family}-{kind}": families.space(family, 12, 1000, kind)
+    for family in families.families()
+    for kind in ("mfcc", "logmel")
+}
 COSTS = {kind: PopulationCosts(of) for kind, of in SPACES.items()}
 
 
@@ -40,7 +44,7 @@ def test_layers_that_a_network_has_are_said_to_be_present(kind, seed):
 
 
 def test_networks_are_built_only_for_parts_that_are_new(monkeypatch):
-    space, built = SPACES["logmel"], []
+    space, built = SPACES["temporal-logmel"], []
     counting = SimpleNamespace(
         largest=space.largest,
         slots=space.slots,

@@ -135,6 +135,33 @@ def test_every_integer_of_every_layer_is_the_references(small_space, bits):
                 assert np.array_equal(outputs[name][clip].numpy(), values.astype(np.int64)), name
 
 
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_every_integer_with_excitation_is_the_references(square_space, bits):
+    """ReLU6, hard sigmoids and scalings among them, and no value beyond their limits."""
+    genes = square_space.sample(np.random.default_rng(bits), 200)
+    rows = [row for row, arch in zip(genes, square_space.from_genes(genes), strict=True) if arch.stages[1].excitation]
+    for row in rows[:2]:
+        arch = square_space.from_genes(row[None])[0]
+        network = recalibrate(Network(arch, 1), 3 * features(32))
+        fake = FakeQuantNetwork(network, with_bits(arch, bits)).calibrate(3 * features(32)).eval()
+        integers = fake.to_integer()
+        step, skip = 100 // arch.frames, 40 // arch.features.coefficients
+        x = quantise_features(4 * features(2, seed=5))[:, skip - 1 :: skip, step - 1 :: step]
+        outputs = integers.run(x, keep=True)
+        for clip in range(2):
+            for name, values in reference.integer_network(integers, x[clip].numpy()).items():
+                assert np.array_equal(outputs[name][clip].numpy(), values.astype(np.int64)), name
+        for spec in integers.specs:
+            activation = integers.activations[spec.name]
+            reals = (outputs[spec.name].double() - activation.zero_point) * activation.scale
+            assert spec.limits[0] <= float(reals.min())
+            assert float(reals.max()) <= spec.limits[1] * (1 + 1e-9)
+        scale = integers.activations[integers.specs[-1].name].scale
+        with torch.no_grad():
+            emulated = fake(dequantise_features(x))
+        assert torch.equal(integers(x).double() * scale, emulated.double())
+
+
 @pytest.mark.parametrize("bits", [8, 3])
 def test_every_integer_on_maps_is_the_references(map_space, bits):
     arch = map_space.from_genes(map_space.sample(np.random.default_rng(2)))[0]

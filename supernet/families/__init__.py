@@ -17,7 +17,7 @@ from supernet.space import Arch, LayerSpec, Part, Space
 
 __all__ = ["FLOAT_BITS", "MIXED", "Family", "families", "family", "inner_bits", "layers", "parts", "space", "with_bits"]
 
-MODULES = ("temporal",)
+MODULES = ("temporal", "mbconv")
 FLOAT_BITS = 32
 """What weights in floating point have."""
 MIXED = "mixed"

@@ -88,7 +88,7 @@ def _block(
         specs.append(_conv(f"{name}_expand", *before, channels))
         before = specs[-1].name, specs[-1].out_shape
     specs.append(_conv(f"{name}_depthwise", *before, channels, kernel=kernel, stride=stride, depthwise=True))
-    specs.append(_conv(f"{name}_project", specs[-1].name, specs[-1].out_shape, width, relu=False))
+    specs.append(_conv(f"{name}_project", specs[-1].name, specs[-1].out_shape, width, activation="none"))
     if stride == (1, 1) and in_shape[0] == width:
         shape = specs[-1].out_shape
         specs.append(LayerSpec(f"{name}_add", "add", (source, specs[-1].name), shape, shape))
@@ -112,7 +112,7 @@ def _conv(
     stride: tuple[int, int] = (1, 1),
     tap_step: int = 1,
     depthwise: bool = False,
-    relu: bool = True,
+    activation: str = "relu",
     pad: bool = True,
 ) -> LayerSpec:
     """A convolution with batch norm behind the layer `source`, causal in time and centred in frequency.
@@ -132,8 +132,8 @@ def _conv(
         stride=stride,
         pad=(missing // 2, missing - missing // 2, left, 0),
         groups=channels if depthwise else 1,
-        tap_step=tap_step,
-        relu=relu,
+        tap_steps=(1, tap_step),
+        activation=activation,
     )
 
 

@@ -129,10 +129,11 @@ def _key(spec: LayerSpec) -> str:
 def _at_own_range(x: Tensor, spec: LayerSpec) -> Tensor:
     """x, rectified where the layer is, on all levels of its bits, from its least value, or zero, to its largest."""
     low, high = (float(value) for value in x.detach().aminmax())
-    low, high = 0.0 if spec.relu else min(low, 0.0), max(high, 0.0)
+    least, most = spec.limits
+    low, high = max(min(low, 0.0), least), min(max(high, 0.0), most)
     scale = max((high - low) / (2**spec.activation_bits - 1), LEAST_SCALE)
     zero = -(2 ** (spec.activation_bits - 1)) - round(low / scale)
-    return fake_quantise(x, Activation(scale, zero, spec.activation_bits), spec.relu)
+    return fake_quantise(x, Activation(scale, zero, spec.activation_bits), spec.rectified)
 
 
 def train_elastic_bits(
@@ -157,7 +158,7 @@ def train_elastic_bits(
             soft = teacher(x).float()
         losses = []
         for arch in draw_at_bits(space, elastic.widths, recipe.random, rng):
-            loss = distillation_loss(elastic(x, arch), soft, several=targets.ndim > 1)
+            loss = distillation_loss(elastic(x, arch), soft, data.multi_label)
             loss.backward()
             losses.append(loss.detach())
         return losses[0]

@@ -15,7 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet.elastic import EPSILON, Network, Slice, convolve, execute, float_layer, preactivation
+from supernet.elastic import (
+    EPSILON,
+    GATE_WIDTH,
+    Network,
+    Slice,
+    activate,
+    convolve,
+    execute,
+    float_layer,
+    preactivation,
+)
 from supernet.errors import InvalidModel
 from supernet.families import layers
 from supernet.frontend import FEATURE_SCALE
@@ -120,7 +130,7 @@ class FakeQuantNetwork(nn.Module):
         if not self.with_activations:
             return float_layer(spec, inputs, tensors, self.training)
         output = preactivation(spec, inputs, tensors, self.training)
-        return fake_quantise(output, self.activations[spec.name], spec.relu)
+        return fake_quantise(output, self.activations[spec.name], spec.rectified)
 
     def _exact_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         return self._exact(spec, inputs, self._accumulators(spec, inputs[0]) if spec.has_weights else None)
@@ -134,17 +144,20 @@ class FakeQuantNetwork(nn.Module):
         elif spec.kind == "add":
             multiplier, shift = self._sum_multipliers(spec)
             steps = sum(x * float(item) for x, item in zip(whole, multiplier, strict=True)) * 2.0 ** -float(shift)
+        elif spec.kind == "scale":
+            steps = whole[0] * whole[1] * _representable(torch.tensor(self._ratio(spec), dtype=torch.float64))
         elif spec.kind == "pool":
-            steps = whole[0].sum((2, 3)) * _representable(torch.tensor(self._mean_ratio(spec), dtype=torch.float64))
+            sums = whole[0].sum((2, 3), keepdim=True)
+            steps = sums * _representable(torch.tensor(self._ratio(spec), dtype=torch.float64))
         else:
             steps = inputs[0] / output.scale
         low, high = (limit - output.zero_point for limit in output.limits)
-        return torch.floor(steps + 0.5).clamp(0 if spec.relu else low, high) * output.scale
+        return torch.floor(steps + 0.5).clamp(0 if spec.rectified else low, high) * output.scale
 
-    def _mean_ratio(self, spec: LayerSpec) -> float:
-        """What an average's sum of integers is multiplied by."""
-        source, output = self.activations[spec.inputs[0]], self.activations[spec.name]
-        return source.scale / (output.scale * prod(spec.in_shape[1:]))
+    def _ratio(self, spec: LayerSpec) -> float:
+        """What the sum of integers of an average, or the product of a scaling, is multiplied by."""
+        scale = prod(self.activations[name].scale for name in spec.inputs) / self.activations[spec.name].scale
+        return scale / prod(spec.in_shape[1:]) if spec.kind == "pool" else scale
 
     def _sum_multipliers(self, spec: LayerSpec) -> tuple[np.ndarray, int]:
         """What a residual sum's integers are multiplied by, and the shift of both."""
@@ -158,7 +171,7 @@ class FakeQuantNetwork(nn.Module):
         exact = exact_type(float(weight.abs().flatten(1).sum(1).max()), source)
         whole = torch.round(x / source.scale).to(exact)
         weight = torch.round(weight).to(exact)
-        return (convolve(spec, whole, weight) if spec.kind == "conv" else F.linear(whole, weight)).double()
+        return (convolve(spec, whole, weight) if spec.kind == "conv" else F.linear(whole.flatten(1), weight)).double()
 
     def _steps(self, spec: LayerSpec, accumulators: Tensor, scale: float) -> Tensor:
         """The layer's output in steps of its scale, before rounding: (accumulator + whole bias) * multiplier."""
@@ -178,7 +191,10 @@ class FakeQuantNetwork(nn.Module):
         if spec.kind == "linear":
             return weight, unit, torch.ones_like(unit), layer.bias.double()
         gain = layer.gamma.double() / (layer.var.double() + EPSILON).sqrt()
-        return weight, unit, gain, layer.beta.double() - gain * layer.mean.double()
+        offset = layer.beta.double() - gain * layer.mean.double()
+        if spec.activation == "hard_sigmoid":
+            gain, offset = gain / GATE_WIDTH, offset / GATE_WIDTH + 0.5
+        return weight, unit, gain, offset
 
     def _parts(self, spec: LayerSpec) -> tuple[Tensor, Tensor]:
         """The layer's integers, and the real value of one accumulator unit, (channels,) float64."""
@@ -206,8 +222,7 @@ class FakeQuantNetwork(nn.Module):
         if spec.kind == "conv":
             self._keep_norm(spec, accumulators * self._parts(spec)[1].reshape(-1, 1, 1))
         if spec.has_weights:
-            output = self._steps(spec, accumulators, 1.0)
-            output = F.relu(output) if spec.relu else output
+            output = activate(self._steps(spec, accumulators, 1.0), spec)
         else:
             output = float_layer(spec, inputs, None, training=False)
         self.activations[spec.name] = self._range(spec, output)
@@ -223,7 +238,10 @@ class FakeQuantNetwork(nn.Module):
         if spec.kind == "linear":
             headroom = 2.0 * float(output.abs().max()) / 2 ** (spec.activation_bits - 1)
             return Activation(max(headroom, LEAST_SCALE), 0, spec.activation_bits)
-        return measure_range(output, spec.activation_bits, spec.relu or spec.kind == "pool")
+        if spec.activation == "hard_sigmoid":
+            levels = 2**spec.activation_bits
+            return Activation(1 / (levels - 1), -levels // 2, spec.activation_bits)
+        return measure_range(output, spec.activation_bits, spec.rectified or spec.kind in ("pool", "scale"))
 
     def to_float(self) -> Network:
         """The network without quantisers, with the weights as they are now: where fewer bits can start from."""
@@ -247,8 +265,8 @@ class FakeQuantNetwork(nn.Module):
         if spec.kind == "add":
             multiplier, shift = self._sum_multipliers(spec)
             return IntegerLayer(multiplier, np.array([shift], np.uint8))
-        if spec.kind == "pool":
-            return IntegerLayer(*encode_multiplier(np.array([self._mean_ratio(spec)])))
+        if spec.kind in ("pool", "scale"):
+            return IntegerLayer(*encode_multiplier(np.array([self._ratio(spec)])))
         output, grid = self.activations[spec.name].scale, self.quantisers[spec.name].grid
         return _weighted_layer(*(part.numpy() for part in self._affine(spec)), output, grid)
 

@@ -6,9 +6,10 @@ s its scale, a real value is s (q - z). A layer computes
     acc = sum w (q - z_in) + bias                       int32; padding has q = z_in
     out = clamp(z_out + (acc M + 2^(shift - 1)) >> shift)   M in [2^30, 2^31), 1 <= shift <= 62: rounded once, ties up
 
-with a multiplier and a shift for each output channel, and the lower clamp at z_out behind a ReLU. A residual sum
-rescales both inputs with two multipliers and one shift and rounds once; an average has 1 / N in its multiplier; logits
-are 16 bits at one common scale.
+with a multiplier and a shift for each output channel, and the lower clamp at z_out behind a ReLU. A ReLU6 needs no
+more, since no scale reaches beyond 6; nor does a hard sigmoid, whose 0 and 1 are the least and the largest integer. A
+residual sum rescales both inputs with two multipliers and one shift and rounds once; a scaling multiplies (q - z) of
+both inputs and rounds once; an average has 1 / N in its multiplier; logits are 16 bits at one common scale.
 """
 
 from __future__ import annotations
@@ -119,6 +120,8 @@ def check_accumulators(specs: tuple[LayerSpec, ...], tensors: dict, activations:
             worst = int((weights * reach + bias).max())
         elif spec.kind == "pool":
             worst = activations[spec.inputs[0]].reach * prod(spec.in_shape[1:])
+        elif spec.kind == "scale":
+            worst = prod(activations[name].reach for name in spec.inputs)
         else:
             continue
         if worst > MAX_ACCUMULATOR:
@@ -179,14 +182,17 @@ class IntegerNetwork:
         multiplier, shift = ready["multiplier"], ready["shift"]
         if spec.kind == "add":
             values = rounding_shift(sum(x.to(torch.int64) * m for x, m in zip(inputs, multiplier, strict=True)), shift)
+        elif spec.kind == "scale":
+            values = requantise(inputs[0].to(torch.int64) * inputs[1].to(torch.int64), multiplier, shift)
         elif spec.kind == "pool":
-            values = requantise(inputs[0].to(torch.int64).sum((2, 3)), multiplier, shift)
+            values = requantise(inputs[0].to(torch.int64).sum((2, 3), keepdim=True), multiplier, shift)
         else:
             x = inputs[0].to(ready["weight"].dtype)
-            product = convolve(spec, x, ready["weight"]) if spec.kind == "conv" else F.linear(x, ready["weight"])
+            convolved = spec.kind == "conv"
+            product = convolve(spec, x, ready["weight"]) if convolved else F.linear(x.flatten(1), ready["weight"])
             values = product.to(torch.int64).mul_(multiplier).add_(ready["constant"]).bitwise_right_shift_(shift)
         low, high = (limit - output.zero_point for limit in output.limits)
-        return values.clamp_(0 if spec.relu else low, high).to(torch.float32)
+        return values.clamp_(0 if spec.rectified else low, high).to(torch.float32)
 
     def _prepare(self, spec: LayerSpec) -> dict[str, Tensor]:
         """What a layer computes with; constant: what of (acc M + 2^(shift - 1)) does not depend on its input."""
