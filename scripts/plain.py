@@ -18,7 +18,7 @@ from supernet.quant.finetune import QuantRecipe
 from supernet.space import Arch, Block, FeatureSpec, Stage
 from supernet.train import Recipe
 
-__all__ = ["quant_recipe", "report", "split_hits", "uniform_archs"]
+__all__ = ["event_archs", "quant_recipe", "report", "split_hits", "uniform_archs"]
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
@@ -45,6 +45,23 @@ def uniform_archs(classes: int) -> dict[str, Arch]:
         )
         archs[name] = Arch("temporal", features, 1000 // features.step_ms, classes, stem, blocks, head)
     return archs
+
+
+def event_archs(classes: int) -> dict[str, Arch]:
+    """Networks of family `mbconv` with equal blocks in each stage on clips of five seconds, by their parameters at 50
+    classes: 3 x 3 kernels, no excitation, 40 log-mels each 20 ms.
+    """
+    shapes = {
+        "20k": ((16, 1, 2), (32, 1, 2), (32, 2, 2), 64),
+        "50k": ((24, 1, 2), (32, 2, 3), (64, 2, 2), 128),
+        "100k": ((24, 1, 3), (48, 2, 3), (96, 2, 2), 128),
+    }
+    return {
+        name: Arch("mbconv", FeatureSpec("logmel", 40, 20), 250, classes, 16, tuple(
+            Stage(width, (Block(3, expansion),) * depth, 2) for width, depth, expansion in stages
+        ), head)
+        for name, (*stages, head) in shapes.items()
+    }  # fmt: skip
 
 
 def split_hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from supernet.frontend import dequantise_features
 
-__all__ = ["accuracy", "accuracy_interval", "confusion", "hits", "predict", "right"]
+__all__ = ["accuracy", "accuracy_interval", "confusion", "hits", "mean_average_precision", "predict", "right"]
 
 
 @torch.no_grad()
@@ -50,6 +50,20 @@ def confusion(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     true, found = targets > 0, logits > 0
     pairs = [[~true & ~found, ~true & found], [true & ~found, true & found]]
     return np.array(pairs).sum(2).transpose(2, 0, 1)
+
+
+def mean_average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
+    """Mean over classes of the average precision of clips in the order of their scores, 0 to 1, as for AudioSet
+    (Gemmeke et al., ICASSP 2017).
+
+    scores: (clips, classes), logits will do; targets: 0 or 1, (clips, classes). Classes without a clip do not count;
+    without any class that has one it is 0.
+    """
+    from sklearn.metrics import average_precision_score
+
+    true = targets > 0
+    found = [average_precision_score(true[:, one], scores[:, one]) for one in np.flatnonzero(true.any(0))]
+    return float(np.mean(found)) if found else 0.0
 
 
 def accuracy_interval(share: float, clips: int, z: float = 1.96) -> tuple[float, float]:

@@ -5,6 +5,8 @@ trunk.safetensors          the weights shared by all tasks
 heads/TASK.safetensors     the last layer of each task
 calibration.safetensors    features of training clips, to recalibrate and quantise without the data
 
+Weights that 16 bits hold exactly, as after `round_to_half`, take 16 bits on disk.
+
 What builds on a supernet may keep more files there (see supernet.quant.elastic).
 """
 
@@ -23,7 +25,7 @@ from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import Space, digest
 
-__all__ = ["StoredSupernet", "load_file", "load_supernet", "retarget", "save_supernet"]
+__all__ = ["StoredSupernet", "load_file", "load_supernet", "retarget", "round_to_half", "save_supernet"]
 
 SCHEMA = 1
 ZERO = 128
@@ -53,7 +55,7 @@ def save_supernet(
     more: tensors of further files by the files' names, which `load_file` reads.
     """
     folder = Path(folder)
-    weights = {name: value.detach().numpy() for name, value in supernet.network.state_dict().items()}
+    weights = {name: _smallest(value.detach().numpy()) for name, value in supernet.network.state_dict().items()}
     last = supernet.network.specs[-1].name
     head = {name: weights.pop(name) for name in list(weights) if name.startswith(f"layers.{last}.")}
     stored = (quantise_features(supernet.calibration).numpy().astype(np.int16) + ZERO).astype(np.uint8)
@@ -75,6 +77,20 @@ def save_supernet(
     }
     write_json(folder / "config.json", values)
     return folder
+
+
+@torch.no_grad()
+def round_to_half(supernet: Supernet) -> Supernet:
+    """Round all weights, in place, to what 16 bits of floating point hold, for half the bytes on disk."""
+    for parameter in supernet.parameters():
+        parameter.copy_(parameter.half().float())
+    return supernet
+
+
+def _smallest(weights: np.ndarray) -> np.ndarray:
+    """The same numbers in 16 bits where these hold them."""
+    half = weights.astype(np.float16)
+    return half if np.array_equal(half.astype(weights.dtype), weights) else weights
 
 
 def retarget(stored: StoredSupernet, classes: int, clip_ms: int, calibration: torch.Tensor, seed: int = 0) -> Supernet:

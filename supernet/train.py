@@ -101,13 +101,13 @@ class Phase:
     elastic: tuple[str, ...]
 
 
-ALL_ELASTIC = (Phase(0.0, ("kernel", "features", "depth", "expansion", "width")),)
+ALL_ELASTIC = (Phase(0.0, ("kernel", "features", "depth", "expansion", "excitation", "width")),)
 PROGRESSIVE_SHRINKING = (
     Phase(0.0, ()),
     Phase(0.05, ("kernel", "features")),
     Phase(0.10, ("kernel", "features", "depth")),
-    Phase(0.15, ("kernel", "features", "depth", "expansion")),
-    Phase(0.20, ("kernel", "features", "depth", "expansion", "width")),
+    Phase(0.15, ("kernel", "features", "depth", "expansion", "excitation")),
+    Phase(0.20, ("kernel", "features", "depth", "expansion", "excitation", "width")),
 )
 
 
@@ -171,7 +171,7 @@ def train_supernet(
     features = plain_features(data, validation.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
-        return train_step(supernet, draw_archs(space, recipe, done, rng), x, targets, recipe)
+        return train_step(supernet, draw_archs(space, recipe, done, rng), x, targets, recipe, data.multi_label)
 
     def measure(arch: Arch) -> float:
         device = next(supernet.parameters()).device
@@ -209,11 +209,13 @@ def draw_archs(space: Space, recipe: SupernetRecipe, done: float, rng: np.random
     return list(dict.fromkeys([*ends, *drawn]))
 
 
-def train_step(supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor, recipe: SupernetRecipe) -> Tensor:
+def train_step(
+    supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor, recipe: SupernetRecipe, several: bool = False
+) -> Tensor:
     """Add up the gradients of one step and return the first network's loss.
 
     x: (batch, coefficients, frames). archs: the first learns the labels; the others its outputs in a sandwich, and the
-    labels too without one.
+    labels too without one. several: a clip may have several labels.
     """
 
     def learn(arch: Arch, loss_of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
@@ -223,20 +225,21 @@ def train_step(supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor
         loss.backward()
         return logits.detach().float(), loss.detach()
 
-    from_labels = partial(label_loss, targets=targets, smoothing=recipe.label_smoothing)
+    from_labels = partial(label_loss, targets=targets, smoothing=recipe.label_smoothing, several=several)
     logits, loss = learn(archs[0], from_labels)
-    from_teacher = partial(distillation_loss, teacher=logits, several=targets.ndim > 1)
+    from_teacher = partial(distillation_loss, teacher=logits, several=several)
     for arch in archs[1:]:
         learn(arch, from_teacher if recipe.sandwich else from_labels)
     return loss
 
 
-def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross entropy of logits (batch, classes) with class indexes (batch,).
+def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0, several: bool = False) -> Tensor:
+    """Cross entropy of logits (batch, classes) with class indexes (batch,), or with shares of classes (batch, classes).
 
-    Where a clip may have several labels, targets are 0 or 1 (batch, classes), and each class is a question of its own.
+    several: a clip may have several labels; targets are 0 or 1 (batch, classes), and each class is a question of its
+    own.
     """
-    if targets.ndim == 1:
+    if not several:
         return F.cross_entropy(logits, targets, label_smoothing=smoothing)
     return F.binary_cross_entropy_with_logits(logits, targets * (1 - smoothing) + smoothing / 2)
 
@@ -276,9 +279,9 @@ def train_network(
             logits = network(x).float() + shift.to(x.device)
             with torch.no_grad():
                 soft = None if teacher is None else teacher(x).float() + shift.to(x.device)
-        loss = label_loss(logits, targets, recipe.label_smoothing)
+        loss = label_loss(logits, targets, recipe.label_smoothing, data.multi_label)
         if soft is not None:
-            soft_loss = distillation_loss(logits, soft, several=targets.ndim > 1)
+            soft_loss = distillation_loss(logits, soft, data.multi_label)
             loss = (1 - distillation) * loss + distillation * soft_loss
         if penalty is not None:
             loss = loss + penalty()
@@ -416,8 +419,12 @@ def _own_features(
         rng = np.random.default_rng([recipe.seed, 2, epoch, number, part])
         torch.manual_seed(int(rng.integers(2**62)))
         first = number * recipe.batch + part * size
-        x = augmenter(clips.rows[first : first + size], rng)
-        yield x.to(device), torch.from_numpy(clips.targets[first : first + size]).to(device)
+        rows, targets = clips.rows[first : first + size], clips.targets[first : first + size]
+        if recipe.augmentation.mix_share:
+            x, labels = augmenter.mixed(rows, targets, rng)
+        else:
+            x, labels = augmenter(rows, rng), torch.from_numpy(targets)
+        yield x.to(device), labels.to(device)
 
 
 def _descend(module: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe, rate: float) -> None:

@@ -32,12 +32,16 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
     spaces = {"mfcc": small_space, "logmel": replace(map_space, clip_ms=1000, coefficients=(40,))}
     budgets = {"mfcc": {"0.2M": 1}, "logmel": {"0.5M": 1}}
     bits = {"mfcc": ElasticBitsRecipe(epochs=1, batch=8), "logmel": None}
-    plans = {f"tones-{kind}": module.Plan(kind, short, budgets[kind], 20, bits[kind]) for kind in spaces}
+    plans = {
+        f"tones-{kind}": module.Plan(
+            module.KEYWORDS, "temporal", kind, short, budgets[kind], 20, bits[kind],
+            quant_epochs=1, calibration=(64, 22), half=kind == "logmel",
+        )
+        for kind in spaces
+    }  # fmt: skip
     monkeypatch.setattr(module, "PLANS", plans)
-    monkeypatch.setattr(build, "QUANT_EPOCHS", 1)
     monkeypatch.setattr(build, "WIDTH_EPOCHS", 1)
     monkeypatch.setattr(build, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
-    monkeypatch.setattr(build, "CALIBRATION_CLIPS", 22)
     monkeypatch.setattr(build, "EVALUATIONS", 40)
     monkeypatch.setattr(build, "FINALISTS", 2)
     monkeypatch.setattr(module, "space", lambda family, classes, clip_ms, features: spaces[features])

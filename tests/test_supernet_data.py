@@ -1,6 +1,7 @@
 """The data: layout, splits, cache, augmentation, and files that cannot be used."""
 
 import dataclasses
+import json
 import logging
 import re
 import shutil
@@ -305,3 +306,76 @@ def test_silence_needs_a_recording_of_noise(speech_data):
 
 def test_a_shift_may_be_longer_than_a_clip(speech_data):
     assert varied(speech_data, np.array([0] * 20), shift_ms=1500).shape == (20, 40, 100)
+
+
+def test_what_is_rolled_out_at_one_end_comes_in_at_the_other(speech_data):
+    rows = np.array([1] * 32)
+    plain, moved = varied(speech_data, rows[:1])[0], varied(speech_data, rows, shift_ms=500, roll=True)
+    shifts = [[shift for shift in range(-50, 51) if clip.equal(plain.roll(shift, 1))] for clip in moved]
+    assert all(shifts)
+    assert len({found[0] for found in shifts}) > 10
+
+
+def unquantised(monkeypatch) -> None:
+    monkeypatch.setattr("supernet.data.augment.quantise_features", lambda x: x)
+    monkeypatch.setattr("supernet.data.augment.dequantise_features", lambda x: x)
+
+
+def test_loudness_and_colour_change_energies_by_so_many_decibels(speech_data, monkeypatch):
+    """Loudness that of all bands and frames of a clip alike; a colour each frame alike, and its neighbours nearly."""
+    unquantised(monkeypatch)
+    rows, frontend = np.ones(40, int), dataclasses.replace(Mfcc(), floor=1e-20)
+    plain = energies(Augmenter(speech_data, frontend, UNVARIED)(rows[:1], np.random.default_rng(0)))
+    for option in ("gain_db", "colour_db"):
+        changed = dataclasses.replace(UNVARIED, **{option: 6.0})
+        louder = energies(Augmenter(speech_data, frontend, changed)(rows, np.random.default_rng(0)))
+        decibels = 10 * (louder / plain).log10()
+        assert float(decibels.std(2).max()) < 0.01
+        assert 5 < float(decibels.abs().max()) < 6.01
+        assert (float(decibels.std(1).max()) < 0.01) == (option == "gain_db")
+        assert float(decibels.diff(dim=1).abs().max()) < 12 / 9
+
+
+def test_a_mixture_has_the_energies_and_labels_of_both_by_their_shares(speech_data, monkeypatch):
+    """Amplitudes by the shares at equal loudness, the whole as loud as the first would be by itself."""
+    unquantised(monkeypatch)
+    rows, targets = speech_data.splits["train"].rows, speech_data.splits["train"].targets
+    mixing = dataclasses.replace(UNVARIED, mix_share=1.0)
+    plain = energies(Augmenter(speech_data, Mfcc(), UNVARIED)(rows, np.random.default_rng(0)))
+    features, labels = Augmenter(speech_data, Mfcc(), mixing).mixed(rows, targets, np.random.default_rng(3))
+    partners = np.random.default_rng(3).permutation(len(rows))
+    assert labels.shape == (len(rows), 4)
+    assert labels.dtype == torch.float32
+    torch.testing.assert_close(labels.sum(1), torch.ones(len(rows)))
+    checked = 0
+    for row, (mixture, label) in enumerate(zip(energies(features), labels, strict=True)):
+        own, other = plain[row], plain[partners[row]]
+        if targets[row] != targets[partners[row]]:
+            share = float(label[targets[row]])
+            assert float(label[targets[partners[row]]]) == pytest.approx(1 - share, abs=1e-6)
+            wanted = share**2 * own + (1 - share) ** 2 * other * own.mean() / other.mean()
+            torch.testing.assert_close(mixture, wanted / (share**2 + (1 - share) ** 2), rtol=0.05, atol=1e-4)
+            checked += 1
+    assert checked > 3
+
+
+def test_a_mixture_of_clips_of_several_labels_has_those_of_both(speech_data):
+    rows = speech_data.splits["train"].rows[:4]
+    targets = np.eye(4, dtype=np.float32)
+    augmenter = Augmenter(speech_data, FRONTEND, dataclasses.replace(UNVARIED, mix_share=1.0))
+    _, labels = augmenter.mixed(rows, targets, np.random.default_rng(0))
+    partners = np.random.default_rng(0).permutation(4)
+    assert np.array_equal(labels.numpy(), np.maximum(targets, targets[partners]))
+
+
+def test_clips_that_are_not_mixed_are_as_they_are(speech_data):
+    rows, targets = speech_data.splits["train"].rows[:6], speech_data.splits["train"].targets[:6]
+    features, labels = Augmenter(speech_data, FRONTEND, UNVARIED).mixed(rows, targets, np.random.default_rng(0))
+    assert features.equal(varied(speech_data, rows))
+    assert labels.equal(torch.eye(4)[targets])
+
+
+def test_an_augmentation_comes_back_from_a_stored_recipe():
+    whole = Augmentation(roll=True, mix_share=0.5)
+    assert Augmentation.from_dict(json.loads(json.dumps(dataclasses.asdict(whole)))) == whole
+    assert Augmentation.from_dict({"shift_ms": 50}) == Augmentation(shift_ms=50)

@@ -5,14 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from supernet import train as train_module
+from supernet.data.augment import Augmentation, plain_features
+from supernet.data.clips import Split
 from supernet.elastic import Supernet
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData, UnknownName
-from supernet.evaluate import accuracy_interval
+from supernet.evaluate import accuracy_interval, mean_average_precision, predict
 from supernet.families import space
 from supernet.files import load_tensors, read_json, write_json
-from supernet.store import load_supernet, save_supernet
+from supernet.store import load_supernet, round_to_half, save_supernet
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
     Recipe,
@@ -26,9 +30,13 @@ from supernet.train import (
     prior_shift,
     train_network,
     train_supernet,
+    weights_digest,
 )
 
 RECIPE = SupernetRecipe(epochs=6, batch=8, learning_rate=1e-2, warmup=0.1, sandwich=True)
+
+
+ABOUT = {"licence": "cc-by-4.0", "attribution": "", "training": {}}
 
 
 class Killed(Exception):
@@ -218,6 +226,55 @@ def test_a_supernet_comes_back_from_disk_the_same(trained, frontend, speech_data
         load_supernet(tmp_path, "word")
 
 
+def test_weights_of_half_precision_take_half_the_bytes_and_come_back_the_same(
+    small_space, frontend, speech_data, tmp_path
+):
+    supernet = Supernet(small_space, calibration_features(speech_data, frontend, 16), seed=1).eval()
+    sizes = []
+    for name in ("whole", "half"):
+        save_supernet(tmp_path / name, supernet, frontend, "words", speech_data.labels, {"name": name, **ABOUT})
+        sizes.append((tmp_path / name / "trunk.safetensors").stat().st_size)
+        loaded = load_supernet(tmp_path / name, "words").supernet
+        assert weights_digest(loaded) == weights_digest(supernet)
+        assert all(parameter.dtype == torch.float32 for parameter in loaded.parameters())
+        round_to_half(supernet)
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+@pytest.mark.parametrize("mixing", [0.0, 0.5])
+def test_clips_of_several_labels_are_learned_and_ranked_by_average_precision(
+    mixing, speech_data, frontend, small_space, tmp_path
+):
+    """Up, down, both or neither, of which the sounds are those of the clips; mixtures have the labels of both."""
+    splits = {
+        name: Split(split.rows, np.eye(4, dtype=np.float32)[split.targets])
+        for name, split in speech_data.splits.items()
+    }
+    data = dataclasses.replace(speech_data, splits=splits, unknown=np.zeros(0, int), noise=[], silence_class=None)
+    recipe = SupernetRecipe(epochs=12, batch=6, augmentation=Augmentation(mix_share=mixing))
+    trained = train_supernet(
+        Supernet(small_space, calibration_features(data, frontend, 16)), data, frontend, recipe, tmp_path, False
+    )
+    split = data.splits["train"]
+    logits = predict(lambda x: trained(x, small_space.largest()), plain_features(data, split.rows, frontend)).numpy()
+    assert mean_average_precision(logits, split.targets) > 0.8
+    assert (logits[:, 2:] < 0).all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_average_precision_is_the_mean_precision_at_each_clip_of_a_class(seed):
+    """By its definition, one clip after the other; classes without clips do not count."""
+    rng = np.random.default_rng(seed)
+    scores = rng.permutation(36).reshape(12, 3).astype(float)
+    targets = (rng.random((12, 3)) < rng.random(3)).astype(np.float32)
+    wanted = []
+    for column, truth in zip(scores.T, targets.T, strict=True):
+        order = np.argsort(-column)
+        found = [truth[order[: place + 1]].sum() / (place + 1) for place in range(12) if truth[order[place]]]
+        wanted += [np.mean(found)] if found else []
+    assert mean_average_precision(scores, targets) == pytest.approx(np.mean(wanted) if wanted else 0.0)
+
+
 def test_a_network_with_dropout_resumes_and_ends_with_the_same_weights(speech_data, frontend, tmp_path):
     """Whatever torch's own generator was doing before."""
     recipe = Recipe(epochs=4, batch=8)
@@ -278,7 +335,7 @@ def test_losses_are_those_of_the_definitions(several):
         def expected(goal):
             return -np.mean((goal * np.log(probabilities)).sum(1))
 
-    assert float(label_loss(logits, targets, 0.1)) == pytest.approx(expected(smooth), rel=1e-12)
+    assert float(label_loss(logits, targets, 0.1, several)) == pytest.approx(expected(smooth), rel=1e-12)
     assert float(distillation_loss(logits, teacher, several)) == pytest.approx(expected(soft), rel=1e-12)
 
 

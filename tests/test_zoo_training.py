@@ -33,11 +33,11 @@ def quick(tmp_path, monkeypatch):
     """Short fine-tunes, a short search and a cache of the test's own."""
     monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
     monkeypatch.setattr(training, "TUNE_EPOCHS", 1)
-    monkeypatch.setattr(build, "CALIBRATION_CLIPS", 24)
+    monkeypatch.setattr(training, "CALIBRATION_CLIPS", 24)
     monkeypatch.setattr(build, "EVALUATIONS", 40)
     monkeypatch.setattr(build, "FINALISTS", 2)
     monkeypatch.setattr(training, "SAMPLES", 20)
-    monkeypatch.setattr(build, "QUANT_EPOCHS", 1)
+    monkeypatch.setattr(training, "QUANT_EPOCHS", 1)
     monkeypatch.chdir(tmp_path)
 
 
@@ -68,7 +68,7 @@ def test_a_folder_becomes_a_hub_that_answers(sounds, quick, tmp_path, capsys):
 
 def test_a_new_task_starts_from_the_trunk_of_the_bundled_supernet():
     """All weights but the head's, which is new, and for clips of another length too."""
-    stored = load_supernet(BUNDLED / "supernets" / training.START, training.START_TASK)
+    stored = load_supernet(BUNDLED / "supernets" / training.START, "kws")
     supernet = retarget(stored, 3, 500, stored.supernet.calibration[:, :, :50])
     assert supernet.space.classes == 3
     old, new = stored.supernet.network.state_dict(), supernet.network.state_dict()

@@ -49,6 +49,8 @@ TUNE_RATE = 2e-3
 BITS = (8, 4)
 """Of the weights of models that are always published. Whole widths start each from the one before."""
 QUANT_EPOCHS, WIDTH_EPOCHS = 5, 3
+VECTOR_CLIPS, VECTOR_SAMPLES = 4, 64_000
+"""Most clips of a package's test vectors, and about how many samples they have together."""
 MEAN_BITS = 2.5
 """Of a weight in mixed-precision models."""
 CALIBRATION_CLIPS = 2048
@@ -62,7 +64,8 @@ class Build:
     name: of the supernet. recipe: that it was trained by. run: folder for what is made on the way. info: notes, limits
     and dataset as `config.json` has them, and `origin`, a sentence on how the supernet was made.
     false_alarms: most detections an hour where there is nothing, for data with negatives. samples: sub-networks that
-    are measured for the accuracy predictor.
+    are measured for the accuracy predictor. quant_epochs: of a fine-tune at each width. calibration_clips: that norms
+    and ranges of models are measured on.
     """
 
     name: str
@@ -76,6 +79,8 @@ class Build:
     info: dict
     false_alarms: float = 1.0
     samples: int = ROWS
+    quant_epochs: int = QUANT_EPOCHS
+    calibration_clips: int = CALIBRATION_CLIPS
 
     @property
     def folder(self) -> Path:
@@ -97,7 +102,7 @@ class Build:
     @cached_property
     def calibration(self) -> Tensor:
         """Features that norms and ranges are measured on."""
-        return calibration_features(self.data, self.frontend, CALIBRATION_CLIPS, self.recipe.seed)
+        return calibration_features(self.data, self.frontend, self.calibration_clips, self.recipe.seed)
 
     @property
     def parts(self) -> tuple[Network, ClipData, Mfcc, Tensor]:
@@ -107,7 +112,8 @@ class Build:
     @property
     def shared(self) -> dict:
         """What fine-tunes have of the supernet's recipe."""
-        return {"batch": self.recipe.batch, "unknown": self.recipe.unknown, "seed": self.recipe.seed}
+        names = ("batch", "unknown", "seed", "augmentation")
+        return {name: getattr(self.recipe, name) for name in names}
 
 
 def store(build: Build, folder: Path) -> Path:
@@ -185,7 +191,8 @@ def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str
 
 
 def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = BITS) -> None:
-    """Publish candidates of the bits `always`, and others that no model beats in both accuracy on validation and flash.
+    """Publish candidates of a task of the bits `always`, and others that no model beats in both accuracy on validation
+    and flash.
 
     They replace what earlier runs published for the same supernets, budgets and bits; so does a candidate that is not
     published.
@@ -254,7 +261,7 @@ def _search(build: Build, budget: str) -> dict:
 
 def _at_bits(build: Build, network: Network, bits: int, above: tuple[int, ...], budget: str) -> tuple:
     """A network fine-tuned at `bits`, and how. above: the bits that it was fine-tuned at before."""
-    recipe = QuantRecipe.at_bits(bits, epochs=QUANT_EPOCHS, **build.shared)
+    recipe = QuantRecipe.at_bits(bits, epochs=build.quant_epochs, **build.shared)
     name = f"{budget}-w{bits}" + (f"-from-w{above[-1]}" if above else "")
     fake = _quantise(build, network, with_bits(network.arch, bits), recipe, name)
     return fake, {"quantisation": recipe, "inherited_bits": list(above), "summary": _summary(recipe, (*above, bits))}
@@ -271,7 +278,7 @@ def _at_learned_bits(build: Build, network: Network, budget: str) -> tuple:
     """The same with a width for each layer's weights, which is learned first."""
     widths = WidthRecipe(epochs=WIDTH_EPOCHS, weight_bits=MEAN_BITS, activation_bits=8, **build.shared)
     arch = learn_widths(network, *build.parts, widths, build.run / "quant" / f"{budget}-widths")
-    recipe = QuantRecipe.at_bits(round(MEAN_BITS), epochs=QUANT_EPOCHS, **build.shared)
+    recipe = QuantRecipe.at_bits(round(MEAN_BITS), epochs=build.quant_epochs, **build.shared)
     learned = (
         f"for {widths.epochs} epochs to learn the bits of each layer, {mean_bits(arch)[0]:.2f} a weight in the mean"
     )
@@ -301,8 +308,8 @@ def _package(item: Candidate) -> Path:
         scores = partial(probabilities, scale=scale, multi_label=data.multi_label)
         selected = build.frontend.select(features.coefficients, features.step_ms)
         info["detection"] = choose_detection(integers, selected, scores, data, build.false_alarms)
-    test = data.splits["test"].rows
-    samples = data.audio[test[:: max(1, len(test) // 4)][:4]]
+    test, count = data.splits["test"].rows, max(1, min(VECTOR_CLIPS, VECTOR_SAMPLES // data.audio.shape[1]))
+    samples = data.audio[test[:: max(1, len(test) // count)][:count]]
     package = write_package(build.run / "packages", integers, build.frontend, samples, info)
     shares = ", ".join(f"{figures['accuracy']:.2%} {name}" for name, figures in accuracy.items())
     print(f"{package.name}: {macs(integers.arch):,} MACs, {shares}", file=sys.stderr)
@@ -334,7 +341,7 @@ def _training(build: Build, budget: str, found: dict, tuning: Recipe, how: dict)
         "search": {"max_macs": count("budget", budget), "seed": SEARCH_SEED, "evaluations": tried},
         "tuning": dataclasses.asdict(tuning),
         **made,
-        "calibration_clips": CALIBRATION_CLIPS,
+        "calibration_clips": build.calibration_clips,
         "summary": [
             build.info["origin"],
             f"Found by evolutionary search within {budget} MACs: {tried:,} sub-networks by predicted accuracy, the "

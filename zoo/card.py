@@ -212,8 +212,16 @@ def _accuracy(values: dict) -> list[str]:
         f"Of the integer package, on {dataset['name']} ({dataset['version']}). "
         "The zoo ranks by validation; test is shown so that choosing does not tune on it.",
         _table(("split", "accuracy", interval, "clips"), rows),
+        *_precision(accuracy),
         *shown,
     ]
+
+
+def _precision(accuracy: dict) -> list[str]:
+    """Mean average precision, where a clip may have several labels."""
+    name = "mean_average_precision"
+    known = [f"{figures[name]:.2%} on {split}" for split, figures in _splits(accuracy) if name in figures]
+    return [f"Mean average precision: {', '.join(known)}."] if known else []
 
 
 def _accuracy_row(split: str, figures: dict) -> tuple[str, ...]:

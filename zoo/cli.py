@@ -212,7 +212,11 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--task", required=True, help="what the models are for: their name in hubs")
     sub.add_argument("--table", metavar="CSV", help="with columns file and label, and split to fix the splits")
     sub.add_argument("--clip-ms", type=int, default=1000, help="length of a clip (default: %(default)s)")
-    sub.add_argument("--from-scratch", action="store_true", help="start from random weights, not the bundled ones")
+    sub.add_argument(
+        "--start", default="kws-temporal-map", metavar="NAME",
+        help="the bundled supernet to start from, such as aec-mbconv for sounds of seconds (default: %(default)s)",
+    )  # fmt: skip
+    sub.add_argument("--from-scratch", action="store_true", help="random weights, with that one's family of networks")
     sub.add_argument("--strict", action="store_true", help="refuse data in which something was found")
     sub.add_argument("--epochs", type=int, help="default: by the number of clips")
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")

@@ -14,7 +14,7 @@ import torch
 
 from predictors import estimate
 from predictors.estimate import RUNTIME_BYTES
-from supernet.evaluate import accuracy_interval, confusion, predict, right
+from supernet.evaluate import accuracy_interval, confusion, mean_average_precision, predict, right
 from supernet.families import MIXED, family, inner_bits
 from supernet.files import tensors_to_bytes, write_bytes, write_json
 from supernet.frontend import Mfcc, quantise_features
@@ -34,7 +34,8 @@ MOST_CONFUSED = 100
 
 
 def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: np.ndarray) -> dict:
-    """Accuracy (0 to 1) of the integers, its 95 % interval, the clips, and how they are confused where classes are few.
+    """Accuracy (0 to 1) of the integers, its 95 % interval, the clips, and how they are confused where classes are few;
+    where a clip may have several labels, the mean average precision, too.
 
     features: (clips, coefficients, frames); targets: as `supernet.evaluate.right` and `confusion` take them.
     """
@@ -42,6 +43,8 @@ def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: n
     share = float(right(logits, targets).mean())
     ends = [round(end, 6) for end in accuracy_interval(share, len(targets))]
     counts = {"confusion": confusion(logits, targets).tolist()} if logits.shape[1] <= MOST_CONFUSED else {}
+    if targets.ndim > 1:
+        counts["mean_average_precision"] = round(mean_average_precision(logits, targets), 6)
     return {"accuracy": round(share, 6), "interval": ends, "clips": len(targets), **counts}
 
 

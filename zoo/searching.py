@@ -19,6 +19,7 @@ from search.differentiable import Batches, Differentiable
 from search.pareto import non_dominated
 from search.problem import COSTS, LIMITS, ON_DEVICE
 from search.sampling import measured_accuracy, table_space
+from supernet.data import esc50
 from supernet.data.augment import plain_features
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData
 from supernet.data.folder import load_folder
@@ -380,7 +381,7 @@ def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None
 
 
 def load_like(folder: str | Path, labels: tuple[str, ...], clip_ms: int, knower: str) -> ClipData:
-    """The data of a task in a folder: Speech Commands in its official layout, or a folder of classes.
+    """The data of a task in a folder: Speech Commands or ESC-50 in their official layouts, or a folder of classes.
 
     knower: who knows these labels, for the message. Raises InvalidData where the classes are others.
     """
@@ -389,6 +390,8 @@ def load_like(folder: str | Path, labels: tuple[str, ...], clip_ms: int, knower:
     official = (folder / LISTS["validation"]).is_file() and {UNKNOWN, SILENCE} <= set(labels)
     if official:
         data = load_speech_commands(folder, keywords)
+    elif esc50.is_layout(folder):
+        data = esc50.load(folder, esc50.subset_of(labels))
     else:
         data, survey = load_folder(folder, clip_ms=clip_ms)
         log.info("%s", survey)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,18 +12,22 @@ import numpy as np
 
 from supernet import parallel
 from supernet.cost import macs
+from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
 from supernet.elastic import Supernet
-from supernet.errors import InvalidData
+from supernet.errors import InvalidData, nearest_names
 from supernet.families import space
-from supernet.frontend import LogMel, Mfcc
-from supernet.store import load_supernet, retarget
+from supernet.files import read_json
+from supernet.frontend import Mfcc
+from supernet.space import Space
+from supernet.store import StoredSupernet, load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import BITS, Build, make_candidates, publish_models, store
+from zoo.build import BITS, CALIBRATION_CLIPS, QUANT_EPOCHS, Build, make_candidates, publish_models, store
 from zoo.entry import is_safe_name
 from zoo.errors import InvalidQuery
-from zoo.hub import BUNDLED, writable_hub
+from zoo.hub import BUNDLED, Hub, writable_hub
+from zoo.pack import CONFIG
 from zoo.query import check_bits
 from zoo.units import count
 
@@ -30,7 +35,7 @@ __all__ = ["train"]
 
 log = logging.getLogger(__name__)
 
-START, START_TASK = "kws-temporal-map", "kws"
+START = "kws-temporal-map"
 """The bundled supernet to start from."""
 BUDGETS = ("3M", "1M")
 BATCHES, LEAST_STEPS = (128, 64, 32, 16, 8), 16
@@ -39,6 +44,12 @@ STEPS, EPOCHS = 1500, (10, 60)
 """Steps to train for, and the fewest and most epochs."""
 RATES = {"scratch": 4e-3, "start": 2e-3}
 TUNE_EPOCHS, SAMPLES, STORED, LONGEST_TASK = 15, 120, "supernet", 60
+LEAST_CALIBRATED, CALIBRATED_MS = 64, 1_984_000
+"""Clips that norms and ranges are measured on, at the least, and how long all beyond those are together."""
+STORED_CLIPS, STORED_MS = 512, 512_000
+"""Most clips whose features are stored with the supernet, and how long all are together."""
+NON_COMMERCIAL = "-nc"
+"""In licences that forbid to sell."""
 CLIP_MS = (200, 10_000)
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
@@ -50,6 +61,7 @@ def train(
     *,
     table: str | Path | None = None,
     clip_ms: int = 1000,
+    start: str = START,
     from_scratch: bool = False,
     strict: bool = False,
     epochs: int | None = None,
@@ -67,7 +79,8 @@ def train(
 
     data: DATA/CLASS/*.wav, .flac, .ogg, .opus or .mp3, of any rate and length (see supernet.data.folder). task: its
     name in hubs. table: a CSV with the columns file, label and, to fix the splits, split. clip_ms: length of the clips
-    that the network hears. from_scratch: start from random weights, not from the bundled supernet's. strict: refuse
+    that the network hears. start: the bundled supernet whose weights, family and augmentation are used.
+    from_scratch: start from random weights instead, with the same family and augmentation. strict: refuse
     data in which something was found. epochs: by the number of clips, where not given. run_dir: folder of the run
     (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
     each of `max_macs` with weights of each of `bits` (1 to 8, or "mixed"; default: 8 and 4), for
@@ -92,7 +105,9 @@ def train(
     device = parallel.start()
     load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
     clips, survey = parallel.once_a_machine(load)
-    _check_budgets(max_macs, len(clips.labels), clip_ms)
+    begin = _bundled(start)
+    clips = _licensed(clips, begin, from_scratch)
+    _check_budgets(max_macs, begin.supernet.space, clips)
     if strict and survey.findings:
         found = len(survey.findings)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
@@ -101,8 +116,8 @@ def train(
     run, first = Path(run_dir or Path("runs") / task), parallel.rank() == 0
     if first:
         log.info("%s", survey)
-    supernet, frontend = _start(clips, from_scratch, seed)
-    recipe = _recipe(clips, from_scratch, epochs, seed)
+    supernet, frontend = _start(clips, begin, from_scratch, seed)
+    recipe = _recipe(clips, begin, from_scratch, epochs, seed)
     train_supernet(supernet.to(device), clips, frontend, recipe, run)
     supernet.cpu()
     parallel.leave()
@@ -110,8 +125,10 @@ def train(
         return None
     name = f"{task}-{supernet.space.family}"
     hub = Path(publish or run / "hub")
-    info = _info(clips, survey, recipe, from_scratch)
-    build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms, SAMPLES)
+    info = _info(clips, survey, recipe, None if from_scratch else start)
+    measured_on = min(CALIBRATION_CLIPS, LEAST_CALIBRATED + CALIBRATED_MS // clip_ms)
+    build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms, SAMPLES,
+                  QUANT_EPOCHS, measured_on)  # fmt: skip
     folder = store(build, run / STORED)
     if publish:
         store(build, build.folder)
@@ -145,27 +162,45 @@ def _check_options(
             raise InvalidQuery(message)
 
 
-def _check_budgets(max_macs: tuple[str, ...], classes: int, clip_ms: int) -> None:
-    smallest = macs(space("temporal", classes, clip_ms, LogMel.kind).smallest())
+def _bundled(name: str) -> StoredSupernet:
+    """A bundled supernet. Raises InvalidQuery for a name that there is not."""
+    known = {path.name: path for path in Hub(BUNDLED).supernets()}
+    if name not in known:
+        raise InvalidQuery(f"start = {name!r}: no such bundled supernet: {nearest_names(name, known)}")
+    return load_supernet(known[name], next(iter(read_json(known[name] / CONFIG)["tasks"])))
+
+
+def _licensed(clips: ClipData, begin: StoredSupernet, from_scratch: bool) -> ClipData:
+    """The clips, with the licence of the weights that training starts from where that allows less, and who to name."""
+    theirs, owner = begin.config["licence"], begin.config["attribution"]
+    if from_scratch or NON_COMMERCIAL not in theirs:
+        return clips
+    licence = clips.licence if NON_COMMERCIAL in clips.licence else theirs
+    return replace(clips, licence=licence, attribution=f"{clips.attribution}; weights started from those of {owner}")
+
+
+def _check_budgets(max_macs: tuple[str, ...], begin: Space, clips: ClipData) -> None:
+    smallest = macs(replace(begin, classes=len(clips.labels), clip_ms=clips.clip_ms).smallest())
     for budget in max_macs:
         if count("max_macs", budget) < smallest:
             raise InvalidQuery(f"max_macs = {budget}: the smallest network has {smallest:,} MACs; give that or more")
 
 
-def _start(clips: ClipData, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:
+def _start(clips: ClipData, begin: StoredSupernet, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:
     """The supernet before training and its front end: of the bundled one, whose weights know its features, or new."""
-    classes = len(clips.labels)
+    stored = max(LEAST_CALIBRATED, min(STORED_CLIPS, STORED_MS // clips.clip_ms))
     if from_scratch:
-        frontend = fit_frontend(clips, 1, LogMel)
-        calibration = calibration_features(clips, frontend, seed=seed)
-        return Supernet(space("temporal", classes, clips.clip_ms, LogMel.kind), calibration, seed), frontend
-    stored = load_supernet(BUNDLED / "supernets" / START, START_TASK)
-    calibration = calibration_features(clips, stored.frontend, seed=seed)
-    return retarget(stored, classes, clips.clip_ms, calibration, seed), stored.frontend
+        frontend = fit_frontend(clips, 1, type(begin.frontend))
+        networks = space(begin.supernet.space.family, len(clips.labels), clips.clip_ms, frontend.kind)
+        return Supernet(networks, calibration_features(clips, frontend, stored, seed), seed), frontend
+    calibration = calibration_features(clips, begin.frontend, stored, seed)
+    return retarget(begin, len(clips.labels), clips.clip_ms, calibration, seed), begin.frontend
 
 
-def _recipe(clips: ClipData, from_scratch: bool, epochs: int | None, seed: int) -> SupernetRecipe:
-    """Batches small enough for some steps an epoch, and as many epochs as make the steps."""
+def _recipe(
+    clips: ClipData, begin: StoredSupernet, from_scratch: bool, epochs: int | None, seed: int
+) -> SupernetRecipe:
+    """Batches small enough for some steps an epoch, as many epochs as make the steps, and the bundled augmentation."""
     drawn = len(clips.epoch(np.random.default_rng(0)))
     batch = next((size for size in BATCHES if drawn >= size * LEAST_STEPS), BATCHES[-1])
     fewest, most = EPOCHS
@@ -173,12 +208,15 @@ def _recipe(clips: ClipData, from_scratch: bool, epochs: int | None, seed: int) 
     rate, parts = RATES["scratch" if from_scratch else "start"], parallel.world_size()
     if batch % parts:
         raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")
-    return SupernetRecipe(epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed)
+    varied = Augmentation.from_dict(begin.config["training"]["recipe"]["augmentation"])
+    return SupernetRecipe(
+        epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed, augmentation=varied
+    )
 
 
-def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, from_scratch: bool) -> dict:
-    """What cards say of the data and of how the supernet was made."""
-    start = "from random weights" if from_scratch else f"from the weights of the bundled supernet {START}"
+def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, start: str | None) -> dict:
+    """What cards say of the data and of how the supernet was made. start: the bundled one whose weights it had."""
+    start = f"from the weights of the bundled supernet {start}" if start else "from random weights"
     name = re.sub(r"[^\w .-]", "-", clips.name)
     return {
         "notes": [f"Trained on {len(clips.splits['train']):,} clips of {name}; splits by {survey.rule}."],

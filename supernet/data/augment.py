@@ -1,8 +1,10 @@
 """Features of clips: as they are, and varied for training.
 
 Training varies clips on their log-mel maps, which are computed once and cached: playing speed (Ko et al., Interspeech
-2015), time shift, background noise, whose energies add to those of the clip, and SpecAugment (Park et al., arXiv
-1904.08779). All randomness comes from the generator that is passed.
+2015), time shift, loudness, colour (as FilterAugment, Nam et al., arXiv 2110.03282), background noise, whose energies
+add to those of the clip, and SpecAugment (Park et al., arXiv 1904.08779). Clips can be mixed with one another, by
+shares that their labels get too (between-class learning, Tokozume et al., arXiv 1711.10282). All randomness comes from
+the generator that is passed.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ LEAST_POWER = (1 / 32768) ** 2
 """Noise below one step of 16 bits, root mean square, is not made any louder."""
 NOISE_PART = 6000
 """Frames of a noise recording that are transformed at a time, so that hours of it fit into memory."""
+COLOURS = 5
+"""Frequencies at which a colour is drawn."""
 BATCH = 8
 """Clips a batch of the front end: its temporaries stay in the processor's cache."""
 
@@ -34,19 +38,31 @@ class Augmentation:
     """How training clips are varied.
 
     speeds: playing speeds in hundredths, one drawn for each clip (0.9 is longer and lower). shift_ms: largest shift
-    either way, in whole frames. noise_share: of clips that get noise, at a gain up to `noise_gain`. noise_rms: least
-    and largest root mean square, in steps of 16 bits, of noise before that gain and of silent clips, drawn
-    log-uniformly. time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them.
+    either way, in whole frames. roll: what a shift pushes out at one end comes in at the other. gain_db: largest change
+    of loudness either way. colour_db: largest change of a frequency against the others, between COLOURS of which it is
+    interpolated. mix_share: of clips that are mixed with another of the batch. noise_share: of clips that get noise, at
+    a gain up to `noise_gain`. noise_rms: least and largest root mean square, in steps of 16 bits, of noise before that
+    gain and of silent clips, drawn log-uniformly. time_mask: frames, mel_mask: bands, the widest masks; mask_share: of
+    clips that get them.
     """
 
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     shift_ms: int = 100
+    roll: bool = False
+    gain_db: float = 0.0
+    colour_db: float = 0.0
+    mix_share: float = 0.0
     noise_share: float = 0.8
     noise_gain: float = 0.1
     noise_rms: tuple[float, float] = (1.0, 6000.0)
     time_mask: int = 10
     mel_mask: int = 5
     mask_share: float = 0.5
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Augmentation:
+        """The augmentation that a stored recipe has; of what an older one does not say, the default."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
 UNVARIED = Augmentation(speeds=(1.0,), shift_ms=0, noise_share=0.0, mask_share=0.0)
@@ -59,7 +75,7 @@ class Augmenter:
     """
 
     def __init__(self, data: ClipData, frontend: Mfcc, augmentation: Augmentation = UNVARIED) -> None:
-        self.frontend, self.augmentation = frontend, augmentation
+        self.frontend, self.augmentation, self.classes = frontend, augmentation, len(data.labels)
         self.clips = [_training_log_mels(data, frontend, speed) for speed in augmentation.speeds]
         self.frames = data.audio.shape[1] // frontend.step
         self.noise = [_noise_energies(recording, frontend) for recording in data.noise]
@@ -74,7 +90,29 @@ class Augmenter:
 
         rows: into the audio of the data; SILENT_ROW for a clip of the noise, NEGATIVE_ROW for one of the negatives.
         """
+        return self._features(self._shifted(rows, rng), rows, rng)
+
+    def mixed(self, rows: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Features as of a call, some clips mixed with others of them, and targets (rows, classes) float32.
+
+        targets: class indexes (rows,), of which each clip gets the shares of its mixture; or 0 and 1 (rows, classes),
+        where a mixture has the labels of both.
+        """
+        several, partners = targets.ndim > 1, rng.permutation(len(rows))
+        labels = targets if several else np.eye(self.classes, dtype=np.float32)[targets]
+        alone = rng.random(len(rows)) >= self.augmentation.mix_share
+        shares = np.where(alone, 1.0, rng.random(len(rows))).astype(np.float32)
         energies = self._shifted(rows, rng)
+        energies = _mix(energies, energies[partners], shares[:, None, None])
+        if several:
+            labels = np.where(alone[:, None], labels, np.maximum(labels, labels[partners]))
+        else:
+            labels = shares[:, None] * labels + (1 - shares)[:, None] * labels[partners]
+        return self._features(energies, rows, rng), torch.from_numpy(labels)
+
+    def _features(self, energies: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """The features of energies (rows, mels, frames), with noise."""
+        energies *= self._gains(len(rows), rng)
         noisy = rng.random(len(rows)) < self.augmentation.noise_share
         for energy, row, add_noise in zip(energies, rows, noisy, strict=True):
             if row == NEGATIVE_ROW:
@@ -92,11 +130,24 @@ class Augmenter:
         shifts = rng.integers(-reach, reach + 1, len(rows))
         energies = np.zeros((len(rows), self.frontend.mels, self.frames), dtype=np.float32)
         for energy, row, version, shift in zip(energies, rows, versions, shifts, strict=True):
-            if row >= 0:
+            if row >= 0 and self.augmentation.roll:
+                np.exp(np.roll(self.clips[version][row], shift, 1), out=energy, dtype=np.float32)
+            elif row >= 0:
                 start = max(0, shift)
                 part = self.clips[version][row, :, max(0, -shift) : self.frames - start]
                 np.exp(part, out=energy[:, start : start + part.shape[1]], dtype=np.float32)
         return energies
+
+    def _gains(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count, mels, 1) factors of energies: of loudness and colour."""
+        decibels = np.zeros((count, self.frontend.mels))
+        if self.augmentation.gain_db:
+            decibels += self.augmentation.gain_db * rng.uniform(-1, 1, (count, 1))
+        if self.augmentation.colour_db:
+            knots = self.augmentation.colour_db * rng.uniform(-1, 1, (count, COLOURS))
+            places = np.linspace(0, COLOURS - 1, self.frontend.mels)
+            decibels += np.stack([np.interp(places, np.arange(COLOURS), row) for row in knots])
+        return (10 ** (decibels / 10)).astype(np.float32)[:, :, None]
 
     def _negative(self, rng: np.random.Generator) -> np.ndarray:
         """(mels, frames) energies of a random window of the negatives, each second of them as likely."""
@@ -114,6 +165,16 @@ class Augmenter:
         low, high = self.augmentation.noise_rms
         level = low * (high / low) ** rng.random() / 32768
         return energies[:, part] * (level**2 / max(float(powers[part].mean()), LEAST_POWER))
+
+
+def _mix(first: np.ndarray, second: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Energies (rows, mels, frames) of two sounds at once, heard by `shares` and the rest, as loud as the first.
+
+    A share is of amplitudes at equal loudness, as between-class learning has it.
+    """
+    levels = [np.maximum(energy.mean((1, 2), keepdims=True), LEAST_POWER) for energy in (first, second)]
+    parts = shares**2 * first, (1 - shares) ** 2 * second * (levels[0] / levels[1])
+    return (parts[0] + parts[1]) / (shares**2 + (1 - shares) ** 2)
 
 
 def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:

@@ -1,0 +1,199 @@
+"""Test the claim of once-for-all on acoustic events, as Lin et al. make it (arXiv 2303.10351).
+
+    python scripts/event_claim.py ../shared/data/esc50
+
+What does a sub-network of the supernet gain on a network of the same size that is trained alone, and is it searching or
+sharing that gains? For each size a plain network with equal blocks is made in four ways: trained alone; alone with
+distillation from the supernet's largest network; sliced from the supernet; sliced and fine-tuned. Beside it stands the
+network that the search finds within the plain one's parameters and MACs, likewise: the plain one's slice tells what is
+gained without searching, and the found one alone what is gained by searching alone. Those that are trained alone have
+the same epochs, fine-tuned ones fewer, and the supernet its own, once for all. Choosing is done on validation; test is
+fold 4.
+
+Rows: `event_claim.csv`; relative reductions of the error on test, with paired bootstrap intervals over clips:
+`event_claim_reductions.csv`, in `scripts/results`. Needs the supernet that `make_hub.py` trains. Runs resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from plain import event_archs, report
+from results import add_row, has_row, load_hits
+from torch import Tensor
+
+from search import EVALUATIONS, FINALISTS, Evolution, Problem, SearchSpace, measure_best, search
+from search.accuracy import AccuracyPredictor, load_predictor
+from search.sampling import PLAIN_BITS, measured_accuracy, table_space
+from supernet.cost import macs, params
+from supernet.data.augment import Augmentation, plain_features
+from supernet.data.clips import ClipData
+from supernet.data.esc50 import load
+from supernet.elastic import Network, Supernet
+from supernet.files import read_json, write_json
+from supernet.frontend import Mfcc
+from supernet.space import Arch
+from supernet.store import load_supernet
+from supernet.train import Recipe, calibration_features, train_float
+
+TABLE = "event_claim"
+LARGEST = "largest"
+SEEDS = {"20k": 3, "50k": 3, "100k": 1, LARGEST: 1}
+"""Of each size, by its parameters."""
+ALONE, DISTILLED, SLICE, TUNED = "alone", "distilled", "slice", "tuned"
+PLAIN, FOUND = "plain", "found"
+WAYS = {PLAIN: (ALONE, DISTILLED, SLICE, TUNED), FOUND: (ALONE, SLICE, TUNED)}
+COMPARED = (
+    ((FOUND, TUNED), (PLAIN, ALONE)),
+    ((FOUND, TUNED), (PLAIN, DISTILLED)),
+    ((PLAIN, TUNED), (PLAIN, ALONE)),
+    ((PLAIN, TUNED), (PLAIN, DISTILLED)),
+    ((FOUND, ALONE), (PLAIN, ALONE)),
+    ((FOUND, TUNED), (PLAIN, TUNED)),
+)
+"""Searching and sharing together against both baselines; sharing alone; searching alone; searching among slices."""
+RATES = {ALONE: 3e-3, DISTILLED: 3e-3, TUNED: 2e-3}
+CALIBRATED, SEARCH_SEED, DRAWS = 256, 0, 10_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all runs share."""
+
+    supernet: Supernet
+    predictor: AccuracyPredictor
+    teacher: Network
+    data: ClipData
+    frontend: Mfcc
+    calibration: Tensor
+    augmentation: Augmentation
+    options: argparse.Namespace
+
+
+def main() -> None:
+    """Run what is missing and write the tables."""
+    options = _options()
+    torch.set_num_threads(options.threads)
+    stored = load_supernet(options.supernet, options.task)
+    data, supernet = load(options.data), stored.supernet
+    predictor, _ = load_predictor(options.supernet, table_space(supernet))
+    calibration = calibration_features(data, stored.frontend, CALIBRATED)
+    augmentation = Augmentation.from_dict(stored.config["training"]["recipe"]["augmentation"])
+    teacher = supernet.extract(supernet.space.largest(), calibration)
+    setting = Setting(supernet, predictor, teacher, data, stored.frontend, calibration, augmentation, options)
+    plain = {**event_archs(len(data.labels)), LARGEST: supernet.space.largest()}
+    for size in options.only:
+        archs = {PLAIN: plain[size]}
+        if size != LARGEST:
+            archs[FOUND] = _found(setting, size, plain[size])
+        for seed in range(SEEDS[size]):
+            for kind, arch in archs.items():
+                for way in _ways(size, kind):
+                    if way != SLICE or seed == 0:
+                        _measure(setting, size, kind, arch, way, seed)
+        _reductions(setting, size)
+
+
+def _ways(size: str, kind: str) -> tuple[str, ...]:
+    """The largest network is its own teacher, and nothing is as large: it is made alone, sliced and fine-tuned."""
+    return tuple(way for way in WAYS[kind] if size != LARGEST or way != DISTILLED)
+
+
+def _found(setting: Setting, size: str, plain: Arch) -> Arch:
+    """The network of the best validation accuracy, as a slice, within the plain one's parameters and MACs."""
+    path = setting.options.runs / TABLE / f"{size}-found.json"
+    if not path.is_file():
+        space = SearchSpace(setting.supernet.space, PLAIN_BITS)
+        problem = Problem(space, {"max_params": params(plain), "max_macs": macs(plain)}, task=setting.options.task)
+        strategy = Evolution(problem, np.random.default_rng(SEARCH_SEED))
+        result = search(strategy, partial(setting.predictor.predict, space), EVALUATIONS)
+        split = setting.data.splits["validation"]
+        features = plain_features(setting.data, split.rows, setting.frontend)
+        best = measure_best(result, measured_accuracy(setting.supernet, space, features, split.targets), FINALISTS)
+        write_json(path, best.arch.without_bits().to_dict())
+    return Arch.from_dict(read_json(path))
+
+
+def _epochs(setting: Setting, way: str) -> int:
+    return {SLICE: 0, TUNED: setting.options.tune_epochs}.get(way, setting.options.epochs)
+
+
+def _folder(setting: Setting, size: str, kind: str, way: str, seed: int) -> Path:
+    return setting.options.runs / TABLE / f"{size}-{kind}-{way}-s{seed}-e{_epochs(setting, way)}"
+
+
+def _measure(setting: Setting, size: str, kind: str, arch: Arch, way: str, seed: int) -> None:
+    """Make a network, measure it, and write its row; one that is there is left."""
+    folder = _folder(setting, size, kind, way, seed)
+    keys = {"size": size, "network": kind, "way": way, "seed": seed, "alone_epochs": setting.options.epochs}
+    if has_row(TABLE, keys) and (folder / "hits-test.npy").is_file():
+        return
+    values = {"epochs": _epochs(setting, way), "params": params(arch), "macs": macs(arch)}
+    report(TABLE, keys, values, _make(setting, arch, way, seed, folder), setting.data, setting.frontend, folder)
+
+
+def _make(setting: Setting, arch: Arch, way: str, seed: int, folder: Path) -> Network:
+    """The network of an Arch, made in one of the ways."""
+    sliced = setting.supernet.extract(arch, setting.calibration)
+    if way == SLICE:
+        return sliced
+    recipe = Recipe(
+        epochs=_epochs(setting, way), batch=32, learning_rate=RATES[way], seed=seed, bfloat16=True,
+        augmentation=setting.augmentation,
+    )  # fmt: skip
+    start, teacher = (sliced if way == TUNED else Network(arch, seed)), (None if way == ALONE else setting.teacher)
+    return train_float(start, setting.data, setting.frontend, recipe, folder, setting.calibration, teacher)
+
+
+def _reductions(setting: Setting, size: str) -> None:
+    """Relative reductions of the error between ways, seeds averaged, with intervals over the test clips."""
+    for first, second in COMPARED:
+        known = [kind in _kinds(size) and way in _ways(size, kind) for kind, way in (first, second)]
+        if not all(known):
+            continue
+        wrong = [
+            1.0 - np.mean([load_hits(_folder(setting, size, kind, way, seed), "test")
+                           for seed in range(1 if way == SLICE else SEEDS[size])], 0)
+            for kind, way in (first, second)
+        ]  # fmt: skip
+        value, low, high = _reduction(*wrong)
+        keys = {"size": size, "first": " ".join(first), "second": " ".join(second),
+                "alone_epochs": setting.options.epochs}  # fmt: skip
+        add_row(f"{TABLE}_reductions", keys, {"reduction": value, "low": low, "high": high, "seeds": SEEDS[size]})
+
+
+def _kinds(size: str) -> tuple[str, ...]:
+    return (PLAIN,) if size == LARGEST else (PLAIN, FOUND)
+
+
+def _reduction(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
+    """By how many percent the first has fewer errors than the second, and the 95 % bootstrap interval over clips.
+
+    first, second: (clips,) shares of seeds that are wrong on the same clips.
+    """
+    draws = np.random.default_rng(0).integers(0, len(first), (DRAWS, len(first)))
+    drawn = 1 - first[draws].mean(1) / np.maximum(second[draws].mean(1), 1e-9)
+    values = (1 - first.mean() / second.mean(), *np.percentile(drawn, [2.5, 97.5]))
+    return tuple(round(100 * float(value), 1) for value in values)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of ESC-50")
+    parser.add_argument("--supernet", type=Path, default=Path("zoo/hub/supernets/aec-mbconv"), help="its folder")
+    parser.add_argument("--task", default="aec", help="name of the task (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=100, help="alone, each way (default: %(default)s)")
+    parser.add_argument("--tune-epochs", type=int, default=20, help="after slicing (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=SEEDS, default=list(SEEDS), help="sizes (default: all)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

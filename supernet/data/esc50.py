@@ -1,0 +1,140 @@
+"""ESC-50 (K. J. Piczak, ACM MM 2015, CC BY-NC 3.0) and its subset ESC-10 (CC BY 3.0), as the tasks `aec` and `esc10`.
+
+    ROOT/meta/esc50.csv      filename, fold, target, category, esc10, src_file, take
+    ROOT/audio/NAME.ogg      five-second clips (official: .wav); the table's endings do not matter
+
+One fold is for testing, and the others for training but for a tenth of them, which validates. That tenth is drawn by
+source recording within each class, with a fixed seed, so that no recording is heard in training and counted afterwards.
+Recordings that stand in the test fold too, under another class, are left out of the rest.
+
+Many clips are padded with digital silence, which no microphone gives: training adds noise of several colours to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from supernet.constants import CACHE
+from supernet.data.audio import EXTENSIONS
+from supernet.data.clips import ClipData, Split, decode_clips
+from supernet.errors import InvalidData, nearest_names
+from supernet.space import digest
+
+__all__ = ["SUBSETS", "is_layout", "load", "subset_of"]
+
+SUBSETS = {"esc50": "cc-by-nc-3.0", "esc10": "cc-by-3.0"}
+"""Their licences."""
+ATTRIBUTION = "ESC-50, K. J. Piczak, ACM MM 2015, doi 10.1145/2733373.2806390; clips by many authors of freesound.org"
+TABLE = Path("meta") / "esc50.csv"
+SAMPLING_RATE, CLIP_SECONDS = 16_000, 5.0
+VALIDATION_SHARE, SPLIT_SEED = 0.1, 2021
+COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file")
+COLOURS, NOISE_SECONDS, NOISE_LEVEL = (0.0, 0.5, 1.0), 10, 1000.0
+"""Of the noise: exponents of the frequency that amplitudes fall with (white, pink, brown); length; steps of 16 bits."""
+
+
+def load(root: str | Path, subset: str = "esc50", test_fold: int = 4, cache: str | Path | None = None) -> ClipData:
+    """The data set under `root`, decoded once and cached. subset: a name of SUBSETS. test_fold: 1 to 5, of those there.
+
+    Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
+    """
+    if subset not in SUBSETS:
+        raise InvalidData(f"unknown subset {subset!r} of ESC-50: {nearest_names(subset, SUBSETS)}")
+    root, cache = Path(root), Path(cache or CACHE)
+    table = _read_table(root)
+    if subset == "esc10":
+        table = table[table.esc10].reset_index(drop=True)
+    labels = tuple(table.drop_duplicates("target").sort_values("target").category)
+    table = table.assign(target=table.category.map(labels.index), split=_splits(table, test_fold))
+    table = table[table.split != ""].reset_index(drop=True)
+    sources = _find_clips(root, table.filename)
+    rows = {name: np.flatnonzero(table.split == name) for name in ("train", "validation", "test")}
+    identity = [[path.name, path.stat().st_size, *row] for path, row in zip(sources, _identity(table), strict=True)]
+    return ClipData(
+        name="ESC-10" if subset == "esc10" else "ESC-50",
+        labels=labels,
+        sampling_rate=SAMPLING_RATE,
+        audio=decode_clips(root, sources, SAMPLING_RATE, CLIP_SECONDS, cache),
+        splits={name: Split(own, table.target.to_numpy(np.int64)[own]) for name, own in rows.items()},
+        unknown=np.zeros(0, np.int64),
+        extra=0,
+        noise=_coloured_noise(),
+        unknown_class=None,
+        silence_class=None,
+        licence=SUBSETS[subset],
+        attribution=ATTRIBUTION,
+        digest=digest([list(labels), identity]),
+        cache=cache,
+    )
+
+
+def is_layout(root: Path) -> bool:
+    """True for a folder of the data set."""
+    return (root / TABLE).is_file()
+
+
+def subset_of(labels: Sequence[str]) -> str:
+    """The name of the subset that has so many classes."""
+    return "esc10" if len(labels) == 10 else "esc50"
+
+
+def _read_table(root: Path) -> pd.DataFrame:
+    path = root / TABLE
+    if not path.is_file():
+        raise InvalidData(f"{path}: no such file; give the folder of the extracted ESC-50 data set")
+    try:
+        table = pd.read_csv(path, dtype={"src_file": str, "category": str})[list(COLUMNS)]
+        table["esc10"] = table.esc10.map({True: True, False: False, "True": True, "False": False}).astype(bool)
+        return table.astype({"fold": int, "target": int})
+    except (KeyError, ValueError) as error:
+        raise InvalidData(f"{path}: not the table of ESC-50 ({error}); take it from the data set again") from None
+
+
+def _splits(table: pd.DataFrame, test_fold: int) -> np.ndarray:
+    """The split of each row; "" for those of recordings that are tested under another class."""
+    folds = sorted(set(table.fold))
+    if test_fold not in folds or len(folds) < 2:
+        raise InvalidData(f"no fold {test_fold} to test on, or none beside it: the table has folds {folds}")
+    test = (table.fold == test_fold).to_numpy()
+    tested = set(table.src_file[test])
+    splits = np.where(test, "test", np.where(table.src_file.isin(tested), "", "train")).astype("<U10")
+    rng = np.random.default_rng(SPLIT_SEED)
+    for _, own in table[splits == "train"].groupby("target", sort=True):
+        held, wanted = set(), round(VALIDATION_SHARE * len(own))
+        for source in rng.permutation(sorted(set(own.src_file))):
+            if own.src_file.isin(held).sum() < wanted:
+                held.add(source)
+        splits[(table.src_file.isin(held) & (splits == "train")).to_numpy()] = "validation"
+    return splits
+
+
+def _find_clips(root: Path, names: Sequence[str]) -> list[Path]:
+    """The files of the table's names, whatever their endings. Raises InvalidData."""
+    found = {path.stem: path for path in sorted((root / "audio").glob("*")) if path.suffix.lower() in EXTENSIONS}
+    stems = [Path(name).stem for name in names]
+    missing = [stem for stem in stems if stem not in found]
+    if missing:
+        raise InvalidData(
+            f"{root / 'audio'}: {len(missing)} clips of the table are missing, such as {missing[0]}; "
+            "complete the data set"
+        )
+    return [found[stem] for stem in stems]
+
+
+def _identity(table: pd.DataFrame) -> list[list]:
+    return [[int(target), split] for target, split in zip(table.target, table.split, strict=True)]
+
+
+def _coloured_noise() -> list[np.ndarray]:
+    """White, pink and brown noise, int16, always the same."""
+    rng, count = np.random.default_rng(SPLIT_SEED), SAMPLING_RATE * NOISE_SECONDS
+    frequencies = np.maximum(np.fft.rfftfreq(count, 1 / SAMPLING_RATE), 20.0)
+    found = []
+    for exponent in COLOURS:
+        noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(count)) * frequencies**-exponent, count)
+        found.append(np.round(noise / noise.std() * NOISE_LEVEL).astype(np.int16))
+    return found

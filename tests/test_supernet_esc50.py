@@ -1,0 +1,130 @@
+"""ESC-50: folds, a validation tenth by source recording, and tables and folders that cannot be used."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import RATE, tone
+
+from supernet.data.esc50 import SUBSETS, is_layout, load, subset_of
+from supernet.errors import InvalidData
+
+CLASSES = ("dog", "rain", "siren")
+TAKES = 30
+"""Clips of a class and fold."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three classes, two of them of the subset, in four folds; a recording in two folds; clips of different lengths."""
+    root = tmp_path_factory.mktemp("esc")
+    rows = []
+    (root / "audio").mkdir()
+    (root / "meta").mkdir()
+    for fold in range(1, 5):
+        for target, label in enumerate(CLASSES):
+            for take in range(TAKES):
+                source = f"{fold}{target}{take // 3:02}"
+                if (fold, target, take) in ((4, 0, 0), (1, 1, 1)):
+                    source = "777"
+                name = f"{fold}-{source}-{'ABCDEFGHIJ'[take % 10]}{take}-{target}"
+                seconds = 5.0 if take % 2 else 0.4
+                soundfile.write(root / "audio" / f"{name}.ogg", tone(300 * 2**target, seconds, seed=take), RATE)
+                rows.append([f"{name}.wav", fold, target, label, label != "siren", source, "A"])
+    columns = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
+    pd.DataFrame(rows, columns=columns).to_csv(root / "meta" / "esc50.csv", index=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def table(folder):
+    return pd.read_csv(folder / "meta" / "esc50.csv", dtype={"src_file": str})
+
+
+@pytest.fixture(scope="module")
+def data(folder, tmp_path_factory):
+    return load(folder, cache=tmp_path_factory.mktemp("cache"))
+
+
+def sources(data, table, split):
+    """Of a split's clips: each starts with the samples of its file."""
+    kept = table[~((table.src_file == "777") & (table.fold != 4))].reset_index(drop=True)
+    return kept.src_file[data.splits[split].rows], kept.fold[data.splits[split].rows]
+
+
+def test_one_fold_is_tested_and_a_tenth_of_the_others_by_recording_validates(data, table):
+    assert data.labels == CLASSES
+    counts = {name: np.bincount(split.targets).tolist() for name, split in data.splits.items()}
+    assert counts["test"] == [TAKES] * 3
+    assert counts["validation"] == [9, 9, 9]
+    assert counts["train"] == [3 * TAKES - 9, 3 * TAKES - 10, 3 * TAKES - 9]  # a recording that is tested is left out
+    found = {name: sources(data, table, name) for name in data.splits}
+    assert set(found["test"][1]) == {4}
+    assert not set(found["train"][0]) & (set(found["validation"][0]) | set(found["test"][0]))
+    assert not set(found["validation"][0]) & set(found["test"][0])
+    rows = np.concatenate([split.rows for split in data.splits.values()])
+    assert sorted(rows) == list(range(len(data.audio)))
+
+
+def test_any_fold_can_be_the_tested_one(folder, tmp_path):
+    found = load(folder, test_fold=1, cache=tmp_path)
+    assert len(found.splits["test"]) == 3 * TAKES
+    with pytest.raises(InvalidData, match="no fold 5 to test on"):
+        load(folder, test_fold=5, cache=tmp_path)
+
+
+def test_short_clips_are_padded_and_noise_has_three_colours(data):
+    assert data.audio.shape[1] == 5 * RATE
+    assert data.clip_ms == 5000
+    padded = [not clip[RATE:].any() for clip in data.audio]
+    assert sum(padded) == pytest.approx(len(padded) / 2, abs=1)
+    assert data.silence_class is data.unknown_class is None
+    slopes = []
+    for noise in data.noise:
+        power = np.abs(np.fft.rfft(noise.astype(float))) ** 2
+        low, high = (power[first : first + 4000].mean() for first in (2000, 60_000))
+        slopes.append(np.log2(low / high))
+    assert slopes == sorted(slopes)
+    assert abs(slopes[0]) < 0.3 < 3 < slopes[1] < slopes[2]
+    assert set(np.unique(data.epoch(np.random.default_rng(0)).targets)) == {0, 1, 2}
+
+
+def test_the_subset_has_its_own_classes_and_licence(folder, tmp_path):
+    ten = load(folder, "esc10", cache=tmp_path)
+    assert ten.labels == ("dog", "rain")
+    assert ten.name == "ESC-10"
+    assert ten.licence == "cc-by-3.0"
+    assert SUBSETS == {"esc50": "cc-by-nc-3.0", "esc10": "cc-by-3.0"}
+    assert is_layout(folder)
+    assert not is_layout(tmp_path)
+    assert [subset_of(range(count)) for count in (10, 50)] == ["esc10", "esc50"]
+
+
+def test_the_splits_are_the_same_again_and_the_digest_follows_them(folder, data, tmp_path):
+    again = load(folder, cache=tmp_path)
+    assert again.digest == data.digest
+    assert np.array_equal(again.splits["validation"].rows, data.splits["validation"].rows)
+    assert load(folder, test_fold=2, cache=tmp_path).digest != data.digest
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda root: (root / "meta" / "esc50.csv").unlink(), "no such file; give the folder"),
+        (lambda root: (root / "meta" / "esc50.csv").write_text("a,b\n1,2\n"), "not the table of ESC-50"),
+        (lambda root: next((root / "audio").glob("3-*.ogg")).unlink(), "1 clips of the table are missing, such as 3-"),
+    ],
+)
+def test_another_layout_is_refused(folder, tmp_path, break_it, message):
+    import shutil
+
+    root = tmp_path / "torn"
+    shutil.copytree(folder, root)
+    break_it(root)
+    with pytest.raises(InvalidData, match=message):
+        load(root, cache=tmp_path)
+
+
+def test_an_unknown_subset_names_those_that_there_are(folder):
+    with pytest.raises(InvalidData, match="esc10"):
+        load(folder, "esc20")
