@@ -23,6 +23,8 @@ __all__ = ["FEATURE_SCALE", "FRONT_ENDS", "LogMel", "Mfcc", "dequantise_features
 
 LEAST_DEVIATION, LEAST_FLOOR = 1e-6, 1e-30
 """So that features are finite in 32 bits."""
+PART_FRAMES = 6000
+"""Of a recording that are transformed at a time."""
 MARGIN = 0.01
 """Of a bin."""
 FEATURE_SCALE = 1 / 32
@@ -97,6 +99,15 @@ class Mfcc:
         spectrum = torch.fft.rfft(padded.unfold(1, self.window, self.step) * self._window(samples), self.fft)
         power = spectrum.real.square() + spectrum.imag.square()
         return (power @ self._mel_filters(samples)).clamp(min=self.floor).log().transpose(1, 2)
+
+    def recording_log_mel(self, samples: Tensor) -> Tensor:
+        """The same of one recording, (samples,) -> (mels, samples // step), by parts, so that hours fit into memory."""
+        found = []
+        for first in range(0, len(samples) // self.step, PART_FRAMES):
+            start = max(0, first - self.context_frames)
+            part = samples[start * self.step : (first + PART_FRAMES) * self.step]
+            found.append(self.log_mel(part[None])[0, :, first - start :])
+        return torch.cat(found, 1) if found else samples.new_zeros(self.mels, 0)
 
     def from_log_mel(self, log_mel: Tensor) -> Tensor:
         """(batch, mels, frames) -> normalised coefficients (batch, coefficients, frames)."""

@@ -290,10 +290,11 @@ def test_a_recording_without_a_sound_adds_none(speech_data):
 
 def test_a_long_recording_is_transformed_in_parts(speech_data, monkeypatch):
     """Frames are the same as of the whole, those that reach back over a cut too."""
+    from supernet import frontend
     from supernet.data import augment
 
     whole, powers = augment._noise_energies(speech_data.noise[0], FRONTEND)
-    monkeypatch.setattr(augment, "NOISE_PART", 100)
+    monkeypatch.setattr(frontend, "PART_FRAMES", 100)
     parts, same = augment._noise_energies(speech_data.noise[0], FRONTEND)
     assert np.array_equal(powers, same)
     np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-8)

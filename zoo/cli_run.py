@@ -13,8 +13,9 @@ from pathlib import Path
 import zoo
 from supernet.files import write_bytes
 from zoo.errors import InvalidAudio, InvalidQuery, UnknownName, nearest_names
+from zoo.events import THRESHOLD
 from zoo.pack import CONFIG
-from zoo.pictures import check_file, check_picture, confusion_figure, write_picture
+from zoo.pictures import check_file, check_picture, confusion_figure, events_figure, write_picture
 from zoo.recordings import PIPE, find_recordings
 
 __all__ = ["add_run_commands", "find_model"]
@@ -26,11 +27,16 @@ Run a model on recordings and print labels with scores, best first.
   earshot run NAME clip.wav other.flac --top 3        a model of the hub by its name, the three best labels
   earshot run ./my-model recordings/ --format csv     a package in a folder, on a whole folder of recordings
   earshot run kws meeting.flac --hop-ms 250           a long recording by sliding windows, with times in seconds
+  earshot run aec night.flac --events                 sounds with their beginnings and ends, at scores from 0.5 on
+  earshot run aec night.flac --events 0.7 --plot night.png        and a picture: the spectrogram, and the events
   earshot run kws recordings/ --format json --out answers.json
   arecord -f S16_LE -r 16000 -d 1 | earshot run kws -
 
 A recording that is longer than a clip is heard by windows of one clip; one that is shorter is followed by silence. A
 file that cannot be used is told on standard error, the others go on, and the exit status is 1.
+
+An event is a label from the moment on at which the mean score of the windows that hold it reaches a threshold until it
+falls below; _unknown_ and _silence_ are none. Windows move on by a tenth of a clip, or by --hop-ms.
 
 Columns of CSV: file, start_s, end_s (empty for a clip), rank, label, score.
 """
@@ -58,6 +64,13 @@ def add_run_commands(commands, command, add_hub) -> None:
     )  # fmt: skip
     sub.add_argument("--top", type=int, default=1, help="how many labels a recording (default: %(default)s)")
     sub.add_argument("--hop-ms", help="from window to window of long recordings, such as 250 (default: half a clip)")
+    sub.add_argument(
+        "--events", nargs="?", type=float, const=THRESHOLD, metavar="SCORE",
+        help="mark events in time, from this score on (without a score: %(const)s)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--plot", metavar="FILE", help="picture of one recording: spectrogram and events; .svg, .png or .pdf"
+    )
     sub.add_argument("--out", metavar="FILE", help="write there, whole or not at all (default: standard output)")
     sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes")
     _add_model(sub, add_hub)
@@ -91,21 +104,38 @@ def find_model(name: str, hub: list[str] | None) -> zoo.Model:
 
 def _run(options: argparse.Namespace) -> None:
     check_file("--out", options.out)
+    check_picture("--plot", options.plot)
     model = find_model(options.model, options.hub)
     files = find_recordings(_with_pipe(options.files))
+    if options.plot and len(files) != 1:
+        raise InvalidQuery(f"--plot {options.plot}: shows one recording, and {len(files):,} are given; name one")
     if options.out and any(_is_same(file, options.out) for file in files):
         raise InvalidQuery(f"--out {options.out}: is one of the recordings; give another file")
     quiet = bool(options.out) or options.format == "json" or not sys.stdout.isatty()
     settings = {"hop_ms": options.hop_ms, "top": options.top, "resample": options.resample, "progress": quiet}
+    settings["events"] = options.events
     errors: list[InvalidAudio] = []
     items = _usable(model.run(files, **settings), errors, len(files))
     items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written
     output = io.StringIO(newline="") if options.out else sys.stdout
     WRITERS[options.format](items, output)
+    if options.plot:
+        write_picture(_picture(model, files[0], options), options.plot)
     if options.out:
         write_bytes(options.out, output.getvalue().encode())
     if errors:
         raise InvalidAudio(f"{len(errors):,} of {len(files):,} files cannot be used")
+
+
+def _picture(model: zoo.Model, file: str | Path | bytes, options: argparse.Namespace):
+    """Of a recording and what is heard in it."""
+    threshold = THRESHOLD if options.events is None else options.events
+    settings = {"hop_ms": options.hop_ms, "resample": options.resample}
+    found = model.events(file, threshold=threshold, **settings)
+    log_mel, frontend = model.log_mel(file, resample=options.resample), model.frontend
+    name = PIPE if isinstance(file, bytes) else Path(file).name
+    title = f"{_printable(name)}: {model.name}, scores from {threshold:g} on"
+    return events_figure(log_mel, log_mel.shape[1] * frontend["step_ms"] / 1000, found, frontend, title)
 
 
 def _is_same(file: str | Path | bytes, out: str) -> bool:
@@ -145,7 +175,7 @@ def _usable(items: Iterable[dict], errors: list[InvalidAudio], count: int) -> It
 def _write_text(items: Iterable[dict], output) -> None:
     for item in items:
         for times, answers in _windows(item):
-            found = "  ".join(f"{one['label']} {one['score']:.3f}" for one in answers)
+            found = "  ".join(f"{one['label']} {one['score']:.3f}" for one in answers) or "no events"
             when = [f"{times[0]:.2f}-{times[1]:.2f} s"] if times else []
             print(_printable(item["file"]), *when, found, sep="\t", file=output, flush=True)
 
@@ -173,7 +203,12 @@ WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
 
 
 def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
-    """Times and answers of a long recording's windows; () and the answers of a clip."""
+    """Times and answers of a long recording's windows, or of its events; () and the answers of a clip.
+
+    Without an event there are no times and no answers.
+    """
+    if "events" in item:
+        return [((event["start_s"], event["end_s"]), [event]) for event in item["events"]] or [((), [])]
     if "answers" in item:
         return [((), item["answers"])]
     return [((window["start_s"], window["end_s"]), window["answers"]) for window in item["windows"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -12,9 +12,19 @@ import numpy as np
 from supernet.files import write_bytes
 from zoo.errors import InvalidQuery
 
-__all__ = ["KINDS", "check_file", "check_picture", "confusion_figure", "recall_figure", "write_picture"]
+__all__ = [
+    "KINDS",
+    "check_file",
+    "check_picture",
+    "confusion_figure",
+    "events_figure",
+    "recall_figure",
+    "write_picture",
+]
 
 KINDS = (".svg", ".png", ".pdf")
+MOST_FRAMES = 2000
+"""Of a spectrogram that are drawn."""
 MOST_COUNTED = 20
 """Classes up to which the cells of a confusion matrix hold their counts."""
 
@@ -84,6 +94,51 @@ def recall_figure(counts: np.ndarray, labels: Sequence[str], title: str):
     axis.legend(loc="lower right", fontsize="small")
     axis.set_title(title, parse_math=False)
     return figure
+
+
+def events_figure(log_mel: np.ndarray, seconds: float, events: Sequence[Mapping], frontend: Mapping, title: str):
+    """A matplotlib Figure of a recording: its log-mel spectrogram, and below it a bar for each event, by label.
+
+    log_mel: (mels, frames). seconds: length of the recording. events: as of `Model.events`. frontend: as in
+    `config.json`, for the frequencies.
+    """
+    from matplotlib.figure import Figure
+
+    labels = list(dict.fromkeys(event["label"] for event in events))
+    figure = Figure(figsize=(11.0, 3.4 + 0.28 * len(labels)), layout="constrained")
+    sound, marks = figure.subplots(2, sharex=True, height_ratios=[3.0, 0.4 + 0.28 * len(labels)])
+    shown = _fewer_frames(log_mel)
+    image = sound.imshow(
+        10 / np.log(10) * shown, aspect="auto", origin="lower", cmap="magma", extent=(0, seconds, 0, len(shown))
+    )
+    figure.colorbar(image, ax=sound, label="dB", pad=0.01)
+    places = np.linspace(0, len(shown), 6)
+    sound.set_yticks(places, [f"{hz:,.0f}" for hz in _mel_hz(places / len(shown), frontend)])
+    sound.set(ylabel="Hz")
+    sound.set_title(title, parse_math=False)
+    for event in events:
+        row, start, score = labels.index(event["label"]), event["start_s"], event["score"]
+        colour = {"color": f"C{row % 10}", "alpha": 0.3 + 0.7 * score}
+        marks.barh(row, event["end_s"] - start, left=start, height=0.7, **colour)
+        marks.text(start, row, f" {score:.2f}", va="center", fontsize="x-small")
+    marks.set_yticks(range(len(labels)), labels, parse_math=False)
+    marks.set(xlim=(0, seconds), ylim=(len(labels) - 0.5, -0.5) if labels else (0, 1), xlabel="s")
+    if not labels:
+        marks.text(seconds / 2, 0.5, "no events", ha="center", va="center")
+    return figure
+
+
+def _fewer_frames(log_mel: np.ndarray) -> np.ndarray:
+    """At most MOST_FRAMES frames, each the mean of some."""
+    width = -(-log_mel.shape[1] // MOST_FRAMES)
+    whole = log_mel[:, : log_mel.shape[1] // width * width]
+    return whole.reshape(len(log_mel), -1, width).mean(2)
+
+
+def _mel_hz(shares: np.ndarray, frontend: Mapping) -> np.ndarray:
+    """Frequencies in Hz at these shares of the way from the lowest to the highest on the mel scale."""
+    low, high = (2595 * np.log10(1 + frontend[name] / 700) for name in ("low_hz", "high_hz"))
+    return 700 * (10 ** ((low + shares * (high - low)) / 2595) - 1)
 
 
 def _label_classes(axis, labels: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import InvalidAudio, InvalidQuery, TooLong
+from zoo.events import mark_events
 from zoo.units import milliseconds
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Heard:
     """What a model heard in a file: scores (windows, classes) with (start, end) of each window in seconds.
 
     times: empty for a clip, which has one window. error: why the file cannot be used. rate: of the file, in Hz.
+    seconds: length of a clip.
     """
 
     file: str
@@ -73,11 +75,15 @@ class Heard:
     times: Sequence[tuple[float, float]] = ()
     rate: int | None = None
     error: InvalidAudio | None = None
+    seconds: float = 0.0
 
-    def to_dict(self, labels: Sequence[str], top: int | None = None) -> dict:
-        """{"file", "answers"}, {"file", "windows"} or {"file", "error"}."""
+    def to_dict(self, labels: Sequence[str], top: int | None = None, threshold: float | None = None) -> dict:
+        """{"file", "answers"}, {"file", "windows"} or {"file", "error"}; with a threshold {"file", "events"}."""
         if self.error is not None:
             return {"file": self.file, "error": self.error}
+        if threshold is not None:
+            found = mark_events(labels, self.scores, self.times or [(0.0, self.seconds)], threshold)
+            return {"file": self.file, "events": [asdict(event) for event in found]}
         if self.times:
             return {"file": self.file, "windows": windows(labels, self.scores, self.times, top)}
         return {"file": self.file, "answers": answers(labels, self.scores[0], top)}
@@ -234,7 +240,7 @@ def _hear_batch(model: Model, batch: list[tuple], hop_ms: int, resample: bool) -
     for file, sound in batch:
         name = PIPE if isinstance(file, bytes) else str(file)
         if isinstance(sound, Sound):
-            yield Heard(name, next(scores)[None], rate=sound.rate)
+            yield Heard(name, next(scores)[None], rate=sound.rate, seconds=model.clip_ms / 1000)
         elif isinstance(sound, TooLong):
             yield _hear_long(model, name, file, hop_ms, resample)
         else:

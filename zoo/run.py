@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from zoo.devices import Bill, Figure, fit
 from zoo.entry import Entry, accuracy_text, precision
 from zoo.errors import InvalidPackage
 from zoo.evaluation import Evaluation, evaluate
+from zoo.events import THRESHOLD, check_threshold, event_hop, mark_events
 from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
 from zoo.recordings import (
     BATCH,
@@ -135,12 +137,41 @@ class Model:
         samples = self._read(recording, sampling_rate, resample)
         return windows(self.labels, *self.slide_scores(samples, hop), top)
 
+    def events(
+        self,
+        recording: str | Path | bytes | np.ndarray | Mapping,
+        sampling_rate: int | None = None,
+        *,
+        threshold: float = THRESHOLD,
+        hop_ms: float | str | None = None,
+        resample: bool = False,
+    ) -> list[dict]:
+        """What is heard along a recording, and when: [{"start_s", "end_s", "label", "score"}, ...], see zoo.events.
+
+        threshold: mean score of the windows that hold a moment, from which on a label is an event. hop_ms: from window
+        to window (default: a tenth of a clip). The rest is as for `slide`.
+        """
+        check_threshold(threshold)
+        hop = self._event_hop(hop_ms)
+        samples = self._read(recording, sampling_rate, resample)
+        return [asdict(event) for event in mark_events(self.labels, *self.slide_scores(samples, hop), threshold)]
+
+    def log_mel(self, recording: str | Path | bytes | np.ndarray | Mapping, *, resample: bool = False) -> np.ndarray:
+        """(mels, frames) natural logarithms of the mel energies of a recording, one frame each `frontend step`."""
+        import torch
+
+        return self._frontend.recording_log_mel(torch.from_numpy(self._read(recording, None, resample))).numpy()
+
+    def _event_hop(self, hop_ms: float | str | None) -> int:
+        return event_hop(self.clip_ms, self.arch.features.step_ms) if hop_ms is None else hop_of(self, hop_ms)
+
     def run(
         self,
         files: str | Path | bytes | Sequence[str | Path | bytes],
         *,
         hop_ms: float | str | None = None,
         top: int | None = None,
+        events: float | None = None,
         resample: bool = False,
         progress: bool = False,
     ) -> Iterator[dict]:
@@ -148,12 +179,16 @@ class Model:
 
         files: paths of recordings, of folders that are searched for them, or the bytes of an audio file, which is
         called `-`. Yields {"file", "answers"} for a clip, {"file", "windows"} for a longer recording (see `slide`), and
-        {"file", "error"} with the InvalidAudio of what cannot be used. progress: show a bar on a terminal.
+        {"file", "error"} with the InvalidAudio of what cannot be used. events: a threshold, with which there are
+        {"file", "events"} instead, as of `events`. progress: show a bar on a terminal.
         Raises InvalidQuery for a hop that is not possible.
         """
         check_top(top)
-        found = hear(self, find_recordings(files), hop_of(self, hop_ms), resample, progress)
-        return (heard.to_dict(self.labels, top) for heard in found)
+        if events is not None:
+            check_threshold(events)
+        hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
+        found = hear(self, find_recordings(files), hop, resample, progress)
+        return (heard.to_dict(self.labels, top, events) for heard in found)
 
     def evaluate(
         self, folder: str | Path, *, split: str | None = None, resample: bool = False, progress: bool = True
@@ -217,6 +252,11 @@ class Model:
         sound = read_sound(audio, sampling_rate, self.sampling_rate, resample, length)
         tell_resampled([sound.name], sound.rate, self.sampling_rate)
         return sound.samples
+
+    @property
+    def frontend(self) -> dict:
+        """The front end's values, as in `config.json`."""
+        return self._config.values["frontend"]
 
     @property
     def sampling_rate(self) -> int:

@@ -25,8 +25,6 @@ __all__ = ["Augmentation", "Augmenter", "plain_features"]
 
 LEAST_POWER = (1 / 32768) ** 2
 """Noise below one step of 16 bits, root mean square, is not made any louder."""
-NOISE_PART = 6000
-"""Frames of a noise recording that are transformed at a time, so that hours of it fit into memory."""
 COLOURS = 5
 """Frequencies at which a colour is drawn."""
 BATCH = 8
@@ -223,12 +221,7 @@ def _at_speed(samples: Tensor, speed: float) -> Tensor:
 def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:
     """Mel energies (mels, frames) of a recording, and the mean square of the samples of each frame's step (frames,)."""
     samples = _samples(recording)
-    log_mels = []
-    for first in range(0, len(samples) // frontend.step, NOISE_PART):
-        start = max(0, first - frontend.context_frames)
-        part = samples[start * frontend.step : (first + NOISE_PART) * frontend.step]
-        log_mels.append(frontend.log_mel(part[None])[0, :, first - start :])
-    energies = (torch.cat(log_mels, 1).exp() - frontend.floor).clamp(min=0).numpy()
+    energies = (frontend.recording_log_mel(samples).exp() - frontend.floor).clamp(min=0).numpy()
     frames = samples[: energies.shape[1] * frontend.step].reshape(-1, frontend.step)
     return energies, frames.square().mean(1).numpy()
 

@@ -1,0 +1,120 @@
+"""Events: against means taken moment by moment, and a picture of them."""
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import RATE, tone
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import zoo
+from supernet.data.clips import SILENCE, UNKNOWN
+from zoo.cli import main
+from zoo.errors import InvalidQuery
+from zoo.events import NO_EVENTS, Event, event_hop, mark_events
+from zoo.pictures import events_figure
+
+LABELS = ("dog", "siren", UNKNOWN)
+
+
+def sliding(scores, clip=5.0, hop=0.5):
+    return [(hop * number, hop * number + clip) for number in range(len(scores))]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.05, 1.0))
+def test_events_are_the_moments_at_which_the_mean_of_their_windows_reaches_the_threshold(seed, count, threshold):
+    """Each tenth of a second by itself."""
+    rng = np.random.default_rng(seed)
+    scores = rng.random((count, 3))
+    times = [(start / 10, min(start + 20, 95) / 10) for start in range(0, 5 * count, 5)]
+    events = mark_events(LABELS, scores, times, threshold)
+    for index, label in enumerate(LABELS):
+        for moment in range(95):
+            middle = moment / 10 + 0.05
+            holding = [row[index] for row, (start, end) in zip(scores, times, strict=True) if start < middle < end]
+            wanted = label != UNKNOWN and bool(holding) and np.mean(holding) >= threshold
+            inside = [event for event in events if event.label == label and event.start_s < middle < event.end_s]
+            assert len(inside) == wanted
+            assert not inside or np.mean(holding) <= inside[0].score + 1e-9
+    assert [event.start_s for event in events] == sorted(event.start_s for event in events)
+
+
+def test_a_sound_that_all_windows_hold_is_an_event_as_long_as_they_agree():
+    scores = np.zeros((21, 3))
+    scores[:, 2] = 1.0
+    scores[6:16, 0] = 1.0  # a bark from 7.5 to 8 s is in the windows that begin at 3 to 7.5 s
+    [event] = mark_events(LABELS, scores, sliding(scores))
+    assert event == Event(5.0, 10.5, "dog", 1.0)
+
+
+def test_labels_that_stand_for_no_sound_are_known_without_loading_torch():
+    assert NO_EVENTS == (UNKNOWN, SILENCE)
+
+
+@pytest.mark.parametrize(("clip", "step", "hop"), [(5000, 20, 500), (1000, 10, 100), (200, 20, 20), (100, 20, 20)])
+def test_windows_move_on_by_a_tenth_of_a_clip(clip, step, hop):
+    assert event_hop(clip, step) == hop
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Two seconds of near silence, a word, two seconds of near silence."""
+    word, _ = soundfile.read("zoo/clips/stop.wav", dtype="float32")
+    rest = 1e-4 * np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.concatenate([rest, word, rest]), RATE)
+    return path
+
+
+def test_a_word_in_a_long_recording_is_marked_where_it_is(recording, tmp_path, capsys):
+    events = zoo.get("kws", max_ops=20e6, bits=4).events(recording)
+    assert [event["label"] for event in events] == ["stop"]
+    assert abs((events[0]["start_s"] + events[0]["end_s"]) / 2 - 2.5) < 0.4
+    assert main(["run", "kws", str(recording), "--events", "--hop-ms", "100", "--plot", str(tmp_path / "a.png")]) == 0
+    line = capsys.readouterr().out.split("\t")
+    assert line[2].startswith("stop 0.")
+    picture = np.array(Image.open(tmp_path / "a.png").convert("RGB"))
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
+    assert main(["run", "kws", str(recording), "--events", "1.0", "--format", "csv"]) == 0
+    assert capsys.readouterr().out == "file,start_s,end_s,rank,label,score\n"
+    assert main(["run", "kws", "zoo/clips/stop.wav", "--events", "--format", "json"]) == 0
+    assert '"start_s": 0.0' in capsys.readouterr().out
+
+
+def test_without_events_the_text_says_so(tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", 0.001 * tone(300, 3), RATE)
+    assert main(["run", "kws", str(tmp_path / "a.wav"), "--events", "0.99"]) == 0
+    assert capsys.readouterr().out.split("\t")[1:] == ["no events\n"]
+
+
+def test_a_picture_has_a_row_for_each_label_and_one_without_any():
+    frontend = {"low_hz": 20.0, "high_hz": 8000.0}
+    events = [
+        {"start_s": s, "end_s": s + 1, "label": label, "score": 0.8} for s, label in ((0, "$a$"), (2, "b"), (4, "b"))
+    ]
+    for found, rows in ((events, ["$a$", "b"]), ([], [])):
+        figure = events_figure(np.zeros((40, 5000)), 50.0, found, frontend, "$x")
+        marks = figure.axes[1]
+        assert [text.get_text() for text in marks.get_yticklabels()] == rows
+        assert marks.get_xlim() == (0, 50)
+        assert figure.axes[0].images[0].get_array().shape == (40, 1666)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--events", "0"], "threshold = 0.0 is not possible"),
+        (["--events", "1.5"], "threshold = 1.5 is not possible"),
+        (["--plot", "a.txt"], "--plot a.txt: give a name that ends with"),
+        (["zoo/clips/left.wav", "--plot", "a.png"], "shows one recording, and 2 are given"),
+    ],
+)
+def test_what_cannot_be_marked_is_refused(options, message, capsys):
+    assert main(["run", "kws", "zoo/clips/stop.wav", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_threshold_that_is_none_is_refused():
+    with pytest.raises(InvalidQuery, match="threshold"):
+        zoo.get("kws", bits=4).events("zoo/clips/stop.wav", threshold="high")

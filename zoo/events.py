@@ -1,0 +1,83 @@
+"""Events in a recording: from the scores of sliding windows to labels with a beginning and an end.
+
+What a model hears at a moment is the mean over all windows that hold it. A label is an event from the moment on at
+which that mean reaches a threshold until it falls below. `_unknown_` and `_silence_` are never events. A window that
+holds a short sound hears it wherever it lies, so beginnings and ends may be off by half a window, most for short ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from zoo.errors import InvalidQuery
+
+__all__ = ["THRESHOLD", "Event", "check_threshold", "event_hop", "mark_events"]
+
+THRESHOLD, WINDOWS = 0.5, 10
+"""Mean score from which on a label is an event; windows that hold a moment, where no hop is asked for."""
+NO_EVENTS = ("_unknown_", "_silence_")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A sound in a recording. start_s, end_s: in seconds. score: the largest mean over windows in it, 0 to 1."""
+
+    start_s: float
+    end_s: float
+    label: str
+    score: float
+
+
+def mark_events(
+    labels: Sequence[str],
+    scores: np.ndarray,
+    times: Sequence[tuple[float, float]],
+    threshold: float = THRESHOLD,
+) -> list[Event]:
+    """The events of a recording, by their beginning.
+
+    scores: (windows, classes) with (start, end) of each window in seconds, in order.
+    """
+    edges = np.unique(np.array(times, dtype=float).reshape(-1, 2))
+    means = _means(scores, times, edges)
+    found = []
+    for index, label in enumerate(labels):
+        if label not in NO_EVENTS:
+            found += [Event(*span, label, score) for span, score in _spans(means[:, index], edges, threshold)]
+    return sorted(found, key=lambda event: (event.start_s, -event.score))
+
+
+def _means(scores: np.ndarray, times: Sequence[tuple[float, float]], edges: np.ndarray) -> np.ndarray:
+    """(moments, classes) the mean over the windows that hold each moment, which reaches from an edge to the next."""
+    sums, counts = np.zeros((len(edges), scores.shape[1])), np.zeros(len(edges))
+    for (start, end), row in zip(np.searchsorted(edges, np.array(times).reshape(-1, 2)), scores, strict=True):
+        sums[start] += row
+        sums[end] -= row
+        counts[start] += 1
+        counts[end] -= 1
+    return sums.cumsum(0)[:-1] / np.maximum(counts.cumsum()[:-1], 1)[:, None]
+
+
+def _spans(means: np.ndarray, edges: np.ndarray, threshold: float) -> list[tuple[tuple[float, float], float]]:
+    """((start, end), largest mean) of each run of moments from the threshold on."""
+    found = []
+    for above, group in groupby(range(len(means)), key=lambda moment: bool(means[moment] >= threshold)):
+        run = list(group)
+        if above:
+            found.append(((float(edges[run[0]]), float(edges[run[-1] + 1])), float(means[run].max())))
+    return found
+
+
+def event_hop(clip_ms: int, step_ms: int) -> int:
+    """From window to window in ms where none is asked for: a multiple of the front end's step."""
+    return max(1, clip_ms // WINDOWS // step_ms) * step_ms
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise InvalidQuery for what is no threshold of scores."""
+    if not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
+        raise InvalidQuery(f"threshold = {threshold!r} is not possible: give a score above 0 and up to 1, such as 0.5")
