@@ -46,10 +46,11 @@ OUTDOORS = Augmentation(
 class Plan:
     """A supernet of a family on a kind of features, and what is made of it.
 
-    task: KEYWORDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, and the epochs of its fine-tune in float:
-    small networks gain most from them. samples: sub-networks measured for the accuracy predictor. bits: of a copy that
-    is trained at several widths at once, or None for no copy. few_bits: of models, beside BITS. calibration: clips that
-    are stored with the supernet, and clips that models are calibrated on. half: weights are rounded to 16 bits.
+    task: KEYWORDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the epochs of its
+    fine-tune in float: small networks gain most from them. samples: sub-networks measured for the accuracy predictor.
+    bits: of a copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside BITS.
+    calibration: clips that are stored with the supernet, and clips that models are calibrated on. half: weights are
+    rounded to 16 bits.
     """
 
     task: str
@@ -86,7 +87,7 @@ PLANS = {
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
-        {"40M": 20, "8M": 30, "3M": 40, "1M": 40},
+        {"40M": 20, "8M": 30, "3M-64kB": 40, "1M-64kB": 40},
         200,
         few_bits=(2,), quant_epochs=6, calibration=(48, 256), half=True,
     ),

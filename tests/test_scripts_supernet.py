@@ -1,14 +1,17 @@
 """The scripts that ask of a supernet whether its slices and its schedule are good, at a toy size."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from supernet.data.augment import plain_features
+from supernet import families
+from supernet.cost import macs, params
+from supernet.data.augment import Augmentation, plain_features
 from supernet.elastic import Supernet
 from supernet.frontend import LogMel
 from supernet.store import save_supernet
@@ -33,13 +36,15 @@ def tables(tmp_path, monkeypatch):
     """Folder in which both scripts' rows land, as from a clean checkout."""
     monkeypatch.syspath_prepend(SCRIPTS)
     import claim
+    import event_claim
     import plain
     import results
     import schedules
 
     monkeypatch.setattr(results, "_commit", lambda: "0123456789")
-    for module in (claim, plain, schedules):
+    for module in (claim, event_claim, plain, schedules):
         monkeypatch.setattr(module, "add_row", partial(results.add_row, folder=tmp_path / "results"))
+    monkeypatch.setattr(event_claim, "has_row", partial(results.has_row, folder=tmp_path / "results"))
     return tmp_path / "results"
 
 
@@ -87,6 +92,58 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
     assert pd.read_csv(tables / "rank_correlation.csv").value.between(-1, 1).all()
     run(claim, monkeypatch, *options)
     assert contents(tables) == written
+
+
+def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_data, tables, tmp_path, monkeypatch):
+    """A plain network and one that was found within its parameters and MACs, each made in its ways."""
+    import event_claim
+
+    frontend = fit_frontend(speech_data, 1, LogMel)
+    supernet = Supernet(square_space, calibration_features(speech_data, frontend, 22)).eval()
+    training = {"recipe": {"augmentation": asdict(Augmentation(mix_share=0.5))}}
+    info = {"name": "tones", "licence": "cc-by-4.0", "attribution": "the tests", "training": training}
+    folder = save_supernet(tmp_path / "supernet", supernet, frontend, "tones", speech_data.labels, info)
+    plain = square_space.from_genes(square_space.sample(np.random.default_rng(5)))[0]
+    best = SimpleNamespace(predict=lambda space, genes: space.costs(genes)["macs"] / 1e9)
+    for name, value in {
+        "load": lambda root: speech_data,
+        "load_predictor": lambda folder, space: (best, {}),
+        "Recipe": lambda **recipe: Recipe(**{**recipe, "batch": 8}),
+        "event_archs": lambda classes: {"20k": plain},
+        "SEEDS": {"20k": 2, "largest": 1},
+        "EVALUATIONS": 60,
+        "FINALISTS": 2,
+    }.items():
+        monkeypatch.setattr(event_claim, name, value)
+    options = ["data", "--supernet", folder, "--task", "tones", "--epochs", 1, "--tune-epochs", 1]
+    options += ["--runs", tmp_path / "runs"]
+    run(event_claim, monkeypatch, *options)
+    written = contents(tables)
+    rows = pd.read_csv(tables / "event_claim.csv")
+    counts = rows.groupby(["size", "network", "way"]).size().to_dict()
+    ways = {"plain": ("alone", "distilled", "slice", "tuned"), "found": ("alone", "slice", "tuned")}
+    wanted = {("20k", kind, way): 1 if way == "slice" else 2 for kind, own in ways.items() for way in own}
+    assert counts == wanted | {("largest", "plain", way): 1 for way in ("alone", "slice", "tuned")}
+    found = rows[rows.network == "found"].iloc[0]
+    assert found.params <= params(plain)
+    assert found.macs <= macs(plain)
+    errors = 100 - rows[rows["size"] == "20k"].groupby(["network", "way"]).test.mean()
+    reductions = pd.read_csv(tables / "event_claim_reductions.csv")
+    for row in reductions[reductions["size"] == "20k"].itertuples():
+        first, second = (errors[tuple(name.split())] for name in (row.first, row.second))
+        assert row.reduction == pytest.approx(100 * (1 - first / second), abs=0.3)
+        assert row.low <= row.reduction <= row.high
+    assert set(reductions[reductions["size"] == "largest"]["first"]) == {"plain tuned"}
+    run(event_claim, monkeypatch, *options)
+    assert contents(tables) == written
+
+
+def test_plain_networks_of_events_have_about_their_parameters(tables):
+    import plain
+
+    sizes = {name: params(arch) for name, arch in plain.event_archs(50).items()}
+    assert sizes == {name: pytest.approx(1000 * int(name[:-1]), rel=0.1) for name in ("20k", "50k", "100k")}
+    assert all(arch in families.space("mbconv", 50, 5000, "logmel") for arch in plain.event_archs(50).values())
 
 
 def test_the_schedules_are_measured_on_the_same_networks(small_space, speech_data, tables, tmp_path, monkeypatch):

@@ -212,7 +212,7 @@ def test_what_is_only_predicted_comes_after_what_was_measured_and_keeps_no_least
 
 
 def test_with_data_it_is_fine_tuned_and_measured(hub_of_supernets, speech_folder, own, monkeypatch):
-    monkeypatch.setattr(specializing, "TUNE_CLIPS", 22)
+    monkeypatch.setattr(specializing, "calibrated_clips", lambda clip_ms: 22)
     monkeypatch.setattr(specializing, "TUNE_BATCH", 8)
     monkeypatch.setattr(specializing, "QUANT_EPOCHS", 1)
     wish = {"bits": 3, "hub": hub_of_supernets, "own": own, "evaluations": 200, "progress": False}

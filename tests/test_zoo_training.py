@@ -33,7 +33,7 @@ def quick(tmp_path, monkeypatch):
     """Short fine-tunes, a short search and a cache of the test's own."""
     monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
     monkeypatch.setattr(training, "TUNE_EPOCHS", 1)
-    monkeypatch.setattr(training, "CALIBRATION_CLIPS", 24)
+    monkeypatch.setattr(training, "calibrated_clips", lambda clip_ms: 24)
     monkeypatch.setattr(build, "EVALUATIONS", 40)
     monkeypatch.setattr(build, "FINALISTS", 2)
     monkeypatch.setattr(training, "SAMPLES", 20)

@@ -41,9 +41,19 @@ from zoo.hub import Hub
 from zoo.index import INDEX
 from zoo.making import accuracy_figures, write_package
 from zoo.run import probabilities
-from zoo.units import count
+from zoo.units import LIMITS, limits_of
 
-__all__ = ["Build", "Candidate", "make_candidates", "publish_models", "store", "train_bits", "tuned_network"]
+__all__ = [
+    "Build",
+    "Candidate",
+    "budget_limits",
+    "calibrated_clips",
+    "make_candidates",
+    "publish_models",
+    "store",
+    "train_bits",
+    "tuned_network",
+]
 
 TUNE_RATE = 2e-3
 BITS = (8, 4)
@@ -53,7 +63,8 @@ VECTOR_CLIPS, VECTOR_SAMPLES = 4, 64_000
 """Most clips of a package's test vectors, and about how many samples they have together."""
 MEAN_BITS = 2.5
 """Of a weight in mixed-precision models."""
-CALIBRATION_CLIPS = 2048
+CALIBRATION_CLIPS, CALIBRATION_MS, LEAST_CLIPS = 2048, 2_048_000, 256
+"""Most clips that norms and ranges of models are measured on, how long all are together, and the fewest."""
 SEARCH_SEED = 0
 
 
@@ -161,7 +172,7 @@ class Candidate:
     @property
     def place(self) -> tuple:
         """What at most one published model is for."""
-        return self.build.task, self.build.name, count("budget", self.budget), self.bits
+        return self.build.task, self.build.name, tuple(budget_limits(self.budget).items()), self.bits
 
     @property
     def worth(self) -> tuple[float, int]:
@@ -172,8 +183,8 @@ class Candidate:
 def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str, ...] = BITS) -> list[Candidate]:
     """Search within each budget, fine-tune, and quantise at each of `bits`.
 
-    budgets: most MACs of each model, and the epochs of its fine-tune in float. bits: of the weights; each starts from
-    the next higher one. MIXED learns them, starting from the network in float.
+    budgets: as `budget_limits` reads them, and the epochs of each model's fine-tune in float. bits: of the weights;
+    each starts from the next higher one. MIXED learns them, starting from the network in float.
     """
     found = []
     for budget, epochs in budgets.items():
@@ -211,13 +222,24 @@ def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = 
             shutil.rmtree(package)
 
 
+def calibrated_clips(clip_ms: int) -> int:
+    """How many clips of this length norms and ranges are measured on, so that they fit into memory."""
+    return max(LEAST_CLIPS, min(CALIBRATION_CLIPS, CALIBRATION_MS // clip_ms))
+
+
+def budget_limits(budget: str) -> dict[str, float]:
+    """The limits of a search: most MACs, such as of "3M", or MACs and bytes of RAM, such as of "3M-64kB"."""
+    most, _, ram = budget.partition("-")
+    return limits_of({"max_macs": most, "max_ram": ram or None})
+
+
 def _beats(first: tuple, second: tuple) -> bool:
     """True where the first is as good in everything, and better in something."""
     return first != second and all(own >= other for own, other in zip(first, second, strict=True))
 
 
 def tuned_network(build: Build, budget: str, epochs: int) -> tuple[Network, dict, Recipe]:
-    """The best sub-network within a budget of MACs, fine-tuned in float with distillation from the largest network.
+    """The best sub-network within a budget, fine-tuned in float with distillation from the largest network.
 
     Returns it with the findings of the search and the recipe of the fine-tune.
     """
@@ -229,7 +251,7 @@ def tuned_network(build: Build, budget: str, epochs: int) -> tuple[Network, dict
 
 
 def _search(build: Build, budget: str) -> dict:
-    """The best sub-network within a budget of MACs: by predicted accuracy, the best few of them by their own.
+    """The best sub-network within a budget: by predicted accuracy, the best few of them by their own.
 
     The finding is kept on disk.
     """
@@ -245,7 +267,7 @@ def _search(build: Build, budget: str) -> dict:
         validation = build.data.splits["validation"]
         features = plain_features(build.data, validation.rows, build.frontend)
         space = SearchSpace(supernet.space, PLAIN_BITS)
-        problem = Problem(space, {"max_macs": count("budget", budget)}, task=build.task)
+        problem = Problem(space, budget_limits(budget), task=build.task)
         strategy = Evolution(problem, np.random.default_rng(SEARCH_SEED))
         result = search(strategy, partial(build.predictor.predict, space), EVALUATIONS)
         best = measure_best(result, measured_accuracy(supernet, space, features, validation.targets), FINALISTS)
@@ -338,13 +360,13 @@ def _training(build: Build, budget: str, found: dict, tuning: Recipe, how: dict)
     return {
         "supernet": build.name,
         "supernet_seed": build.recipe.seed,
-        "search": {"max_macs": count("budget", budget), "seed": SEARCH_SEED, "evaluations": tried},
+        "search": {**budget_limits(budget), "seed": SEARCH_SEED, "evaluations": tried},
         "tuning": dataclasses.asdict(tuning),
         **made,
         "calibration_clips": build.calibration_clips,
         "summary": [
             build.info["origin"],
-            f"Found by evolutionary search within {budget} MACs: {tried:,} sub-networks by predicted accuracy, the "
+            f"Found by evolutionary search within {_within(budget)}: {tried:,} sub-networks by predicted accuracy, the "
             f"best {FINALISTS} measured on validation, seed {SEARCH_SEED}; the slice had {found['validation']:.2%} at "
             f"8 bits, {found['predicted']:.2%} predicted.",
             f"Fine-tuned in float for {tuning.epochs} epochs, then {summary}; all with distillation from the "
@@ -353,7 +375,15 @@ def _training(build: Build, budget: str, found: dict, tuning: Recipe, how: dict)
     }
 
 
+def _within(budget: str) -> str:
+    """A budget in words."""
+    most, _, ram = budget.partition("-")
+    return f"{most} MACs and {ram} of RAM" if ram else f"{most} MACs"
+
+
 def _place(values: dict) -> tuple:
     """What a model of these `config.json` values is for."""
     training, bits = values["training"], values["quantization_config"]["weights"]["num_bits"]
-    return values["task"], training.get("supernet"), training.get("search", {}).get("max_macs"), bits
+    found = training.get("search", {})
+    limits = tuple((name, found[name]) for name in LIMITS if name in found)
+    return values["task"], training.get("supernet"), limits, bits

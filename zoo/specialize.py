@@ -12,13 +12,14 @@ import numpy as np
 
 from search.sampling import extract
 from supernet.constants import OWN_HUB
-from supernet.data.augment import plain_features
+from supernet.data.augment import Augmentation, plain_features
 from supernet.data.clips import ClipData
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.space import Arch, digest
 from supernet.train import Recipe, calibration_features, train_float
+from zoo.build import calibrated_clips
 from zoo.entry import PREDICTED, Entry
 from zoo.errors import NoModelFits
 from zoo.hosting import publish
@@ -30,7 +31,7 @@ from zoo.searching import Finding, search_hub
 
 __all__ = ["specialize"]
 
-TUNE_EPOCHS, QUANT_EPOCHS, TUNE_RATE, TUNE_CLIPS, TUNE_BATCH = 6, 3, 2e-3, 2048, 128
+TUNE_EPOCHS, QUANT_EPOCHS, TUNE_RATE, TUNE_BATCH = 6, 3, 2e-3, 128
 SEED = 0
 VECTORS, LOUDEST = 4, 8000
 """Clips of noise that a package's test vectors are of, and their largest deviation in steps of 16 bits."""
@@ -114,9 +115,12 @@ def _check_accuracy(share: float, least: float | None, best: Finding, how: str) 
 def _tuned(best: Finding, data: ClipData, epochs: int, run: Path, progress: bool) -> FakeQuantNetwork:
     """The network, fine-tuned in float and then at its bits, with distillation from the supernet's largest."""
     supernet, arch, frontend = best.searched.supernet, best.arch, best.searched.stored.frontend
-    calibration = calibration_features(data, frontend, TUNE_CLIPS, SEED)
+    calibration = calibration_features(data, frontend, calibrated_clips(data.clip_ms), SEED)
     network, teacher = (supernet.extract(own, calibration) for own in (arch.without_bits(), supernet.space.largest()))
-    shared, place = {"batch": TUNE_BATCH, "seed": SEED}, run / arch.digest[:12]
+    trained = best.searched.stored.config.get("training", {}).get("recipe", {})
+    varied = Augmentation.from_dict(trained.get("augmentation", {}))
+    shared = {"batch": min(TUNE_BATCH, trained.get("batch", TUNE_BATCH)), "seed": SEED, "augmentation": varied}
+    place = run / arch.digest[:12]
     tuning = Recipe(epochs=epochs, learning_rate=TUNE_RATE, bfloat16=True, **shared)
     train_float(network, data, frontend, tuning, place / "float", calibration, teacher)
     recipe = QuantRecipe.at_bits(min(arch.weight_bits), epochs=QUANT_EPOCHS, **shared)

@@ -23,7 +23,7 @@ from supernet.frontend import Mfcc
 from supernet.space import Space
 from supernet.store import StoredSupernet, load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import BITS, CALIBRATION_CLIPS, QUANT_EPOCHS, Build, make_candidates, publish_models, store
+from zoo.build import BITS, QUANT_EPOCHS, Build, calibrated_clips, make_candidates, publish_models, store
 from zoo.entry import is_safe_name
 from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED, Hub, writable_hub
@@ -44,10 +44,8 @@ STEPS, EPOCHS = 1500, (10, 60)
 """Steps to train for, and the fewest and most epochs."""
 RATES = {"scratch": 4e-3, "start": 2e-3}
 TUNE_EPOCHS, SAMPLES, STORED, LONGEST_TASK = 15, 120, "supernet", 60
-LEAST_CALIBRATED, CALIBRATED_MS = 64, 1_984_000
-"""Clips that norms and ranges are measured on, at the least, and how long all beyond those are together."""
-STORED_CLIPS, STORED_MS = 512, 512_000
-"""Most clips whose features are stored with the supernet, and how long all are together."""
+STORED_CLIPS, STORED_MS = (64, 512), 512_000
+"""Fewest and most clips whose features are stored with the supernet, and how long all are together."""
 NON_COMMERCIAL = "-nc"
 """In licences that forbid to sell."""
 CLIP_MS = (200, 10_000)
@@ -126,9 +124,8 @@ def train(
     name = f"{task}-{supernet.space.family}"
     hub = Path(publish or run / "hub")
     info = _info(clips, survey, recipe, None if from_scratch else start)
-    measured_on = min(CALIBRATION_CLIPS, LEAST_CALIBRATED + CALIBRATED_MS // clip_ms)
     build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms, SAMPLES,
-                  QUANT_EPOCHS, measured_on)  # fmt: skip
+                  QUANT_EPOCHS, calibrated_clips(clip_ms))  # fmt: skip
     folder = store(build, run / STORED)
     if publish:
         store(build, build.folder)
@@ -188,7 +185,8 @@ def _check_budgets(max_macs: tuple[str, ...], begin: Space, clips: ClipData) -> 
 
 def _start(clips: ClipData, begin: StoredSupernet, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:
     """The supernet before training and its front end: of the bundled one, whose weights know its features, or new."""
-    stored = max(LEAST_CALIBRATED, min(STORED_CLIPS, STORED_MS // clips.clip_ms))
+    fewest, most = STORED_CLIPS
+    stored = max(fewest, min(most, STORED_MS // clips.clip_ms))
     if from_scratch:
         frontend = fit_frontend(clips, 1, type(begin.frontend))
         networks = space(begin.supernet.space.family, len(clips.labels), clips.clip_ms, frontend.kind)
