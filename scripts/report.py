@@ -15,6 +15,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from report_events import event_claim, event_levels, event_reductions
 from report_search import predictors, search_fronts, search_picture, search_quality, search_speed, search_truth
 from results import FOLDER, read_table
 
@@ -52,6 +53,7 @@ SEARCHES = {
     "search_speed": search_speed,
     "search_truth": search_truth,
 }
+EVENTS = {"event_claim": event_claim, "event_claim_reductions": event_reductions}
 ERRORS = ("median error, %", "within 10 %")
 INHERITED = {method: f"{METHOD_NAMES[method]}, inherited" for method in ("lsq", "widths")}
 WAYS_TO_BITS = (*INHERITED.values(), *METHOD_NAMES.values())
@@ -87,11 +89,12 @@ def tables() -> dict[str, str]:
         "host_curve": _host_curve_table,
         "run_speed": _run_speed_table,
         "lookup": _lookup_table,
-        **{name: lambda make=make: _markdown(*make()) for name, make in SEARCHES.items()},
+        **{name: lambda make=make: _markdown(*make()) for name, make in {**SEARCHES, **EVENTS}.items()},
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
     if "quantisation" in made:
         made["lost"] = _lost_table(read_table("quantisation"), read_table("quantisation_intervals"))
+    made["event_levels"] = _markdown(*event_levels())
     return {**made, "picks": _picks_table(hub), "predictors": _markdown(*predictors())}
 
 
@@ -337,12 +340,12 @@ def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
 
 def _curves(logs: dict[str, pd.DataFrame]) -> bytes:
     """Validation accuracy of each supernet's two ends over the epochs, as SVG."""
-    figure, axes = plt.subplots(1, len(logs), figsize=(10, 3.2), sharey=True, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(1, len(logs), figsize=(2.6 * len(logs), 3.2), squeeze=False, layout="constrained")
     for axis, (supernet, log) in zip(axes[0], logs.items(), strict=True):
         for name, color in (("largest", OURS), ("smallest", PEER)):
             axis.plot(log.epoch + 1, 100 * log[name], color=color)
             axis.annotate(name, (log.epoch.iloc[-1] + 1, 100 * log[name].iloc[-1]), (4, -3), textcoords="offset points")
-        axis.set(xlabel="epoch", ylim=(80, 100), title=supernet)
+        axis.set(xlabel="epoch", ylim=(80, 100) if log.smallest.iloc[-1] > 0.8 else (0, 100), title=supernet)
         axis.grid(alpha=0.25)
     axes[0, 0].set_ylabel("validation accuracy, %")
     return _svg(figure)

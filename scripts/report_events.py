@@ -1,0 +1,79 @@
+"""The README's tables of acoustic events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from results import read_table
+
+import zoo
+
+__all__ = ["event_claim", "event_levels", "event_reductions"]
+
+HUB = Path(__file__).resolve().parent.parent / "zoo" / "hub"
+TASKS = {"aec": "ESC-50", "esc10": "ESC-10"}
+PUBLISHED = [
+    ["Micro-ACDNet, published", "ESC-50", "14.8 M", "131 k", "", "", "83.65", ""],
+    ["Micro-ACDNet, published", "ESC-10", "14.8 M", "131 k", "", "", "96.25", ""],
+]
+SIZES = ("20k", "50k", "100k", "largest")
+NETWORKS = {"plain": "plain", "found": "found"}
+WAYS = {"alone": "alone", "distilled": "alone, distilled", "slice": "slice", "tuned": "slice, fine-tuned"}
+COMPARED = {
+    ("found tuned", "plain alone"): "searched and shared, against alone",
+    ("found tuned", "plain distilled"): "searched and shared, against alone, distilled",
+    ("plain tuned", "plain alone"): "shared, without searching, against alone",
+    ("plain tuned", "plain distilled"): "shared, without searching, against alone, distilled",
+    ("found alone", "plain alone"): "searched, without sharing, against alone",
+    ("found tuned", "plain tuned"): "searched among slices, against the plain slice",
+}
+
+
+def event_levels() -> tuple[list[str], list[list[str]]]:
+    """Packages of the bundled hub, with the published network beside them."""
+    hub, rows = zoo.open_hub(HUB), []
+    for task, dataset in TASKS.items():
+        for entry in sorted(zoo.find(task, hub=hub), key=lambda one: (-one.macs, -int(one.bits))):
+            low, high = hub.config(entry).values["accuracy"]["test"]["interval"]
+            costs = [f"{entry.macs / 1e6:.2f} M", f"{entry.params / 1e3:.0f} k", f"{entry.flash_bytes / 1e3:.1f} kB"]
+            shares = [
+                f"{100 * entry.validation:.1f}",
+                f"{100 * entry.test:.1f}",
+                f"{100 * low:.1f} to {100 * high:.1f}",
+            ]
+            rows.append([entry.name, dataset, *costs, *shares])
+        rows += [row for row in PUBLISHED if row[1] == dataset]
+    return ["model", "data", "MACs", "parameters", "flash", "validation %", "test %", "95 % interval"], rows
+
+
+def event_claim() -> tuple[list[str], list[list[str]]]:
+    """Test accuracy by size, network and way, means over seeds."""
+    table, rows = _latest(), []
+    for size in SIZES:
+        for network in NETWORKS:
+            part = table[(table["size"] == size) & (table.network == network)]
+            if len(part):
+                shares = part.groupby("way").test.mean()
+                costs = [f"{part.params.iloc[0] / 1e3:.0f} k", f"{part.macs.iloc[0] / 1e6:.2f} M"]
+                cells = [f"{shares[way]:.2f}" if way in shares else "" for way in WAYS]
+                rows.append([f"{size}, {NETWORKS[network]}", *costs, str(part.seed.nunique()), *cells])
+    return ["size, network", "parameters", "MACs", "seeds", *(f"{name}, test %" for name in WAYS.values())], rows
+
+
+def event_reductions() -> tuple[list[str], list[list[str]]]:
+    """Relative reductions of the error on test, in percent, by size."""
+    table = read_table("event_claim_reductions")
+    table = table[table.alone_epochs == table.alone_epochs.max()]
+    sizes, rows = [size for size in SIZES if (table["size"] == size).any()], []
+    for (first, second), name in COMPARED.items():
+        part = table[(table["first"] == first) & (table["second"] == second)].set_index("size")
+        cells = [f"{part.reduction[size]:.1f} ({part.low[size]:.1f} to {part.high[size]:.1f})" if size in part.index else ""
+                 for size in sizes]  # fmt: skip
+        rows.append([name, *cells])
+    return ["fewer errors on test, %", *sizes], rows
+
+
+def _latest() -> pd.DataFrame:
+    table = read_table("event_claim")
+    return table[table.alone_epochs == table.alone_epochs.max()]
