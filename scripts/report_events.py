@@ -68,8 +68,7 @@ def event_reductions() -> tuple[list[str], list[list[str]]]:
     sizes, rows = [size for size in SIZES if (table["size"] == size).any()], []
     for (first, second), name in COMPARED.items():
         part = table[(table["first"] == first) & (table["second"] == second)].set_index("size")
-        cells = [f"{part.reduction[size]:.1f} ({part.low[size]:.1f} to {part.high[size]:.1f})" if size in part.index else ""
-                 for size in sizes]  # fmt: skip
+        cells = [_with_interval(part.loc[size]) if size in part.index else "" for size in sizes]
         rows.append([name, *cells])
     return ["fewer errors on test, %", *sizes], rows
 
@@ -77,3 +76,7 @@ def event_reductions() -> tuple[list[str], list[list[str]]]:
 def _latest() -> pd.DataFrame:
     table = read_table("event_claim")
     return table[table.alone_epochs == table.alone_epochs.max()]
+
+
+def _with_interval(row: pd.Series) -> str:
+    return f"{row.reduction:.1f} ({row.low:.1f} to {row.high:.1f})"
