@@ -257,7 +257,7 @@ class Supernet(nn.Module):
         statistics = {} if self.training else self.statistics(arch)
 
         def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-            tensors = slice_layer(self.network.layers[spec.name], spec) if spec.has_weights else None
+            tensors = self.slice(spec) if spec.has_weights else None
             if spec.name in statistics:
                 mean, var = statistics[spec.name]
                 tensors = tensors._replace(mean=mean, var=var)
@@ -304,10 +304,14 @@ class Supernet(nn.Module):
         network = Network(arch)
         for spec in self.layers_of(arch):
             if spec.has_weights:
-                for name, tensor in slice_layer(self.network.layers[spec.name], spec)._asdict().items():
+                for name, tensor in self.slice(spec)._asdict().items():
                     if tensor is not None:
                         getattr(network.layers[spec.name], name).copy_(tensor)
         return network.to(next(self.parameters()).device)
+
+    def slice(self, spec: LayerSpec) -> Slice:
+        """What a sub-network's layer uses of the largest network's."""
+        return slice_layer(self.network.layers[spec.name], spec)
 
     def layers_of(self, arch: Arch) -> tuple[LayerSpec, ...]:
         """The layers of a sub-network. Raises InvalidArch for an Arch outside the space."""

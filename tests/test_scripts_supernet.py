@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from supernet import families
 from supernet.cost import macs, params
@@ -15,7 +16,7 @@ from supernet.data.augment import Augmentation, plain_features
 from supernet.elastic import Supernet
 from supernet.frontend import LogMel
 from supernet.store import save_supernet
-from supernet.train import Recipe, calibration_features, fit_frontend
+from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend
 
 SCRIPTS = str(Path(__file__).parent.parent / "scripts")
 SEEDS = {"smallest": 2, "largest": 1}
@@ -37,12 +38,13 @@ def tables(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)
     import claim
     import event_claim
+    import kernel_transform
     import plain
     import results
     import schedules
 
     monkeypatch.setattr(results, "_commit", lambda: "0123456789")
-    for module in (claim, event_claim, plain, schedules):
+    for module in (claim, event_claim, kernel_transform, plain, schedules):
         monkeypatch.setattr(module, "add_row", partial(results.add_row, folder=tmp_path / "results"))
     monkeypatch.setattr(event_claim, "has_row", partial(results.has_row, folder=tmp_path / "results"))
     return tmp_path / "results"
@@ -136,6 +138,28 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
     assert set(reductions[reductions["size"] == "largest"]["first"]) == {"plain tuned"}
     run(event_claim, monkeypatch, *options)
     assert contents(tables) == written
+
+
+def test_kernels_are_compared_as_slices_and_with_a_transform(square_space, speech_data, tables, tmp_path, monkeypatch):
+    """The transform begins as the identity, so that both supernets begin the same, and is learned."""
+    import kernel_transform
+
+    kinds = [kind(square_space, seed=1).train() for kind in kernel_transform.KINDS.values()]
+    x = torch.randn(2, 40, 100)
+    for arch in square_space.from_genes(square_space.sample(np.random.default_rng(0), 6)):
+        torch.testing.assert_close(*(supernet(x, arch) for supernet in kinds))
+        assert torch.equal(kinds[1](x, arch), kinds[1].extract(arch)(x))
+    kinds[1](x, square_space.smallest()).sum().backward()
+    assert any(matrix.grad is not None and matrix.grad.any() for matrix in kinds[1].matrices.values())
+    monkeypatch.setattr(kernel_transform, "load", lambda root: speech_data)
+    monkeypatch.setattr(kernel_transform, "space", lambda *arguments: square_space)
+    monkeypatch.setattr(kernel_transform, "KERNELS", (7, 3))
+    monkeypatch.setattr(kernel_transform, "DRAWN", 2)
+    monkeypatch.setattr(kernel_transform, "SupernetRecipe", lambda **recipe: SupernetRecipe(**{**recipe, "batch": 8}))
+    run(kernel_transform, monkeypatch, "data", "--epochs", 1, "--runs", tmp_path / "runs")
+    rows = pd.read_csv(tables / "kernel_transform.csv")
+    assert list(rows.kernels) == ["slices", "transformed"]
+    assert (rows["mean"] - (rows.kernel_7 + rows.kernel_3) / 2).abs().max() < 0.02
 
 
 def test_plain_networks_of_events_have_about_their_parameters(tables):
