@@ -189,6 +189,7 @@ def train(name: str, plan: Plan, task: Task, data: ClipData, options: argparse.N
     build = Build(
         name, task.name, supernet, recipe, data, frontend, run, options.hub, info,
         samples=plan.samples, quant_epochs=plan.quant_epochs, calibration_clips=measured_on,
+        give_clips=plan.task == KEYWORDS,
     )  # fmt: skip
     store(build, build.folder)
     return build

@@ -39,7 +39,7 @@ from zoo.detect import choose_detection
 from zoo.hosting import publish
 from zoo.hub import Hub
 from zoo.index import INDEX
-from zoo.making import accuracy_figures, write_package
+from zoo.making import accuracy_figures, noise, vector_clips, write_package
 from zoo.run import probabilities
 from zoo.units import LIMITS, limits_of
 
@@ -59,8 +59,6 @@ TUNE_RATE = 2e-3
 BITS = (8, 4)
 """Of the weights of models that are always published. Whole widths start each from the one before."""
 QUANT_EPOCHS, WIDTH_EPOCHS = 5, 3
-VECTOR_CLIPS, VECTOR_SAMPLES = 4, 64_000
-"""Most clips of a package's test vectors, and about how many samples they have together."""
 MEAN_BITS = 2.5
 """Of a weight in mixed-precision models."""
 CALIBRATION_CLIPS, CALIBRATION_MS, LEAST_CLIPS = 2048, 2_048_000, 256
@@ -76,7 +74,8 @@ class Build:
     and dataset as `config.json` has them, and `origin`, a sentence on how the supernet was made.
     false_alarms: most detections an hour where there is nothing, for data with negatives. samples: sub-networks that
     are measured for the accuracy predictor. quant_epochs: of a fine-tune at each width. calibration_clips: that norms
-    and ranges of models are measured on.
+    and ranges of models are measured on. give_clips: whether packages hold test clips, for their vectors; else these
+    are of noise.
     """
 
     name: str
@@ -92,6 +91,7 @@ class Build:
     samples: int = ROWS
     quant_epochs: int = QUANT_EPOCHS
     calibration_clips: int = CALIBRATION_CLIPS
+    give_clips: bool = True
 
     @property
     def folder(self) -> Path:
@@ -330,12 +330,18 @@ def _package(item: Candidate) -> Path:
         scores = partial(probabilities, scale=scale, multi_label=data.multi_label)
         selected = build.frontend.select(features.coefficients, features.step_ms)
         info["detection"] = choose_detection(integers, selected, scores, data, build.false_alarms)
-    test, count = data.splits["test"].rows, max(1, min(VECTOR_CLIPS, VECTOR_SAMPLES // data.audio.shape[1]))
-    samples = data.audio[test[:: max(1, len(test) // count)][:count]]
-    package = write_package(build.run / "packages", integers, build.frontend, samples, info)
+    package = write_package(build.run / "packages", integers, build.frontend, _samples(build, integers.arch), info)
     shares = ", ".join(f"{figures['accuracy']:.2%} {name}" for name, figures in accuracy.items())
     print(f"{package.name}: {macs(integers.arch):,} MACs, {shares}", file=sys.stderr)
     return package
+
+
+def _samples(build: Build, arch: Arch) -> np.ndarray:
+    """(clips, samples) int16 for test vectors."""
+    if not build.give_clips:
+        return noise(arch)
+    test, count = build.data.splits["test"].rows, vector_clips(build.data.audio.shape[1])
+    return build.data.audio[test[:: max(1, len(test) // count)][:count]]
 
 
 def _package_info(item: Candidate) -> dict:

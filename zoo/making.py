@@ -27,8 +27,12 @@ from zoo.errors import InvalidModel
 from zoo.pack import CARD, CONFIG, MAX_CLIPS, MODEL, PICTURE, VECTORS, model_bytes
 from zoo.schema import SCHEMA, check_values
 
-__all__ = ["accuracy_figures", "exact_costs", "move_in", "new_folder", "seal", "write_package"]
+__all__ = ["accuracy_figures", "exact_costs", "move_in", "new_folder", "noise", "seal", "vector_clips", "write_package"]
 
+VECTOR_CLIPS, VECTOR_SAMPLES = 4, 64_000
+"""Most clips of a package's test vectors, and about how many samples they have together."""
+NOISE_SEED, LOUDNESS, SAMPLES_PER_MS = 0, (10, 8000), 16
+"""Of noise in test vectors; least and largest deviation in steps of 16 bits."""
 MOST_CONFUSED = 100
 """Classes of which a confusion matrix is kept: more are no picture, and megabytes."""
 
@@ -113,6 +117,20 @@ def seal(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Path(parent) / values["name"]
+
+
+def vector_clips(samples: int) -> int:
+    """How many clips of so many samples a package's test vectors are of."""
+    return max(1, min(VECTOR_CLIPS, VECTOR_SAMPLES // samples))
+
+
+def noise(arch: Arch) -> np.ndarray:
+    """(clips, samples) int16: noise that grows louder along the clip, for test vectors, which need no recording."""
+    rng, length = np.random.default_rng(NOISE_SEED), arch.frames * arch.features.step_ms * SAMPLES_PER_MS
+    count = vector_clips(length)
+    return np.clip(rng.standard_normal((count, length)) * np.geomspace(*LOUDNESS, length), -32768, 32767).astype(
+        np.int16
+    )
 
 
 def exact_costs(arch: Arch, frontend: Mfcc) -> dict:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from search.sampling import extract
 from supernet.constants import OWN_HUB
 from supernet.data.augment import Augmentation, plain_features
@@ -17,7 +15,7 @@ from supernet.data.clips import ClipData
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
-from supernet.space import Arch, digest
+from supernet.space import digest
 from supernet.train import Recipe, calibration_features, train_float
 from zoo.build import calibrated_clips
 from zoo.entry import PREDICTED, Entry
@@ -25,7 +23,7 @@ from zoo.errors import NoModelFits
 from zoo.hosting import publish
 from zoo.hub import AnyHub, Hub, open_hub, writable_hub
 from zoo.index import INDEX
-from zoo.making import accuracy_figures, write_package
+from zoo.making import accuracy_figures, noise, write_package
 from zoo.pack import CONFIG
 from zoo.searching import Finding, search_hub
 
@@ -33,8 +31,6 @@ __all__ = ["specialize"]
 
 TUNE_EPOCHS, QUANT_EPOCHS, TUNE_RATE, TUNE_BATCH = 6, 3, 2e-3, 128
 SEED = 0
-VECTORS, LOUDEST = 4, 8000
-"""Clips of noise that a package's test vectors are of, and their largest deviation in steps of 16 bits."""
 NO_DATA = "Its accuracy is predicted, not measured: test it on recordings of your own."
 
 log = logging.getLogger(__name__)
@@ -89,7 +85,7 @@ def specialize(
     accuracy = _accuracy(best, integers, clips, min_accuracy)
     info = _info(best, wish, clips, accuracy)
     with tempfile.TemporaryDirectory() as folder:
-        package = write_package(folder, integers, best.searched.stored.frontend, _samples(best.arch), info)
+        package = write_package(folder, integers, best.searched.stored.frontend, noise(best.arch), info)
         entry = publish(package, own).entry(package.name)
     tried, name = f"{len(best.result.scores):,}", best.searched.name
     log.info("%s: found among %s networks of %s, kept in %s", entry.name, tried, name, own)
@@ -180,10 +176,3 @@ def _info(best: Finding, wish: dict, data: ClipData | None, accuracy: dict) -> d
             ],
         },
     }
-
-
-def _samples(arch: Arch) -> np.ndarray:
-    """(clips, samples) int16: noise of rising loudness, for test vectors, which need no recording."""
-    rng, length = np.random.default_rng(SEED), arch.frames * arch.features.step_ms * 16
-    loudness = np.geomspace(10, LOUDEST, VECTORS)[:, None]
-    return np.clip(rng.standard_normal((VECTORS, length)) * loudness, -32768, 32767).astype(np.int16)
