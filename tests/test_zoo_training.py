@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -78,6 +80,34 @@ def test_a_new_task_starts_from_the_trunk_of_the_bundled_supernet():
     assert supernet.eval()(torch.zeros(1, 40, 50), arch).shape == (1, 3)
 
 
+def test_events_start_from_the_weights_of_events_and_keep_their_licence(sounds, quick, tmp_path, capsys):
+    """A family of its own, clips of its length, its augmentation, and terms that allow no more than its own."""
+    command = ["train", "--data", str(sounds), "--task", "doors", "--start", "esc10-mbconv", "--clip-ms", "1000"]
+    assert main([*command, "--epochs", "1", "--licence", "cc0-1.0"]) == 0
+    folder = tmp_path / "runs" / "doors" / "supernet"
+    stored, begun = load_supernet(folder, "doors"), load_supernet(BUNDLED / "supernets" / "esc10-mbconv", "esc10")
+    assert stored.supernet.space == replace(begun.supernet.space, classes=2, clip_ms=1000)
+    assert stored.config["licence"] == "cc0-1.0"
+    varied = stored.config["training"]["recipe"]["augmentation"]
+    assert varied == begun.config["training"]["recipe"]["augmentation"]
+    assert varied["mix_share"] > 0
+
+
+def test_weights_that_are_not_for_commercial_use_make_none_that_are():
+    begun, own = SimpleNamespace(config={"licence": "cc-by-nc-3.0", "attribution": "them"}), _Clips("cc-by-4.0", "me")
+    bound = _Clips("cc-by-nc-3.0", "me; weights started from those of them")
+    assert training._licensed(own, begun, from_scratch=False) == bound
+    assert training._licensed(own, begun, from_scratch=True) == own
+    stricter = _Clips("cc-by-nc-sa-4.0", "me")
+    assert training._licensed(stricter, begun, from_scratch=False).licence == "cc-by-nc-sa-4.0"
+
+
+@dataclass(frozen=True)
+class _Clips:
+    licence: str
+    attribution: str
+
+
 def test_strict_refuses_before_anything_is_written(sounds, quick, tmp_path, capsys):
     shutil.copytree(sounds, "torn")
     (tmp_path / "torn" / "door" / "torn.wav").write_bytes(b"RIFF")
@@ -98,6 +128,7 @@ def test_strict_refuses_before_anything_is_written(sounds, quick, tmp_path, caps
         (["--task", "a", "--bits", "8", "9", "--publish", "hub"], 2, "bits = 9 is not possible"),
         (["--task", "a", "--bits", "2"], 2, "is of published models: give publish"),
         (["--task", "a", "--seed", "-1"], 2, "seed"),
+        (["--task", "a", "--start", "kws-temporal-mapp"], 2, "no such bundled supernet: did you mean kws-temporal-map"),
         (["--task", "a", "--licence", "mine: all"], 2, "licence"),
         (["--task", "a", "--publish", "hf://me/hub"], 2, "hf://me/hub"),
         (["--task", "a", "--clip-ms", "5"], 2, "clip"),
