@@ -16,8 +16,9 @@ from search.accuracy import fit_predictor
 from search.sampling import extract
 from supernet.data.augment import plain_features
 from supernet.elastic import Supernet
-from supernet.errors import InfeasibleBudget, InvalidData, UnknownName
+from supernet.errors import InfeasibleBudget, InvalidArch, InvalidData, UnknownName
 from supernet.evaluate import accuracy
+from supernet.frontend import FRONT_ENDS
 from supernet.quant.elastic import ElasticBits, save_elastic_bits
 from supernet.store import load_supernet, save_supernet
 from supernet.train import calibration_features, fit_frontend
@@ -374,3 +375,44 @@ def test_processes_share_the_measuring_out(hub_of_supernets, speech_folder, tmp_
 def test_the_keywords_of_the_official_layout_are_found(speech_folder, hub_of_supernets, own):
     stored = load_supernet(hub_of_supernets / "supernets" / "plain", "tones")
     assert load_like(speech_folder, stored.labels, 1000, "supernet plain").labels[:2] == KEYWORDS
+
+
+@pytest.fixture
+def hub_of_squares(speech_data, square_space, tmp_path):
+    """A supernet of family mbconv whose networks read log-mels, and one whose maps differ in height, on MFCC."""
+    hub = tmp_path / "squares"
+    info = {"licence": "cc-by-4.0", "attribution": "made by the tests"}
+    spaces = {
+        "squares": square_space,
+        "uneven": dataclasses.replace(square_space, feature_kind="mfcc", coefficients=(10, 20)),
+    }
+    for name, space in spaces.items():
+        frontend = fit_frontend(speech_data, 1, FRONT_ENDS[space.feature_kind])
+        supernet = Supernet(space, calibration_features(speech_data, frontend, 22)).eval()
+        folder = save_supernet(
+            hub / "supernets" / name, supernet, frontend, "tones", speech_data.labels, {"name": name, **info}
+        )
+        fit_predictor(folder, supernet, frontend, speech_data, tmp_path / f"runs-{name}", 20, progress=False)
+    write_index(hub / "index.json", [])
+    return hub
+
+
+def test_networks_that_look_ahead_are_searched_and_specialised_by_the_same_code(hub_of_squares, own):
+    entry = specialize("tones", {"max_ram": 40e3}, hub=hub_of_squares, own=own, evaluations=200, progress=False)
+    assert (entry.family, entry.streamable) == ("mbconv", False)
+    assert entry.peak_ram_bytes <= 40e3
+    model = zoo.get("tones", hub=own, max_ram="40kB", streaming=False)
+    model.verify()
+    assert model(np.zeros(16_000, np.float32), 16_000)[0]["label"] in model.labels
+    assert "answers on whole clips only" in (model.path / "README.md").read_text()
+    with pytest.raises(NoModelFits, match="streaming binds"):
+        zoo.get("tones", hub=own, streaming=True)
+
+
+def test_a_supernet_that_a_strategy_cannot_search_is_left_out(hub_of_squares, own, caplog):
+    wish = {"hub": hub_of_squares, "strategy": "differentiable", "evaluations": 40, "progress": False}
+    found = search_hub("tones", {}, **wish)
+    assert [item.searched.name for item in found.all] == ["squares"]
+    assert "left out: supernet uneven: layer" in caplog.text
+    with pytest.raises(InvalidArch, match="equal maps"):
+        search_hub("tones", {}, supernet="uneven", **wish)

@@ -164,4 +164,7 @@ def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_pa
     assert model.labels == ("high", "low")
     both, none = model(str(mixed / "3.wav")), model(str(mixed / "0.wav"))
     assert min(item["score"] for item in both) > 0.5 > max(item["score"] for item in none)
-    assert "may have several" in (model.path / "README.md").read_text()
+    card, figures = (model.path / "README.md").read_text(), zoo.info(model.name, hub="hub").config.values["accuracy"]
+    assert "may have several" in card
+    assert figures["test"]["mean_average_precision"] > 0.9
+    assert f"{figures['test']['mean_average_precision']:.2%} on test" in card

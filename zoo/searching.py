@@ -26,7 +26,7 @@ from supernet.data.folder import load_folder
 from supernet.data.speech_commands import LISTS
 from supernet.data.speech_commands import load as load_speech_commands
 from supernet.elastic import Supernet
-from supernet.errors import InfeasibleBudget, InvalidCheckpoint, InvalidData
+from supernet.errors import InfeasibleBudget, InvalidArch, InvalidCheckpoint, InvalidData
 from supernet.families import MIXED
 from supernet.files import read_json
 from supernet.frontend import dequantise_features
@@ -266,8 +266,9 @@ def search_hub(
     validation split before one is chosen. run: a folder in which scores are kept, so that a search that was stopped
     goes on. tuned: fine-tuning will follow, so any bits do.
 
-    Raises InfeasibleBudget where no network of any supernet keeps the limits, UnknownName, and InvalidQuery for bits
-    that no supernet has.
+    A supernet that a strategy cannot search is left out with a warning. Raises InfeasibleBudget where no network of any
+    supernet keeps the limits, InvalidArch where the strategy suits none, UnknownName, and InvalidQuery for bits that no
+    supernet has.
     """
     evaluations = EVALUATIONS if evaluations is None else evaluations
     limits = {**limits, **limits_of(limits)}
@@ -275,7 +276,7 @@ def search_hub(
     if bits is not None:
         check_bits(bits)
     candidates = supernets_of(task, hub, supernet)
-    found, infeasible = [], []
+    found, infeasible, unsuited = [], [], []
     for item, space in _fitting(candidates, task, bits, family, tuned):
         problem = Problem(space, limits, device, task, sure)
         _check_known(problem, objectives)
@@ -291,9 +292,15 @@ def search_hub(
         except InfeasibleBudget as error:
             infeasible.append(error.within(item.name))
             continue
+        except InvalidArch as error:
+            log.warning("left out: supernet %s: %s", item.name, error)
+            unsuited.append(error)
+            continue
         found.append(Finding(item, result, clips and _measured(item, result, clips, place, progress)))
-    if not found:
+    if not found and infeasible:
         raise min(infeasible, key=lambda error: error.smallest / error.limit)
+    if not found:
+        raise unsuited[0]
     return Findings(tuple(found), objectives)
 
 
