@@ -39,7 +39,7 @@ from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
 from supernet.space import Arch
 from supernet.store import load_supernet
-from supernet.train import Recipe, calibration_features, train_float
+from supernet.train import Recipe, calibration_features, train_float, weights_digest
 
 TABLE = "event_claim"
 LARGEST = "largest"
@@ -74,6 +74,11 @@ class Setting:
     augmentation: Augmentation
     options: argparse.Namespace
 
+    @property
+    def folder(self) -> Path:
+        """Of all runs on this supernet."""
+        return self.options.runs / TABLE / weights_digest(self.supernet)[:8]
+
 
 def main() -> None:
     """Run what is missing and write the tables."""
@@ -106,7 +111,7 @@ def _ways(size: str, kind: str) -> tuple[str, ...]:
 
 def _found(setting: Setting, size: str, plain: Arch) -> Arch:
     """The network of the best validation accuracy, as a slice, within the plain one's parameters and MACs."""
-    path = setting.options.runs / TABLE / f"{size}-found.json"
+    path = setting.folder / f"{size}-found.json"
     if not path.is_file():
         space = SearchSpace(setting.supernet.space, PLAIN_BITS)
         problem = Problem(space, {"max_params": params(plain), "max_macs": macs(plain)}, task=setting.options.task)
@@ -124,7 +129,7 @@ def _epochs(setting: Setting, way: str) -> int:
 
 
 def _folder(setting: Setting, size: str, kind: str, way: str, seed: int) -> Path:
-    return setting.options.runs / TABLE / f"{size}-{kind}-{way}-s{seed}-e{_epochs(setting, way)}"
+    return setting.folder / f"{size}-{kind}-{way}-s{seed}-e{_epochs(setting, way)}"
 
 
 def _measure(setting: Setting, size: str, kind: str, arch: Arch, way: str, seed: int) -> None:
@@ -156,15 +161,17 @@ def _reductions(setting: Setting, size: str) -> None:
         known = [kind in _kinds(size) and way in _ways(size, kind) for kind, way in (first, second)]
         if not all(known):
             continue
-        wrong = [
-            1.0 - np.mean([load_hits(_folder(setting, size, kind, way, seed), "test")
-                           for seed in range(1 if way == SLICE else SEEDS[size])], 0)
-            for kind, way in (first, second)
-        ]  # fmt: skip
+        wrong = [_wrong(setting, size, kind, way) for kind, way in (first, second)]
         value, low, high = _reduction(*wrong)
         keys = {"size": size, "first": " ".join(first), "second": " ".join(second),
                 "alone_epochs": setting.options.epochs}  # fmt: skip
         add_row(f"{TABLE}_reductions", keys, {"reduction": value, "low": low, "high": high, "seeds": SEEDS[size]})
+
+
+def _wrong(setting: Setting, size: str, kind: str, way: str) -> np.ndarray:
+    """(clips,) shares of the seeds that are wrong on test."""
+    folders = [_folder(setting, size, kind, way, seed) for seed in range(SEEDS[size])]
+    return 1.0 - np.mean([load_hits(folder, "test") for folder in folders], 0)
 
 
 def _kinds(size: str) -> tuple[str, ...]:
@@ -178,7 +185,7 @@ def _reduction(first: np.ndarray, second: np.ndarray) -> tuple[float, float, flo
     """
     draws = np.random.default_rng(0).integers(0, len(first), (DRAWS, len(first)))
     drawn = 1 - first[draws].mean(1) / np.maximum(second[draws].mean(1), 1e-9)
-    values = (1 - first.mean() / second.mean(), *np.percentile(drawn, [2.5, 97.5]))
+    values = (1 - first.mean() / max(second.mean(), 1e-9), *np.percentile(drawn, [2.5, 97.5]))
     return tuple(round(100 * float(value), 1) for value in values)
 
 

@@ -23,7 +23,7 @@ from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
 from supernet.elastic import Supernet
-from supernet.errors import EarshotError
+from supernet.errors import EarshotError, InvalidData
 from supernet.families import MIXED, space
 from supernet.frontend import FRONT_ENDS
 from supernet.quant.elastic import ElasticBitsRecipe
@@ -87,7 +87,7 @@ PLANS = {
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
-        {"40M": 20, "8M": 30, "3M-64kB": 40, "1M-64kB": 40},
+        {"40M": 20, "8M": 30, "3M/64kB": 40, "1M/64kB": 40},
         200,
         few_bits=(2,), quant_epochs=6, calibration=(48, 256), half=True,
     ),
@@ -136,8 +136,9 @@ def main() -> None:
         budgets = {budget: epochs for budget, epochs in plan.budgets.items() if budget in options.budgets}
         models, bits = MODELS in options.only and budgets, ELASTIC in options.only and plan.bits
         if models or bits:
-            data = loaded.setdefault(plan.task, tasks[plan.task].load())
-            build = train(name, plan, tasks[plan.task], data, options)
+            if plan.task not in loaded:
+                loaded[plan.task] = tasks[plan.task].load()
+            build = train(name, plan, tasks[plan.task], loaded[plan.task], options)
         if models:
             candidates.setdefault(plan.task, []).extend(make_candidates(build, budgets, (*BITS, *plan.few_bits)))
         if bits:
@@ -171,7 +172,10 @@ def _tasks(options: argparse.Namespace) -> dict[str, Task]:
 
 
 def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Plan]:
-    return {name: plan for name, plan in PLANS.items() if plan.task in tasks and name in options.supernets}
+    found = {name: plan for name, plan in PLANS.items() if plan.task in tasks and name in options.supernets}
+    if not found:
+        raise InvalidData(f"the data of {', '.join(options.supernets)} were not given; give their folder, see --help")
+    return found
 
 
 def train(name: str, plan: Plan, task: Task, data: ClipData, options: argparse.Namespace) -> Build:

@@ -14,8 +14,8 @@ __all__ = ["event_claim", "event_levels", "event_reductions"]
 HUB = Path(__file__).resolve().parent.parent / "zoo" / "hub"
 TASKS = {"aec": "ESC-50", "esc10": "ESC-10"}
 PUBLISHED = [
-    ["Micro-ACDNet, published", "ESC-50", "14.8 M", "131 k", "", "", "83.65", ""],
-    ["Micro-ACDNet, published", "ESC-10", "14.8 M", "131 k", "", "", "96.25", ""],
+    ["Micro-ACDNet, published, another protocol", "ESC-50", "14.8 M a window", "131 k", "", "", "83.65", ""],
+    ["Micro-ACDNet, published, another protocol", "ESC-10", "14.8 M a window", "131 k", "", "", "96.25", ""],
 ]
 SIZES = ("20k", "50k", "100k", "largest")
 NETWORKS = {"plain": "plain", "found": "found"}

@@ -71,7 +71,8 @@ def select_features(x: Tensor, spec: LayerSpec) -> Tensor:
     whole = x.ndim == 3 and (x.shape[1] >= rows if spec.stride[0] == 1 else x.shape[1] in (rows, spec.in_shape[1]))
     if not whole or x.shape[2] not in (frames, spec.in_shape[2]):
         raise InvalidArch(
-            f"features of shape {tuple(x.shape)} do not fit: give (batch, {rows} or more coefficients, {frames} frames)"
+            f"features of shape {tuple(x.shape)} do not fit: give (batch, {rows} "
+            f"{'or more' if spec.stride[0] == 1 else f'or {spec.in_shape[1]}'} coefficients, {frames} frames)"
         )
     step, skip = x.shape[2] // frames, x.shape[1] // rows if spec.stride[0] > 1 else 1
     x = x[:, skip - 1 : skip * rows : skip, step - 1 :: step].reshape(x.shape[0], channels, height, frames)

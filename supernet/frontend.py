@@ -101,7 +101,7 @@ class Mfcc:
         return (power @ self._mel_filters(samples)).clamp(min=self.floor).log().transpose(1, 2)
 
     def recording_log_mel(self, samples: Tensor) -> Tensor:
-        """The same of one recording, (samples,) -> (mels, samples // step), by parts, so that hours fit into memory."""
+        """`log_mel` of one recording, (samples,) -> (mels, samples // step), by parts: hours of it fit into memory."""
         found = []
         for first in range(0, len(samples) // self.step, PART_FRAMES):
             start = max(0, first - self.context_frames)
@@ -197,6 +197,8 @@ class LogMel(Mfcc):
         return log_mel[:, skip - 1 :: skip]
 
     def _chosen(self, values: tuple[float, ...], coefficients: int) -> tuple[float, ...]:
+        if not 1 <= coefficients <= self.coefficients or self.coefficients % coefficients:
+            raise InvalidModel(f"{coefficients} of {self.coefficients} log-mels cannot be had: give a divisor of these")
         skip = self.coefficients // coefficients
         return values[skip - 1 :: skip]
 

@@ -58,7 +58,10 @@ def digest(value: Any) -> str:
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Which features a network reads: the first `coefficients` of the front end `kind`, one frame each `step_ms`."""
+    """Which features a network reads: of the front end `kind`, one frame each `step_ms`.
+
+    coefficients: the first so many of `mfcc`, or so many of all `logmel`, each second one, for example.
+    """
 
     kind: str = "mfcc"
     coefficients: int = 40

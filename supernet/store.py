@@ -40,6 +40,13 @@ class StoredSupernet:
     labels: tuple[str, ...]
     config: dict
 
+    @property
+    def recipe(self) -> dict:
+        """What `config.json` says of how it was trained; empty where it says nothing of use."""
+        training = self.config.get("training")
+        recipe = training.get("recipe") if isinstance(training, dict) else None
+        return recipe if isinstance(recipe, dict) else {}
+
 
 def save_supernet(
     folder: str | Path,

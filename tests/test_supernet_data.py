@@ -17,8 +17,8 @@ from supernet.data import clips as clips_module
 from supernet.data.audio import prepare_samples, read_audio
 from supernet.data.augment import UNVARIED, Augmentation, Augmenter, _at_speed, plain_features
 from supernet.data.speech_commands import WORDS, load
-from supernet.errors import InvalidAudio, InvalidData
-from supernet.frontend import Mfcc, quantise_features
+from supernet.errors import InvalidAudio, InvalidCheckpoint, InvalidData
+from supernet.frontend import LogMel, Mfcc, quantise_features
 
 FRONTEND = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
 
@@ -374,6 +374,37 @@ def test_clips_that_are_not_mixed_are_as_they_are(speech_data):
     features, labels = Augmenter(speech_data, FRONTEND, UNVARIED).mixed(rows, targets, np.random.default_rng(0))
     assert features.equal(varied(speech_data, rows))
     assert labels.equal(torch.eye(4)[targets])
+
+
+def test_noise_and_negatives_are_never_mixed_with_clips(speech_data):
+    """Their sound comes after mixing, so that a mixture would have a label that nobody hears."""
+    data = dataclasses.replace(speech_data, negatives=[(1000 * np.ones(2 * RATE)).astype(np.int16)])
+    rows, targets = np.array([0, -1, -2, 5] * 8), np.array([0, 3, 2, 1] * 8)
+    mixing = dataclasses.replace(UNVARIED, mix_share=1.0)
+    _, labels = Augmenter(data, FRONTEND, mixing).mixed(rows, targets, np.random.default_rng(0))
+    whole = np.eye(4, dtype=np.float32)[targets]
+    made_up, partners = rows < 0, rows[np.random.default_rng(0).permutation(32)] < 0
+    assert np.array_equal(labels.numpy()[made_up | partners], whole[made_up | partners])
+    assert not np.array_equal(labels.numpy()[~made_up & ~partners], whole[~made_up & ~partners])
+
+
+def test_digital_silence_stays_silent_at_any_gain(speech_data):
+    """The end of a short clip has the energy floor, which is no sound to be made louder."""
+    rows, loud = np.zeros(20, int), dataclasses.replace(UNVARIED, gain_db=20.0, mix_share=1.0)
+    for augmentation in (UNVARIED, loud):
+        augmenter = Augmenter(speech_data, LogMel(), augmentation)
+        features, _ = augmenter.mixed(rows, np.zeros(20, int), np.random.default_rng(0))
+        assert features[:, :, 90:].unique().tolist() == pytest.approx([max(-4.0, np.log(1e-6))])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], "roll", {"foo": 1}, {"speeds": []}, {"speeds": [0.0]}, {"speeds": "x"}, {"speeds": [9.0]}, {"shift_ms": "a"},
+     {"shift_ms": 1.5}, {"roll": 1}, {"mix_share": 5}, {"mix_share": True}, {"noise_rms": [1.0]}, {"gain_db": -1}],
+)  # fmt: skip
+def test_an_augmentation_from_elsewhere_is_checked(values):
+    with pytest.raises(InvalidCheckpoint, match="take it from its source"):
+        Augmentation.from_dict(values)
 
 
 def test_an_augmentation_comes_back_from_a_stored_recipe():

@@ -1,5 +1,7 @@
 """ESC-50: folds, a validation tenth by source recording, and tables and folders that cannot be used."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,17 +109,63 @@ def test_the_splits_are_the_same_again_and_the_digest_follows_them(folder, data,
     assert load(folder, test_fold=2, cache=tmp_path).digest != data.digest
 
 
+def change(root, begin, column, value):
+    """Another value in the first row whose file begins so."""
+    path = root / "meta" / "esc50.csv"
+    lines = path.read_text().splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith(begin))
+    cells = lines[place].split(",")
+    cells[column] = value
+    lines[place] = ",".join(cells)
+    path.write_text("\n".join(lines))
+
+
+def test_recordings_under_two_classes_are_in_one_split(folder, tmp_path):
+    """Of the training folds, too: a recording that validates is heard under none of its classes."""
+    root = tmp_path / "twice"
+    shutil.copytree(folder, root)
+    path = root / "meta" / "esc50.csv"
+    rows = pd.read_csv(path, dtype={"src_file": str})
+    rows.loc[(rows.fold == 2) & (rows.target == 2), "src_file"] = rows.src_file[
+        (rows.fold == 2) & (rows.target == 0)
+    ].to_numpy()
+    rows.to_csv(path, index=False)
+    data = load(root, cache=tmp_path)
+    found = {name: set(sources(data, rows, name)[0]) for name in data.splits}
+    assert not found["train"] & found["validation"]
+
+
+def test_a_class_of_one_recording_is_trained_and_not_held_out(folder, tmp_path):
+    root = tmp_path / "one"
+    shutil.copytree(folder, root)
+    path = root / "meta" / "esc50.csv"
+    rows = pd.read_csv(path, dtype={"src_file": str})
+    rows.loc[(rows.fold != 4) & (rows.target == 2), "src_file"] = "888"
+    rows.to_csv(path, index=False)
+    counts = {
+        name: np.bincount(split.targets, minlength=3)[2] for name, split in load(root, cache=tmp_path).splits.items()
+    }
+    assert counts == {"train": 3 * TAKES, "validation": 0, "test": TAKES}
+    rows.loc[rows.fold != 4, "src_file"] = rows.category[rows.fold != 4]
+    rows.to_csv(path, index=False)
+    with pytest.raises(InvalidData, match="too few recordings"):
+        load(root, cache=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
         (lambda root: (root / "meta" / "esc50.csv").unlink(), "no such file; give the folder"),
         (lambda root: (root / "meta" / "esc50.csv").write_text("a,b\n1,2\n"), "not the table of ESC-50"),
+        (lambda root: change(root, "1-100", 5, ""), "row 2 lacks a value"),
+        (lambda root: change(root, "1-100", 4, "yes"), "row 2 lacks a value"),
+        (lambda root: change(root, "1-100", 3, "wolf"), "a target has several categories"),
+        (lambda root: change(root, "1-100", 2, "7"), "a target has several categories"),
+        (lambda root: change(root, "1-100", 1, "one"), "not the table of ESC-50"),
         (lambda root: next((root / "audio").glob("3-*.ogg")).unlink(), "1 clips of the table are missing, such as 3-"),
     ],
 )
 def test_another_layout_is_refused(folder, tmp_path, break_it, message):
-    import shutil
-
     root = tmp_path / "torn"
     shutil.copytree(folder, root)
     break_it(root)

@@ -184,6 +184,7 @@ def test_with_bits_keeps_edges_and_depthwise_layers_at_8():
         {"stages": (Stage(16, (Block(3, 7),)),)},
         {"features": FeatureSpec("logmel", 30, 10)},
         {"features": FeatureSpec("logmel", 40, 40)},
+        {"stages": (Stage(16, (Block(3, 1),), 3),)},
     ],
 )
 def test_what_family_mbconv_cannot_build_is_refused(changes):
@@ -196,6 +197,7 @@ def test_what_family_mbconv_cannot_build_is_refused(changes):
     [
         {"stages": (Stage(16, (Block(4, 1),)),)},
         {"stages": (Stage(16, (Block(3, 5),)),)},
+        {"stages": (Stage(16, (Block(3, 1),), 1, True),)},
         {"features": FeatureSpec("mfcc", 10, 30)},
         {"features": FeatureSpec("sinc", 10, 10)},
         {"features": FeatureSpec("logmel", 40, 10), "stages": (Stage(16, (Block(3, 1),)),) * 2},

@@ -58,6 +58,9 @@ def test_log_mels_are_the_coefficients_before_the_cosine_transform():
     assert Mfcc().macs(100) - frontend.macs(100) == 100 * MELS * MELS
     with pytest.raises(InvalidModel, match="40 mels, not 12"):
         LogMel(coefficients=12)
+    for coefficients in (0, 15, 80):
+        with pytest.raises(InvalidModel, match=f"{coefficients} of 40 log-mels cannot be had"):
+            LogMel().select(coefficients, 10)
 
 
 def test_fewer_log_mels_are_every_second_and_frames_likewise():

@@ -1,5 +1,7 @@
 """Events: against means taken moment by moment, and a picture of them."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import soundfile
@@ -15,6 +17,7 @@ from zoo.errors import InvalidQuery
 from zoo.events import NO_EVENTS, Event, event_hop, mark_events
 from zoo.pictures import events_figure
 
+FREQUENCIES = {"low_hz": 20.0, "high_hz": 8000.0}
 LABELS = ("dog", "siren", UNKNOWN)
 
 
@@ -82,6 +85,30 @@ def test_a_word_in_a_long_recording_is_marked_where_it_is(recording, tmp_path, c
     assert '"start_s": 0.0' in capsys.readouterr().out
 
 
+def test_events_of_a_short_recording_end_where_it_ends(tmp_path, capsys):
+    word, _ = soundfile.read("zoo/clips/stop.wav", dtype="float32")
+    soundfile.write(tmp_path / "short.wav", word[:8000], RATE)
+    assert main(["run", "kws", str(tmp_path / "short.wav"), "--events", "0.05"]) == 0
+    assert "\t0.00-0.50 s\tstop" in capsys.readouterr().out
+    assert zoo.get("kws").events(tmp_path / "short.wav", threshold=0.05)[0]["end_s"] == 0.5
+    soundfile.write(tmp_path / "tiny.wav", word[:100], RATE)
+    assert main(["run", "kws", str(tmp_path / "tiny.wav"), "--plot", str(tmp_path / "a.png")]) == 2
+    assert "shorter than a frame" in capsys.readouterr().err
+
+
+def test_windows_that_are_all_sure_make_an_event_of_1(tmp_path):
+    """Whatever other windows there are: no rounding is left over from them."""
+    rng = np.random.default_rng(0)
+    scores = rng.random((300, 3))
+    scores[100:130, 0] = 1.0
+    found = [event for event in mark_events(LABELS, scores, sliding(scores), 1.0) if event.label == "dog"]
+    assert [event.score for event in found] == [1.0]
+    figure = events_figure(np.zeros((40, 100)), 160.0, [asdict(event) for event in found], FREQUENCIES, "sure")
+    figure.savefig(tmp_path / "a.png")
+    bar = figure.axes[1].patches[0]
+    assert (bar.get_x(), bar.get_x() + bar.get_width()) == (found[0].start_s, found[0].end_s)
+
+
 def test_without_events_the_text_says_so(tmp_path, capsys):
     soundfile.write(tmp_path / "a.wav", 0.001 * tone(300, 3), RATE)
     assert main(["run", "kws", str(tmp_path / "a.wav"), "--events", "0.99"]) == 0
@@ -89,12 +116,11 @@ def test_without_events_the_text_says_so(tmp_path, capsys):
 
 
 def test_a_picture_has_a_row_for_each_label_and_one_without_any():
-    frontend = {"low_hz": 20.0, "high_hz": 8000.0}
     events = [
         {"start_s": s, "end_s": s + 1, "label": label, "score": 0.8} for s, label in ((0, "$a$"), (2, "b"), (4, "b"))
     ]
     for found, rows in ((events, ["$a$", "b"]), ([], [])):
-        figure = events_figure(np.zeros((40, 5000)), 50.0, found, frontend, "$x")
+        figure = events_figure(np.zeros((40, 5000)), 50.0, found, FREQUENCIES, "$x")
         marks = figure.axes[1]
         assert [text.get_text() for text in marks.get_yticklabels()] == rows
         assert marks.get_xlim() == (0, 50)
@@ -106,6 +132,7 @@ def test_a_picture_has_a_row_for_each_label_and_one_without_any():
     [
         (["--events", "0"], "threshold = 0.0 is not possible"),
         (["--events", "1.5"], "threshold = 1.5 is not possible"),
+        (["--events", "0.5", "--top", "2"], "--top 2: events have one label each"),
         (["--plot", "a.txt"], "--plot a.txt: give a name that ends with"),
         (["zoo/clips/left.wav", "--plot", "a.png"], "shows one recording, and 2 are given"),
     ],
@@ -116,5 +143,8 @@ def test_what_cannot_be_marked_is_refused(options, message, capsys):
 
 
 def test_a_threshold_that_is_none_is_refused():
-    with pytest.raises(InvalidQuery, match="threshold"):
-        zoo.get("kws", bits=4).events("zoo/clips/stop.wav", threshold="high")
+    model = zoo.get("kws", bits=4)
+    for threshold in ("high", True, 0.0, float("nan")):
+        with pytest.raises(InvalidQuery, match="threshold"):
+            model.events("zoo/clips/stop.wav", threshold=threshold)
+    assert model.events("zoo/clips/stop.wav", threshold=np.float32(0.5))

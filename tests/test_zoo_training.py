@@ -16,6 +16,7 @@ from supernet import load_supernet
 from supernet.store import retarget
 from zoo import build, training
 from zoo.cli import main
+from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED
 
 
@@ -88,18 +89,20 @@ def test_events_start_from_the_weights_of_events_and_keep_their_licence(sounds, 
     stored, begun = load_supernet(folder, "doors"), load_supernet(BUNDLED / "supernets" / "esc10-mbconv", "esc10")
     assert stored.supernet.space == replace(begun.supernet.space, classes=2, clip_ms=1000)
     assert stored.config["licence"] == "cc0-1.0"
+    assert "starting weights: ESC-50, K. J. Piczak" in stored.config["attribution"]
     varied = stored.config["training"]["recipe"]["augmentation"]
     assert varied == begun.config["training"]["recipe"]["augmentation"]
     assert varied["mix_share"] > 0
 
 
 def test_weights_that_are_not_for_commercial_use_make_none_that_are():
-    begun, own = SimpleNamespace(config={"licence": "cc-by-nc-3.0", "attribution": "them"}), _Clips("cc-by-4.0", "me")
-    bound = _Clips("cc-by-nc-3.0", "me; weights started from those of them")
-    assert training._licensed(own, begun, from_scratch=False) == bound
-    assert training._licensed(own, begun, from_scratch=True) == own
-    stricter = _Clips("cc-by-nc-sa-4.0", "me")
-    assert training._licensed(stricter, begun, from_scratch=False).licence == "cc-by-nc-sa-4.0"
+    begun = SimpleNamespace(config={"licence": "cc-by-nc-3.0", "attribution": "them"})
+    for licence in ("other", "cc-by-nc-sa-4.0"):
+        assert training._with_owner(_Clips(licence, "me"), begun) == _Clips(
+            licence, "me; starting weights: them (cc-by-nc-3.0)"
+        )
+    with pytest.raises(InvalidQuery, match="not for commercial use"):
+        training._with_owner(_Clips("cc-by-4.0", "me"), begun)
 
 
 @dataclass(frozen=True)

@@ -228,9 +228,12 @@ def calibrated_clips(clip_ms: int) -> int:
 
 
 def budget_limits(budget: str) -> dict[str, float]:
-    """The limits of a search: most MACs, such as of "3M", or MACs and bytes of RAM, such as of "3M-64kB"."""
-    most, _, ram = budget.partition("-")
-    return limits_of({"max_macs": most, "max_ram": ram or None})
+    """The limits of a search: most MACs, such as of "3M", or MACs and bytes of RAM, such as of "3M/64kB".
+
+    Raises InvalidQuery.
+    """
+    most, slash, ram = budget.partition("/")
+    return limits_of({"max_macs": most, "max_ram": ram if slash else None})
 
 
 def _beats(first: tuple, second: tuple) -> bool:
@@ -245,7 +248,7 @@ def tuned_network(build: Build, budget: str, epochs: int) -> tuple[Network, dict
     """
     found = _search(build, budget)
     recipe = Recipe(epochs=epochs, learning_rate=TUNE_RATE, bfloat16=True, **build.shared)
-    network, run = build.supernet.extract(Arch.from_dict(found["arch"])), build.run / "tuned" / budget
+    network, run = build.supernet.extract(Arch.from_dict(found["arch"])), build.run / "tuned" / _file_name(budget)
     train_float(network, build.data, build.frontend, recipe, run, build.calibration, build.teacher)
     return network, found, recipe
 
@@ -255,7 +258,7 @@ def _search(build: Build, budget: str) -> dict:
 
     The finding is kept on disk.
     """
-    path, supernet = build.run / "search" / f"{budget}.json", build.supernet
+    path, supernet = build.run / "search" / f"{_file_name(budget)}.json", build.supernet
     identity = {
         "weights": weights_digest(supernet),
         "data": build.data.digest,
@@ -284,7 +287,7 @@ def _search(build: Build, budget: str) -> dict:
 def _at_bits(build: Build, network: Network, bits: int, above: tuple[int, ...], budget: str) -> tuple:
     """A network fine-tuned at `bits`, and how. above: the bits that it was fine-tuned at before."""
     recipe = QuantRecipe.at_bits(bits, epochs=build.quant_epochs, **build.shared)
-    name = f"{budget}-w{bits}" + (f"-from-w{above[-1]}" if above else "")
+    name = f"{_file_name(budget)}-w{bits}" + (f"-from-w{above[-1]}" if above else "")
     fake = _quantise(build, network, with_bits(network.arch, bits), recipe, name)
     return fake, {"quantisation": recipe, "inherited_bits": list(above), "summary": _summary(recipe, (*above, bits))}
 
@@ -299,12 +302,12 @@ def _summary(recipe: QuantRecipe, bits: tuple[int, ...]) -> str:
 def _at_learned_bits(build: Build, network: Network, budget: str) -> tuple:
     """The same with a width for each layer's weights, which is learned first."""
     widths = WidthRecipe(epochs=WIDTH_EPOCHS, weight_bits=MEAN_BITS, activation_bits=8, **build.shared)
-    arch = learn_widths(network, *build.parts, widths, build.run / "quant" / f"{budget}-widths")
+    arch = learn_widths(network, *build.parts, widths, build.run / "quant" / f"{_file_name(budget)}-widths")
     recipe = QuantRecipe.at_bits(round(MEAN_BITS), epochs=build.quant_epochs, **build.shared)
     learned = (
         f"for {widths.epochs} epochs to learn the bits of each layer, {mean_bits(arch)[0]:.2f} a weight in the mean"
     )
-    fake = _quantise(build, network, arch, recipe, f"{budget}-mixed")
+    fake = _quantise(build, network, arch, recipe, f"{_file_name(budget)}-mixed")
     how = {"widths": widths, "quantisation": recipe, "inherited_bits": []}
     return fake, {**how, "summary": f"{learned}, then for {recipe.epochs} epochs at these by LSQ"}
 
@@ -381,9 +384,13 @@ def _training(build: Build, budget: str, found: dict, tuning: Recipe, how: dict)
     }
 
 
+def _file_name(budget: str) -> str:
+    return budget.replace("/", "-")
+
+
 def _within(budget: str) -> str:
     """A budget in words."""
-    most, _, ram = budget.partition("-")
+    most, _, ram = budget.partition("/")
     return f"{most} MACs and {ram} of RAM" if ram else f"{most} MACs"
 
 

@@ -62,11 +62,14 @@ def add_run_commands(commands, command, add_hub) -> None:
         "files", metavar="FILE", nargs="+",
         help="recordings (WAV, FLAC, Ogg, Opus or MP3), folders of them, or - for a recording on standard input",
     )  # fmt: skip
-    sub.add_argument("--top", type=int, default=1, help="how many labels a recording (default: %(default)s)")
-    sub.add_argument("--hop-ms", help="from window to window of long recordings, such as 250 (default: half a clip)")
+    sub.add_argument("--top", type=int, help="how many labels a recording (default: 1; not with --events)")
+    sub.add_argument(
+        "--hop-ms",
+        help="from window to window of long recordings, such as 250 (default: half a clip, with --events a tenth)",
+    )
     sub.add_argument(
         "--events", nargs="?", type=float, const=THRESHOLD, metavar="SCORE",
-        help="mark events in time, from this score on (without a score: %(const)s)",
+        help="mark events in time, from this score on; without a score, as the last option: %(const)s",
     )  # fmt: skip
     sub.add_argument(
         "--plot", metavar="FILE", help="picture of one recording: spectrogram and events; .svg, .png or .pdf"
@@ -107,12 +110,14 @@ def _run(options: argparse.Namespace) -> None:
     check_picture("--plot", options.plot)
     model = find_model(options.model, options.hub)
     files = find_recordings(_with_pipe(options.files))
+    if options.events is not None and options.top is not None:
+        raise InvalidQuery(f"--top {options.top}: events have one label each; leave it or --events out")
     if options.plot and len(files) != 1:
         raise InvalidQuery(f"--plot {options.plot}: shows one recording, and {len(files):,} are given; name one")
     if options.out and any(_is_same(file, options.out) for file in files):
         raise InvalidQuery(f"--out {options.out}: is one of the recordings; give another file")
     quiet = bool(options.out) or options.format == "json" or not sys.stdout.isatty()
-    settings = {"hop_ms": options.hop_ms, "top": options.top, "resample": options.resample, "progress": quiet}
+    settings = {"hop_ms": options.hop_ms, "top": options.top or 1, "resample": options.resample, "progress": quiet}
     settings["events"] = options.events
     errors: list[InvalidAudio] = []
     items = _usable(model.run(files, **settings), errors, len(files))
@@ -120,21 +125,23 @@ def _run(options: argparse.Namespace) -> None:
     output = io.StringIO(newline="") if options.out else sys.stdout
     WRITERS[options.format](items, output)
     if options.plot:
-        write_picture(_picture(model, files[0], options), options.plot)
+        write_picture(_picture(model, files[0], items[0].get("events"), options), options.plot)
     if options.out:
         write_bytes(options.out, output.getvalue().encode())
     if errors:
         raise InvalidAudio(f"{len(errors):,} of {len(files):,} files cannot be used")
 
 
-def _picture(model: zoo.Model, file: str | Path | bytes, options: argparse.Namespace):
-    """Of a recording and what is heard in it."""
+def _picture(model: zoo.Model, file: str | Path | bytes, found: list[dict] | None, options: argparse.Namespace):
+    """Of a recording and what is heard in it. found: its events, where they were asked for."""
     threshold = THRESHOLD if options.events is None else options.events
-    settings = {"hop_ms": options.hop_ms, "resample": options.resample}
-    found = model.events(file, threshold=threshold, **settings)
+    if found is None:
+        found = model.events(file, threshold=threshold, hop_ms=options.hop_ms, resample=options.resample)
     log_mel, frontend = model.log_mel(file, resample=options.resample), model.frontend
     name = PIPE if isinstance(file, bytes) else Path(file).name
     title = f"{_printable(name)}: {model.name}, scores from {threshold:g} on"
+    if not log_mel.shape[1]:
+        raise InvalidQuery(f"--plot {options.plot}: {name} is shorter than a frame; there is nothing to draw")
     return events_figure(log_mel, log_mel.shape[1] * frontend["step_ms"] / 1000, found, frontend, title)
 
 

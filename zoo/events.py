@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from numbers import Real
 
 import numpy as np
 
@@ -53,13 +54,9 @@ def mark_events(
 
 def _means(scores: np.ndarray, times: Sequence[tuple[float, float]], edges: np.ndarray) -> np.ndarray:
     """(moments, classes) the mean over the windows that hold each moment, which reaches from an edge to the next."""
-    sums, counts = np.zeros((len(edges), scores.shape[1])), np.zeros(len(edges))
-    for (start, end), row in zip(np.searchsorted(edges, np.array(times).reshape(-1, 2)), scores, strict=True):
-        sums[start] += row
-        sums[end] -= row
-        counts[start] += 1
-        counts[end] -= 1
-    return sums.cumsum(0)[:-1] / np.maximum(counts.cumsum()[:-1], 1)[:, None]
+    starts, ends = np.array(times, dtype=float).reshape(-1, 2).T
+    first, last = (np.searchsorted(values, edges[:-1], side="right") for values in (ends, starts))
+    return np.array([scores[low:high].mean(0) for low, high in zip(first, last, strict=True)], dtype=float)
 
 
 def _spans(means: np.ndarray, edges: np.ndarray, threshold: float) -> list[tuple[tuple[float, float], float]]:
@@ -79,5 +76,6 @@ def event_hop(clip_ms: int, step_ms: int) -> int:
 
 def check_threshold(threshold: float) -> None:
     """Raise InvalidQuery for what is no threshold of scores."""
-    if not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
+    valid = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if not valid or not 0 < threshold <= 1:
         raise InvalidQuery(f"threshold = {threshold!r} is not possible: give a score above 0 and up to 1, such as 0.5")

@@ -130,7 +130,7 @@ def events_figure(log_mel: np.ndarray, seconds: float, events: Sequence[Mapping]
 
 def _fewer_frames(log_mel: np.ndarray) -> np.ndarray:
     """At most MOST_FRAMES frames, each the mean of some."""
-    width = -(-log_mel.shape[1] // MOST_FRAMES)
+    width = max(1, -(-log_mel.shape[1] // MOST_FRAMES))
     whole = log_mel[:, : log_mel.shape[1] // width * width]
     return whole.reshape(len(log_mel), -1, width).mean(2)
 

@@ -55,11 +55,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A recording at a model's rate. samples: (samples,) float32 from -1 to 1. rate: that it had before, in Hz."""
+    """A recording at a model's rate.
+
+    samples: (samples,) float32 from -1 to 1. rate: that it had before, in Hz. seconds: its length before any padding.
+    """
 
     name: str
     samples: np.ndarray
     rate: int
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,12 +144,13 @@ def read_sound(
 
     name, samples, rate = _decoded(audio, sampling_rate, model_rate, length and length / model_rate)
     samples = prepare_samples(samples, rate, model_rate, name, None if resample else model_rate)
+    seconds = len(samples) / model_rate
     if length is None:
-        return Sound(name, samples, rate)
+        return Sound(name, samples, rate, seconds)
     if len(samples) > length * LONGER:
-        seconds, limit = len(samples) / model_rate, length / model_rate
-        raise TooLong(f"{name}: {seconds:.2f} s is too long: the limit is {limit:g} s; {CUT}")
-    return Sound(name, np.pad(samples[:length], (0, max(0, length - len(samples)))), rate)
+        raise TooLong(f"{name}: {seconds:.2f} s is too long: the limit is {length / model_rate:g} s; {CUT}")
+    padded = np.pad(samples[:length], (0, max(0, length - len(samples))))
+    return Sound(name, padded, rate, min(seconds, length / model_rate))
 
 
 def _decoded(
@@ -240,7 +245,7 @@ def _hear_batch(model: Model, batch: list[tuple], hop_ms: int, resample: bool) -
     for file, sound in batch:
         name = PIPE if isinstance(file, bytes) else str(file)
         if isinstance(sound, Sound):
-            yield Heard(name, next(scores)[None], rate=sound.rate, seconds=model.clip_ms / 1000)
+            yield Heard(name, next(scores)[None], rate=sound.rate, seconds=round(sound.seconds, 3))
         elif isinstance(sound, TooLong):
             yield _hear_long(model, name, file, hop_ms, resample)
         else:

@@ -157,7 +157,7 @@ class Model:
         return [asdict(event) for event in mark_events(self.labels, *self.slide_scores(samples, hop), threshold)]
 
     def log_mel(self, recording: str | Path | bytes | np.ndarray | Mapping, *, resample: bool = False) -> np.ndarray:
-        """(mels, frames) natural logarithms of the mel energies of a recording, one frame each `frontend step`."""
+        """(mels, frames) natural logarithms of the mel energies of a recording, at the `step_ms` of `frontend`."""
         import torch
 
         return self._frontend.recording_log_mel(torch.from_numpy(self._read(recording, None, resample))).numpy()

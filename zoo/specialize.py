@@ -30,6 +30,8 @@ from zoo.searching import Finding, search_hub
 __all__ = ["specialize"]
 
 TUNE_EPOCHS, QUANT_EPOCHS, TUNE_RATE, TUNE_BATCH = 6, 3, 2e-3, 128
+BATCHES = (16, 32, 64, 128)
+"""Of supernets, that fine-tuning takes over."""
 SEED = 0
 NO_DATA = "Its accuracy is predicted, not measured: test it on recordings of your own."
 
@@ -113,9 +115,9 @@ def _tuned(best: Finding, data: ClipData, epochs: int, run: Path, progress: bool
     supernet, arch, frontend = best.searched.supernet, best.arch, best.searched.stored.frontend
     calibration = calibration_features(data, frontend, calibrated_clips(data.clip_ms), SEED)
     network, teacher = (supernet.extract(own, calibration) for own in (arch.without_bits(), supernet.space.largest()))
-    trained = best.searched.stored.config.get("training", {}).get("recipe", {})
-    varied = Augmentation.from_dict(trained.get("augmentation", {}))
-    shared = {"batch": min(TUNE_BATCH, trained.get("batch", TUNE_BATCH)), "seed": SEED, "augmentation": varied}
+    trained = best.searched.stored.recipe
+    batch = trained.get("batch") if trained.get("batch") in BATCHES else TUNE_BATCH
+    shared = {"batch": batch, "seed": SEED, "augmentation": Augmentation.from_dict(trained.get("augmentation", {}))}
     place = run / arch.digest[:12]
     tuning = Recipe(epochs=epochs, learning_rate=TUNE_RATE, bfloat16=True, **shared)
     train_float(network, data, frontend, tuning, place / "float", calibration, teacher)

@@ -23,13 +23,12 @@ from supernet.frontend import Mfcc
 from supernet.space import Space
 from supernet.store import StoredSupernet, load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import BITS, QUANT_EPOCHS, Build, calibrated_clips, make_candidates, publish_models, store
+from zoo.build import BITS, QUANT_EPOCHS, Build, budget_limits, calibrated_clips, make_candidates, publish_models, store
 from zoo.entry import is_safe_name
 from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED, Hub, writable_hub
 from zoo.pack import CONFIG
 from zoo.query import check_bits
-from zoo.units import count
 
 __all__ = ["train"]
 
@@ -46,8 +45,8 @@ RATES = {"scratch": 4e-3, "start": 2e-3}
 TUNE_EPOCHS, SAMPLES, STORED, LONGEST_TASK = 15, 120, "supernet", 60
 STORED_CLIPS, STORED_MS = (64, 512), 512_000
 """Fewest and most clips whose features are stored with the supernet, and how long all are together."""
-NON_COMMERCIAL = "-nc"
-"""In licences that forbid to sell."""
+NON_COMMERCIAL, OTHER = "-nc", "other"
+"""In licences that forbid to sell; a licence of one's own."""
 CLIP_MS = (200, 10_000)
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
@@ -93,7 +92,7 @@ def train(
 
     Raises InvalidData, with what was found, for data that cannot be used.
     """
-    max_macs = (max_macs,) if isinstance(max_macs, str) else tuple(max_macs)
+    budgets = tuple(map(str, (max_macs,) if isinstance(max_macs, (str, int, float)) else max_macs))
     if bits is not None and not publish:
         raise InvalidQuery(f"bits = {bits} is of published models: give publish, the folder of a hub, as well")
     bits = (bits,) if isinstance(bits, (int, str)) else tuple(dict.fromkeys(bits or BITS))
@@ -104,8 +103,9 @@ def train(
     load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
     clips, survey = parallel.once_a_machine(load)
     begin = _bundled(start)
-    clips = _licensed(clips, begin, from_scratch)
-    _check_budgets(max_macs, begin.supernet.space, clips)
+    clips = clips if from_scratch else _with_owner(clips, begin)
+    if publish:
+        _check_budgets(budgets, begin.supernet.space, clips)
     if strict and survey.findings:
         found = len(survey.findings)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
@@ -129,7 +129,7 @@ def train(
     folder = store(build, run / STORED)
     if publish:
         store(build, build.folder)
-        publish_models(make_candidates(build, dict.fromkeys(max_macs, TUNE_EPOCHS), bits), always=bits)
+        publish_models(make_candidates(build, dict.fromkeys(budgets, TUNE_EPOCHS), bits), always=bits)
     return folder
 
 
@@ -167,19 +167,24 @@ def _bundled(name: str) -> StoredSupernet:
     return load_supernet(known[name], next(iter(read_json(known[name] / CONFIG)["tasks"])))
 
 
-def _licensed(clips: ClipData, begin: StoredSupernet, from_scratch: bool) -> ClipData:
-    """The clips, with the licence of the weights that training starts from where that allows less, and who to name."""
-    theirs, owner = begin.config["licence"], begin.config["attribution"]
-    if from_scratch or NON_COMMERCIAL not in theirs:
-        return clips
-    licence = clips.licence if NON_COMMERCIAL in clips.licence else theirs
-    return replace(clips, licence=licence, attribution=f"{clips.attribution}; weights started from those of {owner}")
+def _with_owner(clips: ClipData, begin: StoredSupernet) -> ClipData:
+    """The clips, with the owner of the weights that training starts from named beside their own.
+
+    Raises InvalidQuery where those are not for commercial use, and the clips' licence says nothing of that.
+    """
+    licence, owner = begin.config["licence"], begin.config["attribution"]
+    if NON_COMMERCIAL in licence and NON_COMMERCIAL not in clips.licence and clips.licence != OTHER:
+        raise InvalidQuery(
+            f"licence {clips.licence}: the weights that training starts from are {licence}, not for commercial use, "
+            f"and so is what is made from them; give such a licence, or {OTHER}, or start from others"
+        )
+    return replace(clips, attribution=f"{clips.attribution}; starting weights: {owner} ({licence})")
 
 
-def _check_budgets(max_macs: tuple[str, ...], begin: Space, clips: ClipData) -> None:
+def _check_budgets(budgets: tuple[str, ...], begin: Space, clips: ClipData) -> None:
     smallest = macs(replace(begin, classes=len(clips.labels), clip_ms=clips.clip_ms).smallest())
-    for budget in max_macs:
-        if count("max_macs", budget) < smallest:
+    for budget in budgets:
+        if budget_limits(budget)["max_macs"] < smallest:
             raise InvalidQuery(f"max_macs = {budget}: the smallest network has {smallest:,} MACs; give that or more")
 
 
@@ -206,7 +211,7 @@ def _recipe(
     rate, parts = RATES["scratch" if from_scratch else "start"], parallel.world_size()
     if batch % parts:
         raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")
-    varied = Augmentation.from_dict(begin.config["training"]["recipe"]["augmentation"])
+    varied = Augmentation.from_dict(begin.recipe["augmentation"])
     return SupernetRecipe(
         epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed, augmentation=varied
     )

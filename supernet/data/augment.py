@@ -9,7 +9,9 @@ the generator that is passed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from reprlib import repr as short_repr
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ import torchaudio
 from torch import Tensor
 
 from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
-from supernet.errors import InvalidData
+from supernet.errors import InvalidCheckpoint, InvalidData
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import digest
 
@@ -25,8 +27,12 @@ __all__ = ["Augmentation", "Augmenter", "plain_features"]
 
 LEAST_POWER = (1 / 32768) ** 2
 """Noise below one step of 16 bits, root mean square, is not made any louder."""
+FLOOR_MARGIN = 1.01
+"""The energy floor comes back from half precision a little off."""
 COLOURS = 5
 """Frequencies at which a colour is drawn."""
+MOST_SPEEDS, LARGEST = 10, 100_000
+"""In a recipe from elsewhere."""
 BATCH = 8
 """Clips a batch of the front end: its temporaries stay in the processor's cache."""
 
@@ -59,8 +65,36 @@ class Augmentation:
 
     @classmethod
     def from_dict(cls, values: dict) -> Augmentation:
-        """The augmentation that a stored recipe has; of what an older one does not say, the default."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        """The augmentation that a stored recipe has; of what an older one does not say, the default.
+
+        Raises InvalidCheckpoint for what is none.
+        """
+        if not isinstance(values, dict):
+            raise InvalidCheckpoint(f"augmentation {short_repr(values)} is not known; take it from its source")
+        known = {field.name: field.default for field in fields(cls)}
+        made = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
+        for key, value in made.items():
+            if key not in known or not _is_like(value, known[key]):
+                raise InvalidCheckpoint(
+                    f"augmentation {key} = {short_repr(value)} is not known; take it from its source"
+                )
+        found = cls(**made)
+        shares = (getattr(found, name) for name in known if name.endswith("_share"))
+        speeds = all(0.5 <= speed <= 2 for speed in found.speeds)
+        if not (speeds and all(share <= 1 for share in shares) and len(found.noise_rms) == 2):
+            raise InvalidCheckpoint(f"{found}: its values are out of range; take it from its source")
+        return found
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """True for a value of the default's kind: true or false, a number within bounds, or a few of these."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, tuple):
+        few = isinstance(value, tuple) and 1 <= len(value) <= MOST_SPEEDS
+        return few and all(_is_like(one, default[0]) and one > 0 for one in value)
+    kinds = (int,) if isinstance(default, int) else (int, float)
+    return isinstance(value, kinds) and 0 <= value <= LARGEST
 
 
 UNVARIED = Augmentation(speeds=(1.0,), shift_ms=0, noise_share=0.0, mask_share=0.0)
@@ -94,14 +128,15 @@ class Augmenter:
         """Features as of a call, some clips mixed with others of them, and targets (rows, classes) float32.
 
         targets: class indexes (rows,), of which each clip gets the shares of its mixture; or 0 and 1 (rows, classes),
-        where a mixture has the labels of both.
+        where a mixture has the labels of both. Clips of the noise or the negatives are never mixed.
         """
         several, partners = targets.ndim > 1, rng.permutation(len(rows))
         labels = targets if several else np.eye(self.classes, dtype=np.float32)[targets]
         alone = rng.random(len(rows)) >= self.augmentation.mix_share
+        alone |= (rows < 0) | (rows[partners] < 0)
         shares = np.where(alone, 1.0, rng.random(len(rows))).astype(np.float32)
         energies = self._shifted(rows, rng)
-        energies = _mix(energies, energies[partners], shares[:, None, None])
+        energies = _mix(energies, energies[partners], shares[:, None, None], self.frontend.floor)
         if several:
             labels = np.where(alone[:, None], labels, np.maximum(labels, labels[partners]))
         else:
@@ -124,6 +159,8 @@ class Augmenter:
     def _shifted(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(rows, mels, frames) energies at a random speed, moved in time, zero where there was nothing."""
         reach = min(self.augmentation.shift_ms // self.frontend.step_ms, self.frames)
+        varied = self.augmentation
+        amplified = varied.gain_db or varied.colour_db or varied.mix_share
         versions = rng.integers(0, len(self.clips), len(rows))
         shifts = rng.integers(-reach, reach + 1, len(rows))
         energies = np.zeros((len(rows), self.frontend.mels, self.frames), dtype=np.float32)
@@ -134,6 +171,8 @@ class Augmenter:
                 start = max(0, shift)
                 part = self.clips[version][row, :, max(0, -shift) : self.frames - start]
                 np.exp(part, out=energy[:, start : start + part.shape[1]], dtype=np.float32)
+        if amplified:  # the floor stands for silence, which stays silent at any gain
+            np.maximum(energies - self.frontend.floor * FLOOR_MARGIN, 0, out=energies)
         return energies
 
     def _gains(self, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -165,12 +204,13 @@ class Augmenter:
         return energies[:, part] * (level**2 / max(float(powers[part].mean()), LEAST_POWER))
 
 
-def _mix(first: np.ndarray, second: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def _mix(first: np.ndarray, second: np.ndarray, shares: np.ndarray, least: float) -> np.ndarray:
     """Energies (rows, mels, frames) of two sounds at once, heard by `shares` and the rest, as loud as the first.
 
-    A share is of amplitudes at equal loudness, as between-class learning has it.
+    A share is of amplitudes at equal loudness, as between-class learning has it. least: mean energy below which a sound
+    is not made any louder.
     """
-    levels = [np.maximum(energy.mean((1, 2), keepdims=True), LEAST_POWER) for energy in (first, second)]
+    levels = [np.maximum(energy.mean((1, 2), keepdims=True), least) for energy in (first, second)]
     parts = shares**2 * first, (1 - shares) ** 2 * second * (levels[0] / levels[1])
     return (parts[0] + parts[1]) / (shares**2 + (1 - shares) ** 2)
 

@@ -87,10 +87,15 @@ def _read_table(root: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InvalidData(f"{path}: no such file; give the folder of the extracted ESC-50 data set")
     try:
-        table = pd.read_csv(path, dtype={"src_file": str, "category": str})[list(COLUMNS)]
-        table["esc10"] = table.esc10.map({True: True, False: False, "True": True, "False": False}).astype(bool)
-        return table.astype({"fold": int, "target": int})
-    except (KeyError, ValueError) as error:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)[list(COLUMNS)]
+        wrong = table[(table == "").any(axis=1) | ~table.esc10.isin(("True", "False"))]
+        if len(wrong):
+            raise ValueError(f"row {wrong.index[0] + 2} lacks a value")
+        pairs = len(table.drop_duplicates(["target", "category"]))
+        if not pairs == table.target.nunique() == table.category.nunique():
+            raise ValueError("a target has several categories, or the other way round")
+        return table.assign(esc10=table.esc10 == "True").astype({"fold": int, "target": int})
+    except (KeyError, ValueError, OSError) as error:
         raise InvalidData(f"{path}: not the table of ESC-50 ({error}); take it from the data set again") from None
 
 
@@ -105,10 +110,12 @@ def _splits(table: pd.DataFrame, test_fold: int) -> np.ndarray:
     rng = np.random.default_rng(SPLIT_SEED)
     for _, own in table[splits == "train"].groupby("target", sort=True):
         held, wanted = set(), round(VALIDATION_SHARE * len(own))
-        for source in rng.permutation(sorted(set(own.src_file))):
+        for source in rng.permutation(sorted(set(own.src_file)))[:-1]:
             if own.src_file.isin(held).sum() < wanted:
                 held.add(source)
         splits[(table.src_file.isin(held) & (splits == "train")).to_numpy()] = "validation"
+    if not {"train", "validation"} <= set(splits):
+        raise InvalidData("too few recordings to hold some out for validation; complete the data set")
     return splits
 
 

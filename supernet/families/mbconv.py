@@ -26,7 +26,7 @@ from supernet.space import WIDTH_MULTIPLE, Arch, FeatureSpec, LayerSpec, Part, S
 __all__ = ["FAMILY"]
 
 FRONT_END_MELS = 40
-KERNELS, EXPANSIONS = (3, 5, 7), (1, 2, 3, 4, 5, 6)
+KERNELS, EXPANSIONS, STRIDES = (3, 5, 7), (1, 2, 3, 4, 5, 6), (1, 2)
 STEMS = {"mfcc": (5, 11), "logmel": (3, 3)}
 """Taps over frequency and time, at frames each 20 ms and 20 log-mels."""
 STEM_STRIDES = {10: 4, 20: 2}
@@ -132,14 +132,16 @@ def _check(arch: Arch) -> None:
     if not known or (features.kind == "logmel" and features.coefficients not in LOG_MELS):
         raise InvalidArch(f"family mbconv reads mfcc, or {LOG_MELS} logmel, each 10 or 20 ms, not {features}")
     for stage in arch.stages:
+        if stage.stride not in STRIDES:
+            raise InvalidArch(f"a stage of stride {stage.stride} is not of family mbconv: strides {STRIDES}")
         for block in stage.blocks:
             if block.kernel not in KERNELS or block.expansion not in EXPANSIONS:
                 raise InvalidArch(f"{block} is not of family mbconv: kernels {KERNELS}, expansions {EXPANSIONS}")
 
 
 def space(classes: int, clip_ms: int, features: str = "logmel") -> Space:
-    """The default space on `logmel`, for clips of seconds (1 M to 34 M MACs on five), or on `mfcc`, about the networks
-    of Peter et al. (2 M to 49 M MACs on one).
+    """The default space on `logmel`, for clips of seconds (0.4 M to 32 M MACs on five), or on `mfcc`, about the
+    networks of Peter et al. (1 M to 45 M MACs on one).
     """
     either = (False, True)
     if features == "mfcc":

@@ -143,6 +143,8 @@ def _check(arch: Arch) -> None:
         raise InvalidArch(f"family temporal reads mfcc or logmel frames each 10 or 20 ms, not {features}")
     if features.kind == "logmel" and len(arch.stages) <= MAP_STAGES:
         raise InvalidArch(f"on logmel, family temporal needs more than {MAP_STAGES} stages, not {len(arch.stages)}")
+    if any(stage.excitation for stage in arch.stages):
+        raise InvalidArch("family temporal has no excitation, which hears the whole clip; family mbconv has")
     for stage in arch.stages:
         for block in stage.blocks:
             if block.kernel not in KERNELS or block.expansion not in EXPANSIONS:

@@ -75,8 +75,8 @@ class Activation:
 class IntegerLayer:
     """The integers of one layer.
 
-    weight: of the layer's weight shape; bias: (channels,) int32; both None in sums and averages. multiplier: int32,
-    one a channel, two of a sum, one of an average. shift: uint8, one a channel, else one.
+    weight: of the layer's weight shape; bias: (channels,) int32; both None in sums, averages and scalings. multiplier:
+    int32, one a channel, two of a sum, one of an average or scaling. shift: uint8, one a channel, else one.
     """
 
     multiplier: np.ndarray
