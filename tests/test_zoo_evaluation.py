@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -167,3 +168,28 @@ def test_a_picture_of_many_classes_has_no_counts():
     figure = confusion_figure(np.eye(21, dtype=int), [f"class {index}" for index in range(21)], "many")
     assert cells(figure) == []
     assert len(cells(confusion_figure(np.eye(20, dtype=int), range(20), "few"))) == 20
+
+
+def test_esc50_is_evaluated_by_its_table(model, tmp_path):
+    """Fold 4 is tested, a tenth of the others validates; the truth is the table's, whatever the files are called."""
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "audio").mkdir()
+    rows = []
+    for fold, target, take in product(range(1, 5), range(4), range(10)):
+        name, source = f"{fold}-{take}-{target}", 1000 * fold + 100 * target + take
+        soundfile.write(tmp_path / "audio" / f"{name}.flac", tone(300 * 2**target, 0.5, seed=take), RATE)
+        rows.append(f"{name}.wav,{fold},{target},{model.labels[target]},False,{source},A")
+    table = tmp_path / "meta" / "esc50.csv"
+    table.write_text("\n".join(["filename,fold,target,category,esc10,src_file,take", *rows]))
+    found = model.evaluate(tmp_path, split="test", progress=False)
+    files = sorted((tmp_path / "audio").glob("4-*.flac"))
+    truth = [model.labels[int(file.stem[-1])] for file in files]
+    np.testing.assert_array_equal(found.matrix, matrix_of(model, files, truth))
+    counts = {split: model.evaluate(tmp_path, split=split).matrix.sum(1).tolist() for split in ("train", "validation")}
+    assert counts == {"train": [27] * 4, "validation": [3] * 4}
+    assert model.evaluate(tmp_path).clips == 160
+    with pytest.raises(InvalidQuery, match="ESC-50 has train, validation and test"):
+        model.evaluate(tmp_path, split="fold4")
+    table.write_text(table.read_text().replace(",down,", ",dog,"))
+    with pytest.raises(InvalidData, match="knows other classes than these"):
+        model.evaluate(tmp_path)

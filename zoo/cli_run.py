@@ -45,6 +45,7 @@ Tell how often a model is right on a folder that holds a folder of recordings fo
 
   earshot evaluate kws my-recordings/                            FOLDER/CLASS/*.wav, .flac, .ogg, .opus or .mp3
   earshot evaluate kws speech_commands/ --split test             those that FOLDER/testing_list.txt names
+  earshot evaluate aec esc50/ --split test                       fold 4 of ESC-50
   earshot evaluate kws my-recordings/ --plot confusion.png --format json
 
 Folders with names that the model does not know count as _unknown_, where it knows that. Printed are the accuracy with

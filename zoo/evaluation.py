@@ -2,6 +2,7 @@
 
     FOLDER/CLASS/NAME.wav                           or .flac, .ogg, .opus, .mp3
     FOLDER/testing_list.txt, validation_list.txt    CLASS/NAME.wav of each clip of a split, one a line
+    FOLDER/meta/esc50.csv, FOLDER/audio/            or ESC-50, whose fold 4 is tested
 
 A recording that is longer than a clip counts once: its answer is the best of the mean over sliding windows.
 """
@@ -122,16 +123,22 @@ def evaluate(
     """How often a model is right on FOLDER/CLASS/*.
 
     Folders that are no label of the model count as `_unknown_`, where it knows that. split: "validation" or "test"
-    takes those that the folder's list names; recordings in `_silence_`, which the lists of Speech Commands do not name,
-    are of its test. resample: take recordings of a lower rate than the model's. progress: show a bar on a terminal.
+    takes those that the folder's list names, or those of ESC-50; recordings in `_silence_`, which the lists of Speech
+    Commands do not name, are of its test. resample: take recordings of a lower rate than the model's. progress: show a
+    bar on a terminal.
 
     Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
     InvalidQuery for another split, and for a model of which clips have several labels.
     """
+    from supernet.data import esc50
+
     if model.multi_label:
         raise InvalidQuery(f"{model.name}: gives several labels a clip; evaluate is for models of one label a clip")
     notes: list[str] = []
-    targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
+    if esc50.is_layout(Path(folder)):
+        targets = _of_esc50(model, Path(folder), split)
+    else:
+        targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
     found = hear(model, list(targets), hop_of(model), resample, progress)
     for target, heard in zip(targets.values(), found, strict=True):
@@ -142,6 +149,21 @@ def evaluate(
     if not matrix.any():
         raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
     return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes))
+
+
+def _of_esc50(model: Model, folder: Path, split: str | None) -> dict[Path, int]:
+    """Recording -> class index, of a split of ESC-50 or of all."""
+    from supernet.data import esc50
+
+    if split not in (None, "train", "validation", "test"):
+        raise InvalidQuery(f"split = {split!r} is not possible: ESC-50 has train, validation and test")
+    clips = esc50.list_clips(folder, esc50.subset_of(model.labels))
+    if tuple(clips.drop_duplicates("target").sort_values("target").category) != tuple(model.labels):
+        raise InvalidData(
+            f"{folder}: {model.name} knows other classes than these of ESC-50; take a model of aec or esc10"
+        )
+    clips = clips if split is None else clips[clips.split == split]
+    return dict(zip(clips.path, clips.target.tolist(), strict=True))
 
 
 def _targets(model: Model, folder: Path, notes: list[str]) -> dict[Path, int]:

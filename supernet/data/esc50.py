@@ -24,7 +24,7 @@ from supernet.data.clips import ClipData, Split, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["SUBSETS", "is_layout", "load", "subset_of"]
+__all__ = ["SUBSETS", "is_layout", "list_clips", "load", "subset_of"]
 
 SUBSETS = {"esc50": "cc-by-nc-3.0", "esc10": "cc-by-3.0"}
 """Their licences."""
@@ -42,16 +42,9 @@ def load(root: str | Path, subset: str = "esc50", test_fold: int = 4, cache: str
 
     Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
     """
-    if subset not in SUBSETS:
-        raise InvalidData(f"unknown subset {subset!r} of ESC-50: {nearest_names(subset, SUBSETS)}")
     root, cache = Path(root), Path(cache or CACHE)
-    table = _read_table(root)
-    if subset == "esc10":
-        table = table[table.esc10].reset_index(drop=True)
-    labels = tuple(table.drop_duplicates("target").sort_values("target").category)
-    table = table.assign(target=table.category.map(labels.index), split=_splits(table, test_fold))
-    table = table[table.split != ""].reset_index(drop=True)
-    sources = _find_clips(root, table.filename)
+    table = list_clips(root, subset, test_fold)
+    labels, sources = tuple(table.drop_duplicates("target").sort_values("target").category), list(table.path)
     rows = {name: np.flatnonzero(table.split == name) for name in ("train", "validation", "test")}
     identity = [[path.name, path.stat().st_size, *row] for path, row in zip(sources, _identity(table), strict=True)]
     return ClipData(
@@ -70,6 +63,22 @@ def load(root: str | Path, subset: str = "esc50", test_fold: int = 4, cache: str
         digest=digest([list(labels), identity]),
         cache=cache,
     )
+
+
+def list_clips(root: str | Path, subset: str = "esc50", test_fold: int = 4) -> pd.DataFrame:
+    """A row for each clip of a split: path, category, target (0 and up, in the data set's order) and split.
+
+    Raises as `load` does.
+    """
+    if subset not in SUBSETS:
+        raise InvalidData(f"unknown subset {subset!r} of ESC-50: {nearest_names(subset, SUBSETS)}")
+    table = _read_table(Path(root))
+    if subset == "esc10":
+        table = table[table.esc10].reset_index(drop=True)
+    targets = sorted(set(table.target))
+    table = table.assign(target=table.target.map(targets.index), split=_splits(table, test_fold))
+    table = table[table.split != ""].reset_index(drop=True)
+    return table.assign(path=_find_clips(Path(root), table.filename))
 
 
 def is_layout(root: Path) -> bool:
