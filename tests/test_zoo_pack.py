@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from conftest import tone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
@@ -21,7 +22,7 @@ from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.quant.elastic import load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import digest
-from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
+from zoo.errors import EarshotError, InvalidModel, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hosting import publish
 from zoo.hub import BUNDLED, Hub
 from zoo.making import accuracy_figures, write_package
@@ -414,3 +415,22 @@ def test_no_input_drives_an_accumulator_of_a_bundled_model_out_of_32_bits(name):
         moved = weight[..., None] * ends.astype(object)
         for end in (moved.max(-1), moved.min(-1)):
             assert (np.abs(end.sum(1) + tensors[spec.name]["bias"].astype(object)) < 2**31).all(), spec.name
+
+
+@pytest.mark.parametrize("count", [1, 4000, 16_000])
+def test_vectors_may_hold_less_than_a_clip_and_silence_follows(integers, package_info, tmp_path, count):
+    samples = np.round(tone(300) * 32767).astype(np.int16)[None, :count]
+    frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+    model = zoo.Model.from_folder(write_package(tmp_path, integers, frontend, samples, package_info))
+    model.verify()
+    vectors = zoo.pack.read_vectors(read_config(model.path))
+    assert vectors["samples"].shape == (1, count)
+    padded = np.pad(samples[0] / np.float32(32768), (0, 16_000 - count))
+    assert np.array_equal(model.logits(model.features(padded[None].astype(np.float32))), vectors["logits"])
+
+
+def test_vectors_of_more_than_a_clip_are_refused(integers, package_info, tmp_path):
+    samples = np.zeros((1, 16_001), np.int16)
+    frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+    with pytest.raises(InvalidModel, match="give 1 to 16,000"):
+        write_package(tmp_path, integers, frontend, samples, package_info)

@@ -27,12 +27,22 @@ from zoo.errors import InvalidModel
 from zoo.pack import CARD, CONFIG, MAX_CLIPS, MODEL, PICTURE, VECTORS, model_bytes
 from zoo.schema import SCHEMA, check_values
 
-__all__ = ["accuracy_figures", "exact_costs", "move_in", "new_folder", "noise", "seal", "vector_clips", "write_package"]
+__all__ = [
+    "accuracy_figures",
+    "exact_costs",
+    "move_in",
+    "new_folder",
+    "noise",
+    "seal",
+    "vector_bytes",
+    "vector_clips",
+    "write_package",
+]
 
 VECTOR_CLIPS, VECTOR_SAMPLES = 4, 64_000
 """Most clips of a package's test vectors, and about how many samples they have together."""
-NOISE_SEED, LOUDNESS, SAMPLES_PER_MS = 0, (10, 8000), 16
-"""Of noise in test vectors; least and largest deviation in steps of 16 bits."""
+NOISE_SEED, NOISE_SAMPLES, LOUDNESS, SAMPLES_PER_MS = 0, 16_000, (10, 8000), 16
+"""Of noise in test vectors; its least and largest deviation in steps of 16 bits."""
 MOST_CONFUSED = 100
 """Classes of which a confusion matrix is kept: more are no picture, and megabytes."""
 
@@ -61,21 +71,22 @@ def write_package(
 ) -> Path:
     """Write a package into a new folder of its own name under `parent`, whole or not at all; returns the folder.
 
-    samples: (1 to MAX_CLIPS clips, samples) int16 for the test vectors. info: task, labels, licence, attribution,
-    notes, limits, dataset, accuracy and training, as the card shows them. Raises InvalidModel or InvalidPackage for
-    what no package may hold.
+    samples: (1 to MAX_CLIPS clips, samples) int16 for the test vectors; after fewer than a clip has silence follows.
+    info: task, labels, licence, attribution, notes, limits, dataset, accuracy and training, as the card shows them.
+    Raises InvalidModel or InvalidPackage for what no package may hold.
     """
     if not 1 <= len(samples) <= MAX_CLIPS:
         raise InvalidModel(f"{len(samples)} clips of test vectors are not possible: give 1 to {MAX_CLIPS}")
     arch = network.arch
     frontend = frontend.select(arch.features.coefficients, arch.features.step_ms)
+    whole = arch.frames * frontend.step
+    if not 1 <= samples.shape[1] <= whole:
+        raise InvalidModel(f"clips of {samples.shape[1]:,} samples are no test vectors: give 1 to {whole:,}")
     grids = {spec.name: default_grid(spec.weight_bits) for spec in network.specs if spec.has_weights}
     model = model_bytes(arch, network.tensors, grids)
     cost = estimate(arch)
     if cost.weight_bytes != sum(array.nbytes for array in safetensors.numpy.load(model).values()):
         raise InvalidModel("the packed bytes are not those of the cost model; please report this")
-    features = quantise_features(frontend(torch.from_numpy(samples.astype(np.float32) / 32768)))
-    vectors = {"samples": samples, "features": features.numpy(), "logits": network(features).numpy()}
     bits, activation_bits = inner_bits(arch)
     kind = MIXED if MIXED in (bits, activation_bits) else f"w{bits}a{activation_bits}"
     name = f"{info['task']}-{arch.family}-{_short(cost.macs)}-{kind}-{digest(model)[:8]}"
@@ -89,7 +100,17 @@ def write_package(
         "quantization_config": _quantisation(network, grids, bits, activation_bits),
         "costs": exact_costs(arch, frontend),
     }
-    return seal(parent, values, model, tensors_to_bytes(vectors, {"model": digest(model)}))
+    return seal(parent, values, model, vector_bytes(network, frontend, samples, model))
+
+
+def vector_bytes(network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, model: bytes) -> bytes:
+    """The `test_vectors.safetensors` of a network whose `model.safetensors` is `model`. The rest as `write_package`."""
+    arch = network.arch
+    silence = ((0, 0), (0, arch.frames * frontend.step - samples.shape[1]))
+    whole = np.pad(samples.astype(np.float32) / 32768, silence)
+    features = quantise_features(frontend(torch.from_numpy(whole)))
+    vectors = {"samples": samples, "features": features.numpy(), "logits": network(features).numpy()}
+    return tensors_to_bytes(vectors, {"model": digest(model)})
 
 
 def seal(
@@ -125,9 +146,9 @@ def vector_clips(samples: int) -> int:
 
 
 def noise(arch: Arch) -> np.ndarray:
-    """(clips, samples) int16: noise that grows louder along the clip, for test vectors, which need no recording."""
+    """(clips, samples) int16: noise that grows louder, for test vectors, which need no recording: of a second each."""
     rng, length = np.random.default_rng(NOISE_SEED), arch.frames * arch.features.step_ms * SAMPLES_PER_MS
-    count = vector_clips(length)
+    count, length = vector_clips(length), min(length, NOISE_SAMPLES)
     return np.clip(rng.standard_normal((count, length)) * np.geomspace(*LOUDNESS, length), -32768, 32767).astype(
         np.int16
     )

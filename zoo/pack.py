@@ -284,6 +284,7 @@ def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
 def read_vectors(config: Config) -> dict[str, np.ndarray]:
     """samples (clips, samples) int16, features (clips, coefficients, frames) int8, logits (clips, classes) int16.
 
+    Samples may be fewer than a clip has; silence follows.
     Raises InvalidPackage for a file that is missing, altered or of other shapes and types; clips: 1 to MAX_CLIPS.
     """
     arch, frontend = config.arch, config.values["frontend"]
@@ -296,6 +297,9 @@ def read_vectors(config: Config) -> dict[str, np.ndarray]:
     most = MAX_CLIPS * sum(prod(shape) * np.dtype(kind).itemsize for shape, kind in wanted.values()) + HEADER_BYTES
     arrays, _ = _read(config, VECTORS, most)
     found = {name: (array.shape[1:], array.dtype) for name, array in arrays.items()}
+    short = "samples" in found and len(found["samples"][0]) == 1 and 1 <= found["samples"][0][0] <= arch.frames * step
+    if short:
+        wanted["samples"] = (found["samples"][0], np.int16)
     counts = {array.shape[:1] for array in arrays.values()}
     if found != wanted or len(counts) != 1 or not 1 <= counts.pop()[0] <= MAX_CLIPS:
         raise InvalidPackage(f"{config.folder / VECTORS}: not 1 to {MAX_CLIPS} clips of the architecture; {REMEDY}")
