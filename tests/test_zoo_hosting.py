@@ -312,6 +312,8 @@ def test_supernets_are_verified_and_copied_where_they_are_lacking(supernets, tmp
     assert sync(supernets, tmp_path / "other", task="kws", supernets=True)[1:] == [
         "supernets/kws-temporal", "supernets/kws-temporal-map", "supernets/kws-temporal-map-bits",
     ]  # fmt: skip
+    others = ["supernets/aec-mbconv", "supernets/esc10-mbconv"]
+    assert sync(supernets, tmp_path / "other", supernets=True) == others
     assert sync(supernets, tmp_path / "other", supernets=True) == []
     trunk = supernets / "supernets" / "kws-temporal" / "trunk.safetensors"
     write_bytes(trunk, trunk.read_bytes() + b"x")

@@ -205,7 +205,7 @@ def test_filters_keep_what_they_say(query, keeps):
         ({"streaming": "yes"}, InvalidQuery, "streaming = 'yes'"),
         ({"activation_bits": 9}, InvalidQuery, "activation_bits = 9"),
         ({"most": 0}, InvalidQuery, "most = 0"),
-        ({"streaming": False}, zoo.NoModelFits, "streaming binds"),
+        ({"task": "aec", "streaming": True}, zoo.NoModelFits, "streaming binds"),
     ],
 )
 def test_filters_that_nothing_keeps_name_the_nearest(query, error, said):

@@ -189,8 +189,8 @@ def _introduction(values: dict, arch: Arch) -> list[str]:
     weights, activations = inner_bits(arch)
     return [
         f"# {values['name']}",
-        f"A model for {values['task']}, of family `{arch.family}`, with {precision(weights)} weights in inner layers and "
-        f"{precision(activations)} activations; {mean_bits(arch)[0]:.2f} bits a weight in the mean of all layers.\n"
+        f"A model for {values['task']}, of family `{arch.family}`, with {precision(weights)} weights in inner layers "
+        f"and {precision(activations)} activations; {mean_bits(arch)[0]:.2f} bits a weight in the mean of all layers.\n"
         "It is integers only: the same answer, bit for bit, wherever it runs.",
         f'```python\nimport zoo\nmodel = zoo.get(name="{values["name"]}")\nmodel("clip.wav")\n```',
     ]

@@ -44,7 +44,7 @@ List all models that meet the constraints, best first.
 
   earshot list --task kws
   earshot list --name "kws-*-w4a8-*" --max-flash 32kB
-  earshot list --licence "cc-by-*" --format csv > models.csv
+  earshot list --licence "cc-by-[0-9]*" --format csv > models.csv
   earshot list --hub ./my-hub --hub hf://me/my-hub@v1.0         several hubs, the first one first
 """
 INFO_HELP = """\
@@ -177,7 +177,7 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
 
 def _add_filters(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--activation-bits", type=_bits, help="bits between layers, or mixed")
-    sub.add_argument("--licence", help='such as cc-by-4.0 or "cc-by-*"')
+    sub.add_argument("--licence", help='such as cc-by-4.0 or "cc-by-[0-9]*"')
     sub.add_argument("--dataset", help="what it was trained on, such as speech_commands")
     sub.add_argument(
         "--streaming", action=argparse.BooleanOptionalAction, default=None, help="that it streams, or does not"

@@ -118,7 +118,12 @@ def _run(options: argparse.Namespace) -> None:
     if options.out and any(_is_same(file, options.out) for file in files):
         raise InvalidQuery(f"--out {options.out}: is one of the recordings; give another file")
     quiet = bool(options.out) or options.format == "json" or not sys.stdout.isatty()
-    settings = {"hop_ms": options.hop_ms, "top": options.top or 1, "resample": options.resample, "progress": quiet}
+    settings = {
+        "hop_ms": options.hop_ms,
+        "top": 1 if options.top is None else options.top,
+        "resample": options.resample,
+        "progress": quiet,
+    }
     settings["events"] = options.events
     errors: list[InvalidAudio] = []
     items = _usable(model.run(files, **settings), errors, len(files))

@@ -137,6 +137,8 @@ def evaluate(
     notes: list[str] = []
     if esc50.is_layout(Path(folder)):
         targets = _of_esc50(model, Path(folder), split)
+        if split is None:
+            notes.append("clips of training are among them: test is --split test")
     else:
         targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []

@@ -110,16 +110,16 @@ def get(
 ) -> Model:
     """The best model that meets all constraints: highest validation accuracy, then fewest MACs.
 
-    task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as
-    20e6 or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
+    task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as 20e6
+    or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
     max_ram: bytes that the integer runtime works in, with a stream's state and the front end's, likewise. bits: of the
     weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on validation, such as 0.955 or
-    "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-*". dataset: what it was trained on. streaming:
-    True for models of which no layer looks ahead.
-    device: a device profile, by its name or the beginning of it. max_latency_ms, max_energy_uj: of one answer on that
-    device, without the front end, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of
-    its interval. hub: a folder, "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own
-    (EARSHOT_HUB), then the bundled one.
+    "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". dataset: what it was trained on.
+    streaming: True for models of which no layer looks ahead. device: a device profile, by its name or the beginning of
+    it. max_latency_ms, max_energy_uj: of one answer on that device, without the front end, such as 20, "20ms" or
+    "0.5mJ"; the median keeps it, with sure=True the upper end of its interval. hub: a folder,
+    "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own (EARSHOT_HUB), then the
+    bundled one.
 
     specialize: where no measured model fits, search the hub's supernets for a network that does, quantise it, and keep
     it in the user's own hub (see zoo.specialize); that takes up to a minute, and the same wish gets the same model

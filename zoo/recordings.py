@@ -55,15 +55,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A recording at a model's rate.
-
-    samples: (samples,) float32 from -1 to 1. rate: that it had before, in Hz. seconds: its length before any padding.
-    """
+    """A recording at a model's rate. samples: (samples,) float32 from -1 to 1. rate: that it had before, in Hz."""
 
     name: str
     samples: np.ndarray
     rate: int
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +67,6 @@ class Heard:
     """What a model heard in a file: scores (windows, classes) with (start, end) of each window in seconds.
 
     times: empty for a clip, which has one window. error: why the file cannot be used. rate: of the file, in Hz.
-    seconds: length of a clip.
     """
 
     file: str
@@ -79,14 +74,13 @@ class Heard:
     times: Sequence[tuple[float, float]] = ()
     rate: int | None = None
     error: InvalidAudio | None = None
-    seconds: float = 0.0
 
     def to_dict(self, labels: Sequence[str], top: int | None = None, threshold: float | None = None) -> dict:
         """{"file", "answers"}, {"file", "windows"} or {"file", "error"}; with a threshold {"file", "events"}."""
         if self.error is not None:
             return {"file": self.file, "error": self.error}
         if threshold is not None:
-            found = mark_events(labels, self.scores, self.times or [(0.0, self.seconds)], threshold)
+            found = mark_events(labels, self.scores, self.times, threshold)
             return {"file": self.file, "events": [asdict(event) for event in found]}
         if self.times:
             return {"file": self.file, "windows": windows(labels, self.scores, self.times, top)}
@@ -136,21 +130,21 @@ def is_batch(audio: Any) -> bool:
 def read_sound(
     audio: Any, sampling_rate: int | None, model_rate: int, resample: bool = False, length: int | None = None
 ) -> Sound:
-    """A recording in any form that a model takes, at its rate.
+    """A recording in any form that a model takes, at its rate and 16 bits.
 
     length: of a clip in samples; zeros follow a shorter one. Raises InvalidAudio, and TooLong for what is no clip.
     """
-    from supernet.data.audio import CUT, LONGER, prepare_samples
+    from supernet.data.audio import CUT, LONGER, prepare_samples, to_int16
 
     name, samples, rate = _decoded(audio, sampling_rate, model_rate, length and length / model_rate)
     samples = prepare_samples(samples, rate, model_rate, name, None if resample else model_rate)
-    seconds = len(samples) / model_rate
+    samples = to_int16(samples).astype(np.float32) / 32768  # as all clips of training and of published figures are
     if length is None:
-        return Sound(name, samples, rate, seconds)
+        return Sound(name, samples, rate)
     if len(samples) > length * LONGER:
-        raise TooLong(f"{name}: {seconds:.2f} s is too long: the limit is {length / model_rate:g} s; {CUT}")
-    padded = np.pad(samples[:length], (0, max(0, length - len(samples))))
-    return Sound(name, padded, rate, min(seconds, length / model_rate))
+        seconds, limit = len(samples) / model_rate, length / model_rate
+        raise TooLong(f"{name}: {seconds:.2f} s is too long: the limit is {limit:g} s; {CUT}")
+    return Sound(name, np.pad(samples[:length], (0, max(0, length - len(samples)))), rate)
 
 
 def _decoded(
@@ -198,10 +192,13 @@ def _is_folder(file: str | Path | bytes) -> bool:
     return not isinstance(file, bytes) and os.path.isdir(file)
 
 
-def hear(model: Model, files: Sequence, hop_ms: int, resample: bool, progress: bool) -> Iterator[Heard]:
+def hear(
+    model: Model, files: Sequence, hop_ms: int, resample: bool, progress: bool, events: bool = False
+) -> Iterator[Heard]:
     """What a model hears in each of `find_recordings`, in order, as soon as its batch is done.
 
-    progress: show a bar on standard error, where it is a terminal and there are more than a few files.
+    events: slide over clips, too, with silence around each recording. progress: show a bar on standard error, where it
+    is a terminal and there are more than a few files.
     """
     from tqdm import tqdm
 
@@ -210,7 +207,7 @@ def hear(model: Model, files: Sequence, hop_ms: int, resample: bool, progress: b
     with bar, ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
         clips = zip(files, _ahead(threads, partial(_clip, model, resample), files), strict=True)
         while batch := list(islice(clips, BATCH)):
-            for heard in _hear_batch(model, batch, hop_ms, resample):
+            for heard in _hear_batch(model, batch, hop_ms, resample, events):
                 rates[heard.rate or own].append(heard.file)
                 yield heard
                 bar.update()
@@ -239,22 +236,22 @@ def _clip(model: Model, resample: bool, file: str | Path | bytes) -> Sound | Inv
         return error
 
 
-def _hear_batch(model: Model, batch: list[tuple], hop_ms: int, resample: bool) -> Iterator[Heard]:
-    clips = [sound.samples for _, sound in batch if isinstance(sound, Sound)]
+def _hear_batch(model: Model, batch: list[tuple], hop_ms: int, resample: bool, events: bool) -> Iterator[Heard]:
+    clips = [] if events else [sound.samples for _, sound in batch if isinstance(sound, Sound)]
     scores = iter(model.scores(model.features(np.stack(clips)))) if clips else iter(())
     for file, sound in batch:
         name = PIPE if isinstance(file, bytes) else str(file)
-        if isinstance(sound, Sound):
-            yield Heard(name, next(scores)[None], rate=sound.rate, seconds=round(sound.seconds, 3))
-        elif isinstance(sound, TooLong):
-            yield _hear_long(model, name, file, hop_ms, resample)
+        if isinstance(sound, Sound) and not events:
+            yield Heard(name, next(scores)[None], rate=sound.rate)
+        elif isinstance(sound, (Sound, TooLong)):
+            yield _hear_long(model, name, file, hop_ms, resample, events)
         else:
             yield Heard(name, error=sound)
 
 
-def _hear_long(model: Model, name: str, file: str | Path | bytes, hop_ms: int, resample: bool) -> Heard:
+def _hear_long(model: Model, name: str, file: str | Path | bytes, hop_ms: int, resample: bool, events: bool) -> Heard:
     try:
         sound = read_sound(file, None, model.sampling_rate, resample)
     except InvalidAudio as error:
         return Heard(name, error=error)
-    return Heard(name, *model.slide_scores(sound.samples, hop_ms), sound.rate)
+    return Heard(name, *model.slide_scores(sound.samples, hop_ms, around=events), sound.rate)

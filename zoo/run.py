@@ -154,7 +154,8 @@ class Model:
         check_threshold(threshold)
         hop = self._event_hop(hop_ms)
         samples = self._read(recording, sampling_rate, resample)
-        return [asdict(event) for event in mark_events(self.labels, *self.slide_scores(samples, hop), threshold)]
+        heard = self.slide_scores(samples, hop, around=True)
+        return [asdict(event) for event in mark_events(self.labels, *heard, threshold)]
 
     def log_mel(self, recording: str | Path | bytes | np.ndarray | Mapping, *, resample: bool = False) -> np.ndarray:
         """(mels, frames) natural logarithms of the mel energies of a recording, at the `step_ms` of `frontend`."""
@@ -187,7 +188,7 @@ class Model:
         if events is not None:
             check_threshold(events)
         hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
-        found = hear(self, find_recordings(files), hop, resample, progress)
+        found = hear(self, find_recordings(files), hop, resample, progress, events is not None)
         return (heard.to_dict(self.labels, top, events) for heard in found)
 
     def evaluate(
@@ -214,10 +215,23 @@ class Model:
         """Probabilities (clips, classes) for quantised features: of one class each, or of each class by itself."""
         return self._probabilities(self.logits(features))
 
-    def slide_scores(self, samples: np.ndarray, hop_ms: int) -> tuple[np.ndarray, list[tuple[float, float]]]:
-        """Scores (windows, classes) along a recording (samples,) float32, with start and end of each window in s."""
+    def slide_scores(
+        self, samples: np.ndarray, hop_ms: int, around: bool = False
+    ) -> tuple[np.ndarray, list[tuple[float, float]]]:
+        """Scores (windows, classes) along a recording (samples,) float32, with start and end of each window in s.
+
+        around: windows begin before it and end behind it, in silence, so that as many hold its ends as hold its middle.
+        """
         from zoo.detect import stream_scores
 
+        if around:
+            lead = (self.clip_ms - 1) // hop_ms * hop_ms
+            silence = np.zeros(lead * self.sampling_rate // 1000, np.float32)
+            scores, times = self.slide_scores(np.concatenate([silence, samples, silence]), hop_ms)
+            last = round(1000 * len(samples) / self.sampling_rate)
+            ends = [tuple(min(max(0, round(1000 * one) - lead), last) / 1000 for one in span) for span in times]
+            kept = [number for number, (start, end) in enumerate(ends) if start < end]
+            return scores[kept], [ends[number] for number in kept]
         step = hop_ms * self.sampling_rate // 1000
         beyond = -(-max(0, len(samples) - self.clip_samples) // step)
         padded = np.pad(samples, (0, self.clip_samples + beyond * step - len(samples)))
