@@ -85,6 +85,16 @@ def test_a_word_in_a_long_recording_is_marked_where_it_is(recording, tmp_path, c
     assert '"start_s": 0.0' in capsys.readouterr().out
 
 
+def test_a_word_at_either_end_is_marked_there(tmp_path):
+    """As many windows hold the ends as the middle, since they begin and end in silence."""
+    word, _ = soundfile.read("zoo/clips/stop.wav", dtype="float32")
+    rest, model = np.zeros(4 * RATE, np.float32), zoo.get("kws", max_ops=20e6, bits=4)
+    for place, samples in ((0.5, np.concatenate([word, rest])), (4.5, np.concatenate([rest, word]))):
+        [event] = [event for event in model.events(samples, RATE) if event["label"] == "stop"]
+        assert event["start_s"] <= place <= event["end_s"]
+        assert 0 <= event["start_s"] < event["end_s"] <= 5.0
+
+
 def test_events_of_a_short_recording_end_where_it_ends(tmp_path, capsys):
     word, _ = soundfile.read("zoo/clips/stop.wav", dtype="float32")
     soundfile.write(tmp_path / "short.wav", word[:8000], RATE)
