@@ -123,8 +123,8 @@ def _run(options: argparse.Namespace) -> None:
         "top": 1 if options.top is None else options.top,
         "resample": options.resample,
         "progress": quiet,
+        "events": options.events,
     }
-    settings["events"] = options.events
     errors: list[InvalidAudio] = []
     items = _usable(model.run(files, **settings), errors, len(files))
     items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written

@@ -160,7 +160,7 @@ def _of_esc50(model: Model, folder: Path, split: str | None) -> dict[Path, int]:
     if split not in (None, "train", "validation", "test"):
         raise InvalidQuery(f"split = {split!r} is not possible: ESC-50 has train, validation and test")
     clips = esc50.list_clips(folder, esc50.subset_of(model.labels))
-    if tuple(clips.drop_duplicates("target").sort_values("target").category) != tuple(model.labels):
+    if esc50.class_names(clips) != tuple(model.labels):
         raise InvalidData(
             f"{folder}: {model.name} knows other classes than these of ESC-50; take a model of aec or esc10"
         )

@@ -1,9 +1,9 @@
 """Events in a recording: from the scores of sliding windows to labels with a beginning and an end.
 
 What a model hears at a moment is the mean over all windows that hold it, those that begin before the recording or end
-behind it, in silence, among them. A label is an event from the moment on at
-which that mean reaches a threshold until it falls below. `_unknown_` and `_silence_` are never events. A window that
-holds a short sound hears it wherever it lies, so beginnings and ends may be off by half a window, most for short ones.
+behind it, in silence, among them. A label is an event from the moment on at which that mean reaches a threshold until
+it falls below. `_unknown_` and `_silence_` are never events. A window that holds a short sound hears it wherever it
+lies, so beginnings and ends may be off by half a window, most for short ones.
 """
 
 from __future__ import annotations

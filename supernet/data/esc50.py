@@ -24,7 +24,7 @@ from supernet.data.clips import ClipData, Split, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["SUBSETS", "is_layout", "list_clips", "load", "subset_of"]
+__all__ = ["SUBSETS", "class_names", "is_layout", "list_clips", "load", "subset_of"]
 
 SUBSETS = {"esc50": "cc-by-nc-3.0", "esc10": "cc-by-3.0"}
 """Their licences."""
@@ -44,7 +44,7 @@ def load(root: str | Path, subset: str = "esc50", test_fold: int = 4, cache: str
     """
     root, cache = Path(root), Path(cache or CACHE)
     table = list_clips(root, subset, test_fold)
-    labels, sources = tuple(table.drop_duplicates("target").sort_values("target").category), list(table.path)
+    labels, sources = class_names(table), list(table.path)
     rows = {name: np.flatnonzero(table.split == name) for name in ("train", "validation", "test")}
     identity = [[path.name, path.stat().st_size, *row] for path, row in zip(sources, _identity(table), strict=True)]
     return ClipData(
@@ -79,6 +79,11 @@ def list_clips(root: str | Path, subset: str = "esc50", test_fold: int = 4) -> p
     table = table.assign(target=table.target.map(targets.index), split=_splits(table, test_fold))
     table = table[table.split != ""].reset_index(drop=True)
     return table.assign(path=_find_clips(Path(root), table.filename))
+
+
+def class_names(clips: pd.DataFrame) -> tuple[str, ...]:
+    """The classes of `list_clips`, in their order."""
+    return tuple(clips.drop_duplicates("target").sort_values("target").category)
 
 
 def is_layout(root: Path) -> bool:

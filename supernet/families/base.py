@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from supernet.space import Arch, Part, Space
+from supernet.space import Arch, LayerSpec, Part, Space
 
-__all__ = ["Family"]
+__all__ = ["Family", "ending"]
 
 
 @dataclass(frozen=True)
@@ -21,3 +21,10 @@ class Family:
     parts: Callable[[Arch], list[Part]]
     space: Callable[[int, int, str], Space]
     streamable: bool
+
+
+def ending(head: LayerSpec, classes: int) -> Part:
+    """The last part of a network: its head, the average over height and time, and the classifier."""
+    mean, causal = (head.out_shape[0], 1, 1), head.causal
+    pool = LayerSpec("pool", "pool", (head.name,), head.out_shape, mean, causal=causal)
+    return Part([head, pool, LayerSpec("classifier", "linear", (pool.name,), mean, (classes, 1, 1), causal=causal)])

@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from supernet.errors import InvalidArch
-from supernet.families.base import Family
+from supernet.families.base import Family, ending
 from supernet.space import WIDTH_MULTIPLE, Arch, FeatureSpec, LayerSpec, Part, Shape, Space, StageChoices
 
 __all__ = ["FAMILY"]
@@ -100,9 +100,7 @@ def _excitation(name: str, source: LayerSpec) -> list[LayerSpec]:
 
 @lru_cache(maxsize=KEPT)
 def _exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
-    head, mean = _conv("head", source, in_shape, width), (width, 1, 1)
-    pool = LayerSpec("pool", "pool", ("head",), head.out_shape, mean, causal=False)
-    return Part([head, pool, LayerSpec("classifier", "linear", ("pool",), mean, (classes, 1, 1), causal=False)])
+    return ending(_conv("head", source, in_shape, width), classes)
 
 
 def _conv(

@@ -19,7 +19,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from supernet.errors import InvalidArch
-from supernet.families.base import Family
+from supernet.families.base import Family, ending
 from supernet.space import Arch, FeatureSpec, LayerSpec, Part, Shape, Space, StageChoices
 
 __all__ = ["FAMILY", "MAP_STAGES"]
@@ -97,9 +97,7 @@ def _block(
 
 @lru_cache(maxsize=KEPT)
 def _exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
-    head, mean = _conv("head", source, in_shape, width), (width, 1, 1)
-    pool = LayerSpec("pool", "pool", ("head",), head.out_shape, mean)
-    return Part([head, pool, LayerSpec("classifier", "linear", ("pool",), mean, (classes, 1, 1))])
+    return ending(_conv("head", source, in_shape, width), classes)
 
 
 def _conv(
