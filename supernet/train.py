@@ -263,13 +263,14 @@ def train_network(
     distillation: float = 0.7,
     progress: bool = True,
     penalty: Callable[[], Tensor] | None = None,
+    measure_every: int = 1,
 ) -> nn.Module:
     """Train one network in place, or go on where the run in folder `run` stopped; returns it calibrated, evaluating.
 
     Any module from features (batch, coefficients, frames) to logits will do. It learns the labels, and for a share
     `distillation` of the loss the outputs of `teacher`, where there is one. calibrate: measures what the network
-    evaluates with (norms, ranges); called before and after each epoch. identity: what fixes the run beside
-    what `fit` keeps. penalty: added to the loss.
+    evaluates with (norms, ranges); called before the run, and where `fit` measures. identity: what fixes the run beside
+    what `fit` keeps. penalty: added to the loss. measure_every: see `fit`.
     """
     validation, shift = data.splits["validation"], prior_shift(data, recipe)
     features = plain_features(data, validation.rows, frontend)
@@ -295,7 +296,7 @@ def train_network(
     if teacher is not None:
         teacher.eval()
         identity = {**identity, "teacher": weights_digest(teacher), "distillation": distillation}
-    return fit(network, data, frontend, recipe, run, identity, step, measure, progress, begin=calibrate)
+    return fit(network, data, frontend, recipe, run, identity, step, measure, progress, calibrate, measure_every)
 
 
 def train_float(
@@ -306,10 +307,13 @@ def train_float(
     run: str | Path,
     calibration: Tensor,
     teacher: Network | None = None,
+    measure_every: int = 1,
 ) -> Network:
     """Train a Network by `train_network`, its norms measured on `calibration` (clips, coefficients, frames)."""
-    calibrate = partial(recalibrate, network, calibration)
-    return train_network(network, data, frontend, recipe, run, {"arch": network.arch.to_dict()}, calibrate, teacher)
+    calibrate, identity = partial(recalibrate, network, calibration), {"arch": network.arch.to_dict()}
+    return train_network(
+        network, data, frontend, recipe, run, identity, calibrate, teacher, measure_every=measure_every
+    )
 
 
 def fit(
@@ -323,15 +327,17 @@ def fit(
     measure: Callable[[], dict[str, float]],
     progress: bool = True,
     begin: Callable[[], object] = lambda: None,
+    measure_every: int = 1,
 ) -> nn.Module:
     """Train the parameters of `module`, or go on where the run in folder `run` stopped; returns it evaluating.
 
     step: from features, targets, the share of the run that is done and a generator, add up gradients and give the
-    loss. measure: figures after each epoch. begin: called once, when the weights are loaded. identity: what else fixes
-    the run, beside recipe, data, front end and the weights that it starts from. The folder keeps `recipe.json` (all of
-    these), `checkpoint.safetensors` and `log.json` (a row each epoch). Computes where the parameters are, and together
-    with the other processes that torchrun started. Raises InvalidCheckpoint where the folder holds another run,
-    InvalidData for too few clips, Diverged where the loss is no longer a number.
+    loss. measure: figures after the last epoch and each `measure_every`-th; nothing else hangs on them. begin: called
+    once, when the weights are loaded. identity: what else fixes the run, beside recipe, data, front end and the weights
+    that it starts from. The folder keeps `recipe.json` (all of these), `checkpoint.safetensors` and `log.json` (a row
+    each epoch). Computes where the parameters are, and together with the other processes that torchrun started. Raises
+    InvalidCheckpoint where the folder holds another run, InvalidData for too few clips, Diverged where the loss is no
+    longer a number.
     """
     run, optimiser = Path(run), _optimiser(module, recipe)
     steps = len(data.epoch(np.random.default_rng(0), recipe.unknown)) // recipe.batch
@@ -354,7 +360,9 @@ def fit(
             for epoch in range(len(rows), recipe.epochs):
                 started = time.monotonic()
                 loss = _train_epoch(module, data, augmenter, optimiser, recipe, epoch, steps, step, run, bar)
-                rows.append({"epoch": epoch, "loss": loss, "seconds": time.monotonic() - started, **measure()})
+                rows.append({"epoch": epoch, "loss": loss, "seconds": time.monotonic() - started})
+                if (epoch + 1) % measure_every == 0 or epoch + 1 == recipe.epochs:
+                    rows[-1].update(measure())
                 _checkpoint(run, module, optimiser, rows)
                 if progress:
                     tqdm.write("  ".join(f"{key} {value:.4g}" for key, value in rows[-1].items()), file=sys.stderr)
