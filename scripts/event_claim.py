@@ -18,24 +18,21 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from plain import event_archs, report
+from plain import event_archs, found_arch, report
 from results import add_row, has_row, load_hits
 from torch import Tensor
 
-from search import EVALUATIONS, FINALISTS, Evolution, Problem, SearchSpace, measure_best, search
 from search.accuracy import AccuracyPredictor, load_predictor
-from search.sampling import PLAIN_BITS, measured_accuracy, table_space
+from search.sampling import table_space
 from supernet.cost import macs, params
-from supernet.data.augment import Augmentation, plain_features
+from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import load
 from supernet.elastic import Network, Supernet
-from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
 from supernet.space import Arch
 from supernet.store import load_supernet
@@ -58,7 +55,7 @@ COMPARED = (
 )
 """Searching and sharing together against both baselines; sharing alone; searching alone; searching among slices."""
 RATES = {ALONE: 3e-3, DISTILLED: 3e-3, TUNED: 2e-3}
-CALIBRATED, SEARCH_SEED, DRAWS = 256, 0, 10_000
+CALIBRATED, DRAWS = 256, 10_000
 MEASURE_EVERY = 10
 """Epochs: to measure after each takes a third of the time."""
 
@@ -112,18 +109,10 @@ def _ways(size: str, kind: str) -> tuple[str, ...]:
 
 
 def _found(setting: Setting, size: str, plain: Arch) -> Arch:
-    """The network of the best validation accuracy, as a slice, within the plain one's parameters and MACs."""
-    path = setting.folder / f"{size}-found.json"
-    if not path.is_file():
-        space = SearchSpace(setting.supernet.space, PLAIN_BITS)
-        problem = Problem(space, {"max_params": params(plain), "max_macs": macs(plain)}, task=setting.options.task)
-        strategy = Evolution(problem, np.random.default_rng(SEARCH_SEED))
-        result = search(strategy, partial(setting.predictor.predict, space), EVALUATIONS)
-        split = setting.data.splits["validation"]
-        features = plain_features(setting.data, split.rows, setting.frontend)
-        best = measure_best(result, measured_accuracy(setting.supernet, space, features, split.targets), FINALISTS)
-        write_json(path, best.arch.without_bits().to_dict())
-    return Arch.from_dict(read_json(path))
+    """The best one within the plain one's parameters and MACs."""
+    limits = {"max_params": params(plain), "max_macs": macs(plain)}
+    parts = setting.supernet, setting.predictor, setting.data, setting.frontend
+    return found_arch(setting.folder / f"{size}-found.json", *parts, limits, setting.options.task)
 
 
 def _epochs(setting: Setting, way: str) -> int:

@@ -77,13 +77,6 @@ PLANS = {
     "kws-temporal": Plan(
         KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, 350
     ),
-    "kws-mbconv": Plan(
-        KEYWORDS, "mbconv", "mfcc",
-        SupernetRecipe(epochs=12, unknown=2),
-        {"27.2M": 4, "14.5M": 4},
-        100,
-        few_bits=(), quant_epochs=2, calibration=(128, 512), half=True,
-    ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),

@@ -33,6 +33,11 @@ __all__ = [
 PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 RESCALE_BYTES = 4 + 4 + 1
 """An int32 bias, an int32 multiplier and a shift, as in supernet.cost."""
+PLESS_CELLS = {
+    4: ((7, 2), (7, 2), (7, 2), (7, 1), (5, 1), (7, 1), (5, 1), (7, 1), *[(5, 1)] * 4),
+    5: ((7, 2), (7, 1), (7, 1), (7, 1)),
+}
+"""Kernel and expansion of the blocks of `pless_sweep_mfcc20_NUMBER`."""
 
 
 class Store(nn.Module):
@@ -257,15 +262,17 @@ class BcResNet(nn.Module):
 
 
 class PlessNet(nn.Module):
-    """`pless_sweep_mfcc20_5` (Peter et al., arXiv 2012.10138): 20 coefficients each 20 ms.
+    """A network of Peter et al. (arXiv 2012.10138), `pless_sweep_mfcc20_NUMBER`: 20 coefficients each 20 ms.
 
-    5 x 11 convolution to 72 channels at stride 2 in time, four inverted bottlenecks of 7 x 7, 144 channels at the end.
+    5 x 11 convolution to 72 channels at stride 2 in time, inverted bottlenecks, the first at stride 2, 144 channels at
+    the end.
     """
 
-    def __init__(self, classes: int, frontend: Mfcc) -> None:
+    def __init__(self, classes: int, frontend: Mfcc, number: int = 5) -> None:
         super().__init__()
         blocks = [conv_relu(1, 72, (5, 11), relu=nn.ReLU6, stride=(1, 2), padding=(2, 5))]
-        blocks += [PlessBlock(2, 2)] + [PlessBlock(1, 1) for _ in range(3)]
+        for index, (kernel, expansion) in enumerate(PLESS_CELLS[number]):
+            blocks.append(PlessBlock(kernel, expansion, 1 if index else 2))
         self.first, self.blocks = Store(), nn.Sequential(*blocks, conv_relu(72, 144, 1, relu=nn.ReLU6))
         self.average, self.classifier = Store(), nn.Linear(144, classes)
 
@@ -276,13 +283,14 @@ class PlessNet(nn.Module):
 
 
 class PlessBlock(nn.Module):
-    """Expand (left out where the expansion is 1), depthwise 7 x 7, project; residual where the stride is 1."""
+    """Expand (left out where the expansion is 1), depthwise, project; residual where the stride is 1."""
 
-    def __init__(self, expansion: int, stride: int, width: int = 72) -> None:
+    def __init__(self, kernel: int, expansion: int, stride: int, width: int = 72) -> None:
         super().__init__()
         inner = width * expansion
         parts = [conv_relu(width, inner, 1, relu=nn.ReLU6)] if expansion > 1 else []
-        parts.append(conv_relu(inner, inner, 7, relu=nn.ReLU6, stride=stride, padding=3, groups=inner))
+        square = {"stride": stride, "padding": kernel // 2, "groups": inner}
+        parts.append(conv_relu(inner, inner, kernel, relu=nn.ReLU6, **square))
         parts.append(conv_relu(inner, width, 1, relu=nn.ReLU6))
         self.parts, self.residual, self.store = nn.Sequential(*parts), stride == 1, Store()
 
@@ -296,5 +304,6 @@ PEERS = {
     "bc-resnet-2": lambda classes, frontend: BcResNet(classes, frontend, 2),
     "ds-cnn": DsCnn,
     "tc-resnet8": TcResNet8,
+    "pless-mfcc20-4": lambda classes, frontend: PlessNet(classes, frontend, 4),
     "pless-mfcc20-5": PlessNet,
 }

@@ -19,18 +19,15 @@ from pathlib import Path
 
 import torch
 from peer_nets import PEERS, flash_bytes, forget_ranges, macs, measure_ranges, to_8_bits
-from plain import quant_recipe, report, uniform_archs
+from plain import PEERS_TABLE, quant_recipe, report, train_both, uniform_archs
 from torch import Tensor, nn
 
-from supernet import cost
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network
-from supernet.families import with_bits
-from supernet.frontend import FRONT_ENDS, Mfcc, quantise_features
-from supernet.quant.finetune import quantise
+from supernet.frontend import FRONT_ENDS, Mfcc
 from supernet.space import Arch
-from supernet.train import Recipe, calibration_features, fit_frontend, train_float, train_network
+from supernet.train import Recipe, calibration_features, fit_frontend, train_network
 
 
 @dataclass(frozen=True)
@@ -86,21 +83,10 @@ def _run_peer(setting: Setting, name: str, seed: int) -> None:
 
 def _run_ours(setting: Setting, name: str, arch: Arch, seed: int) -> None:
     data, frontend, options = setting.data, setting.frontend, setting.options
-    network = Network(arch, seed)
-    costs = {"macs": cost.macs(network.arch), "params": cost.params(network.arch)}
-    recipe, folder = _recipe(options, seed), options.runs / "plain" / f"{name}-s{seed}-e{options.epochs}"
-    train_float(network, data, frontend, recipe, folder, setting.calibration)
-    flash = {"flash_bytes": cost.weight_bytes(network.arch)}
-    _report(setting, f"temporal-{name}", 32, seed, network, folder, {**costs, **flash})
-    arch, recipe = with_bits(network.arch, 8), quant_recipe(recipe, options.quant_epochs)
-    folder = folder.with_name(folder.name + "-w8")
-    fake = quantise(network, arch, None, data, frontend, setting.calibration, recipe, folder)
-    integers, flash = fake.to_integer(), {"flash_bytes": cost.weight_bytes(arch)}
-
-    def exact(x: Tensor) -> Tensor:
-        return integers(quantise_features(x))
-
-    _report(setting, f"temporal-{name}", 8, seed, exact, folder, {**costs, **flash})
+    folder = options.runs / "plain" / f"{name}-s{seed}-e{options.epochs}"
+    recipe = _recipe(options, seed)
+    train_both(Network(arch, seed), f"temporal-{name}", data, frontend, setting.calibration, recipe, folder,
+               options.quant_epochs)  # fmt: skip
 
 
 def _report(
@@ -115,7 +101,7 @@ def _report(
     options = setting.options
     keys = {"net": name, "bits": bits, "seed": seed, "epochs": options.epochs}
     quant_epochs = {"quant_epochs": options.quant_epochs if bits == 8 else 0}
-    report("peers", keys, {**quant_epochs, **costs}, network, setting.data, setting.frontend, folder)
+    report(PEERS_TABLE, keys, {**quant_epochs, **costs}, network, setting.data, setting.frontend, folder)
 
 
 @torch.no_grad()

@@ -1,24 +1,46 @@
-"""What the comparisons share: plain networks of ours, the recipe at 8 bits, and how a run is measured."""
+"""What the comparisons share: plain networks of ours and those found in a supernet, the recipe at 8 bits, and how a run
+is measured.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from results import accuracy_columns, add_row, save_hits
 from torch import Tensor
 
+from search import EVALUATIONS, FINALISTS, Evolution, Problem, SearchSpace, measure_best, search
+from search.accuracy import AccuracyPredictor
+from search.sampling import PLAIN_BITS, measured_accuracy
+from supernet.cost import macs, params, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
+from supernet.elastic import Network, Supernet
 from supernet.evaluate import hits
+from supernet.families import with_bits
 from supernet.families.temporal import MAP_STAGES
-from supernet.frontend import Mfcc
-from supernet.quant.finetune import QuantRecipe
+from supernet.files import read_json, write_json
+from supernet.frontend import Mfcc, quantise_features
+from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch, Block, FeatureSpec, Stage
-from supernet.train import Recipe
+from supernet.train import Recipe, train_float
 
-__all__ = ["event_archs", "quant_recipe", "report", "split_hits", "uniform_archs"]
+__all__ = [
+    "PEERS_TABLE",
+    "event_archs",
+    "found_arch",
+    "quant_recipe",
+    "report",
+    "split_hits",
+    "train_both",
+    "uniform_archs",
+]
+
+PEERS_TABLE = "peers"
+SEARCH_SEED = 0
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
@@ -64,6 +86,27 @@ def event_archs(classes: int) -> dict[str, Arch]:
     }  # fmt: skip
 
 
+def found_arch(
+    path: Path,
+    supernet: Supernet,
+    predictor: AccuracyPredictor,
+    data: ClipData,
+    frontend: Mfcc,
+    limits: dict[str, float],
+    task: str,
+) -> Arch:
+    """The network of a supernet of the best validation accuracy, as a slice, within limits; kept in the file `path`."""
+    if not path.is_file():
+        space = SearchSpace(supernet.space, PLAIN_BITS)
+        strategy = Evolution(Problem(space, limits, task=task), np.random.default_rng(SEARCH_SEED))
+        result = search(strategy, partial(predictor.predict, space), EVALUATIONS)
+        split = data.splits["validation"]
+        features = plain_features(data, split.rows, frontend)
+        best = measure_best(result, measured_accuracy(supernet, space, features, split.targets), FINALISTS)
+        write_json(path, best.arch.without_bits().to_dict())
+    return Arch.from_dict(read_json(path))
+
+
 def split_hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:
     """Which clips of validation and test a network gets right: two arrays (clips,)."""
     return {
@@ -88,3 +131,29 @@ def quant_recipe(recipe: Recipe, epochs: int) -> QuantRecipe:
     """The recipe of the 8-bit fine-tune on the labels that follows float training by `recipe`."""
     changed = {"epochs": epochs, "learning_rate": recipe.learning_rate / 16, "bfloat16": False, "distillation": 0.0}
     return QuantRecipe(**{**vars(recipe), **changed})
+
+
+def train_both(
+    network: Network,
+    name: str,
+    data: ClipData,
+    frontend: Mfcc,
+    calibration: Tensor,
+    recipe: Recipe,
+    folder: Path,
+    quant_epochs: int,
+) -> None:
+    """Train a network of ours in float, then its integers at 8 bits, and write both rows beside the peers'."""
+    keys, costs = {"net": name}, {"macs": macs(network.arch), "params": params(network.arch)}
+
+    def write(bits: int, epochs: int, own: Callable[[Tensor], Tensor], arch: Arch, run: Path) -> None:
+        about = {**keys, "bits": bits, "seed": recipe.seed, "epochs": recipe.epochs}
+        values = {"quant_epochs": epochs, **costs, "flash_bytes": weight_bytes(arch)}
+        report(PEERS_TABLE, about, values, own, data, frontend, run)
+
+    train_float(network, data, frontend, recipe, folder, calibration)
+    write(32, 0, network, network.arch, folder)
+    arch, run = with_bits(network.arch, 8), folder.with_name(folder.name + "-w8")
+    fake = quantise(network, arch, None, data, frontend, calibration, quant_recipe(recipe, quant_epochs), run)
+    integers = fake.to_integer()
+    write(8, quant_epochs, lambda x: integers(quantise_features(x)), arch, run)

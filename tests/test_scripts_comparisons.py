@@ -24,6 +24,7 @@ def scripts_on_the_path(monkeypatch):
         ("bc-resnet-2", 27.3e3, None),
         ("ds-cnn", 22_604 + 576, 2.66e6),
         ("tc-resnet8", 66e3, 1.5e6),
+        ("pless-mfcc20-4", 172_668, 27.14e6),
         ("pless-mfcc20-5", 72_012, 14.46e6),
     ],
 )
