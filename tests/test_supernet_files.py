@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from supernet.errors import InvalidCheckpoint
-from supernet.files import ITEM_BYTES, load_tensors, read_bytes, read_json, save_tensors
+from supernet.files import ITEM_BYTES, load_tensors, read_bytes, read_json, save_tensors, write_json
 
 TYPES = [
     "bool",
@@ -159,3 +159,30 @@ def test_a_link_to_a_file_is_followed(tmp_path):
     (tmp_path / "file").write_text("[1]")
     (tmp_path / "link").symlink_to("file")
     assert read_json(tmp_path / "link") == [1]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(value=JSON)
+def test_json_comes_back_as_it_was(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "value.json"
+    write_json(path, value)
+    assert json.loads(path.read_text(encoding="utf-8")) == value == read_json(path)
+
+
+def test_numbers_of_an_array_stand_on_one_line(tmp_path):
+    """A table of numbers reads as one, whatever stands in texts beside it."""
+    value = {
+        "confusion": [[7, 0, -1], [0.5, 1e-9, 3]],
+        "empty": [],
+        "words": ["[\n1,\n2\n]", "[1, 2]"],
+        "mixed": [1, "a"],
+    }
+    lines = write_json(tmp_path / "value.json", value).read_text().splitlines()
+    assert "  [7, 0, -1]," in lines
+    assert "  [0.5, 1e-09, 3]" in lines
+    assert read_json(tmp_path / "value.json") == value
