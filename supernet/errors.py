@@ -37,7 +37,7 @@ __all__ = [
     "nearest_names",
 ]
 
-MOST_NAMED, MOST_COMPARED = 24, 500
+MOST_NAMED, MOST_COMPARED = 12, 500
 """Names that a message lists, and neighbours in the order of names that are compared with one that is not known."""
 
 
@@ -121,7 +121,7 @@ def _number(value: float) -> str:
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the nearest known ones, and up to MOST_NAMED of all.
+    """A hint for an unknown name: the known ones that begin so, or else the nearest, and up to MOST_NAMED of all.
 
     >>> nearest_names("kwz", ["kws", "aec"])
     'did you mean kws? known: aec, kws'
@@ -129,7 +129,8 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     place = bisect.bisect(known, str(name))
     like = known[max(0, place - MOST_COMPARED) : place + MOST_COMPARED]
-    close = difflib.get_close_matches(str(name), like, n=3)
+    begun = [one for one in known[place : place + 3] if name and one.startswith(str(name))]
+    close = begun or difflib.get_close_matches(str(name), like, n=3)
     more = f" and {len(known) - MOST_NAMED:,} more" if len(known) > MOST_NAMED else ""
     listing = ", ".join(known[:MOST_NAMED]) + more if known else "none"
     return f"did you mean {' or '.join(close)}? known: {listing}" if close else f"known: {listing}"

@@ -80,7 +80,9 @@ def test_files_that_cannot_be_used_do_not_stop_the_others(tmp_path, capsys):
         assert said[1].startswith("earshot: missing.wav: no such file")
         assert said[2:] == ["earshot: 2 of 4 files cannot be used"]
     assert main(["run", "kws", STOP, bad, "--format", "json", "--out", str(tmp_path / "out.json")]) == 1
-    assert [item["file"] for item in json.loads((tmp_path / "out.json").read_text())] == [STOP]
+    heard, failed = json.loads((tmp_path / "out.json").read_text())
+    assert (heard["file"], failed["file"]) == (STOP, bad)
+    assert failed["error"].startswith(f"{bad}: not a readable audio file")
 
 
 def test_an_only_file_that_cannot_be_used_leaves_no_output(tmp_path, capsys):

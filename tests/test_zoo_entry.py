@@ -110,11 +110,15 @@ def test_taking_the_advice_of_an_error_finds_the_model():
 def test_all_that_the_nearest_misses_is_advised():
     with pytest.raises(NoModelFits, match=r"ask for max_ops=1000, min_accuracy=0\.9,"):
         choose([entry("a")], "kws", constraints(max_ops=10, min_accuracy=0.99))
+    with pytest.raises(NoModelFits, match=r"ask for max_ops=1000 and leave commercial and streaming out,"):
+        choose([entry("a", licence="cc-by-nc-4.0")], "kws", constraints(max_ops=10, streaming=False, commercial=True))
 
 
 def test_an_unknown_task_and_an_empty_hub_are_named():
     with pytest.raises(UnknownName, match="did you mean kws"):
         choose([entry("a")], "kwz", [])
+    with pytest.raises(UnknownName, match="it is a data set, of which aec was made; known: aec, kws"):
+        choose([entry("a"), entry("b", task="aec", dataset="esc50")], "esc50", [])
     with pytest.raises(UnknownName, match="no models"):
         choose([], None, [])
 
@@ -162,6 +166,23 @@ def test_an_entry_that_lies_about_its_types_is_refused(changes):
 )
 def test_non_commercial_licences_are_known(licence, forbidden):
     assert entry("a", licence=licence).non_commercial is forbidden
+
+
+def test_what_may_be_sold_can_be_asked_for():
+    items = [entry("free"), entry("bound", licence="cc-by-nc-3.0"), entry("own", licence="other")]
+    for wanted, names in ((True, ["free", "own"]), (False, ["bound"])):
+        assert [item.name for item in choose(items, "kws", constraints(commercial=wanted))] == names
+    with pytest.raises(NoModelFits, match=r"nearest is bound with cc-by-nc-3\.0; leave commercial out, or loosen"):
+        choose(items[1:2], "kws", constraints(commercial=True))
+    with pytest.raises(InvalidQuery, match="commercial = 'yes' is not possible: give True or False"):
+        constraints(commercial="yes")
+
+
+@pytest.mark.parametrize("licence", ["CC-BY-4.0", "cc-BY-*", "cc-by-4.0"])
+def test_a_licence_is_asked_for_in_any_case(licence):
+    items = [entry("a"), entry("b", licence="MIT")]
+    assert [item.name for item in choose(items, None, constraints(licence=licence))] == ["a"]
+    assert [item.name for item in choose(items, None, constraints(licence="mit"))] == ["b"]
 
 
 def test_the_accuracy_that_is_printed_can_be_asked_for():

@@ -188,6 +188,8 @@ def test_esc50_is_evaluated_by_its_table(model, tmp_path):
     counts = {split: model.evaluate(tmp_path, split=split).matrix.sum(1).tolist() for split in ("train", "validation")}
     assert counts == {"train": [27] * 4, "validation": [3] * 4}
     assert model.evaluate(tmp_path).clips == 160
+    with pytest.raises(InvalidData, match=f"is one folder of ESC-50; give the whole, {tmp_path}"):
+        model.evaluate(tmp_path / "audio")
     with pytest.raises(InvalidQuery, match="ESC-50 has train, validation and test"):
         model.evaluate(tmp_path, split="fold4")
     table.write_text(table.read_text().replace(",down,", ",dog,"))

@@ -75,6 +75,7 @@ def test_a_short_clip_is_padded(model):
         ("missing.wav", None, "missing.wav: no such file"),
         (np.zeros(16_000), None, "give sampling_rate"),
         (np.zeros(16_000), 0, "sampling rate 0"),
+        ("zoo/clips/stop.wav", 0.3, r"sampling rate 0\.3 is not possible"),
         (np.zeros(32_000), 16_000, "2.00 s is too long"),
         (np.full(16_000, np.nan), 16_000, "not numbers"),
         (np.zeros(0), 16_000, "no samples"),

@@ -178,6 +178,10 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
 def _add_filters(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--activation-bits", type=_bits, help="bits between layers, or mixed")
     sub.add_argument("--licence", help='such as cc-by-4.0 or "cc-by-[0-9]*"')
+    sub.add_argument(
+        "--commercial", action=argparse.BooleanOptionalAction, default=None,
+        help="that its licence does not forbid commercial use, or does",
+    )  # fmt: skip
     sub.add_argument("--dataset", help="what it was trained on, such as speech_commands")
     sub.add_argument(
         "--streaming", action=argparse.BooleanOptionalAction, default=None, help="that it streams, or does not"

@@ -126,7 +126,7 @@ def _run(options: argparse.Namespace) -> None:
         "events": options.events,
     }
     errors: list[InvalidAudio] = []
-    items = _usable(model.run(files, **settings), errors, len(files))
+    items = _usable(model.run(files, **settings), errors, len(files), options.format == "json")
     items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written
     output = io.StringIO(newline="") if options.out else sys.stdout
     WRITERS[options.format](items, output)
@@ -171,8 +171,11 @@ def _piped() -> bytes:
     return data
 
 
-def _usable(items: Iterable[dict], errors: list[InvalidAudio], count: int) -> Iterator[dict]:
-    """The items with answers; the errors of others are told as they come. Raises that of an only file."""
+def _usable(items: Iterable[dict], errors: list[InvalidAudio], count: int, keep: bool) -> Iterator[dict]:
+    """The items with answers; the errors of others are told as they come. Raises that of an only file.
+
+    keep: give those of others too, with the error as text.
+    """
     from tqdm import tqdm
 
     for item in items:
@@ -183,6 +186,8 @@ def _usable(items: Iterable[dict], errors: list[InvalidAudio], count: int) -> It
             raise item["error"]
         errors.append(item["error"])
         tqdm.write(f"earshot: {item['error']}", file=sys.stderr)
+        if keep:
+            yield {**item, "error": str(item["error"])}
 
 
 def _write_text(items: Iterable[dict], output) -> None:

@@ -13,7 +13,17 @@ import numpy as np
 from supernet.families import MIXED
 from zoo.errors import InvalidPackage
 
-__all__ = ["BASES", "MEASURED", "PREDICTED", "Entry", "accuracy_text", "is_safe_name", "possible", "precision"]
+__all__ = [
+    "BASES",
+    "MEASURED",
+    "PREDICTED",
+    "Entry",
+    "accuracy_text",
+    "forbids_commerce",
+    "is_safe_name",
+    "possible",
+    "precision",
+]
 
 MEASURED, PREDICTED = BASES = "measured", "predicted"
 """How a figure came about."""
@@ -71,7 +81,12 @@ class Entry:
     @property
     def non_commercial(self) -> bool:
         """True where the licence forbids commercial use."""
-        return "nc" in self.licence.lower().split("-")
+        return forbids_commerce(self.licence)
+
+
+def forbids_commerce(licence: str) -> bool:
+    """True for a licence that forbids commercial use, such as cc-by-nc-4.0."""
+    return "nc" in licence.lower().split("-")
 
 
 KINDS = {field.name: field.type for field in dataclasses.fields(Entry)}

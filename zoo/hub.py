@@ -66,8 +66,10 @@ class AnyHub(ABC):
         """The model of exactly that name. Raises UnknownName."""
         found = self.index.find(name)
         if found is None:
+            task = name in self.index.words["task"]
+            hint = f"it is a task: `earshot list --task {name}`; " if task else ""
             raise UnknownName(
-                f"no model {name!r} in hub {self.address}: {nearest_names(name, self.index.values('name'))}"
+                f"no model {name!r} in hub {self.address}: {hint}{nearest_names(name, self.index.values('name'))}"
             )
         return found
 

@@ -109,6 +109,7 @@ class Index:
     def like(self, field: str, pattern: str) -> np.ndarray:
         """(models,) True where a name or word fits a pattern of `fnmatch`, in which `*` stands for any text.
 
+        Words may be in upper or lower case.
         Raises UnknownName where none does, InvalidQuery for what is no pattern.
         """
         if not isinstance(pattern, str):
@@ -116,7 +117,7 @@ class Index:
         if field == "name":
             found = self._named(pattern)
         else:
-            fits = [like(str(word), pattern) for word in self.words[field]]
+            fits = [like(str(word).lower(), pattern.lower()) for word in self.words[field]]
             found = np.array([*fits, False])[self.columns[field]]
         if not found.any():
             known = self.values("name") if field == "name" else map(str, self.words[field])

@@ -98,6 +98,7 @@ def get(
     min_accuracy: float | str | None = None,
     family: str | None = None,
     licence: str | None = None,
+    commercial: bool | None = None,
     dataset: str | None = None,
     streaming: bool | None = None,
     device: str | None = None,
@@ -114,12 +115,12 @@ def get(
     or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
     max_ram: bytes that the integer runtime works in, with a stream's state and the front end's, likewise. bits: of the
     weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on validation, such as 0.955 or
-    "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". dataset: what it was trained on.
-    streaming: True for models of which no layer looks ahead. device: a device profile, by its name or the beginning of
-    it. max_latency_ms, max_energy_uj: of one answer on that device, without the front end, such as 20, "20ms" or
-    "0.5mJ"; the median keeps it, with sure=True the upper end of its interval. hub: a folder,
-    "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own (EARSHOT_HUB), then the
-    bundled one.
+    "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". commercial: True for models whose
+    licence does not forbid commercial use. dataset: what it was trained on. streaming: True for models of which no
+    layer looks ahead. device: a device profile, by its name or the beginning of it. max_latency_ms, max_energy_uj: of
+    one answer on that device, without the front end, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True
+    the upper end of its interval. hub: a folder, "hf://OWNER/NAME@REVISION", or several, the first one first; by
+    default the user's own (EARSHOT_HUB), then the bundled one.
 
     specialize: where no measured model fits, search the hub's supernets for a network that does, quantise it, and keep
     it in the user's own hub (see zoo.specialize); that takes up to a minute, and the same wish gets the same model
@@ -137,7 +138,8 @@ def get(
     on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
     sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
     wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
-    only = {"activation_bits": activation_bits, "licence": licence, "dataset": dataset, "streaming": streaming}
+    only = {"activation_bits": activation_bits, "licence": licence, "commercial": commercial, "dataset": dataset}
+    only["streaming"] = streaming
     if data is not None and not specialize:
         raise InvalidQuery(f"data = {data}: only specialize needs data; give specialize as well, or leave data out")
     if specialize and (task is None or name is not None):

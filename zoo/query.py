@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supernet.families import MIXED
-from zoo.entry import MEASURED, Entry
+from zoo.entry import MEASURED, Entry, forbids_commerce
 from zoo.errors import InvalidQuery, NoModelFits, UnknownName, nearest_names
 from zoo.index import Index
 from zoo.units import LIMITS, share
@@ -27,13 +27,14 @@ class Constraint:
     """One condition on models.
 
     name: as the user wrote it. value: of one model, for messages. excess: (models,) by how much each misses, relative;
-    0 or less where it meets.
+    0 or less where it meets. word: it asks for a word, not for an amount.
     """
 
     name: str
     limit: Any
     value: Callable[[Entry], Any]
     excess: Callable[[Index], np.ndarray]
+    word: bool = False
 
 
 def constraints(**wanted) -> list[Constraint]:
@@ -90,13 +91,19 @@ def _exactly(name: str, bits: int | str) -> Constraint:
 
 
 def _like(name: str, pattern: str) -> Constraint:
-    return Constraint(name, pattern, _value(name), lambda index: 1.0 - index.like(name, pattern))
+    return Constraint(name, pattern, _value(name), lambda index: 1.0 - index.like(name, pattern), word=True)
 
 
-def _streams(name: str, wanted: bool) -> Constraint:
+def _whether(name: str, wanted: bool, field: str, found: Callable[[Index], np.ndarray]) -> Constraint:
+    """found: (models,) True or False."""
     if not isinstance(wanted, bool):
         raise InvalidQuery(f"{name} = {wanted!r} is not possible: give True or False")
-    return Constraint(name, wanted, _value("streamable"), lambda index: 1.0 * (index.columns["streamable"] != wanted))
+    return Constraint(name, wanted, _value(field), lambda index: 1.0 * (found(index) != wanted), word=True)
+
+
+def _may_be_sold(index: Index) -> np.ndarray:
+    allowed = [not forbids_commerce(licence) for licence in index.words["licence"]]
+    return np.array([*allowed, False])[index.columns["licence"]]
 
 
 MAKERS: dict[str, Callable[[str, Any], Constraint]] = {
@@ -111,7 +118,8 @@ MAKERS: dict[str, Callable[[str, Any], Constraint]] = {
     "family": _like,
     "licence": _like,
     "dataset": _like,
-    "streaming": _streams,
+    "commercial": partial(_whether, field="licence", found=_may_be_sold),
+    "streaming": partial(_whether, field="streamable", found=lambda index: index.columns["streamable"]),
 }
 """What makes each condition of its name and what is wanted."""
 
@@ -151,12 +159,21 @@ def _pool(index: Index, task: str | None, name: str | None) -> np.ndarray:
     if task is not None:
         pool &= index.has("task", task)
         if not pool.any():
-            raise UnknownName(f"no model for task {task!r} in this hub: {nearest_names(task, index.words['task'])}")
+            raise UnknownName(f"no model for task {task!r} in this hub: {_other_task(index, task)}")
     if name is not None:
         pool &= index.like("name", name)
         if not pool.any():
             raise UnknownName(f"no model of name {name!r} for task {task!r}; leave one of them out")
     return pool
+
+
+def _other_task(index: Index, task: str) -> str:
+    """A hint for a task that is not there, which may be the name of a data set."""
+    known = index.words["task"]
+    if task not in index.words["dataset"]:
+        return nearest_names(task, known)
+    of = dict.fromkeys(index.values("task", np.flatnonzero(index.has("dataset", task))))
+    return f"it is a data set, of which {', '.join(of)} was made; known: {', '.join(sorted(known))}"
 
 
 def _on_device(index: Index, rows: np.ndarray, on_device: DeviceLimits, most: int | None) -> np.ndarray:
@@ -180,10 +197,12 @@ def _no_model_fits(index: Index, pool: np.ndarray, wanted: Sequence[Constraint])
     nearest, missed = index.entry(row), [item for item, own in zip(wanted, excess[:, row], strict=True) if own > 0]
     binding = wanted[int(excess[:, row].argmax())]
     asked = ", ".join(f"{constraint.name}={_text(constraint.limit)}" for constraint in wanted)
-    advice = ", ".join(f"{constraint.name}={_text(constraint.value(nearest))}" for constraint in missed)
+    amounts = [f"{item.name}={_text(item.value(nearest))}" for item in missed if not item.word]
+    words = [item.name for item in missed if item.word]
+    advice = [f"ask for {', '.join(amounts)}"] * bool(amounts) + [f"leave {' and '.join(words)} out"] * bool(words)
     return NoModelFits(
         f"no model has {asked}: {binding.name} binds; the nearest is {nearest.name} with "
-        f"{_text(binding.value(nearest))}; ask for {advice}, or loosen another constraint",
+        f"{_text(binding.value(nearest))}; {' and '.join(advice)}, or loosen another constraint",
         binding.name,
         binding.limit,
         nearest,

@@ -151,8 +151,10 @@ def _decoded(
     audio: Any, sampling_rate: int | None, model_rate: int, max_seconds: float | None
 ) -> tuple[str, np.ndarray, int]:
     """Name, samples (samples,) or (samples, channels), and their rate."""
-    from supernet.data.audio import read_audio
+    from supernet.data.audio import check_rate, read_audio
 
+    if sampling_rate is not None:
+        check_rate(sampling_rate, "clip")
     if isinstance(audio, (str, Path, bytes)):
         return PIPE if isinstance(audio, bytes) else str(audio), *read_audio(audio, max_seconds)
     if isinstance(audio, Mapping):

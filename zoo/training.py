@@ -47,7 +47,7 @@ STORED_CLIPS, STORED_MS = (64, 512), 512_000
 """Fewest and most clips whose features are stored with the supernet, and how long all are together."""
 NON_COMMERCIAL, OTHER = "-nc", "other"
 """In licences that forbid to sell; a licence of one's own."""
-CLIP_MS = (200, 10_000)
+CLIP_MS, LONG_MS = (200, 10_000), 2_000
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
 
@@ -114,6 +114,8 @@ def train(
     run, first = Path(run_dir or Path("runs") / task), parallel.rank() == 0
     if first:
         log.info("%s", survey)
+        if clip_ms >= LONG_MS and start == START:
+            log.info("clips of %g s: --start aec-mbconv begins with a supernet for sounds of seconds", clip_ms / 1000)
     supernet, frontend = _start(clips, begin, from_scratch, seed)
     recipe = _recipe(clips, begin, from_scratch, epochs, seed)
     train_supernet(supernet.to(device), clips, frontend, recipe, run)
