@@ -35,8 +35,8 @@ MAX_JSON_BYTES, MAX_TENSOR_BYTES = 256_000_000, 1_000_000_000
 ITEM_BYTES = {"BOOL": 1, "I8": 1, "U8": 1, "I16": 2, "U16": 2, "F16": 2}
 ITEM_BYTES |= {"I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}
 """Of the types that numpy has, as safetensors names them."""
-NUMBERS = re.compile(r"\[\n\s+([-+.\dEe]+(?:,\n\s+[-+.\dEe]+)*)\n\s*\]")
-"""An array of numbers alone, of which each has a line; no text has an unescaped line end."""
+PLAIN_ARRAY = re.compile(r"\[\n((?:[^\n]*[^\[{\n]\n)+?) *\]")
+"""An array that holds no others, of which each item has a line; no text has an unescaped line end."""
 READ_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, safetensors.SafetensorError)
 
 
@@ -58,13 +58,15 @@ def write_bytes(path: str | Path, data: bytes) -> Path:
 
 
 def write_json(path: str | Path, value: Any) -> Path:
-    """Write `value` as readable JSON: keys sorted, numbers of an array on one line; same value in, same bytes out."""
+    """Write `value` as readable JSON: keys sorted, rows of figures on one line; same value in, same bytes out."""
     text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    return write_bytes(path, (NUMBERS.sub(_on_one_line, text) + "\n").encode())
+    return write_bytes(path, (PLAIN_ARRAY.sub(_on_one_line, text) + "\n").encode())
 
 
 def _on_one_line(array: re.Match) -> str:
-    return f"[{' '.join(array[1].split())}]"
+    """An array, on one line unless it is of texts alone."""
+    items = [line.strip(" ") for line in array[1][:-1].split("\n")]
+    return array[0] if all(item.startswith('"') for item in items) else f"[{' '.join(items)}]"
 
 
 def read_bytes(path: str | Path, most: int = MAX_TENSOR_BYTES) -> bytes:

@@ -174,15 +174,17 @@ def test_json_comes_back_as_it_was(tmp_path_factory, value):
     assert json.loads(path.read_text(encoding="utf-8")) == value == read_json(path)
 
 
-def test_numbers_of_an_array_stand_on_one_line(tmp_path):
-    """A table of numbers reads as one, whatever stands in texts beside it."""
+def test_rows_of_figures_stand_on_one_line(tmp_path):
+    """A table reads as one, whatever stands in its texts; texts alone have a line each."""
     value = {
         "confusion": [[7, 0, -1], [0.5, 1e-9, 3]],
         "empty": [],
         "words": ["[\n1,\n2\n]", "[1, 2]"],
-        "mixed": [1, "a"],
+        "row": ["a  b", 1, None],
     }
     lines = write_json(tmp_path / "value.json", value).read_text().splitlines()
     assert "  [7, 0, -1]," in lines
     assert "  [0.5, 1e-09, 3]" in lines
+    assert ' "row": ["a  b", 1, null],' in lines
+    assert '  "[1, 2]"' in lines
     assert read_json(tmp_path / "value.json") == value

@@ -112,16 +112,18 @@ def test_new_figures_change_no_model(hub, tmp_path):
     assert set(figures(hub, hub.entries[0])) == {"board", "other"}
 
 
-@pytest.mark.parametrize("change", ["schema", "number", "missing", "text"])
+@pytest.mark.parametrize("change", ["schema", "number", "missing", "field", "text"])
 def test_altered_figures_are_refused(hub, change):
     path = hub.path(hub.entries[0]) / COSTS
     values = json.loads(path.read_text())
     if change == "schema":
         values["schema"] = 99
     elif change == "number":
-        values["profiles"]["board"]["latency_ms"] = -1
+        values["profiles"]["board"][values["fields"].index("latency_ms")] = -1
     elif change == "missing":
-        del values["profiles"]["board"]["basis"]
+        values["profiles"]["board"].pop()
+    elif change == "field":
+        values["fields"][0] = "colour"
     path.write_text("{" if change == "text" else json.dumps(values))
     with pytest.raises(InvalidPackage, match=r"costs\.json"):
         zoo.get(hub=hub.folder, device="board", max_latency_ms=1000)

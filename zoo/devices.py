@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
@@ -42,7 +42,7 @@ __all__ = [
     "write_figures",
 ]
 
-COSTS, SCHEMA = "costs.json", 1
+COSTS, SCHEMA = "costs.json", 2
 BASES = ("measured", "predicted", "indicative")
 FIELDS = {"max_latency_ms": "latency_ms", "max_energy_uj": "energy_uj"}
 SURE_FIELDS = {"max_latency_ms": "high_ms", "max_energy_uj": "energy_high_uj"}
@@ -114,11 +114,14 @@ def _read(path: Path, state: tuple) -> dict[str, Figure]:
         values = read_json(path)
         if values["schema"] != SCHEMA:
             raise InvalidPackage(f"written with schema {values['schema']!r:.40}; this version reads {SCHEMA}")
-        return {name: Figure(profile=name, **item) for name, item in values["profiles"].items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidPackage(f"{path}: {str(error)[:200]!r} is missing or not possible; {REMEDY}") from None
+        return {
+            name: Figure(profile=name, **dict(zip(values["fields"], row, strict=True)))
+            for name, row in values["profiles"].items()
+        }
     except EarshotError as error:
         raise InvalidPackage(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidPackage(f"{path}: {str(error)[:200]!r} is missing or not possible; {REMEDY}") from None
 
 
 def figure(hub: AnyHub, entry: Entry, device: str) -> Figure:
@@ -215,11 +218,10 @@ def device_figures(archs: Sequence[Arch], task: str, folder: str | Path | None =
 
 
 def write_figures(package: Path, found: Mapping[str, Figure]) -> None:
-    """Keep what a model takes, by profile, beside its package."""
-    items = {name: asdict(one) for name, one in found.items()}
-    for item in items.values():
-        del item["profile"]
-    write_json(package / COSTS, {"schema": SCHEMA, "profiles": items})
+    """Keep what a model takes, a row a profile, beside its package."""
+    names = [field.name for field in fields(Figure) if field.name != "profile"]
+    rows = {profile: [getattr(one, name) for name in names] for profile, one in found.items()}
+    write_json(package / COSTS, {"schema": SCHEMA, "fields": names, "profiles": rows})
 
 
 def _figure(profile, row) -> Figure:
