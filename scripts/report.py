@@ -31,7 +31,13 @@ NAMES = {
     "bc-resnet-2": "BC-ResNet-2",
     "ds-cnn": "DS-CNN (MLPerf Tiny)",
     "tc-resnet8": "TC-ResNet8",
+    "pless-mfcc20-4": "pless_sweep_mfcc20_4",
     "pless-mfcc20-5": "pless_sweep_mfcc20_5",
+}
+FOUND = {
+    f"mbconv-{way}-mfcc20-{number}": f"mbconv within mfcc20_{number}, found{how}"
+    for number in (4, 5)
+    for way, how in (("alone", ""), ("tuned", ", from its slice"))
 }
 METHOD_NAMES = {
     "lsq": "LSQ",
@@ -147,7 +153,7 @@ def _peers_table(hub: pd.DataFrame, peers: pd.DataFrame) -> str:
     rows = []
     for net, runs in peers.groupby("net"):
         wide, narrow = (runs[runs.bits == bits].mean(numeric_only=True) for bits in (32, 8))
-        name = NAMES.get(net, f"{net}, plain")
+        name = {**NAMES, **FOUND}.get(net, f"{net}, plain")
         costs = [f"{wide.macs / 1e6:.2f} M", f"{narrow.flash_bytes / 1e3:.1f} kB"]
         shares = [f"{wide.validation:.2f}", f"{wide.test:.2f}", f"{narrow.validation:.2f}", f"{narrow.test:.2f}"]
         rows.append((wide.macs, [name, *costs, *shares]))
@@ -384,13 +390,15 @@ def _draw(axis, hub: pd.DataFrame, peers: pd.DataFrame, column: str, unit: float
         part = hub[hub.bits == bits].sort_values(column)
         axis.plot(part[column] / unit, part.test, style, color=OURS, label=f"Earshot, {bits}-bit packages", zorder=3)
     narrow = peers[peers.bits == 8]
-    plain = narrow[~narrow.net.isin(NAMES)].sort_values(column)
+    plain = narrow[~narrow.net.isin((*NAMES, *FOUND))].sort_values(column)
     on_maps = plain.net.str.contains("-map-")
     for part, style, features in ((plain[on_maps], ":v", "log-mel maps"), (plain[~on_maps], ":^", "MFCC")):
         label = f"Earshot, plain on {features}, 8 bits, trained as peers"
         axis.plot(part[column] / unit, part.test, style, color=PLAIN, label=label)
     few = hub[~hub.bits.isin((8, 4))]
     axis.plot(few[column] / unit, few.test, "*", color=OURS, label="Earshot, fewer and mixed bits", zorder=3)
+    found = narrow[narrow.net.isin(FOUND)]
+    axis.plot(found[column] / unit, found.test, "P", color=PLAIN, label="Earshot, mbconv, 8 bits, trained as peers")
     others = narrow[narrow.net.isin(NAMES)]
     axis.plot(others[column] / unit, others.test, "D", color=PEER, label="peers, 8 bits")
     for row in others.itertuples():
