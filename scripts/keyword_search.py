@@ -1,4 +1,4 @@
-"""Search keyword spotters among two-dimensional bottlenecks, and train them as the published ones of their size.
+"""Search keyword spotters among two-dimensional bottlenecks, and train them as published ones of as many MACs.
 
     python scripts/keyword_search.py ../shared/data/speech_commands
     python scripts/peers.py ../shared/data/speech_commands --nets pless-mfcc20-4 pless-mfcc20-5

@@ -35,7 +35,7 @@ NAMES = {
     "pless-mfcc20-5": "pless_sweep_mfcc20_5",
 }
 FOUND = {
-    f"mbconv-{way}-mfcc20-{number}": f"mbconv within mfcc20_{number}, found{how}"
+    f"mbconv-{way}-mfcc20-{number}": f"mbconv, found within the MACs of mfcc20_{number}{how}"
     for number in (4, 5)
     for way, how in (("alone", ""), ("tuned", ", from its slice"))
 }

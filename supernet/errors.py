@@ -37,8 +37,10 @@ __all__ = [
     "nearest_names",
 ]
 
-MOST_NAMED, MOST_COMPARED = 12, 500
-"""Names that a message lists, and neighbours in the order of names that are compared with one that is not known."""
+MOST_NAMED, MOST_COMPARED, NEAREST = 12, 500, 3
+"""Names that a message lists, neighbours in the order of names that are compared with one that is not known, and those
+that a message asks about.
+"""
 
 
 class EarshotError(Exception):
@@ -121,7 +123,7 @@ def _number(value: float) -> str:
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the known ones that begin so, or else the nearest, and up to MOST_NAMED of all.
+    """A hint for an unknown name: the known ones that begin so, or else the nearest, and all where they are few.
 
     >>> nearest_names("kwz", ["kws", "aec"])
     'did you mean kws? known: aec, kws'
@@ -129,8 +131,11 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     place = bisect.bisect(known, str(name))
     like = known[max(0, place - MOST_COMPARED) : place + MOST_COMPARED]
-    begun = [one for one in known[place : place + 3] if name and one.startswith(str(name))]
-    close = begun or difflib.get_close_matches(str(name), like, n=3)
+    begun = [one for one in known[place : place + NEAREST] if name and one.startswith(str(name))]
+    cases = {one.lower(): one for one in like}
+    close = begun or [cases[one] for one in difflib.get_close_matches(str(name).lower(), cases, n=NEAREST)]
+    if close and len(known) > MOST_NAMED:
+        return f"did you mean {' or '.join(close)}?"
     more = f" and {len(known) - MOST_NAMED:,} more" if len(known) > MOST_NAMED else ""
     listing = ", ".join(known[:MOST_NAMED]) + more if known else "none"
     return f"did you mean {' or '.join(close)}? known: {listing}" if close else f"known: {listing}"

@@ -332,12 +332,12 @@ def fit(
     """Train the parameters of `module`, or go on where the run in folder `run` stopped; returns it evaluating.
 
     step: from features, targets, the share of the run that is done and a generator, add up gradients and give the
-    loss. measure: figures after the last epoch and each `measure_every`-th; nothing else hangs on them. begin: called
-    once, when the weights are loaded. identity: what else fixes the run, beside recipe, data, front end and the weights
-    that it starts from. The folder keeps `recipe.json` (all of these), `checkpoint.safetensors` and `log.json` (a row
-    each epoch). Computes where the parameters are, and together with the other processes that torchrun started. Raises
-    InvalidCheckpoint where the folder holds another run, InvalidData for too few clips, Diverged where the loss is no
-    longer a number.
+    loss. measure: figures after the last epoch and each `measure_every`-th; where it calibrates what training itself
+    uses, leave that at 1. begin: called once, when the weights are loaded. identity: what else fixes the run, beside
+    recipe, data, front end and the weights that it starts from. The folder keeps `recipe.json` (all of these),
+    `checkpoint.safetensors` and `log.json` (a row each epoch). Computes where the parameters are, and together with the
+    other processes that torchrun started. Raises InvalidCheckpoint where the folder holds another run, InvalidData for
+    too few clips, Diverged where the loss is no longer a number.
     """
     run, optimiser = Path(run), _optimiser(module, recipe)
     steps = len(data.epoch(np.random.default_rng(0), recipe.unknown)) // recipe.batch

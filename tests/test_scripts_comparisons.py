@@ -211,3 +211,36 @@ def test_the_tables_of_quantisation_hold_each_measurement_in_its_place():
     ]
     assert "96.00, 95.50" in lost[1]
     assert report._bits_picture(table).count(b"<svg") == 1
+
+
+def test_a_clip_in_one_window_is_heard_as_whole():
+    """By shorter ones it is heard as their mean."""
+    from event_windows import ByWindows
+
+    from supernet.elastic import Supernet
+    from supernet.families import space
+
+    networks = space("mbconv", 3, 1000)
+    supernet = Supernet(networks, torch.randn(8, 40, 100), 0).eval()
+    arch, x = networks.smallest(), torch.randn(4, 40, 100)
+    with torch.no_grad():
+        whole = ByWindows(supernet, arch, supernet.calibration, 1000)(x)
+        torch.testing.assert_close(whole, supernet(x, arch).softmax(1))
+        halves = ByWindows(supernet, arch, supernet.calibration, 500)
+        parts = [halves.network(x[:, :, first : first + 50]).softmax(1) for first in (0, 25, 50)]
+        torch.testing.assert_close(halves(x), sum(parts) / 3)
+
+
+def test_reductions_draw_the_clips_of_a_recording_together():
+    """With one recording there is nothing to draw; with as many as clips it is a plain paired bootstrap."""
+    from event_claim import _reduction
+
+    rng = np.random.default_rng(0)
+    first, second = (rng.random(400) < share for share in (0.2, 0.3))
+    exact = 100 * (1 - first.mean() / second.mean())
+    assert _reduction(first, second, np.zeros(400)) == pytest.approx([exact] * 3, abs=0.06)
+    value, low, high = _reduction(first, second, np.arange(400))
+    drawn = np.random.default_rng(1).integers(0, 400, (4000, 400))
+    wanted = np.percentile(100 * (1 - first[drawn].mean(1) / second[drawn].mean(1)), [2.5, 97.5])
+    assert value == pytest.approx(exact, abs=0.06)
+    assert (low, high) == pytest.approx(wanted, abs=1.5)

@@ -1,6 +1,7 @@
 """Training: what a step samples, that it learns, and that a killed run ends like one that was not."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -296,6 +297,32 @@ def test_a_network_with_dropout_resumes_and_ends_with_the_same_weights(speech_da
                 continue
         ends.append(network[2].weight.detach().clone())
     assert torch.equal(*ends)
+
+
+def test_measuring_seldom_leaves_the_weights_as_they_are(speech_data, frontend, tmp_path):
+    """Figures come after each third epoch and after the last, of a run that was killed too."""
+    ends = {}
+    for every, kills in ((1, []), (3, [1, 4])):
+        for stop in (*kills, None):
+            network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4000, 4))
+            torch.nn.init.zeros_(network[1].weight)
+            torch.nn.init.zeros_(network[1].bias)
+            calls = iter(range(100))
+
+            def calibrate(stop=stop, calls=calls):
+                if next(calls) == stop:
+                    raise Killed
+
+            arguments = speech_data, frontend, Recipe(epochs=5, batch=8), tmp_path / str(every), {}, calibrate
+            try:
+                train_network(network, *arguments, progress=False, measure_every=every)
+            except Killed:
+                continue
+        log = json.loads((tmp_path / str(every) / "log.json").read_text())
+        ends[every] = [row["epoch"] + 1 for row in log if "validation" in row], network[1].weight, log[-1]["validation"]
+    assert [ends[every][0] for every in (1, 3)] == [[1, 2, 3, 4, 5], [3, 5]]
+    assert torch.equal(ends[1][1], ends[3][1])
+    assert ends[1][2] == ends[3][2]
 
 
 def test_a_teacher_has_its_share_of_the_loss(speech_data, frontend, tmp_path):

@@ -125,8 +125,17 @@ def test_altered_figures_are_refused(hub, change):
     elif change == "field":
         values["fields"][0] = "colour"
     path.write_text("{" if change == "text" else json.dumps(values))
-    with pytest.raises(InvalidPackage, match=r"costs\.json"):
+    with pytest.raises(InvalidPackage, match=r"costs\.json.*" + ("" if change == "text" else "earshot profile costs")):
         zoo.get(hub=hub.folder, device="board", max_latency_ms=1000)
+
+
+def test_figures_of_the_first_schema_are_read(hub):
+    """It named the values of each profile."""
+    path, now = hub.path(hub.entries[0]) / COSTS, figures(hub, hub.entries[0])
+    values = json.loads(path.read_text())
+    profiles = {name: dict(zip(values["fields"], row, strict=True)) for name, row in values["profiles"].items()}
+    path.write_text(json.dumps({"schema": 1, "profiles": profiles}))
+    assert figures(hub, hub.entries[0]) == now
 
 
 def test_the_bill_itemises_against_what_the_device_has(hub):

@@ -119,6 +119,11 @@ def test_an_unknown_task_and_an_empty_hub_are_named():
         choose([entry("a")], "kwz", [])
     with pytest.raises(UnknownName, match="it is a data set, of which aec was made; known: aec, kws"):
         choose([entry("a"), entry("b", task="aec", dataset="esc50")], "esc50", [])
+    for name in ("ESC-50", "Esc_50"):
+        with pytest.raises(UnknownName, match="of which aec was made"):
+            choose([entry("b", task="aec", dataset="esc50")], name, [])
+    with pytest.raises(UnknownName, match="did you mean aec"):
+        choose([entry("b", task="aec")], "AEC", [])
     with pytest.raises(UnknownName, match="no models"):
         choose([], None, [])
 
@@ -162,8 +167,13 @@ def test_an_entry_that_lies_about_its_types_is_refused(changes):
 
 
 @pytest.mark.parametrize(
-    ("licence", "forbidden"), [("cc-by-4.0", False), ("cc-by-nc-3.0", True), ("apache-2.0", False)]
-)
+    ("licence", "forbidden"),
+    [
+        ("cc-by-4.0", False), ("cc-by-nc-3.0", True), ("apache-2.0", False), ("CC-BY-NC4.0", True), ("x-nce", False),
+        ("PolyForm-Noncommercial-1.0.0", True), ("fair-noncommercial-research-license", True), ("other", False),
+        ("cc_by_nc_sa_4.0", True), ("ncsa", False),
+    ],
+)  # fmt: skip
 def test_non_commercial_licences_are_known(licence, forbidden):
     assert entry("a", licence=licence).non_commercial is forbidden
 
@@ -178,7 +188,7 @@ def test_what_may_be_sold_can_be_asked_for():
         constraints(commercial="yes")
 
 
-@pytest.mark.parametrize("licence", ["CC-BY-4.0", "cc-BY-*", "cc-by-4.0"])
+@pytest.mark.parametrize("licence", ["CC-BY-4.0", "cc-BY-*", "cc-by-4.0", "[A-D]c-by*"])
 def test_a_licence_is_asked_for_in_any_case(licence):
     items = [entry("a"), entry("b", licence="MIT")]
     assert [item.name for item in choose(items, None, constraints(licence=licence))] == ["a"]

@@ -189,7 +189,7 @@ def test_esc50_is_evaluated_by_its_table(model, tmp_path):
     assert counts == {"train": [27] * 4, "validation": [3] * 4}
     assert model.evaluate(tmp_path).clips == 160
     with pytest.raises(InvalidData, match=f"is one folder of ESC-50; give the whole, {tmp_path}"):
-        model.evaluate(tmp_path / "audio")
+        model.evaluate(tmp_path / "audio", split="test")
     with pytest.raises(InvalidQuery, match="ESC-50 has train, validation and test"):
         model.evaluate(tmp_path, split="fold4")
     table.write_text(table.read_text().replace(",down,", ",dog,"))

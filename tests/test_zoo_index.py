@@ -213,6 +213,25 @@ def test_filters_that_nothing_keeps_name_the_nearest(query, error, said):
         zoo.find(**query)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("aec-mb", "did you mean aec-mbconv-a or aec-mbconv-b?"),
+        ("aec-mbcnv-a", "did you mean aec-mbconv-a"),
+        ("AEC-MBCONV-B", "did you mean aec-mbconv-b"),
+        ("zzz", "known: aec-mbconv-a, aec-mbconv-b"),
+    ],
+)
+def test_a_name_is_answered_by_those_that_begin_so_or_are_alike(name, said):
+    """All are listed where they are few, or where none is alike."""
+    few, many = ["aec-mbconv-a", "aec-mbconv-b"], [f"kws-{number}" for number in range(30)]
+    assert zoo.hub.nearest_names(name, few).startswith(said)
+    hint = zoo.hub.nearest_names(name, few + many)
+    assert hint.startswith(said)
+    assert ("known" in hint) is (name == "zzz")
+    assert "known: aec-mbconv-a, aec-mbconv-b" in zoo.hub.nearest_names(name, few)
+
+
 def test_names_of_a_million_models_give_a_short_message():
     names = np.char.add("model-", np.arange(100_000).astype(str)).tolist()
     with pytest.raises(UnknownName, match="did you mean model-4242") as caught:

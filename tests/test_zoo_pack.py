@@ -249,7 +249,7 @@ def test_a_hub_lists_what_is_published_and_refuses_what_is_altered(package, tmp_
     assert zoo.get(name=package.name, hub=str(tmp_path / "hub")).name == package.name
     with pytest.raises(UnknownName, match="did you mean"):
         zoo.get(name=package.name + "x", hub=tmp_path / "hub")
-    with pytest.raises(UnknownName, match=f"'tones' .*it is a task: `earshot list --task tones`; .*{package.name}"):
+    with pytest.raises(UnknownName, match=f"'tones' .*it is a task, not a model: .*{package.name}"):
         zoo.get(name="tones", hub=tmp_path / "hub")
     config = tmp_path / "hub" / "models" / package.name / CONFIG
     write_bytes(config, config.read_bytes().replace(b"Knows tones", b"Knows words"))

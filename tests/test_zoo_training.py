@@ -95,14 +95,32 @@ def test_events_start_from_the_weights_of_events_and_keep_their_licence(sounds, 
     assert varied["mix_share"] > 0
 
 
+@pytest.mark.parametrize(
+    ("clip_ms", "scratch", "told"), [(2000, False, True), (1000, False, False), (2000, True, False)]
+)
+def test_long_clips_are_told_what_to_start_from(sounds, quick, monkeypatch, caplog, clip_ms, scratch, told):
+    class Reached(Exception):
+        pass
+
+    def reach(*_):
+        raise Reached
+
+    monkeypatch.setattr(training, "_start", reach)
+    with caplog.at_level("INFO"), pytest.raises(Reached):
+        training.train(sounds, "doors", clip_ms=clip_ms, from_scratch=scratch)
+    assert ("start from are esc10-mbconv and, not for commercial use, aec-mbconv" in caplog.text) is told
+
+
 def test_weights_that_are_not_for_commercial_use_make_none_that_are():
+    """A licence that is not given becomes theirs; one that allows more is refused."""
     begun = SimpleNamespace(config={"licence": "cc-by-nc-3.0", "attribution": "them"})
-    for licence in ("other", "cc-by-nc-sa-4.0"):
+    for licence, bound in (("other", "cc-by-nc-3.0"), ("CC-BY-NC-SA-4.0", "CC-BY-NC-SA-4.0")):
         assert training._with_owner(_Clips(licence, "me"), begun) == _Clips(
-            licence, "me; starting weights: them (cc-by-nc-3.0)"
+            bound, "me; starting weights: them (cc-by-nc-3.0)"
         )
-    with pytest.raises(InvalidQuery, match="not for commercial use"):
-        training._with_owner(_Clips("cc-by-4.0", "me"), begun)
+    for licence in ("cc-by-4.0", "x-nce"):
+        with pytest.raises(InvalidQuery, match="not for commercial use"):
+            training._with_owner(_Clips(licence, "me"), begun)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import zoo
 from supernet.files import write_bytes
-from zoo.errors import InvalidAudio, InvalidQuery, UnknownName, nearest_names
+from zoo.errors import InvalidAudio, InvalidQuery, UnknownName
 from zoo.events import THRESHOLD
 from zoo.pack import CONFIG
 from zoo.pictures import check_file, check_picture, confusion_figure, events_figure, write_picture
@@ -28,15 +28,17 @@ Run a model on recordings and print labels with scores, best first.
   earshot run ./my-model recordings/ --format csv     a package in a folder, on a whole folder of recordings
   earshot run kws meeting.flac --hop-ms 250           a long recording by sliding windows, with times in seconds
   earshot run aec night.flac --events                 sounds with their beginnings and ends, at scores from 0.5 on
-  earshot run aec night.flac --events 0.7 --plot night.png        and a picture: the spectrogram, and the events
+  earshot run aec night.flac --events 0.3 --plot night.png        and a picture: the spectrogram, and the events
   earshot run kws recordings/ --format json --out answers.json
   arecord -f S16_LE -r 16000 -d 1 | earshot run kws -
 
 A recording that is longer than a clip is heard by windows of one clip; one that is shorter is followed by silence. A
-file that cannot be used is told on standard error, the others go on, and the exit status is 1.
+file that cannot be used is told on standard error, and in JSON with its "error"; the others go on, and the exit status
+is 1. An only file that cannot be used gives no output.
 
 An event is a label from the moment on at which the mean score of the windows that hold it reaches a threshold until it
-falls below; _unknown_ and _silence_ are none. Windows move on by a tenth of a clip, or by --hop-ms.
+falls below; _unknown_ and _silence_ are none. Windows move on by a tenth of a clip, or by --hop-ms. Where sounds follow
+one another within a clip, windows that hold several are sure of none: ask for less, such as 0.3.
 
 Columns of CSV: file, start_s, end_s (empty for a clip), rank, label, score.
 """
@@ -69,7 +71,7 @@ def add_run_commands(commands, command, add_hub) -> None:
         help="from window to window of long recordings, such as 250 (default: half a clip, with --events a tenth)",
     )
     sub.add_argument(
-        "--events", nargs="?", type=float, const=THRESHOLD, metavar="SCORE",
+        "--events", nargs="?", type=_score, const=THRESHOLD, metavar="SCORE",
         help="mark events in time, from this score on; without a score, as the last option: %(const)s",
     )  # fmt: skip
     sub.add_argument(
@@ -79,8 +81,18 @@ def add_run_commands(commands, command, add_hub) -> None:
     sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes")
     _add_model(sub, add_hub)
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
-    sub.add_argument("--split", help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names")
+    sub.add_argument(
+        "--split",
+        help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names; of ESC-50 train, too",
+    )
     sub.add_argument("--plot", metavar="FILE", help="picture of the confusion matrix: .svg, .png or .pdf")
+
+
+def _score(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a score from 0 to 1, or put --events last") from None
 
 
 def _add_model(sub: argparse.ArgumentParser, add_hub) -> None:
@@ -101,7 +113,7 @@ def find_model(name: str, hub: list[str] | None) -> zoo.Model:
     if name in index.words["task"]:
         return zoo.get(task=name, hub=place)
     if index.find(name) is None:
-        known = nearest_names(name, [*index.values("name"), *index.words["task"]])
+        known = index.other_task(name, *index.values("name"))
         raise UnknownName(f"no model {name!r} and no such task in hub {place.address}: {known}")
     return zoo.get(name=name, hub=place)
 

@@ -42,7 +42,7 @@ __all__ = [
     "write_figures",
 ]
 
-COSTS, SCHEMA = "costs.json", 2
+COSTS, SCHEMA, FORMER = "costs.json", 2, 1
 BASES = ("measured", "predicted", "indicative")
 FIELDS = {"max_latency_ms": "latency_ms", "max_energy_uj": "energy_uj"}
 SURE_FIELDS = {"max_latency_ms": "high_ms", "max_energy_uj": "energy_high_uj"}
@@ -112,12 +112,12 @@ def figures(hub: AnyHub, entry: Entry) -> dict[str, Figure]:
 def _read(path: Path, state: tuple) -> dict[str, Figure]:
     try:
         values = read_json(path)
-        if values["schema"] != SCHEMA:
-            raise InvalidPackage(f"written with schema {values['schema']!r:.40}; this version reads {SCHEMA}")
-        return {
-            name: Figure(profile=name, **dict(zip(values["fields"], row, strict=True)))
-            for name, row in values["profiles"].items()
-        }
+        if values["schema"] not in (FORMER, SCHEMA):
+            raise InvalidPackage(f"written with schema {values['schema']!r:.40}; this version reads {SCHEMA}; {REMEDY}")
+        profiles = values["profiles"].items()
+        if values["schema"] == FORMER:
+            return {name: Figure(profile=name, **figures) for name, figures in profiles}
+        return {name: Figure(profile=name, **dict(zip(values["fields"], row, strict=True))) for name, row in profiles}
     except EarshotError as error:
         raise InvalidPackage(str(error) if str(path) in str(error) else f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -85,8 +85,9 @@ class Entry:
 
 
 def forbids_commerce(licence: str) -> bool:
-    """True for a licence that forbids commercial use, such as cc-by-nc-4.0."""
-    return "nc" in licence.lower().split("-")
+    """True for a licence whose name says that it forbids commercial use, such as cc-by-nc-4.0."""
+    name = licence.lower()
+    return "nc" in re.split(r"[^a-z]", name) or "noncommercial" in re.sub(r"[^a-z]", "", name)
 
 
 KINDS = {field.name: field.type for field in dataclasses.fields(Entry)}

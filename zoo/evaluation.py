@@ -135,6 +135,9 @@ def evaluate(
     if model.multi_label:
         raise InvalidQuery(f"{model.name}: gives several labels a clip; evaluate is for models of one label a clip")
     notes: list[str] = []
+    above = Path(folder).resolve().parent
+    if esc50.is_layout(above):
+        raise InvalidData(f"{folder}: is one folder of ESC-50; give the whole, {above}")
     if esc50.is_layout(Path(folder)):
         targets = _of_esc50(model, Path(folder), split)
         if split is None:
@@ -193,14 +196,10 @@ def _targets(model: Model, folder: Path, notes: list[str]) -> dict[Path, int]:
 
 def _listed(folder: Path, split: str | None, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
     """Those of a split."""
-    from supernet.data import esc50
-
     if split is not None:
         targets = _of_split(folder, split, targets, notes)
     if not targets:
         where = f" of split {split}" if split else ""
-        if esc50.is_layout(folder.parent):
-            raise InvalidData(f"{folder}: is one folder of ESC-50; give the whole, {folder.parent}")
         raise InvalidData(f"{folder}: no recordings{where}; put those of each class into a folder of its own")
     return targets
 

@@ -67,7 +67,7 @@ class AnyHub(ABC):
         found = self.index.find(name)
         if found is None:
             task = name in self.index.words["task"]
-            hint = f"it is a task: `earshot list --task {name}`; " if task else ""
+            hint = "it is a task, not a model: list its models, or ask by task; " if task else ""
             raise UnknownName(
                 f"no model {name!r} in hub {self.address}: {hint}{nearest_names(name, self.index.values('name'))}"
             )

@@ -28,7 +28,7 @@ from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, 
 __all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "state_of", "write_index"]
 
 INDEX, SCHEMA = "index.json", 3
-MOST_BYTES, LARGE_BYTES, MOST_CACHED, MANY = 1_000_000_000, 1_000_000, 8, 20
+MOST_BYTES, LARGE_BYTES, MOST_CACHED, MANY, FEW = 1_000_000_000, 1_000_000, 8, 20, 3
 NAMES = ("name", "config_sha256")
 WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence")
 """Columns that are kept as numbers of words; all others but NAMES are numbers."""
@@ -107,9 +107,8 @@ class Index:
         return self.columns[field] == (self.words[field].index(word) if word in self.words[field] else -1)
 
     def like(self, field: str, pattern: str) -> np.ndarray:
-        """(models,) True where a name or word fits a pattern of `fnmatch`, in which `*` stands for any text.
+        """(models,) True where a name, or a word in any case, fits a pattern of `fnmatch`; `*` stands for any text.
 
-        Words may be in upper or lower case.
         Raises UnknownName where none does, InvalidQuery for what is no pattern.
         """
         if not isinstance(pattern, str):
@@ -117,12 +116,21 @@ class Index:
         if field == "name":
             found = self._named(pattern)
         else:
-            fits = [like(str(word).lower(), pattern.lower()) for word in self.words[field]]
+            fits = [like(str(word), pattern, any_case=True) for word in self.words[field]]
             found = np.array([*fits, False])[self.columns[field]]
         if not found.any():
             known = self.values("name") if field == "name" else map(str, self.words[field])
             raise UnknownName(f"no model of {field} {pattern!r:.140}: {nearest_names(pattern, known)}")
         return found
+
+    def other_task(self, name: str, *more: str) -> str:
+        """A hint for the name of a task that is not there, which may be one of a data set. more: other known names."""
+        known = [*self.words["task"], *more]
+        for dataset in self.words["dataset"]:
+            if _letters(dataset) == _letters(name):
+                tasks = dict.fromkeys(self.values("task", np.flatnonzero(self.has("dataset", dataset))))
+                return f"it is a data set, of which {', '.join(list(tasks)[:FEW])} was made; {nearest_names('', known)}"
+        return nearest_names(name, known)
 
     def _named(self, pattern: str) -> np.ndarray:
         """Lines with the longest part of the pattern that is plain text are few, so they are looked for first."""
@@ -148,6 +156,10 @@ class Index:
         return np.flatnonzero(np.frombuffer(f"{self._lines}\n".encode(), np.uint8) == ord("\n"))
 
 
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def _column(name: str, values: list, words: dict[str, tuple]) -> np.ndarray:
     if name in WORDS:
         codes = {word: code for code, word in enumerate(words[name])}
@@ -158,13 +170,13 @@ def _column(name: str, values: list, words: dict[str, tuple]) -> np.ndarray:
     return np.array(values, kind)
 
 
-def like(word: str, pattern: str) -> bool:
+def like(word: str, pattern: str, any_case: bool = False) -> bool:
     """True where a word fits a pattern of `fnmatch`. Raises InvalidQuery for what is no pattern."""
-    return _expression(pattern).fullmatch(word) is not None
+    return _expression(pattern, any_case).fullmatch(word) is not None
 
 
 @lru_cache(maxsize=64)
-def _expression(pattern: str) -> re.Pattern:
+def _expression(pattern: str, any_case: bool = False) -> re.Pattern:
     """A pattern of `fnmatch` for one line; `fnmatch.translate` gives one that goes over lines.
 
     Text between two stars is taken where it comes first, and never looked for again, so no pattern takes long.
@@ -175,7 +187,7 @@ def _expression(pattern: str) -> re.Pattern:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)
-            return re.compile(f"^{first}{middle}{last}$", re.MULTILINE)
+            return re.compile(f"^{first}{middle}{last}$", re.MULTILINE | re.IGNORECASE * any_case)
     except (re.error, FutureWarning) as error:
         raise InvalidQuery(f"pattern {pattern!r:.80} is not possible: {error}") from None
 

@@ -116,11 +116,12 @@ def get(
     max_ram: bytes that the integer runtime works in, with a stream's state and the front end's, likewise. bits: of the
     weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on validation, such as 0.955 or
     "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". commercial: True for models whose
-    licence does not forbid commercial use. dataset: what it was trained on. streaming: True for models of which no
-    layer looks ahead. device: a device profile, by its name or the beginning of it. max_latency_ms, max_energy_uj: of
-    one answer on that device, without the front end, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True
-    the upper end of its interval. hub: a folder, "hf://OWNER/NAME@REVISION", or several, the first one first; by
-    default the user's own (EARSHOT_HUB), then the bundled one.
+    licence does not forbid commercial use, as those of names like cc-by-nc do. dataset: what it was trained on.
+    streaming: True for models of which no layer looks ahead. device: a device profile, by its name or the beginning of
+    it. max_latency_ms, max_energy_uj: of one answer on that device, without the front end, such as 20, "20ms" or
+    "0.5mJ"; the median keeps it, with sure=True the upper end of its interval. hub: a folder,
+    "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own (EARSHOT_HUB), then the
+    bundled one.
 
     specialize: where no measured model fits, search the hub's supernets for a network that does, quantise it, and keep
     it in the user's own hub (see zoo.specialize); that takes up to a minute, and the same wish gets the same model
@@ -174,17 +175,18 @@ def _get_or_make(place: AnyHub, task: str, data: str | Path | None, on_device: d
     """A measured model that fits, or one that is made for just this wish, in the user's own hub."""
     from zoo.specialize import specialize
 
-    for name, value in only.items():
-        if value is not None:
-            raise InvalidQuery(
-                f"{name} = {value}: a model that is made has no choice of it; leave it or specialize out"
-            )
     try:  # a prediction of another wish is not as good as the best for this one
-        found = [entry for entry in find(task, hub=place, **on_device, **wanted) if entry.basis == MEASURED]
+        found = [entry for entry in find(task, hub=place, **on_device, **wanted, **only) if entry.basis == MEASURED]
     except (NoModelFits, UnknownName):
         found = []
     if found:
         return _opened(place, found[0], on_device["device"])
+    for name, value in only.items():
+        if value is not None:
+            raise InvalidQuery(
+                f"{name} = {value}: no published model fits, and one that is made has no choice of it; leave it or "
+                "specialize out"
+            )
     least = None if wanted["min_accuracy"] is None else share("min_accuracy", wanted["min_accuracy"])
     wish = {"bits": wanted["bits"], "family": wanted["family"], "min_accuracy": least}
     wish |= {"device": on_device["device"], "sure": on_device["sure"]}

@@ -12,7 +12,7 @@ import numpy as np
 
 from supernet.families import MIXED
 from zoo.entry import MEASURED, Entry, forbids_commerce
-from zoo.errors import InvalidQuery, NoModelFits, UnknownName, nearest_names
+from zoo.errors import InvalidQuery, NoModelFits, UnknownName
 from zoo.index import Index
 from zoo.units import LIMITS, share
 
@@ -159,21 +159,12 @@ def _pool(index: Index, task: str | None, name: str | None) -> np.ndarray:
     if task is not None:
         pool &= index.has("task", task)
         if not pool.any():
-            raise UnknownName(f"no model for task {task!r} in this hub: {_other_task(index, task)}")
+            raise UnknownName(f"no model for task {task!r} in this hub: {index.other_task(task)}")
     if name is not None:
         pool &= index.like("name", name)
         if not pool.any():
             raise UnknownName(f"no model of name {name!r} for task {task!r}; leave one of them out")
     return pool
-
-
-def _other_task(index: Index, task: str) -> str:
-    """A hint for a task that is not there, which may be the name of a data set."""
-    known = index.words["task"]
-    if task not in index.words["dataset"]:
-        return nearest_names(task, known)
-    of = dict.fromkeys(index.values("task", np.flatnonzero(index.has("dataset", task))))
-    return f"it is a data set, of which {', '.join(of)} was made; known: {', '.join(sorted(known))}"
 
 
 def _on_device(index: Index, rows: np.ndarray, on_device: DeviceLimits, most: int | None) -> np.ndarray:

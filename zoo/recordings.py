@@ -151,17 +151,25 @@ def _decoded(
     audio: Any, sampling_rate: int | None, model_rate: int, max_seconds: float | None
 ) -> tuple[str, np.ndarray, int]:
     """Name, samples (samples,) or (samples, channels), and their rate."""
-    from supernet.data.audio import check_rate, read_audio
+    from supernet.data.audio import read_audio
 
-    if sampling_rate is not None:
-        check_rate(sampling_rate, "clip")
     if isinstance(audio, (str, Path, bytes)):
-        return PIPE if isinstance(audio, bytes) else str(audio), *read_audio(audio, max_seconds)
+        name = PIPE if isinstance(audio, bytes) else str(audio)
+        samples, rate = read_audio(audio, max_seconds)
+        _check_same(name, rate, sampling_rate)
+        return name, samples, rate
     if isinstance(audio, Mapping):
-        audio, sampling_rate = audio.get("array", audio.get("raw")), audio.get("sampling_rate")
+        own = audio.get("sampling_rate")
+        _check_same("clip", own, sampling_rate)
+        audio, sampling_rate = audio.get("array", audio.get("raw")), own
     if sampling_rate is None:
         raise InvalidAudio(f"samples without their rate; give sampling_rate, such as sampling_rate={model_rate}")
     return "clip", np.asarray(audio), sampling_rate
+
+
+def _check_same(name: str, own: int, sampling_rate: int | None) -> None:
+    if sampling_rate is not None and sampling_rate != own:
+        raise InvalidAudio(f"{name}: its own rate is {own} Hz, not sampling_rate = {sampling_rate!r}; leave that out")
 
 
 def tell_resampled(names: Sequence[str], rate: int, model_rate: int) -> None:

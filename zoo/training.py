@@ -24,7 +24,7 @@ from supernet.space import Space
 from supernet.store import StoredSupernet, load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
 from zoo.build import BITS, QUANT_EPOCHS, Build, budget_limits, calibrated_clips, make_candidates, publish_models, store
-from zoo.entry import is_safe_name
+from zoo.entry import forbids_commerce, is_safe_name
 from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED, Hub, writable_hub
 from zoo.pack import CONFIG
@@ -45,8 +45,9 @@ RATES = {"scratch": 4e-3, "start": 2e-3}
 TUNE_EPOCHS, SAMPLES, STORED, LONGEST_TASK = 15, 120, "supernet", 60
 STORED_CLIPS, STORED_MS = (64, 512), 512_000
 """Fewest and most clips whose features are stored with the supernet, and how long all are together."""
-NON_COMMERCIAL, OTHER = "-nc", "other"
+OTHER = "other"
 """In licences that forbid to sell; a licence of one's own."""
+EVENTS = "esc10-mbconv and, not for commercial use, aec-mbconv"
 CLIP_MS, LONG_MS = (200, 10_000), 2_000
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
@@ -114,8 +115,8 @@ def train(
     run, first = Path(run_dir or Path("runs") / task), parallel.rank() == 0
     if first:
         log.info("%s", survey)
-        if clip_ms >= LONG_MS and start == START:
-            log.info("clips of %g s: --start aec-mbconv begins with a supernet for sounds of seconds", clip_ms / 1000)
+        if clip_ms >= LONG_MS and start == START and not from_scratch:
+            log.info("clips of %g s: supernets for sounds of seconds to start from are %s", clip_ms / 1000, EVENTS)
     supernet, frontend = _start(clips, begin, from_scratch, seed)
     recipe = _recipe(clips, begin, from_scratch, epochs, seed)
     train_supernet(supernet.to(device), clips, frontend, recipe, run)
@@ -172,10 +173,13 @@ def _bundled(name: str) -> StoredSupernet:
 def _with_owner(clips: ClipData, begin: StoredSupernet) -> ClipData:
     """The clips, with the owner of the weights that training starts from named beside their own.
 
-    Raises InvalidQuery where those are not for commercial use, and the clips' licence says nothing of that.
+    Where those are not for commercial use, clips of licence OTHER get theirs, as what is made is bound by it. Raises
+    InvalidQuery where the clips' licence allows more.
     """
     licence, owner = begin.config["licence"], begin.config["attribution"]
-    if NON_COMMERCIAL in licence and NON_COMMERCIAL not in clips.licence and clips.licence != OTHER:
+    if forbids_commerce(licence) and clips.licence == OTHER:
+        clips = replace(clips, licence=licence)
+    if forbids_commerce(licence) and not forbids_commerce(clips.licence):
         raise InvalidQuery(
             f"licence {clips.licence}: the weights that training starts from are {licence}, not for commercial use, "
             f"and so is what is made from them; give such a licence, or {OTHER}, or start from others"

@@ -11,7 +11,7 @@ import soundfile
 
 from supernet.errors import InvalidAudio, TooLong
 
-__all__ = ["CUT", "EXTENSIONS", "LONGER", "MAX_CHANNELS", "check_rate", "prepare_samples", "read_audio", "to_int16"]
+__all__ = ["CUT", "EXTENSIONS", "LONGER", "MAX_CHANNELS", "prepare_samples", "read_audio", "to_int16"]
 
 EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3")
 RATES = (1_000, 384_000)
@@ -87,7 +87,8 @@ def prepare_samples(
     """
     samples = np.asarray(samples)
     _check_samples(samples, name)
-    check_rate(rate, name)
+    if not isinstance(rate, (int, np.integer)) or not RATES[0] <= rate <= RATES[1]:
+        raise InvalidAudio(f"{name}: sampling rate {rate!r} is not possible; give a whole number of Hz, such as 16000")
     if least_rate is not None and rate < least_rate:
         raise InvalidAudio(
             f"{name}: {rate} Hz holds no sound above {rate // 2} Hz, which the model needs; record at {least_rate} Hz "
@@ -98,12 +99,6 @@ def prepare_samples(
     samples = samples.astype(np.float32, copy=False)
     mono = samples.reshape(-1) if samples.size == len(samples) else samples.mean(1)
     return mono if rate == sampling_rate else _resample(mono, int(rate), sampling_rate)
-
-
-def check_rate(rate: int, name: str) -> None:
-    """Raise InvalidAudio for what is no sampling rate. name: of the recording."""
-    if not isinstance(rate, (int, np.integer)) or not RATES[0] <= rate <= RATES[1]:
-        raise InvalidAudio(f"{name}: sampling rate {rate!r} is not possible; give a whole number of Hz, such as 16000")
 
 
 def _check_samples(samples: np.ndarray, name: str) -> None:
