@@ -237,3 +237,11 @@ def test_names_of_a_million_models_give_a_short_message():
     with pytest.raises(UnknownName, match="did you mean model-4242") as caught:
         raise UnknownName(zoo.hub.nearest_names("model-4242x", names))
     assert len(str(caught.value)) < 1000
+
+
+def test_what_is_published_needs_no_search():
+    """Filters that a model which is made cannot be given are asked of the published ones first."""
+    wish = {"commercial": True, "specialize": True}
+    assert zoo.get("kws", **wish).name == zoo.get("kws", commercial=True).name
+    with pytest.raises(InvalidQuery, match="commercial = True: no published model fits, and one that is made has no"):
+        zoo.get("aec", **wish)
