@@ -80,7 +80,7 @@ PLANS = {
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
-        {"40M": 20, "8M": 30, "3M/64kB": 40, "1M/64kB": 40},
+        {"40M": 20, "8M": 30, "3M/64kB": 100, "1M/64kB": 100},
         200,
         few_bits=(2,), quant_epochs=6, calibration=(48, 256), half=True,
     ),
