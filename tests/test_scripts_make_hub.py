@@ -9,9 +9,12 @@ import pytest
 from conftest import KEYWORDS
 
 import zoo
+from search.accuracy import load_predictor
+from search.sampling import table_space
 from supernet.data import speech_commands
 from supernet.families import with_bits
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
+from supernet.store import load_supernet
 from supernet.train import Recipe, SupernetRecipe
 from zoo import build
 
@@ -68,6 +71,8 @@ def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     assert [entry.bits for entry in zoo.find(task="tones", hub=tmp_path / "hub", max_macs="0.2M")].count(4) == 1
     supernets = tmp_path / "hub" / "supernets"
     assert sorted(path.name for path in supernets.iterdir()) == ["tones-logmel", "tones-mfcc", "tones-mfcc-bits"]
+    for name in ("tones-logmel", "tones-mfcc"):  # whose searches were done before the kill
+        load_predictor(supernets / name, table_space(load_supernet(supernets / name, "tones").supernet))
     elastic, stored = load_elastic_bits(supernets / "tones-mfcc-bits", "tones")
     assert elastic.extract(with_bits(stored.supernet.space.smallest(), 2)).to_integer()
     model = zoo.get(task="tones", bits=8, hub=tmp_path / "hub")

@@ -256,9 +256,9 @@ def tuned_network(build: Build, budget: str, epochs: int) -> tuple[Network, dict
 def _search(build: Build, budget: str) -> dict:
     """The best sub-network within a budget: by predicted accuracy, the best few of them by their own.
 
-    The finding is kept on disk.
+    The finding is kept on disk; the predictor stands beside the supernet, which was stored anew, all the same.
     """
-    path, supernet = build.run / "search" / f"{_file_name(budget)}.json", build.supernet
+    path, supernet, predictor = build.run / "search" / f"{_file_name(budget)}.json", build.supernet, build.predictor
     identity = {
         "weights": weights_digest(supernet),
         "data": build.data.digest,
@@ -272,12 +272,12 @@ def _search(build: Build, budget: str) -> dict:
         space = SearchSpace(supernet.space, PLAIN_BITS)
         problem = Problem(space, budget_limits(budget), task=build.task)
         strategy = Evolution(problem, np.random.default_rng(SEARCH_SEED))
-        result = search(strategy, partial(build.predictor.predict, space), EVALUATIONS)
+        result = search(strategy, partial(predictor.predict, space), EVALUATIONS)
         best = measure_best(result, measured_accuracy(supernet, space, features, validation.targets), FINALISTS)
         finding = {
             "arch": best.arch.without_bits().to_dict(),
             "validation": best.score,
-            "predicted": float(build.predictor.predict(space, best.genes[best.order[:1]])[0]),
+            "predicted": float(predictor.predict(space, best.genes[best.order[:1]])[0]),
             "evaluations": len(result.scores),
         }
         write_json(path, {"identity": identity, **finding})
