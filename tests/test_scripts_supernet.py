@@ -99,6 +99,7 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
 def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_data, tables, tmp_path, monkeypatch):
     """A plain network and one that was found within its parameters and MACs, each made in its ways."""
     import event_claim
+    import plain as plain_module
 
     frontend = fit_frontend(speech_data, 1, LogMel)
     supernet = Supernet(square_space, calibration_features(speech_data, frontend, 22)).eval()
@@ -113,10 +114,11 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
         "Recipe": lambda **recipe: Recipe(**{**recipe, "batch": 8}),
         "event_archs": lambda classes: {"20k": plain},
         "SEEDS": {"20k": 2, "largest": 1},
-        "EVALUATIONS": 60,
-        "FINALISTS": 2,
+        "list_clips": lambda root: pd.DataFrame({"split": "test", "src_file": range(len(speech_data.splits["test"]))}),
     }.items():
         monkeypatch.setattr(event_claim, name, value)
+    for name, value in {"EVALUATIONS": 60, "FINALISTS": 2}.items():
+        monkeypatch.setattr(plain_module, name, value)
     options = ["data", "--supernet", folder, "--task", "tones", "--epochs", 1, "--tune-epochs", 1]
     options += ["--runs", tmp_path / "runs"]
     run(event_claim, monkeypatch, *options)

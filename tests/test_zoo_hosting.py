@@ -292,7 +292,9 @@ def test_figures_on_devices_are_copied_and_are_lacking_where_they_are_not_there(
 def test_figures_on_devices_that_cannot_be_are_found(hub, tmp_path, text):
     name = Hub(hub).entries[0].name
     costs = read_json(hub / "models" / name / COSTS)
-    next(iter(costs["profiles"].values())).update(latency_ms=1.0, low_ms=5.0, high_ms=9.0)
+    row = next(iter(costs["profiles"].values()))
+    for field, value in {"latency_ms": 1.0, "low_ms": 5.0, "high_ms": 9.0}.items():
+        row[costs["fields"].index(field)] = value
     write_bytes(hub / "models" / name / COSTS, json.dumps(costs).encode() if text == "wrong order" else text.encode())
     assert [one.name for one in verify(hub) if one.problem] == [name]
     with pytest.raises(InvalidPackage, match=COSTS):
