@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from peer_nets import PEERS, macs
-from plain import found_arch, train_both
+from plain import add_run_options, found_arch, train_both
 
 from search.accuracy import SEED, AccuracyPredictor
 from search.sampling import sample_accuracies, table_space
@@ -71,10 +71,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--within", nargs="+", choices=PUBLISHED, default=PUBLISHED, help="whose MACs (default: both)")
     parser.add_argument("--ways", nargs="+", choices=(ALONE, TUNED), default=(ALONE, TUNED), help="default: both")
     parser.add_argument("--seed", type=int, default=0, help="of training (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=10, help="in float (default: %(default)s)")
-    parser.add_argument("--quant-epochs", type=int, default=1, help="at 8 bits, after them (default: %(default)s)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")
+    add_run_options(parser)
     return parser.parse_args()
 
 

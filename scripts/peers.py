@@ -12,14 +12,13 @@ measured once a run. Runs resume.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from peer_nets import PEERS, flash_bytes, forget_ranges, macs, measure_ranges, to_8_bits
-from plain import PEERS_TABLE, quant_recipe, report, train_both, uniform_archs
+from plain import add_run_options, quant_recipe, report_peer, train_both, uniform_archs
 from torch import Tensor, nn
 
 from supernet.data.clips import ClipData
@@ -68,7 +67,7 @@ def _run_peer(setting: Setting, name: str, seed: int) -> None:
     recipe, folder = _recipe(options, seed), options.runs / "peers" / f"{name}-s{seed}-e{options.epochs}"
     calibrate = partial(_measure_norms, network, setting.calibration)
     train_network(network, data, frontend, recipe, folder, {"net": name}, calibrate)
-    _report(setting, name, 32, seed, network, folder, costs)
+    report_peer(name, 32, recipe, {"quant_epochs": 0, **costs}, network, data, frontend, folder)
 
     def calibrate_both() -> None:
         forget_ranges(network)
@@ -76,9 +75,10 @@ def _run_peer(setting: Setting, name: str, seed: int) -> None:
         measure_ranges(network, setting.calibration)
 
     to_8_bits(network, setting.calibration)
-    recipe, folder = quant_recipe(recipe, options.quant_epochs), folder.with_name(folder.name + "-w8")
-    train_network(network, data, frontend, recipe, folder, {"net": name, "bits": 8}, calibrate_both)
-    _report(setting, name, 8, seed, network, folder, {**costs, "flash_bytes": flash})
+    narrow, folder = quant_recipe(recipe, options.quant_epochs), folder.with_name(folder.name + "-w8")
+    train_network(network, data, frontend, narrow, folder, {"net": name, "bits": 8}, calibrate_both)
+    figures = {"quant_epochs": options.quant_epochs, **costs, "flash_bytes": flash}
+    report_peer(name, 8, recipe, figures, network, data, frontend, folder)
 
 
 def _run_ours(setting: Setting, name: str, arch: Arch, seed: int) -> None:
@@ -87,21 +87,6 @@ def _run_ours(setting: Setting, name: str, arch: Arch, seed: int) -> None:
     recipe = _recipe(options, seed)
     train_both(Network(arch, seed), f"temporal-{name}", data, frontend, setting.calibration, recipe, folder,
                options.quant_epochs)  # fmt: skip
-
-
-def _report(
-    setting: Setting,
-    name: str,
-    bits: int,
-    seed: int,
-    network: Callable[[Tensor], Tensor],
-    folder: Path,
-    costs: dict[str, int],
-) -> None:
-    options = setting.options
-    keys = {"net": name, "bits": bits, "seed": seed, "epochs": options.epochs}
-    quant_epochs = {"quant_epochs": options.quant_epochs if bits == 8 else 0}
-    report(PEERS_TABLE, keys, {**quant_epochs, **costs}, network, setting.data, setting.frontend, folder)
 
 
 @torch.no_grad()
@@ -127,10 +112,7 @@ def _options() -> argparse.Namespace:
     names = [*uniform_archs(12), *PEERS]
     parser.add_argument("--nets", nargs="+", choices=names, default=names, metavar="NET", help=", ".join(names))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, default=10, help="in float (default: %(default)s)")
-    parser.add_argument("--quant-epochs", type=int, default=1, help="at 8 bits, after them (default: %(default)s)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")
+    add_run_options(parser)
     return parser.parse_args()
 
 

@@ -4,17 +4,15 @@ is measured.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from results import accuracy_columns, add_row, save_hits
 from torch import Tensor
 
-from search import EVALUATIONS, FINALISTS, Evolution, Problem, SearchSpace, measure_best, search
 from search.accuracy import AccuracyPredictor
-from search.sampling import PLAIN_BITS, measured_accuracy
 from supernet.cost import macs, params, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
@@ -27,20 +25,21 @@ from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch, Block, FeatureSpec, Stage
 from supernet.train import Recipe, train_float
+from zoo.build import search_slices
 
 __all__ = [
-    "PEERS_TABLE",
+    "add_run_options",
     "event_archs",
     "found_arch",
     "quant_recipe",
     "report",
+    "report_peer",
     "split_hits",
     "train_both",
     "uniform_archs",
 ]
 
 PEERS_TABLE = "peers"
-SEARCH_SEED = 0
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
@@ -97,13 +96,7 @@ def found_arch(
 ) -> Arch:
     """The network of a supernet of the best validation accuracy, as a slice, within limits; kept in the file `path`."""
     if not path.is_file():
-        space = SearchSpace(supernet.space, PLAIN_BITS)
-        strategy = Evolution(Problem(space, limits, task=task), np.random.default_rng(SEARCH_SEED))
-        result = search(strategy, partial(predictor.predict, space), EVALUATIONS)
-        split = data.splits["validation"]
-        features = plain_features(data, split.rows, frontend)
-        best = measure_best(result, measured_accuracy(supernet, space, features, split.targets), FINALISTS)
-        write_json(path, best.arch.without_bits().to_dict())
+        write_json(path, search_slices(supernet, predictor, data, frontend, limits, task)["arch"])
     return Arch.from_dict(read_json(path))
 
 
@@ -133,6 +126,21 @@ def quant_recipe(recipe: Recipe, epochs: int) -> QuantRecipe:
     return QuantRecipe(**{**vars(recipe), **changed})
 
 
+def report_peer(
+    name: str,
+    bits: int,
+    recipe: Recipe,
+    figures: dict[str, int],
+    network: Callable[[Tensor], Tensor],
+    data: ClipData,
+    frontend: Mfcc,
+    run: Path,
+) -> None:
+    """Measure a network that was trained as the peers are, and write its row beside theirs. recipe: in float."""
+    keys = {"net": name, "bits": bits, "seed": recipe.seed, "epochs": recipe.epochs}
+    report(PEERS_TABLE, keys, figures, network, data, frontend, run)
+
+
 def train_both(
     network: Network,
     name: str,
@@ -144,12 +152,11 @@ def train_both(
     quant_epochs: int,
 ) -> None:
     """Train a network of ours in float, then its integers at 8 bits, and write both rows beside the peers'."""
-    keys, costs = {"net": name}, {"macs": macs(network.arch), "params": params(network.arch)}
+    costs = {"macs": macs(network.arch), "params": params(network.arch)}
 
     def write(bits: int, epochs: int, own: Callable[[Tensor], Tensor], arch: Arch, run: Path) -> None:
-        about = {**keys, "bits": bits, "seed": recipe.seed, "epochs": recipe.epochs}
-        values = {"quant_epochs": epochs, **costs, "flash_bytes": weight_bytes(arch)}
-        report(PEERS_TABLE, about, values, own, data, frontend, run)
+        figures = {"quant_epochs": epochs, **costs, "flash_bytes": weight_bytes(arch)}
+        report_peer(name, bits, recipe, figures, own, data, frontend, run)
 
     train_float(network, data, frontend, recipe, folder, calibration)
     write(32, 0, network, network.arch, folder)
@@ -157,3 +164,11 @@ def train_both(
     fake = quantise(network, arch, None, data, frontend, calibration, quant_recipe(recipe, quant_epochs), run)
     integers = fake.to_integer()
     write(8, quant_epochs, lambda x: integers(quantise_features(x)), arch, run)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of how networks are trained as the peers are."""
+    parser.add_argument("--epochs", type=int, default=10, help="in float (default: %(default)s)")
+    parser.add_argument("--quant-epochs", type=int, default=1, help="at 8 bits, after them (default: %(default)s)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")

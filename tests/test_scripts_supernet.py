@@ -17,6 +17,7 @@ from supernet.elastic import Supernet
 from supernet.frontend import LogMel
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend
+from zoo import build
 
 SCRIPTS = str(Path(__file__).parent.parent / "scripts")
 SEEDS = {"smallest": 2, "largest": 1}
@@ -99,7 +100,6 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
 def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_data, tables, tmp_path, monkeypatch):
     """A plain network and one that was found within its parameters and MACs, each made in its ways."""
     import event_claim
-    import plain as plain_module
 
     frontend = fit_frontend(speech_data, 1, LogMel)
     supernet = Supernet(square_space, calibration_features(speech_data, frontend, 22)).eval()
@@ -118,7 +118,7 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
     }.items():
         monkeypatch.setattr(event_claim, name, value)
     for name, value in {"EVALUATIONS": 60, "FINALISTS": 2}.items():
-        monkeypatch.setattr(plain_module, name, value)
+        monkeypatch.setattr(build, name, value)
     options = ["data", "--supernet", folder, "--task", "tones", "--epochs", 1, "--tune-epochs", 1]
     options += ["--runs", tmp_path / "runs"]
     run(event_claim, monkeypatch, *options)

@@ -50,6 +50,7 @@ __all__ = [
     "calibrated_clips",
     "make_candidates",
     "publish_models",
+    "search_slices",
     "store",
     "train_bits",
     "tuned_network",
@@ -267,21 +268,35 @@ def _search(build: Build, budget: str) -> dict:
         "seed": SEARCH_SEED,
     }
     if not path.is_file() or read_json(path)["identity"] != identity:
-        validation = build.data.splits["validation"]
-        features = plain_features(build.data, validation.rows, build.frontend)
-        space = SearchSpace(supernet.space, PLAIN_BITS)
-        problem = Problem(space, budget_limits(budget), task=build.task)
-        strategy = Evolution(problem, np.random.default_rng(SEARCH_SEED))
-        result = search(strategy, partial(predictor.predict, space), EVALUATIONS)
-        best = measure_best(result, measured_accuracy(supernet, space, features, validation.targets), FINALISTS)
-        finding = {
-            "arch": best.arch.without_bits().to_dict(),
-            "validation": best.score,
-            "predicted": float(predictor.predict(space, best.genes[best.order[:1]])[0]),
-            "evaluations": len(result.scores),
-        }
+        limits = budget_limits(budget)
+        finding = search_slices(supernet, predictor, build.data, build.frontend, limits, build.task)
         write_json(path, {"identity": identity, **finding})
     return read_json(path)
+
+
+def search_slices(
+    supernet: Supernet,
+    predictor: AccuracyPredictor,
+    data: ClipData,
+    frontend: Mfcc,
+    limits: dict[str, float],
+    task: str,
+) -> dict:
+    """The best slice of a supernet within limits at 8 bits: by predicted accuracy, the best few by that on validation.
+
+    Returns plain values for JSON: `arch`, without bits; its `validation` and `predicted` accuracy; `evaluations`.
+    """
+    validation, space = data.splits["validation"], SearchSpace(supernet.space, PLAIN_BITS)
+    features = plain_features(data, validation.rows, frontend)
+    strategy = Evolution(Problem(space, limits, task=task), np.random.default_rng(SEARCH_SEED))
+    result = search(strategy, partial(predictor.predict, space), EVALUATIONS)
+    best = measure_best(result, measured_accuracy(supernet, space, features, validation.targets), FINALISTS)
+    return {
+        "arch": best.arch.without_bits().to_dict(),
+        "validation": best.score,
+        "predicted": float(predictor.predict(space, best.genes[best.order[:1]])[0]),
+        "evaluations": len(result.scores),
+    }
 
 
 def _at_bits(build: Build, network: Network, bits: int, above: tuple[int, ...], budget: str) -> tuple:

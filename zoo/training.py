@@ -46,7 +46,7 @@ TUNE_EPOCHS, SAMPLES, STORED, LONGEST_TASK = 15, 120, "supernet", 60
 STORED_CLIPS, STORED_MS = (64, 512), 512_000
 """Fewest and most clips whose features are stored with the supernet, and how long all are together."""
 OTHER = "other"
-"""In licences that forbid to sell; a licence of one's own."""
+"""A licence that was not named."""
 EVENTS = "esc10-mbconv and, not for commercial use, aec-mbconv"
 CLIP_MS, LONG_MS = (200, 10_000), 2_000
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
