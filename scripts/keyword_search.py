@@ -31,7 +31,7 @@ from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_fro
 
 PUBLISHED = ("pless-mfcc20-5", "pless-mfcc20-4")
 ALONE, TUNED = "alone", "tuned"
-SUPERNET = SupernetRecipe(epochs=12, unknown=2)
+SUPERNET = SupernetRecipe(epochs=28, unknown=2, sandwich=True, random=1)
 SAMPLES = 100
 """Networks that are measured for the accuracy predictor."""
 
