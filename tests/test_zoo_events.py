@@ -14,7 +14,7 @@ import zoo
 from supernet.data.clips import SILENCE, UNKNOWN
 from zoo.cli import main
 from zoo.errors import InvalidQuery
-from zoo.events import NO_EVENTS, Event, event_hop, mark_events
+from zoo.events import NO_EVENTS, Event, audible, event_hop, mark_events
 from zoo.pictures import events_figure
 
 FREQUENCIES = {"low_hz": 20.0, "high_hz": 8000.0}
@@ -102,8 +102,41 @@ def test_events_of_a_short_recording_end_where_it_ends(tmp_path, capsys):
     assert "\t0.00-0.50 s\tstop" in capsys.readouterr().out
     assert zoo.get("kws").events(tmp_path / "short.wav", threshold=0.05)[0]["end_s"] == 0.5
     soundfile.write(tmp_path / "tiny.wav", word[:100], RATE)
-    assert main(["run", "kws", str(tmp_path / "tiny.wav"), "--plot", str(tmp_path / "a.png")]) == 2
-    assert "shorter than a frame" in capsys.readouterr().err
+    assert main(["run", "kws", str(tmp_path / "tiny.wav"), "--plot", str(tmp_path / "a.png")]) == 1
+    said = capsys.readouterr()
+    assert "shorter than a frame" in said.err
+    assert not said.out
+
+
+def test_nothing_is_heard_in_silence():
+    """A model of sounds has a name for silence, too: a window that is nowhere as loud as the floor holds no event."""
+    rng, rest = np.random.default_rng(0), np.zeros(10 * RATE, np.int16)
+    for model in (zoo.get("esc10"), zoo.get("aec", bits=4)):
+        assert model(rest[: 5 * RATE], RATE)[0]["score"] > 0.5
+        assert model.events(rest, RATE) == []
+        faint = np.round(8 * rng.standard_normal(10 * RATE)).astype(np.int16)
+        assert model.events(faint, RATE) == []
+        assert model.events(faint, RATE, threshold=0.05, floor_db=-90)
+
+
+@pytest.mark.parametrize(
+    ("first_ms", "floor_db", "wanted"),
+    [
+        (0, -60, [True, False, False, False]),
+        (480, -60, [True, False, False, False]),
+        (500, -60, [False, True, False, False]),
+        (1999, -60, [False, False, True, True]),
+        (2480, -60, [False, False, True, True]),
+        (500, -39, [False, False, False, False]),
+    ],
+)
+def test_windows_are_audible_where_20_ms_of_them_are_loud(first_ms, floor_db, wanted):
+    """Of windows of 1 s each 500 ms, one that begins before the recording among them; the tone has -40 dB."""
+    samples = np.zeros(5 * RATE // 2, np.float32)
+    first = first_ms * RATE // 1000
+    samples[first : first + RATE // 50] = 0.01 * np.sqrt(2) * np.sin(np.arange(RATE // 50))[: len(samples) - first]
+    starts = [-500, 500, 1500, 2000]
+    assert audible(samples, RATE, starts, 1000, floor_db).tolist() == wanted
 
 
 def test_windows_that_are_all_sure_make_an_event_of_1(tmp_path):
@@ -143,6 +176,9 @@ def test_a_picture_has_a_row_for_each_label_and_one_without_any():
         (["--events", "0"], "threshold = 0.0 is not possible"),
         (["--events", "1.5"], "threshold = 1.5 is not possible"),
         (["--events", "0.5", "--top", "2"], "--top 2: events have one label each"),
+        (["--floor-db", "-50"], "--floor-db -50: is of events"),
+        (["--events", "--floor-db", "6"], "floor_db = 6.0 is not possible: give dB of full scale from -120 to 0"),
+        (["--plot", "a.svg", "--out", "a.svg"], "--plot a.svg: is the file of --out"),
         (["--plot", "a.txt"], "--plot a.txt: give a name that ends with"),
         (["zoo/clips/left.wav", "--plot", "a.png"], "shows one recording, and 2 are given"),
     ],

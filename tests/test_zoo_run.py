@@ -83,7 +83,7 @@ def test_a_short_clip_is_padded(model):
         ({"array": np.zeros(16_000)}, None, "give sampling_rate"),
         ({"sampling_rate": 16_000}, None, "not audio"),
         ([np.zeros((2, 2, 2))], 16_000, "not audio"),
-        (b"", None, "the file is empty"),
+        (b"", None, "-: the file is empty"),
         (b"no sound", None, "not a readable audio file"),
         (3, 16_000, "not audio"),
         ([3, 4], 16_000, "not audio"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import zoo
 from supernet.files import write_bytes
 from zoo.errors import InvalidAudio, InvalidQuery, UnknownName
-from zoo.events import THRESHOLD
+from zoo.events import FLOOR_DB, THRESHOLD
 from zoo.pack import CONFIG
 from zoo.pictures import check_file, check_picture, confusion_figure, events_figure, write_picture
 from zoo.recordings import PIPE, find_recordings
@@ -38,7 +38,8 @@ is 1. An only file that cannot be used gives no output.
 
 An event is a label from the moment on at which the mean score of the windows that hold it reaches a threshold until it
 falls below; _unknown_ and _silence_ are none. Windows move on by a tenth of a clip, or by --hop-ms. Where sounds follow
-one another within a clip, windows that hold several are sure of none: ask for less, such as 0.3.
+one another within a clip, windows that hold several are sure of none: ask for less, such as 0.3. Windows that are
+nowhere as loud as --floor-db hold no event; louder noise may be taken for one, since models of sounds know no noise.
 
 Columns of CSV: file, start_s, end_s (empty for a clip), rank, label, score.
 """
@@ -73,6 +74,11 @@ def add_run_commands(commands, command, add_hub) -> None:
     sub.add_argument(
         "--events", nargs="?", type=_score, const=THRESHOLD, metavar="SCORE",
         help="mark events in time, from this score on; without a score, as the last option: %(const)s",
+    )  # fmt: skip
+    sub.add_argument(
+        "--floor-db", type=float, metavar="DB",
+        help=f"loudness of a window's loudest 20 ms from which on it holds events (default: {FLOOR_DB:g} dB of full "
+        "scale; less for faint microphones)",
     )  # fmt: skip
     sub.add_argument(
         "--plot", metavar="FILE", help="picture of one recording: spectrogram and events; .svg, .png or .pdf"
@@ -127,39 +133,49 @@ def _run(options: argparse.Namespace) -> None:
         raise InvalidQuery(f"--top {options.top}: events have one label each; leave it or --events out")
     if options.plot and len(files) != 1:
         raise InvalidQuery(f"--plot {options.plot}: shows one recording, and {len(files):,} are given; name one")
+    if options.floor_db is not None and options.events is None and not options.plot:
+        raise InvalidQuery(f"--floor-db {options.floor_db:g}: is of events; give --events as well")
+    if options.out and options.plot and _is_same(options.plot, options.out):
+        raise InvalidQuery(f"--plot {options.plot}: is the file of --out; give another one")
     if options.out and any(_is_same(file, options.out) for file in files):
         raise InvalidQuery(f"--out {options.out}: is one of the recordings; give another file")
     quiet = bool(options.out) or options.format == "json" or not sys.stdout.isatty()
+    floor_db = FLOOR_DB if options.floor_db is None else options.floor_db
     settings = {
+        "floor_db": floor_db,
         "hop_ms": options.hop_ms,
         "top": 1 if options.top is None else options.top,
         "resample": options.resample,
-        "progress": quiet,
+        "progress": quiet or len(files) == 1,
         "events": options.events,
     }
     errors: list[InvalidAudio] = []
     items = _usable(model.run(files, **settings), errors, len(files), options.format == "json")
     items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written
     output = io.StringIO(newline="") if options.out else sys.stdout
+    picture = _picture(model, files[0], items[0].get("events"), floor_db, options) if options.plot else None
     WRITERS[options.format](items, output)
-    if options.plot:
-        write_picture(_picture(model, files[0], items[0].get("events"), options), options.plot)
+    if picture:
+        write_picture(picture, options.plot)
     if options.out:
         write_bytes(options.out, output.getvalue().encode())
     if errors:
         raise InvalidAudio(f"{len(errors):,} of {len(files):,} files cannot be used")
 
 
-def _picture(model: zoo.Model, file: str | Path | bytes, found: list[dict] | None, options: argparse.Namespace):
+def _picture(
+    model: zoo.Model, file: str | Path | bytes, found: list[dict] | None, floor_db: float, options: argparse.Namespace
+):
     """Of a recording and what is heard in it. found: its events, where they were asked for."""
-    threshold = THRESHOLD if options.events is None else options.events
-    if found is None:
-        found = model.events(file, threshold=threshold, hop_ms=options.hop_ms, resample=options.resample)
     log_mel, frontend = model.log_mel(file, resample=options.resample), model.frontend
     name = PIPE if isinstance(file, bytes) else Path(file).name
-    title = f"{_printable(name)}: {model.name}, scores from {threshold:g} on"
     if not log_mel.shape[1]:
-        raise InvalidQuery(f"--plot {options.plot}: {name} is shorter than a frame; there is nothing to draw")
+        raise InvalidAudio(f"--plot {options.plot}: {name} is shorter than a frame; there is nothing to draw")
+    threshold = THRESHOLD if options.events is None else options.events
+    if found is None:
+        settings = {"threshold": threshold, "floor_db": floor_db, "hop_ms": options.hop_ms}
+        found = model.events(file, **settings, resample=options.resample)
+    title = f"{_printable(name)}: {model.name}, scores from {threshold:g} on"
     return events_figure(log_mel, log_mel.shape[1] * frontend["step_ms"] / 1000, found, frontend, title)
 
 

@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData
 from supernet.frontend import Mfcc, quantise_features
@@ -41,14 +42,26 @@ class Detection:
 
 
 def stream_scores(
-    network: IntegerNetwork, frontend: Mfcc, scores: Scores, recording: np.ndarray, hop_ms: int = HOP_MS
+    network: IntegerNetwork,
+    frontend: Mfcc,
+    scores: Scores,
+    recording: np.ndarray,
+    hop_ms: int = HOP_MS,
+    progress: bool = False,
 ) -> np.ndarray:
     """Scores (windows, classes) of a recording, one window each `hop_ms`, which is a multiple of the front end's step.
 
-    recording: (samples,) int16, or float32 from -1 to 1.
+    recording: (samples,) int16, or float32 from -1 to 1. progress: show a bar on a terminal, for more than a batch.
     """
     windows = stream_windows(frontend, network.arch.frames, recording, hop_ms)
-    return scores(np.concatenate([network(part).numpy() for block in windows for part in block.split(BATCH)]))
+    seconds, logits = len(recording) / frontend.sampling_rate, []
+    hidden = None if progress and seconds * 1000 > BATCH * hop_ms else True
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of sound [{elapsed}<{remaining}]"
+    with tqdm(desc="hearing", total=seconds, disable=hidden, leave=False, bar_format=form) as bar:
+        for part in (part for block in windows for part in block.split(BATCH)):
+            logits.append(network(part).numpy())
+            bar.update(len(part) * hop_ms / 1000)
+    return scores(np.concatenate(logits))
 
 
 def stream_windows(frontend: Mfcc, frames: int, recording: np.ndarray, hop_ms: int = HOP_MS) -> Iterator[Tensor]:

@@ -133,7 +133,10 @@ def evaluate(
     from supernet.data import esc50
 
     if model.multi_label:
-        raise InvalidQuery(f"{model.name}: gives several labels a clip; evaluate is for models of one label a clip")
+        raise InvalidQuery(
+            f"{model.name}: gives several labels a clip, and a folder of classes has one; earshot info tells its mean "
+            "average precision on its own test split"
+        )
     notes: list[str] = []
     above = Path(folder).resolve().parent
     if esc50.is_layout(above):

@@ -2,8 +2,9 @@
 
 What a model hears at a moment is the mean over all windows that hold it, those that begin before the recording or end
 behind it, in silence, among them. A label is an event from the moment on at which that mean reaches a threshold until
-it falls below. `_unknown_` and `_silence_` are never events. A window that holds a short sound hears it wherever it
-lies, so beginnings and ends may be off by half a window, most for short ones.
+it falls below. `_unknown_` and `_silence_` are never events, and in a window that is nowhere as loud as a floor nothing
+is heard: a network that knows sounds alone has a name for silence, too. A window that holds a short sound hears it
+wherever it lies, so beginnings and ends may be off by half a window, most for short ones.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import numpy as np
 
 from zoo.errors import InvalidQuery
 
-__all__ = ["THRESHOLD", "Event", "check_threshold", "event_hop", "mark_events"]
+__all__ = ["FLOOR_DB", "THRESHOLD", "Event", "audible", "check_floor", "check_threshold", "event_hop", "mark_events"]
 
 THRESHOLD, WINDOWS = 0.5, 10
 """Mean score from which on a label is an event; windows that hold a moment, where no hop is asked for."""
+FLOOR_DB, LOWEST_DB, PART_MS = -60.0, -120.0, 20
+"""Root mean square of the loudest so many ms of a window, in dB of full scale, below which nothing is heard in it."""
 NO_EVENTS = ("_unknown_", "_silence_")
 
 
@@ -72,6 +75,18 @@ def _spans(means: np.ndarray, edges: np.ndarray, threshold: float) -> list[tuple
     return found
 
 
+def audible(samples: np.ndarray, rate: int, starts_ms: Sequence[int], clip_ms: int, floor_db: float) -> np.ndarray:
+    """(windows,) whether some 20 ms of each window of a recording (samples,) are as loud as the floor."""
+    size = rate * PART_MS // 1000
+    parts = np.pad(samples, (0, -len(samples) % size)).reshape(-1, size)
+    loud = np.concatenate([[0], np.cumsum(np.square(parts).mean(1) >= 10 ** (floor_db / 10))])
+    first, last = (
+        np.clip(np.asarray(ends_ms) // PART_MS, 0, len(parts))
+        for ends_ms in (np.array(starts_ms), np.array(starts_ms) + clip_ms + PART_MS - 1)
+    )
+    return loud[last] > loud[first]
+
+
 def event_hop(clip_ms: int, step_ms: int) -> int:
     """From window to window in ms where none is asked for: a multiple of the front end's step."""
     return max(1, clip_ms // WINDOWS // step_ms) * step_ms
@@ -82,3 +97,13 @@ def check_threshold(threshold: float) -> None:
     valid = isinstance(threshold, Real) and not isinstance(threshold, bool)
     if not valid or not 0 < threshold <= 1:
         raise InvalidQuery(f"threshold = {threshold!r} is not possible: give a score above 0 and up to 1, such as 0.5")
+
+
+def check_floor(floor_db: float) -> None:
+    """Raise InvalidQuery for what is no loudness."""
+    valid = isinstance(floor_db, Real) and not isinstance(floor_db, bool)
+    if not valid or not LOWEST_DB <= floor_db <= 0:
+        raise InvalidQuery(
+            f"floor_db = {floor_db!r} is not possible: give dB of full scale from {LOWEST_DB:g} to 0, such as "
+            f"{FLOOR_DB:g}"
+        )

@@ -218,7 +218,7 @@ class Info:
         values = self.config.values
         accuracy = [
             f"  {split}: {own['accuracy']:.2%} ({own['interval'][0]:.2%} to {own['interval'][1]:.2%}) of "
-            f"{own['clips']:,} clips{', predicted' * (own.get('basis', MEASURED) != MEASURED)}"
+            f"{own['clips']:,} clips{', predicted' * (own.get('basis', MEASURED) != MEASURED)}{_average(own)}"
             for split, own in sorted(values["accuracy"].items(), reverse=True)
         ]
         return "\n".join(
@@ -235,6 +235,12 @@ class Info:
                 f"  path {self.path}",
             ]
         )
+
+
+def _average(figures: dict) -> str:
+    """Beside the share of clips of which all labels are right, for what may have several."""
+    name = "mean_average_precision"
+    return f", all labels right; mean average precision {figures[name]:.3f}" if name in figures else ""
 
 
 def info(name: str, *, hub: Address | None = None, device: str | None = None) -> Info:

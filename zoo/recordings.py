@@ -203,12 +203,12 @@ def _is_folder(file: str | Path | bytes) -> bool:
 
 
 def hear(
-    model: Model, files: Sequence, hop_ms: int, resample: bool, progress: bool, events: bool = False
+    model: Model, files: Sequence, hop_ms: int, resample: bool, progress: bool, floor_db: float | None = None
 ) -> Iterator[Heard]:
     """What a model hears in each of `find_recordings`, in order, as soon as its batch is done.
 
-    events: slide over clips, too, with silence around each recording. progress: show a bar on standard error, where it
-    is a terminal and there are more than a few files.
+    floor_db: slide over clips, too, as `Model.event_scores` does. progress: show bars on standard error, where it is a
+    terminal, of more than a few files, and of long ones.
     """
     from tqdm import tqdm
 
@@ -217,7 +217,7 @@ def hear(
     with bar, ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
         clips = zip(files, _ahead(threads, partial(_clip, model, resample), files), strict=True)
         while batch := list(islice(clips, BATCH)):
-            for heard in _hear_batch(model, batch, hop_ms, resample, events):
+            for heard in _hear_batch(model, batch, hop_ms, resample, progress, floor_db):
                 rates[heard.rate or own].append(heard.file)
                 yield heard
                 bar.update()
@@ -246,22 +246,36 @@ def _clip(model: Model, resample: bool, file: str | Path | bytes) -> Sound | Inv
         return error
 
 
-def _hear_batch(model: Model, batch: list[tuple], hop_ms: int, resample: bool, events: bool) -> Iterator[Heard]:
-    clips = [] if events else [sound.samples for _, sound in batch if isinstance(sound, Sound)]
+def _hear_batch(
+    model: Model, batch: list[tuple], hop_ms: int, resample: bool, progress: bool, floor_db: float | None
+) -> Iterator[Heard]:
+    clips = [] if floor_db is not None else [sound.samples for _, sound in batch if isinstance(sound, Sound)]
     scores = iter(model.scores(model.features(np.stack(clips)))) if clips else iter(())
     for file, sound in batch:
         name = PIPE if isinstance(file, bytes) else str(file)
-        if isinstance(sound, Sound) and not events:
+        if isinstance(sound, Sound) and floor_db is None:
             yield Heard(name, next(scores)[None], rate=sound.rate)
         elif isinstance(sound, (Sound, TooLong)):
-            yield _hear_long(model, name, file, hop_ms, resample, events)
+            yield _hear_long(model, name, file, hop_ms, resample, progress, floor_db)
         else:
             yield Heard(name, error=sound)
 
 
-def _hear_long(model: Model, name: str, file: str | Path | bytes, hop_ms: int, resample: bool, events: bool) -> Heard:
+def _hear_long(
+    model: Model,
+    name: str,
+    file: str | Path | bytes,
+    hop_ms: int,
+    resample: bool,
+    progress: bool,
+    floor_db: float | None,
+) -> Heard:
     try:
         sound = read_sound(file, None, model.sampling_rate, resample)
     except InvalidAudio as error:
         return Heard(name, error=error)
-    return Heard(name, *model.slide_scores(sound.samples, hop_ms, around=events), sound.rate)
+    if floor_db is None:
+        heard = model.slide_scores(sound.samples, hop_ms, progress)
+    else:
+        heard = model.event_scores(sound.samples, hop_ms, floor_db, progress)
+    return Heard(name, *heard, sound.rate)

@@ -14,7 +14,7 @@ from zoo.devices import Bill, Figure, fit
 from zoo.entry import Entry, accuracy_text, precision
 from zoo.errors import InvalidPackage
 from zoo.evaluation import Evaluation, evaluate
-from zoo.events import THRESHOLD, check_threshold, event_hop, mark_events
+from zoo.events import FLOOR_DB, THRESHOLD, audible, check_floor, check_threshold, event_hop, mark_events
 from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
 from zoo.recordings import (
     BATCH,
@@ -70,13 +70,13 @@ class Model:
         return cls(config, config.entry(""))
 
     def __repr__(self) -> str:
-        figures = self.entry
+        figures, share = self.entry, "all labels right" if self.multi_label else "accuracy"
         lines = [
             f"{self.name}: {self.task}, {precision(figures.bits)} weights, "
             f"{precision(figures.activation_bits)} activations",
             f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash, "
             f"{figures.peak_ram_bytes:,} of RAM",
-            f"  accuracy {accuracy_text(figures)}; licence {self.licence}",
+            f"  {share} {accuracy_text(figures)}; licence {self.licence}",
             f"  knows {', '.join(self.labels)}",
         ]
         on_device = [f"  {self.figure}"] if self.figure else []
@@ -143,18 +143,21 @@ class Model:
         sampling_rate: int | None = None,
         *,
         threshold: float = THRESHOLD,
+        floor_db: float = FLOOR_DB,
         hop_ms: float | str | None = None,
         resample: bool = False,
     ) -> list[dict]:
         """What is heard along a recording, and when: [{"start_s", "end_s", "label", "score"}, ...], see zoo.events.
 
-        threshold: mean score of the windows that hold a moment, from which on a label is an event. hop_ms: from window
-        to window (default: a tenth of a clip). The rest is as for `slide`.
+        threshold: mean score of the windows that hold a moment, from which on a label is an event. floor_db: windows
+        whose loudest 20 ms are fainter, in dB of full scale, hold no events; give less for faint microphones. hop_ms:
+        from window to window (default: a tenth of a clip). The rest is as for `slide`.
         """
         check_threshold(threshold)
+        check_floor(floor_db)
         hop = self._event_hop(hop_ms)
         samples = self._read(recording, sampling_rate, resample)
-        heard = self.slide_scores(samples, hop, around=True)
+        heard = self.event_scores(samples, hop, floor_db)
         return [asdict(event) for event in mark_events(self.labels, *heard, threshold)]
 
     def log_mel(self, recording: str | Path | bytes | np.ndarray | Mapping, *, resample: bool = False) -> np.ndarray:
@@ -173,6 +176,7 @@ class Model:
         hop_ms: float | str | None = None,
         top: int | None = None,
         events: float | None = None,
+        floor_db: float = FLOOR_DB,
         resample: bool = False,
         progress: bool = False,
     ) -> Iterator[dict]:
@@ -181,14 +185,15 @@ class Model:
         files: paths of recordings, of folders that are searched for them, or the bytes of an audio file, which is
         called `-`. Yields {"file", "answers"} for a clip, {"file", "windows"} for a longer recording (see `slide`), and
         {"file", "error"} with the InvalidAudio of what cannot be used. events: a threshold, with which there are
-        {"file", "events"} instead, as of `events`. progress: show a bar on a terminal.
+        {"file", "events"} instead, as of `events`, which floor_db is for, too. progress: show a bar on a terminal.
         Raises InvalidQuery for a hop that is not possible.
         """
         check_top(top)
         if events is not None:
             check_threshold(events)
+            check_floor(floor_db)
         hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
-        found = hear(self, find_recordings(files), hop, resample, progress, events is not None)
+        found = hear(self, find_recordings(files), hop, resample, progress, None if events is None else floor_db)
         return (heard.to_dict(self.labels, top, events) for heard in found)
 
     def evaluate(
@@ -216,29 +221,39 @@ class Model:
         return self._probabilities(self.logits(features))
 
     def slide_scores(
-        self, samples: np.ndarray, hop_ms: int, around: bool = False
+        self, samples: np.ndarray, hop_ms: int, progress: bool = False
     ) -> tuple[np.ndarray, list[tuple[float, float]]]:
         """Scores (windows, classes) along a recording (samples,) float32, with start and end of each window in s.
 
-        around: windows begin before it and end behind it, in silence, so that as many hold its ends as hold its middle.
+        progress: show a bar on a terminal, where the recording is long.
         """
         from zoo.detect import stream_scores
 
-        if around:
-            lead = (self.clip_ms - 1) // hop_ms * hop_ms
-            silence = np.zeros(lead * self.sampling_rate // 1000, np.float32)
-            scores, times = self.slide_scores(np.concatenate([silence, samples, silence]), hop_ms)
-            last = round(1000 * len(samples) / self.sampling_rate)
-            ends = [tuple(min(max(0, round(1000 * one) - lead), last) / 1000 for one in span) for span in times]
-            kept = [number for number, (start, end) in enumerate(ends) if start < end]
-            return scores[kept], [ends[number] for number in kept]
         step = hop_ms * self.sampling_rate // 1000
         beyond = -(-max(0, len(samples) - self.clip_samples) // step)
         padded = np.pad(samples, (0, self.clip_samples + beyond * step - len(samples)))
-        found = stream_scores(self.network, self._frontend, self._probabilities, padded, hop_ms)
+        found = stream_scores(self.network, self._frontend, self._probabilities, padded, hop_ms, progress)
         end_ms = round(1000 * len(samples) / self.sampling_rate)
         starts = range(0, hop_ms * len(found), hop_ms)
         return found, [(start / 1000, min(start + self.clip_ms, end_ms) / 1000) for start in starts]
+
+    def event_scores(
+        self, samples: np.ndarray, hop_ms: int, floor_db: float, progress: bool = False
+    ) -> tuple[np.ndarray, list[tuple[float, float]]]:
+        """The same for `mark_events`: 0 for windows that are below the floor.
+
+        Windows begin before the recording and end behind it, in silence, so that as many hold its ends as hold its
+        middle.
+        """
+        lead = (self.clip_ms - 1) // hop_ms * hop_ms
+        silence = np.zeros(lead * self.sampling_rate // 1000, np.float32)
+        scores, times = self.slide_scores(np.concatenate([silence, samples, silence]), hop_ms, progress)
+        starts = hop_ms * np.arange(len(scores)) - lead
+        scores = scores * audible(samples, self.sampling_rate, starts, self.clip_ms, floor_db)[:, None]
+        last = round(1000 * len(samples) / self.sampling_rate)
+        ends = [tuple(min(max(0, round(1000 * one) - lead), last) / 1000 for one in span) for span in times]
+        kept = [number for number, (start, end) in enumerate(ends) if start < end]
+        return scores[kept], [ends[number] for number in kept]
 
     def verify(self) -> None:
         """Run the package's test vectors.

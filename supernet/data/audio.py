@@ -33,7 +33,7 @@ def read_audio(source: str | Path | bytes, max_seconds: float | None = None) -> 
     source: its path, or the bytes that it holds. max_seconds: refuse longer files, as TooLong. Raises InvalidAudio,
     naming the file, for one that is missing, unreadable, empty or too long.
     """
-    name = "recording" if isinstance(source, bytes) else str(Path(source))
+    name = "-" if isinstance(source, bytes) else str(Path(source))
     try:
         _check_whole(source, name)
         with soundfile.SoundFile(BytesIO(source) if isinstance(source, bytes) else name) as file:
