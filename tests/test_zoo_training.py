@@ -153,7 +153,8 @@ def test_strict_refuses_before_anything_is_written(sounds, quick, tmp_path, caps
         (["--task", "a", "--licence", "mine: all"], 2, "licence"),
         (["--task", "a", "--publish", "hf://me/hub"], 2, "hf://me/hub"),
         (["--task", "a", "--clip-ms", "5"], 2, "clip"),
-        (["--task", "a", "--max-macs", "1k", "--publish", "hub"], 2, "max_macs"),
+        (["--task", "a", "--max-macs", "1k", "--publish", "hub"], 1, "no network meets max_macs = 1,000"),
+        (["--task", "a", "--max-macs", "3M/64", "--publish", "hub"], 1, "no network meets max_ram = 64"),
         (["--task", "a", "--table", "missing.csv"], 1, "missing.csv"),
     ],
 )
@@ -188,4 +189,7 @@ def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_pa
     card, figures = (model.path / "README.md").read_text(), zoo.info(model.name, hub="hub").config.values["accuracy"]
     assert "may have several" in card
     assert figures["test"]["mean_average_precision"] > 0.9
+    shown = str(zoo.info(model.name, hub="hub"))
+    assert "all labels right" in shown.splitlines()[2]
+    assert f"mean average precision {figures['test']['mean_average_precision']:.3f}" in shown
     assert f"{figures['test']['mean_average_precision']:.2%} on test" in card

@@ -226,7 +226,10 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     sub.add_argument("--run-dir", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
     sub.add_argument("--publish", metavar="HUB", help="folder of a hub, made where there is none, for quantised models")
-    sub.add_argument("--max-macs", nargs="+", default=["3M", "1M"], help="most MACs of each of them (default: 3M 1M)")
+    sub.add_argument(
+        "--max-macs", nargs="+", default=["3M", "1M"], metavar="MACS",
+        help="most MACs of each of them, such as 3M, or 3M/64kB with at most so much RAM (default: 3M 1M)",
+    )  # fmt: skip
     sub.add_argument(
         "--bits",
         type=_bits,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from search import Problem, SearchSpace
+from search.sampling import PLAIN_BITS
 from supernet import parallel
-from supernet.cost import macs
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
@@ -81,8 +82,8 @@ def train(
     from_scratch: start from random weights instead, with the same family and augmentation. strict: refuse
     data in which something was found. epochs: by the number of clips, where not given. run_dir: folder of the run
     (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
-    each of `max_macs` with weights of each of `bits` (1 to 8, or "mixed"; default: 8 and 4), for
-    `zoo.get(task=..., hub=...)`.
+    each of `max_macs`, such as "3M", or "3M/64kB" with at most so much RAM, with weights of each of `bits` (1 to 8, or
+    "mixed"; default: 8 and 4), for `zoo.get(task=..., hub=...)`.
 
     negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
@@ -91,7 +92,7 @@ def train(
     Under torchrun the processes share each batch while the supernet is trained; the first one does all else, and the
     others get None. Each normalises over its own share, so another number of processes is another run.
 
-    Raises InvalidData, with what was found, for data that cannot be used.
+    Raises InvalidData, with what was found, for data that cannot be used; InfeasibleBudget for what no network keeps.
     """
     budgets = tuple(map(str, (max_macs,) if isinstance(max_macs, (str, int, float)) else max_macs))
     if bits is not None and not publish:
@@ -188,10 +189,10 @@ def _with_owner(clips: ClipData, begin: StoredSupernet) -> ClipData:
 
 
 def _check_budgets(budgets: tuple[str, ...], begin: Space, clips: ClipData) -> None:
-    smallest = macs(replace(begin, classes=len(clips.labels), clip_ms=clips.clip_ms).smallest())
+    """Raise InfeasibleBudget for one that no network keeps."""
+    networks = SearchSpace(replace(begin, classes=len(clips.labels), clip_ms=clips.clip_ms), PLAIN_BITS)
     for budget in budgets:
-        if budget_limits(budget)["max_macs"] < smallest:
-            raise InvalidQuery(f"max_macs = {budget}: the smallest network has {smallest:,} MACs; give that or more")
+        _ = Problem(networks, budget_limits(budget)).anchor
 
 
 def _start(clips: ClipData, begin: StoredSupernet, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:
