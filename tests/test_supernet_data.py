@@ -15,7 +15,7 @@ from conftest import KEYWORDS, RATE, tone
 
 from supernet.data import clips as clips_module
 from supernet.data.audio import prepare_samples, read_audio
-from supernet.data.augment import UNVARIED, Augmentation, Augmenter, _at_speed, plain_features
+from supernet.data.augment import UNVARIED, Augmentation, Augmenter, _at_speed, _mask, plain_features
 from supernet.data.speech_commands import WORDS, load
 from supernet.errors import InvalidAudio, InvalidCheckpoint, InvalidData
 from supernet.frontend import LogMel, Mfcc, quantise_features
@@ -411,3 +411,14 @@ def test_an_augmentation_comes_back_from_a_stored_recipe():
     whole = Augmentation(roll=True, mix_share=0.5)
     assert Augmentation.from_dict(json.loads(json.dumps(dataclasses.asdict(whole)))) == whole
     assert Augmentation.from_dict({"shift_ms": 50}) == Augmentation(shift_ms=50)
+
+
+def test_masks_leave_half_of_a_clip_however_short_it_is():
+    """Widths that are meant for clips of seconds, on 200 ms."""
+    widest = Augmentation(time_mask=50, mel_mask=30, mask_share=1.0)
+    log_mel = torch.randn(500, 40, 20)
+    changed = (_mask(log_mel, widest, np.random.default_rng(0)) != log_mel).numpy()
+    assert changed.any(1).sum(1).max() == 20  # frames: a masked mel touches all
+    times, mels = changed.all(1).sum(1), changed.all(2).sum(1)
+    assert times.max() == 10
+    assert mels.max() == 20

@@ -33,6 +33,8 @@ COLOURS = 5
 """Frequencies at which a colour is drawn."""
 MOST_SPEEDS, LARGEST = 10, 100_000
 """In a recipe from elsewhere."""
+MASKED = 2
+"""No mask hides more than one part in so many of a clip, however short it is."""
 BATCH = 8
 """Clips a batch of the front end: its temporaries stay in the processor's cache."""
 
@@ -267,12 +269,12 @@ def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, 
 
 
 def _mask(log_mel: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Set a band of mels and a span of frames of some clips to the clip's mean."""
+    """Set a band of mels and a span of frames of some clips to the clip's mean; half of a clip is always heard."""
     batch, mels, frames = log_mel.shape
     masked = rng.random(batch) < augmentation.mask_share
     hidden = np.zeros((batch, mels, frames), dtype=bool)
     for axis, size, widest in ((1, mels, augmentation.mel_mask), (2, frames, augmentation.time_mask)):
-        width = rng.integers(0, widest + 1, batch) * masked
+        width = rng.integers(0, min(widest, size // MASKED) + 1, batch) * masked
         first = (rng.random(batch) * (size - width + 1)).astype(int)
         inside = (np.arange(size) >= first[:, None]) & (np.arange(size) < (first + width)[:, None])
         hidden |= inside[:, :, None] if axis == 1 else inside[:, None, :]

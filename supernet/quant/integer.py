@@ -40,7 +40,7 @@ __all__ = [
 LEAST_SCALE, LARGEST_SCALE = 1e-12, 1e6
 MAX_BIAS = 2**30
 MAX_ACCUMULATOR = 2**31 - 1
-EXACT_FLOAT32, EXACT_FLOAT64 = 2**24, 2**53
+EXACT_FLOAT32 = 2**24
 
 
 @dataclass(frozen=True)
