@@ -50,7 +50,8 @@ def main() -> None:
     recipe = Recipe(epochs=options.epochs, seed=options.seed, bfloat16=True)
     for published in options.within:
         limits = {"max_macs": macs(PEERS[published](len(data.labels), frontend))}
-        arch = found_arch(run / f"found-{published}.json", supernet, predictor, data, frontend, limits, "kws")
+        path = run / f"found-{published}.json"
+        arch = found_arch(path, supernet, predictor, data, frontend, limits, "kws", SAMPLES)
         for way in options.ways:
             network = Network(arch, options.seed) if way == ALONE else supernet.extract(arch, calibration)
             name = f"mbconv-{way}-{published.removeprefix('pless-')}"

@@ -20,12 +20,11 @@ from supernet.elastic import Network, Supernet
 from supernet.evaluate import hits
 from supernet.families import with_bits
 from supernet.families.temporal import MAP_STAGES
-from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch, Block, FeatureSpec, Stage
 from supernet.train import Recipe, train_float
-from zoo.build import search_slices
+from zoo.build import kept_search
 
 __all__ = [
     "add_run_options",
@@ -93,11 +92,10 @@ def found_arch(
     frontend: Mfcc,
     limits: dict[str, float],
     task: str,
+    samples: int,
 ) -> Arch:
     """The network of a supernet of the best validation accuracy, as a slice, within limits; kept in the file `path`."""
-    if not path.is_file():
-        write_json(path, search_slices(supernet, predictor, data, frontend, limits, task)["arch"])
-    return Arch.from_dict(read_json(path))
+    return Arch.from_dict(kept_search(path, supernet, predictor, data, frontend, limits, task, samples)["arch"])
 
 
 def split_hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:

@@ -103,14 +103,14 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
 
     frontend = fit_frontend(speech_data, 1, LogMel)
     supernet = Supernet(square_space, calibration_features(speech_data, frontend, 22)).eval()
-    training = {"recipe": {"augmentation": asdict(Augmentation(mix_share=0.5))}}
+    training = {"recipe": {"epochs": 1, "augmentation": asdict(Augmentation(mix_share=0.5))}}
     info = {"name": "tones", "licence": "cc-by-4.0", "attribution": "the tests", "training": training}
     folder = save_supernet(tmp_path / "supernet", supernet, frontend, "tones", speech_data.labels, info)
     plain = square_space.from_genes(square_space.sample(np.random.default_rng(5)))[0]
     best = SimpleNamespace(predict=lambda space, genes: space.costs(genes)["macs"] / 1e9)
     for name, value in {
         "load": lambda root: speech_data,
-        "load_predictor": lambda folder, space: (best, {}),
+        "load_predictor": lambda folder, space: (best, {"quality": {"rows": 9}}),
         "Recipe": lambda **recipe: Recipe(**{**recipe, "batch": 8}),
         "event_archs": lambda classes: {"20k": plain},
         "SEEDS": {"20k": 2, "largest": 1},
@@ -127,7 +127,9 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
     counts = rows.groupby(["size", "network", "way"]).size().to_dict()
     ways = {"plain": ("alone", "distilled", "slice", "tuned"), "found": ("alone", "slice", "tuned")}
     wanted = {("20k", kind, way): 1 if way == "slice" else 2 for kind, own in ways.items() for way in own}
-    assert counts == wanted | {("largest", "plain", way): 1 for way in ("alone", "slice", "tuned")}
+    longer = {("20k", "plain", "longer"): 2}
+    assert counts == wanted | longer | {("largest", "plain", way): 1 for way in ("alone", "slice", "tuned")}
+    assert set(rows[rows.way == "longer"].epochs) == {2}
     found = rows[rows.network == "found"].iloc[0]
     assert found.params <= params(plain)
     assert found.macs <= macs(plain)

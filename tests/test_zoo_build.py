@@ -70,3 +70,23 @@ def test_few_bits_are_published_only_where_no_other_has_more_accuracy_and_less_f
 def test_bits_that_were_asked_for_are_published_in_any_case(published, tmp_path):
     build.publish_models(stubs(tmp_path, (8, 0.95, 40), (2, 0.90, 50)), always=(8, 2))
     assert published == ["1M-8", "1M-2"]
+
+
+def test_a_kept_search_is_of_the_same_limits_data_and_weights(tmp_path, monkeypatch):
+    asked = []
+
+    def search(supernet, predictor, data, frontend, limits, task):
+        asked.append(limits)
+        return {"arch": len(asked)}
+
+    monkeypatch.setattr(build, "search_slices", search)
+    monkeypatch.setattr(build, "weights_digest", lambda supernet: supernet)
+    changes = {"limits": {"max_macs": 2.0}, "data": SimpleNamespace(digest="b"), "supernet": "w", "samples": 7}
+    usual = {"supernet": "v", "predictor": None, "data": SimpleNamespace(digest="a"), "frontend": None}
+    usual |= {"limits": {"max_macs": 1.0, "max_ram": None}, "task": "t", "samples": 9}
+    for number, (name, value) in enumerate(changes.items()):
+        for again in (2 * number + 1, 2 * number + 1):
+            assert build.kept_search(tmp_path / "a.json", **usual)["arch"] == again
+        assert build.kept_search(tmp_path / "a.json", **usual | {name: value})["arch"] == 2 * number + 2
+    (tmp_path / "a.json").write_text("{}")
+    assert build.kept_search(tmp_path / "a.json", **usual)["arch"] == 9

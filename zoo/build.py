@@ -48,6 +48,7 @@ __all__ = [
     "Candidate",
     "budget_limits",
     "calibrated_clips",
+    "kept_search",
     "make_candidates",
     "publish_models",
     "search_slices",
@@ -259,17 +260,35 @@ def _search(build: Build, budget: str) -> dict:
 
     The finding is kept on disk; the predictor stands beside the supernet, which was stored anew, all the same.
     """
-    path, supernet, predictor = build.run / "search" / f"{_file_name(budget)}.json", build.supernet, build.predictor
+    path, predictor = build.run / "search" / f"{_file_name(budget)}.json", build.predictor
+    limits = budget_limits(budget)
+    return kept_search(path, build.supernet, predictor, build.data, build.frontend, limits, build.task, build.samples)
+
+
+def kept_search(
+    path: Path,
+    supernet: Supernet,
+    predictor: AccuracyPredictor,
+    data: ClipData,
+    frontend: Mfcc,
+    limits: dict[str, float],
+    task: str,
+    samples: int,
+) -> dict:
+    """What `search_slices` finds, from the file `path` where that is of the same search, else done and kept there.
+
+    samples: measured networks that the predictor is fitted on.
+    """
     identity = {
         "weights": weights_digest(supernet),
-        "data": build.data.digest,
-        "samples": build.samples,
+        "data": data.digest,
+        "samples": samples,
         "evaluations": EVALUATIONS,
         "seed": SEARCH_SEED,
+        "limits": {name: limit for name, limit in limits.items() if limit is not None},
     }
-    if not path.is_file() or read_json(path)["identity"] != identity:
-        limits = budget_limits(budget)
-        finding = search_slices(supernet, predictor, build.data, build.frontend, limits, build.task)
+    if not path.is_file() or read_json(path).get("identity") != identity:
+        finding = search_slices(supernet, predictor, data, frontend, limits, task)
         write_json(path, {"identity": identity, **finding})
     return read_json(path)
 
