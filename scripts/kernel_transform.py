@@ -68,9 +68,9 @@ def main() -> None:
     calibration = calibration_features(data, frontend, 64)
     networks = space("mbconv", len(data.labels), data.clip_ms, LogMel.kind)
     recipe = SupernetRecipe(epochs=options.epochs, batch=32, learning_rate=3e-3, seed=options.seed, augmentation=VARIED)
-    for name, kind in KINDS.items():
+    for name in options.kinds:
         run = options.runs / TABLE / f"{name}-s{options.seed}-e{options.epochs}"
-        supernet = kind(networks, calibration, options.seed)
+        supernet = KINDS[name](networks, calibration, options.seed)
         train_supernet(supernet, data, frontend, recipe, run)
         keys = {"kernels": name, "seed": options.seed, "epochs": options.epochs}
         add_row(TABLE, keys, _accuracies(supernet, data, frontend), run)
@@ -98,6 +98,7 @@ def _with_kernel(arch: Arch, kernel: int) -> Arch:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of ESC-50")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="default: both")
     parser.add_argument("--epochs", type=int, default=60, help="of each supernet (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")

@@ -9,7 +9,7 @@ from results import read_table
 
 import zoo
 
-__all__ = ["event_claim", "event_levels", "event_reductions"]
+__all__ = ["event_claim", "event_levels", "event_reductions", "kernel_transform"]
 
 HUB = Path(__file__).resolve().parent.parent / "zoo" / "hub"
 TASKS = {"aec": "ESC-50", "esc10": "ESC-10"}
@@ -77,6 +77,17 @@ def event_reductions() -> tuple[list[str], list[list[str]]]:
         cells = [_with_interval(part.loc[size]) if size in part.index else "" for size in sizes]
         rows.append([name, *cells])
     return ["fewer errors on test, %", *sizes], rows
+
+
+def kernel_transform() -> tuple[list[str], list[list[str]]]:
+    """Validation accuracy of the same slices by the kernel of their blocks, with and without a transform."""
+    names = {"slices": "middles of larger ones", "transformed": "middles, transformed"}
+    table, kernels = read_table("kernel_transform").sort_values(["epochs", "seed", "kernels"]), (7, 5, 3)
+    rows = [
+        [names[row.kernels], str(row.epochs), *(f"{getattr(row, f'kernel_{kernel}'):.2f}" for kernel in kernels)]
+        for row in table.itertuples()
+    ]
+    return ["smaller kernels", "epochs", *(f"kernels of {kernel}, val. %" for kernel in kernels)], rows
 
 
 def _with_interval(row: pd.Series) -> str:
