@@ -333,7 +333,7 @@ def _lost_table(table: pd.DataFrame, intervals: pd.DataFrame) -> str:
 
 def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
     """Test accuracy over MACs and over flash, as SVG."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.8), sharey=True, layout="constrained")
     for axis, column, unit, label in (
         (axes[0], "macs", 1e6, "million multiply-accumulates a second of audio"),
         (axes[1], "flash_bytes", 1e3, "kB of flash"),
@@ -344,7 +344,7 @@ def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
         axis.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("test accuracy, %")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return _svg(figure)
 
 
@@ -401,13 +401,15 @@ def _draw(axis, hub: pd.DataFrame, peers: pd.DataFrame, column: str, unit: float
         axis.plot(part[column] / unit, part.test, style, color=PLAIN, label=label)
     few = hub[~hub.bits.isin((8, 4))]
     axis.plot(few[column] / unit, few.test, "*", color=OURS, label="Earshot, fewer and mixed bits", zorder=3)
-    found = narrow[narrow.net.isin(FOUND)]
-    axis.plot(found[column] / unit, found.test, "P", color=PLAIN, label="Earshot, mbconv, 8 bits, trained as peers")
+    for style, way, how in (("P", "alone", "trained as peers"), ("X", "tuned", "from its slice")):
+        part = narrow[narrow.net.isin(FOUND) & narrow.net.str.contains(f"-{way}-")]
+        axis.plot(part[column] / unit, part.test, style, color=PLAIN, label=f"Earshot, mbconv, 8 bits, {how}")
     others = narrow[narrow.net.isin(NAMES)]
     axis.plot(others[column] / unit, others.test, "D", color=PEER, label="peers, 8 bits")
     for row in others.itertuples():
         place = (getattr(row, column) / unit, row.test)
-        axis.annotate(NAMES[row.net], place, (5, -11), textcoords="offset points", color=TEXT, fontsize=8)
+        name = NAMES[row.net].removeprefix("pless_sweep_")
+        axis.annotate(name, place, (5, -11), textcoords="offset points", color=TEXT, fontsize=8)
 
 
 if __name__ == "__main__":
