@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from plain import event_archs, found_arch, report
+from plain import event_archs, report
 from results import add_row, has_row, load_hits
 from torch import Tensor
 
@@ -39,6 +39,7 @@ from supernet.frontend import Mfcc
 from supernet.space import Arch
 from supernet.store import load_supernet
 from supernet.train import Recipe, calibration_features, train_float, weights_digest
+from zoo.build import kept_search
 
 TABLE = "event_claim"
 LARGEST = "largest"
@@ -129,7 +130,8 @@ def _found(setting: Setting, size: str, plain: Arch) -> Arch:
     """The best one within the plain one's parameters and MACs."""
     limits = {"max_params": params(plain), "max_macs": macs(plain)}
     parts = setting.supernet, setting.predictor, setting.data, setting.frontend
-    return found_arch(setting.folder / f"{size}-found.json", *parts, limits, setting.options.task, setting.samples)
+    path = setting.folder / f"{size}-found.json"
+    return Arch.from_dict(kept_search(path, *parts, limits, setting.options.task, setting.samples)["arch"])
 
 
 def _epochs(setting: Setting, way: str) -> int:

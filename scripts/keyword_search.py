@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from peer_nets import PEERS, macs
-from plain import add_run_options, found_arch, train_both
+from plain import add_run_options, train_both
 
 from search.accuracy import SEED, AccuracyPredictor
 from search.sampling import sample_accuracies, table_space
@@ -27,7 +27,9 @@ from supernet.data.speech_commands import load
 from supernet.elastic import Network, Supernet
 from supernet.families import space
 from supernet.frontend import Mfcc
+from supernet.space import Arch
 from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend, train_supernet
+from zoo.build import kept_search
 
 PUBLISHED = ("pless-mfcc20-5", "pless-mfcc20-4")
 ALONE, TUNED = "alone", "tuned"
@@ -51,7 +53,8 @@ def main() -> None:
     for published in options.within:
         limits = {"max_macs": macs(PEERS[published](len(data.labels), frontend))}
         path = run / f"found-{published}.json"
-        arch = found_arch(path, supernet, predictor, data, frontend, limits, "kws", SAMPLES)
+        found = kept_search(path, supernet, predictor, data, frontend, limits, "kws", SAMPLES)
+        arch = Arch.from_dict(found["arch"])
         for way in options.ways:
             network = Network(arch, options.seed) if way == ALONE else supernet.extract(arch, calibration)
             name = f"mbconv-{way}-{published.removeprefix('pless-')}"

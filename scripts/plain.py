@@ -1,6 +1,4 @@
-"""What the comparisons share: plain networks of ours and those found in a supernet, the recipe at 8 bits, and how a run
-is measured.
-"""
+"""What the comparisons share: plain networks of ours, the recipe at 8 bits, and how a run is measured."""
 
 from __future__ import annotations
 
@@ -12,11 +10,10 @@ import numpy as np
 from results import accuracy_columns, add_row, save_hits
 from torch import Tensor
 
-from search.accuracy import AccuracyPredictor
 from supernet.cost import macs, params, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, Supernet
+from supernet.elastic import Network
 from supernet.evaluate import hits
 from supernet.families import with_bits
 from supernet.families.temporal import MAP_STAGES
@@ -24,12 +21,10 @@ from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch, Block, FeatureSpec, Stage
 from supernet.train import Recipe, train_float
-from zoo.build import kept_search
 
 __all__ = [
     "add_run_options",
     "event_archs",
-    "found_arch",
     "quant_recipe",
     "report",
     "report_peer",
@@ -82,20 +77,6 @@ def event_archs(classes: int) -> dict[str, Arch]:
         ), head)
         for name, (*stages, head) in shapes.items()
     }  # fmt: skip
-
-
-def found_arch(
-    path: Path,
-    supernet: Supernet,
-    predictor: AccuracyPredictor,
-    data: ClipData,
-    frontend: Mfcc,
-    limits: dict[str, float],
-    task: str,
-    samples: int,
-) -> Arch:
-    """The network of a supernet of the best validation accuracy, as a slice, within limits; kept in the file `path`."""
-    return Arch.from_dict(kept_search(path, supernet, predictor, data, frontend, limits, task, samples)["arch"])
 
 
 def split_hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:
