@@ -3,9 +3,9 @@
     python scripts/kernel_transform.py ../shared/data/esc50
 
 Once-for-All (Cai et al., arXiv 1908.09791) passes the middle of a larger kernel through a matrix that each layer learns
-for each smaller size; here it starts as the identity. Two supernets of family mbconv are trained by the same recipe,
-one with and one without, and the validation accuracy of the same sub-networks is compared, by the kernel that all their
-blocks have. Rows: `kernel_transform.csv` in `scripts/results`. Runs resume.
+for each smaller size; here it starts as the identity. Two supernets are trained by the recipe of the bundled one of
+events, one with and one without, and the validation accuracy of the same sub-networks is compared, by the kernel that
+all their blocks have. Rows: `kernel_transform.csv` in `scripts/results`. Runs resume.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from make_hub import PLANS
 from results import add_row
 from torch import nn
 
-from supernet.data.augment import Augmentation, plain_features
+from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import load
 from supernet.elastic import Slice, Supernet
 from supernet.evaluate import accuracy
 from supernet.families import layers, space
-from supernet.frontend import LogMel, Mfcc
+from supernet.frontend import FRONT_ENDS, Mfcc
 from supernet.space import Arch, Block, LayerSpec, Space
-from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
+from supernet.train import calibration_features, fit_frontend, train_supernet
 
-TABLE, KERNELS, DRAWN, DRAW_SEED = "kernel_transform", (7, 5, 3), 12, 1
-VARIED = Augmentation(shift_ms=2500, roll=True, gain_db=6.0, colour_db=6.0, mix_share=0.3)
+TABLE, KERNELS, DRAWN, DRAW_SEED = "kernel_transform", (7, 5, 3), 24, 1
+PLAN = PLANS["aec-mbconv"]
 
 
 class TransformedSupernet(Supernet):
@@ -64,10 +65,10 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     data = load(options.data)
-    frontend = fit_frontend(data, kind=LogMel)
-    calibration = calibration_features(data, frontend, 64)
-    networks = space("mbconv", len(data.labels), data.clip_ms, LogMel.kind)
-    recipe = SupernetRecipe(epochs=options.epochs, batch=32, learning_rate=3e-3, seed=options.seed, augmentation=VARIED)
+    frontend = fit_frontend(data, kind=FRONT_ENDS[PLAN.features])
+    calibration = calibration_features(data, frontend, PLAN.calibration[1])
+    networks = space(PLAN.family, len(data.labels), data.clip_ms, PLAN.features)
+    recipe = replace(PLAN.recipe, epochs=options.epochs, seed=options.seed)
     for name in options.kinds:
         run = options.runs / TABLE / f"{name}-s{options.seed}-e{options.epochs}"
         supernet = KINDS[name](networks, calibration, options.seed)
@@ -99,7 +100,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of ESC-50")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="default: both")
-    parser.add_argument("--epochs", type=int, default=60, help="of each supernet (default: %(default)s)")
+    parser.add_argument(
+        "--epochs", type=int, default=PLAN.recipe.epochs, help="of each supernet (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")

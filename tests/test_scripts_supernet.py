@@ -16,7 +16,7 @@ from supernet.data.augment import Augmentation, plain_features
 from supernet.elastic import Supernet
 from supernet.frontend import LogMel
 from supernet.store import save_supernet
-from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend
+from supernet.train import Recipe, calibration_features, fit_frontend
 from zoo import build
 
 SCRIPTS = str(Path(__file__).parent.parent / "scripts")
@@ -160,7 +160,8 @@ def test_kernels_are_compared_as_slices_and_with_a_transform(square_space, speec
     monkeypatch.setattr(kernel_transform, "space", lambda *arguments: square_space)
     monkeypatch.setattr(kernel_transform, "KERNELS", (7, 3))
     monkeypatch.setattr(kernel_transform, "DRAWN", 2)
-    monkeypatch.setattr(kernel_transform, "SupernetRecipe", lambda **recipe: SupernetRecipe(**{**recipe, "batch": 8}))
+    plan = kernel_transform.PLAN
+    monkeypatch.setattr(kernel_transform, "PLAN", replace(plan, recipe=replace(plan.recipe, batch=8)))
     run(kernel_transform, monkeypatch, "data", "--epochs", 1, "--runs", tmp_path / "runs")
     rows = pd.read_csv(tables / "kernel_transform.csv")
     assert list(rows.kernels) == ["slices", "transformed"]
