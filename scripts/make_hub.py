@@ -131,7 +131,7 @@ def main() -> None:
         if models or bits:
             if plan.task not in loaded:
                 loaded[plan.task] = tasks[plan.task].load()
-            build = train(name, plan, tasks[plan.task], loaded[plan.task], options)
+            build = train(name, plan, tasks[plan.task], loaded[plan.task], options.runs, options.hub)
         if models:
             candidates.setdefault(plan.task, []).extend(make_candidates(build, budgets, (*BITS, *plan.few_bits)))
         if bits:
@@ -142,25 +142,34 @@ def main() -> None:
         train_bits(build, bits)
 
 
-def _tasks(options: argparse.Namespace) -> dict[str, Task]:
-    """Those whose data were given."""
-    found = {}
-    if options.data:
-        words = {"name": "Speech Commands", "id": "speech_commands", "version": options.data_version}
-        read = partial(load, options.data, options.words)
-        found[KEYWORDS] = Task(options.task, read, [NOTES[options.words]], WORD_LIMITS, words)
-    if options.esc50:
-        events, ten = (partial(esc50.load, options.esc50, subset) for subset in esc50.SUBSETS)
-        version = "folds 1 to 4"
-        note = "Trained on folds 1 to 3 of ESC-50{}; test is fold 4, validation a tenth of the others by recording."
-        found[EVENTS] = Task(
+def keyword_task(folder: Path, words: str = "kws", name: str = "kws", version: str = "") -> Task:
+    """Keyword spotting by Speech Commands in `folder`: a set of WORDS, the name in the hub, the version of the data."""
+    dataset = {"name": "Speech Commands", "id": "speech_commands", "version": version}
+    return Task(name, partial(load, folder, words), [NOTES[words]], WORD_LIMITS, dataset)
+
+
+def event_tasks(folder: Path) -> dict[str, Task]:
+    """Acoustic events by ESC-50 in `folder`, and by its subset ESC-10."""
+    events, ten = (partial(esc50.load, folder, subset) for subset in esc50.SUBSETS)
+    version = "folds 1 to 4"
+    note = "Trained on folds 1 to 3 of ESC-50{}; test is fold 4, validation a tenth of the others by recording."
+    return {
+        EVENTS: Task(
             EVENTS, events, [note.format(""), "Not for commercial use, as the data set is not."], EVENT_LIMITS,
             {"name": "ESC-50", "id": "esc50", "version": version},
-        )  # fmt: skip
-        found[TEN_EVENTS] = Task(
+        ),
+        TEN_EVENTS: Task(
             TEN_EVENTS, ten, [note.format(", of its subset ESC-10 alone")], EVENT_LIMITS,
             {"name": "ESC-10", "id": "esc10", "version": version},
-        )  # fmt: skip
+        ),
+    }  # fmt: skip
+
+
+def _tasks(options: argparse.Namespace) -> dict[str, Task]:
+    """Those whose data were given."""
+    found = event_tasks(options.esc50) if options.esc50 else {}
+    if options.data:
+        found[KEYWORDS] = keyword_task(options.data, options.words, options.task, options.data_version)
     return found
 
 
@@ -171,20 +180,20 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
     return found
 
 
-def train(name: str, plan: Plan, task: Task, data: ClipData, options: argparse.Namespace) -> Build:
+def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path) -> Build:
     """Train a supernet, or go on with it, and put it into the hub."""
     frontend, recipe = fit_frontend(data, kind=FRONT_ENDS[plan.features]), plan.recipe
     stored, measured_on = plan.calibration
     calibration = calibration_features(data, frontend, stored, recipe.seed)
     networks = space(plan.family, len(data.labels), data.clip_ms, plan.features)
-    supernet, run = Supernet(networks, calibration, recipe.seed), options.runs / name
+    supernet, run = Supernet(networks, calibration, recipe.seed), runs / name
     train_supernet(supernet, data, frontend, recipe, run)
     if plan.half:
         round_to_half(supernet)
     origin = f"Slice of the supernet {name}: {recipe.epochs} epochs of {recipe.schedule}, seed {recipe.seed}."
     info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
     build = Build(
-        name, task.name, supernet, recipe, data, frontend, run, options.hub, info,
+        name, task.name, supernet, recipe, data, frontend, run, hub, info,
         samples=plan.samples, quant_epochs=plan.quant_epochs, calibration_clips=measured_on,
         give_clips=plan.task == KEYWORDS,
     )  # fmt: skip

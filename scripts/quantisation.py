@@ -29,7 +29,6 @@ from torch import Tensor
 
 from supernet.cost import mean_bits, weight_bytes
 from supernet.data.augment import plain_features
-from supernet.data.speech_commands import load
 from supernet.elastic import Network
 from supernet.evaluate import hits, predict
 from supernet.families import with_bits
@@ -127,10 +126,9 @@ def main() -> None:
     """Run and measure what is asked for."""
     options = _options()
     torch.set_num_threads(options.threads)
-    data = load(options.data)
-    places = {"runs": options.runs, "hub": options.runs / "hub"}
-    state = argparse.Namespace(words="kws", task="kws", data_version="", **places)
-    bench = Bench(make_hub.train(SUPERNET, make_hub.PLANS[SUPERNET], data, state), options.epochs)
+    task, plan = make_hub.keyword_task(options.data), make_hub.PLANS[SUPERNET]
+    build = make_hub.train(SUPERNET, plan, task, task.load(), options.runs, options.runs / "hub")
+    bench = Bench(build, options.epochs)
     for item in experiments():
         wanted = item.network in options.networks and item.seed in options.seeds and item.method in options.methods
         if wanted and (not options.bits or item.weight_bits in options.bits):

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,29 @@ def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     for entry in entries:
         rivals = [other for other in entries if other.flash_bytes < entry.flash_bytes]
         assert entry.bits in (8, 4) or all(other.validation < entry.validation for other in rivals)
+
+
+def test_quantisation_is_compared_on_what_the_recipe_fine_tuned(recipe, speech_folder, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import quantisation
+
+    chosen = [quantisation.Experiment("small", "lsq", 4, 8, 0)]
+    task = recipe.keyword_task(speech_folder, "tones", "tones")
+    monkeypatch.setattr(recipe, "keyword_task", lambda folder: task)
+    rows = []
+    for name, value in {
+        "SUPERNET": "tones-mfcc", "NETWORKS": {"small": "0.2M"}, "experiments": lambda: chosen,
+        "has_row": lambda *keys: bool(rows), "add_row": lambda table, keys, values, run=None: rows.append(values),
+    }.items():  # fmt: skip
+        monkeypatch.setattr(quantisation, name, value)
+    monkeypatch.setattr(quantisation.QuantRecipe, "at_bits", partial(quantisation.QuantRecipe.at_bits, batch=8))
+    monkeypatch.setattr(sys, "argv", ["quantisation.py", "data", "--epochs", "1", "--runs", str(tmp_path / "runs")])
+    quantisation.main()
+    measured, lost = rows
+    assert (measured["epochs"], measured["same"]) == (1, 100.0)
+    assert lost["lost"] == pytest.approx(measured["float_test"] - measured["test"], abs=0.02)
+    quantisation.main()
+    assert rows == [measured, lost]
 
 
 def test_a_wrong_folder_is_one_line(tmp_path):
