@@ -3,10 +3,12 @@
     python scripts/claim.py ../shared/data/speech_commands
 
 For some sizes, the same network is made in four ways: trained alone from scratch; alone with distillation from the
-supernet's largest network; sliced from the supernet; sliced and fine-tuned with distillation. Rows: `claim.csv`;
+supernet's largest network; sliced from the supernet; sliced and fine-tuned with distillation. Two are also trained from
+scratch for as many epochs as supernet and fine-tune have together, in case that it is the length that gains. Rows:
+`claim.csv`;
 differences on the same test clips with paired bootstrap intervals: `claim_intervals.csv`. For networks drawn by size,
 the slice's validation accuracy beside that of the network trained alone: `rank.csv`, and their rank correlation:
-`rank_correlation.csv`, all in `scripts/results`. Needs the supernet that `make_hub.py` trains. Runs resume.
+`rank_correlation.csv`, all in `scripts/results`. Runs resume.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ from supernet.train import Recipe, train_float
 SIZES = {"smallest": 3, "map-0.6M": 3, "map-1M": 1, "map-3M": 1}
 """Seeds of each size."""
 RANK = "rank"
-WAYS = ("scratch", "distilled", "slice", "tuned")
+LONG = {"smallest": 1, "map-0.6M": 1}
+"""Seeds of each size with which it is trained from scratch for longer."""
+WAYS = ("alone", "longer", "distilled", "slice", "tuned")
 TUNE_RATE, RANK_SEED, BOOTSTRAP_DRAWS = 1e-3, 4, 2000
 UNKNOWN = 2
 """Recipe.unknown of all ways, which is that of the bundled supernet."""
@@ -50,6 +54,7 @@ class Setting:
     teacher: Network
     data: ClipData
     frontend: Mfcc
+    supernet_epochs: int
     options: argparse.Namespace
 
 
@@ -60,22 +65,21 @@ def main() -> None:
     stored = load_supernet(options.supernet, options.task)
     data = load(options.data)
     supernet = stored.supernet
-    setting = Setting(supernet, supernet.extract(supernet.space.largest()), data, stored.frontend, options)
+    teacher, epochs = supernet.extract(supernet.space.largest()), stored.config["training"]["recipe"]["epochs"]
+    setting = Setting(supernet, teacher, data, stored.frontend, epochs, options)
     archs = {"smallest": supernet.space.smallest(), **uniform_archs(len(data.labels))}
-    for size, seeds in SIZES.items():
-        if size not in options.only:
-            continue
+    for size in (size for size in SIZES if size in options.only):
         for way in WAYS:
-            for seed in range(_seeds(way, seeds)):
+            for seed in range(_seeds(size, way)):
                 _measure(setting, size, archs[size], way, seed)
-        _intervals(setting, size, seeds)
+        _intervals(setting, size)
     if RANK in options.only:
         _rank(setting, archs)
 
 
 def _epochs(setting: Setting, way: str) -> int:
-    options = setting.options
-    return {"slice": 0, "tuned": options.tune_epochs}.get(way, options.epochs)
+    tuned = setting.options.tune_epochs
+    return {"slice": 0, "tuned": tuned, "longer": setting.supernet_epochs + tuned}.get(way, setting.options.epochs)
 
 
 def _folder(setting: Setting, size: str, way: str, seed: int) -> Path:
@@ -90,7 +94,7 @@ def _make(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> Netwo
     start = supernet.extract(arch) if way == "tuned" else Network(arch, seed)
     rate = TUNE_RATE if way == "tuned" else Recipe.learning_rate
     recipe = Recipe(epochs=_epochs(setting, way), learning_rate=rate, unknown=UNKNOWN, seed=seed, bfloat16=True)
-    teacher = None if way == "scratch" else setting.teacher
+    teacher = None if way in ("alone", "longer") else setting.teacher
     folder, calibration = _folder(setting, size, way, seed), supernet.calibration
     return train_float(start, setting.data, setting.frontend, recipe, folder, calibration, teacher)
 
@@ -98,28 +102,29 @@ def _make(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> Netwo
 def _measure(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> None:
     """Make a network, measure it, and write its row."""
     network = _make(setting, size, arch, way, seed)
-    keys = {"size": size, "way": way, "seed": seed, "alone_epochs": setting.options.epochs}
-    values = {"epochs": _epochs(setting, way), "macs": macs(arch)}
-    report("claim", keys, values, network, setting.data, setting.frontend, _folder(setting, size, way, seed))
+    keys = {"size": size, "way": way, "seed": seed, "epochs": _epochs(setting, way)}
+    report(
+        "claim", keys, {"macs": macs(arch)}, network, setting.data, setting.frontend, _folder(setting, size, way, seed)
+    )
 
 
-def _intervals(setting: Setting, size: str, seeds: int) -> None:
+def _intervals(setting: Setting, size: str) -> None:
     """Differences between the ways of one size on the same test clips, seeds averaged; intervals over clips."""
-    right = {
-        way: np.stack([load_hits(_folder(setting, size, way, seed), "test") for seed in range(_seeds(way, seeds))])
-        for way in WAYS
-    }
-    for first, second in combinations(WAYS[::-1], 2):
+    right = {}
+    for way in (way for way in WAYS if _seeds(size, way)):
+        folders = [_folder(setting, size, way, seed) for seed in range(_seeds(size, way))]
+        right[way] = np.stack([load_hits(folder, "test") for folder in folders])
+    for first, second in combinations(reversed(right), 2):
         difference, low, high = paired_bootstrap(right[first], right[second])
-        keys = {"size": size, "first": first, "second": second, "alone_epochs": setting.options.epochs}
+        epochs = {"first_epochs": _epochs(setting, first), "second_epochs": _epochs(setting, second)}
         values = {"difference": difference, "low": low, "high": high}
         counts = {"clips": right[first].shape[1], "first_seeds": len(right[first]), "second_seeds": len(right[second])}
-        add_row("claim_intervals", keys, {**values, **counts})
+        add_row("claim_intervals", {"size": size, "first": first, "second": second, **epochs}, {**values, **counts})
 
 
-def _seeds(way: str, seeds: int) -> int:
+def _seeds(size: str, way: str) -> int:
     """How many networks of a way there are: the supernet has one seed, and so has its slice."""
-    return 1 if way == "slice" else seeds
+    return {"slice": 1, "longer": LONG.get(size, 0)}.get(way, SIZES[size])
 
 
 def _rank(setting: Setting, archs: dict[str, Arch]) -> None:
@@ -127,12 +132,12 @@ def _rank(setting: Setting, archs: dict[str, Arch]) -> None:
     options, triples = setting.options, []
     drawn = _drawn(setting.supernet.space, options.rank_networks, options.rank_macs)
     for name, arch in {**{size: archs[size] for size in SIZES}, **drawn}.items():
-        made = (_make(setting, name, arch, way, 0) for way in ("slice", "scratch"))
+        made = (_make(setting, name, arch, way, 0) for way in ("slice", "alone"))
         sliced, alone = (split_hits(network, setting.data, setting.frontend)["validation"].mean() for network in made)
         triples.append((macs(arch), sliced, alone))
         shares = {"slice_validation": round(100 * sliced, 2), "alone_validation": round(100 * alone, 2)}
         keys = {"net": name, "alone_epochs": options.epochs}
-        add_row("rank", keys, {"macs": macs(arch), **shares}, _folder(setting, name, "scratch", 0))
+        add_row("rank", keys, {"macs": macs(arch), **shares}, _folder(setting, name, "alone", 0))
         print(name, shares, flush=True)
     cost, sliced, alone = np.array(triples, dtype=float).T
     for name, correlate in (("Kendall", kendalltau), ("Spearman", spearmanr)):

@@ -15,7 +15,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from report_events import event_claim, event_levels, event_reductions, kernel_transform
+from report_events import WAYS, event_claim, event_levels, event_reductions, kernel_transform
 from report_search import predictors, search_fronts, search_picture, search_quality, search_speed, search_truth
 from results import FOLDER, read_table
 
@@ -68,7 +68,7 @@ ERRORS = ("median error, %", "within 10 %")
 INHERITED = {method: f"{METHOD_NAMES[method]}, inherited" for method in ("lsq", "widths")}
 WAYS_TO_BITS = (*INHERITED.values(), *METHOD_NAMES.values())
 LOST = (*INHERITED.values(), *(METHOD_NAMES[method] for method in ("two-stage", "widths", "elastic")))
-WAYS = {"scratch": "alone", "distilled": "alone, distilled", "slice": "slice", "tuned": "slice, fine-tuned"}
+AGAINST = ("alone", "longer", "distilled")
 STYLE = {"svg.hashsalt": "earshot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 OURS, PLAIN, PEER, TEXT = "#0b6e99", "#7fb8d1", "#c4622d", "#333333"
 
@@ -186,14 +186,15 @@ def _claim_table() -> str:
     rows = []
     for size, part in sorted(table.groupby("size"), key=lambda item: item[1].macs.min()):
         row = [size, f"{part.macs.iloc[0] / 1e6:.2f} M"]
-        row += [f"{part[part.way == way].test.mean():.2f}" for way in WAYS]
-        pair = intervals[(intervals["size"] == size) & (intervals["first"] == "tuned")]
-        for second in ("scratch", "distilled"):
-            one = pair[pair["second"] == second].iloc[0]
-            row.append(f"{one.difference:+.2f} ({one.low:+.2f} to {one.high:+.2f})")
+        shares = part.groupby("way").test.mean()
+        row += [f"{shares[way]:.2f}" if way in shares else "" for way in WAYS]
+        pair = intervals[(intervals["size"] == size) & (intervals["first"] == "tuned")].set_index("second")
+        for second in AGAINST:
+            one = pair.loc[second] if second in pair.index else None
+            row.append("" if one is None else f"{one.difference:+.2f} ({one.low:+.2f} to {one.high:+.2f})")
         rows.append(row)
     ways = [f"{name}, test %" for name in WAYS.values()]
-    return _markdown(["size", "MACs", *ways, "fine-tuned - alone", "fine-tuned - distilled"], rows)
+    return _markdown(["size", "MACs", *ways, *(f"fine-tuned - {WAYS[second]}" for second in AGAINST)], rows)
 
 
 def _rank_table() -> str:

@@ -9,7 +9,7 @@ from results import read_table
 
 import zoo
 
-__all__ = ["event_claim", "event_levels", "event_reductions", "kernel_transform"]
+__all__ = ["WAYS", "event_claim", "event_levels", "event_reductions", "kernel_transform"]
 
 HUB = Path(__file__).resolve().parent.parent / "zoo" / "hub"
 TASKS = {"aec": "ESC-50", "esc10": "ESC-10"}

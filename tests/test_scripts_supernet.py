@@ -65,7 +65,7 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
 
     frontend = fit_frontend(speech_data, 1, LogMel)
     supernet = Supernet(space, calibration_features(speech_data, frontend, 22)).eval()
-    info = {"name": "tones", "licence": "cc-by-4.0", "attribution": "the tests", "training": {}}
+    info = {"name": "tones", "licence": "cc-by-4.0", "attribution": "the tests", "training": {"recipe": {"epochs": 1}}}
     folder = save_supernet(tmp_path / "supernet", supernet, frontend, "tones", speech_data.labels, info)
     monkeypatch.setattr(claim, "load", lambda root: speech_data)
     monkeypatch.setattr(claim, "Recipe", SmallBatch)
@@ -78,9 +78,9 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
     rows = pd.read_csv(tables / "claim.csv")
     counts = rows.groupby(["size", "way"]).size().to_dict()
     for size, seeds in SEEDS.items():
-        assert {way: counts[size, way] for way in claim.WAYS} == {
-            way: 1 if way == "slice" else seeds for way in claim.WAYS
-        }
+        expected = dict.fromkeys(claim.WAYS, seeds) | {"slice": 1, "longer": claim.LONG.get(size)}
+        assert {way: counts.get((size, way)) for way in claim.WAYS} == expected
+    assert rows[rows.way == "longer"].epochs.tolist() == [2]
     test = speech_data.splits["test"]
     answers = (
         supernet(plain_features(speech_data, test.rows, frontend).float() / 32, space.smallest()).argmax(1).numpy()
