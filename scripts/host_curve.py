@@ -5,7 +5,7 @@
 Measures 300 networks of the default space with our integer evaluator (`runs/host/measured.csv`, resumed). In each of
 five splits 60 of them are kept apart; of the others 60, 120, 180 and 240 are used, chosen at random or actively (see
 predictors.measure.uncertain), and the 60 are predicted by the line alone, the trees alone and both. Rows, means over
-the splits: `scripts/results/host_curve.csv`; the measurements: `scripts/results/host_measured.csv`.
+the splits: `scripts/results/host_curve.csv`; the measurements: `scripts/results/host_RUNNER.csv`.
 """
 
 from __future__ import annotations

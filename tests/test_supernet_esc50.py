@@ -75,6 +75,23 @@ def test_any_fold_can_be_the_tested_one(folder, tmp_path):
         load(folder, test_fold=5, cache=tmp_path)
 
 
+def test_fold_5_is_in_no_split(folder, data, tmp_path):
+    """The complete data set gives the splits of its first four folds."""
+    root = tmp_path / "complete"
+    shutil.copytree(folder, root)
+    path = root / "meta" / "esc50.csv"
+    rows = pd.read_csv(path, dtype=str)
+    more = rows[rows.fold == "4"].assign(
+        fold="5", filename=lambda part: "5" + part.filename.str[1:], src_file=lambda part: "5" + part.src_file
+    )
+    pd.concat([more, rows]).to_csv(path, index=False)
+    complete = load(root, cache=tmp_path)
+    assert complete.digest == data.digest
+    for name, split in data.splits.items():
+        np.testing.assert_array_equal(complete.splits[name].rows, split.rows)
+    assert len(more) == (pd.read_csv(path).fold == 5).sum() == 3 * TAKES
+
+
 def test_short_clips_are_padded_and_noise_has_three_colours(data):
     assert data.audio.shape[1] == 5 * RATE
     assert data.clip_ms == 5000

@@ -171,11 +171,13 @@ def test_a_picture_of_many_classes_has_no_counts():
 
 
 def test_esc50_is_evaluated_by_its_table(model, tmp_path):
-    """Fold 4 is tested, a tenth of the others validates; the truth is the table's, whatever the files are called."""
+    """Of folds 1 to 4 the last is tested, a tenth of the others validates, and fold 5 is in no split; the truth is the
+    table's, whatever the files are called.
+    """
     (tmp_path / "meta").mkdir()
     (tmp_path / "audio").mkdir()
     rows = []
-    for fold, target, take in product(range(1, 5), range(4), range(10)):
+    for fold, target, take in product(range(1, 6), range(4), range(10)):
         name, source = f"{fold}-{take}-{target}", 1000 * fold + 100 * target + take
         soundfile.write(tmp_path / "audio" / f"{name}.flac", tone(300 * 2**target, 0.5, seed=take), RATE)
         rows.append(f"{name}.wav,{fold},{target},{model.labels[target]},False,{source},A")
@@ -187,11 +189,23 @@ def test_esc50_is_evaluated_by_its_table(model, tmp_path):
     np.testing.assert_array_equal(found.matrix, matrix_of(model, files, truth))
     counts = {split: model.evaluate(tmp_path, split=split).matrix.sum(1).tolist() for split in ("train", "validation")}
     assert counts == {"train": [27] * 4, "validation": [3] * 4}
-    assert model.evaluate(tmp_path).clips == 160
+    assert model.evaluate(tmp_path).clips == 200
+    files = sorted((tmp_path / "audio").glob("5-*.flac"))
+    truth = [model.labels[int(file.stem[-1])] for file in files]
+    fifth = model.evaluate(tmp_path, split="fold5")
+    np.testing.assert_array_equal(fifth.matrix, matrix_of(model, files, truth))
+    assert "training" not in str(fifth)
+    assert "clips of training are among them" in str(model.evaluate(tmp_path, split="fold2"))
     with pytest.raises(InvalidData, match=f"is one folder of ESC-50; give the whole, {tmp_path}"):
         model.evaluate(tmp_path / "audio", split="test")
-    with pytest.raises(InvalidQuery, match="ESC-50 has train, validation and test"):
-        model.evaluate(tmp_path, split="fold4")
+    with pytest.raises(InvalidQuery, match="ESC-50 has train, validation, test and fold1 to fold5"):
+        model.evaluate(tmp_path, split="fold 4")
+    with pytest.raises(InvalidData, match="has no fold 6; it has 1, 2, 3, 4, 5"):
+        model.evaluate(tmp_path, split="fold6")
+    whole = table.read_text().splitlines()
+    table.write_text("\n".join([whole[0], *(line for line in whole if line.startswith("5-") and ",3," not in line)]))
+    assert model.evaluate(tmp_path, split="fold5").matrix.sum(1).tolist() == [10, 10, 10, 0]
+    table.write_text("\n".join(whole))
     table.write_text(table.read_text().replace(",down,", ",dog,"))
     with pytest.raises(InvalidData, match="knows other classes than these"):
         model.evaluate(tmp_path)

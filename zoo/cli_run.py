@@ -48,7 +48,7 @@ Tell how often a model is right on a folder that holds a folder of recordings fo
 
   earshot evaluate kws my-recordings/                            FOLDER/CLASS/*.wav, .flac, .ogg, .opus or .mp3
   earshot evaluate kws speech_commands/ --split test             those that FOLDER/testing_list.txt names
-  earshot evaluate aec esc50/ --split test                       fold 4 of ESC-50
+  earshot evaluate aec esc50/ --split test                       fold 4 of ESC-50; fold5 is that which none heard
   earshot evaluate kws my-recordings/ --plot confusion.png --format json
 
 Folders with names that the model does not know count as _unknown_, where it knows that. Printed are the accuracy with
@@ -89,7 +89,8 @@ def add_run_commands(commands, command, add_hub) -> None:
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
     sub.add_argument(
         "--split",
-        help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names; of ESC-50 train, too",
+        help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names; of ESC-50 train and fold1 "
+        "to fold5, too",
     )
     sub.add_argument("--plot", metavar="FILE", help="picture of the confusion matrix: .svg, .png or .pdf")
 

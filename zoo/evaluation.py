@@ -2,13 +2,14 @@
 
     FOLDER/CLASS/NAME.wav                           or .flac, .ogg, .opus, .mp3
     FOLDER/testing_list.txt, validation_list.txt    CLASS/NAME.wav of each clip of a split, one a line
-    FOLDER/meta/esc50.csv, FOLDER/audio/            or ESC-50, whose fold 4 is tested
+    FOLDER/meta/esc50.csv, FOLDER/audio/            or ESC-50, whose fold 4 is tested, or one that is named
 
 A recording that is longer than a clip counts once: its answer is the best of the mean over sliding windows.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "evaluate"]
 
+ESC50_SPLITS = ("train", "validation", "test")
 CONFUSIONS, LEFT_OUT = 5, 3
 """The most frequent confusions, and the first recordings that were left out, that are printed."""
 
@@ -34,7 +36,7 @@ CONFUSIONS, LEFT_OUT = 5, 3
 class Evaluation:
     """What a model got right in a folder.
 
-    split: "validation", "test", or None for all recordings. matrix: clips (classes, classes), rows are the truth,
+    split: as `evaluate` has it; None for all recordings. matrix: clips (classes, classes), rows are the truth,
     columns the answers. left_out: (file, reason) of recordings that cannot be used. notes: what else was found.
     """
 
@@ -123,9 +125,9 @@ def evaluate(
     """How often a model is right on FOLDER/CLASS/*.
 
     Folders that are no label of the model count as `_unknown_`, where it knows that. split: "validation" or "test"
-    takes those that the folder's list names, or those of ESC-50; recordings in `_silence_`, which the lists of Speech
-    Commands do not name, are of its test. resample: take recordings of a lower rate than the model's. progress: show a
-    bar on a terminal.
+    takes those that the folder's list names, or those of ESC-50, whose folds are named, too, such as "fold5";
+    recordings in `_silence_`, which the lists of Speech Commands do not name, are of its test. resample: take
+    recordings of a lower rate than the model's. progress: show a bar on a terminal.
 
     Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
     InvalidQuery for another split, and for a model of which clips have several labels.
@@ -143,7 +145,7 @@ def evaluate(
         raise InvalidData(f"{folder}: is one folder of ESC-50; give the whole, {above}")
     if esc50.is_layout(Path(folder)):
         targets = _of_esc50(model, Path(folder), split)
-        if split is None:
+        if split in (None, "fold1", "fold2", "fold3"):
             notes.append("clips of training are among them: test is --split test")
     else:
         targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
@@ -160,17 +162,23 @@ def evaluate(
 
 
 def _of_esc50(model: Model, folder: Path, split: str | None) -> dict[Path, int]:
-    """Recording -> class index, of a split of ESC-50 or of all."""
+    """Recording -> class index, of a split of ESC-50, of a fold, or of all."""
     from supernet.data import esc50
 
-    if split not in (None, "train", "validation", "test"):
-        raise InvalidQuery(f"split = {split!r} is not possible: ESC-50 has train, validation and test")
-    clips = esc50.list_clips(folder, esc50.subset_of(model.labels))
-    if esc50.class_names(clips) != tuple(model.labels):
+    subset, fold = esc50.subset_of(model.labels), re.fullmatch(r"fold(\d)", split or "")
+    if split in ESC50_SPLITS:
+        clips = esc50.list_clips(folder, subset)
+        clips = clips[clips.split == split]
+    elif fold or split is None:
+        clips = esc50.fold_clips(folder, subset, [int(fold[1])] if fold else None)
+    else:
+        raise InvalidQuery(
+            f"split = {split!r} is not possible: ESC-50 has {', '.join(ESC50_SPLITS)} and fold1 to fold5"
+        )
+    if (clips.target.map(dict(enumerate(model.labels))) != clips.category).any():
         raise InvalidData(
             f"{folder}: {model.name} knows other classes than these of ESC-50; take a model of aec or esc10"
         )
-    clips = clips if split is None else clips[clips.split == split]
     return dict(zip(clips.path, clips.target.tolist(), strict=True))
 
 

@@ -3,9 +3,10 @@
     ROOT/meta/esc50.csv      filename, fold, target, category, esc10, src_file, take
     ROOT/audio/NAME.ogg      five-second clips (official: .wav); the table's endings do not matter
 
-One fold is for testing, and the others for training but for a tenth of them, which validates. That tenth is drawn by
-source recording within each class, with a fixed seed, so that no recording is heard in training and counted afterwards.
-Recordings that stand in the test fold too, under another class, are left out of the rest.
+Of folds 1 to 4 one is for testing, and the others for training but for a tenth of them, which validates. That tenth is
+drawn by source recording within each class, with a fixed seed, so that no recording is heard in training and counted
+afterwards. Recordings that stand in the test fold too, under another class, are left out of the rest. Fold 5 is in no
+split: bundled models never heard it.
 
 Many clips are padded with digital silence, which no microphone gives: training adds noise of several colours to them.
 """
@@ -24,7 +25,10 @@ from supernet.data.clips import ClipData, Split, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["SUBSETS", "class_names", "is_layout", "list_clips", "load", "subset_of"]
+__all__ = ["FOLDS", "SUBSETS", "fold_clips", "is_layout", "list_clips", "load", "subset_of"]
+
+FOLDS = (1, 2, 3, 4)
+"""Those that are split."""
 
 SUBSETS = {"esc50": "cc-by-nc-3.0", "esc10": "cc-by-3.0"}
 """Their licences."""
@@ -38,20 +42,20 @@ COLOURS, NOISE_SECONDS, NOISE_LEVEL = (0.0, 0.5, 1.0), 10, 1000.0
 
 
 def load(root: str | Path, subset: str = "esc50", test_fold: int = 4, cache: str | Path | None = None) -> ClipData:
-    """The data set under `root`, decoded once and cached. subset: a name of SUBSETS. test_fold: 1 to 5, of those there.
+    """The data set under `root`, decoded once and cached. subset: a name of SUBSETS. test_fold: one of FOLDS.
 
     Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
     """
     root, cache = Path(root), Path(cache or CACHE)
     table = list_clips(root, subset, test_fold)
-    labels, sources = class_names(table), list(table.path)
+    labels = tuple(table.drop_duplicates("target").sort_values("target").category)
     rows = {name: np.flatnonzero(table.split == name) for name in ("train", "validation", "test")}
-    identity = [[path.name, path.stat().st_size, *row] for path, row in zip(sources, _identity(table), strict=True)]
+    identity = [[path.name, path.stat().st_size, *row] for path, row in zip(table.path, _identity(table), strict=True)]
     return ClipData(
         name="ESC-10" if subset == "esc10" else "ESC-50",
         labels=labels,
         sampling_rate=SAMPLING_RATE,
-        audio=decode_clips(root, sources, SAMPLING_RATE, CLIP_SECONDS, cache),
+        audio=decode_clips(root, list(table.path), SAMPLING_RATE, CLIP_SECONDS, cache),
         splits={name: Split(own, table.target.to_numpy(np.int64)[own]) for name, own in rows.items()},
         unknown=np.zeros(0, np.int64),
         extra=0,
@@ -70,20 +74,23 @@ def list_clips(root: str | Path, subset: str = "esc50", test_fold: int = 4) -> p
 
     Raises as `load` does.
     """
-    if subset not in SUBSETS:
-        raise InvalidData(f"unknown subset {subset!r} of ESC-50: {nearest_names(subset, SUBSETS)}")
-    table = _read_table(Path(root))
-    if subset == "esc10":
-        table = table[table.esc10].reset_index(drop=True)
-    targets = sorted(set(table.target))
-    table = table.assign(target=table.target.map(targets.index), split=_splits(table, test_fold))
-    table = table[table.split != ""].reset_index(drop=True)
-    return table.assign(path=_find_clips(Path(root), table.filename))
+    table = _read_subset(Path(root), subset)
+    table = table[table.fold.isin(FOLDS)]
+    table = table.assign(split=_splits(table, test_fold))
+    return _with_paths(Path(root), table[table.split != ""])
 
 
-def class_names(clips: pd.DataFrame) -> tuple[str, ...]:
-    """The classes of `list_clips`, in their order."""
-    return tuple(clips.drop_duplicates("target").sort_values("target").category)
+def fold_clips(root: str | Path, subset: str = "esc50", folds: Sequence[int] | None = None) -> pd.DataFrame:
+    """A row for each clip of some folds, or of all, whatever split it is of: path, category and target.
+
+    Raises as `load` does.
+    """
+    table = _read_subset(Path(root), subset)
+    there = sorted(set(table.fold))
+    missing = sorted(set(folds or ()) - set(there))
+    if missing:
+        raise InvalidData(f"{Path(root) / TABLE}: has no fold {missing[0]}; it has {', '.join(map(str, there))}")
+    return _with_paths(Path(root), table if folds is None else table[table.fold.isin(folds)])
 
 
 def is_layout(root: Path) -> bool:
@@ -111,6 +118,19 @@ def _read_table(root: Path) -> pd.DataFrame:
         return table.assign(esc10=table.esc10 == "True").astype({"fold": int, "target": int})
     except (KeyError, ValueError, OSError) as error:
         raise InvalidData(f"{path}: not the table of ESC-50 ({error}); take it from the data set again") from None
+
+
+def _read_subset(root: Path, subset: str) -> pd.DataFrame:
+    """The table of a subset, its targets numbered from 0."""
+    if subset not in SUBSETS:
+        raise InvalidData(f"unknown subset {subset!r} of ESC-50: {nearest_names(subset, SUBSETS)}")
+    table = _read_table(root)
+    table = table[table.esc10] if subset == "esc10" else table
+    return table.assign(target=table.target.map(sorted(set(table.target)).index))
+
+
+def _with_paths(root: Path, table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(path=_find_clips(root, table.filename)).reset_index(drop=True)
 
 
 def _splits(table: pd.DataFrame, test_fold: int) -> np.ndarray:
