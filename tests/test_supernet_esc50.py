@@ -71,7 +71,7 @@ def test_one_fold_is_tested_and_a_tenth_of_the_others_by_recording_validates(dat
 def test_any_fold_can_be_the_tested_one(folder, tmp_path):
     found = load(folder, test_fold=1, cache=tmp_path)
     assert len(found.splits["test"]) == 3 * TAKES
-    with pytest.raises(InvalidData, match="no fold 5 to test on"):
+    with pytest.raises(InvalidData, match="must be fold 5 to test on"):
         load(folder, test_fold=5, cache=tmp_path)
 
 
@@ -119,6 +119,15 @@ def test_the_subset_has_its_own_classes_and_licence(folder, tmp_path):
     assert [subset_of(range(count)) for count in (10, 50)] == ["esc10", "esc50"]
 
 
+def test_a_table_from_a_spreadsheet_has_the_same_subset(folder, tmp_path):
+    """It writes TRUE for True."""
+    root = tmp_path / "sheet"
+    shutil.copytree(folder, root)
+    path = root / "meta" / "esc50.csv"
+    path.write_text(path.read_text().replace("True", "TRUE").replace("False", "FALSE"))
+    assert load(root, "esc10", cache=tmp_path).digest == load(folder, "esc10", cache=tmp_path).digest
+
+
 def test_the_splits_are_the_same_again_and_the_digest_follows_them(folder, data, tmp_path):
     again = load(folder, cache=tmp_path)
     assert again.digest == data.digest
@@ -135,6 +144,12 @@ def change(root, begin, column, value):
     cells[column] = value
     lines[place] = ",".join(cells)
     path.write_text("\n".join(lines))
+
+
+def keep(root, *begins):
+    """Only the rows that begin so."""
+    path = root / "meta" / "esc50.csv"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if line.startswith(begins)))
 
 
 def test_recordings_under_two_classes_are_in_one_split(folder, tmp_path):
@@ -175,7 +190,9 @@ def test_a_class_of_one_recording_is_trained_and_not_held_out(folder, tmp_path):
         (lambda root: (root / "meta" / "esc50.csv").unlink(), "no such file; give the folder"),
         (lambda root: (root / "meta" / "esc50.csv").write_text("a,b\n1,2\n"), "not the table of ESC-50"),
         (lambda root: change(root, "1-100", 5, ""), "row 2 lacks a value"),
-        (lambda root: change(root, "1-100", 4, "yes"), "row 2 lacks a value"),
+        (lambda root: change(root, "1-100", 4, "yes"), "row 2: esc10 is 'yes', neither True nor False"),
+        (lambda root: keep(root, "filename"), "names no clip of esc50"),
+        (lambda root: keep(root, "filename", "4-"), r"must be fold 4 .* and another of 1 to 4: the table has \[4\]"),
         (lambda root: change(root, "1-100", 3, "wolf"), "a target has several categories"),
         (lambda root: change(root, "1-100", 2, "7"), "a target has several categories"),
         (lambda root: change(root, "1-100", 1, "one"), "not the table of ESC-50"),

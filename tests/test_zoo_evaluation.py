@@ -198,13 +198,19 @@ def test_esc50_is_evaluated_by_its_table(model, tmp_path):
     assert "clips of training are among them" in str(model.evaluate(tmp_path, split="fold2"))
     with pytest.raises(InvalidData, match=f"is one folder of ESC-50; give the whole, {tmp_path}"):
         model.evaluate(tmp_path / "audio", split="test")
-    with pytest.raises(InvalidQuery, match="ESC-50 has train, validation, test and fold1 to fold5"):
-        model.evaluate(tmp_path, split="fold 4")
-    with pytest.raises(InvalidData, match="has no fold 6; it has 1, 2, 3, 4, 5"):
-        model.evaluate(tmp_path, split="fold6")
+    for wrong in ("fold 4", "fold6", "fold\uff14", 4):
+        with pytest.raises(InvalidQuery, match="ESC-50 has train, validation, test and fold1 to fold5"):
+            model.evaluate(tmp_path, split=wrong)
     whole = table.read_text().splitlines()
     table.write_text("\n".join([whole[0], *(line for line in whole if line.startswith("5-") and ",3," not in line)]))
     assert model.evaluate(tmp_path, split="fold5").matrix.sum(1).tolist() == [10, 10, 10, 0]
+    with pytest.raises(InvalidData, match="has no fold 4; it has 5"):
+        model.evaluate(tmp_path, split="test")
+    table.write_text(whole[0])
+    with pytest.raises(InvalidData, match="names no clip of esc50"):
+        model.evaluate(tmp_path)
+    table.write_text("\n".join([whole[0], *(line for line in whole if line.startswith("4-"))]))
+    assert model.evaluate(tmp_path, split="test").clips == 40
     table.write_text("\n".join(whole))
     table.write_text(table.read_text().replace(",down,", ",dog,"))
     with pytest.raises(InvalidData, match="knows other classes than these"):

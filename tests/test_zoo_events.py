@@ -139,6 +139,26 @@ def test_windows_are_audible_where_20_ms_of_them_are_loud(first_ms, floor_db, wa
     assert audible(samples, RATE, starts, 1000, floor_db).tolist() == wanted
 
 
+def test_a_constant_is_silent():
+    """Many converters add one, which no front end hears: not at the end of the recording either."""
+    samples = (0.01 + 1e-4 * np.random.default_rng(0).standard_normal(3 * RATE // 2 + 100)).astype(np.float32)
+    assert not audible(samples, RATE, [0, 500, 1000], 1000, -60.0).any()
+    assert audible(samples, RATE, [0], 1000, -90.0).all()
+    assert not audible(samples[:0], RATE, [0], 1000, -60.0).any()
+    assert zoo.get("aec", bits=8).events(np.tile(samples, 5), RATE, threshold=0.05) == []
+
+
+@given(st.floats(0.1, 0.9), st.floats(0.1, 2.0))
+def test_an_event_is_longer_than_its_sound_by_what_the_docs_say(threshold, length):
+    """Of windows of 5 s all are sure that hold any of the sound, as its beginning and end are off the most."""
+    times = [(start / 10, start / 10 + 5.0) for start in range(0, 300)]
+    scores = np.array([[start < 15.0 + length and end > 15.0, 0, 0] for start, end in times], dtype=float)
+    [event] = mark_events(LABELS, scores, times, threshold)
+    early, late = 15.0 - event.start_s, event.end_s - 15.0 - length
+    assert max(early, late) <= (1 - threshold) * 5.0 + 0.15
+    assert min(early, late) >= (1 - threshold) * 5.0 - 0.25
+
+
 def test_windows_that_are_all_sure_make_an_event_of_1(tmp_path):
     """Whatever other windows there are: no rounding is left over from them."""
     rng = np.random.default_rng(0)

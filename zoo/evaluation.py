@@ -9,7 +9,6 @@ A recording that is longer than a clip counts once: its answer is the best of th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "evaluate"]
 
-ESC50_SPLITS = ("train", "validation", "test")
+ESC50_FOLDS = {f"fold{number}": number for number in range(1, 6)}
 CONFUSIONS, LEFT_OUT = 5, 3
 """The most frequent confusions, and the first recordings that were left out, that are printed."""
 
@@ -165,15 +164,16 @@ def _of_esc50(model: Model, folder: Path, split: str | None) -> dict[Path, int]:
     """Recording -> class index, of a split of ESC-50, of a fold, or of all."""
     from supernet.data import esc50
 
-    subset, fold = esc50.subset_of(model.labels), re.fullmatch(r"fold(\d)", split or "")
-    if split in ESC50_SPLITS:
+    subset = esc50.subset_of(model.labels)
+    if split in ("train", "validation"):
         clips = esc50.list_clips(folder, subset)
         clips = clips[clips.split == split]
-    elif fold or split is None:
-        clips = esc50.fold_clips(folder, subset, [int(fold[1])] if fold else None)
+    elif split in (None, "test", *ESC50_FOLDS):
+        fold = ESC50_FOLDS.get(split, esc50.TEST_FOLD)
+        clips = esc50.fold_clips(folder, subset, fold if split else None)
     else:
         raise InvalidQuery(
-            f"split = {split!r} is not possible: ESC-50 has {', '.join(ESC50_SPLITS)} and fold1 to fold5"
+            f"split = {split!r} is not possible: ESC-50 has train, validation, test and fold1 to fold{len(ESC50_FOLDS)}"
         )
     if (clips.target.map(dict(enumerate(model.labels))) != clips.category).any():
         raise InvalidData(

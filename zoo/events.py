@@ -4,7 +4,8 @@ What a model hears at a moment is the mean over all windows that hold it, those 
 behind it, in silence, among them. A label is an event from the moment on at which that mean reaches a threshold until
 it falls below. `_unknown_` and `_silence_` are never events, and in a window that is nowhere as loud as a floor nothing
 is heard: a network that knows sounds alone has a name for silence, too. A window that holds a short sound hears it
-wherever it lies, so beginnings and ends may be off by half a window, most for short ones.
+wherever it lies, so that an event is longer than its sound: at a threshold of 0.5 by up to half a window at each end,
+most for short sounds, and at lower ones by more, up to a window less that share of it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ __all__ = ["FLOOR_DB", "THRESHOLD", "Event", "audible", "check_floor", "check_th
 THRESHOLD, WINDOWS = 0.5, 10
 """Mean score from which on a label is an event; windows that hold a moment, where no hop is asked for."""
 FLOOR_DB, LOWEST_DB, PART_MS = -60.0, -120.0, 20
-"""Root mean square of the loudest so many ms of a window, in dB of full scale, below which nothing is heard in it."""
+"""Loudness of the loudest so many ms of a window, in dB of full scale, below which nothing is heard in it: the root
+mean square of what they have beside a constant, which many converters add.
+"""
 NO_EVENTS = ("_unknown_", "_silence_")
 
 
@@ -78,8 +81,8 @@ def _spans(means: np.ndarray, edges: np.ndarray, threshold: float) -> list[tuple
 def audible(samples: np.ndarray, rate: int, starts_ms: Sequence[int], clip_ms: int, floor_db: float) -> np.ndarray:
     """(windows,) whether some 20 ms of each window of a recording (samples,) are as loud as the floor."""
     size = rate * PART_MS // 1000
-    parts = np.pad(samples, (0, -len(samples) % size)).reshape(-1, size)
-    loud = np.concatenate([[0], np.cumsum(np.square(parts).mean(1) >= 10 ** (floor_db / 10))])
+    parts = np.pad(samples, (0, -len(samples) % size), "edge" if len(samples) else "constant").reshape(-1, size)
+    loud = np.concatenate([[0], np.cumsum(parts.var(1) >= 10 ** (floor_db / 10))])
     first, last = (
         np.clip(np.asarray(ends_ms) // PART_MS, 0, len(parts))
         for ends_ms in (np.array(starts_ms), np.array(starts_ms) + clip_ms + PART_MS - 1)

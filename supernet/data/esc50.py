@@ -25,10 +25,10 @@ from supernet.data.clips import ClipData, Split, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["FOLDS", "SUBSETS", "fold_clips", "is_layout", "list_clips", "load", "subset_of"]
+__all__ = ["FOLDS", "SUBSETS", "TEST_FOLD", "fold_clips", "is_layout", "list_clips", "load", "subset_of"]
 
-FOLDS = (1, 2, 3, 4)
-"""Those that are split."""
+FOLDS, TEST_FOLD = (1, 2, 3, 4), 4
+"""Those that are split, and that which is tested where no other is named."""
 
 SUBSETS = {"esc50": "cc-by-nc-3.0", "esc10": "cc-by-3.0"}
 """Their licences."""
@@ -41,7 +41,9 @@ COLOURS, NOISE_SECONDS, NOISE_LEVEL = (0.0, 0.5, 1.0), 10, 1000.0
 """Of the noise: exponents of the frequency that amplitudes fall with (white, pink, brown); length; steps of 16 bits."""
 
 
-def load(root: str | Path, subset: str = "esc50", test_fold: int = 4, cache: str | Path | None = None) -> ClipData:
+def load(
+    root: str | Path, subset: str = "esc50", test_fold: int = TEST_FOLD, cache: str | Path | None = None
+) -> ClipData:
     """The data set under `root`, decoded once and cached. subset: a name of SUBSETS. test_fold: one of FOLDS.
 
     Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
@@ -69,7 +71,7 @@ def load(root: str | Path, subset: str = "esc50", test_fold: int = 4, cache: str
     )
 
 
-def list_clips(root: str | Path, subset: str = "esc50", test_fold: int = 4) -> pd.DataFrame:
+def list_clips(root: str | Path, subset: str = "esc50", test_fold: int = TEST_FOLD) -> pd.DataFrame:
     """A row for each clip of a split: path, category, target (0 and up, in the data set's order) and split.
 
     Raises as `load` does.
@@ -80,17 +82,16 @@ def list_clips(root: str | Path, subset: str = "esc50", test_fold: int = 4) -> p
     return _with_paths(Path(root), table[table.split != ""])
 
 
-def fold_clips(root: str | Path, subset: str = "esc50", folds: Sequence[int] | None = None) -> pd.DataFrame:
-    """A row for each clip of some folds, or of all, whatever split it is of: path, category and target.
+def fold_clips(root: str | Path, subset: str = "esc50", fold: int | None = None) -> pd.DataFrame:
+    """A row for each clip of a fold, or of all, whatever split it is of: path, category and target.
 
     Raises as `load` does.
     """
     table = _read_subset(Path(root), subset)
-    there = sorted(set(table.fold))
-    missing = sorted(set(folds or ()) - set(there))
-    if missing:
-        raise InvalidData(f"{Path(root) / TABLE}: has no fold {missing[0]}; it has {', '.join(map(str, there))}")
-    return _with_paths(Path(root), table if folds is None else table[table.fold.isin(folds)])
+    folds = sorted(set(table.fold))
+    if fold is not None and fold not in folds:
+        raise InvalidData(f"{Path(root) / TABLE}: has no fold {fold}; it has {', '.join(map(str, folds))}")
+    return _with_paths(Path(root), table if fold is None else table[table.fold == fold])
 
 
 def is_layout(root: Path) -> bool:
@@ -109,13 +110,16 @@ def _read_table(root: Path) -> pd.DataFrame:
         raise InvalidData(f"{path}: no such file; give the folder of the extracted ESC-50 data set")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)[list(COLUMNS)]
-        wrong = table[(table == "").any(axis=1) | ~table.esc10.isin(("True", "False"))]
+        empty = table[(table == "").any(axis=1)]
+        if len(empty):
+            raise ValueError(f"row {empty.index[0] + 2} lacks a value")
+        wrong = table[~table.esc10.str.lower().isin(("true", "false"))]
         if len(wrong):
-            raise ValueError(f"row {wrong.index[0] + 2} lacks a value")
+            raise ValueError(f"row {wrong.index[0] + 2}: esc10 is {wrong.esc10.iloc[0]!r}, neither True nor False")
         pairs = len(table.drop_duplicates(["target", "category"]))
         if not pairs == table.target.nunique() == table.category.nunique():
             raise ValueError("a target has several categories, or the other way round")
-        return table.assign(esc10=table.esc10 == "True").astype({"fold": int, "target": int})
+        return table.assign(esc10=table.esc10.str.lower() == "true").astype({"fold": int, "target": int})
     except (KeyError, ValueError, OSError) as error:
         raise InvalidData(f"{path}: not the table of ESC-50 ({error}); take it from the data set again") from None
 
@@ -126,6 +130,8 @@ def _read_subset(root: Path, subset: str) -> pd.DataFrame:
         raise InvalidData(f"unknown subset {subset!r} of ESC-50: {nearest_names(subset, SUBSETS)}")
     table = _read_table(root)
     table = table[table.esc10] if subset == "esc10" else table
+    if not len(table):
+        raise InvalidData(f"{root / TABLE}: names no clip of {subset}; take it from the data set again")
     return table.assign(target=table.target.map(sorted(set(table.target)).index))
 
 
@@ -137,7 +143,7 @@ def _splits(table: pd.DataFrame, test_fold: int) -> np.ndarray:
     """The split of each row; "" for those of recordings that are tested under another class."""
     folds = sorted(set(table.fold))
     if test_fold not in folds or len(folds) < 2:
-        raise InvalidData(f"no fold {test_fold} to test on, or none beside it: the table has folds {folds}")
+        raise InvalidData(f"there must be fold {test_fold} to test on and another of 1 to 4: the table has {folds}")
     test = (table.fold == test_fold).to_numpy()
     tested = set(table.src_file[test])
     splits = np.where(test, "test", np.where(table.src_file.isin(tested), "", "train")).astype("<U10")
