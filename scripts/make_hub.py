@@ -80,14 +80,14 @@ PLANS = {
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
-        {"40M": 20, "8M": 30, "3M/64kB": 100, "1M/64kB": 100},
+        {"40M": 20, "8M": 100, "3M/64kB": 100, "1M/64kB": 100},
         200,
         few_bits=(2,), quant_epochs=6, calibration=(48, 256), half=True,
     ),
     "esc10-mbconv": Plan(
         TEN_EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=300, batch=16, learning_rate=2e-3, sandwich=True, random=1, augmentation=OUTDOORS),
-        {"40M": 40, "5M": 60},
+        {"40M": 40, "5M": 300},
         200,
         few_bits=(2,), quant_epochs=12, calibration=(48, 217), half=True,
     ),
