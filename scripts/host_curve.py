@@ -2,21 +2,20 @@
 
     python scripts/host_curve.py
 
-Measures 300 networks of the default space with our integer evaluator (`runs/host/measured.csv`, resumed). In each of
+Measures 300 networks of the default space with our integer evaluator (`runs/host/RUNNER.csv`, resumed). In each of
 five splits 60 of them are kept apart; of the others 60, 120, 180 and 240 are used, chosen at random or actively (see
 predictors.measure.uncertain), and the 60 are predicted by the line alone, the trees alone and both. Rows, means over
-the splits: `scripts/results/host_curve.csv`; the measurements: `scripts/results/host_RUNNER.csv`.
+the splits: `scripts/results/host_curve.csv`.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from results import FOLDER, add_row
+from results import add_row
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from predictors.boosting import MOST_TREES, SEED, TREES, Own
@@ -37,7 +36,6 @@ def main() -> None:
     options = parser.parse_args()
     file = Path("runs/host") / f"{options.runner}.csv"
     rows = measure(space("temporal", 12, features="logmel"), RUNNERS[options.runner](), COUNT, file, active=False)
-    shutil.copyfile(file, FOLDER / f"host_{options.runner}.csv")
     for choice in ("random", "active"):
         said = {(count, name): [] for count in COUNTS for name in PREDICTORS}
         for split in range(SPLITS):

@@ -6,8 +6,8 @@
 Peter et al. (arXiv 2012.10138) found networks for keywords by differentiable search. Here a supernet of their family,
 `mbconv` over MFCC, is trained, and the best network is searched within the MACs of each published one that `peers.py`
 trains. What is found is made in two ways, each by the recipe of the published ones: alone, and from its slice on. Rows
-stand beside theirs in `scripts/results/peers.csv`. Choosing is done on validation; test is measured once a run. Runs
-resume.
+stand beside theirs in `scripts/results/peers.csv`, those of the supernet's ends in `keyword_supernet.csv`. Choosing is
+done on validation; test is measured once a run. Runs resume.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from peer_nets import PEERS, macs
 from plain import add_run_options, train_both
+from results import add_row
 
 from search.accuracy import SEED, AccuracyPredictor
 from search.sampling import sample_accuracies, table_space
@@ -26,6 +27,7 @@ from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network, Supernet
 from supernet.families import space
+from supernet.files import read_json
 from supernet.frontend import Mfcc
 from supernet.space import Arch
 from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend, train_supernet
@@ -48,6 +50,8 @@ def main() -> None:
     supernet = Supernet(space("mbconv", len(data.labels), data.clip_ms, "mfcc"), calibration, SUPERNET.seed)
     run = options.runs / "kws-mbconv"
     train_supernet(supernet, data, frontend, SUPERNET, run)
+    ends = {name: round(100 * read_json(run / "log.json")[-1][name], 2) for name in ("largest", "smallest")}
+    add_row("keyword_supernet", {"epochs": SUPERNET.epochs, "seed": SUPERNET.seed}, ends, run)
     predictor = _predictor(supernet, data, frontend, run)
     recipe = Recipe(epochs=options.epochs, seed=options.seed, bfloat16=True)
     for published in options.within:

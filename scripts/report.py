@@ -15,7 +15,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from report_events import WAYS, event_claim, event_levels, event_reductions, kernel_transform
+from report_events import WAYS, event_claim, event_levels, event_reductions, kernel_transform, measured_ways
 from report_search import predictors, search_fronts, search_picture, search_quality, search_speed, search_truth
 from results import FOLDER, read_table
 
@@ -183,18 +183,19 @@ def _picks_table(hub: pd.DataFrame) -> str:
 
 def _claim_table() -> str:
     table, intervals = read_table("claim"), read_table("claim_intervals")
-    rows = []
+    ways, rows = measured_ways(table), []
+    against = [way for way in ways if way in AGAINST]
     for size, part in sorted(table.groupby("size"), key=lambda item: item[1].macs.min()):
         row = [size, f"{part.macs.iloc[0] / 1e6:.2f} M"]
         shares = part.groupby("way").test.mean()
-        row += [f"{shares[way]:.2f}" if way in shares else "" for way in WAYS]
+        row += [f"{shares[way]:.2f}" if way in shares else "" for way in ways]
         pair = intervals[(intervals["size"] == size) & (intervals["first"] == "tuned")].set_index("second")
-        for second in AGAINST:
+        for second in against:
             one = pair.loc[second] if second in pair.index else None
             row.append("" if one is None else f"{one.difference:+.2f} ({one.low:+.2f} to {one.high:+.2f})")
         rows.append(row)
-    ways = [f"{name}, test %" for name in WAYS.values()]
-    return _markdown(["size", "MACs", *ways, *(f"fine-tuned - {WAYS[second]}" for second in AGAINST)], rows)
+    shares = [f"{WAYS[way]}, test %" for way in ways]
+    return _markdown(["size", "MACs", *shares, *(f"fine-tuned - {WAYS[second]}" for second in against)], rows)
 
 
 def _rank_table() -> str:

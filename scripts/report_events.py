@@ -9,7 +9,7 @@ from results import read_table
 
 import zoo
 
-__all__ = ["WAYS", "event_claim", "event_levels", "event_reductions", "kernel_transform"]
+__all__ = ["WAYS", "event_claim", "event_levels", "event_reductions", "kernel_transform", "measured_ways"]
 
 HUB = Path(__file__).resolve().parent.parent / "zoo" / "hub"
 TASKS = {"aec": "ESC-50", "esc10": "ESC-10"}
@@ -23,6 +23,7 @@ WAYS = {
     "alone": "alone",
     "longer": "alone, longer",
     "distilled": "alone, distilled",
+    "longer distilled": "alone, distilled, longer",
     "slice": "slice",
     "tuned": "slice, fine-tuned",
 }
@@ -32,6 +33,7 @@ COMPARED = {
     ("plain tuned", "plain alone"): "shared, without searching, against alone",
     ("plain tuned", "plain distilled"): "shared, without searching, against alone, distilled",
     ("plain tuned", "plain longer"): "shared, without searching, against alone, longer",
+    ("plain tuned", "plain longer distilled"): "shared, without searching, against alone, distilled, longer",
     ("found alone", "plain alone"): "searched, without sharing, against alone",
     ("found tuned", "plain tuned"): "searched among slices, against the plain slice",
 }
@@ -57,15 +59,21 @@ def event_levels() -> tuple[list[str], list[list[str]]]:
 def event_claim() -> tuple[list[str], list[list[str]]]:
     """Test accuracy by size, network and way, means over seeds."""
     table, rows = read_table("event_claim"), []
+    ways = measured_ways(table)
     for size in SIZES:
         for network in NETWORKS:
             part = table[(table["size"] == size) & (table.network == network)]
             if len(part):
                 shares = part.groupby("way").test.mean()
                 costs = [f"{part.params.iloc[0] / 1e3:.0f} k", f"{part.macs.iloc[0] / 1e6:.2f} M"]
-                cells = [f"{shares[way]:.2f}" if way in shares else "" for way in WAYS]
+                cells = [f"{shares[way]:.2f}" if way in shares else "" for way in ways]
                 rows.append([f"{size}, {network}", *costs, str(part.seed.nunique()), *cells])
-    return ["size, network", "parameters", "MACs", "seeds", *(f"{name}, test %" for name in WAYS.values())], rows
+    return ["size, network", "parameters", "MACs", "seeds", *(f"{WAYS[way]}, test %" for way in ways)], rows
+
+
+def measured_ways(table: pd.DataFrame) -> list[str]:
+    """Those of WAYS that a table has rows of."""
+    return [way for way in WAYS if (table.way == way).any()]
 
 
 def event_reductions() -> tuple[list[str], list[list[str]]]:
@@ -75,7 +83,8 @@ def event_reductions() -> tuple[list[str], list[list[str]]]:
     for (first, second), name in COMPARED.items():
         part = table[(table["first"] == first) & (table["second"] == second)].set_index("size")
         cells = [_with_interval(part.loc[size]) if size in part.index else "" for size in sizes]
-        rows.append([name, *cells])
+        if any(cells):
+            rows.append([name, *cells])
     return ["fewer errors on test, %", *sizes], rows
 
 

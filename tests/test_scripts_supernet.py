@@ -14,6 +14,7 @@ from supernet import families
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation, plain_features
 from supernet.elastic import Supernet
+from supernet.files import read_json
 from supernet.frontend import LogMel
 from supernet.store import save_supernet
 from supernet.train import Recipe, calibration_features, fit_frontend
@@ -40,12 +41,13 @@ def tables(tmp_path, monkeypatch):
     import claim
     import event_claim
     import kernel_transform
+    import keyword_search
     import plain
     import results
     import schedules
 
     monkeypatch.setattr(results, "_commit", lambda: "0123456789")
-    for module in (claim, event_claim, kernel_transform, plain, schedules):
+    for module in (claim, event_claim, kernel_transform, keyword_search, plain, schedules):
         monkeypatch.setattr(module, "add_row", partial(results.add_row, folder=tmp_path / "results"))
     monkeypatch.setattr(event_claim, "has_row", partial(results.has_row, folder=tmp_path / "results"))
     return tmp_path / "results"
@@ -114,7 +116,7 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
         "Recipe": lambda **recipe: Recipe(**{**recipe, "batch": 8}),
         "event_archs": lambda classes: {"20k": plain},
         "SEEDS": {"20k": 2, "largest": 1},
-        "LONG": {"20k": 1},
+        "LONG": {"longer": {"20k": 1}, "longer distilled": {"20k": 2}},
         "list_clips": lambda root: pd.DataFrame({"split": "test", "src_file": range(len(speech_data.splits["test"]))}),
     }.items():
         monkeypatch.setattr(event_claim, name, value)
@@ -128,16 +130,16 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
     counts = rows.groupby(["size", "network", "way"]).size().to_dict()
     ways = {"plain": ("alone", "distilled", "slice", "tuned"), "found": ("alone", "slice", "tuned")}
     wanted = {("20k", kind, way): 1 if way == "slice" else 2 for kind, own in ways.items() for way in own}
-    longer = {("20k", "plain", "longer"): 1}
+    longer = {("20k", "plain", "longer"): 1, ("20k", "plain", "longer distilled"): 2}
     assert counts == wanted | longer | {("largest", "plain", way): 1 for way in ("alone", "slice", "tuned")}
-    assert set(rows[rows.way == "longer"].epochs) == {2}
+    assert set(rows[rows.way.str.startswith("longer")].epochs) == {2}
     found = rows[rows.network == "found"].iloc[0]
     assert found.params <= params(plain)
     assert found.macs <= macs(plain)
     errors = 100 - rows[rows["size"] == "20k"].groupby(["network", "way"]).test.mean()
     reductions = pd.read_csv(tables / "event_claim_reductions.csv")
     for row in reductions[reductions["size"] == "20k"].itertuples():
-        first, second = (errors[tuple(name.split())] for name in (row.first, row.second))
+        first, second = (errors[tuple(name.split(" ", 1))] for name in (row.first, row.second))
         assert row.reduction == pytest.approx(100 * (1 - first / second), abs=0.3)
         assert row.low <= row.reduction <= row.high
     assert set(reductions[reductions["size"] == "largest"]["first"]) == {"plain tuned"}
@@ -193,4 +195,39 @@ def test_the_schedules_are_measured_on_the_same_networks(small_space, speech_dat
     assert rows["mean"].to_numpy() == pytest.approx(rows[["small", "large"]].mean(axis=1).to_numpy(), abs=0.01)
     assert (rows.epochs >= 1).all()
     run(schedules, monkeypatch, *options)
+    assert contents(tables) == written
+
+
+def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
+    square_space, speech_data, tables, tmp_path, monkeypatch
+):
+    """Both are made alone and from the slice; the supernet's ends are told as its log has them."""
+    import keyword_search
+
+    small = replace(square_space, feature_kind="mfcc")
+    for module, values in {
+        keyword_search: {
+            "load": lambda root: speech_data,
+            "space": lambda *arguments: small,
+            "SUPERNET": replace(keyword_search.SUPERNET, epochs=1, batch=8),
+            "Recipe": SmallBatch,
+            "SAMPLES": 20,
+        },
+        build: {"EVALUATIONS": 60, "FINALISTS": 2},
+    }.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    options = ["data", "--within", "pless-mfcc20-5", "--epochs", 1, "--runs", tmp_path / "runs"]
+    run(keyword_search, monkeypatch, *options)
+    written = contents(tables)
+    [ends] = pd.read_csv(tables / "keyword_supernet.csv").itertuples()
+    log = read_json(tmp_path / "runs" / "kws-mbconv" / "log.json")
+    assert (ends.largest, ends.smallest) == tuple(round(100 * log[-1][name], 2) for name in ("largest", "smallest"))
+    rows = pd.read_csv(tables / "peers.csv")
+    assert sorted(zip(rows.net, rows.bits, strict=True)) == [
+        (f"mbconv-{way}-mfcc20-5", bits) for way in ("alone", "tuned") for bits in (8, 32)
+    ]
+    assert (rows.macs <= 14_176_368).all()
+    assert rows.macs.nunique() == 1
+    run(keyword_search, monkeypatch, *options)
     assert contents(tables) == written
