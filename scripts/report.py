@@ -15,7 +15,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from report_events import WAYS, event_claim, event_levels, event_reductions, kernel_transform, measured_ways
+from report_events import EVENTS, WAYS, event_levels, measured_ways
 from report_search import predictors, search_fronts, search_picture, search_quality, search_speed, search_truth
 from results import FOLDER, read_table
 
@@ -58,11 +58,6 @@ SEARCHES = {
     "search_fronts": search_fronts,
     "search_speed": search_speed,
     "search_truth": search_truth,
-}
-EVENTS = {
-    "event_claim": event_claim,
-    "event_claim_reductions": event_reductions,
-    "kernel_transform": kernel_transform,
 }
 ERRORS = ("median error, %", "within 10 %")
 INHERITED = {method: f"{METHOD_NAMES[method]}, inherited" for method in ("lsq", "widths")}

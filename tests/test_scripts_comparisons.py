@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -244,3 +245,26 @@ def test_reductions_draw_the_clips_of_a_recording_together():
     wanted = np.percentile(100 * (1 - first[drawn].mean(1) / second[drawn].mean(1)), [2.5, 97.5])
     assert value == pytest.approx(exact, abs=0.06)
     assert (low, high) == pytest.approx(wanted, abs=1.5)
+
+
+def test_marks_are_counted_by_whether_their_label_is_that_of_the_clip():
+    """Of two clips, one is marked rightly while its score of 0.45 is enough, and one as something else besides."""
+    from event_marks import measure
+
+    scores = [[0.45, 0.0], [0.35, 0.9]]
+
+    class Model:
+        labels, clip_ms, sampling_rate = ("dog", "rain"), 5000, 16000
+        arch = SimpleNamespace(features=SimpleNamespace(step_ms=20))
+
+        def __call__(self, samples, rate):
+            return [{"label": self.labels[int(np.argmax(scores[round(32768 * samples[0])]))]}]
+
+        def event_scores(self, samples, hop, floor_db):
+            return np.array([scores[round(32768 * samples[0])]] * 2), [(0.0, 5.0), (0.5, 5.5)]
+
+    split = SimpleNamespace(rows=np.array([0, 1]), targets=np.array([0, 1]))
+    data = SimpleNamespace(labels=Model.labels, audio=np.array([[0], [1]], np.int16), splits={"validation": split})
+    found = {threshold: (row["marked"], row["others"]) for threshold, row in measure(Model(), data).items()}
+    assert found == {0.2: (100, 0.5), 0.3: (100, 0.5), 0.4: (100, 0), 0.5: (50, 0), 0.7: (50, 0)}
+    assert measure(Model(), data)[0.5]["named"] == 100
