@@ -92,9 +92,12 @@ def event_marks() -> tuple[list[str], list[list[str]]]:
     """Shares of validation clips of one sound in which it is marked, and events of other labels, by the threshold."""
     table, rows = read_table("event_marks"), []
     thresholds = sorted(set(table.threshold))
-    for model, part in sorted(table.groupby("model"), key=lambda item: (item[0].split("-")[0], -item[1].named.max())):
-        cells = [f"{row.marked:.0f} ({row.others:.2f})" for row in part.sort_values("threshold").itertuples()]
-        rows.append([model, f"{part.clips.iloc[0]}", f"{part.named.iloc[0]:.0f}", *cells])
+    for task in TASKS:
+        for entry in sorted(zoo.find(task, hub=HUB), key=lambda one: -one.macs):
+            part = table[table.model == entry.name].sort_values("threshold")
+            if len(part):
+                cells = [f"{row.marked:.0f} ({row.others:.2f})" for row in part.itertuples()]
+                rows.append([entry.name, f"{part.clips.iloc[0]}", f"{part.named.iloc[0]:.0f}", *cells])
     marked = [f"marked at {threshold:g}, % (others a clip)" for threshold in thresholds]
     return ["model", "clips", "named rightly as clips, %", *marked], rows
 
