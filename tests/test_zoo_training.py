@@ -167,6 +167,15 @@ def test_bad_options_are_one_clear_line(sounds, quick, tmp_path, capsys, options
     assert not (tmp_path / "runs").exists()
 
 
+def test_esc50_in_its_own_layout_is_told_what_to_give(tmp_path, capsys):
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "esc50.csv").touch()
+    assert main(["train", "--data", str(tmp_path), "--task", "a"]) == 1
+    assert f"ESC-50 in its own layout, without a folder for each class; give {tmp_path / 'audio'} with a table" in (
+        capsys.readouterr().err
+    )
+
+
 def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_path):
     """Both tones mixed have both labels; noise has none."""
     mixed = tmp_path / "mixed"

@@ -13,6 +13,7 @@ import numpy as np
 from search import Problem, SearchSpace
 from search.sampling import PLAIN_BITS
 from supernet import parallel
+from supernet.data import esc50
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
@@ -101,6 +102,11 @@ def train(
     for own in bits:
         check_bits(own)
     _check_options(task, clip_ms, epochs, seed, max_false_alarms, licence)
+    if table is None and esc50.is_layout(Path(data)):
+        raise InvalidData(
+            f"{data}: is ESC-50 in its own layout, without a folder for each class; give {Path(data) / 'audio'} with a "
+            "table of columns file, label and split (train, validation, test), made of filename, category and fold"
+        )
     device = parallel.start()
     load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
     clips, survey = parallel.once_a_machine(load)
