@@ -96,6 +96,7 @@ def test_quantisation_is_compared_on_what_the_recipe_fine_tuned(recipe, speech_f
 
     chosen = [quantisation.Experiment("small", "lsq", 4, 8, 0)]
     task = recipe.keyword_task(speech_folder, "tones", "tones")
+    monkeypatch.setattr(quantisation, "make_hub", recipe)
     monkeypatch.setattr(recipe, "keyword_task", lambda folder: task)
     rows = []
     for name, value in {

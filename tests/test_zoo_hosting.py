@@ -1,6 +1,7 @@
 """Keeping hubs: publishing from several processes, taking away, verifying, copying, and making the index anew."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,22 @@ while not pathlib.Path(hub, "done").exists() and time.time() < end:
     assert {entry.name for entry in read_index(hub / "index.json").entries} == {entry.name for entry in entries}
     assert {one.problem for one in verify(hub)} == {None}
     assert not [path for path in hub.rglob(".*") if path.name.endswith((".part", ".old"))]
+
+
+def test_a_model_that_is_taken_away_while_it_is_opened_is_looked_up_again(hub, monkeypatch):
+    """Its folder is there when it is looked for, and gone when it is listed."""
+    best, second = sorted(Hub(hub).entries, key=lambda entry: (-entry.validation, entry.macs))[:2]
+    folder, real, taken = Hub(hub).path(best), os.scandir, []
+
+    def scandir(path="."):
+        if path == folder and not taken:
+            taken.append(path)
+            unpublish(best.name, hub)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert zoo.get(best.task, hub=hub).name == second.name
+    assert taken
 
 
 def test_a_killed_publisher_leaves_a_hub_that_holds(hub, tmp_path):

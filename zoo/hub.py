@@ -146,7 +146,10 @@ def supernets_in(folder: Path) -> tuple[Path, ...]:
 
 def check_inside(hub: Path, folder: Path) -> None:
     """Raise InvalidPackage where a folder of a hub, or something in it, is a link that leads out of the hub."""
-    paths = [folder.parent, folder, *(folder.rglob("*") if folder.is_dir() else ())]
+    try:
+        paths = [folder.parent, folder, *(folder.rglob("*") if folder.is_dir() else ())]
+    except FileNotFoundError:
+        raise InvalidPackage(f"{folder}: was taken away while it was read; ask again") from None
     for link in filter(Path.is_symlink, paths):
         if not link.resolve().is_relative_to(hub.resolve()):
             raise InvalidPackage(f"{link}: a link that leads out of the hub; put the file itself there")
