@@ -5,10 +5,9 @@
 For some sizes, the same network is made in four ways: trained alone from scratch; alone with distillation from the
 supernet's largest network; sliced from the supernet; sliced and fine-tuned with distillation. Two are also trained from
 scratch for as many epochs as supernet and fine-tune have together, in case that it is the length that gains. Rows:
-`claim.csv`;
-differences on the same test clips with paired bootstrap intervals: `claim_intervals.csv`. For networks drawn by size,
-the slice's validation accuracy beside that of the network trained alone: `rank.csv`, and their rank correlation:
-`rank_correlation.csv`, all in `scripts/results`. Runs resume.
+`claim.csv`; differences on the same test clips with paired bootstrap intervals: `claim_intervals.csv`. For networks
+drawn by size, the slice's validation accuracy beside that of the network trained alone: `rank.csv`, and their rank
+correlation: `rank_correlation.csv`, all in `scripts/results`. Runs resume.
 """
 
 from __future__ import annotations
@@ -103,9 +102,8 @@ def _measure(setting: Setting, size: str, arch: Arch, way: str, seed: int) -> No
     """Make a network, measure it, and write its row."""
     network = _make(setting, size, arch, way, seed)
     keys = {"size": size, "way": way, "seed": seed, "epochs": _epochs(setting, way)}
-    report(
-        "claim", keys, {"macs": macs(arch)}, network, setting.data, setting.frontend, _folder(setting, size, way, seed)
-    )
+    folder = _folder(setting, size, way, seed)
+    report("claim", keys, {"macs": macs(arch)}, network, setting.data, setting.frontend, folder)
 
 
 def _intervals(setting: Setting, size: str) -> None:

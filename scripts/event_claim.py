@@ -9,8 +9,7 @@ Beside it stands the network that the search finds within the plain one's parame
 slice tells what is gained without searching, and the found one alone what is gained by searching alone. Those that are
 trained alone have as many epochs as those that are fine-tuned, at a rate of 0.003 where these have 0.002, and the
 supernet had its own, once for all. So plain networks are also trained alone for as many as both together, without and
-with distillation, in case that it is the length that gains. Choosing is done on validation; test is fold 4, which these
-networks are many to be measured on.
+with distillation, in case that it is the length that gains. Choosing is done on validation; test is fold 4.
 
 Rows: `event_claim.csv`; relative reductions of the error on test, seeds averaged, with paired bootstrap intervals over
 the recordings that the clips are cut from: `event_claim_reductions.csv`, in `scripts/results`. They tell nothing of

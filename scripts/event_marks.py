@@ -29,11 +29,13 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     for task in options.tasks:
-        for entry in zoo.find(task, bits=BITS, hub=options.hub):
-            model = zoo.get(name=entry.name, hub=options.hub)
-            for threshold, values in measure(model, load(options.data, subset_of(model.labels))).items():
-                add_row(TABLE, {"model": entry.name, "threshold": threshold}, values)
-                print(entry.name, threshold, values, flush=True)
+        entries = zoo.find(task, bits=BITS, hub=options.hub)
+        models = [zoo.get(name=entry.name, hub=options.hub) for entry in entries]
+        data = load(options.data, subset_of(models[0].labels))
+        for model in models:
+            for threshold, values in measure(model, data).items():
+                add_row(TABLE, {"model": model.name, "threshold": threshold}, values)
+                print(model.name, threshold, values, flush=True)
 
 
 def measure(model: zoo.Model, data: ClipData) -> dict[float, dict[str, float]]:

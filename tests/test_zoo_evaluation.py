@@ -204,6 +204,7 @@ def test_esc50_is_evaluated_by_its_table(model, tmp_path):
     whole = table.read_text().splitlines()
     table.write_text("\n".join([whole[0], *(line for line in whole if line.startswith("5-") and ",3," not in line)]))
     assert model.evaluate(tmp_path, split="fold5").matrix.sum(1).tolist() == [10, 10, 10, 0]
+    assert model.evaluate(tmp_path).notes == ()
     with pytest.raises(InvalidData, match="has no fold 4; it has 5"):
         model.evaluate(tmp_path, split="test")
     table.write_text(whole[0])

@@ -143,9 +143,7 @@ def evaluate(
     if esc50.is_layout(above):
         raise InvalidData(f"{folder}: is one folder of ESC-50; give the whole, {above}")
     if esc50.is_layout(Path(folder)):
-        targets = _of_esc50(model, Path(folder), split)
-        if split in (None, "fold1", "fold2", "fold3"):
-            notes.append("clips of training are among them: test is --split test")
+        targets = _of_esc50(model, Path(folder), split, notes)
     else:
         targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
@@ -160,7 +158,7 @@ def evaluate(
     return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes))
 
 
-def _of_esc50(model: Model, folder: Path, split: str | None) -> dict[Path, int]:
+def _of_esc50(model: Model, folder: Path, split: str | None, notes: list[str]) -> dict[Path, int]:
     """Recording -> class index, of a split of ESC-50, of a fold, or of all."""
     from supernet.data import esc50
 
@@ -171,6 +169,8 @@ def _of_esc50(model: Model, folder: Path, split: str | None) -> dict[Path, int]:
     elif split in (None, "test", *ESC50_FOLDS):
         fold = ESC50_FOLDS.get(split, esc50.TEST_FOLD)
         clips = esc50.fold_clips(folder, subset, fold if split else None)
+        if clips.fold.isin(set(esc50.FOLDS) - {esc50.TEST_FOLD}).any():
+            notes.append("clips of training are among them: test is --split test")
     else:
         raise InvalidQuery(
             f"split = {split!r} is not possible: ESC-50 has train, validation, test and fold1 to fold{len(ESC50_FOLDS)}"
