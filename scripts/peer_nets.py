@@ -11,10 +11,10 @@ from math import prod
 
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from supernet.filters import cosine_transform
 from supernet.frontend import Mfcc
 
 __all__ = [
@@ -239,7 +239,7 @@ class BcResNet(nn.Module):
 
     def __init__(self, classes: int, frontend: Mfcc, scale: int = 1) -> None:
         super().__init__()
-        basis = torchaudio.functional.create_dct(40, frontend.mels, norm="ortho")
+        basis = torch.from_numpy(cosine_transform(40, frontend.mels).T.copy())
         self.register_buffer("to_log_mel", basis * torch.tensor(frontend.deviation or (1.0,) * 40))
         width = 16 * scale
         blocks = [conv_relu(1, width, 5, stride=(2, 1), padding=2)]

@@ -1,23 +1,23 @@
 """Front ends: samples to MFCC or log-mel features. Frequencies in Hz, times in ms, samples from -1 to 1.
 
-Composed with torchaudio's mel filters and cosine transform, because its ready-made MFCC depends on the rest of the
-clip and batch (`top_db`) and centres its frames. Here a frame reads only the `window_ms` before its end, so it is the
-same alone, in a batch and in a stream. A clip of one second has 100 frames of 10 ms; frames of 20 ms are every second
-one of them.
+A frame reads only the `window_ms` before its end, so it is the same alone, in a batch and in a stream. (torchaudio's
+ready-made MFCC centres its frames and depends on the rest of the batch, by `top_db`.) A clip of one second has 100
+frames of 10 ms; frames of 20 ms are every second one of them. Describing a front end needs no torch, running it does.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-import torchaudio
-from torch import Tensor
 
 from supernet.errors import InvalidModel
+from supernet.filters import cosine_transform, hann_window, mel_edges, mel_filters
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["FEATURE_SCALE", "FRONT_ENDS", "LogMel", "Mfcc", "dequantise_features", "quantise_features"]
 
@@ -73,9 +73,7 @@ class Mfcc:
 
     def _fills_mels(self) -> bool:
         """True where each mel has a bin of the FFT well inside, so that none is constant."""
-        ends = 2595 * np.log10(1 + np.array([self.low_hz, self.high_hz]) / 700)
-        edges = 700 * (10 ** (np.linspace(*ends, self.mels + 2) / 2595) - 1)
-        bins = edges * (self.fft // 2) / (self.sampling_rate // 2)
+        bins = mel_edges(self.mels, self.low_hz, self.high_hz) * (self.fft // 2) / (self.sampling_rate // 2)
         return bool((np.ceil(bins[2:] - MARGIN) - np.floor(bins[:-2] + MARGIN) >= 2).all())
 
     @property
@@ -95,13 +93,19 @@ class Mfcc:
 
     def log_mel(self, samples: Tensor) -> Tensor:
         """(batch, samples) -> natural logarithm of the mel energies, (batch, mels, samples // step)."""
+        import torch
+
         padded = torch.nn.functional.pad(samples, (self.window - self.step, 0))
-        spectrum = torch.fft.rfft(padded.unfold(1, self.window, self.step) * self._window(samples), self.fft)
+        windows = padded.unfold(1, self.window, self.step) * _like(hann_window(self.window), samples)
+        spectrum = torch.fft.rfft(windows, self.fft)
         power = spectrum.real.square() + spectrum.imag.square()
-        return (power @ self._mel_filters(samples)).clamp(min=self.floor).log().transpose(1, 2)
+        filters = mel_filters(self.mels, self.fft, self.low_hz, self.high_hz, self.sampling_rate)
+        return (power @ _like(filters, samples)).clamp(min=self.floor).log().transpose(1, 2)
 
     def recording_log_mel(self, samples: Tensor) -> Tensor:
         """`log_mel` of one recording, (samples,) -> (mels, samples // step), by parts: hours of it fit into memory."""
+        import torch
+
         found = []
         for first in range(0, len(samples) // self.step, PART_FRAMES):
             start = max(0, first - self.context_frames)
@@ -114,7 +118,7 @@ class Mfcc:
         values = self._transform(log_mel)
         if not self.mean:
             return values
-        mean, deviation = (torch.tensor(value).to(log_mel)[:, None] for value in (self.mean, self.deviation))
+        mean, deviation = (_like(np.array(value), log_mel)[:, None] for value in (self.mean, self.deviation))
         return (values - mean) / deviation
 
     def __call__(self, samples: Tensor) -> Tensor:
@@ -146,7 +150,7 @@ class Mfcc:
         return self.mels * self.coefficients
 
     def _transform(self, log_mel: Tensor) -> Tensor:
-        return torchaudio.functional.create_dct(self.coefficients, self.mels, norm="ortho").to(log_mel).T @ log_mel
+        return _like(cosine_transform(self.coefficients, self.mels), log_mel) @ log_mel
 
     def to_dict(self) -> dict:
         """Plain values for JSON; `Mfcc.from_dict` gives the equal front end back."""
@@ -160,15 +164,6 @@ class Mfcc:
             return FRONT_ENDS[fields.pop("kind")](**fields)
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidModel(f"not a front end that this version knows: {error}") from None
-
-    def _window(self, like: Tensor) -> Tensor:
-        return torch.hann_window(self.window, periodic=True, dtype=like.dtype, device=like.device)
-
-    def _mel_filters(self, like: Tensor) -> Tensor:
-        filters = torchaudio.functional.melscale_fbanks(
-            self.fft // 2 + 1, self.low_hz, self.high_hz, self.mels, self.sampling_rate, norm=None, mel_scale="htk"
-        )
-        return filters.to(like)
 
 
 @dataclass(frozen=True)
@@ -208,9 +203,14 @@ FRONT_ENDS = {kind.kind: kind for kind in (Mfcc, LogMel)}
 
 def quantise_features(features: Tensor) -> Tensor:
     """Normalised features -> int8 steps of FEATURE_SCALE, the input of every integer network."""
-    return torch.floor(features / FEATURE_SCALE + 0.5).clamp(-128, 127).to(torch.int8)
+    return (features / FEATURE_SCALE + 0.5).floor().clamp(-128, 127).char()
 
 
 def dequantise_features(quantised: Tensor) -> Tensor:
     """int8 features -> float32 in standard deviations."""
     return quantised.float() * FEATURE_SCALE
+
+
+def _like(table: np.ndarray, tensor: Tensor) -> Tensor:
+    """A table in the type and on the device of a tensor."""
+    return tensor.new_tensor(table)

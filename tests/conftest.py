@@ -18,6 +18,17 @@ KEYWORDS = ("up", "down")
 
 
 @pytest.fixture(scope="session")
+def torchaudio():
+    """torchaudio, an independent truth for our tables; tests of it are skipped where it does not load beside torch."""
+    try:
+        import torchaudio
+        import torchaudio.functional
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        pytest.skip(f"torchaudio does not load beside this torch: {str(error)[:100]}")
+    return torchaudio
+
+
+@pytest.fixture(scope="session")
 def small_space() -> Space:
     """A space of family temporal that is small enough for fast tests, with every elastic dimension."""
     stages = (

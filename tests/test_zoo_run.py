@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.signal
 import soundfile
 import torch
-import torchaudio
 
 import zoo
 from zoo.errors import InvalidAudio, InvalidQuery
@@ -55,7 +55,7 @@ def test_a_path_an_array_a_mapping_and_a_batch_give_the_same(model):
 def test_a_higher_rate_is_resampled_and_said_and_a_lower_one_needs_consent(model, tmp_path, caplog):
     stop, _ = soundfile.read(WORDS["stop"], dtype="float32")
     for rate in (8_000, 48_000):
-        samples = torchaudio.functional.resample(torch.from_numpy(stop), 16_000, rate).numpy()
+        samples = scipy.signal.resample(stop, len(stop) * rate // 16_000)
         soundfile.write(tmp_path / f"{rate}.wav", np.stack([samples, samples], 1), rate)
     assert model(tmp_path / "48000.wav")[0]["label"] == "stop"
     assert "48000.wav: resampled from 48000 Hz to 16000 Hz" in caplog.text

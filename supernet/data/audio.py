@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
 from supernet.errors import InvalidAudio, TooLong
 
@@ -23,8 +23,6 @@ CUT = "cut it, or go over it by sliding windows"
 """What to do with a longer one."""
 UNKNOWN_BYTES = 2**31 - 2**16
 """From here on the length that a WAV file states is what recorders write into a pipe, before they know it."""
-FINEST_RATIO = 1000
-"""Denominator of the ratio of two rates: odd rates are taken for ones that are off by less than a thousandth."""
 
 
 def read_audio(source: str | Path | bytes, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
@@ -98,7 +96,7 @@ def prepare_samples(
         samples = samples.astype(np.float32) * np.float32(1.0 / -float(np.iinfo(samples.dtype).min))
     samples = samples.astype(np.float32, copy=False)
     mono = samples.reshape(-1) if samples.size == len(samples) else samples.mean(1)
-    return mono if rate == sampling_rate else _resample(mono, int(rate), sampling_rate)
+    return mono if rate == sampling_rate else soxr.resample(mono, int(rate), sampling_rate)
 
 
 def _check_samples(samples: np.ndarray, name: str) -> None:
@@ -120,14 +118,6 @@ def _check_samples(samples: np.ndarray, name: str) -> None:
     reach = max(samples.max(), -samples.min())
     if reach > MAX_FLOAT:
         raise InvalidAudio(f"{name}: floats reach {reach:.3g}; scale them to -1 to 1 (int16 / 32768)")
-
-
-def _resample(samples: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
-    import torch
-    import torchaudio
-
-    ratio = Fraction(rate, sampling_rate).limit_denominator(FINEST_RATIO)
-    return torchaudio.functional.resample(torch.from_numpy(samples), ratio.numerator, ratio.denominator).numpy()
 
 
 def to_int16(samples: np.ndarray, scale: int = 32768) -> np.ndarray:

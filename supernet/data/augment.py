@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchaudio
 from torch import Tensor
 
 from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
+from supernet.data.effects import play, resampler
 from supernet.errors import InvalidCheckpoint, InvalidData
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import digest
@@ -235,7 +235,8 @@ def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarr
     """(rows, mels, frames) float16 log-mel energies at a speed, memory-mapped; of all rows to the last for training."""
     rows = 1 + int(max(data.splits["train"].rows.max(), data.unknown.max(initial=0)))
     unfitted = replace(frontend, coefficients=frontend.mels, mean=(), deviation=()).to_dict()
-    key = digest([data.audio_key, rows, {**unfitted, "kind": "log_mel"}, speed])
+    player = None if speed == 1 else resampler()
+    key = digest([data.audio_key, rows, {**unfitted, "kind": "log_mel"}, speed, player])
     path = data.cache / "log_mels" / f"{key}.npy"
 
     def fill(log_mels: np.ndarray) -> None:
@@ -254,9 +255,8 @@ def _at_speed(samples: Tensor, speed: float) -> Tensor:
     """(clips, samples) played at another speed, about the middle of the clip, cut or padded to the same length."""
     if speed == 1:
         return samples
-    length = samples.shape[1]
-    played = torchaudio.functional.resample(samples, round(100 * speed), 100)
-    missing = length - played.shape[1]
+    played = play(samples, speed)
+    missing = samples.shape[1] - played.shape[1]
     return torch.nn.functional.pad(played, (missing // 2, missing - missing // 2))
 
 

@@ -218,4 +218,4 @@ def _decode(audio: np.ndarray, sources: Sequence[Source], sampling_rate: int, se
             threads.shutdown(cancel_futures=True)
             raise
     for rate, count in resampled.items():
-        log.warning("resampled %d clips from %d Hz to %d Hz with torchaudio", count, rate, sampling_rate)
+        log.warning("resampled %d clips from %d Hz to %d Hz", count, rate, sampling_rate)
