@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supernet import cost, memory
+from supernet.extras import need
 from supernet.space import Arch
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def estimate_many(
     device also latency_ms, energy_uj (NaN where nobody measured any), each with its interval as latency_low_ms and so
     on, in_range, energy_in_range, basis and profile. 10,000 networks take about a second.
     """
+    need("pandas", "sklearn")
     import pandas as pd
 
     columns = with_rest(cost.cost_columns(archs))

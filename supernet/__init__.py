@@ -5,7 +5,7 @@ Names are loaded when they are first used, so that architectures and costs need 
 
 from __future__ import annotations
 
-from importlib import import_module
+from supernet.extras import lazy_names
 
 _HOME = {
     "Arch": "supernet.space",
@@ -27,11 +27,7 @@ _HOME = {
 
 __all__ = sorted(_HOME)
 
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module 'supernet' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+__getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

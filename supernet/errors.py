@@ -10,6 +10,7 @@ EarshotError
  |- InvalidModel       a network or front end that has no valid form
  |- InvalidProfile     measurements of a device that cannot be used
  |- Diverged           a training run whose loss is no longer a number
+ |- MissingExtra       something for which a package is not installed
  `- InfeasibleBudget   no network of the space meets a constraint
 
 `zoo.errors` adds those of the zoo. Every message says what is wrong, with name and value, and what to do next.
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidData",
     "InvalidModel",
     "InvalidProfile",
+    "MissingExtra",
     "TooLong",
     "UnknownName",
     "nearest_names",
@@ -81,6 +83,10 @@ class InvalidProfile(EarshotError, ValueError):
 
 class Diverged(EarshotError, ArithmeticError):
     """A training run whose loss is no longer a number."""
+
+
+class MissingExtra(EarshotError, ImportError):
+    """Something for which a package is not installed; the message holds the command that installs it."""
 
 
 class InfeasibleBudget(EarshotError, ValueError):

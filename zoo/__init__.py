@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from supernet.extras import lazy_names
 from zoo.devices import Figure
 from zoo.entry import Entry
 from zoo.errors import EarshotError, NoModelFits
@@ -39,12 +40,6 @@ __all__ = [
 ]
 
 LATER = {"train": "zoo.training", **dict.fromkeys(("publish", "unpublish", "verify", "sync", "rebuild"), "zoo.hosting")}
-"""What is loaded when it is first asked for, since it needs torch."""
+"""What is loaded when it is first used, since look-ups do without it."""
 
-
-def __getattr__(name: str):
-    if name in LATER:
-        from importlib import import_module
-
-        return getattr(import_module(LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, LATER)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import dataclasses
 import inspect
 import json
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import zoo
 from supernet.errors import EarshotError
+from supernet.extras import need
 from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
@@ -24,6 +26,7 @@ from zoo.cli_search import add_search_commands
 from zoo.devices import figure
 from zoo.entry import PREDICTED
 from zoo.errors import InvalidQuery, nearest_names
+from zoo.lookup import device_columns
 
 __all__ = ["main"]
 
@@ -71,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(_join_negative(sys.argv[1:] if arguments is None else arguments))
     try:
+        need(*options.needs)
         status = options.command(options) or 0
         sys.stdout.flush()
     except EarshotError as error:
@@ -137,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
     add_hub(sub)
     add_run_commands(commands, _command, add_hub)
-    sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds")
+    sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds", needs=["torch"])
     _add_training(sub)
     add_search_commands(commands, _command, _add_query)
     add_device_commands(commands, _command, add_hub)
@@ -146,13 +150,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands, name: str, command, text: str, summary: str, formats: Sequence[str] = ("text", "json")
+    commands,
+    name: str,
+    command,
+    text: str,
+    summary: str,
+    formats: Sequence[str] = ("text", "json"),
+    needs: Sequence[str] = (),
 ) -> argparse.ArgumentParser:
+    """needs: packages of extras (see supernet.extras), without which the command is refused before any work."""
     sub = commands.add_parser(
         name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     sub.add_argument("--format", choices=formats, default="text", help="of the output (default: %(default)s)")
-    sub.set_defaults(command=command)
+    sub.set_defaults(command=command, needs=needs)
     return sub
 
 
@@ -283,17 +294,20 @@ def _get(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    if options.format == "csv":
-        zoo.list(**_query(options)).to_csv(sys.stdout, index=False)
-        return
     hub = zoo.open_hub(options.hub)
     entries = zoo.find(**{**_query(options), "hub": hub})
     taken = [figure(hub, entry, options.device) for entry in entries] if options.device else []
+    rows = [entry.to_dict() for entry in entries]
     if options.format == "json":
-        rows = [entry.to_dict() for entry in entries]
         for row, own in zip(rows, taken, strict=bool(taken)):
             row["device"] = dataclasses.asdict(own)
         print(json.dumps(rows, indent=1))
+    elif options.format == "csv":
+        for row, own in zip(rows, taken, strict=bool(taken)):
+            row |= device_columns(own)
+        table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
     else:
         _print_entries(entries, [f"{own.latency_ms:8.3g} ms" for own in taken])
 

@@ -84,6 +84,8 @@ parameters, bytes of flash, and RAM of the integer runtime.
   earshot cost kws
   earshot cost NAME --format json
 """
+TABLES = ("pandas", "sklearn")
+"""What reading and fitting measurements needs."""
 FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
 
 
@@ -95,13 +97,13 @@ def add_device_commands(commands, command, add_hub) -> None:
     sub = command(commands, "cost", _cost, COST_HELP, "what a model costs, layer by layer")
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     add_hub(sub)
-    fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device")
+    fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device", needs=TABLES)
     fit.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     fit.add_argument("--device", required=True, help="a profile, by its name or the beginning of it")
     fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip)")
     add_hub(fit)
     _add_folder(fit)
-    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device")
+    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device", needs=["torch"])
     sub.add_argument("--device", required=True, help="host: this machine")
     sub.add_argument("--out", required=True, metavar="FILE.csv", help="measurements; goes on where it holds some")
     sub.add_argument("--count", type=int, default=100, help="of networks (default: %(default)s)")
@@ -112,13 +114,13 @@ def add_device_commands(commands, command, add_hub) -> None:
     style = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     profile = commands.add_parser("profile", help="device profiles", description=PROFILE_HELP, **style)
     parts = profile.add_subparsers(required=True, metavar="COMMAND")
-    sub = command(parts, "list", _list, LIST_HELP, "the profiles at hand")
+    sub = command(parts, "list", _list, LIST_HELP, "the profiles at hand", needs=TABLES)
     sub.add_argument("begin", nargs="?", default="", metavar="NAME", help="only those whose name begins so")
     _add_folder(sub)
-    sub = command(parts, "show", _show, SHOW_HELP, "one profile")
+    sub = command(parts, "show", _show, SHOW_HELP, "one profile", needs=TABLES)
     sub.add_argument("name", metavar="NAME")
     _add_plot(sub)
-    sub = command(parts, "add", _add, ADD_HELP, "a new one from a CSV")
+    sub = command(parts, "add", _add, ADD_HELP, "a new one from a CSV", needs=TABLES)
     sub.add_argument("name", metavar="NAME", help="small letters, digits, `.`, `_` and `-`")
     sub.add_argument("file", metavar="FILE.csv")
     for name, text in (("device", "board or part number"), ("core", "such as Cortex-M7"), ("runtime", "what computes"),
@@ -127,10 +129,10 @@ def add_device_commands(commands, command, add_hub) -> None:
     sub.add_argument("--clock-mhz", help="of the core, where the CSV does not say")
     add_hub(sub)
     _add_plot(sub)
-    sub = command(parts, "check", _check, CHECK_HELP, "errors on measurements of one's own")
+    sub = command(parts, "check", _check, CHECK_HELP, "errors on measurements of one's own", needs=TABLES)
     sub.add_argument("file", metavar="FILE.csv")
     _add_folder(sub)
-    sub = command(parts, "costs", _costs, COSTS_HELP, "compute what models take again")
+    sub = command(parts, "costs", _costs, COSTS_HELP, "compute what models take again", needs=TABLES)
     add_hub(sub)
     _add_folder(sub)
 

@@ -29,7 +29,7 @@ Take models out of a hub, by their exact names.
 """
 VERIFY_HELP = """\
 Check every model of a hub, or one model: index, digests, configuration, and its test vectors by running them on the
-integer evaluator. The exit status is 1 where something does not hold.
+integer evaluator, which needs torch. The exit status is 1 where something does not hold.
 
   earshot verify                          your own hub and the bundled one
   earshot verify ./my-hub
@@ -99,6 +99,8 @@ def _unpublish(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> int:
     found = zoo.verify(options.target, progress=sys.stderr.isatty())
     wrong = [one for one in found if one.problem]
+    if not all(one.ran for one in found):
+        print('earshot: test vectors were not run: pip install "earshot[train]"', file=sys.stderr)
     lines = [f"{one.name}: {one.problem or 'holds'}" for one in found]
     _say(
         options, [asdict(one) for one in found], "\n".join([*lines, f"{len(found) - len(wrong)} of {len(found)} hold"])

@@ -60,7 +60,7 @@ MAX_PIPED_BYTES = 2**30
 
 def add_run_commands(commands, command, add_hub) -> None:
     """Add the commands to a parser. command: makes one; add_hub: adds the option of which hub is asked."""
-    sub = command(commands, "run", _run, RUN_HELP, "labels of recordings", ("text", "json", "csv"))
+    sub = command(commands, "run", _run, RUN_HELP, "labels of recordings", ("text", "json", "csv"), needs=["torch"])
     _add_model(sub, add_hub)
     sub.add_argument(
         "files", metavar="FILE", nargs="+",
@@ -84,7 +84,7 @@ def add_run_commands(commands, command, add_hub) -> None:
         "--plot", metavar="FILE", help="picture of one recording: spectrogram and events; .svg, .png or .pdf"
     )
     sub.add_argument("--out", metavar="FILE", help="write there, whole or not at all (default: standard output)")
-    sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes")
+    sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes", needs=["torch"])
     _add_model(sub, add_hub)
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
     sub.add_argument(

@@ -50,7 +50,8 @@ SHOWN = 20
 
 def add_search_commands(commands, command, add_query) -> None:
     """Add the commands to a parser. command: makes one; add_query: adds the options of a look-up to one."""
-    sub = command(commands, "search", _search, SEARCH_HELP, "the best sub-network for a budget, or the whole front")
+    summary = "the best sub-network for a budget, or the whole front"
+    sub = command(commands, "search", _search, SEARCH_HELP, summary, needs=["torch"])
     add_query(sub)
     sub.add_argument(
         "--supernet", help="one supernet, by its name in the hub or its folder (default: all for the task)"
@@ -70,7 +71,8 @@ def add_search_commands(commands, command, add_query) -> None:
         "--data", metavar="FOLDER", help="what the supernet was trained on: the best few are measured on it"
     )
     sub.add_argument("--run-dir", metavar="FOLDER", help="keep the state there: a search that was stopped goes on")
-    sub = command(commands, "predictor", _predictor, PREDICTOR_HELP, "fit the accuracy predictor of a supernet")
+    summary = "fit the accuracy predictor of a supernet"
+    sub = command(commands, "predictor", _predictor, PREDICTOR_HELP, summary, needs=["torch"])
     sub.add_argument("supernet", metavar="SUPERNET", help="its folder")
     sub.add_argument("--data", required=True, metavar="FOLDER", help="what it was trained on")
     sub.add_argument("--task", help="whose head is measured (default: its only one)")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from predictors.names import resolve
+from supernet.extras import need
 from supernet.files import read_json, write_json
 from supernet.space import Arch
 from zoo.entry import Entry
@@ -185,9 +186,10 @@ def write_costs(hub: AnyHub, entries: Iterable[Entry], folder: str | Path | None
 
     folder: of the user's profiles.
     """
+    check_writable(hub)
+    need("pandas", "sklearn")
     from predictors.device import profiles
 
-    check_writable(hub)
     entries = sorted(entries, key=lambda entry: entry.task)
     for task, group in groupby(entries, key=lambda entry: entry.task):
         own = list(group)
@@ -296,6 +298,7 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
     clip), which latency must keep and average power is counted by. folder: of the user's profiles.
     Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant.
     """
+    need("pandas", "sklearn")
     from predictors import estimate
     from predictors.device import find_profile
     from predictors.power import EXAMPLES, average_power_uw

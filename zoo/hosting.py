@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from supernet.data.augment import plain_features
+from supernet.extras import has, need
 from supernet.families import family
 from supernet.files import read_bytes, read_json, write_bytes
 from supernet.frontend import Mfcc
@@ -32,9 +32,9 @@ from zoo.entry import Entry, is_safe_name
 from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName, nearest_names
 from zoo.hub import MODELS, SUPERNETS, AnyHub, Hub, check_inside, checked_entry, is_remote, open_hub, writable_hub
 from zoo.index import INDEX, Index, index_bytes, write_index
-from zoo.making import accuracy_figures, exact_costs, move_in, new_folder, seal
 from zoo.pack import CARD, CONFIG, MODEL, VECTORS, Config, read_config
 from zoo.run import Model
+from zoo.sealing import exact_costs, move_in, new_folder, seal
 
 __all__ = ["Verdict", "publish", "rebuild", "sync", "unpublish", "verify"]
 
@@ -42,6 +42,8 @@ ATTEMPTS, PATIENCE_S = 8, 600
 """How often a change is made anew where others come between; how long another writer is waited for."""
 SAFE_FILE = re.compile(r"([A-Za-z0-9_-]+/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 PREDICTOR = ("accuracy.csv", "accuracy.json")
+RENEWING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")
+"""What runs test vectors, predicts costs on devices and draws cards."""
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +59,20 @@ def publish(
     """Put packages into a hub, a folder or hf://OWNER/NAME@BRANCH, made where there is none, and list them.
 
     Digests must hold, and test vectors on the integer evaluator. Costs, device figures and cards are made anew; data:
-    what a model was trained on, to measure its accuracy on validation and test again. replaces: which models of the
-    hub are superseded. Returns the hub. Raises InvalidPackage, before anything is written, for a model that does not
-    hold; HubUnavailable for a hub that refuses.
+    what a model was trained on, to measure its accuracy on validation and test again. Where the packages for that are
+    not installed (extra `train`), models are published as they are, once their digests hold, with a warning in the log.
+    replaces: which models of the hub are superseded. Returns the hub. Raises InvalidPackage, before anything is
+    written, for a model that does not hold; HubUnavailable for a hub that refuses.
     """
+    if data is not None:
+        need(*RENEWING)
     folders = [Path(models)] if isinstance(models, (str, Path)) else [Path(model) for model in models]
     twice = [folder for folder, count in Counter(folder.resolve().name for folder in folders).items() if count > 1]
     if twice:
         raise InvalidQuery(f"model {twice[0]}: given twice; give each once")
     _check_target(hub)
     with tempfile.TemporaryDirectory() as staging:
-        fresh = _renewed(folders, Path(staging), data, progress)
+        fresh = _renewed(folders, Path(staging), data, progress) if has(*RENEWING) else _as_they_are(folders)
         return _change(hub, fresh, replaces and (lambda place, entry: replaces(place.config(entry))))
 
 
@@ -166,27 +171,30 @@ def _opened(address: str | Path | AnyHub) -> AnyHub | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one model or supernet. problem: None where everything holds."""
+    """What was found of one model or supernet. problem: None where everything holds. ran: test vectors were run, if
+    it has some; that needs torch.
+    """
 
     name: str
     problem: str | None
+    ran: bool = True
 
 
 def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False) -> list[Verdict]:
     """Check a hub, one package in a folder, or one model by its name: index, digests, configurations, figures on
-    devices, supernets, and test vectors by running them.
+    devices, supernets, and test vectors by running them, for which torch must be installed.
 
     target: by default your own hub and the bundled one. Raises InvalidQuery or UnknownName for what is none of these.
     """
     if isinstance(target, (str, Path)) and (Path(target) / CONFIG).is_file():
-        return [Verdict(Path(target).name, _problem(lambda: _check_package(Path(target))))]
+        return [_verdict(Path(target).name, lambda: _check_package(Path(target)))]
     if isinstance(target, str) and is_safe_name(target) and not Path(target).exists():
         place = open_hub()
         entry = place.entry(target)
-        return [Verdict(entry.name, _problem(lambda: _check_listed(place, entry)))]
+        return [_verdict(entry.name, lambda: _check_listed(place, entry))]
     place = open_hub(target)
     found = [
-        Verdict(entry.name, _problem(lambda entry=entry: _check_listed(place, entry)))
+        _verdict(entry.name, lambda entry=entry: _check_listed(place, entry))
         for entry in tqdm(place.entries, "verify", disable=not progress)
     ]
     found += [
@@ -194,6 +202,10 @@ def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False)
         for folder in place.supernets()
     ]
     return found + [Verdict(name, "not in the index; `earshot rebuild` lists it") for name in _unlisted(place)]
+
+
+def _verdict(name: str, check: Callable[[], object]) -> Verdict:
+    return Verdict(name, _problem(check), has("torch"))
 
 
 def _problem(check: Callable[[], object]) -> str | None:
@@ -206,7 +218,8 @@ def _problem(check: Callable[[], object]) -> str | None:
 
 def _check_package(folder: Path) -> Entry:
     entry = checked_entry(folder)
-    Model.from_folder(folder).verify()
+    if has("torch"):
+        Model.from_folder(folder).verify()
     return entry
 
 
@@ -261,6 +274,16 @@ def _sound(packages: Iterable[Path]) -> Iterator[Entry]:
             log.warning("left out, publish it again or delete its folder: %s", error)
 
 
+def _as_they_are(folders: list[Path]) -> list[Path]:
+    for folder in folders:
+        checked_entry(folder)
+    log.warning(
+        "published as they are: to run test vectors and renew figures by device, "
+        'pip install "earshot[train]" and publish again'
+    )
+    return folders
+
+
 def _renewed(folders: list[Path], staging: Path, data: str | Path | None, progress: bool) -> list[Path]:
     """Packages with figures and cards as they are now, checked."""
     for folder in folders:
@@ -286,6 +309,8 @@ def _recomputed(config: Config, data: str | Path | None) -> dict:
 
 
 def _measured(config: Config, frontend: Mfcc, data: str | Path) -> dict:
+    from supernet.data.augment import plain_features
+    from zoo.making import accuracy_figures
     from zoo.searching import load_like
 
     arch = config.arch

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supernet.constants import OWN_HUB
+from supernet.extras import load, need
 from zoo.devices import DeviceLimits, Figure, figure, figures
 from zoo.entry import KINDS, MEASURED, Entry
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
@@ -28,7 +29,7 @@ __all__ = ["Info", "find", "get", "info", "list_models"]
 Address = str | Path | AnyHub | Sequence[str | Path | AnyHub]
 WAITS = (0.02, 0.1)
 """Seconds to wait for a publisher that is between two files."""
-DEVICE_COLUMNS = ("latency_ms", "low_ms", "high_ms", "energy_uj", "in_range", "basis")
+DEVICE_COLUMNS = ("latency_ms", "low_ms", "high_ms", "energy_uj", "in_range")
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +53,20 @@ def list_models(
     device: adds what each takes there: latency_ms with low_ms and high_ms, energy_uj, in_range and device_basis.
     Raises as `get` does.
     """
-    import pandas as pd
-
+    pd = load("pandas")
     place = open_hub(hub)
     index = place.index
     rows = _rows(place, index, task, device=device, **wanted)
     table = pd.DataFrame({field: index.values(field, rows) for field in KINDS})
     if device is not None:
-        taken = [asdict(figure(place, index.entry(row), device)) for row in rows]
-        own = pd.DataFrame({field: [item[field] for item in taken] for field in DEVICE_COLUMNS})
-        table = pd.concat([table, own.rename(columns={"basis": "device_basis"})], axis=1)
+        taken = [device_columns(figure(place, index.entry(row), device)) for row in rows]
+        table = pd.concat([table, pd.DataFrame(taken)], axis=1)
     return table
+
+
+def device_columns(taken: Figure) -> dict:
+    """What a table of models shows of what one takes on a device."""
+    return {name: getattr(taken, name) for name in DEVICE_COLUMNS} | {"device_basis": taken.basis}
 
 
 def _rows(
@@ -173,6 +177,7 @@ def _opened(place: AnyHub, entry: Entry, device: str | None) -> Model:
 
 def _get_or_make(place: AnyHub, task: str, data: str | Path | None, on_device: dict, wanted: dict, only: dict) -> Model:
     """A measured model that fits, or one that is made for just this wish, in the user's own hub."""
+    need("torch")
     from zoo.specialize import specialize
 
     try:  # a prediction of another wish is not as good as the best for this one

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,27 +9,21 @@ import safetensors.numpy
 import torch
 
 from predictors import estimate
-from predictors.estimate import RUNTIME_BYTES
 from supernet.evaluate import accuracy_interval, confusion, mean_average_precision, predict, right
 from supernet.families import MIXED, family, inner_bits
-from supernet.files import tensors_to_bytes, write_bytes, write_json
+from supernet.files import tensors_to_bytes
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.packing import default_grid
 from supernet.space import Arch, digest
-from zoo.card import card, picture
-from zoo.devices import Figure, write_figures
 from zoo.errors import InvalidModel
-from zoo.pack import CARD, CONFIG, MAX_CLIPS, MODEL, PICTURE, VECTORS, model_bytes
-from zoo.schema import SCHEMA, check_values
+from zoo.pack import MAX_CLIPS, model_bytes
+from zoo.schema import SCHEMA
+from zoo.sealing import exact_costs, seal
 
 __all__ = [
     "accuracy_figures",
-    "exact_costs",
-    "move_in",
-    "new_folder",
     "noise",
-    "seal",
     "vector_bytes",
     "vector_clips",
     "write_package",
@@ -113,33 +103,6 @@ def vector_bytes(network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, m
     return tensors_to_bytes(vectors, {"model": digest(model)})
 
 
-def seal(
-    parent: str | Path, values: dict, model: bytes, vectors: bytes, devices: Mapping[str, Figure] | None = None
-) -> Path:
-    """Write a package into a folder of its name under `parent`, whole or not at all; returns the folder.
-
-    values: its `config.json`, of which the digests are made anew. devices: what it takes, by profile, which the card
-    shows as well.
-    """
-    devices = devices or {}
-    files = {MODEL: model, VECTORS: vectors, CARD: card(values, tuple(devices.values())).encode()}
-    drawn = picture(values)
-    files |= {PICTURE: drawn} if drawn else {}
-    values = {**values, "digests": {file: digest(data) for file, data in files.items()}}
-    check_values(values)
-    part = new_folder(Path(parent))
-    try:
-        for file, data in files.items():
-            write_bytes(part / file, data)
-        write_json(part / CONFIG, values)
-        if devices:
-            write_figures(part, devices)
-        move_in(part, Path(parent) / values["name"])
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return Path(parent) / values["name"]
-
-
 def vector_clips(samples: int) -> int:
     """How many clips of so many samples a package's test vectors are of."""
     return max(1, min(VECTOR_CLIPS, VECTOR_SAMPLES // samples))
@@ -152,26 +115,6 @@ def noise(arch: Arch) -> np.ndarray:
     return np.clip(rng.standard_normal((count, length)) * np.geomspace(*LOUDNESS, length), -32768, 32767).astype(
         np.int16
     )
-
-
-def exact_costs(arch: Arch, frontend: Mfcc) -> dict:
-    """The costs that `config.json` states."""
-    return {**asdict(estimate(arch)), "runtime_bytes": RUNTIME_BYTES, "frontend_macs": frontend.macs(arch.frames)}
-
-
-def new_folder(parent: Path) -> Path:
-    """A new hidden folder, to be filled and renamed."""
-    parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=parent))
-    part.chmod(0o755)
-    return part
-
-
-def move_in(part: Path, place: Path) -> None:
-    """Rename a filled folder to its place, in which an older one may be."""
-    if place.exists():
-        shutil.rmtree(place)
-    part.rename(place)
 
 
 def _quantisation(network: IntegerNetwork, grids: dict[str, str], bits: int | str, activation_bits: int | str) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from supernet.extras import need
 from supernet.files import write_bytes
 from zoo.errors import InvalidQuery
 
@@ -30,10 +31,14 @@ MOST_COUNTED = 20
 
 
 def check_picture(option: str, path: str | Path | None) -> None:
-    """Raise InvalidQuery for a name, where there is one, that does not end as a picture's, or as `check_file` does."""
+    """Raise InvalidQuery for a name, where there is one, that does not end as a picture's, or as `check_file` does,
+    and MissingExtra where nothing here can draw.
+    """
     if path is not None and Path(path).suffix not in KINDS:
         raise InvalidQuery(f"{option} {path}: give a name that ends with one of {', '.join(KINDS)}")
     check_file(option, path)
+    if path is not None:
+        need("matplotlib")
 
 
 def check_file(option: str, path: str | Path | None) -> None:

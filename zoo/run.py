@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from supernet.errors import EarshotError
+from supernet.extras import load, need
 from zoo.devices import Bill, Figure, fit
 from zoo.entry import Entry, accuracy_text, precision
 from zoo.errors import InvalidPackage
@@ -162,8 +163,7 @@ class Model:
 
     def log_mel(self, recording: str | Path | bytes | np.ndarray | Mapping, *, resample: bool = False) -> np.ndarray:
         """(mels, frames) natural logarithms of the mel energies of a recording, at the `step_ms` of `frontend`."""
-        import torch
-
+        torch = load("torch")
         return self._frontend.recording_log_mel(torch.from_numpy(self._read(recording, None, resample))).numpy()
 
     def _event_hop(self, hop_ms: float | str | None) -> int:
@@ -200,20 +200,19 @@ class Model:
         self, folder: str | Path, *, split: str | None = None, resample: bool = False, progress: bool = True
     ) -> Evaluation:
         """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.evaluation."""
+        need("torch")
         return evaluate(self, folder, split, resample, progress)
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""
-        import torch
-
         from supernet.frontend import quantise_features
 
+        torch = load("torch")
         return quantise_features(self._frontend(torch.from_numpy(samples))).numpy()
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Exact integers: features (clips, coefficients, frames) int8 -> logits (clips, classes) int16."""
-        import torch
-
+        torch = load("torch")
         return self.network(torch.from_numpy(np.ascontiguousarray(features))).numpy()
 
     def scores(self, features: np.ndarray) -> np.ndarray:
@@ -227,6 +226,7 @@ class Model:
 
         progress: show a bar on a terminal, where the recording is long.
         """
+        need("torch")
         from zoo.detect import stream_scores
 
         step = hop_ms * self.sampling_rate // 1000
@@ -317,6 +317,7 @@ class Model:
 
     @cached_property
     def network(self):
+        need("torch")
         from supernet.quant.integer import Activation, IntegerLayer, IntegerNetwork
 
         tensors = {name: IntegerLayer(**arrays) for name, arrays in read_tensors(self._config).items()}

@@ -1,0 +1,74 @@
+"""Packages that the light install lacks, and the extras of `pyproject.toml` that bring them.
+
+What needs one asks for it here, so that a user who lacks it reads one line with the command that installs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from supernet.errors import MissingExtra
+
+__all__ = ["EXTRAS", "has", "lazy_names", "load", "missing", "need"]
+
+EXTRAS = {
+    "torch": "train",
+    "pandas": "predict",
+    "sklearn": "predict",
+    "threadpoolctl": "predict",
+    "matplotlib": "plots",
+    "PIL": "plots",
+}
+"""Package as it is imported -> its extra."""
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}
+"""Of packages that are installed under another name."""
+
+
+def has(*packages: str) -> bool:
+    """True where all of the packages are installed."""
+    return all(find_spec(package) is not None for package in packages)
+
+
+def need(*packages: str) -> None:
+    """Raise MissingExtra for the first of the packages that is not installed."""
+    for package in packages:
+        if not has(package):
+            raise missing(ModuleNotFoundError(name=package))
+
+
+def load(module: str) -> ModuleType:
+    """The module of that name, imported. Raises MissingExtra where it needs a package that is not installed.
+
+    >>> load("supernet.filters").hann_window(4)[2].item()
+    1.0
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise missing(error) from None
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package whose names are loaded when they are first used. homes: name -> its module."""
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(load(homes[name]), name)
+
+    return __getattr__
+
+
+def missing(error: ModuleNotFoundError) -> ImportError:
+    """What to raise for a package that is not there: MissingExtra where an extra brings it, else the error itself."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return error
+    return MissingExtra(
+        f"this needs {DISTRIBUTIONS.get(package, package)}, which is not installed: "
+        f'pip install "earshot[{EXTRAS[package]}]"'
+    )

@@ -1,0 +1,127 @@
+"""The light install: what works without the packages of extras, and one line with a command for what does not."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import zoo
+from supernet.errors import MissingExtra
+from supernet.extras import EXTRAS, has, lazy_names, load, need
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+HEAVY = ("torch", "torchaudio", "pandas", "sklearn", "scipy", "threadpoolctl", "matplotlib", "PIL")
+MODEL = "kws-temporal-0.28M-w8a8-4c4ec74b"
+RUN = """
+import contextlib, io, json, sys
+heavy, commands = json.load(sys.stdin)
+sys.modules.update(dict.fromkeys(heavy))  # importing one fails as where it is not installed
+from zoo.cli import main
+done = []
+for command in commands:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(command)
+    done.append([status, out.getvalue(), err.getvalue()])
+print(json.dumps(done))
+"""
+
+
+def without(heavy: tuple[str, ...], *commands: list[str]) -> list[tuple[int, str, str]]:
+    """Exit status, output and messages of commands where packages are not installed."""
+    asked = json.dumps([heavy, commands])
+    code = [sys.executable, "-W", "error", "-c", RUN]
+    done = subprocess.run(code, input=asked, capture_output=True, text=True, cwd=ROOT, check=True)
+    return [tuple(one) for one in json.loads(done.stdout)]
+
+
+def test_look_ups_and_hubs_work_without_any_extra(tmp_path):
+    hub, package = str(tmp_path / "hub"), str(zoo.Hub().path(zoo.Hub().entry(MODEL)))
+    commands = [
+        ["get", "--task", "kws", "--max-ops", "20e6", "--bits", "4"],
+        ["get", "--task", "kws", "--device", "stm32f746-tflm-cmsis-nn", "--max-latency-ms", "30", "--format", "json"],
+        ["list", "--task", "kws", "--format", "csv"],
+        ["info", MODEL],
+        ["cost", MODEL],
+        ["verify", MODEL],
+        ["sync", str(zoo.Hub().folder), hub, "--name", MODEL],
+        ["publish", package, "--hub", hub],
+        ["rebuild", hub],
+        ["verify", hub],
+        ["unpublish", MODEL, "--hub", hub],
+    ]
+    found = without(HEAVY, *commands)
+    assert [status for status, _, _ in found] == [0] * len(commands), found
+    said = {command[0]: error for command, (_, _, error) in zip(commands, found, strict=True) if error}
+    assert "test vectors were not run: pip install" in said.pop("verify")
+    assert "published as they are" in said.pop("publish")
+    assert said == {}
+    assert found[2][1].count("\n") == 1 + len(zoo.find("kws"))
+
+
+NEEDS = [
+    (["run", "kws", "zoo/clips/stop.wav"], "torch", "train"),
+    (["evaluate", "kws", "zoo/clips"], "torch", "train"),
+    (["train", "--data", "none", "--task", "doors"], "torch", "train"),
+    (["search", "--task", "kws"], "torch", "train"),
+    (["predictor", "none", "--data", "none"], "torch", "train"),
+    (["measure", "--device", "host", "--out", "none.csv"], "torch", "train"),
+    (["get", "--task", "kws", "--max-flash", "1kB", "--specialize"], "torch", "train"),
+    (["publish", "none", "--hub", "none", "--data", "none"], "torch", "train"),
+    (["fit", "kws", "--device", "stm32"], "pandas", "predict"),
+    (["profile", "list"], "pandas", "predict"),
+    (["profile", "add", "mine", "none.csv"], "pandas", "predict"),
+]
+
+
+def test_what_lacks_an_extra_says_so_in_one_line_with_the_command():
+    found = without(HEAVY, *(command for command, _, _ in NEEDS))
+    for (command, package, extra), (status, out, error) in zip(NEEDS, found, strict=True):
+        line = f'earshot: this needs {package}, which is not installed: pip install "earshot[{extra}]"\n'
+        assert (status, out, error) == (1, "", line), command
+
+
+def test_a_picture_is_refused_before_the_work_where_nothing_draws():
+    [(status, _, error)] = without(("matplotlib",), ["evaluate", "kws", "zoo/clips", "--plot", "confusion.png"])
+    assert status == 1
+    assert error.endswith('this needs matplotlib, which is not installed: pip install "earshot[plots]"\n')
+
+
+@pytest.mark.parametrize(("package", "extra"), EXTRAS.items())
+def test_every_package_is_brought_by_the_extra_that_is_named(package, extra):
+    names = {re.split(r"[<>=\[]", line)[0] for line in PROJECT["optional-dependencies"][extra]}
+    assert {"sklearn": "scikit-learn", "PIL": "pillow"}.get(package, package) in names
+
+
+def test_no_range_has_an_upper_bound_and_every_one_a_lower():
+    extras = PROJECT["optional-dependencies"].values()
+    lines = [line for lines in (PROJECT["dependencies"], *extras) for line in lines if not line.startswith("earshot")]
+    assert len(lines) > 15
+    assert [line for line in lines if not re.fullmatch(r"[a-z-]+>=[\d.]+", line)] == []
+
+
+def test_what_is_there_is_loaded_and_what_is_not_is_named(monkeypatch):
+    assert has("json", "numpy")
+    need("json", "numpy")
+    assert load("supernet.filters").hann_window(4)[2] == 1
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        load("no_such_module")
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert not has("numpy", "sklearn")
+    with pytest.raises(
+        MissingExtra, match=r'needs scikit-learn, which is not installed: pip install "earshot\[predict'
+    ):
+        need("numpy", "sklearn")
+    assert issubclass(MissingExtra, ImportError)
+
+
+def test_lazy_names_are_those_that_are_named():
+    get = lazy_names("here", {"hann_window": "supernet.filters"})
+    assert get("hann_window")(4)[2] == 1
+    with pytest.raises(AttributeError, match="module 'here' has no attribute 'nothing'"):
+        get("nothing")
