@@ -258,7 +258,9 @@ def test_quantised_weights_are_the_nearest_on_the_grid(seed, kind):
     np.testing.assert_allclose(error, distance.min(-1), atol=1e-6)
 
 
-@pytest.mark.parametrize(("bits", "grid"), [(4, "symmetric"), (8, "symmetric"), (2, "odd"), (1, "odd")])
+@pytest.mark.parametrize(
+    ("bits", "grid"), [*[(bits, "symmetric") for bits in (2, 3, 4, 8)], *[(bits, "odd") for bits in (1, 2, 3)]]
+)
 def test_lsq_has_the_published_gradients(bits, grid):
     """d/ds = round(w/s) - w/s inside the range, -Qn or Qp outside, over sqrt(N Qp); d/dw = 1 inside, 0 outside.
 
@@ -280,6 +282,45 @@ def test_lsq_has_the_published_gradients(bits, grid):
             passed.append(1.0)
     assert float(quantiser.log_steps.grad) == pytest.approx(0.3 * expected / np.sqrt(5 * positive))
     assert weight.grad[0].tolist() == passed
+
+
+def lsq_gradients(ratio: np.ndarray, bits: int, grid: str) -> tuple[np.ndarray, np.ndarray]:
+    """d/dw and d/ds of quantised weights, of w / s; ends of the range are inside, as are halves that round into it."""
+    if grid == "symmetric":
+        positive = 2 ** (bits - 1) - 1
+        inside, nearest = abs(ratio) <= positive, np.floor(ratio + 0.5)
+    else:
+        positive, half = 2 ** (bits - 1) - 0.5, 2 ** (bits - 1)
+        inside, nearest = (-half <= ratio) & (ratio < half), np.floor(ratio) + 0.5
+    return inside.astype(float), np.where(inside, nearest - ratio, positive * np.sign(ratio))
+
+
+@given(st.data(), st.sampled_from(GRIDS), st.sampled_from([torch.float32, torch.float64]), st.integers(-6, 3))
+def test_weights_on_grid_points_and_bounds_have_the_gradients_of_the_formula(data, kind, dtype, exponent):
+    """On integers, on halves and close to both; steps are powers of two, so that they are met exactly."""
+    bits, grid = kind
+    reach = 2**bits + 2
+    halves = data.draw(st.lists(st.integers(-reach, reach), min_size=1, max_size=20))
+    ratio = np.array(halves) / 2 + data.draw(st.sampled_from([-(2.0**-10), 0.0, 2.0**-10]))
+    step = torch.tensor([2.0**exponent], dtype=dtype, requires_grad=True)
+    weight = (torch.from_numpy(ratio[None]).to(dtype) * 2.0**exponent).requires_grad_()
+    unit = step if grid == "symmetric" else step / 2
+    (quantise_weight(weight, step, bits, grid) * unit[:, None]).sum().backward()
+    by_weight, by_step = lsq_gradients(ratio, bits, grid)
+    assert weight.grad[0].tolist() == by_weight.tolist()
+    assert float(step.grad) == pytest.approx(by_step.sum(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("bits", "grid"), [(1, "odd"), (2, "odd"), (3, "odd"), (2, "symmetric"), (3, "symmetric")])
+def test_weights_of_the_outermost_integers_learn(bits, grid):
+    """Of few bits these are most weights, at 1 bit all."""
+    limit = grid_limit(bits, grid)
+    outermost = (limit if grid == "symmetric" else limit / 2) * torch.tensor([[-1.0, 1.0]])
+    weight = outermost.clone().requires_grad_()
+    integers = quantise_weight(weight, torch.ones(1), bits, grid)
+    integers.sum().backward()
+    assert integers.tolist() == [[-limit, limit]]
+    assert weight.grad.tolist() == [[1.0, 1.0] if grid == "symmetric" else [2.0, 2.0]]
 
 
 def dorefa(weight: np.ndarray, bits: int) -> np.ndarray:

@@ -27,6 +27,7 @@ __all__ = [
     "method",
     "quantise_weight",
     "round_through",
+    "within",
 ]
 
 LEAST_SCALE = 1e-8
@@ -139,15 +140,15 @@ def _lsq_parts(weight: Tensor, steps: Tensor, bits: int, grid: str) -> tuple[Ten
 def quantise_weight(weight: Tensor, steps: Tensor, bits: int, grid: str) -> Tensor:
     """Integers of weights (channels, ...): weight = step * integer, or step / 2 * integer on `odd`.
 
-    The gradient passes the rounding straight through; clipping stops it, on the odd grid from the outer edge of the
-    outermost integers on.
+    The gradient passes the rounding straight through; clipping stops it. On the odd grid that begins at the outer edge
+    of the outermost integers. On `symmetric` it begins beyond these integers; in LSQ's publication, on them.
     """
     scaled = weight / _per_channel(steps, weight)
     if grid == "symmetric":
         limit = grid_limit(bits, grid)
-        return round_through(scaled.clamp(-limit, limit))
+        return round_through(within(scaled, -limit, limit))
     half = 2 ** (bits - 1)
-    return 2 * (round_through(scaled - 0.5).clamp(-half, half - 1) + 0.5)
+    return 2 * (within(round_through(scaled - 0.5), -half, half - 1) + 0.5)
 
 
 def fit_steps(weight: Tensor, bits: int, grid: str, candidates: int = 40) -> Tensor:
@@ -162,6 +163,14 @@ def fit_steps(weight: Tensor, bits: int, grid: str, candidates: int = 40) -> Ten
         for step in steps
     ]
     return steps.gather(0, torch.stack([error.flatten(1).sum(1) for error in errors]).argmin(0)[None])[0]
+
+
+def within(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
+    """x clipped to limits; the gradient passes between them and on them.
+
+    Rounded weights lie on the limits, and there `clamp` passes a gradient up to torch 2.13, and none from 2.14 on.
+    """
+    return torch.where((low <= x) & (x <= high), x, x.detach().clamp(low, high))
 
 
 def round_through(x: Tensor) -> Tensor:
