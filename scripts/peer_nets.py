@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 
 from supernet.filters import cosine_transform
 from supernet.frontend import Mfcc
+from supernet.quant.quantisers import within
 
 __all__ = [
     "PEERS",
@@ -41,7 +42,7 @@ PLESS_CELLS = {
 
 
 class Store(nn.Module):
-    """The identity; once its range is set, it rounds to 8 bits, with the gradient of the identity inside the range."""
+    """The identity; once its range is set, it rounds to 8 bits, with the gradient of the identity up to its ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class Store(nn.Module):
             return x
         step = (self.range[1] - self.range[0]).clamp(min=1e-8) / 255
         zero = torch.round(-self.range[0] / step)
-        inside = x.clamp(-zero * step, (255 - zero) * step)
+        inside = within(x, -zero * step, (255 - zero) * step)
         return inside + (torch.round(inside / step) * step - inside).detach()
 
 

@@ -63,6 +63,19 @@ def test_eight_bits_round_weights_and_tensors_and_keep_gradients():
     assert narrow.blocks[0][0].parametrizations.weight.original.grad.abs().sum() > 0
 
 
+def test_eight_bits_pass_gradients_up_to_the_ends_of_the_range():
+    """Sums of stored values often lie on them."""
+    import peer_nets
+
+    store = peer_nets.Store()
+    store.range = torch.tensor([0.0, 255.0])
+    x = torch.tensor([-1.0, 0.0, 0.4, 254.6, 255.0, 256.0], requires_grad=True)
+    y = store(x)
+    y.sum().backward()
+    assert y.tolist() == [0.0, 0.0, 0.0, 255.0, 255.0, 255.0]
+    assert x.grad.tolist() == [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]
+
+
 def test_the_log_mel_map_comes_back_from_all_coefficients():
     import peer_nets
 
