@@ -435,6 +435,29 @@ def test_activations_have_the_values_and_gradients_of_torchs_emulation(bits, rel
     assert torch.equal(x.grad, other.grad)
 
 
+@given(st.data(), st.booleans(), st.sampled_from([2, 3, 4, 8]), st.integers(-6, 3))
+def test_activations_on_grid_points_and_bounds_have_the_gradients_of_the_formula(data, relu, bits, exponent):
+    """Half a step beyond the outermost grid points, where the range ends, and at a rectified zero, it is 0.
+
+    Torch's emulation rounds halves to even, so at these ends it passes the gradient at every other width.
+    """
+    half = 2 ** (bits - 1)
+    zero = -half if relu else data.draw(st.integers(-half, half - 1))
+    activation = Activation(2.0**exponent, zero, bits)
+    least, most = (limit - zero for limit in activation.limits)
+    quarters = data.draw(st.lists(st.integers(4 * least - 8, 4 * most + 8), min_size=1, max_size=20))
+    ratio = np.array([0, 4 * least - 2, 4 * least, 4 * most, 4 * most + 2, *quarters]) / 4
+    x = (torch.from_numpy(ratio).float() * activation.scale).requires_grad_()
+    fake_quantise(x, activation, relu).sum().backward()
+    inside = (least - 0.5 < ratio) & (ratio < most + 0.5) & (not relu or ratio > 0)
+    assert x.grad.tolist() == inside.astype(float).tolist()
+    other = x.detach().clone().requires_grad_()
+    limits = activation.scale, activation.zero_point, *activation.limits
+    torch.fake_quantize_per_tensor_affine(other.relu() if relu else other, *limits).sum().backward()
+    alike = (ratio != least - 0.5) & (ratio != most + 0.5)
+    assert x.grad.numpy()[alike].tolist() == other.grad.numpy()[alike].tolist()
+
+
 @pytest.mark.parametrize(
     "values",
     [(0.0, 0, 8), (-1.0, 0, 8), (float("nan"), 0, 8), (1e308, 0, 8), (0.1, 1.5, 8), (0.1, True, 8), (0.1, 0, 8.0),

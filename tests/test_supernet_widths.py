@@ -23,6 +23,7 @@ from supernet.quant.widths import (
     Width,
     WidthNetwork,
     WidthRecipe,
+    _LearnedGrid,
     bits_for_flash,
     learn_widths,
     whole_bits,
@@ -65,6 +66,20 @@ def test_values_are_whole_steps_within_the_range_and_gradients_as_published(sign
         else:
             assert by_step == pytest.approx(0.0, abs=1e-9)
             assert by_top == pytest.approx(1.0 if value > top else -1.0 if signed else 0.0)
+
+
+@given(st.booleans(), st.integers(2, 8), st.lists(st.integers(-300, 300), max_size=20), st.integers(-6, 3))
+def test_gradients_on_grid_points_and_on_the_ends_of_the_range(signed, bits, halves, exponent):
+    """Exactly on an end nothing moves; steps are powers of two, so that all points are met exactly."""
+    most = 2 ** (bits - signed) - 1
+    least = -most if signed else 0
+    ratio = np.array([least, 0, most, *(half / 2 for half in halves)])
+    x, step, top = (torch.tensor(item * 2.0**exponent).requires_grad_() for item in (ratio, 1.0, float(most)))
+    _LearnedGrid.apply(x, step, top, signed).sum().backward()
+    inside = (least < ratio) & (ratio < most)
+    assert x.grad.tolist() == inside.astype(float).tolist()
+    assert float(step.grad) == ((np.floor(ratio + 0.5) - ratio) * inside).sum()
+    assert float(top.grad) == (ratio > most).sum() - signed * (ratio < least).sum()
 
 
 @given(st.lists(st.tuples(st.floats(1.0, 9.0), st.integers(1, 1000)), min_size=1, max_size=8), st.floats(2.0, 8.0))
@@ -126,6 +141,17 @@ def test_bits_above_the_targets_cost_and_training_takes_them_away(speech_data, s
         optimiser.step()
     assert made.excess().item() < 0.2
     assert made.mean_bits("weights").item() > 2.5
+
+
+def test_bits_at_their_target_have_no_gradient(speech_data, small_space):
+    """All tensors start at 5 bits."""
+    calibration = calibration_features(speech_data, fit_frontend(speech_data, 1), 22)
+    network = Supernet(small_space, calibration).eval().extract(small_space.smallest())
+    made = WidthNetwork(network, calibration, WidthRecipe(weight_bits=5.0, activation_bits=4.0))
+    made.excess().backward()
+    assert made.excess().item() == 1.0
+    assert not any(width.moved.grad.any() for width in made.weights.values())
+    assert all(width.moved.grad.any() for width in made.activations.values())
 
 
 @pytest.mark.parametrize("target", [3.0, 8.0])

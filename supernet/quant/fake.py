@@ -31,7 +31,7 @@ from supernet.families import layers
 from supernet.frontend import FEATURE_SCALE
 from supernet.quant.integer import MAX_BIAS, Activation, IntegerLayer, IntegerNetwork, encode_multiplier, exact_type
 from supernet.quant.packing import default_grid
-from supernet.quant.quantisers import LEAST_SCALE, Lsq, Quantiser
+from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE, Lsq, Quantiser
 from supernet.space import Arch, LayerSpec
 
 __all__ = ["FakeQuantNetwork", "fake_quantise", "measure_range"]
@@ -69,7 +69,7 @@ class _Grid(torch.autograd.Function):
     def forward(ctx, x: Tensor, step: float, low: int, high: int, relu: bool) -> Tensor:
         """low, high: least and largest in steps."""
         ctx.save_for_backward(x)
-        ctx.edges = 0.0 if relu else (low - 0.5) * step, (high + 0.5) * step
+        ctx.edges = ABOVE_ZERO if relu else (low - 0.5) * step, (high + 0.5) * step
         return torch.mul(x, 1 / step).clamp_(0 if relu else low, high).round_().mul_(step)
 
     @staticmethod

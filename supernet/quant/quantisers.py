@@ -31,6 +31,9 @@ __all__ = [
 ]
 
 LEAST_SCALE = 1e-8
+ABOVE_ZERO = torch.finfo(torch.float32).tiny
+"""The lower end of a range that excludes zero. Many values are exactly zero and none is this, so it does not matter
+what torch does at an end."""
 
 
 class Quantiser(nn.Module, ABC):

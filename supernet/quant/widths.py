@@ -26,7 +26,7 @@ from supernet.errors import InvalidData
 from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
 from supernet.quant.finetune import TuneRecipe
-from supernet.quant.quantisers import LEAST_SCALE
+from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE
 from supernet.space import Arch, LayerSpec
 from supernet.train import tensor_digest, train_network
 
@@ -85,7 +85,8 @@ class _ClampInward(torch.autograd.Function):
 class _LearnedGrid(torch.autograd.Function):
     """x in whole steps up to `top`, beyond it top itself; the gradients are by hand, since they go over every value.
 
-    To x within the range; to the step what rounding moved, in steps, within the range; to top the sign, beyond it.
+    To x within the range; to the step what rounding moved, in steps, within the range; to top the sign, beyond it. A
+    value that lies exactly on an end of the range moves nothing.
     """
 
     @staticmethod
@@ -103,7 +104,7 @@ class _LearnedGrid(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Gradients of x, step and top."""
         x, q, step = ctx.saved_tensors
-        inside = torch.ops.aten.hardtanh_backward(gradient, x, ctx.least, ctx.most)
+        inside = torch.ops.aten.hardtanh_backward(gradient, x, ctx.least or ABOVE_ZERO, ctx.most)
         of_step = (q - x).mul_(inside).sum() / step
         of_top = torch.ops.aten.hardtanh_backward(gradient, x, ctx.most, float("inf")).sum()
         if ctx.least:
@@ -228,7 +229,8 @@ class WidthNetwork(nn.Module):
     def excess(self) -> Tensor:
         """What is added to the loss: bits above both targets, times the penalty."""
         learned = {kind: most for kind, most in self.recipe.targets.items() if len(getattr(self, kind))}
-        return self.recipe.penalty * sum((self.mean_bits(kind) - most).relu() for kind, most in learned.items())
+        above = [self.mean_bits(kind) - most for kind, most in learned.items()]
+        return self.recipe.penalty * sum(bits * (bits > 0) for bits in above)  # bits at the target have no gradient
 
     @torch.no_grad()
     def arch(self) -> Arch:
