@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from supernet.cost import weight_bytes
 from supernet.data.augment import plain_features
-from supernet.elastic import Supernet
+from supernet.elastic import Network, Supernet, execute, float_layer, recalibrate
 from supernet.errors import InvalidData
 from supernet.evaluate import accuracy
 from supernet.families import layers, with_bits
@@ -80,6 +80,24 @@ def test_gradients_on_grid_points_and_on_the_ends_of_the_range(signed, bits, hal
     assert x.grad.tolist() == inside.astype(float).tolist()
     assert float(step.grad) == ((np.floor(ratio + 0.5) - ratio) * inside).sum()
     assert float(top.grad) == (ratio > most).sum() - signed * (ratio < least).sum()
+
+
+def test_ranges_start_at_the_quantile_of_many_values(small_space):
+    """NumPy's, in float64: the place among 100,000 values has more digits than float32."""
+    x = torch.randn(120, 40, 100, generator=torch.Generator().manual_seed(0))
+    network, seen = recalibrate(Network(small_space.largest()), x).eval(), {}
+
+    def keep(spec, inputs):
+        seen[spec.name] = float_layer(spec, inputs, network.layers[spec.name] if spec.has_weights else None, False)
+        return seen[spec.name]
+
+    with torch.no_grad():
+        execute(network.specs, x, keep)
+    made = WidthNetwork(network, x, WidthRecipe())
+    for name, width in made.activations.items():
+        values = seen[name].abs().flatten().numpy().astype(np.float64)
+        sample = values[:: max(1, len(values) // 100_000)]
+        assert width.start[1].item() == pytest.approx(np.log2(np.quantile(sample, 0.999)), abs=6e-7)
 
 
 @given(st.lists(st.tuples(st.floats(1.0, 9.0), st.integers(1, 1000)), min_size=1, max_size=8), st.floats(2.0, 8.0))

@@ -184,7 +184,8 @@ class WidthNetwork(nn.Module):
         if spec.kind not in ("input", "linear"):
             signed = float(output.min()) < 0
             spread = output.abs().flatten()
-            top = float(spread[:: max(1, len(spread) // 100_000)].quantile(0.999))
+            sample = spread[:: max(1, len(spread) // 100_000)].double()  # in float32, versions of torch differ
+            top = float(sample.quantile(0.999))
             self.activations[spec.name] = Width(top, signed, self._start("activations"))
         return output
 
