@@ -93,7 +93,7 @@ class GatedSupernet:
             if spec.kind == "add":
                 return self._add(spec, inputs, sources, gate, open_)
             if spec.kind == "scale":
-                there, open_[spec.name] = gate.max(), sources[0]
+                there, open_[spec.name] = _largest(gate), sources[0]
                 return inputs[0] * (there * inputs[1] + 1 - there)
             if not spec.has_weights:
                 open_[spec.name] = gate if spec.kind == "input" else sources[0]
@@ -108,7 +108,7 @@ class GatedSupernet:
             open_[spec.name] = gate
             if missing < 0 or spec.depthwise or spec.kind == "linear" or not _absent(self._channels[spec.name]):
                 return output
-            passed = 1 - gate.max()  # an expansion of 1 has no expanding layer: what it reads passes by
+            passed = 1 - _largest(gate)  # an expansion of 1 has no expanding layer: what it reads passes by
             open_[spec.name] = gate + passed * F.pad(sources[0], (0, missing))
             return output + passed * F.pad(inputs[0], (0, 0, 0, 0, 0, missing))
 
@@ -119,7 +119,7 @@ class GatedSupernet:
         self, spec: LayerSpec, inputs: list[Tensor], sources: list[Tensor], gate: Tensor, open_: dict[str, Tensor]
     ) -> Tensor:
         """A residual sum; without the block what goes in, and with the block, but of another width, its output."""
-        summed, block = gate.max(), sources[1].max()
+        summed, block = _largest(gate), _largest(sources[1])
         past = 1 - block + summed
         open_[spec.name] = (1 - block) * sources[0] + sources[1]
         return past * inputs[0] + inputs[1]
@@ -167,6 +167,14 @@ def _open_taps(own: LayerSpec | None, spec: LayerSpec) -> Tensor:
 
 def _absent(gate: Gate) -> bool:
     return bool((gate.table.amax(-1) == 0).any())
+
+
+def _largest(gate: Tensor) -> Tensor:
+    """The largest value. Open channels are all equal, and share its gradient evenly."""
+    largest = gate.detach().max()
+    same = gate == largest
+    mean = (gate * same).sum() / same.sum()
+    return largest + (mean - mean.detach())
 
 
 def _shaped(gate: Tensor, spec: LayerSpec) -> Tensor:

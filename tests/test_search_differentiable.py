@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import Problem, SearchSpace, search
-from search.differentiable import Differentiable, GatedSupernet
+from search.differentiable import Differentiable, GatedSupernet, _largest
 from supernet.cost import macs
 from supernet.elastic import Supernet
 from supernet.families import space
@@ -50,6 +50,16 @@ def test_every_gene_has_a_gradient_through_gates_that_are_half_open(kind):
     (output.square().mean() + counted.log()).backward()
     for name, count, item in zip(of.names, of.cardinalities, logits, strict=True):
         assert count == 1 or float(item.grad.abs().sum()) > 0, name
+
+
+@given(st.lists(st.sampled_from([0.0, 0.1, 0.3, 1.0]), min_size=1, max_size=48), st.floats(0.1, 9.0))
+def test_open_channels_share_the_gradient_of_the_largest_evenly(values, gradient):
+    gate = torch.tensor(values, requires_grad=True)
+    largest = _largest(gate)
+    largest.backward(torch.tensor(gradient))
+    same = np.array(values) == max(values)
+    assert largest.item() == gate.max().item()
+    np.testing.assert_allclose(gate.grad, gradient * same / same.sum(), rtol=1e-6)
 
 
 def strategy(small_space, limit: float, seed: int = 0, **options) -> Differentiable:
