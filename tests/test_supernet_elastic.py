@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supernet import elastic
-from supernet.elastic import DepthwiseConvolution, Network, Supernet, execute, recalibrate
+from supernet.elastic import DepthwiseConvolution, Network, Supernet, activate, execute, recalibrate
 from supernet.errors import InvalidArch
 from supernet.families import layers, space
 
@@ -102,6 +102,19 @@ def test_a_network_computes_what_its_layers_say(kind, request):
             logits = network(x)
         for clip, row in zip(x.numpy(), logits.numpy(), strict=True):
             np.testing.assert_allclose(row, reference.float_network(network, clip), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gradients_stop_at_the_limits_of_activations(square_space, dtype):
+    """At zero, 6 and 1 exactly, which sums of zeros and bfloat16 often are."""
+    genes = square_space.sample(np.random.default_rng(0), 20)
+    specs = {spec.activation: spec for arch in square_space.from_genes(genes) for spec in layers(arch)}
+    assert specs.keys() == {"none", "relu", "relu6", "hard_sigmoid"}
+    values = np.array([-7.0, -0.0, 0.0, 0.5, 1.0, 3.0, 6.0, 7.0])
+    for spec in specs.values():
+        x = torch.tensor(values, dtype=dtype, requires_grad=True)
+        activate(x, spec).sum().backward()
+        assert x.grad.tolist() == ((spec.limits[0] < values) & (values < spec.limits[1])).astype(float).tolist()
 
 
 def test_recalibration_leaves_every_norm_with_mean_beta_and_deviation_gamma(small_space):
