@@ -1,20 +1,20 @@
-"""Make the README's tables and pictures from the tables of results and the bundled hub.
+"""Make the tables and pictures of the pages from the tables of results and the bundled hub.
 
     python scripts/report.py
 
-Text between `<!-- NAME -->` and `<!-- end NAME -->` in the README is replaced. Run it after any script that writes a
-table; it needs the extra `scripts` (`pip install -e ".[scripts]"`).
+A table stands between `<!-- NAME -->` and `<!-- end NAME -->` in whichever page has these marks (see `pages.py`). Run
+it after any script that writes a table. It needs the extra `test`, which has pandas and matplotlib.
 """
 
 from __future__ import annotations
 
-import re
 from io import BytesIO
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from pages import ROOT, read_pages, with_tables
 from report_events import EVENTS, WAYS, event_levels, measured_ways
 from report_search import predictors, search_fronts, search_picture, search_quality, search_speed, search_truth
 from results import FOLDER, read_table
@@ -22,10 +22,19 @@ from results import FOLDER, read_table
 import zoo
 from supernet.files import read_json, write_bytes
 
-README = FOLDER.parent.parent / "README.md"
-PICTURE, CURVES, BITS = (FOLDER / f"{name}.svg" for name in ("accuracy", "training", "quantisation"))
-SEARCH_PICTURE = FOLDER / "search.svg"
-HUB = FOLDER.parent.parent / "zoo" / "hub"
+PICTURE, MODELS, CURVES, BITS, SEARCH_PICTURE = (
+    FOLDER / f"{name}.svg" for name in ("accuracy", "models", "training", "quantisation", "search")
+)
+HUB = ROOT / "zoo" / "hub"
+SIX = {
+    "kws-temporal-0.28M-w4a8-1a8f6ae0": "ten words",
+    "kws-temporal-1.6M-w4a8-37b35085": "ten words",
+    "kws-temporal-6.8M-w4a8-6e9ce421": "ten words",
+    "esc10-mbconv-0.51M-w8a8-cc5847fb": "ten sounds",
+    "aec-mbconv-0.98M-w8a8-f6130281": "fifty sounds",
+    "aec-mbconv-30M-w4a8-c316f97b": "fifty sounds",
+}
+"""Bundled models of all sizes, and what they tell apart."""
 NAMES = {
     "bc-resnet-1": "BC-ResNet-1",
     "bc-resnet-2": "BC-ResNet-2",
@@ -65,23 +74,26 @@ WAYS_TO_BITS = (*INHERITED.values(), *METHOD_NAMES.values())
 LOST = (*INHERITED.values(), *(METHOD_NAMES[method] for method in ("two-stage", "widths", "elastic")))
 AGAINST = ("alone", "longer", "distilled")
 STYLE = {"svg.hashsalt": "earshot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+BIT_COLORS = {"8": "#08306b", "4": "#2171b5", "3": "#4eb3d3", "2": "#41ae76", "1": "#8c6bb1", "mixed": "#969696"}
 OURS, PLAIN, PEER, TEXT = "#0b6e99", "#7fb8d1", "#c4622d", "#333333"
 
 
 def main() -> None:
-    """Write the pictures and the README."""
+    """Write the pictures, and the tables into the pages."""
     mpl.rcParams.update(STYLE)
+    write_bytes(MODELS, _models_picture(_peers()))
     write_bytes(PICTURE, _picture(_hub(), _peers()))
     write_bytes(CURVES, _curves(_logs()))
     if (FOLDER / "quantisation.csv").is_file():
         write_bytes(BITS, _bits_picture(read_table("quantisation")))
     if (FOLDER / "search_fronts.csv").is_file():
         write_bytes(SEARCH_PICTURE, _svg(search_picture()))
-    write_bytes(README, with_tables(README.read_text(encoding="utf-8"), tables()).encode())
+    for page, text in with_tables(read_pages(), tables()).items():
+        write_bytes(ROOT / page, text.encode())
 
 
 def tables() -> dict[str, str]:
-    """The README's tables by their names, as Markdown; of what has been run."""
+    """The tables of the pages by their names, as Markdown; of what has been run."""
     hub = _hub()
     makers = {
         "peers": lambda: _peers_table(hub, _peers()),
@@ -100,17 +112,7 @@ def tables() -> dict[str, str]:
     if "quantisation" in made:
         made["lost"] = _lost_table(read_table("quantisation"), read_table("quantisation_intervals"))
     made["event_levels"] = _markdown(*event_levels())
-    return {**made, "picks": _picks_table(hub), "predictors": _markdown(*predictors())}
-
-
-def with_tables(text: str, sections: dict[str, str]) -> str:
-    """`text` with new contents between the marks of each section."""
-    for name, section in sections.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise SystemExit(f"report: no place for {name}; add <!-- {name} --> and <!-- end {name} --> to the README")
-        text = pattern.sub(lambda match, section=section: f"{match[1]}\n{section}\n{match[2]}", text)
-    return text
+    return {**made, "six": _six_table(), "picks": _picks_table(hub), "predictors": _markdown(*predictors())}
 
 
 def _hub() -> pd.DataFrame:
@@ -146,6 +148,17 @@ def _markdown(columns: list[str], rows: list[list[str]]) -> str:
     """A table whose first column is text and whose other columns are figures."""
     rule = "| --- |" + " ---: |" * (len(columns) - 1)
     return "\n".join(["| " + " | ".join(columns) + " |", rule, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def _six_table() -> str:
+    hub, rows = zoo.open_hub(HUB), []
+    for name, heard in SIX.items():
+        entry = hub.index.find(name)
+        low, high = (100 * end for end in hub.config(entry).values["accuracy"]["test"]["interval"])
+        sizes = [f"{value / 1e3:.1f} kB" for value in (entry.flash_bytes, entry.peak_ram_bytes)]
+        share = f"{100 * entry.test:.1f} % ({low:.1f} to {high:.1f})"
+        rows.append([f"`{name}`", heard, f"{entry.macs / 1e6:.2f} M", *sizes, share, entry.licence])
+    return _markdown(["model", "tells apart", "MACs", "flash", "RAM", "right on test", "licence"], rows)
 
 
 def _peers_table(hub: pd.DataFrame, peers: pd.DataFrame) -> str:
@@ -343,6 +356,39 @@ def _picture(hub: pd.DataFrame, peers: pd.DataFrame) -> bytes:
     axes[0].set_ylabel("test accuracy, %")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return _svg(figure)
+
+
+def _models_picture(peers: pd.DataFrame) -> bytes:
+    """Test accuracy over flash of the bundled models, by their bits, as SVG: words beside peers, and sounds."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", width_ratios=(3, 2))
+    _draw_bits(axes[0], zoo.list("kws", hub=HUB))
+    _draw_bits(axes[1], zoo.list("aec", hub=HUB))
+    narrow = peers[(peers.bits == 8) & peers.net.isin(NAMES)]
+    axes[0].plot(narrow.flash_bytes / 1e3, narrow.test, "D", color=PEER, label="published networks, 8 bits")
+    for row in narrow.itertuples():
+        place = (row.flash_bytes / 1e3, row.test)
+        name = NAMES[row.net].removeprefix("pless_sweep_").removesuffix(" (MLPerf Tiny)")
+        offset, side = ((-7, -3), "right") if row.net == "bc-resnet-2" else ((6, -9), "left")
+        axes[0].annotate(name, place, offset, textcoords="offset points", color=PEER, fontsize=7.5, ha=side)
+    axes[0].set(title="ten keywords (kws)", ylabel="right on test, %", xlim=(4, 320), ylim=(91, 97.4))
+    axes[1].set(title="fifty sounds of ESC-50 (aec)", xlim=(15, 520), ylim=(66, 86))
+    for axis in axes:
+        axis.set(xscale="log", xlabel="flash for weights, kB")
+        axis.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        low, high = axis.get_xlim()
+        axis.set_xticks([tick for tick in (5, 10, 20, 50, 100, 200, 500) if low < tick < high])
+        axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axis.grid(alpha=0.25)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=7, frameon=False)
+    return _svg(figure)
+
+
+def _draw_bits(axis, models: pd.DataFrame) -> None:
+    """A line for each number of bits, through the sizes of network."""
+    for bits, color in BIT_COLORS.items():
+        part = models[models.bits.astype(str) == bits].sort_values("macs")
+        label = "mixed bits" if bits == "mixed" else "1 bit" if bits == "1" else f"{bits} bits"
+        axis.plot(part.flash_bytes / 1e3, 100 * part.test, "-o", color=color, markersize=5, label=label)
 
 
 def _curves(logs: dict[str, pd.DataFrame]) -> bytes:

@@ -1,4 +1,4 @@
-"""The README's tables of acoustic events."""
+"""The tables of acoustic events in the pages."""
 
 from __future__ import annotations
 
@@ -123,4 +123,4 @@ EVENTS = {
     "event_claim_reductions": event_reductions,
     "kernel_transform": kernel_transform,
 }
-"""Table of results -> what gives the header and the rows that stand in the README."""
+"""Table of results -> what gives the header and the rows that stand in a page."""

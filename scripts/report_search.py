@@ -1,4 +1,4 @@
-"""The README's tables and picture of searches, from the tables of results."""
+"""The tables and the picture of searches in the pages, from the tables of results."""
 
 from __future__ import annotations
 

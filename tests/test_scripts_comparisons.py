@@ -127,22 +127,12 @@ def test_paired_bootstrap_is_narrow_where_the_same_clips_are_missed():
     assert (high - low) / 2 == pytest.approx(reach, rel=0.1)
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results():
+def test_the_tables_of_the_pages_are_those_of_the_results():
+    import pages
     import report
 
-    text = report.README.read_text(encoding="utf-8")
-    assert report.with_tables(text, report.tables()) == text, "run python scripts/report.py"
-
-
-def test_tables_replace_what_stands_between_their_marks():
-    import report
-
-    text = "before\n<!-- a -->\nold\n<!-- end a -->\nafter\n"
-    made = report.with_tables(text, {"a": "new\n"})
-    assert made == "before\n<!-- a -->\n\nnew\n\n<!-- end a -->\nafter\n"
-    assert report.with_tables(made, {"a": "new\n"}) == made
-    with pytest.raises(SystemExit, match="no place for b"):
-        report.with_tables(text, {"b": ""})
+    texts = pages.read_pages()
+    assert pages.with_tables(texts, report.tables()) == texts, "run python scripts/report.py"
 
 
 def test_each_width_starts_from_the_next_higher_one_and_runs_after_it():

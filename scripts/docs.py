@@ -1,0 +1,162 @@
+"""What the pages show is what the commands print, and what they name exists.
+
+    python scripts/docs.py                 # write tables, pictures and what commands print into the pages
+    python scripts/docs.py zoo/README.md   # what commands print, into this page alone
+    python scripts/docs.py --check         # list names, links and anchors that do not exist; exits with 1 for any
+    python scripts/docs.py --check --run   # and pages whose commands print something else
+
+The commands of a page run one after another in a new folder, which holds what its reader has: `zoo`, a recording of
+four words called `long.flac`, a folder `my-recordings`, a file `measurements.csv`, and a hub of one's own. Tables and
+pictures are those of `report.py`; `pages.py` knows the pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from pages import PAGES, ROOT, problems, read_pages
+
+CONSOLE = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
+TRAINS = "earshot train "
+"""Blocks of a command that takes minutes and data of one's own; they are left as they are."""
+OWN_HUB, OWN_PROFILES = "~/.local/share/earshot/hub", "~/.config/earshot/profiles"
+WORDS = ("stop", "left", "zero", "five")
+MEASUREMENTS = """\
+macs,latency_ms,energy_uj
+312480,9.8,290
+919968,27.1,810
+2742752,79.5,2350
+"""
+"""Of a made-up board."""
+
+
+def main() -> None:
+    """Refresh or check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help="default: all, with tables and pictures")
+    parser.add_argument("--check", action="store_true", help="write nothing, list what is wrong")
+    parser.add_argument("--run", action="store_true", help="with --check: run the commands of the pages as well")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        _work()
+    elif options.check:
+        wrong = problems() + (_outdated(options.pages or PAGES) if options.run else [])
+        sys.exit("\n".join(wrong) or 0)
+    else:
+        _refresh(options.pages)
+
+
+def _refresh(pages: list[str]) -> None:
+    if not pages:
+        import report
+
+        report.main()
+    for page in pages or PAGES:
+        (ROOT / page).write_text(_made(page), encoding="utf-8")
+
+
+def _outdated(pages: Iterable[str]) -> list[str]:
+    texts = read_pages()
+    return [
+        f"{page}: its commands print something else; run scripts/docs.py {page}"
+        for page in pages
+        if _made(page) != texts[page]
+    ]
+
+
+def _made(page: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return refreshed(read_pages()[page], Path(folder))
+
+
+def refreshed(text: str, folder: Path) -> str:
+    """A page with what its commands print. folder: an empty one, where they run."""
+    furnish(folder)
+    blocks = [commands(block) for block in CONSOLE.findall(text)]
+    runs = [block for block in blocks if not any(command.startswith(TRAINS) for command, _ in block)]
+    printed = iter(run([command for block in runs for command, _ in block], folder))
+
+    def shown(match: re.Match) -> str:
+        block = commands(match[1])
+        lines = [f"$ {command}\n{next(printed) if block in runs else old}" for command, old in block]
+        return f"```console\n{''.join(lines)}```\n"
+
+    return CONSOLE.sub(shown, text)
+
+
+def furnish(folder: Path) -> None:
+    """Put there what the reader of a page has."""
+    (folder / "zoo").symlink_to(ROOT / "zoo")
+    (folder / "measurements.csv").write_text(MEASUREMENTS, encoding="utf-8")
+    clips = {path.stem: soundfile.read(path) for path in sorted((ROOT / "zoo" / "clips").glob("*.wav"))}
+    rate = clips[WORDS[0]][1]
+    soundfile.write(folder / "long.flac", np.concatenate([clips[word][0] for word in WORDS]), rate)
+    for word, (samples, _) in clips.items():
+        place = folder / "my-recordings" / word
+        place.mkdir(parents=True)
+        for number, loudness in enumerate((1, 0.5, 0.25)):
+            soundfile.write(place / f"{number}.wav", loudness * samples, rate)
+
+
+def commands(block: str) -> list[tuple[str, str]]:
+    """The commands of a block, each with what is printed below it."""
+    parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)[1:]
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def run(lines: list[str], folder: Path) -> list[str]:
+    """What commands print, one after another in one process in the folder; of one that fails, its error."""
+    if not lines:
+        return []
+    own = {"EARSHOT_HUB": folder / "own-hub", "EARSHOT_PROFILES": folder / "profiles"}
+    environment = {**os.environ, **{name: str(path) for name, path in own.items()}, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, __file__, "--worker"]
+    asked = json.dumps(lines)
+    done = subprocess.run(command, input=asked, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    return [_with_places_of_a_reader(printed, folder) for printed in json.loads(done.stdout)]
+
+
+def _with_places_of_a_reader(printed: str, folder: Path) -> str:
+    for name, place in (("own-hub", OWN_HUB), ("profiles", OWN_PROFILES)):
+        printed = printed.replace(str(folder / name), place)
+    return re.sub(r"/\S*?/zoo/hub", ".../zoo/hub", printed)
+
+
+def _work() -> None:
+    """Run the commands that come as JSON, and give what they print as JSON."""
+    printed = []
+    for line in json.load(sys.stdin):
+        output, errors = io.StringIO(), io.StringIO()
+        with redirect_stdout(output), redirect_stderr(errors):
+            _command(shlex.split(line))
+        printed.append(output.getvalue() or "".join(errors.getvalue().splitlines(keepends=True)[-1:]))
+    print(json.dumps(printed))
+
+
+def _command(words: list[str]) -> None:
+    from zoo.cli import main as earshot
+
+    if words[0] == "cat":
+        print(Path(words[1]).read_text(encoding="utf-8"), end="")
+    elif words[0] == "earshot":
+        earshot(words[1:])
+    else:
+        raise SystemExit(f"{words[0]}: a page shows what earshot and cat print")
+
+
+if __name__ == "__main__":
+    main()
