@@ -126,7 +126,9 @@ def run(lines: list[str], folder: Path) -> list[str]:
     environment = {**os.environ, **{name: str(path) for name, path in own.items()}, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, __file__, "--worker"]
     asked = json.dumps(lines)
-    done = subprocess.run(command, input=asked, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, input=asked, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
     return [_with_places_of_a_reader(printed, folder) for printed in json.loads(done.stdout)]
 
 
