@@ -105,6 +105,7 @@ def tables() -> dict[str, str]:
         "device_errors": _device_errors_table,
         "host_curve": _host_curve_table,
         "run_speed": _run_speed_table,
+        "installs": _installs_table,
         "lookup": _lookup_table,
         **{name: lambda make=make: _markdown(*make()) for name, make in {**SEARCHES, **EVENTS}.items()},
     }
@@ -274,6 +275,26 @@ def _run_speed_table() -> str:
     rows = [[f"{value:,}" if column == "files_per_s" else str(value) for column, value in row.items()]
             for row in read_table("run_speed")[columns].to_dict("records")]  # fmt: skip
     return _markdown(names, rows)
+
+
+def _installs_table() -> str:
+    """What fresh environments hold, and what the tests say in them."""
+    names = [
+        "environment",
+        "torch",
+        "torchaudio",
+        "loads",
+        "MB",
+        "seconds",
+        "passed",
+        "failed",
+        "skipped",
+        "in seconds",
+    ]
+    columns = ["environment", "torch", "torchaudio", "torchaudio_loads", "megabytes", "seconds", "passed", "failed",
+               "skipped", "test_seconds"]  # fmt: skip
+    table = pd.read_csv(FOLDER / "installs.csv", dtype=str, keep_default_na=False)
+    return _markdown(names, table[columns].values.tolist())
 
 
 def _lookup_table() -> str:
