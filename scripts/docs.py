@@ -6,8 +6,8 @@
     python scripts/docs.py --check --run   # and pages whose commands print something else
 
 The commands of a page run one after another in a new folder, which holds what its reader has: `zoo`, a recording of
-four words called `long.flac`, a folder `my-recordings`, a file `measurements.csv`, and a hub of one's own. Tables and
-pictures are those of `report.py`; `pages.py` knows the pages.
+four words called `long.flac`, a folder `my-recordings`, and a hub of one's own. Tables and pictures are those of
+`report.py`; `pages.py` knows the pages.
 """
 
 from __future__ import annotations
@@ -32,15 +32,8 @@ from pages import PAGES, ROOT, problems, read_pages
 CONSOLE = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
 TRAINS = "earshot train "
 """Blocks of a command that takes minutes and data of one's own; they are left as they are."""
-OWN_HUB, OWN_PROFILES = "~/.local/share/earshot/hub", "~/.config/earshot/profiles"
+OWN_HUB = "~/.local/share/earshot/hub"
 WORDS = ("stop", "left", "zero", "five")
-MEASUREMENTS = """\
-macs,latency_ms,energy_uj
-312480,9.8,290
-919968,27.1,810
-2742752,79.5,2350
-"""
-"""Of a made-up board."""
 
 
 def main() -> None:
@@ -101,7 +94,6 @@ def refreshed(text: str, folder: Path) -> str:
 def furnish(folder: Path) -> None:
     """Put there what the reader of a page has."""
     (folder / "zoo").symlink_to(ROOT / "zoo")
-    (folder / "measurements.csv").write_text(MEASUREMENTS, encoding="utf-8")
     clips = {path.stem: soundfile.read(path) for path in sorted((ROOT / "zoo" / "clips").glob("*.wav"))}
     rate = clips[WORDS[0]][1]
     soundfile.write(folder / "long.flac", np.concatenate([clips[word][0] for word in WORDS]), rate)
@@ -129,35 +121,23 @@ def run(lines: list[str], folder: Path) -> list[str]:
     done = subprocess.run(
         command, input=asked, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    return [_with_places_of_a_reader(printed, folder) for printed in json.loads(done.stdout)]
-
-
-def _with_places_of_a_reader(printed: str, folder: Path) -> str:
-    for name, place in (("own-hub", OWN_HUB), ("profiles", OWN_PROFILES)):
-        printed = printed.replace(str(folder / name), place)
-    return re.sub(r"/\S*?/zoo/hub", ".../zoo/hub", printed)
+    return [
+        re.sub(r"/\S*?/zoo/hub", ".../zoo/hub", printed.replace(str(folder / "own-hub"), OWN_HUB))
+        for printed in json.loads(done.stdout)
+    ]
 
 
 def _work() -> None:
     """Run the commands that come as JSON, and give what they print as JSON."""
+    from zoo.cli import main as earshot
+
     printed = []
     for line in json.load(sys.stdin):
         output, errors = io.StringIO(), io.StringIO()
         with redirect_stdout(output), redirect_stderr(errors):
-            _command(shlex.split(line))
+            earshot(shlex.split(line)[1:])
         printed.append(output.getvalue() or "".join(errors.getvalue().splitlines(keepends=True)[-1:]))
     print(json.dumps(printed))
-
-
-def _command(words: list[str]) -> None:
-    from zoo.cli import main as earshot
-
-    if words[0] == "cat":
-        print(Path(words[1]).read_text(encoding="utf-8"), end="")
-    elif words[0] == "earshot":
-        earshot(words[1:])
-    else:
-        raise SystemExit(f"{words[0]}: a page shows what earshot and cat print")
 
 
 if __name__ == "__main__":
