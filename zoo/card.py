@@ -117,7 +117,7 @@ def hub_card(entries: Sequence[Entry], address: str) -> str:
         f"---\n{header}\n---",
         MARK,
         f"# Tiny audio models: {', '.join(sorted(tasks)) or 'none yet'}",
-        f"{len(entries):,} models of [Earshot](https://pypi.org/project/earshot), integers only, asked by constraint:",
+        f"{len(entries):,} models of Earshot, integers only, asked by constraint:",
         f'```python\nimport zoo\nmodel = zoo.get(task="{task}", max_flash="32kB", hub="{address}")\n'
         'model("clip.wav")\n```',
         "\n".join([HUB_HEAD, *map(_hub_row, entries[:MOST_LISTED])]),
