@@ -208,11 +208,12 @@ def _reduction(first: np.ndarray, second: np.ndarray, sources: np.ndarray) -> tu
     """By how many percent the first has fewer errors than the second, and the 95 % bootstrap interval.
 
     first, second: (clips,) shares of seeds that are wrong on the same clips. sources: (clips,) the recording of each;
-    those of one are drawn together.
+    those of one are drawn together. Draws in which the second has none are left out: there is nothing to compare with.
     """
     names, own = np.unique(sources, return_inverse=True)
     errors = np.stack([np.bincount(own, wrong) for wrong in (first, second)])
     drawn = errors[:, np.random.default_rng(0).integers(0, len(names), (DRAWS, len(names)))].sum(2)
+    drawn = drawn[:, drawn[1] > 0]
     values = (1 - first.sum() / second.sum(), *np.percentile(1 - drawn[0] / drawn[1], [2.5, 97.5]))
     return tuple(round(100 * float(value), 1) for value in values)
 
