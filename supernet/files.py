@@ -41,9 +41,17 @@ READ_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, Recursi
 
 
 def write_bytes(path: str | Path, data: bytes) -> Path:
-    """Write a file whole or not at all: beside its place, then renamed."""
+    """Write a file whole or not at all: beside its place, then renamed. Raises OSError, naming the file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write_beside(path, data)
+    except OSError as error:  # of a full disk it names no file, else the one beside
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    return path
+
+
+def _write_beside(path: Path, data: bytes) -> None:
     handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -54,7 +62,6 @@ def write_bytes(path: str | Path, data: bytes) -> Path:
         os.replace(part, path)
     finally:
         Path(part).unlink(missing_ok=True)
-    return path
 
 
 def write_json(path: str | Path, value: Any) -> Path:

@@ -1,5 +1,6 @@
 """Files from elsewhere: what they claim is checked before it is believed, and nothing is waited for."""
 
+import errno
 import json
 import os
 import struct
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from supernet.errors import InvalidCheckpoint
-from supernet.files import ITEM_BYTES, load_tensors, read_bytes, read_json, save_tensors, write_json
+from supernet.files import ITEM_BYTES, load_tensors, read_bytes, read_json, save_tensors, write_bytes, write_json
 
 TYPES = [
     "bool",
@@ -188,3 +189,15 @@ def test_rows_of_figures_stand_on_one_line(tmp_path):
     assert ' "row": ["a  b", 1, null],' in lines
     assert '  "[1, 2]"' in lines
     assert read_json(tmp_path / "value.json") == value
+
+
+def test_a_full_disk_is_told_with_the_file_and_leaves_what_was_there(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = write_bytes(tmp_path / "new" / "a", b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_bytes(path, b"new")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert [(one.name, one.read_bytes()) for one in path.parent.iterdir()] == [("a", b"old")]
