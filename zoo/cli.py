@@ -26,6 +26,7 @@ from zoo.cli_search import add_search_commands
 from zoo.devices import figure
 from zoo.entry import PREDICTED
 from zoo.errors import InvalidQuery, nearest_names
+from zoo.keeping import with_notes
 from zoo.lookup import device_columns
 
 __all__ = ["main"]
@@ -78,17 +79,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = options.command(options) or 0
         sys.stdout.flush()
     except EarshotError as error:
-        print(f"earshot: {error}", file=sys.stderr)
+        print(f"earshot: {with_notes(error, str(error))}", file=sys.stderr)
         return 2 if isinstance(error, InvalidQuery) else 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
-        print(f"earshot: {place}{error.strerror or error}", file=sys.stderr)
+        print(f"earshot: {with_notes(error, f'{place}{error.strerror or error}')}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("earshot: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"earshot: {with_notes(error, 'interrupted')}", file=sys.stderr)
         return 1
     return status
 
