@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from last_steps import AGAIN, HOWS, counted, fails, files
 
 import zoo
 from supernet.files import load_tensors, read_json, save_tensors, write_bytes, write_json
@@ -70,6 +71,67 @@ def test_publishing_measures_accuracy_where_there_are_data(package, speech_folde
     stated = read_json(copy / CONFIG)["accuracy"]
     assert accuracy["test"] != stated["test"]
     assert f"it stated {100 * stated['test']['accuracy']:.2f} %" in caplog.text
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A folder that holds no more than the work of a command."""
+    monkeypatch.setattr("supernet.data.speech_commands.CACHE", tmp_path / "cache")
+    monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_what_was_measured_for_a_hub_that_cannot_be_written_is_kept(
+    package, speech_folder, work, monkeypatch, capsys, how
+):
+    arguments = ["publish", str(package), "--hub", "hub", "--data", str(speech_folder)]
+    assert fails(monkeypatch, how, arguments, hosting, "write_index") == (1 if how == "full" else None)
+    [run] = Path("runs").iterdir()
+    if how == "full":
+        assert capsys.readouterr().err.strip().splitlines()[-1] == (
+            "earshot: hub hub: cannot be written (hub/index.json: No space left on device); give another folder; "
+            f"what was made is in {run}: {AGAIN}"
+        )
+    measured = counted(monkeypatch, hosting, "accuracy_figures")
+    assert main(arguments) == 0
+    assert measured == []
+    assert not Path("runs").exists()
+    zoo.publish(package, "other", data=speech_folder)
+    assert len(measured) == 2
+    assert files("hub") == files("other")
+
+
+def test_what_was_measured_of_another_model_is_not_taken(package, speech_folder, work, tmp_path, monkeypatch):
+    measured = counted(monkeypatch, hosting, "accuracy_figures")
+    copy = shutil.copytree(package, tmp_path / package.name)
+    for note, count in (("One.", 2), ("One.", 2), ("Another.", 4)):
+        write_json(copy / CONFIG, {**read_json(copy / CONFIG), "notes": [note]})
+        publish(copy, "hub", data=speech_folder, run="run")
+        assert len(measured) == count
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_copying_goes_on_where_the_target_could_not_be_written(hub, work, monkeypatch, capsys, how):
+    arguments = ["sync", str(hub), "copy", "--name", SMALL]
+    assert fails(monkeypatch, how, arguments, hosting, "write_index") == (1 if how == "full" else None)
+    if how == "full":
+        assert capsys.readouterr().err.strip().splitlines()[-1] == (
+            "earshot: hub copy: cannot be written (copy/index.json: No space left on device); give another folder; "
+            f"what was made is in copy: {AGAIN}"
+        )
+    written = counted(monkeypatch, hosting, "write_bytes")
+    assert main(arguments) == 0
+    assert [Path(path).name for path, _ in written] == [CARD]
+    assert files("copy") == files(hub)
+
+
+def test_a_target_that_cannot_be_written_is_told_before_anything_is_read(hub, work, monkeypatch, capsys):
+    Path("file").touch()
+    monkeypatch.setattr(hosting, "_whole", lambda *_: pytest.fail("read"))
+    assert main(["sync", str(hub), "file/copy"]) == 2
+    assert "hub file/copy: not a folder that can be written" in capsys.readouterr().err
 
 
 def test_names_that_are_not_there_take_nothing_away(hub):

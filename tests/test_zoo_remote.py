@@ -3,13 +3,16 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hf_server import HubServer, calm_client
 from huggingface_hub import constants
+from last_steps import AGAIN, counted, files
 
 import zoo
 from supernet.files import read_json
+from zoo import hosting
 from zoo.cli import main
 from zoo.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hosting import publish, sync, unpublish, verify
@@ -226,6 +229,47 @@ def test_a_failed_upload_leaves_the_hub_as_it_was(hub, package):
     with pytest.raises(HubUnavailable, match="HTTP 500"):
         publish(package, ADDRESS)
     assert hub.files(REPO) == before
+
+
+def test_what_was_measured_for_a_hub_that_cannot_be_reached_is_kept(
+    server, package, speech_folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("supernet.data.speech_commands.CACHE", tmp_path / "cache")
+    monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
+    monkeypatch.chdir(tmp_path)
+    arguments = ["publish", str(package), "--data", str(speech_folder), "--hub", ADDRESS]
+    server.fail("/commit/", status=500, times=None)
+    assert main(arguments) == 1
+    [run] = Path("runs").iterdir()
+    assert capsys.readouterr().err.strip().splitlines()[-1] == (
+        f"earshot: hub {ADDRESS}: answered HTTP 500; try again later; what was made is in {run}: {AGAIN}"
+    )
+    server.heal()
+    measured = counted(monkeypatch, hosting, "accuracy_figures")
+    assert main(arguments) == 0
+    assert measured == []
+    assert not Path("runs").exists()
+    publish(package, f"{ADDRESS}-other", data=speech_folder)
+    same = [{name: data for name, data in server.files(repo).items() if name != "README.md"}
+            for repo in (REPO, f"{REPO}-other")]  # fmt: skip
+    assert same[0] == same[1]
+
+
+def test_what_was_downloaded_before_the_hub_was_lost_is_not_downloaded_again(hub, bundle, tmp_path, capsys):
+    first, second = (entry.name for entry in open_hub(bundle).entries)
+    hub.fail(f"{second}/model.safetensors", drop=10, times=None)
+    assert main(["sync", ADDRESS, str(tmp_path / "copy")]) == 1
+    assert (
+        capsys.readouterr()
+        .err.strip()
+        .splitlines()[-1]
+        .endswith(f"what was made is in {constants.HF_HUB_CACHE}: {AGAIN}")
+    )
+    hub.heal()
+    hub.forget()
+    assert main(["sync", ADDRESS, str(tmp_path / "copy")]) == 0
+    assert not [file for file in hub.downloads if first in file]
+    assert {name for name in files(tmp_path / "copy") if name in files(bundle)} == set(files(bundle))
 
 
 def test_two_publishers_at_once_lose_nothing(server, bundle, tmp_path):

@@ -9,13 +9,14 @@ import sys
 from dataclasses import asdict
 
 import zoo
+from zoo.keeping import command_run, options_of
 
 __all__ = ["add_hub_commands"]
 
 PUBLISH_HELP = """\
 Put models into a hub: a folder, made where there is none, or a repository on the Hugging Face Hub.
 
-  earshot publish runs/doors/models/* --hub ./my-hub
+  earshot publish runs/doors/packages/* --hub ./my-hub          what `earshot train --publish` made and did not publish
   earshot publish my-model --hub hf://me/my-hub                 as `hf auth login` or HF_TOKEN allows
   earshot publish my-model --hub ./my-hub --data doors/         measures its accuracy again first
 
@@ -85,7 +86,8 @@ def _add_hub(sub: argparse.ArgumentParser) -> None:
 def _publish(options: argparse.Namespace) -> None:
     logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
     before = len(options.models)
-    place = zoo.publish(options.models, options.hub, data=options.data, progress=sys.stderr.isatty())
+    with command_run("publish", options_of(options)) as run:
+        place = zoo.publish(options.models, options.hub, data=options.data, run=run, progress=sys.stderr.isatty())
     _say(options, {"hub": place.address, "published": before, "models": len(place.index)},
          f"published {before}, {place.address} lists {len(place.index)}")  # fmt: skip
 

@@ -4,7 +4,7 @@ EarshotError
  |- InvalidQuery    a constraint that cannot be meant, such as a negative budget
  |- NoModelFits     no model of the hub meets all constraints
  |- InvalidPackage  a model or hub on disk that is incomplete, altered or of another version
- `- HubUnavailable  a hub elsewhere that cannot be reached, or that refuses what was asked
+ `- HubUnavailable  a hub that cannot be reached or written, or that refuses what was asked
 """
 
 from __future__ import annotations
@@ -61,4 +61,4 @@ class InvalidPackage(EarshotError, ValueError):
 
 
 class HubUnavailable(EarshotError, OSError):
-    """A hub elsewhere that cannot be reached, or that refuses what was asked."""
+    """A hub that cannot be reached or written, or that refuses what was asked."""

@@ -15,12 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from supernet.data.clips import Split
 from supernet.extras import has, need
 from supernet.families import family
 from supernet.files import read_bytes, read_json, write_bytes
@@ -30,8 +32,20 @@ from zoo.card import hub_card, is_hub_card
 from zoo.devices import COSTS, device_figures, figures
 from zoo.entry import Entry, is_safe_name
 from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName, nearest_names
-from zoo.hub import MODELS, SUPERNETS, AnyHub, Hub, check_inside, checked_entry, is_remote, open_hub, writable_hub
+from zoo.hub import (
+    MODELS,
+    SUPERNETS,
+    AnyHub,
+    Hub,
+    check_hub,
+    check_inside,
+    checked_entry,
+    is_remote,
+    open_hub,
+    writable_hub,
+)
 from zoo.index import INDEX, Index, index_bytes, write_index
+from zoo.keeping import LAST_STEP, Kept, going_on
 from zoo.pack import CARD, CONFIG, MODEL, VECTORS, Config, read_config
 from zoo.run import Model
 from zoo.sealing import exact_costs, move_in, new_folder, seal
@@ -44,6 +58,8 @@ SAFE_FILE = re.compile(r"([A-Za-z0-9_-]+/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 PREDICTOR = ("accuracy.csv", "accuracy.json")
 RENEWING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")
 """What runs test vectors, predicts costs on devices and draws cards."""
+MEASURED = "measured.jsonl"
+"""In the folder of a run of `publish`."""
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +70,7 @@ def publish(
     *,
     data: str | Path | None = None,
     replaces: Callable[[Config], bool] | None = None,
+    run: str | Path | None = None,
     progress: bool = False,
 ) -> AnyHub:
     """Put packages into a hub, a folder or hf://OWNER/NAME@BRANCH, made where there is none, and list them.
@@ -61,8 +78,9 @@ def publish(
     Digests must hold, and test vectors on the integer evaluator. Costs, device figures and cards are made anew; data:
     what a model was trained on, to measure its accuracy on validation and test again. Where the packages for that are
     not installed (extra `train`), models are published as they are, once their digests hold, with a warning in the log.
-    replaces: which models of the hub are superseded. Returns the hub. Raises InvalidPackage, before anything is
-    written, for a model that does not hold; HubUnavailable for a hub that refuses.
+    replaces: which models of the hub are superseded. run: a folder in which what was measured is kept, so that it is
+    not measured again. Returns the hub. Raises InvalidPackage, before anything is written, for a model that does not
+    hold; HubUnavailable for a hub that refuses.
     """
     if data is not None:
         need(*RENEWING)
@@ -72,7 +90,8 @@ def publish(
         raise InvalidQuery(f"model {twice[0]}: given twice; give each once")
     _check_target(hub)
     with tempfile.TemporaryDirectory() as staging:
-        fresh = _renewed(folders, Path(staging), data, progress) if has(*RENEWING) else _as_they_are(folders)
+        kept = Kept(run and Path(run) / MEASURED)
+        fresh = _renewed(folders, Path(staging), data, kept, progress) if has(*RENEWING) else _as_they_are(folders)
         return _change(hub, fresh, replaces and (lambda place, entry: replaces(place.config(entry))))
 
 
@@ -120,12 +139,25 @@ def sync(
     written, for what does not hold.
     """
     place, there = open_hub(source), _opened(target)
-    entries = _lacking(place, there, task, name)
-    folders = [_whole(place, entry) for entry in tqdm(entries, "models", disable=not progress)]
-    extra = _lacking_supernets(place, there, task) if supernets else []
+    if not is_remote(_address(target)):
+        check_hub(_address(target))
+    with going_on(*_downloads(place)):
+        entries = _lacking(place, there, task, name)
+        folders = [_whole(place, entry) for entry in tqdm(entries, "models", disable=not progress)]
+        extra = _lacking_supernets(place, there, task) if supernets else []
     if folders or extra:
-        _change(target, folders, None, extra)
+        with going_on(_address(target), *_downloads(place), errors=LAST_STEP):
+            _change(target, folders, None, extra)
     return [entry.name for entry in entries] + [f"{SUPERNETS}/{folder.name}" for folder in extra]
+
+
+def _downloads(place: AnyHub) -> list[Path]:
+    """Where what is downloaded of a hub stays."""
+    if not is_remote(place.address):
+        return []
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return [Path(HF_HUB_CACHE)]
 
 
 def _lacking(place: AnyHub, there: AnyHub | None, task: str | None, name: str | None) -> list[Entry]:
@@ -284,7 +316,7 @@ def _as_they_are(folders: list[Path]) -> list[Path]:
     return folders
 
 
-def _renewed(folders: list[Path], staging: Path, data: str | Path | None, progress: bool) -> list[Path]:
+def _renewed(folders: list[Path], staging: Path, data: str | Path | None, kept: Kept, progress: bool) -> list[Path]:
     """Packages with figures and cards as they are now, checked."""
     for folder in folders:
         _check_package(folder)
@@ -294,21 +326,21 @@ def _renewed(folders: list[Path], staging: Path, data: str | Path | None, progre
         own = list(group)
         taken = device_figures([config.arch for config in own], task)
         for config, devices in zip(tqdm(own, "publish", disable=not progress), taken, strict=True):
-            values = _recomputed(config, data)
+            values = _recomputed(config, data, kept)
             model, vectors = ((config.folder / file).read_bytes() for file in (MODEL, VECTORS))
             found.append(seal(staging, values, model, vectors, devices))
     return found
 
 
-def _recomputed(config: Config, data: str | Path | None) -> dict:
+def _recomputed(config: Config, data: str | Path | None, kept: Kept) -> dict:
     """The values of a configuration, with all figures that can be computed or, with data, measured."""
     frontend = Mfcc.from_dict(config.values["frontend"])
     streamable = family(config.arch.family).streamable
     values = {**config.values, "streamable": streamable, "costs": exact_costs(config.arch, frontend)}
-    return values if data is None else {**values, "accuracy": _measured(config, frontend, data)}
+    return values if data is None else {**values, "accuracy": _measured(config, frontend, data, kept)}
 
 
-def _measured(config: Config, frontend: Mfcc, data: str | Path) -> dict:
+def _measured(config: Config, frontend: Mfcc, data: str | Path, kept: Kept) -> dict:
     from supernet.data.augment import plain_features
     from zoo.making import accuracy_figures
     from zoo.searching import load_like
@@ -316,9 +348,13 @@ def _measured(config: Config, frontend: Mfcc, data: str | Path) -> dict:
     arch = config.arch
     clips = load_like(data, config.labels, arch.frames * arch.features.step_ms, config.name)
     network, found = Model.from_folder(config.folder).network, {}
+    known = {"model": digest(read_bytes(config.folder / CONFIG)), "data": clips.digest, "audio": clips.audio_key}
+
+    def measure(split: Split) -> dict:
+        return accuracy_figures(network, plain_features(clips, split.rows, frontend), split.targets)
+
     for name in ("validation", "test"):
-        split = clips.splits[name]
-        found[name] = accuracy_figures(network, plain_features(clips, split.rows, frontend), split.targets)
+        found[name] = kept.take({**known, "split": name}, partial(measure, clips.splits[name]))
         now, before = (100 * one.get(name, found[name])["accuracy"] for one in (found, config.values["accuracy"]))
         if now != before:
             log.warning("%s: %s accuracy is %.2f %%, it stated %.2f %%", config.name, name, now, before)
@@ -392,15 +428,25 @@ def _copy(source: Path, place: Path, files: Sequence[str]) -> None:
         place.unlink()
     if place.exists():
         for file in sorted(files, key=lambda file: file == CONFIG):
-            write_bytes(place / file, read_bytes(source / file))
+            _copy_file(source / file, place / file)
         for path in place.iterdir():
             if path.is_file() and path.name not in files:
                 path.unlink()
         return
     part = new_folder(place.parent)
-    for file in files:
-        write_bytes(part / file, read_bytes(source / file))
-    move_in(part, place)
+    try:
+        for file in files:
+            write_bytes(part / file, read_bytes(source / file))
+        move_in(part, place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _copy_file(source: Path, place: Path) -> None:
+    """Copy a file, where the same is not there yet."""
+    data = read_bytes(source)
+    if not place.is_file() or place.is_symlink() or place.stat().st_size != len(data) or place.read_bytes() != data:
+        write_bytes(place, data)
 
 
 @contextmanager
@@ -415,7 +461,7 @@ def _alone(folder: Path) -> Iterator[None]:
         if isinstance(error, EarshotError):
             raise
         what = f"{error.filename or folder}: {error.strerror}"
-        raise InvalidQuery(f"hub {folder}: cannot be written ({what}); give another folder") from None
+        raise HubUnavailable(f"hub {folder}: cannot be written ({what}); give another folder") from None
 
 
 @contextmanager
@@ -459,7 +505,7 @@ def _change_remote(address: str, packages: Sequence[Path], gone: Gone | None, su
             log.info("hub %s changed meanwhile; trying again", address)
             time.sleep(0.1 * 2**attempt)
         except HubUnavailable:  # the answer may have been lost after the commit was made
-            now = RemoteHub(address)
+            now = RemoteHub(address, new=True)
             if now.commit == hub.commit or set(now.entries) != set(entries):
                 raise
             return now

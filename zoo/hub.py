@@ -21,6 +21,7 @@ from supernet.space import digest
 from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
 from zoo.index import INDEX, Index, merged, read_index
+from zoo.keeping import writable
 from zoo.pack import CONFIG, MODEL, Config, read_config
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "AnyHub",
     "Hub",
     "Hubs",
+    "check_hub",
     "check_inside",
     "checked_entry",
     "is_remote",
@@ -255,7 +257,17 @@ def _default() -> AnyHub:
 
 
 def writable_hub(address: str | Path) -> Path:
-    """The folder of a hub to publish to, made where there is none.
+    """The folder of a hub to publish to, made where there is none. Raises as `check_hub` does."""
+    folder = check_hub(address)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidQuery(f"hub {address}: not a folder that can be written ({error.strerror})") from None
+    return folder
+
+
+def check_hub(address: str | Path) -> Path:
+    """The folder of a hub to publish to, which need not be there yet.
 
     Raises InvalidQuery or InvalidPackage for a hub that cannot be published to.
     """
@@ -264,12 +276,8 @@ def writable_hub(address: str | Path) -> Path:
         raise InvalidQuery("hub '': give a folder, or hf://OWNER/NAME")
     if is_remote(address):
         raise InvalidQuery(f"hub {address}: give a folder here, and upload it with `earshot sync FOLDER {address}`")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidQuery(f"hub {address}: not a folder that can be written ({error.strerror})") from None
-    if not os.access(folder, os.W_OK):
-        raise InvalidQuery(f"hub {address}: not writable; give another folder")
+    if not writable(folder):
+        raise InvalidQuery(f"hub {address}: not a folder that can be written; give another")
     if (folder / INDEX).is_file():
         _ = Hub(folder).index
     return folder
