@@ -30,6 +30,7 @@ from supernet.quant.elastic import ElasticBitsRecipe
 from supernet.store import round_to_half
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
 from zoo.build import BITS, Build, make_candidates, publish_models, store, train_bits
+from zoo.keeping import with_notes
 
 MODELS, ELASTIC = "models", "elastic-bits"
 KEYWORDS, EVENTS, TEN_EVENTS = "keywords", "aec", "esc10"
@@ -230,4 +231,4 @@ if __name__ == "__main__":
     try:
         main()
     except EarshotError as error:
-        sys.exit(f"make_hub: {error}")
+        sys.exit(f"make_hub: {with_notes(error, str(error))}")

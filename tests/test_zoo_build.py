@@ -20,8 +20,12 @@ class Stub:
     build: SimpleNamespace = None
 
     @property
-    def place(self) -> tuple:
-        return self.budget, self.bits
+    def places(self) -> set[tuple]:
+        return {(self.budget, self.bits)}
+
+    @property
+    def model(self) -> str:
+        return f"{self.budget} {self.bits}"
 
     @property
     def worth(self) -> tuple:
@@ -34,8 +38,8 @@ def published(tmp_path, monkeypatch):
     made = []
 
     def package(item):
-        (tmp_path / f"{item.budget}-{item.bits}").mkdir()
-        return tmp_path / f"{item.budget}-{item.bits}"
+        (tmp_path / "packages" / f"{item.budget}-{item.bits}").mkdir(parents=True)
+        return tmp_path / "packages" / f"{item.budget}-{item.bits}"
 
     def publish(packages, hub, replaces):
         made.extend(path.name for path in packages)
@@ -70,6 +74,40 @@ def test_few_bits_are_published_only_where_no_other_has_more_accuracy_and_less_f
 def test_bits_that_were_asked_for_are_published_in_any_case(published, tmp_path):
     build.publish_models(stubs(tmp_path, (8, 0.95, 40), (2, 0.90, 50)), always=(8, 2))
     assert published == ["1M-8", "1M-2"]
+
+
+def test_budgets_within_which_one_network_is_found_go_together(monkeypatch, small_space, caplog):
+    """First is the one that is fine-tuned longest, of equal ones the tightest."""
+    small, large = small_space.smallest(), small_space.largest()
+    found = {"20M": large, "3M": small, "1M/64kB": small, "1M/32kB": small, "2M": small}
+    monkeypatch.setattr(build, "_search", lambda _, budget: {"arch": found[budget].to_dict()})
+    with caplog.at_level("INFO"):
+        groups = build._by_network(None, {"20M": 6, "3M": 1, "1M/64kB": 1, "1M/32kB": 1, "2M": 5})
+    assert groups == [("20M",), ("2M", "1M/32kB", "1M/64kB", "3M")]
+    assert "within 3M MACs and within 1M MACs and 64kB of RAM and within 1M MACs and 32kB of RAM" in caplog.text
+    with caplog.at_level("INFO"):
+        assert build._by_network(None, {"3M": 1, "2M": 1}) == [("2M", "3M")]
+    assert "within 3M and within 2M MACs the search finds one network" in caplog.text.splitlines()[-1]
+
+
+def test_networks_that_are_the_same_are_published_once(caplog):
+    """As where learned bits come out as a whole width does."""
+    first, twin, other = (SimpleNamespace(bits=bits, model=model) for bits, model in ((2, "a"), (MIXED, "a"), (4, "b")))
+    with caplog.at_level("INFO"):
+        assert build._each_once([first, other, twin]) == [first, other]
+    assert "at 2 and at mixed bits the network is the same" in caplog.text
+
+
+def test_a_model_leaves_when_all_that_it_was_made_for_is_replaced(tmp_path):
+    """One that several budgets found stays while one of them has no other."""
+    made = {"max_macs": 1e6, "seed": 0, "also": [{"max_macs": 3e6, "max_ram": 64e3}]}
+    values = {"task": "kws", "training": {"supernet": "s", "search": made}}
+    values["quantization_config"] = {"weights": {"num_bits": 8}}
+    item = build.Candidate(SimpleNamespace(task="kws", name="s"), ("1M", "3M/64kB"), 8, None, {}, {})
+    assert build._places(values) == item.places == {
+        ("kws", "s", (("max_macs", 1e6),), 8),
+        ("kws", "s", (("max_macs", 3e6), ("max_ram", 64e3)), 8),
+    }  # fmt: skip
 
 
 def test_a_kept_search_is_of_the_same_limits_data_and_weights(tmp_path, monkeypatch):

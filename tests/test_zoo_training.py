@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +11,18 @@ import pytest
 import soundfile
 import torch
 from conftest import RATE, tone
+from last_steps import AGAIN, HOWS, advised, counted, fails, files
 
+import search.sampling
+import supernet.store
+import supernet.train
 import zoo
 from supernet import load_supernet
-from supernet.store import retarget
-from zoo import build, training
+from supernet.data.augment import Augmentation
+from supernet.elastic import Supernet
+from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.store import StoredSupernet, retarget
+from zoo import build, hosting, training
 from zoo.cli import main
 from zoo.errors import InvalidQuery
 from zoo.hub import BUNDLED
@@ -42,6 +50,22 @@ def quick(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "SAMPLES", 20)
     monkeypatch.setattr(training, "QUANT_EPOCHS", 1)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def tiny(quick, small_space, monkeypatch, tmp_path):
+    """Training that starts from a supernet of random weights, of which every network is within 1M MACs."""
+    features = dequantise_features(quantise_features(torch.randn(24, 40, 100, generator=torch.Generator())))
+    recipe = {"augmentation": asdict(Augmentation())}
+    config = {"licence": "cc-by-4.0", "attribution": "made by the tests", "training": {"recipe": recipe}}
+    frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+    begin = StoredSupernet(Supernet(small_space, features).eval(), frontend, ("a", "b", "c", "d"), config)
+    monkeypatch.setattr(training, "_bundled", lambda name: begin)
+    monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
+    monkeypatch.setattr("search.accuracy.KINDS", ("boosting",))
+    monkeypatch.setattr(training, "STORED_CLIPS", (16, 16))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
 
 
 def test_a_folder_becomes_a_hub_that_answers(sounds, quick, tmp_path, capsys):
@@ -202,3 +226,108 @@ def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_pa
     assert "all labels right" in shown.splitlines()[2]
     assert f"mean average precision {figures['test']['mean_average_precision']:.3f}" in shown
     assert f"{figures['test']['mean_average_precision']:.2%} on test" in card
+
+
+def work(monkeypatch) -> list[list]:
+    """Calls of what takes long: epochs, searches, and measuring."""
+    measuring = [(build, name) for name in ("search_slices", "accuracy_figures", "choose_detection")]
+    training = [(supernet.train, "_train_epoch"), (search.sampling, "_one")]
+    return [counted(monkeypatch, *part) for part in (*training, *measuring)]
+
+
+def test_one_network_for_several_budgets_is_one_model(sounds, tiny, monkeypatch, caplog, capsys):
+    tunes, quantised = counted(monkeypatch, build, "train_float"), counted(monkeypatch, build, "quantise")
+    command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "hub", "--epochs", "1"]
+    with caplog.at_level("INFO"):
+        assert main([*command, "--max-macs", "3M", "1M", "2M/64kB", "--format", "json"]) == 0
+    said = "within 3M MACs and within 1M MACs and within 2M MACs and 64kB of RAM the search finds one network"
+    assert said in caplog.text
+    assert (len(tunes), len(quantised)) == (1, 2)
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert sorted(entry["bits"] for entry in models) == [4, 8]
+    values = zoo.info(models[0]["name"], hub="hub").config.values["training"]
+    assert values["search"]["max_macs"] == 1e6
+    assert values["search"]["also"] == [{"max_macs": 2e6, "max_ram": 64e3}, {"max_macs": 3e6}]
+    assert "within 1M MACs, and the same network within 2M MACs and 64kB of RAM and within 3M MACs: " in (
+        " ".join(values["summary"])
+    )
+    assert main([*command, "--max-macs", "3M"]) == 0  # the model for 1M MACs is the same as that for 3M, and stays one
+    assert {entry.name for entry in zoo.find("doors", hub="hub")} == {entry["name"] for entry in models}
+
+
+@pytest.fixture
+def radio(tmp_path):
+    (tmp_path / "radio").mkdir()
+    soundfile.write(tmp_path / "radio" / "hiss.wav", 0.1 * np.random.default_rng(0).standard_normal(30 * RATE), RATE)
+    return str(tmp_path / "radio")
+
+
+@pytest.mark.parametrize(("how", "goes_on"), [("full", "same"), ("killed", "same"), ("full", "advised")])
+def test_a_hub_that_cannot_be_written_in_the_end_costs_nothing(
+    sounds, radio, tiny, tmp_path, monkeypatch, capsys, how, goes_on
+):
+    command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "my hub", "--epochs", "1"]
+    command += ["--bits", "8", "--negatives", radio]
+    assert fails(monkeypatch, how, command, hosting, "write_index") == (1 if how == "full" else None)
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    publishing = "earshot publish runs/doors/packages/* --hub 'my hub'"
+    if how == "full":
+        assert message == (
+            "earshot: hub my hub: cannot be written (my hub/index.json: No space left on device); give another folder; "
+            f"what was made is in runs/doors/packages: {AGAIN}, or `{publishing}`"
+        )
+    done = work(monkeypatch)
+    assert main(command if goes_on == "same" else advised(f"`{publishing}`")) == 0
+    assert done == [[]] * 5
+    after = files("my hub")
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 0
+    assert files("my hub") == after
+    assert not (tmp_path / "runs" / "doors" / "packages").exists()
+
+
+def test_a_command_that_would_leave_older_models_is_not_advised(sounds, tiny, monkeypatch, capsys):
+    command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "hub", "--bits", "8", "--epochs"]
+    assert main([*command, "1"]) == 0
+    old = zoo.find("doors", hub="hub")
+    assert fails(monkeypatch, "full", [*command, "2", "--run-dir", "other"], hosting, "write_index") == 1
+    assert capsys.readouterr().err.strip().endswith(f"what was made is in other/packages: {AGAIN}")
+    assert zoo.find("doors", hub="hub") == old
+    assert main([*command, "2", "--run-dir", "other"]) == 0
+    assert len(zoo.find("doors", hub="hub")) == len(old) == 1
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_supernet_that_cannot_be_written_in_the_end_costs_nothing(sounds, tiny, tmp_path, monkeypatch, capsys, how):
+    command = ["train", "--data", str(sounds), "--task", "doors", "--epochs", "1"]
+    assert fails(monkeypatch, how, command, supernet.store, "write_json") == (1 if how == "full" else None)
+    if how == "full":
+        message = capsys.readouterr().err.strip().splitlines()[-1]
+        assert message == (
+            "earshot: runs/doors/supernet/config.json: No space left on device; "
+            f"what was made is in runs/doors: {AGAIN}"
+        )
+    done = work(monkeypatch)
+    assert main(command) == 0
+    assert done[0] == []
+    after = files("runs/doors/supernet")
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 0
+    assert files("runs/doors/supernet") == after
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--publish", "file"], "hub file: not a folder that can be written"),
+        (["--publish", "file/hub"], "hub file/hub: not a folder that can be written"),
+        (["--publish", "hf://me/hub"], "hub hf://me/hub: give a folder here"),
+        (["--run-dir", "file/run"], "run_dir file/run: not a folder that can be written"),
+    ],
+)
+def test_what_would_fail_in_the_end_fails_at_once(sounds, tiny, monkeypatch, capsys, options, said):
+    Path("file").touch()
+    monkeypatch.setattr(training, "load_folder", lambda *_, **__: pytest.fail("loaded"))
+    assert main(["train", "--data", str(sounds), "--task", "doors", *options]) == 2
+    assert said in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["file"]

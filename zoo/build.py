@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import logging
 import shutil
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +35,16 @@ from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.widths import WidthRecipe, learn_widths
-from supernet.space import Arch
+from supernet.space import Arch, digest
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
 from zoo.detect import choose_detection
+from zoo.entry import Entry
 from zoo.hosting import publish
 from zoo.hub import Hub
 from zoo.index import INDEX
-from zoo.making import accuracy_figures, noise, vector_clips, write_package
+from zoo.keeping import AGAIN, LAST_STEP, PACKAGES, Kept, going_on, publish_command, take_away
+from zoo.making import accuracy_figures, noise, packed, vector_clips, write_package
 from zoo.run import probabilities
 from zoo.units import LIMITS, limits_of
 
@@ -66,6 +71,10 @@ MEAN_BITS = 2.5
 CALIBRATION_CLIPS, CALIBRATION_MS, LEAST_CLIPS = 2048, 2_048_000, 256
 """Most clips that norms and ranges of models are measured on, how long all are together, and the fewest."""
 SEARCH_SEED = 0
+FIGURES = "figures.jsonl"
+"""In the folder of a run: what was measured of integers."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -161,20 +170,27 @@ def _stored_info(build: Build, name: str, recipe: Recipe, run: Path) -> dict:
 class Candidate:
     """A quantised network that may be published.
 
-    bits: of its weights, or MIXED. validation: figures of the integers. training: what `config.json` states of it.
+    budgets: that it was found within. bits: of its weights, or MIXED. validation: figures of the integers. training:
+    what `config.json` states of it.
     """
 
     build: Build
-    budget: str
+    budgets: tuple[str, ...]
     bits: int | str
     integers: IntegerNetwork
     validation: dict
     training: dict
 
     @property
-    def place(self) -> tuple:
-        """What at most one published model is for."""
-        return self.build.task, self.build.name, tuple(budget_limits(self.budget).items()), self.bits
+    def places(self) -> set[tuple]:
+        """What at most one published model is for, of each budget."""
+        limits = (tuple(budget_limits(budget).items()) for budget in self.budgets)
+        return {(self.build.task, self.build.name, own, self.bits) for own in limits}
+
+    @cached_property
+    def model(self) -> str:
+        """The digest of its integers: networks that have the same are one model."""
+        return digest(packed(self.integers))
 
     @property
     def worth(self) -> tuple[float, int]:
@@ -185,22 +201,43 @@ class Candidate:
 def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str, ...] = BITS) -> list[Candidate]:
     """Search within each budget, fine-tune, and quantise at each of `bits`.
 
-    budgets: as `budget_limits` reads them, and the epochs of each model's fine-tune in float. bits: of the weights;
-    each starts from the next higher one. MIXED learns them, starting from the network in float.
+    budgets: as `budget_limits` reads them, and the epochs of each model's fine-tune in float; a network that is found
+    within several is made once, with the most of their epochs. bits: of the weights; each starts from the next higher
+    one. MIXED learns them, starting from the network in float.
     """
     found = []
-    for budget, epochs in budgets.items():
-        tuned, search, tuning = tuned_network(build, budget, epochs)
+    for group in _by_network(build, budgets):
+        tuned, search, tuning = tuned_network(build, group[0], budgets[group[0]])
         network, above = tuned, ()
         for own in (*sorted(set(bits) - {MIXED}, reverse=True), *({MIXED} & set(bits))):
             if own == MIXED:
-                fake, how = _at_learned_bits(build, tuned, budget)
+                fake, how = _at_learned_bits(build, tuned, group[0])
             else:
-                fake, how = _at_bits(build, network, own, above, budget)
+                fake, how = _at_bits(build, network, own, above, group[0])
                 network, above = fake.to_float(), (*above, own)
-            integers, training = fake.to_integer(), _training(build, budget, search, tuning, how)
-            found.append(Candidate(build, budget, own, integers, _figures(build, integers, "validation"), training))
+            integers, training = fake.to_integer(), _training(build, group, search, tuning, how)
+            found.append(Candidate(build, group, own, integers, _figures(build, integers, "validation"), training))
     return found
+
+
+def _by_network(build: Build, budgets: dict[str, int]) -> list[tuple[str, ...]]:
+    """The budgets, those together within which the search finds one network.
+
+    First of these is the one of most epochs, and of equal ones the tightest: it names the network's runs.
+    """
+    groups: dict[Arch, list[str]] = {}
+    for budget in budgets:
+        groups.setdefault(Arch.from_dict(_search(build, budget)["arch"]), []).append(budget)
+    for group in groups.values():
+        if len(group) > 1:
+            log.info("%s the search finds one network", _within_each(group))
+    return [tuple(sorted(one, key=lambda own: (-budgets[own], *_tightness(own)))) for one in groups.values()]
+
+
+def _tightness(budget: str) -> tuple[float, float]:
+    """Less is tighter: MACs first, then RAM."""
+    limits = budget_limits(budget)
+    return limits["max_macs"], limits.get("max_ram", inf)
 
 
 def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = BITS) -> None:
@@ -208,20 +245,48 @@ def publish_models(candidates: list[Candidate], always: tuple[int | str, ...] = 
     and flash.
 
     They replace what earlier runs published for the same supernets, budgets and bits; so does a candidate that is not
-    published.
+    published. Packages stay in the folders of their runs until the hub has them.
     """
-    replaced = {item.place for item in candidates}
+    replaced = {place for item in candidates for place in item.places}
     rivals = [item.worth for item in candidates]
     for folder in {item.build.hub for item in candidates}:
-        hub = Hub(folder) if (folder / INDEX).is_file() else None
-        kept = [entry for entry in hub.entries if _place(hub.config(entry).values) not in replaced] if hub else []
+        kept, _ = _kept_and_gone(folder, replaced)
         rivals += [(entry.validation, -entry.weight_bytes) for entry in kept if entry.task == candidates[0].build.task]
     chosen = [item for item in candidates if item.bits in always or not any(_beats(one, item.worth) for one in rivals)]
     for folder in {item.build.hub for item in chosen}:
-        packages = [_package(item) for item in chosen if item.build.hub == folder]
-        publish(packages, folder, replaces=lambda config: _place(config.values) in replaced)
-        for package in packages:
-            shutil.rmtree(package)
+        _publish(_each_once(item for item in chosen if item.build.hub == folder), folder, replaced)
+
+
+def _kept_and_gone(folder: Path, replaced: set[tuple]) -> tuple[list[Entry], list[Entry]]:
+    """The models of a hub, where there is one, that stay, and those that are for nothing else than `replaced`."""
+    hub = Hub(folder) if (folder / INDEX).is_file() else None
+    entries = hub.entries if hub else ()
+    gone = [entry for entry in entries if _places(hub.config(entry).values) <= replaced]
+    return [entry for entry in entries if entry not in gone], gone
+
+
+def _each_once(items: Iterable[Candidate]) -> list[Candidate]:
+    """Without those that are the same network as one before."""
+    first: dict[str, Candidate] = {}
+    for item in items:
+        own = first.setdefault(item.model, item)
+        if own is not item:
+            log.info("at %s and at %s bits the network is the same: it is one model", own.bits, item.bits)
+    return list(first.values())
+
+
+def _publish(items: list[Candidate], hub: Path, replaced: set[tuple]) -> None:
+    """Publish candidates to a hub, in the place of its models that are for nothing else than `replaced`."""
+    packages = list(dict.fromkeys(map(_package, items)))
+    folders = list(dict.fromkeys(package.parent for package in packages))
+    for left in {path for folder in folders for path in folder.iterdir()}.difference(packages):
+        shutil.rmtree(left, ignore_errors=True)  # of earlier runs
+    names = {package.name for package in packages}
+    alone = all(entry.name in names for entry in _kept_and_gone(hub, replaced)[1])  # the command takes nothing away
+    how = f"{AGAIN}, or {publish_command([folder / '*' for folder in folders], hub)}" if alone else AGAIN
+    with going_on(*folders, how=how, errors=LAST_STEP):
+        publish(packages, hub, replaces=lambda config: _places(config.values) <= replaced)
+    take_away(*packages, run=folders[0].parent)
 
 
 def calibrated_clips(clip_ms: int) -> int:
@@ -353,21 +418,37 @@ def _quantise(build: Build, network: Network, arch: Arch, recipe: QuantRecipe, n
 def _figures(build: Build, integers: IntegerNetwork, name: str) -> dict:
     """Accuracy of the integers on a split."""
     split = build.data.splits[name]
-    return accuracy_figures(integers, plain_features(build.data, split.rows, build.frontend), split.targets)
+
+    def measure() -> dict:
+        return accuracy_figures(integers, plain_features(build.data, split.rows, build.frontend), split.targets)
+
+    return _kept(build, integers, name, measure)
+
+
+def _detection(build: Build, integers: IntegerNetwork) -> dict:
+    """How the integers detect in a stream, where there are negatives."""
+    data, features = build.data, integers.arch.features
+    scale = integers.activations[integers.specs[-1].name].scale
+    scores = partial(probabilities, scale=scale, multi_label=data.multi_label)
+    selected = build.frontend.select(features.coefficients, features.step_ms)
+    choose = partial(choose_detection, integers, selected, scores, data, build.false_alarms)
+    return _kept(build, integers, f"detection, {build.false_alarms} false alarms an hour", choose)
+
+
+def _kept(build: Build, integers: IntegerNetwork, what: str, measure: Callable[[], dict]) -> dict:
+    """What `measure` gives of the integers, from the folder of the run where it was measured before."""
+    known = {"model": digest(packed(integers)), "what": what, "frontend": build.frontend.to_dict()}
+    return Kept(build.run / FIGURES).take({**known, "data": build.data.digest, "audio": build.data.audio_key}, measure)
 
 
 def _package(item: Candidate) -> Path:
     """Measure a candidate on test, and make it a package."""
     build, integers = item.build, item.integers
-    data, features = build.data, integers.arch.features
     accuracy = {"validation": item.validation, "test": _figures(build, integers, "test")}
     info = {**_package_info(item), "accuracy": accuracy}
-    if data.held_negatives:
-        scale = integers.activations[integers.specs[-1].name].scale
-        scores = partial(probabilities, scale=scale, multi_label=data.multi_label)
-        selected = build.frontend.select(features.coefficients, features.step_ms)
-        info["detection"] = choose_detection(integers, selected, scores, data, build.false_alarms)
-    package = write_package(build.run / "packages", integers, build.frontend, _samples(build, integers.arch), info)
+    if build.data.held_negatives:
+        info["detection"] = _detection(build, integers)
+    package = write_package(build.run / PACKAGES, integers, build.frontend, _samples(build, integers.arch), info)
     shares = ", ".join(f"{figures['accuracy']:.2%} {name}" for name, figures in accuracy.items())
     print(f"{package.name}: {macs(integers.arch):,} MACs, {shares}", file=sys.stderr)
     return package
@@ -395,23 +476,25 @@ def _package_info(item: Candidate) -> dict:
     }
 
 
-def _training(build: Build, budget: str, found: dict, tuning: Recipe, how: dict) -> dict:
+def _training(build: Build, budgets: tuple[str, ...], found: dict, tuning: Recipe, how: dict) -> dict:
     """What `config.json` states of how a model was made. how: recipes and the like by their names, and `summary`."""
-    tried = found["evaluations"]
+    tried, (first, *others) = found["evaluations"], budgets
+    also = {"also": [budget_limits(budget) for budget in others]} if others else {}
+    same = f", and the same network {_within_each(others)}" if others else ""
     made = {name: dataclasses.asdict(one) if dataclasses.is_dataclass(one) else one for name, one in how.items()}
     summary = made.pop("summary")
     return {
         "supernet": build.name,
         "supernet_seed": build.recipe.seed,
-        "search": {**budget_limits(budget), "seed": SEARCH_SEED, "evaluations": tried},
+        "search": {**budget_limits(first), **also, "seed": SEARCH_SEED, "evaluations": tried},
         "tuning": dataclasses.asdict(tuning),
         **made,
         "calibration_clips": build.calibration_clips,
         "summary": [
             build.info["origin"],
-            f"Found by evolutionary search within {_within(budget)}: {tried:,} sub-networks by predicted accuracy, the "
-            f"best {FINALISTS} measured on validation, seed {SEARCH_SEED}; the slice had {found['validation']:.2%} at "
-            f"8 bits, {found['predicted']:.2%} predicted.",
+            f"Found by evolutionary search within {_within(first)}{same}: {tried:,} sub-networks by predicted "
+            f"accuracy, the best {FINALISTS} measured on validation, seed {SEARCH_SEED}; the slice had "
+            f"{found['validation']:.2%} at 8 bits, {found['predicted']:.2%} predicted.",
             f"Fine-tuned in float for {tuning.epochs} epochs, then {summary}; all with distillation from the "
             f"supernet's largest network, seed {build.recipe.seed}.",
         ],
@@ -428,9 +511,16 @@ def _within(budget: str) -> str:
     return f"{most} MACs and {ram} of RAM" if ram else f"{most} MACs"
 
 
-def _place(values: dict) -> tuple:
+def _within_each(budgets: Sequence[str]) -> str:
+    """Several budgets in words."""
+    if any("/" in budget for budget in budgets):
+        return " and ".join(f"within {_within(budget)}" for budget in budgets)
+    return " and ".join(f"within {budget}" for budget in budgets) + " MACs"
+
+
+def _places(values: dict) -> set[tuple]:
     """What a model of these `config.json` values is for."""
     training, bits = values["training"], values["quantization_config"]["weights"]["num_bits"]
     found = training.get("search", {})
-    limits = tuple((name, found[name]) for name in LIMITS if name in found)
-    return values["task"], training.get("supernet"), limits, bits
+    limits = (tuple((name, one[name]) for name in LIMITS if name in one) for one in (found, *found.get("also", ())))
+    return {(values["task"], training.get("supernet"), own, bits) for own in limits}

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from supernet.data.clips import Split
 from supernet.extras import has, need
 from supernet.families import family
 from supernet.files import read_bytes, read_json, write_bytes
@@ -49,6 +49,9 @@ from zoo.keeping import LAST_STEP, Kept, going_on
 from zoo.pack import CARD, CONFIG, MODEL, VECTORS, Config, read_config
 from zoo.run import Model
 from zoo.sealing import exact_costs, move_in, new_folder, seal
+
+if TYPE_CHECKING:
+    from supernet.data.clips import Split
 
 __all__ = ["Verdict", "publish", "rebuild", "sync", "unpublish", "verify"]
 

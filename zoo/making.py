@@ -24,6 +24,8 @@ from zoo.sealing import exact_costs, seal
 __all__ = [
     "accuracy_figures",
     "noise",
+    "package_name",
+    "packed",
     "vector_bytes",
     "vector_clips",
     "write_package",
@@ -72,25 +74,37 @@ def write_package(
     whole = arch.frames * frontend.step
     if not 1 <= samples.shape[1] <= whole:
         raise InvalidModel(f"clips of {samples.shape[1]:,} samples are no test vectors: give 1 to {whole:,}")
-    grids = {spec.name: default_grid(spec.weight_bits) for spec in network.specs if spec.has_weights}
-    model = model_bytes(arch, network.tensors, grids)
-    cost = estimate(arch)
+    model, cost = packed(network), estimate(arch)
     if cost.weight_bytes != sum(array.nbytes for array in safetensors.numpy.load(model).values()):
         raise InvalidModel("the packed bytes are not those of the cost model; please report this")
-    bits, activation_bits = inner_bits(arch)
-    kind = MIXED if MIXED in (bits, activation_bits) else f"w{bits}a{activation_bits}"
-    name = f"{info['task']}-{arch.family}-{_short(cost.macs)}-{kind}-{digest(model)[:8]}"
     values = {
         **info,
         "schema": SCHEMA,
-        "name": name,
+        "name": package_name(info["task"], network),
         "streamable": family(arch.family).streamable,
         "arch": arch.to_dict(),
         "frontend": frontend.to_dict(),
-        "quantization_config": _quantisation(network, grids, bits, activation_bits),
+        "quantization_config": _quantisation(network),
         "costs": exact_costs(arch, frontend),
     }
     return seal(parent, values, model, vector_bytes(network, frontend, samples, model))
+
+
+def package_name(task: str, network: IntegerNetwork) -> str:
+    """Of a package: task, family, MACs, bits, and the beginning of the digest of its integers."""
+    arch, (bits, activation_bits) = network.arch, inner_bits(network.arch)
+    kind = MIXED if MIXED in (bits, activation_bits) else f"w{bits}a{activation_bits}"
+    return f"{task}-{arch.family}-{_short(estimate(arch).macs)}-{kind}-{digest(packed(network))[:8]}"
+
+
+def packed(network: IntegerNetwork) -> bytes:
+    """The `model.safetensors` of a network."""
+    return model_bytes(network.arch, network.tensors, _grids(network))
+
+
+def _grids(network: IntegerNetwork) -> dict[str, str]:
+    """Of the weights, by layer."""
+    return {spec.name: default_grid(spec.weight_bits) for spec in network.specs if spec.has_weights}
 
 
 def vector_bytes(network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, model: bytes) -> bytes:
@@ -117,8 +131,9 @@ def noise(arch: Arch) -> np.ndarray:
     )
 
 
-def _quantisation(network: IntegerNetwork, grids: dict[str, str], bits: int | str, activation_bits: int | str) -> dict:
+def _quantisation(network: IntegerNetwork) -> dict:
     """Field names after compressed-tensors."""
+    (bits, activation_bits), grids = inner_bits(network.arch), _grids(network)
     return {
         "quant_method": "earshot",
         "weights": {"num_bits": bits, "symmetric": True, "strategy": "channel"},

@@ -28,7 +28,8 @@ from supernet.train import SupernetRecipe, calibration_features, fit_frontend, t
 from zoo.build import BITS, QUANT_EPOCHS, Build, budget_limits, calibrated_clips, make_candidates, publish_models, store
 from zoo.entry import forbids_commerce, is_safe_name
 from zoo.errors import InvalidQuery
-from zoo.hub import BUNDLED, Hub, writable_hub
+from zoo.hub import BUNDLED, Hub, check_hub, writable_hub
+from zoo.keeping import check_folder, going_on
 from zoo.pack import CONFIG
 from zoo.query import check_bits
 
@@ -84,7 +85,8 @@ def train(
     data in which something was found. epochs: by the number of clips, where not given. run_dir: folder of the run
     (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
     each of `max_macs`, such as "3M", or "3M/64kB" with at most so much RAM, with weights of each of `bits` (1 to 8, or
-    "mixed"; default: 8 and 4), for `zoo.get(task=..., hub=...)`.
+    "mixed"; default: 8 and 4), for `zoo.get(task=..., hub=...)`. A network that is the best within several is one
+    model. Until the hub has them, models are in `packages` in the folder of the run.
 
     negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
@@ -102,6 +104,10 @@ def train(
     for own in bits:
         check_bits(own)
     _check_options(task, clip_ms, epochs, seed, max_false_alarms, licence)
+    run = Path(run_dir or Path("runs") / task)
+    check_folder("run_dir", run)
+    if publish:
+        check_hub(publish)
     if table is None and esc50.is_layout(Path(data)):
         raise InvalidData(
             f"{data}: is ESC-50 in its own layout, without a folder for each class; give {Path(data) / 'audio'} with a "
@@ -119,14 +125,15 @@ def train(
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
     if publish:
         writable_hub(publish)
-    run, first = Path(run_dir or Path("runs") / task), parallel.rank() == 0
+    first = parallel.rank() == 0
     if first:
         log.info("%s", survey)
         if clip_ms >= LONG_MS and start == START and not from_scratch:
             log.info("clips of %g s: supernets for sounds of seconds to start from are %s", clip_ms / 1000, EVENTS)
     supernet, frontend = _start(clips, begin, from_scratch, seed)
     recipe = _recipe(clips, begin, from_scratch, epochs, seed)
-    train_supernet(supernet.to(device), clips, frontend, recipe, run)
+    with going_on(run):
+        train_supernet(supernet.to(device), clips, frontend, recipe, run)
     supernet.cpu()
     parallel.leave()
     if not first:
@@ -136,10 +143,11 @@ def train(
     info = _info(clips, survey, recipe, None if from_scratch else start)
     build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms, SAMPLES,
                   QUANT_EPOCHS, calibrated_clips(clip_ms))  # fmt: skip
-    folder = store(build, run / STORED)
-    if publish:
-        store(build, build.folder)
-        publish_models(make_candidates(build, dict.fromkeys(budgets, TUNE_EPOCHS), bits), always=bits)
+    with going_on(run):
+        folder = store(build, run / STORED)
+        if publish:
+            store(build, build.folder)
+            publish_models(make_candidates(build, dict.fromkeys(budgets, TUNE_EPOCHS), bits), always=bits)
     return folder
 
 
