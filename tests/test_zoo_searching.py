@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import KEYWORDS
+from last_steps import AGAIN, HOWS, advised, counted, fails, files
 from test_supernet_parallel import torchrun
 
+import search.accuracy
+import search.sampling
+import supernet.train
 import zoo
 from search.accuracy import fit_predictor
 from search.sampling import extract
@@ -22,7 +26,7 @@ from supernet.frontend import FRONT_ENDS
 from supernet.quant.elastic import ElasticBits, save_elastic_bits
 from supernet.store import load_supernet, save_supernet
 from supernet.train import calibration_features, fit_frontend
-from zoo import searching
+from zoo import cli_search, hosting, searching
 from zoo import specialize as specializing
 from zoo.cli import main
 from zoo.errors import InvalidQuery, NoModelFits
@@ -375,6 +379,176 @@ def test_processes_share_the_measuring_out(hub_of_supernets, speech_folder, tmp_
 def test_the_keywords_of_the_official_layout_are_found(speech_folder, hub_of_supernets, own):
     stored = load_supernet(hub_of_supernets / "supernets" / "plain", "tones")
     assert load_like(speech_folder, stored.labels, 1000, "supernet plain").labels[:2] == KEYWORDS
+
+
+@pytest.fixture
+def short(own, monkeypatch):
+    """Few evaluations and short fine-tunes, in a folder that holds no more than the work of the commands."""
+    monkeypatch.setattr(searching, "EVALUATIONS", 200)
+    monkeypatch.setattr(specializing, "calibrated_clips", lambda clip_ms: 22)
+    monkeypatch.setattr(specializing, "TUNE_BATCH", 8)
+    monkeypatch.setattr(specializing, "QUANT_EPOCHS", 1)
+    monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
+    (own.parent / "work").mkdir()
+    monkeypatch.chdir(own.parent / "work")
+
+
+@pytest.mark.parametrize(
+    ("how", "goes_on", "data"),
+    [("full", "same", False), ("killed", "same", True), ("full", "advised", True), ("killed", "advised", False)],
+)
+def test_a_model_that_the_own_hub_does_not_get_is_kept(
+    hub_of_supernets, speech_folder, own, short, monkeypatch, capsys, how, goes_on, data
+):
+    arguments = ["get", "--task", "tones", "--hub", str(hub_of_supernets), "--max-macs", "0.3M", "--bits", "8"]
+    arguments += ["--specialize", *(["--data", str(speech_folder)] if data else [])]
+    assert fails(monkeypatch, how, arguments, hosting, "write_index") == (1 if how == "full" else None)
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    [package] = Path("runs/specialized/packages").iterdir()
+    publishing = f"earshot publish {package} --hub {own}"
+    if how == "full":
+        assert message == (
+            f"earshot: hub {own}: cannot be written ({own}/index.json: No space left on device); give another folder; "
+            f"what was made is in {package}: {AGAIN}, or `{publishing}`"
+        )
+    searches = counted(monkeypatch, specializing, "search_hub")
+    epochs = counted(monkeypatch, supernet.train, "_train_epoch")
+    assert main(arguments if goes_on == "same" else advised(f"`{publishing}`")) == 0
+    assert (searches, epochs) == ([], [])
+    after = files(own)
+    shutil.rmtree(own)
+    shutil.rmtree("runs", ignore_errors=True)
+    assert main(arguments) == 0
+    assert len(searches) == 1
+    assert files(own) == after
+    assert not list(Path().glob("runs/specialized/packages"))
+    assert data or not Path("runs").exists()
+
+
+def test_a_search_that_was_stopped_before_the_fine_tune_goes_on(
+    hub_of_supernets, speech_folder, own, short, monkeypatch
+):
+    wish = {"hub": hub_of_supernets, "own": own, "data": speech_folder, "epochs": 1, "progress": False}
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(specializing, "_tuned", stopped)
+        with pytest.raises(KeyboardInterrupt, match="what was made is in runs/specialized"):
+            specialize("tones", {"max_macs": 0.3e6}, **wish)
+    measured = counted(monkeypatch, search.sampling, "accuracy")
+    assert specialize("tones", {"max_macs": 0.3e6}, **wish).basis == "measured"
+    assert measured == []
+
+
+def test_one_network_for_several_wishes_is_one_model(hub_of_supernets, own, short, monkeypatch, caplog):
+    """The limits are such that all networks keep them."""
+    wish = {"hub": hub_of_supernets, "own": own, "bits": 8, "progress": False}
+    with caplog.at_level("INFO"):
+        found = [specialize("tones", {"max_macs": limit}, **wish) for limit in (50e6, 60e6)]
+    assert found[0].name == found[1].name
+    assert f"{found[0].name}: the search found the same network for other limits before" in caplog.text
+    monkeypatch.setattr(specializing, "search_hub", lambda *_, **__: pytest.fail("searched again"))
+    assert [specialize("tones", {"max_macs": limit}, **wish) for limit in (50e6, 60e6)] == [found[1]] * 2
+
+
+def test_a_package_that_was_altered_is_made_again(hub_of_supernets, own, short, monkeypatch):
+    wish = {"hub": hub_of_supernets, "own": own, "progress": False}
+    monkeypatch.setattr(specializing, "take_away", lambda *_, **__: None)
+    entry = specialize("tones", {"max_macs": 0.3e6}, **wish)
+    shutil.rmtree(own)
+    with Path("runs/specialized/packages", entry.name, "README.md").open("a") as file:
+        file.write("altered")
+    assert specialize("tones", {"max_macs": 0.3e6}, **wish) == entry
+
+
+def test_where_no_run_can_be_kept_the_package_lies_in_the_hub_until_it_is_listed(hub_of_supernets, own, short):
+    Path("runs").touch()
+    entry = specialize("tones", {"max_macs": 0.3e6}, hub=hub_of_supernets, own=own, progress=False)
+    assert [path.name for path in (own / "models").iterdir()] == [entry.name]
+    assert not (own / "runs").exists()
+    with pytest.raises(InvalidQuery, match="run runs/specialized: not a folder that can be written"):
+        specialize("tones", {"max_macs": 0.3e6}, hub=hub_of_supernets, own=own, data="x")
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("place", [None, "state"])
+def test_a_search_whose_files_cannot_be_written_is_kept(
+    hub_of_supernets, speech_folder, own, short, tmp_path, monkeypatch, capsys, how, place
+):
+    arguments = ["search", "--task", "tones", "--hub", str(hub_of_supernets), "--max-macs", "0.4M", "--csv", "all.csv"]
+    arguments += ["--data", str(speech_folder), *(["--run-dir", place] if place else [])]
+    assert fails(monkeypatch, how, arguments, cli_search, "write_bytes") == (1 if how == "full" else None)
+    run = place or next(Path("runs").iterdir())
+    if how == "full":
+        message = capsys.readouterr().err.strip().splitlines()[-1]
+        assert message == f"earshot: all.csv: No space left on device; what was made is in {run}: {AGAIN}"
+    measured, predicted = (counted(monkeypatch, *part) for part in MEASURING)
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert measured == []
+    assert max(len(genes) for _, _, genes in predicted) == 1  # the best alone, for the report
+    said, table = capsys.readouterr().out, Path("all.csv").read_bytes()
+    assert Path("state").exists() == bool(place)
+    assert not Path("runs").exists()
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 0
+    assert (capsys.readouterr().out, Path("all.csv").read_bytes()) == (said, table)
+
+
+MEASURING = (search.sampling, "accuracy"), (searching.Searchable, "predict")
+
+
+def test_other_data_are_measured_anew_in_the_folder_of_a_search(hub_of_supernets, speech_data, tmp_path, monkeypatch):
+    wish = {"hub": hub_of_supernets, "supernet": "plain", "run": tmp_path, **QUICK}
+    measured = counted(monkeypatch, search.sampling, "accuracy")
+    for data, count in ((speech_data, 8), (speech_data, 8), (dataclasses.replace(speech_data, digest="other"), 16)):
+        search_hub("tones", {}, data=data, **wish)
+        assert len(measured) == count
+
+
+def test_limits_that_no_network_keeps_are_told_before_data_are_loaded(hub_of_supernets, monkeypatch):
+    monkeypatch.setattr(searching, "load_like", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(InfeasibleBudget):
+        search_hub("tones", {"max_macs": 1000.0}, hub=hub_of_supernets, data="data", **QUICK)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_predictor_that_cannot_be_written_is_not_measured_again(
+    hub_of_supernets, speech_folder, own, short, monkeypatch, capsys, how
+):
+    monkeypatch.setattr("search.accuracy.KINDS", ("boosting",))
+    shutil.copytree(hub_of_supernets / "supernets" / "plain", "mine")
+    Path("mine/accuracy.json").unlink()
+    shutil.copytree("mine", "../other")
+    arguments = ["predictor", "mine", "--data", str(speech_folder), "--count", "20"]
+    status = fails(monkeypatch, how, arguments, search.accuracy, "write_json")
+    assert status == (1 if how == "full" else None)
+    if how == "full":
+        message = capsys.readouterr().err.strip().splitlines()[-1]
+        assert message == (
+            f"earshot: mine/accuracy.json: No space left on device; what was made is in mine-accuracies: {AGAIN}"
+        )
+    measured = counted(monkeypatch, search.sampling, "accuracy")
+    assert main(arguments) == 0
+    assert measured == []
+    assert main(["predictor", "../other", *arguments[2:]]) == 0
+    assert len(measured) == 20
+    assert files("mine") == files("../other")
+
+
+def test_a_supernet_that_cannot_be_written_gets_no_predictor(own, short, monkeypatch, capsys):
+    """Nothing is measured for it."""
+    shutil.copytree(zoo.hub.BUNDLED / "supernets" / "kws-temporal", "mine")
+    Path("file").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.keeping.os.access", lambda place, mode: False)
+        assert main(["predictor", "mine", "--data", "x"]) == 2
+    assert "supernet mine: not a folder that can be written" in capsys.readouterr().err
+    for command in (["predictor", "mine", "--data", "x"], ["search", "--task", "kws"]):
+        assert main([*command, "--run-dir", "file/run"]) == 2
+        assert "--run-dir file/run: not a folder that can be written" in capsys.readouterr().err
 
 
 @pytest.fixture

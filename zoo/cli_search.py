@@ -15,6 +15,7 @@ from supernet.files import read_json, write_bytes
 from zoo.devices import figure_of
 from zoo.entry import MEASURED, accuracy_text
 from zoo.errors import InvalidQuery, NoModelFits, UnknownName
+from zoo.keeping import check_folder, command_run, going_on, options_of
 from zoo.pack import CONFIG
 from zoo.pictures import check_file, check_picture, write_picture
 from zoo.units import LIMITS, limits_of
@@ -70,7 +71,10 @@ def add_search_commands(commands, command, add_query) -> None:
     sub.add_argument(
         "--data", metavar="FOLDER", help="what the supernet was trained on: the best few are measured on it"
     )
-    sub.add_argument("--run-dir", metavar="FOLDER", help="keep the state there: a search that was stopped goes on")
+    sub.add_argument(
+        "--run-dir", metavar="FOLDER",
+        help="keep the state there: a search that was stopped goes on (default: below runs/ until it has ended)",
+    )  # fmt: skip
     summary = "fit the accuracy predictor of a supernet"
     sub = command(commands, "predictor", _predictor, PREDICTOR_HELP, summary, needs=["torch"])
     sub.add_argument("supernet", metavar="SUPERNET", help="its folder")
@@ -81,9 +85,20 @@ def add_search_commands(commands, command, add_query) -> None:
 
 
 def _search(options: argparse.Namespace) -> None:
-    from zoo.searching import search_hub
+    from zoo.searching import supernet_digests
 
     _check(options)
+    hub = zoo.open_hub(options.hub)
+    wish = options_of(options) | {"supernets": supernet_digests(hub, options.supernet)}
+    with command_run("search", wish, options.run_dir) as run:
+        _give(options, run, hub)
+        sys.stdout.flush()
+
+
+def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hub.AnyHub) -> None:
+    """Search, and give what is found. run: where the state of the search is kept."""
+    from zoo.searching import search_hub
+
     limits = limits_of(vars(options))
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     objectives = tuple(OBJECTIVES[name] for name in dict.fromkeys(options.front))
@@ -95,14 +110,14 @@ def _search(options: argparse.Namespace) -> None:
         family=options.family,
         device=options.device,
         sure=options.sure,
-        hub=options.hub,
+        hub=hub,
         supernet=options.supernet,
         objectives=objectives,
         strategy=options.strategy,
         evaluations=options.evaluations,
         seed=options.seed,
         data=options.data,
-        run=options.run_dir,
+        run=run,
     )
     seconds = time.monotonic() - began
     if options.csv:
@@ -136,6 +151,8 @@ def _check(options: argparse.Namespace) -> None:
         raise InvalidQuery(f"--front {' '.join(options.front)}: give one or two costs")
     check_picture("--plot", options.plot)
     check_file("--csv", options.csv)
+    check_folder("--run-dir", options.run_dir)
+    limits_of(vars(options))
 
 
 def _best_text(finding, device: str | None) -> str:
@@ -265,14 +282,17 @@ def _predictor(options: argparse.Namespace) -> None:
     tasks = list(config.get("tasks", {}))
     if options.task is None and len(tasks) != 1:
         raise InvalidQuery(f"--task: the supernet knows {', '.join(tasks)}; say which")
+    run = Path(options.run_dir or folder.parent / f"{folder.name}-accuracies")
+    check_folder("supernet", folder)
+    check_folder("--run-dir", run)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     task = options.task or tasks[0]
     parallel.start()
     source, stored = open_supernet(folder, task)
     about = stored.labels, stored.supernet.space.clip_ms, f"supernet {folder}"
     data = parallel.once_a_machine(lambda: load_like(options.data, *about))
-    run = Path(options.run_dir or folder.parent / f"{folder.name}-accuracies")
-    predictor = fit_predictor(folder, source, stored.frontend, data, run, options.count)
+    with going_on(run):
+        predictor = fit_predictor(folder, source, stored.frontend, data, run, options.count)
     first = parallel.rank() == 0
     parallel.leave()
     if first:

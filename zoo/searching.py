@@ -28,10 +28,10 @@ from supernet.data.speech_commands import load as load_speech_commands
 from supernet.elastic import Supernet
 from supernet.errors import InfeasibleBudget, InvalidArch, InvalidCheckpoint, InvalidData
 from supernet.families import MIXED
-from supernet.files import read_json
+from supernet.files import read_bytes, read_json
 from supernet.frontend import dequantise_features
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
-from supernet.space import Arch
+from supernet.space import Arch, digest
 from supernet.store import StoredSupernet, load_supernet
 from zoo.errors import InvalidQuery, UnknownName, nearest_names
 from zoo.hub import AnyHub, open_hub
@@ -39,7 +39,16 @@ from zoo.pack import CONFIG
 from zoo.query import check_bits
 from zoo.units import limits_of
 
-__all__ = ["STRATEGIES", "Findings", "Searchable", "load_like", "open_supernet", "search_hub", "searchable"]
+__all__ = [
+    "STRATEGIES",
+    "Findings",
+    "Searchable",
+    "load_like",
+    "open_supernet",
+    "search_hub",
+    "searchable",
+    "supernet_digests",
+]
 
 STRATEGIES = ("evolution", "random", "differentiable")
 BATCH = 64
@@ -158,6 +167,13 @@ def supernets_of(task: str, hub: str | Path | AnyHub | None, supernet: str | Pat
         raise UnknownName(f"no supernet for task {task!r} in hub {place.address}: {nearest_names(task, known)}")
     ready = [path for path in knowing if has_predictor(path)]
     return _usable(ready, task) if ready else [searchable(knowing[0], task)]
+
+
+def supernet_digests(hub: str | Path | AnyHub | None, supernet: str | Path | None = None) -> list[str]:
+    """Of the supernets that are searched, so that a search is done again where they changed."""
+    one = supernet is not None and (Path(supernet) / CONFIG).is_file()
+    folders = [Path(supernet)] if one else open_hub(hub).supernets()
+    return sorted(digest(read_bytes(folder / CONFIG))[:16] for folder in folders)
 
 
 def _usable(folders: list[Path], task: str) -> list[Searchable]:
@@ -280,9 +296,10 @@ def search_hub(
     for item, space in _fitting(candidates, task, bits, family, tuned):
         problem = Problem(space, limits, device, task, sure)
         _check_known(problem, objectives)
-        clips = item.load(data) if isinstance(data, (str, Path)) else data
         place = run and Path(run) / item.name
         try:
+            _ = problem.anchor  # before data are loaded for nothing
+            clips = item.load(data) if isinstance(data, (str, Path)) else data
             method = _strategy(strategy, problem, item, clips, objectives, seed, progress)
             identity = {"supernet": item.stored.config["digests"], "predictor": item.about["sha256"]}
             result = search(
@@ -384,7 +401,7 @@ def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None
     features = plain_features(data, split.rows, item.stored.frontend)
     space = item.measurable(result.problem.space)
     measure = measured_accuracy(item.source, space, features, split.targets)
-    return measure_best(result, measure, run=run, progress=progress)
+    return measure_best(result, measure, run=run and run / data.digest[:12], progress=progress)
 
 
 def load_like(folder: str | Path, labels: tuple[str, ...], clip_ms: int, knower: str) -> ClipData:

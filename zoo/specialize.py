@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,13 +18,24 @@ from supernet.space import digest
 from supernet.train import Recipe, calibration_features, train_float
 from zoo.build import calibrated_clips
 from zoo.entry import PREDICTED, Entry
-from zoo.errors import NoModelFits
+from zoo.errors import EarshotError, NoModelFits
 from zoo.hosting import publish
-from zoo.hub import AnyHub, Hub, open_hub, writable_hub
+from zoo.hub import AnyHub, Hub, checked_entry, writable_hub
 from zoo.index import INDEX
-from zoo.making import accuracy_figures, noise, write_package
-from zoo.pack import CONFIG
-from zoo.searching import Finding, search_hub
+from zoo.keeping import (
+    AGAIN,
+    LAST_STEP,
+    PACKAGES,
+    RUNS,
+    check_folder,
+    going_on,
+    publish_command,
+    take_away,
+    writable,
+)
+from zoo.making import accuracy_figures, noise, package_name, write_package
+from zoo.pack import Config, read_config
+from zoo.searching import Finding, search_hub, supernet_digests
 
 __all__ = ["specialize"]
 
@@ -61,42 +71,97 @@ def specialize(
     was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned, for
     `epochs` in float and then some at its bits, and the integers are measured on validation and, once, on test.
     Without, norms and ranges come from the supernet's calibration set, and the accuracy is what its predictor says,
-    marked so. A wish that a model of that hub was made for, by the same supernets, is not searched again. run: folder
-    of the fine-tunes, which are resumed. own: folder of the hub (default: EARSHOT_HUB).
+    marked so. A wish that a model of that hub was made for, by the same supernets, is not searched again; a network
+    that is the best for several wishes is one model. run: folder of searches and fine-tunes, which are resumed, and of
+    the package until the hub has it (in the hub, where that cannot be written). own: folder of the hub (default:
+    EARSHOT_HUB).
 
     Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
     """
     own, tuned = writable_hub(own or OWN_HUB), data is not None and epochs > 0
     wish = {"limits": dict(limits), "bits": bits, "family": family, "device": device, "sure": sure}
-    wish |= {"supernets": _digests(hub), "tuned": epochs if tuned else 0}
-    for entry in Hub(own).entries if (own / INDEX).is_file() else ():
-        made = Hub(own).config(entry).values["training"].get("search", {}).get("wish")
-        enough = min_accuracy is None or entry.validation >= min_accuracy
-        if entry.task == task and made == wish and enough:
+    wish |= {"supernets": supernet_digests(hub), "tuned": epochs if tuned else 0}
+    place = Hub(own) if (own / INDEX).is_file() else None
+    for entry in place.entries if place else ():
+        if _answers(place.config(entry), entry, task, wish, min_accuracy):
             return entry
-    found = search_hub(
-        task, limits, bits=bits, family=family, device=device, sure=sure, hub=hub, evaluations=evaluations, data=data,
-        tuned=tuned, progress=progress,
-    )  # fmt: skip
-    best = found.best
-    if data is None:
-        _check_accuracy(best.predicted, min_accuracy, best, "predicted")
-    clips = best.searched.load(data) if data is not None else None
-    fake = _tuned(best, clips, epochs, Path(run), progress) if tuned else extract(best.searched.source, best.arch)
-    integers = fake.to_integer()
-    accuracy = _accuracy(best, integers, clips, min_accuracy)
-    info = _info(best, wish, clips, accuracy)
-    with tempfile.TemporaryDirectory() as folder:
-        package = write_package(folder, integers, best.searched.stored.frontend, noise(best.arch), info)
+    run = Path(run) if data is not None or writable(run) else own / RUNS
+    check_folder("run", run)
+    state = run / "search" / digest([task, wish, evaluations, data is None])[:12]
+    with going_on(run):
+        package = _made(run, task, wish, min_accuracy)
+        if package is None:
+            package = _make(task, wish, hub, place, data, evaluations, min_accuracy, run, state, progress)
+    with going_on(package, how=f"{AGAIN}, or {publish_command([package], own)}", errors=LAST_STEP):
         entry = publish(package, own).entry(package.name)
-    tried, name = f"{len(best.result.scores):,}", best.searched.name
-    log.info("%s: found among %s networks of %s, kept in %s", entry.name, tried, name, own)
+    take_away(package, state, run=run)
+    log.info("%s: kept in %s", entry.name, own)
     return entry
 
 
-def _digests(hub: str | Path | AnyHub | None) -> list[str]:
-    """Of the supernets that are searched, so that a wish is searched again where they changed."""
-    return sorted(digest((path / CONFIG).read_bytes())[:16] for path in open_hub(hub).supernets())
+def _answers(config: Config, entry: Entry, task: str, wish: dict, min_accuracy: float | None) -> bool:
+    """True for a model that was made for this wish."""
+    enough = min_accuracy is None or entry.validation >= min_accuracy
+    return entry.task == task and wish in _wishes(config) and enough
+
+
+def _wishes(config: Config) -> list:
+    """What a model was made for."""
+    found = config.values["training"].get("search", {})
+    return [*([found["wish"]] if "wish" in found else []), *found.get("also", [])]
+
+
+def _made(run: Path, task: str, wish: dict, min_accuracy: float | None) -> Path | None:
+    """A package in the folder of the run that was made for a wish, and that no hub got."""
+    for package in sorted((run / PACKAGES).glob("*")):
+        try:
+            if _answers(read_config(package), checked_entry(package), task, wish, min_accuracy):
+                return package
+        except EarshotError:  # it is made again
+            continue
+    return None
+
+
+def _make(
+    task: str,
+    wish: dict,
+    hub: str | Path | AnyHub | None,
+    own: Hub | None,
+    data: str | Path | None,
+    evaluations: int | None,
+    min_accuracy: float | None,
+    run: Path,
+    state: Path,
+    progress: bool,
+) -> Path:
+    """Search, and make a package of the best in the folder of the run. own: the hub that will get it."""
+    asked = {name: wish[name] for name in ("bits", "family", "device", "sure")}
+    best = search_hub(
+        task, wish["limits"], **asked, hub=hub, evaluations=evaluations, data=data, run=state,
+        tuned=wish["tuned"] > 0, progress=progress,
+    ).best  # fmt: skip
+    if data is None:
+        _check_accuracy(best.predicted, min_accuracy, best, "predicted")
+    clips = best.searched.load(data) if data is not None else None
+    fake = _tuned(best, clips, wish["tuned"], run, progress) if wish["tuned"] else _extracted(best)
+    integers = fake.to_integer()
+    info = _info(best, wish, clips, _accuracy(best, integers, clips, min_accuracy))
+    _add_wishes(info, own, package_name(task, integers))
+    log.info("found among %s networks of %s", f"{len(best.result.scores):,}", best.searched.name)
+    return write_package(run / PACKAGES, integers, best.searched.stored.frontend, noise(best.arch), info)
+
+
+def _extracted(best: Finding) -> FakeQuantNetwork:
+    return extract(best.searched.source, best.arch)
+
+
+def _add_wishes(info: dict, own: Hub | None, name: str) -> None:
+    """Where the hub has the same network, made for other wishes, state these as well: it is one model."""
+    same = own.index.find(name) if own else None
+    if same:
+        search = info["training"]["search"]
+        search["also"] = [wish for wish in _wishes(own.config(same)) if wish != search["wish"]]
+        log.info("%s: the search found the same network for other limits before", name)
 
 
 def _check_accuracy(share: float, least: float | None, best: Finding, how: str) -> None:
