@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from last_steps import AGAIN, HOWS, counted, fails
 
 import zoo
+from zoo import cli_run
 from zoo.cli import main
 
 CLIPS = Path(zoo.__file__).parent / "clips"
@@ -131,3 +133,74 @@ def test_names_that_are_not_utf_8_are_made_visible(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out.startswith(STOP)
     assert "caf\\udce9.wav: its name is not UTF-8; rename it" in captured.err
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A folder that holds no more than the work of a command."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("format", ["text", "csv", "json"])
+def test_what_was_heard_is_kept_where_the_answers_cannot_be_written(
+    long, work, tmp_path, monkeypatch, capsys, how, format
+):
+    (tmp_path / "bad.wav").write_text("no sound")
+    arguments = ["run", "kws", STOP, long, STOP, str(tmp_path / "bad.wav"), "--format", format, "--out", "answers"]
+    assert fails(monkeypatch, how, arguments, cli_run, "write_bytes") == (1 if how == "full" else None)
+    [run] = Path("runs").iterdir()
+    if how == "full":
+        message = capsys.readouterr().err.strip().splitlines()[-1]
+        assert message == f"earshot: answers: No space left on device; what was made is in {run}: {AGAIN}"
+    heard = counted(monkeypatch, zoo.run, "hear")
+    assert main(arguments) == 1
+    assert [files for _, files, *_ in heard] == [[]]
+    assert "1 of 4 files cannot be used" in capsys.readouterr().err
+    assert not Path("runs").exists()
+    after = Path("answers").read_bytes()
+    assert main(arguments) == 1
+    assert len(heard[1][1]) == 4
+    assert Path("answers").read_bytes() == after
+
+
+DIES = """
+import os, signal, sys
+import zoo.recordings
+from zoo.cli import main
+
+hear = zoo.recordings._hear_batch
+
+def dies(*arguments):
+    yield from hear(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+zoo.recordings._hear_batch = dies
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_recordings_that_were_heard_before_a_kill_are_not_heard_again(long, work):
+    """By the signal itself, behind the answers of the only batch."""
+    arguments = ["run", "kws", STOP, long, LEFT]
+    killed = subprocess.run([sys.executable, "-c", DIES, *arguments], capture_output=True)
+    assert (killed.returncode, len(killed.stdout.splitlines())) == (-9, 5)
+    again = subprocess.run([sys.executable, "-c", DIES, *arguments], capture_output=True)  # hears no batch
+    assert (again.returncode, again.stdout) == (0, killed.stdout)
+    assert not Path("runs").exists()
+
+
+def test_one_recording_that_cannot_be_used_leaves_no_run(work, capsys):
+    Path("bad.wav").write_text("no sound")
+    assert main(["run", "kws", "bad.wav", "--out", "answers"]) == 1
+    assert [path.name for path in Path().iterdir()] == ["bad.wav"]
+
+
+def test_another_recording_under_the_same_name_is_heard(work, monkeypatch, capsys):
+    Path("clip.wav").write_bytes(Path(STOP).read_bytes())
+    arguments = ["run", "kws", "clip.wav", "--out", "answers"]
+    assert fails(monkeypatch, "full", arguments, cli_run, "write_bytes") == 1
+    Path("clip.wav").write_bytes(Path(LEFT).read_bytes())
+    assert main(arguments) == 0
+    assert Path("answers").read_text().split()[1] == "left"

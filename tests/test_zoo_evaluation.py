@@ -4,15 +4,19 @@ import json
 import shutil
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import KEYWORDS, RATE, tone
+from last_steps import AGAIN, HOWS, counted, fails
 from sklearn.metrics import confusion_matrix
 
 import zoo
+import zoo.evaluation
 from supernet.evaluate import accuracy_interval
+from zoo import cli_run
 from zoo.cli import main
 from zoo.errors import InvalidData, InvalidQuery
 from zoo.evaluation import Evaluation
@@ -216,3 +220,28 @@ def test_esc50_is_evaluated_by_its_table(model, tmp_path):
     table.write_text(table.read_text().replace(",down,", ",dog,"))
     with pytest.raises(InvalidData, match="knows other classes than these"):
         model.evaluate(tmp_path)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_recordings_are_not_heard_again_where_the_picture_cannot_be_written(
+    package, words, tmp_path, monkeypatch, capsys, how
+):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    (words / "up" / "bad.wav").write_text("no sound")
+    arguments = ["evaluate", str(package), str(words), "--plot", "picture.png", "--format", "json"]
+    assert fails(monkeypatch, how, arguments, cli_run, "write_picture") == (1 if how == "full" else None)
+    [run] = Path("runs").iterdir()
+    if how == "full":
+        message = capsys.readouterr().err.strip().splitlines()[-1]
+        assert message.endswith(f"No space left on device; what was made is in {run}: {AGAIN}")
+    heard = counted(monkeypatch, zoo.evaluation, "hear")
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert [files for _, files, *_ in heard] == [[]]
+    said, picture = capsys.readouterr().out, Path("picture.png").read_bytes()
+    assert not Path("runs").exists()
+    assert main(arguments) == 0
+    assert len(heard[1][1]) == 46
+    assert capsys.readouterr().out == said
+    assert Path("picture.png").read_bytes() == picture

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import zoo
-from supernet.files import write_bytes
+from supernet.files import read_bytes, write_bytes
+from supernet.space import digest
 from zoo.errors import InvalidAudio, InvalidQuery, UnknownName
 from zoo.events import FLOOR_DB, THRESHOLD
+from zoo.keeping import HEARD, Kept, command_run, file_state, options_of
 from zoo.pack import CONFIG
 from zoo.pictures import check_file, check_picture, confusion_figure, events_figure, write_picture
 from zoo.recordings import PIPE, find_recordings
@@ -34,7 +36,7 @@ Run a model on recordings and print labels with scores, best first.
 
 A recording that is longer than a clip is heard by windows of one clip; one that is shorter is followed by silence. A
 file that cannot be used is told on standard error, and in JSON with its "error"; the others go on, and the exit status
-is 1. An only file that cannot be used gives no output.
+is 1. An only file that cannot be used gives no output. What was stopped goes on when the same command is given again.
 
 An event is a label from the moment on at which the mean score of the windows that hold it reaches a threshold until it
 falls below; _unknown_ and _silence_ are none. Windows move on by a tenth of a clip, or by --hop-ms. Where sounds follow
@@ -52,7 +54,8 @@ Tell how often a model is right on a folder that holds a folder of recordings fo
   earshot evaluate kws my-recordings/ --plot confusion.png --format json
 
 Folders with names that the model does not know count as _unknown_, where it knows that. Printed are the accuracy with
-its 95 % interval, the recall of each class, and which classes are taken for which most often.
+its 95 % interval, the recall of each class, and which classes are taken for which most often. What was stopped goes on
+when the same command is given again.
 """
 COLUMNS = ("file", "start_s", "end_s", "rank", "label", "score")
 MAX_PIPED_BYTES = 2**30
@@ -151,7 +154,27 @@ def _run(options: argparse.Namespace) -> None:
         "events": options.events,
     }
     errors: list[InvalidAudio] = []
-    items = _usable(model.run(files, **settings), errors, len(files), options.format == "json")
+    with command_run("run", options_of(options)) as run:
+        found = _heard(model, files, settings, run if options.out or len(files) > 1 else None)
+        _give(options, model, files, floor_db, _usable(found, errors, len(files), options.format == "json"))
+    if errors:
+        raise InvalidAudio(f"{len(errors):,} of {len(files):,} files cannot be used")
+
+
+def _heard(model: zoo.Model, files: list, settings: dict, run: Path | None) -> Iterator[dict]:
+    """The items of `model.run`; what was heard before is taken from the folder of the run."""
+    about = {"model": digest(read_bytes(model.path / CONFIG)), **settings}
+    known = ({**about, "recording": file_state(file)} for file in files)
+    items = Kept(run and run / HEARD).each(known, files, lambda new: map(_plain, model.run(new, **settings)))
+    return ({**item, "error": InvalidAudio(item["error"])} if "error" in item else item for item in items)
+
+
+def _plain(item: dict) -> dict:
+    return {**item, "error": str(item["error"])} if "error" in item else item
+
+
+def _give(options: argparse.Namespace, model: zoo.Model, files: list, floor_db: float, items: Iterable[dict]) -> None:
+    """Write the items, and the picture of an only file."""
     items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written
     output = io.StringIO(newline="") if options.out else sys.stdout
     picture = _picture(model, files[0], items[0].get("events"), floor_db, options) if options.plot else None
@@ -160,8 +183,7 @@ def _run(options: argparse.Namespace) -> None:
         write_picture(picture, options.plot)
     if options.out:
         write_bytes(options.out, output.getvalue().encode())
-    if errors:
-        raise InvalidAudio(f"{len(errors):,} of {len(files):,} files cannot be used")
+    sys.stdout.flush()
 
 
 def _picture(
@@ -263,10 +285,10 @@ def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
 
 def _evaluate(options: argparse.Namespace) -> None:
     check_picture("--plot", options.plot)
-    found = find_model(options.model, options.hub).evaluate(
-        options.folder, split=options.split, resample=options.resample
-    )
-    if options.plot:
-        title = f"{found.model}\n{found.accuracy:.2%} of {found.clips:,} clips"
-        write_picture(confusion_figure(found.matrix, found.labels, title), options.plot)
-    print(json.dumps(found.to_dict(), indent=1) if options.format == "json" else found)
+    model = find_model(options.model, options.hub)
+    with command_run("evaluate", options_of(options)) as run:
+        found = model.evaluate(options.folder, split=options.split, resample=options.resample, run=run)
+        if options.plot:
+            title = f"{found.model}\n{found.accuracy:.2%} of {found.clips:,} clips"
+            write_picture(confusion_figure(found.matrix, found.labels, title), options.plot)
+        print(json.dumps(found.to_dict(), indent=1) if options.format == "json" else found, flush=True)

@@ -9,7 +9,7 @@ A recording that is longer than a clip counts once: its answer is the best of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from supernet.errors import InvalidData, nearest_names
+from supernet.files import read_bytes
+from supernet.space import digest
 from zoo.errors import InvalidQuery
+from zoo.keeping import HEARD, Kept, file_state
+from zoo.pack import CONFIG
 from zoo.recordings import hear, hop_of, recordings_below
 
 if TYPE_CHECKING:
@@ -119,14 +123,20 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model, folder: str | Path, split: str | None = None, resample: bool = False, progress: bool = True
+    model: Model,
+    folder: str | Path,
+    split: str | None = None,
+    resample: bool = False,
+    progress: bool = True,
+    run: str | Path | None = None,
 ) -> Evaluation:
     """How often a model is right on FOLDER/CLASS/*.
 
     Folders that are no label of the model count as `_unknown_`, where it knows that. split: "validation" or "test"
     takes those that the folder's list names, or those of ESC-50, whose folds are named, too, such as "fold5";
     recordings in `_silence_`, which the lists of Speech Commands do not name, are of its test. resample: take
-    recordings of a lower rate than the model's. progress: show a bar on a terminal.
+    recordings of a lower rate than the model's. progress: show a bar on a terminal. run: a folder in which answers are
+    kept, so that no recording is heard again where this was stopped.
 
     Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
     InvalidQuery for another split, and for a model of which clips have several labels.
@@ -147,15 +157,30 @@ def evaluate(
     else:
         targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
-    found = hear(model, list(targets), hop_of(model), resample, progress)
-    for target, heard in zip(targets.values(), found, strict=True):
-        if heard.error is not None:
-            left_out.append((heard.file, str(heard.error)))
+    found = _answers(model, list(targets), resample, run, progress)
+    for file, target, answer in zip(targets, targets.values(), found, strict=True):
+        if isinstance(answer, str):
+            left_out.append((str(file), answer))
         else:
-            matrix[target, heard.scores.mean(0).argmax()] += 1
+            matrix[target, answer] += 1
     if not matrix.any():
         raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
     return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes))
+
+
+def _answers(
+    model: Model, files: list[Path], resample: bool, run: str | Path | None, progress: bool
+) -> Iterator[int | str]:
+    """The class of each recording, or why it cannot be used."""
+    about = {"model": digest(read_bytes(model.path / CONFIG)), "resample": resample}
+    known = ({**about, "recording": file_state(file)} for file in files)
+    hop = hop_of(model)
+
+    def answers(new: list[Path]) -> Iterator[int | str]:
+        for heard in hear(model, new, hop, resample, progress):
+            yield str(heard.error) if heard.error is not None else int(heard.scores.mean(0).argmax())
+
+    return Kept(run and Path(run) / HEARD).each(known, files, answers)
 
 
 def _of_esc50(model: Model, folder: Path, split: str | None, notes: list[str]) -> dict[Path, int]:

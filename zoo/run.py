@@ -197,11 +197,17 @@ class Model:
         return (heard.to_dict(self.labels, top, events) for heard in found)
 
     def evaluate(
-        self, folder: str | Path, *, split: str | None = None, resample: bool = False, progress: bool = True
+        self,
+        folder: str | Path,
+        *,
+        split: str | None = None,
+        resample: bool = False,
+        progress: bool = True,
+        run: str | Path | None = None,
     ) -> Evaluation:
         """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.evaluation."""
         need("torch")
-        return evaluate(self, folder, split, resample, progress)
+        return evaluate(self, folder, split, resample, progress, run)
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""
