@@ -40,6 +40,7 @@ __all__ = [
     "find_profile",
     "plain_runtime",
     "possible",
+    "profile_file",
     "profiles",
     "read_measurements",
     "runtime_family",
@@ -375,7 +376,7 @@ def add_profile(name: str, path: str | Path, folder: str | Path | None = None, *
         raise InvalidProfile(f"name {name!r} is not possible: give small letters, digits, `.`, `_` and `-`")
     if name in profiles("/"):
         raise InvalidProfile(f"name {name!r} is that of a profile that comes with Earshot; give another")
-    target, table = Path(folder or PROFILES) / f"{name}.csv", _read_csv(Path(path))
+    target, table = profile_file(name, folder), _read_csv(Path(path))
     for column, value in known.items():
         cells = table[column] if column in table else pd.Series("", index=table.index)
         table[column] = cells.where(cells.str.strip() != "", str(value))
@@ -395,6 +396,11 @@ def add_profile(name: str, path: str | Path, folder: str | Path | None = None, *
         log.warning("%s: takes the place of the profile that was there", target)
     write_bytes(target, without_empty(rows).to_csv(index=False).encode())
     return list(found.values())
+
+
+def profile_file(name: str, folder: str | Path | None = None) -> Path:
+    """Where `add_profile` keeps a profile."""
+    return Path(folder or PROFILES) / f"{name}.csv"
 
 
 def without_empty(rows: pd.DataFrame) -> pd.DataFrame:

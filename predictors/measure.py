@@ -97,6 +97,7 @@ def measure(
             batch = _batch(space, anchors, rows, min(BATCH, count - len(rows)), rng, active, runner)
             rows = pd.concat([rows, batch.assign(**known)], ignore_index=True)
             write_bytes(path, rows.to_csv(index=False).encode())
+            rows = without_empty(read_measurements(path).rows)  # as a run that goes on has them
             bar.update(len(batch))
     return read_measurements(path).rows
 

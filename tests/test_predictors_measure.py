@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from last_steps import AGAIN, HOWS, counted, fails, files
 
 import predictors
 from predictors import measure as module
@@ -11,6 +12,7 @@ from predictors.measure import REPEATS, WARM_UP, host, latencies, measure
 from predictors.runners import RUNNERS
 from supernet.errors import InvalidProfile
 from supernet.families import space
+from zoo.cli import main
 
 SPACE = space("temporal", 12, features="logmel")
 BOARD = {"device": "board", "core": "Cortex-M4", "clock_mhz": 100}
@@ -114,3 +116,37 @@ def test_the_next_networks_are_those_that_models_disagree_on():
     assert len(set(chosen)) == 20
     assert (~small).to_numpy()[chosen[:10]].mean() > 0.8
     assert Own().fit(rows[small]).spread(rows).shape == (200,)
+
+
+@pytest.fixture
+def steady(tmp_path, monkeypatch):
+    """The command `measure` with a Formula, always on the same board, in a folder of its own."""
+    monkeypatch.setattr(module, "latencies", lambda runs: np.repeat(np.array(runs)[:, None], REPEATS, axis=1))
+    monkeypatch.setattr(module, "host", lambda: BOARD)
+    monkeypatch.setitem(RUNNERS, "formula", Formula)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return ["measure", "--device", "host", "--runner", "formula", "--count", "40", "--out"]
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_batches_that_were_measured_stay_where_the_last_cannot_be_written(steady, monkeypatch, capsys, how):
+    assert fails(monkeypatch, how, [*steady, "board.csv"], module, "write_bytes", call=2) == (
+        1 if how == "full" else None
+    )
+    if how == "full":
+        assert capsys.readouterr().err.strip().splitlines()[-1] == (
+            f"earshot: board.csv: No space left on device; what was made is in board.csv: {AGAIN}"
+        )
+    measured = counted(monkeypatch, module, "latencies")
+    assert main([*steady, "board.csv"]) == 0
+    assert [len(runs) for (runs,) in measured] == [22]  # the second batch, and the anchors
+    assert main([*steady, "new/whole.csv"]) == 0
+    assert files("new")["whole.csv"] == files(".")["board.csv"]
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(steady, monkeypatch, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(module, "latencies", lambda runs: pytest.fail("measured"))
+    assert main([*steady, "../file/board.csv"]) == 2
+    assert "--out ../file: not a folder that can be written; give another" in capsys.readouterr().err

@@ -7,9 +7,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from last_steps import AGAIN, HOWS, fails, files
 
 import predictors
 import zoo
+import zoo.devices
 from supernet.families import space
 from zoo.cli import main
 from zoo.devices import COSTS, Bill, Figure, Line, figures, write_costs
@@ -222,6 +224,27 @@ def test_a_bad_file_adds_nothing(hub, tmp_path, capsys):
     assert "line 2, column latency_ms" in capsys.readouterr().err
     assert not (tmp_path / "profiles" / "bad.csv").exists()
     assert (hub.path(hub.entries[0]) / COSTS).read_bytes() == before
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_profile_whose_figures_cannot_be_written_is_kept(hub, tmp_path, monkeypatch, capsys, how):
+    (tmp_path / "mine.csv").write_text("macs,latency_ms\n1000000,10\n2000000,20\n")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    profile = tmp_path / "profiles" / "mine.csv"
+    for command, place in (
+        (["profile", "add", "mine", "../mine.csv", "--hub", str(hub.folder)], profile),
+        (["profile", "costs", "--hub", str(hub.folder)], hub.folder),
+    ):
+        before = files(hub.folder)
+        assert fails(monkeypatch, how, command, zoo.devices, "write_json") == (1 if how == "full" else None)
+        if how == "full":
+            message = capsys.readouterr().err.strip().splitlines()[-1]
+            assert message.endswith(f"{COSTS}: No space left on device; what was made is in {place}: {AGAIN}")
+        assert files(hub.folder) == before
+        assert profile.is_file()
+        assert main(command) == 0
+        assert "mine" in figures(hub, hub.entries[0])
 
 
 @pytest.mark.parametrize("wrong", [["--plot", "x.jpg"], ["--hub", "nowhere"], ["--clock-mhz", "-5"]])

@@ -14,6 +14,7 @@ import zoo
 from zoo.cli_run import find_model
 from zoo.devices import check_writable, write_costs
 from zoo.errors import InvalidQuery, nearest_names
+from zoo.keeping import check_folder, going_on
 from zoo.pictures import check_picture, write_picture
 
 __all__ = ["add_device_commands"]
@@ -193,8 +194,10 @@ def _measure(options: argparse.Namespace) -> None:
         raise InvalidQuery(f"--runner {options.runner}: {nearest_names(options.runner, RUNNERS)}")
     if options.count < 2 or options.seed < 0:
         raise InvalidQuery("--count takes 2 or more, and --seed 0 or more")
+    check_folder("--out", Path(options.out).parent)
     runner, networks = RUNNERS[options.runner](), space("temporal", 12, features=options.features)
-    rows = measure(networks, runner, options.count, options.out, options.seed, not options.random)
+    with going_on(options.out):
+        rows = measure(networks, runner, options.count, options.out, options.seed, not options.random)
     if options.format == "json":
         print(json.dumps({"file": options.out, "rows": len(rows), "runtime": runner.runtime}, indent=1))
     else:
@@ -262,7 +265,7 @@ def _print_profile(profile, found: dict) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from predictors.device import add_profile
+    from predictors.device import add_profile, profile_file
 
     hub = zoo.open_hub(options.hub)
     check_writable(hub)
@@ -272,8 +275,12 @@ def _add(options: argparse.Namespace) -> None:
     logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
     names = ("device", "core", "clock_mhz", "runtime", "version", "task")
     known = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    _report(add_profile(options.name, options.file, options.profiles, **known), options)
-    write_costs(hub, hub.entries, options.profiles)
+    kept = profile_file(options.name, options.profiles)
+    check_folder("--profiles", kept.parent)
+    added = add_profile(options.name, options.file, options.profiles, **known)
+    with going_on(kept):
+        _report(added, options)
+        write_costs(hub, hub.entries, options.profiles)
     print(f"earshot: the {len(hub.entries)} models of {hub.address} now have figures for it", file=sys.stderr)
 
 
@@ -304,7 +311,8 @@ def _check(options: argparse.Namespace) -> None:
 
 def _costs(options: argparse.Namespace) -> None:
     hub = zoo.open_hub(options.hub)
-    count = write_costs(hub, hub.entries, options.profiles)
+    with going_on(hub.address):
+        count = write_costs(hub, hub.entries, options.profiles)
     print(f"{len(hub.entries)} models on {count} profiles")
 
 
