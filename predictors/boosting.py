@@ -140,7 +140,7 @@ class Pooled:
     def _describe(self, rows: pd.DataFrame) -> pd.DataFrame:
         rows = rows.reset_index(drop=True)
         core = rows["core"].map(core_family)
-        clock = rows["clock_mhz"].fillna(core.map(self.clocks_)).fillna(TYPICAL_CLOCK).astype(float)
+        clock = rows["clock_mhz"].astype(float).fillna(core.map(self.clocks_).astype(float)).fillna(TYPICAL_CLOCK)
         size = np.log(rows["macs"].astype(float))
         params = np.log(rows["params"].astype(float)).fillna(size + MIDDLE_RATIO)
         frame = pd.DataFrame({"size": size, "params": params, "clock": np.log(clock)})

@@ -10,8 +10,12 @@ os.environ["EARSHOT_HUB"] = os.devnull  # no hub of the user's own
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 
 from supernet.space import Space, StageChoices
+
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 RATE = 16_000
 KEYWORDS = ("up", "down")
