@@ -14,7 +14,7 @@ from last_steps import AGAIN, HOWS, counted, fails, files
 
 import zoo
 from supernet.files import load_tensors, read_json, save_tensors, write_bytes, write_json
-from zoo import hosting
+from zoo import hosting, making
 from zoo.cli import main
 from zoo.devices import COSTS
 from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
@@ -94,7 +94,7 @@ def test_what_was_measured_for_a_hub_that_cannot_be_written_is_kept(
             "earshot: hub hub: cannot be written (hub/index.json: No space left on device); give another folder; "
             f"what was made is in {run}: {AGAIN}"
         )
-    measured = counted(monkeypatch, hosting, "accuracy_figures")
+    measured = counted(monkeypatch, making, "accuracy_figures")
     assert main(arguments) == 0
     assert measured == []
     assert not Path("runs").exists()
@@ -104,7 +104,7 @@ def test_what_was_measured_for_a_hub_that_cannot_be_written_is_kept(
 
 
 def test_what_was_measured_of_another_model_is_not_taken(package, speech_folder, work, tmp_path, monkeypatch):
-    measured = counted(monkeypatch, hosting, "accuracy_figures")
+    measured = counted(monkeypatch, making, "accuracy_figures")
     copy = shutil.copytree(package, tmp_path / package.name)
     for note, count in (("One.", 2), ("One.", 2), ("Another.", 4)):
         write_json(copy / CONFIG, {**read_json(copy / CONFIG), "notes": [note]})

@@ -12,7 +12,7 @@ from last_steps import AGAIN, counted, files
 
 import zoo
 from supernet.files import read_json
-from zoo import hosting
+from zoo import hosting, making
 from zoo.cli import main
 from zoo.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hosting import publish, sync, unpublish, verify
@@ -245,7 +245,7 @@ def test_what_was_measured_for_a_hub_that_cannot_be_reached_is_kept(
         f"earshot: hub {ADDRESS}: answered HTTP 500; try again later; what was made is in {run}: {AGAIN}"
     )
     server.heal()
-    measured = counted(monkeypatch, hosting, "accuracy_figures")
+    measured = counted(monkeypatch, making, "accuracy_figures")
     assert main(arguments) == 0
     assert measured == []
     assert not Path("runs").exists()
