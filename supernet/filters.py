@@ -13,6 +13,10 @@ import numpy as np
 __all__ = ["cosine_transform", "hann_window", "mel_edges", "mel_filters"]
 
 
+BEND = 0.6
+"""Share of all frequencies from which on a warp is bent back."""
+
+
 @lru_cache(maxsize=32)
 def hann_window(samples: int) -> np.ndarray:
     """(samples,) float32: the periodic Hann window."""
@@ -28,10 +32,17 @@ def mel_edges(mels: int, low_hz: float, high_hz: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def mel_filters(mels: int, fft: int, low_hz: float, high_hz: float, sampling_rate: int) -> np.ndarray:
-    """(fft // 2 + 1, mels) float32: triangles of height 1 over the bins of a power spectrum."""
+def mel_filters(
+    mels: int, fft: int, low_hz: float, high_hz: float, sampling_rate: int, warp: float = 1.0
+) -> np.ndarray:
+    """(fft // 2 + 1, mels) float32: triangles of height 1 over the bins of a power spectrum.
+
+    warp: with another than 1, a sound is given as if its voice were that much higher, at the same speed (vocal tract
+    length perturbation, Jaitly and Hinton, ICML 2013).
+    """
     hertz = np.linspace(0, sampling_rate // 2, fft // 2 + 1)[:, None]
-    low, centre, high = (mel_edges(mels, low_hz, high_hz)[first : first + mels] for first in range(3))
+    edges = _unwarped(mel_edges(mels, low_hz, high_hz), warp, sampling_rate / 2)
+    low, centre, high = (edges[first : first + mels] for first in range(3))
     return _table(np.maximum(0, np.minimum((hertz - low) / (centre - low), (high - hertz) / (high - centre))))
 
 
@@ -41,6 +52,12 @@ def cosine_transform(coefficients: int, mels: int) -> np.ndarray:
     order = np.arange(coefficients)[:, None]
     basis = np.sqrt(2 / mels) * np.cos(np.pi / mels * (np.arange(mels) + 0.5) * order)
     return _table(np.where(order == 0, basis / np.sqrt(2), basis))
+
+
+def _unwarped(hertz: np.ndarray, warp: float, most: float) -> np.ndarray:
+    """Frequencies that a warp moves to `hertz`: it multiplies them, but that the highest ones reach `most` evenly."""
+    knee = BEND * most * min(1.0, warp)
+    return np.where(hertz <= knee, hertz / warp, most - (most - hertz) * (most - knee / warp) / (most - knee))
 
 
 def _table(values: np.ndarray) -> np.ndarray:

@@ -91,15 +91,18 @@ class Mfcc:
         """Frames before one that reach into its window, and so have to be there where a recording is cut into parts."""
         return -(-(self.window - self.step) // self.step)
 
-    def log_mel(self, samples: Tensor) -> Tensor:
-        """(batch, samples) -> natural logarithm of the mel energies, (batch, mels, samples // step)."""
+    def log_mel(self, samples: Tensor, warp: float = 1.0) -> Tensor:
+        """(batch, samples) -> natural logarithm of the mel energies, (batch, mels, samples // step).
+
+        warp: of voices, see `supernet.filters.mel_filters`.
+        """
         import torch
 
         padded = torch.nn.functional.pad(samples, (self.window - self.step, 0))
         windows = padded.unfold(1, self.window, self.step) * _like(hann_window(self.window), samples)
         spectrum = torch.fft.rfft(windows, self.fft)
         power = spectrum.real.square() + spectrum.imag.square()
-        filters = mel_filters(self.mels, self.fft, self.low_hz, self.high_hz, self.sampling_rate)
+        filters = mel_filters(self.mels, self.fft, self.low_hz, self.high_hz, self.sampling_rate, warp)
         return (power @ _like(filters, samples)).clamp(min=self.floor).log().transpose(1, 2)
 
     def recording_log_mel(self, samples: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from supernet.extras import EXTRAS, has, lazy_names, load, need
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-HEAVY = ("torch", "torchaudio", "pandas", "sklearn", "scipy", "threadpoolctl", "matplotlib", "PIL")
+HEAVY = ("torch", "torchaudio", "pyroomacoustics", "pandas", "sklearn", "scipy", "threadpoolctl", "matplotlib", "PIL")
 MODEL = "kws-temporal-0.28M-w8a8-4c4ec74b"
 RUN = """
 import contextlib, io, json, sys

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from reprlib import repr as short_repr
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
-from supernet.data.effects import play, resampler
+from supernet.data.effects import at_speed, resampler
 from supernet.errors import InvalidCheckpoint, InvalidData
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.space import digest
 
-__all__ = ["Augmentation", "Augmenter", "plain_features"]
+__all__ = ["Augmentation", "Augmenter", "Masks", "mask", "plain_features"]
 
 LEAST_POWER = (1 / 32768) ** 2
 """Noise below one step of 16 bits, root mean square, is not made any louder."""
@@ -37,6 +37,14 @@ MASKED = 2
 """No mask hides more than one part in so many of a clip, however short it is."""
 BATCH = 8
 """Clips a batch of the front end: its temporaries stay in the processor's cache."""
+
+
+class Masks(Protocol):
+    """What masks are drawn by: the widest, in frames and bands, and the share of clips that get them."""
+
+    time_mask: int
+    mel_mask: int
+    mask_share: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,10 @@ class Augmentation:
     time_mask: int = 10
     mel_mask: int = 5
     mask_share: float = 0.5
+
+    def maker(self, data: ClipData, frontend: Mfcc) -> Augmenter:
+        """What makes features of the clips of `data`."""
+        return Augmenter(data, frontend, self)
 
     @classmethod
     def from_dict(cls, values: dict) -> Augmentation:
@@ -155,7 +167,7 @@ class Augmenter:
             if row == SILENT_ROW or (add_noise and self.noise):
                 energy += self._noise(rng) * (1.0 if row == SILENT_ROW else self.augmentation.noise_gain**2)
         log_mel = torch.from_numpy(energies).clamp_(min=self.frontend.floor).log_()
-        features = self.frontend.from_log_mel(_mask(log_mel, self.augmentation, rng))
+        features = self.frontend.from_log_mel(mask(log_mel, self.augmentation, rng))
         return dequantise_features(quantise_features(features))
 
     def _shifted(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -241,7 +253,7 @@ def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarr
 
     def fill(log_mels: np.ndarray) -> None:
         for first in range(0, rows, BATCH):
-            samples = _at_speed(_samples(data.audio[first : min(first + BATCH, rows)]), speed)
+            samples = at_speed(_samples(data.audio[first : min(first + BATCH, rows)]), speed)
             log_mels[first : first + BATCH] = frontend.log_mel(samples).numpy()
 
     return cached_array(path, (rows, frontend.mels, data.audio.shape[1] // frontend.step), np.float16, fill)
@@ -249,15 +261,6 @@ def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarr
 
 def _samples(audio: np.ndarray) -> Tensor:
     return torch.from_numpy(audio.astype(np.float32) / 32768)
-
-
-def _at_speed(samples: Tensor, speed: float) -> Tensor:
-    """(clips, samples) played at another speed, about the middle of the clip, cut or padded to the same length."""
-    if speed == 1:
-        return samples
-    played = play(samples, speed)
-    missing = samples.shape[1] - played.shape[1]
-    return torch.nn.functional.pad(played, (missing // 2, missing - missing // 2))
 
 
 def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:
@@ -268,7 +271,7 @@ def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, 
     return energies, frames.square().mean(1).numpy()
 
 
-def _mask(log_mel: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
+def mask(log_mel: Tensor, augmentation: Masks, rng: np.random.Generator) -> Tensor:
     """Set a band of mels and a span of frames of some clips to the clip's mean; half of a clip is always heard."""
     batch, mels, frames = log_mel.shape
     masked = rng.random(batch) < augmentation.mask_share

@@ -16,7 +16,7 @@ import soxr
 import torch
 from torch import Tensor
 
-__all__ = ["play", "resampler"]
+__all__ = ["at_speed", "play", "resampler"]
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,15 @@ def play(samples: Tensor, speed: float) -> Tensor:
     if functional is not None:
         return functional.resample(samples, *rates)
     return torch.from_numpy(np.ascontiguousarray(soxr.resample(samples.numpy().T, *rates).T))
+
+
+def at_speed(samples: Tensor, speed: float) -> Tensor:
+    """`play` about the middle of each clip, cut or padded with silence to the same length."""
+    if speed == 1:
+        return samples
+    played = play(samples, speed)
+    missing = samples.shape[1] - played.shape[1]
+    return torch.nn.functional.pad(played, (missing // 2, missing - missing // 2))
 
 
 def resampler() -> str:
