@@ -62,7 +62,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     stored = load_supernet(options.supernet, options.task)
-    data = load(options.data)
+    data = load(options.data, "numbers")
     supernet = stored.supernet
     teacher, epochs = supernet.extract(supernet.space.largest()), stored.config["training"]["recipe"]["epochs"]
     setting = Setting(supernet, teacher, data, stored.frontend, epochs, options)

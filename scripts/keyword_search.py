@@ -44,7 +44,7 @@ def main() -> None:
     """Train the supernet, search, and train what is found."""
     options = _options()
     torch.set_num_threads(options.threads)
-    data = load(options.data)
+    data = load(options.data, "numbers")
     frontend = fit_frontend(data)
     calibration = calibration_features(data, frontend)
     supernet = Supernet(space("mbconv", len(data.labels), data.clip_ms, "mfcc"), calibration, SUPERNET.seed)

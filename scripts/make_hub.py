@@ -94,8 +94,9 @@ PLANS = {
     ),
 }  # fmt: skip
 NOTES = {
-    "kws": "Bundled `kws` knows ten words; there was no training audio for the standard words yes, no, on and off.",
-    "standard": "The ten words of the standard Speech Commands task.",
+    "numbers": "Bundled `kws` knows ten words; there was no training audio for the standard words yes, no, on and off.",
+    "kws": "The ten words of the standard Speech Commands task.",
+    "commands": "All words of Speech Commands of which there are enough clips.",
 }
 WORD_LIMITS = [
     "Made for one spoken word in a clip of one second at 16 kHz; it answers on nothing else.",
@@ -143,7 +144,7 @@ def main() -> None:
         train_bits(build, bits)
 
 
-def keyword_task(folder: Path, words: str = "kws", name: str = "kws", version: str = "") -> Task:
+def keyword_task(folder: Path, words: str = "numbers", name: str = "kws", version: str = "") -> Task:
     """Keyword spotting by Speech Commands in `folder`: a set of WORDS, the name in the hub, the version of the data."""
     dataset = {"name": "Speech Commands", "id": "speech_commands", "version": version}
     return Task(name, partial(load, folder, words), [NOTES[words]], WORD_LIMITS, dataset)
@@ -206,7 +207,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", help="folder of Speech Commands in its official layout")
     parser.add_argument("--esc50", type=Path, metavar="FOLDER", help="folder of ESC-50")
-    parser.add_argument("--words", choices=WORDS, default="kws", help="the keywords (default: %(default)s)")
+    parser.add_argument("--words", choices=WORDS, default="numbers", help="the keywords (default: %(default)s)")
     parser.add_argument("--task", default="kws", help="name of the task of keywords in the hub (default: %(default)s)")
     parser.add_argument("--data-version", default="v0.01 and v0.02, part", help="as the card of keywords states it")
     parser.add_argument("--hub", type=Path, default=Path("zoo/hub"), help="where to publish (default: %(default)s)")

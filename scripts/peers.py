@@ -43,7 +43,7 @@ def main() -> None:
     """Train and measure what the command line names."""
     options = _options()
     torch.set_num_threads(options.threads)
-    data = load(options.data)
+    data = load(options.data, "numbers")
     frontends = {kind: fit_frontend(data, kind=made) for kind, made in FRONT_ENDS.items()}
     settings = {
         kind: Setting(data, frontend, calibration_features(data, frontend), options)

@@ -54,7 +54,7 @@ def main() -> None:
     """Train and measure every schedule."""
     options = _options()
     torch.set_num_threads(options.threads)
-    data = load(options.data)
+    data = load(options.data, "numbers")
     frontend = fit_frontend(data)
     networks = space("temporal", len(data.labels), data.clip_ms)
     folder = options.runs / "schedules" / f"{options.minutes:g}min-s{options.seed}"

@@ -37,7 +37,7 @@ def main() -> None:
     """Measure all budgets that have no row yet."""
     options = _options()
     torch.set_num_threads(options.threads)
-    data = load(options.data)
+    data = load(options.data, "numbers")
     for wanted in BUDGETS:
         budget = ", ".join(f"{name} {value}" for name, value in wanted.items())
         if not has_row(TABLE, {"budget": budget, "network": "searched"}):

@@ -240,7 +240,7 @@ def fit_predictor(
     """Measure networks of a supernet on the validation split, or go on with that in folder `run`, fit a predictor on
     them, and keep it beside the supernet stored in `folder`. Processes of torchrun share the measuring.
     """
-    split = data.splits["validation"]
+    split = data.choosing
     features = plain_features(data, split.rows, frontend)
     table = sample_accuracies(Path(run), source, features, split.targets, count, SEED, progress)
     predictor = AccuracyPredictor(table_space(source)).fit(table)

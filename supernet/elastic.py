@@ -19,7 +19,17 @@ from supernet.errors import InvalidArch
 from supernet.families import layers
 from supernet.space import Arch, LayerSpec, Space
 
-__all__ = ["Layer", "Network", "Slice", "Supernet", "execute", "recalibrate", "select_features", "slice_layer"]
+__all__ = [
+    "Layer",
+    "Network",
+    "Slice",
+    "Supernet",
+    "execute",
+    "recalibrate",
+    "select_features",
+    "single_clips",
+    "slice_layer",
+]
 
 EPSILON = 1e-5
 GATE_WIDTH = 6
@@ -58,25 +68,34 @@ class Layer(nn.Module):
         self.register_buffer("var", None)
 
 
-def select_features(x: Tensor, spec: LayerSpec) -> Tensor:
+def select_features(x: Tensor, spec: LayerSpec, clips: int = 1) -> Tensor:
     """The features that an input layer reads, from a map at its own frame step or at the front end's.
 
     x: (batch, coefficients, frames), with the frames of spec.out_shape, or those of spec.in_shape, of which it takes
-    the last one of each stride. Of more coefficients than those of `spec` it takes the first ones, or at a stride over
-    them the last one of each. Returns (batch, *spec.out_shape), channels last in memory. Raises InvalidArch for another
-    map.
+    the last one of each stride; of so many `clips` in turn, that many times as many. Of more coefficients than those of
+    `spec` it takes the first ones, or at a stride over them the last one of each. Returns (batch, *spec.out_shape),
+    with the frames of all clips, channels last in memory. Raises InvalidArch for another map.
     """
     channels, height, frames = spec.out_shape
     rows = channels * height
     whole = x.ndim == 3 and (x.shape[1] >= rows if spec.stride[0] == 1 else x.shape[1] in (rows, spec.in_shape[1]))
-    if not whole or x.shape[2] not in (frames, spec.in_shape[2]):
+    if not whole or x.shape[2] not in (clips * frames, clips * spec.in_shape[2]):
         raise InvalidArch(
             f"features of shape {tuple(x.shape)} do not fit: give (batch, {rows} "
-            f"{'or more' if spec.stride[0] == 1 else f'or {spec.in_shape[1]}'} coefficients, {frames} frames)"
+            f"{'or more' if spec.stride[0] == 1 else f'or {spec.in_shape[1]}'} coefficients, {clips * frames} frames)"
         )
-    step, skip = x.shape[2] // frames, x.shape[1] // rows if spec.stride[0] > 1 else 1
-    x = x[:, skip - 1 : skip * rows : skip, step - 1 :: step].reshape(x.shape[0], channels, height, frames)
+    step, skip = x.shape[2] // (clips * frames), x.shape[1] // rows if spec.stride[0] > 1 else 1
+    x = x[:, skip - 1 : skip * rows : skip, step - 1 :: step].reshape(x.shape[0], channels, height, clips * frames)
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def single_clips(x: Tensor, spec: LayerSpec) -> Tensor:
+    """What a layer that hears a clip at a time takes of several that were run through one after another.
+
+    x: (batch, channels, height, clips * frames) -> (batch * clips, channels, height, frames), clip by clip.
+    """
+    frames = spec.in_shape[2]
+    return x if x.shape[3] == frames else x.unflatten(3, (-1, frames)).movedim(3, 1).flatten(0, 1)
 
 
 def convolve(spec: LayerSpec, x: Tensor, weight: Tensor) -> Tensor:
@@ -158,19 +177,23 @@ def preactivation(spec: LayerSpec, inputs: list[Tensor], tensors: Layer | Slice 
     if spec.kind == "scale":
         return x * inputs[1]
     if spec.kind == "pool":
-        return x.mean((2, 3), keepdim=True)
+        return single_clips(x, spec).mean((2, 3), keepdim=True)
     return F.linear(x.flatten(1), tensors.weight, tensors.bias) if spec.kind == "linear" else x
 
 
-def execute(specs: tuple[LayerSpec, ...], x: Tensor, apply: Callable[[LayerSpec, list[Tensor]], Tensor]) -> Tensor:
+def execute(
+    specs: tuple[LayerSpec, ...], x: Tensor, apply: Callable[[LayerSpec, list[Tensor]], Tensor], clips: int = 1
+) -> Tensor:
     """Run the layers in order and return the last one's output.
 
-    x: features (batch, coefficients, frames). apply: gives the output of one layer from those of its inputs.
+    x: features (batch, coefficients, frames). apply: gives the output of one layer from those of its inputs. clips: of
+    which x holds the frames in turn; where no layer but the average looks ahead, the output is (batch * clips, ...), of
+    each clip behind those before it.
     """
     last_use = {name: spec.name for spec in specs for name in spec.inputs}
     values = {}
     for spec in specs:
-        values[spec.name] = apply(spec, [values[name] for name in spec.inputs] or [select_features(x, spec)])
+        values[spec.name] = apply(spec, [values[name] for name in spec.inputs] or [select_features(x, spec, clips)])
         for name in spec.inputs:
             if last_use[name] == spec.name:
                 values.pop(name, None)
@@ -206,9 +229,9 @@ class Network(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         self.layers = nn.ModuleDict({spec.name: Layer(spec, generator) for spec in self.specs if spec.has_weights})
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, coefficients, frames) -> logits (batch, classes)."""
-        return execute(self.specs, x, self._run_layer)
+    def forward(self, x: Tensor, clips: int = 1) -> Tensor:
+        """(batch, coefficients, clips * frames) -> logits (batch * clips, classes), see `execute`."""
+        return execute(self.specs, x, self._run_layer, clips)
 
     def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         return float_layer(spec, inputs, self.layers[spec.name] if spec.has_weights else None, self.training)
@@ -252,8 +275,11 @@ class Supernet(nn.Module):
         self._statistics: dict[str, Mapping[str, tuple[Tensor, Tensor]]] = {}
         self._version = 0
 
-    def forward(self, x: Tensor, arch: Arch) -> Tensor:
-        """Logits (batch, classes) of the sub-network `arch` for features x (batch, coefficients, frames)."""
+    def forward(self, x: Tensor, arch: Arch, clips: int = 1) -> Tensor:
+        """Logits (batch, classes) of the sub-network `arch` for features x (batch, coefficients, frames).
+
+        Of several clips in turn, (batch, coefficients, clips * frames), logits are (batch * clips, classes).
+        """
         specs = self.layers_of(arch)
         statistics = {} if self.training else self.statistics(arch)
 
@@ -264,7 +290,7 @@ class Supernet(nn.Module):
                 tensors = tensors._replace(mean=mean, var=var)
             return float_layer(spec, inputs, tensors, self.training)
 
-        return execute(specs, x, apply)
+        return execute(specs, x, apply, clips)
 
     def statistics(self, arch: Arch) -> Mapping[str, tuple[Tensor, Tensor]]:
         """Mean and variance of each norm of a sub-network over the calibration features; empty without them.

@@ -32,11 +32,13 @@ from tqdm import tqdm
 
 from supernet.data.augment import BATCH, Augmentation, Augmenter, plain_features
 from supernet.data.clips import ClipData, Split
+from supernet.data.scenes import Scenes
 from supernet.elastic import Network, Supernet, recalibrate
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
 from supernet.evaluate import accuracy
 from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc
+from supernet.heads import Heads
 from supernet.parallel import average_gradients, mean_everywhere, own_parts, rank, same_everywhere, share_out, wait
 from supernet.space import Arch, Space, canonical_json, digest
 
@@ -52,6 +54,7 @@ __all__ = [
     "label_loss",
     "learning_rate",
     "prior_shift",
+    "scene_features",
     "tensor_digest",
     "train_float",
     "train_network",
@@ -61,6 +64,8 @@ __all__ = [
 
 
 LOCK_SECONDS = 10
+FROM_TEACHER = 0.7
+"""Share of the loss of a network that learns labels and a teacher's outputs."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Recipe:
     parts: int = 1
     seed: int = 0
     bfloat16: bool = False
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: Augmentation | Scenes = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         if self.parts < 1 or self.batch % self.parts:
@@ -118,6 +123,7 @@ class SupernetRecipe(Recipe):
     sandwich: the largest and the smallest one in every step, and all others learn the largest one's outputs; else only
     random ones, which learn the labels. random: how many are drawn. by_size: draw them by Space.sample_sizes, as many
     large as small ones, instead of each gene by itself, which gives middling ones. phases: what is elastic, when.
+    tasks: names and labels of tasks that are trained beside the data's own, with heads of their own (supernet.heads).
     """
 
     bfloat16: bool = True
@@ -125,6 +131,7 @@ class SupernetRecipe(Recipe):
     random: int = 2
     by_size: bool = True
     phases: tuple[Phase, ...] = ALL_ELASTIC
+    tasks: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,10 +144,23 @@ class SupernetRecipe(Recipe):
         return "sandwich training with in-place distillation" if self.sandwich else "training random sub-networks"
 
 
-def fit_frontend(data: ClipData, stride: int = 8, kind: type[Mfcc] = Mfcc) -> Mfcc:
-    """The front end with the mean and deviation of each coefficient over every `stride`-th training clip."""
-    rows = data.splits["train"].rows[::stride]
-    samples = torch.from_numpy(data.audio[rows].astype(np.float32) / 32768)
+def fit_frontend(
+    data: ClipData, stride: int = 8, kind: type[Mfcc] = Mfcc, scenes: Scenes | None = None, seed: int = 0
+) -> Mfcc:
+    """The front end with the mean and deviation of each coefficient over every `stride`-th training clip.
+
+    scenes: with them, of an epoch's clips in scenes that are drawn by the seed, as they are heard in training.
+    """
+    if scenes is None:
+        rows = data.splits["train"].rows[::stride]
+        samples = torch.from_numpy(data.audio[rows].astype(np.float32) / 32768)
+    else:
+        rng = np.random.default_rng([seed, 3])
+        rows = data.epoch(rng).rows
+        count = len(rows) // stride // scenes.chain
+        maker = scenes.maker(data, kind())
+        chains = rows[: count * scenes.chain].reshape(count, scenes.chain)
+        samples = torch.from_numpy(np.stack([maker.scene(chain, rng) for chain in chains]))
     raw = torch.cat([kind()(part) for part in samples.split(BATCH)])
     mean, deviation = (tuple(round(float(v), 5) for v in fit) for fit in (raw.mean((0, 2)), raw.std((0, 2))))
     return kind(mean=mean, deviation=deviation)
@@ -152,6 +172,16 @@ def calibration_features(data: ClipData, frontend: Mfcc, clips: int = 512, seed:
     return Augmenter(data, frontend)(data.epoch(rng).rows[:clips], rng)
 
 
+def scene_features(data: ClipData, frontend: Mfcc, scenes: Scenes, clips: int = 512, seed: int = 0) -> Tensor:
+    """Features of training clips in scenes, each cut out: (clips, coefficients, frames).
+
+    clips: a multiple of `scenes.chain`.
+    """
+    rng = np.random.default_rng([seed, 1])
+    features = scenes.maker(data, frontend)(data.epoch(rng).rows[:clips], rng)
+    return features.unflatten(2, (scenes.chain, -1)).transpose(1, 2).flatten(0, 1)
+
+
 def learning_rate(recipe: Recipe, done: float) -> float:
     """Learning rate at a share `done` (0 to 1) of the run."""
     if done < recipe.warmup:
@@ -160,27 +190,38 @@ def learning_rate(recipe: Recipe, done: float) -> float:
 
 
 def train_supernet(
-    supernet: Supernet, data: ClipData, frontend: Mfcc, recipe: SupernetRecipe, run: str | Path, progress: bool = True
+    supernet: Supernet,
+    data: ClipData,
+    frontend: Mfcc,
+    recipe: SupernetRecipe,
+    run: str | Path,
+    progress: bool = True,
+    teacher: nn.Module | None = None,
 ) -> Supernet:
     """Train `supernet` in place, or go on where the run in folder `run` stopped; returns it in evaluation mode.
 
     The head's bias is corrected for unknown clips that were drawn more often; figures in the log are from before.
+    teacher: gives outputs of the same classes for the same features, which all networks of a step learn, the first of
+    them beside the labels; without one, those of a sandwich learn the first one's.
     Raises InvalidCheckpoint where the folder holds a run of another recipe or space.
     """
-    space, validation = supernet.space, data.splits["validation"]
-    features = plain_features(data, validation.rows, frontend)
+    space, choosing, losses = supernet.space, data.choosing, _losses(supernet, data, recipe)
+    features = plain_features(data, choosing.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
-        return train_step(supernet, draw_archs(space, recipe, done, rng), x, targets, recipe, data.multi_label)
+        return train_step(supernet, draw_archs(space, recipe, done, rng), x, targets, recipe, losses, teacher)
 
     def measure(arch: Arch) -> float:
         device = next(supernet.parameters()).device
-        return accuracy(lambda x: supernet(x.to(device), arch), features, validation.targets)
+        return accuracy(lambda x: supernet(x.to(device), arch)[:, : len(data.labels)], features, choosing.targets)
 
     def measure_ends() -> dict[str, float]:
         return share_out({name: partial(measure, getattr(space, name)()) for name in ("largest", "smallest")})
 
-    fit(supernet, data, frontend, recipe, run, {"space": space.to_dict()}, step, measure_ends, progress)
+    identity = {"space": space.to_dict(), **({"teacher": weights_digest(teacher)} if teacher else {})}
+    fit(supernet, data, frontend, recipe, run, identity, step, measure_ends, progress)
+    if recipe.tasks:
+        return supernet
     head = supernet.network.layers[supernet.network.specs[-1].name]
     with torch.no_grad():
         head.bias -= prior_shift(data, recipe).to(head.bias)
@@ -209,28 +250,68 @@ def draw_archs(space: Space, recipe: SupernetRecipe, done: float, rng: np.random
     return list(dict.fromkeys([*ends, *drawn]))
 
 
+@dataclass(frozen=True)
+class Losses:
+    """What networks learn by. labels: from logits and targets; outputs: from logits and a teacher's."""
+
+    labels: Callable[[Tensor, Tensor], Tensor]
+    outputs: Callable[[Tensor, Tensor], Tensor]
+
+
+def _losses(supernet: Supernet, data: ClipData, recipe: SupernetRecipe) -> Losses:
+    """Of the data's own task, or of several. Raises InvalidData where the space has another number of classes."""
+    if not recipe.tasks:
+        labels = partial(label_loss, smoothing=recipe.label_smoothing, several=data.multi_label)
+        return Losses(labels, partial(distillation_loss, several=data.multi_label))
+    heads = Heads(data, dict(recipe.tasks), data.epoch(np.random.default_rng(0), recipe.unknown).targets)
+    if heads.classes != supernet.space.classes:
+        raise InvalidData(f"the space has {supernet.space.classes} classes, and the tasks {heads.classes}")
+    return Losses(partial(heads.loss, smoothing=recipe.label_smoothing), heads.distillation)
+
+
 def train_step(
-    supernet: Supernet, archs: list[Arch], x: Tensor, targets: Tensor, recipe: SupernetRecipe, several: bool = False
+    supernet: Supernet,
+    archs: list[Arch],
+    x: Tensor,
+    targets: Tensor,
+    recipe: SupernetRecipe,
+    losses: Losses | None = None,
+    teacher: nn.Module | None = None,
 ) -> Tensor:
     """Add up the gradients of one step and return the first network's loss.
 
-    x: (batch, coefficients, frames). archs: the first learns the labels; the others its outputs in a sandwich, and the
-    labels too without one. several: a clip may have several labels.
+    x: (batch, coefficients, frames), or scenes of several clips for as many targets. archs: the first learns the
+    labels, and from a teacher for a share FROM_TEACHER of its loss; the others the teacher's outputs, or else the first
+    one's in a sandwich, and the labels too without one. losses: by default of one task, with one label a clip.
     """
+    losses = losses or Losses(partial(label_loss, smoothing=recipe.label_smoothing), distillation_loss)
+    soft = None if teacher is None else _outputs(teacher, x, len(targets) // len(x), recipe)
 
     def learn(arch: Arch, loss_of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            logits = supernet(x, arch)
+            logits = supernet(x, arch, len(targets) // len(x))
         loss = loss_of(logits.float())
         loss.backward()
         return logits.detach().float(), loss.detach()
 
-    from_labels = partial(label_loss, targets=targets, smoothing=recipe.label_smoothing, several=several)
-    logits, loss = learn(archs[0], from_labels)
-    from_teacher = partial(distillation_loss, teacher=logits, several=several)
+    def from_labels(logits: Tensor) -> Tensor:
+        return losses.labels(logits, targets)
+
+    def from_both(logits: Tensor) -> Tensor:
+        return (1 - FROM_TEACHER) * from_labels(logits) + FROM_TEACHER * losses.outputs(logits, soft)
+
+    logits, loss = learn(archs[0], from_labels if soft is None else from_both)
+    taught = recipe.sandwich or soft is not None
+    soft = logits if soft is None else soft
     for arch in archs[1:]:
-        learn(arch, from_teacher if recipe.sandwich else from_labels)
+        learn(arch, (lambda logits: losses.outputs(logits, soft)) if taught else from_labels)
     return loss
+
+
+@torch.no_grad()
+def _outputs(teacher: nn.Module, x: Tensor, clips: int, recipe: Recipe) -> Tensor:
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+        return teacher(x, clips).float()
 
 
 def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0, several: bool = False) -> Tensor:
@@ -272,14 +353,15 @@ def train_network(
     evaluates with (norms, ranges); called before the run, and where `fit` measures. identity: what fixes the run beside
     what `fit` keeps. penalty: added to the loss. measure_every: see `fit`.
     """
-    validation, shift = data.splits["validation"], prior_shift(data, recipe)
-    features = plain_features(data, validation.rows, frontend)
+    choosing, shift = data.choosing, prior_shift(data, recipe)
+    features = plain_features(data, choosing.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
+        chained = {"clips": len(targets) // len(x)} if len(targets) > len(x) else {}
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            logits = network(x).float() + shift.to(x.device)
+            logits = network(x, **chained).float() + shift.to(x.device)
             with torch.no_grad():
-                soft = None if teacher is None else teacher(x).float() + shift.to(x.device)
+                soft = None if teacher is None else teacher(x, **chained).float() + shift.to(x.device)
         loss = label_loss(logits, targets, recipe.label_smoothing, data.multi_label)
         if soft is not None:
             soft_loss = distillation_loss(logits, soft, data.multi_label)
@@ -291,7 +373,7 @@ def train_network(
 
     def measure() -> dict[str, float]:
         calibrate()
-        return {"validation": accuracy(network, features, validation.targets)}
+        return {"validation": accuracy(network, features, choosing.targets)}
 
     if teacher is not None:
         teacher.eval()
@@ -353,7 +435,7 @@ def fit(
     }
     with _only_user(run):
         rows = _resume(run, module, optimiser, whole)
-        augmenter, progress = Augmenter(data, frontend, recipe.augmentation), progress and rank() == 0
+        augmenter, progress = recipe.augmentation.maker(data, frontend), progress and rank() == 0
         begin()
         total, done = recipe.epochs * steps, len(rows) * steps
         with tqdm(total=total, initial=done, desc=run.name, unit=" steps", disable=not progress, mininterval=1) as bar:

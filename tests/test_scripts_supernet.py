@@ -69,7 +69,7 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
     supernet = Supernet(space, calibration_features(speech_data, frontend, 22)).eval()
     info = {"name": "tones", "licence": "cc-by-4.0", "attribution": "the tests", "training": {"recipe": {"epochs": 1}}}
     folder = save_supernet(tmp_path / "supernet", supernet, frontend, "tones", speech_data.labels, info)
-    monkeypatch.setattr(claim, "load", lambda root: speech_data)
+    monkeypatch.setattr(claim, "load", lambda *arguments: speech_data)
     monkeypatch.setattr(claim, "Recipe", SmallBatch)
     monkeypatch.setattr(claim, "SIZES", SEEDS)
     monkeypatch.setattr(claim, "uniform_archs", lambda classes: {"largest": space.largest()})
@@ -111,7 +111,7 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
     plain = square_space.from_genes(square_space.sample(np.random.default_rng(5)))[0]
     best = SimpleNamespace(predict=lambda space, genes: space.costs(genes)["macs"] / 1e9)
     for name, value in {
-        "load": lambda root: speech_data,
+        "load": lambda *arguments: speech_data,
         "load_predictor": lambda folder, space: (best, {"quality": {"rows": 9}}),
         "Recipe": lambda **recipe: Recipe(**{**recipe, "batch": 8}),
         "event_archs": lambda classes: {"20k": plain},
@@ -158,7 +158,7 @@ def test_kernels_are_compared_as_slices_and_with_a_transform(square_space, speec
         assert torch.equal(kinds[1](x, arch), kinds[1].extract(arch)(x))
     kinds[1](x, square_space.smallest()).sum().backward()
     assert any(matrix.grad is not None and matrix.grad.any() for matrix in kinds[1].matrices.values())
-    monkeypatch.setattr(kernel_transform, "load", lambda root: speech_data)
+    monkeypatch.setattr(kernel_transform, "load", lambda *arguments: speech_data)
     monkeypatch.setattr(kernel_transform, "space", lambda *arguments: square_space)
     monkeypatch.setattr(kernel_transform, "KERNELS", (7, 3))
     monkeypatch.setattr(kernel_transform, "DRAWN", 2)
@@ -181,7 +181,7 @@ def test_plain_networks_of_events_have_about_their_parameters(tables):
 def test_the_schedules_are_measured_on_the_same_networks(small_space, speech_data, tables, tmp_path, monkeypatch):
     import schedules
 
-    monkeypatch.setattr(schedules, "load", lambda root: speech_data)
+    monkeypatch.setattr(schedules, "load", lambda *arguments: speech_data)
     monkeypatch.setattr(schedules, "space", lambda family, classes, clip_ms: small_space)
     monkeypatch.setattr(schedules, "TIMED_STEPS", 2)
     monkeypatch.setattr(schedules, "CLASSES", {"small": (0.0, 0.2e6), "large": (0.2e6, np.inf)})
@@ -207,7 +207,7 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
     small = replace(square_space, feature_kind="mfcc")
     for module, values in {
         keyword_search: {
-            "load": lambda root: speech_data,
+            "load": lambda *arguments: speech_data,
             "space": lambda *arguments: small,
             "SUPERNET": replace(keyword_search.SUPERNET, epochs=1, batch=8),
             "Recipe": SmallBatch,

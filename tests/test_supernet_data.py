@@ -15,8 +15,9 @@ from conftest import KEYWORDS, RATE, tone
 
 from supernet.data import clips as clips_module
 from supernet.data.audio import prepare_samples, read_audio
-from supernet.data.augment import UNVARIED, Augmentation, Augmenter, _at_speed, _mask, plain_features
-from supernet.data.speech_commands import WORDS, load
+from supernet.data.augment import UNVARIED, Augmentation, Augmenter, mask, plain_features
+from supernet.data.effects import at_speed
+from supernet.data.speech_commands import WORDS, list_files, load
 from supernet.errors import InvalidAudio, InvalidCheckpoint, InvalidData
 from supernet.frontend import LogMel, Mfcc, quantise_features
 
@@ -86,19 +87,76 @@ def test_recorded_silence_is_used_for_testing(speech_folder, tmp_path):
 
 
 def test_the_standard_words_are_one_option(tmp_path):
-    assert WORDS["standard"] == ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
-    for word in (*WORDS["standard"], "cat"):
+    assert WORDS["kws"] == ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+    for word in (*WORDS["kws"], "cat"):
         (tmp_path / word).mkdir()
         for speaker in "abc":
             soundfile.write(tmp_path / word / f"{speaker}_nohash_0.wav", tone(500, 0.1), RATE)
     names = {"validation_list.txt": "b", "testing_list.txt": "c"}
     for file, speaker in names.items():
-        (tmp_path / file).write_text("".join(f"{word}/{speaker}_nohash_0.wav\n" for word in WORDS["standard"]))
+        (tmp_path / file).write_text("".join(f"{word}/{speaker}_nohash_0.wav\n" for word in WORDS["kws"]))
     (tmp_path / "_background_noise_").mkdir()
     soundfile.write(tmp_path / "_background_noise_" / "n.wav", np.zeros(RATE * 6, np.float32), RATE)
-    data = load(tmp_path, "standard", tmp_path / "cache")
-    assert data.labels == (*WORDS["standard"], "_unknown_", "_silence_")
+    data = load(tmp_path, "kws", tmp_path / "cache")
+    assert data.labels == (*WORDS["kws"], "_unknown_", "_silence_")
     assert len(data.splits["train"]) == 10
+
+
+def test_commands_are_the_words_that_are_not_rare(speech_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("supernet.data.speech_commands.LEAST_CLIPS", 9)
+    assert load(speech_folder, "commands", tmp_path).labels[:-2] == ("cat", "down", "up")
+    rare = sorted((speech_folder / "cat").iterdir())[0]
+    kept = rare.read_bytes()
+    rare.unlink()
+    try:
+        assert load(speech_folder, "commands", tmp_path).labels == ("down", "up", "_unknown_", "_silence_")
+    finally:
+        rare.write_bytes(kept)
+
+
+def test_choosing_has_other_speakers_than_what_is_shown(tmp_path):
+    words = {"up": 500, "down": 900}
+    listed = []
+    for word, hertz in words.items():
+        (tmp_path / word).mkdir()
+        for speaker in range(40):
+            name = f"s{speaker}_nohash_0"
+            soundfile.write(tmp_path / word / f"{name}.wav", tone(hertz, 0.1), RATE)
+            if speaker >= 20:
+                listed.append((f"{word}/{name}.wav", speaker))
+    for file, chosen in (("validation_list.txt", range(20, 35)), ("testing_list.txt", range(35, 40))):
+        (tmp_path / file).write_text("\n".join(name for name, speaker in listed if speaker in chosen))
+    (tmp_path / "_background_noise_").mkdir()
+    soundfile.write(tmp_path / "_background_noise_" / "n.wav", np.zeros(RATE * 6, np.float32), RATE)
+    files = list_files(tmp_path, tuple(words))
+    speakers = {split: {path.stem for paths in by_word.values() for path in paths} for split, by_word in files.items()}
+    assert set(speakers) == {"train", "choosing", "validation", "test"}
+    assert not speakers["choosing"] & speakers["validation"]
+    assert len(speakers["choosing"] | speakers["validation"]) == 15
+    data = load(tmp_path, tuple(words), tmp_path / "cache")
+    assert data.choosing is data.splits["choosing"]
+    assert len(data.choosing) + len(data.splits["validation"]) >= 30
+
+
+def test_negatives_joins_and_spoken_words_are_heard_in_training_alone(speech_folder, tmp_path):
+    for folder in ("orders", "spoken/up"):
+        (tmp_path / folder).mkdir(parents=True)
+    for number in range(6):
+        soundfile.write(tmp_path / "orders" / f"{number}.wav", tone(200 + number, 1.5), RATE)
+    soundfile.write(tmp_path / "spoken" / "up" / "a.wav", tone(450, 0.5), RATE)
+    data = load(
+        speech_folder, KEYWORDS, tmp_path, negatives=tmp_path / "orders", spoken=tmp_path / "spoken", joins=True
+    )
+    plain = load(speech_folder, KEYWORDS, tmp_path)
+    assert np.bincount(data.splits["train"].targets).tolist() == [10, 9]
+    assert [len(data.splits[name]) for name in ("validation", "test")] == [8, 8]
+    assert (len(data.negatives), len(data.held_negatives)) == (4, 2)
+    epoch = data.epoch(np.random.default_rng(0))
+    assert [int((epoch.rows == row).sum()) for row in (-1, -2, -3)] == [2, 2, 2]
+    assert set(epoch.targets[epoch.rows < -1]) == {data.unknown_class}
+    assert data.digest != plain.digest
+    with pytest.raises(InvalidData, match="no recordings of a second or more"):
+        load(speech_folder, KEYWORDS, tmp_path, negatives=tmp_path / "spoken")
 
 
 def test_another_rate_is_resampled_and_said(speech_folder, tmp_path, caplog):
@@ -161,8 +219,8 @@ def test_a_folder_in_another_layout_is_refused(speech_folder, tmp_path):
         load(tmp_path, KEYWORDS)
     with pytest.raises(InvalidData, match="no train clips of left"):
         load(speech_folder, (*KEYWORDS, "left"))
-    with pytest.raises(InvalidData, match="did you mean standard"):
-        load(speech_folder, "standart")
+    with pytest.raises(InvalidData, match="did you mean commands"):
+        load(speech_folder, "command")
 
 
 def test_stereo_is_averaged_and_integers_are_scaled(tmp_path):
@@ -274,7 +332,7 @@ def test_a_shift_moves_the_clip_by_whole_frames(speech_data):
 def test_another_speed_moves_the_pitch_and_keeps_the_middle(speed):
     time = torch.arange(RATE) / RATE
     burst = torch.sin(2 * torch.pi * 500 * time) * torch.exp(-(((time - 0.5) / 0.1) ** 2))
-    played = _at_speed(burst[None], speed)[0]
+    played = at_speed(burst[None], speed)[0]
     assert played.shape == (RATE,)
     assert torch.fft.rfft(played).abs().argmax().item() == pytest.approx(500 * speed, abs=2)
     centre = (played.square() * time).sum() / played.square().sum()
@@ -417,7 +475,7 @@ def test_masks_leave_half_of_a_clip_however_short_it_is():
     """Widths that are meant for clips of seconds, on 200 ms."""
     widest = Augmentation(time_mask=50, mel_mask=30, mask_share=1.0)
     log_mel = torch.randn(500, 40, 20)
-    changed = (_mask(log_mel, widest, np.random.default_rng(0)) != log_mel).numpy()
+    changed = (mask(log_mel, widest, np.random.default_rng(0)) != log_mel).numpy()
     assert changed.any(1).sum(1).max() == 20  # frames: a masked mel touches all
     times, mels = changed.all(1).sum(1), changed.all(2).sum(1)
     assert times.max() == 10

@@ -370,7 +370,7 @@ def search_slices(
 
     Returns plain values for JSON: `arch`, without bits; its `validation` and `predicted` accuracy; `evaluations`.
     """
-    validation, space = data.splits["validation"], SearchSpace(supernet.space, PLAIN_BITS)
+    validation, space = data.choosing, SearchSpace(supernet.space, PLAIN_BITS)
     features = plain_features(data, validation.rows, frontend)
     strategy = Evolution(Problem(space, limits, task=task), np.random.default_rng(SEARCH_SEED))
     result = search(strategy, partial(predictor.predict, space), EVALUATIONS)

@@ -397,7 +397,7 @@ def _strategy(
 
 def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None, progress: bool) -> Result:
     """The finalists, measured on validation."""
-    split = data.splits["validation"]
+    split = data.choosing
     features = plain_features(data, split.rows, item.stored.frontend)
     space = item.measurable(result.problem.space)
     measure = measured_accuracy(item.source, space, features, split.targets)

@@ -18,6 +18,7 @@ from supernet.errors import InvalidAudio
 from supernet.space import digest
 
 __all__ = [
+    "JOINED_ROW",
     "NEGATIVE_ROW",
     "SILENCE",
     "SILENT_ROW",
@@ -33,8 +34,8 @@ __all__ = [
 
 UNKNOWN, SILENCE = "_unknown_", "_silence_"
 """Names of the classes for all other words or sounds, and for none."""
-SILENT_ROW, NEGATIVE_ROW = -1, -2
-"""In the place of a row: a clip of noise, or of the negatives."""
+SILENT_ROW, NEGATIVE_ROW, JOINED_ROW = -1, -2, -3
+"""In the place of a row: a clip of noise, one of the negatives, or parts of words, put together."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class ClipData:
     licence, attribution: of the audio. digest: of all that training sees, the same wherever the files lie. cache:
     folder for what is made of the audio. balance: how far an epoch repeats clips of rarer classes of `train`, from 0,
     not at all, to 1, until all classes have as many as the largest. negatives: recordings, int16, of which windows are
-    the unknown class in training; held_negatives: such that training does not hear.
+    the unknown class in training; held_negatives: such that training does not hear. joins: how many clips of the
+    unknown class an epoch puts together of parts of words. rooms: folder of impulse responses for training.
     """
 
     name: str
@@ -86,6 +88,8 @@ class ClipData:
     balance: float = 0.0
     negatives: list[np.ndarray] = field(default_factory=list)
     held_negatives: list[np.ndarray] = field(default_factory=list)
+    joins: int = 0
+    rooms: Path | None = None
 
     @property
     def audio_key(self) -> str:
@@ -98,6 +102,11 @@ class ClipData:
         return self.audio.shape[1] * 1000 // self.sampling_rate
 
     @property
+    def choosing(self) -> Split:
+        """What is chosen by: clips of other speakers than those of `validation`, where there are enough; else these."""
+        return self.splits.get("choosing", self.splits["validation"])
+
+    @property
     def multi_label(self) -> bool:
         """True where a clip may have several labels, or none."""
         return self.splits["train"].targets.ndim > 1
@@ -106,7 +115,7 @@ class ClipData:
         """The training clips of one epoch, shuffled: all of `train`, with unknown and silent ones drawn anew.
 
         unknown: how many times `extra` unknown clips, as far as there are so many. Silent clips have row -1: they are
-        cut from the noise by the augmentation, and windows of the negatives row -2.
+        cut from the noise by the augmentation, windows of the negatives row -2, and joins row -3.
         """
         clips = self._balanced(rng)
         rows, targets = [clips.rows], [clips.targets]
@@ -114,14 +123,15 @@ class ClipData:
             drawn = rng.permutation(self.unknown)[: unknown * self.extra]
             rows.append(drawn)
             targets.append(np.full(len(drawn), self.unknown_class))
-        for there, row, label in (
-            (self.noise, SILENT_ROW, self.silence_class),
-            (self.negatives, NEGATIVE_ROW, self.unknown_class),
+        for count, row, label in (
+            (self.extra * bool(self.noise), SILENT_ROW, self.silence_class),
+            (self.extra * bool(self.negatives), NEGATIVE_ROW, self.unknown_class),
+            (self.joins, JOINED_ROW, self.unknown_class),
         ):
-            if there and (label is not None or self.multi_label):
-                rows.append(np.full(self.extra, row))
-                none = np.zeros((self.extra, len(self.labels)), dtype=np.float32)
-                targets.append(none if self.multi_label else np.full(self.extra, label))
+            if count and (label is not None or self.multi_label):
+                rows.append(np.full(count, row))
+                none = np.zeros((count, len(self.labels)), dtype=np.float32)
+                targets.append(none if self.multi_label else np.full(count, label))
         order = rng.permutation(sum(map(len, rows)))
         return Split(np.concatenate(rows)[order], np.concatenate(targets)[order])
 
@@ -191,7 +201,8 @@ def _key(root: Path, sources: Sequence[Source], sampling_rate: int, samples: int
         if isinstance(source, np.ndarray):
             return [digest(source.tobytes())]
         status = source.stat()
-        return [source.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns]
+        name = source.relative_to(root) if source.is_relative_to(root) else source.resolve()
+        return [name.as_posix(), status.st_size, status.st_mtime_ns]
 
     return digest([str(root.resolve()), sampling_rate, samples, [identity(source) for source in sources]])
 

@@ -5,9 +5,13 @@
     ROOT/_background_noise_/                                long recordings of noise
     ROOT/_silence_/                                         clips of noise for testing (of the official test set)
 
-Ten keywords, `_unknown_` (all other words) and `_silence_`; unknown and silence are each 10 % of the keyword clips of
-a split. Validation and test are drawn once with a fixed seed; training draws its unknown and silence anew each epoch.
+Keywords, `_unknown_` (all other words) and `_silence_`; unknown and silence are each 10 % of the keyword clips of a
+split. Validation and test are drawn once with a fixed seed; training draws its unknown and silence anew each epoch.
 The last 20 % of each noise recording serves validation only (and testing, where there is no `_silence_`).
+
+Tasks: `kws`, the ten words of the standard task; `commands`, every word with LEAST_CLIPS training clips or more.
+Half of the speakers of the validation list are the split `choosing`, by which networks are chosen; `validation`, which
+is shown, has the other half.
 """
 
 from __future__ import annotations
@@ -24,15 +28,21 @@ from supernet.space import digest
 
 __all__ = ["LISTS", "NOISE", "WORDS", "list_files", "load", "read_list"]
 
+COMMANDS = "commands"
 WORDS = {
-    "kws": ("zero", "one", "two", "three", "four", "five", "left", "right", "stop", "forward"),
-    "standard": ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"),
+    "kws": ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"),
+    "numbers": ("zero", "one", "two", "three", "four", "five", "left", "right", "stop", "forward"),
+    COMMANDS: (),
 }
-"""The keyword sets by name: those of the bundled task `kws`, and the ten of the standard task."""
+"""The keyword sets by name: the ten of the standard task; those of the bundled models; all words that are not rare."""
+LEAST_CLIPS = 80
+"""Training clips of a word that is no rare one."""
 
 SAMPLING_RATE, CLIP_SECONDS = 16_000, 1.0
 SAMPLES = int(SAMPLING_RATE * CLIP_SECONDS)
 SPLIT_SEED, EXTRA_SHARE, VALIDATION_NOISE = 2021, 0.1, 0.2
+HELD_NEGATIVE = 5
+"""Each so many-th recording of negatives is kept from training."""
 NOISE = "_background_noise_"
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 
@@ -40,15 +50,32 @@ Entries = list[tuple[Source, int]]
 """Clips with their class indexes."""
 
 
-def load(root: str | Path, words: str | tuple[str, ...] = "kws", cache: str | Path | None = None) -> ClipData:
+def load(
+    root: str | Path,
+    words: str | tuple[str, ...] = "kws",
+    cache: str | Path | None = None,
+    *,
+    negatives: str | Path | None = None,
+    rooms: str | Path | None = None,
+    spoken: str | Path | None = None,
+    balance: float = 0.0,
+    joins: bool = False,
+) -> ClipData:
     """The data set under `root` as a task of keywords, unknown and silence, decoded once and cached.
 
     words: a name of WORDS, or the keywords themselves. cache: folder of decoded audio (default: constants.CACHE).
+    negatives: a folder of recordings in which no keyword is heard; every fifth is kept from training. rooms: a folder
+    of impulse responses. spoken: a folder with one of further training clips for each word, such as made from text.
+    balance, joins: see ClipData; with joins as many as unknown clips.
     Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
     """
     root, cache = Path(root), Path(cache or CACHE)
-    keywords = _keywords(words)
+    keywords = _keywords(root, words)
     files = list_files(root, keywords)
+    more = {word: found for word in keywords if (found := _recordings(Path(spoken) / word))} if spoken else {}
+    for word, paths in more.items():
+        files["train"].setdefault(word, []).extend(paths)
+    others = [] if negatives is None else _decoded(Path(negatives))
     noise = [(item[:cut], item[cut:]) for item in _noise(root) for cut in [int(len(item) * (1 - VALIDATION_NOISE))]]
     held = [tail for _, tail in noise if len(tail) >= SAMPLES]
     rng = np.random.default_rng(SPLIT_SEED)
@@ -56,7 +83,7 @@ def load(root: str | Path, words: str | tuple[str, ...] = "kws", cache: str | Pa
     unknown = {name: _unknown(files[name], keywords) for name in files}
     count = {name: round(EXTRA_SHARE * len(entries)) for name, entries in spoken.items()}
     entries = {"train": spoken["train"], "unknown": unknown["train"]}
-    for name in ("validation", "test"):
+    for name in [name for name in ("choosing", "validation", "test") if name in files]:
         recorded = _silence_files(root, len(keywords) + 1) if name == "test" else []
         silence = recorded or [(cut_noise(held, rng, SAMPLES), len(keywords) + 1) for _ in range(count[name])]
         entries[name] = spoken[name] + _draw(unknown[name], count[name], rng) + _draw(silence, count[name], rng)
@@ -73,25 +100,37 @@ def load(root: str | Path, words: str | tuple[str, ...] = "kws", cache: str | Pa
         splits=splits,
         extra=count["train"],
         noise=[head for head, _ in noise if len(head) >= SAMPLES],
+        negatives=[item for number, item in enumerate(others) if number % HELD_NEGATIVE],
+        held_negatives=others[::HELD_NEGATIVE],
+        balance=balance,
+        joins=count["train"] * joins,
+        rooms=None if rooms is None else Path(rooms),
         unknown_class=len(keywords),
         silence_class=len(keywords) + 1,
         licence="cc-by-4.0",
         attribution="Speech Commands, Pete Warden (Google), CC BY 4.0, arXiv 1804.03209",
-        digest=_digest(root, keywords, entries),
+        digest=_digest(root, keywords, entries, others),
         cache=cache,
     )
 
 
-def _keywords(words: str | tuple[str, ...]) -> tuple[str, ...]:
+def _keywords(root: Path, words: str | tuple[str, ...]) -> tuple[str, ...]:
     if not isinstance(words, str):
         return tuple(words)
     if words not in WORDS:
         raise InvalidData(f"unknown set of words {words!r}: {nearest_names(words, WORDS)}")
-    return WORDS[words]
+    if words != COMMANDS:
+        return WORDS[words]
+    known = list_files(root, ())
+    return tuple(word for word, paths in sorted(known["train"].items()) if len(paths) >= LEAST_CLIPS)
 
 
 def list_files(root: Path, keywords: tuple[str, ...]) -> dict[str, dict[str, list[Path]]]:
-    """The recordings: split -> word -> files, sorted. Raises InvalidData where a split has none of a keyword."""
+    """The recordings: split -> word -> files, sorted; `choosing` has half of the speakers of the validation list, where
+    either half has clips of each keyword.
+
+    Raises InvalidData where a split has none of a keyword.
+    """
     if not root.is_dir():
         raise InvalidData(f"{root}: no such folder; give the folder of the extracted Speech Commands data set")
     listed = {name: read_list(root / file) for name, file in LISTS.items()}
@@ -110,7 +149,18 @@ def list_files(root: Path, keywords: tuple[str, ...]) -> dict[str, dict[str, lis
                 f"{root}: no {split} clips of {', '.join(missing)}; choose words that are there "
                 f"({', '.join(sorted(by_word)) or 'none'}), or complete the data set"
             )
-    return files
+    return files | _halves(files["validation"], keywords)
+
+
+def _halves(files: dict[str, list[Path]], keywords: tuple[str, ...]) -> dict[str, dict[str, list[Path]]]:
+    """The recordings of the validation list by speakers, or nothing where these are too few."""
+    halves: dict[str, dict[str, list[Path]]] = {"choosing": {}, "validation": {}}
+    for word, paths in files.items():
+        for path in paths:
+            speaker = path.stem.partition("_nohash_")[0]
+            chooses = int(digest(speaker.encode())[:8], 16) % 2 == 0
+            halves["choosing" if chooses else "validation"].setdefault(word, []).append(path)
+    return halves if all(word in half for word in keywords for half in halves.values()) else {}
 
 
 def read_list(path: Path) -> frozenset[str]:
@@ -125,9 +175,23 @@ def read_list(path: Path) -> frozenset[str]:
     return frozenset(line.rsplit(".", 1)[0] for line in names if line)
 
 
+def _recordings(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
+
+
+def _decoded(folder: Path) -> list[np.ndarray]:
+    """The recordings in a folder, (samples,) int16 each. Raises InvalidData where there are none of a second."""
+    paths = _recordings(folder)
+    found = [to_int16(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path))) for path in paths]
+    found = [item for item in found if len(item) >= SAMPLES]
+    if not found:
+        raise InvalidData(f"{folder}: no recordings of a second or more; give a folder of some")
+    return found
+
+
 def _noise(root: Path) -> list[np.ndarray]:
     folder = root / NOISE
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
+    paths = _recordings(folder)
     recordings = [to_int16(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path)), 32767) for path in paths]
     if not any(len(item) * VALIDATION_NOISE >= SAMPLES for item in recordings):
         raise InvalidData(f"{folder}: no recording of 5 s or more; silence is cut from there, so add one")
@@ -152,16 +216,17 @@ def _draw(entries: Entries, count: int, rng: np.random.Generator) -> Entries:
     return [entries[index] for index in sorted(rng.permutation(len(entries))[:count])]
 
 
-def _digest(root: Path, keywords: tuple[str, ...], entries: dict[str, Entries]) -> str:
-    """Of the names, sizes and classes of all clips, wherever the data set lies."""
+def _digest(root: Path, keywords: tuple[str, ...], entries: dict[str, Entries], negatives: list[np.ndarray]) -> str:
+    """Of the names, sizes and classes of all clips, wherever the data set lies, and of the negatives."""
 
     def identity(source: Source) -> list:
         if isinstance(source, np.ndarray):
             return [digest(source.tobytes())]
-        return [source.relative_to(root).as_posix(), source.stat().st_size]
+        inside = source.is_relative_to(root)
+        return [source.relative_to(root).as_posix() if inside else source.name, source.stat().st_size]
 
     parts = {name: [[*identity(source), target] for source, target in part] for name, part in entries.items()}
-    return digest([list(keywords), parts])
+    return digest([list(keywords), parts, *(digest(item.tobytes()) for item in negatives)])
 
 
 def _number(entries: dict[str, Entries]) -> dict[str, Split]:

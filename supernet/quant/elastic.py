@@ -149,7 +149,7 @@ def train_elastic_bits(
 
     teacher: its largest network in floating point, calibrated, from before.
     """
-    space, validation = elastic.supernet.space, data.splits["validation"]
+    space, validation = elastic.supernet.space, data.choosing
     features, device = plain_features(data, validation.rows, frontend), next(elastic.parameters()).device
     teacher.to(device).eval()
 

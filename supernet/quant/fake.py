@@ -25,6 +25,7 @@ from supernet.elastic import (
     execute,
     float_layer,
     preactivation,
+    single_clips,
 )
 from supernet.errors import InvalidModel
 from supernet.families import layers
@@ -115,15 +116,16 @@ class FakeQuantNetwork(nn.Module):
         self.activations: dict[str, Activation] = {}
         self.with_activations = self.exact = True
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, coefficients, frames) -> logits (batch, classes).
+    def forward(self, x: Tensor, clips: int = 1) -> Tensor:
+        """(batch, coefficients, clips * frames) -> logits (batch * clips, classes).
 
         In training in float32, never bfloat16, which hides the rounding. Else with exact sums and in float64, so that
         it rounds as the integers do.
         """
         exact = self.exact and self.with_activations and not self.training
         with torch.autocast(x.device.type, enabled=False):
-            return execute(self.specs, x.double() if exact else x, self._exact_layer if exact else self._float_layer)
+            apply = self._exact_layer if exact else self._float_layer
+            return execute(self.specs, x.double() if exact else x, apply, clips)
 
     def _float_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         tensors = self._quantised(spec) if spec.has_weights else None
@@ -147,7 +149,7 @@ class FakeQuantNetwork(nn.Module):
         elif spec.kind == "scale":
             steps = whole[0] * whole[1] * _representable(torch.tensor(self._ratio(spec), dtype=torch.float64))
         elif spec.kind == "pool":
-            sums = whole[0].sum((2, 3), keepdim=True)
+            sums = single_clips(whole[0], spec).sum((2, 3), keepdim=True)
             steps = sums * _representable(torch.tensor(self._ratio(spec), dtype=torch.float64))
         else:
             steps = inputs[0] / output.scale

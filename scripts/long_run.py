@@ -1,0 +1,117 @@
+"""Train the supernet over all words, for as long as there is time: a process of one thread that is resumed.
+
+    python scripts/long_run.py ../shared/data --spoken runs/spoken        # the teacher first, then the supernet
+    python scripts/long_run.py ../shared/data --only teacher --epochs 2   # a look at one of them
+    python scripts/long_run.py ../shared/data --curve                     # where it stands
+
+The teacher is the largest network alone. The supernet starts from its weights and learns from it: a sandwich of the
+largest, the smallest and random sub-networks. Both hear the words in scenes (supernet.data.scenes), have a head for
+`commands` and one for `kws`, and are measured after each epoch on the clips that networks are chosen by.
+
+The folder of data holds speech_commands/, negatives/orders/ and rooms/; `--spoken` one of clips made from text
+(scripts/speak.py), for the words of which there are few.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from supernet.data.clips import SILENCE, UNKNOWN, ClipData
+from supernet.data.scenes import Scenes
+from supernet.data.speech_commands import COMMANDS, WORDS, load
+from supernet.elastic import Supernet
+from supernet.files import read_json
+from supernet.frontend import LogMel, Mfcc
+from supernet.space import Space, StageChoices
+from supernet.train import Phase, SupernetRecipe, fit_frontend, scene_features, train_supernet
+
+MAPS = StageChoices((8, 16, 24), (1, 2), (3,), (1,)), StageChoices((8, 16, 24, 32), (1, 2), (3,), (1, 2))
+STAGE = StageChoices((16, 24, 32, 40, 48), (1, 2, 3, 4), (3, 5, 7, 9), (1, 2, 3))
+TASKS = (("kws", (*WORDS["kws"], UNKNOWN, SILENCE)),)
+CALIBRATED = 512
+SHARED = {
+    "batch": 128,
+    "sandwich": True,
+    "tasks": TASKS,
+    "augmentation": Scenes(),
+    "label_smoothing": 0.05,
+    "bfloat16": False,
+}
+PLANS = {
+    "teacher": SupernetRecipe(epochs=30, phases=(Phase(0.0, ()),), **SHARED),
+    "supernet": SupernetRecipe(epochs=150, random=2, learning_rate=3e-3, **SHARED),
+}
+
+
+def main() -> None:
+    """Go on with what is not done."""
+    options = _options()
+    if options.curve:
+        print_curves(options.runs)
+        return
+    os.nice(19 - os.nice(0))
+    torch.set_num_threads(1)
+    folder = options.data
+    data = load(
+        folder / "speech_commands", COMMANDS, negatives=folder / "negatives" / "orders", rooms=folder / "rooms",
+        spoken=options.spoken, balance=0.5, joins=True,
+    )  # fmt: skip
+    frontend = fit_frontend(data, 8, LogMel, Scenes())
+    teacher = None
+    for name in options.only:
+        recipe = replace(PLANS[name], epochs=options.epochs or PLANS[name].epochs)
+        teacher = trained(name, recipe, data, frontend, options.runs, teacher)
+
+
+def words_space(data: ClipData) -> Space:
+    """0.3 M to 10 M MACs on log-mels, with a head for the data's own task and those of TASKS."""
+    classes = len(data.labels) + sum(len(labels) for _, labels in TASKS)
+    return Space("temporal", classes, data.clip_ms, (40,), (10, 20), (8, 16), (*MAPS, STAGE, STAGE),
+                 (32, 64, 96, 128), "logmel")  # fmt: skip
+
+
+def trained(
+    name: str, recipe: SupernetRecipe, data: ClipData, frontend: Mfcc, runs: Path, teacher: Supernet | None
+) -> Supernet:
+    """A supernet by a plan, from the weights of a teacher where there is one; goes on where it was stopped."""
+    calibration = scene_features(data, frontend, recipe.augmentation, CALIBRATED, recipe.seed)
+    supernet = Supernet(words_space(data), calibration, recipe.seed)
+    guide = None
+    if teacher is not None:
+        supernet.load_state_dict(teacher.state_dict())
+        guide = teacher.extract(teacher.space.largest()).eval()
+    return train_supernet(supernet, data, frontend, recipe, runs / name, teacher=guide)
+
+
+def print_curves(runs: Path) -> None:
+    """The log of each run: epoch, loss, accuracies, hours so far."""
+    for name in PLANS:
+        path = runs / name / "log.json"
+        rows = read_json(path) if path.is_file() else []
+        hours = np.cumsum([row["seconds"] for row in rows]) / 3600
+        for row, own in zip(rows, hours, strict=True):
+            shares = "  ".join(
+                f"{key} {100 * value:.2f}" for key, value in row.items() if value <= 1 and key != "epoch"
+            )
+            print(f"{name:9} epoch {row['epoch'] + 1:3}  {own:5.2f} h  loss {row['loss']:.4f}  {shares}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of speech_commands/, negatives/orders/ and rooms/")
+    parser.add_argument("--spoken", type=Path, metavar="FOLDER", help="clips made from text, FOLDER/WORD/*.flac")
+    parser.add_argument("--only", nargs="+", choices=PLANS, default=list(PLANS), help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, help="default: of each plan")
+    parser.add_argument("--runs", type=Path, default=Path("runs/long"), help="state of the runs (default: %(default)s)")
+    parser.add_argument("--curve", action="store_true", help="print the logs, and train nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Training clips in scenes: words one after another in a room, with noise, at any loudness, as a device hears them.
+
+A scene is a chain of clips without a gap. A network runs through it without a reset, and each clip is scored on its own
+frames; so of a chain of four, one clip follows a reset, and half follow two seconds of other sound or more, at no cost.
+All clips of a scene share its room, noise, band and gain. What a scene has is drawn by the generator that is passed:
+
+    playing speed, height of the voice, shift (a word may reach into its neighbours), level of each clip
+    room (supernet.data.rooms)
+    noise: recordings of noise, speech that is no keyword, or coloured noise, at a signal-to-noise ratio
+    band: low-pass, high-pass or a telephone, so that bandwidth tells nothing
+    gain, and clipping at full scale of 16 bits
+    masks over time and frequency (SpecAugment, Park et al., arXiv 1904.08779)
+
+Levels are in dB of full scale, ratios in dB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+import torch
+from torch import Tensor
+
+from supernet.data.audio import to_int16
+from supernet.data.augment import BATCH, mask
+from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
+from supernet.data.effects import at_speed, resampler
+from supernet.data.rooms import RoomBank, room_bank
+from supernet.errors import InvalidData
+from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.space import digest
+
+__all__ = ["SceneMaker", "Scenes"]
+
+FULL_SCALE, LEAST = 32768, 1e-9
+ACTIVE, ACTIVE_SHARE = 320, 0.9
+"""Samples of a part of which the level is taken, and the share of parts that are quieter than a scene's level."""
+COLOURED, COLOURED_SAMPLES, STEEPEST = 24, 160_000, 2.0
+"""Recordings of coloured noise, their length, and the largest power of the frequency that their power falls with."""
+TELEPHONE_HZ, MU = (300.0, 3400.0), 255.0
+LOW_PASS_HZ, HIGH_PASS_HZ, SLOPE = (2500.0, 7500.0), (60.0, 400.0), 8
+NEAR_MISS = (0.35, 0.65)
+"""Where a word is cut into parts, as a share of its clip."""
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """How training clips are put into scenes.
+
+    chain: clips of a scene. speeds: playing speeds in hundredths, one for each clip; warps: how much higher voices are
+    made, one for each scene (see supernet.filters). shift_ms: largest shift either way. level_db: largest change of one
+    clip's level either way. rooms: how many are drawn; room_share: of scenes in one. noise_share: of scenes with noise,
+    at a ratio from `snr_db`; voice_share: of these with speech, at a ratio from `voice_db`. quiet_db: levels of the
+    noise where no clip has a sound. band_share: of scenes with a narrower band. gain_db: of a whole scene, from, to.
+    time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them.
+    """
+
+    chain: int = 4
+    speeds: tuple[float, ...] = (0.88, 0.94, 1.0, 1.06, 1.12)
+    warps: tuple[float, ...] = (0.9, 0.95, 1.0, 1.05, 1.1)
+    shift_ms: int = 200
+    level_db: float = 6.0
+    rooms: int = 600
+    room_share: float = 0.5
+    noise_share: float = 0.8
+    snr_db: tuple[float, float] = (0.0, 30.0)
+    voice_share: float = 0.3
+    voice_db: tuple[float, float] = (5.0, 30.0)
+    quiet_db: tuple[float, float] = (-90.0, -20.0)
+    band_share: float = 0.25
+    gain_db: tuple[float, float] = (-30.0, 10.0)
+    time_mask: int = 10
+    mel_mask: int = 5
+    mask_share: float = 0.5
+    mix_share: float = 0.0
+
+    def maker(self, data: ClipData, frontend: Mfcc) -> SceneMaker:
+        """What makes features of the clips of `data`."""
+        return SceneMaker(data, frontend, self)
+
+
+class SceneMaker:
+    """Makes the features of training clips in scenes, which run through (scenes, coefficients, chain * frames).
+
+    Clips at all speeds, and rooms, are read from the cache of `data`, which is filled when first needed.
+    """
+
+    def __init__(self, data: ClipData, frontend: Mfcc, scenes: Scenes) -> None:
+        self.frontend, self.scenes, self.samples = frontend, scenes, data.audio.shape[1]
+        self.versions = [_at_speed(data, speed) for speed in scenes.speeds]
+        self.rooms: RoomBank = room_bank(scenes.rooms, 0, data.cache, data.rooms, data.sampling_rate, progress=True)
+        self.noise = [_floats(item) for item in data.noise]
+        self.voices = [_floats(item) for item in data.negatives]
+        self.coloured = coloured_noise(np.random.default_rng(0))
+        self.rate = data.sampling_rate
+        if data.silence_class is not None and not self.noise:
+            raise InvalidData(f"{data.name}: no noise of {data.clip_ms} ms or more; silence is cut from it: add some")
+
+    def __call__(self, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """(len(rows) / chain, coefficients, chain * frames) float32, in the steps of quantised features.
+
+        rows: into the audio of the data, or SILENT_ROW, NEGATIVE_ROW, JOINED_ROW; each `chain` of them are a scene.
+        """
+        chains = rows.reshape(-1, self.scenes.chain)
+        samples = np.stack([self.scene(chain, rng) for chain in chains])
+        warps = rng.permutation(np.resize(np.asarray(self.scenes.warps), len(chains)))
+        log_mel = self._log_mel(torch.from_numpy(samples), warps)
+        features = self.frontend.from_log_mel(self._masked(log_mel, rng))
+        return dequantise_features(quantise_features(features))
+
+    def scene(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(chain * samples,) float32 from -1 to 1, in steps of 16 bits: what a microphone gives of a chain of clips."""
+        scenes = self.scenes
+        sound = self._words(rows, rng)
+        if rng.random() < scenes.room_share and len(self.rooms):
+            sound = in_room(sound, self.rooms.responses[rng.integers(len(self.rooms))])
+        if rng.random() < scenes.noise_share:
+            sound = sound + self._noise(sound, rng)
+        if rng.random() < scenes.band_share:
+            sound = narrowed(sound, self.rate, rng)
+        sound = sound * 10 ** (rng.uniform(*scenes.gain_db) / 20)
+        return (np.round(sound * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE).astype(np.float32)
+
+    def _words(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The clips one after another, each moved by its shift."""
+        length, reach = self.samples, self.scenes.shift_ms * self.rate // 1000
+        sound = np.zeros(len(rows) * length + 2 * reach, np.float32)
+        for number, row in enumerate(rows):
+            if row == SILENT_ROW:
+                continue
+            first = number * length + int(rng.integers(0, 2 * reach + 1))
+            level = 10 ** (rng.uniform(-1, 1) * self.scenes.level_db / 20)
+            sound[first : first + length] += np.float32(level) * self._clip(int(row), rng)
+        return sound[reach : len(sound) - reach]
+
+    def _clip(self, row: int, rng: np.random.Generator) -> np.ndarray:
+        """(samples,) float32: a clip at one of the speeds."""
+        if row == NEGATIVE_ROW:
+            return random_part(self.voices, self.samples, rng)
+        if row == JOINED_ROW:
+            return self._near_miss(rng)
+        return _floats(self.versions[rng.integers(len(self.versions))][row])
+
+    def _near_miss(self, rng: np.random.Generator) -> np.ndarray:
+        """No word: the beginning of one and the end of another, or one of these alone."""
+        version = self.versions[rng.integers(len(self.versions))]
+        first, second = (_floats(version[rng.integers(len(version))]) for _ in range(2))
+        cut = round(rng.uniform(*NEAR_MISS) * self.samples)
+        kept, rising = rng.integers(3), np.clip((np.arange(self.samples) - cut) / ACTIVE + 0.5, 0, 1).astype(np.float32)
+        return first * (1 - rising) * (kept != 1) + second * rising * (kept != 0)
+
+    def _noise(self, sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Noise or speech as long as a sound, at a drawn ratio below its level."""
+        speaks = bool(self.voices) and rng.random() < self.scenes.voice_share
+        recordings = self.voices if speaks else self.coloured if rng.random() < 0.3 else self.noise
+        noise = random_part(recordings, len(sound), rng)
+        level = level_of(sound)
+        if level <= LEAST:
+            wanted = 10 ** (rng.uniform(*self.scenes.quiet_db) / 20)
+        else:
+            wanted = level / 10 ** (rng.uniform(*(self.scenes.voice_db if speaks else self.scenes.snr_db)) / 20)
+        return noise * np.float32(wanted / max(level_of(noise), LEAST))
+
+    def _log_mel(self, samples: Tensor, warps: np.ndarray) -> Tensor:
+        """(scenes, mels, frames), each scene at its warp."""
+        parts = {warp: torch.from_numpy(np.flatnonzero(warps == warp)) for warp in np.unique(warps)}
+        made = torch.cat([self.frontend.log_mel(samples[rows], float(warp)) for warp, rows in parts.items()])
+        return made[torch.cat(list(parts.values())).argsort()]
+
+    def _masked(self, log_mel: Tensor, rng: np.random.Generator) -> Tensor:
+        """Log-mels (scenes, mels, chain * frames) with masks on some clips."""
+        scenes, mels, frames = log_mel.shape
+        clips = log_mel.reshape(scenes, mels, self.scenes.chain, -1).transpose(1, 2)
+        masked = mask(clips.reshape(scenes * self.scenes.chain, mels, -1), self.scenes, rng)
+        return masked.reshape(scenes, self.scenes.chain, mels, -1).transpose(1, 2).reshape(scenes, mels, frames)
+
+
+def _at_speed(data: ClipData, speed: float) -> np.ndarray:
+    """(rows, samples) int16, memory-mapped: the training clips at a speed."""
+    rows = 1 + int(max(data.splits["train"].rows.max(), data.unknown.max(initial=0)))
+    if speed == 1:
+        return data.audio[:rows]
+    key = digest([data.audio_key, rows, speed, resampler()])
+
+    def fill(audio: np.ndarray) -> None:
+        for first in range(0, rows, BATCH):
+            played = at_speed(torch.from_numpy(_floats(data.audio[first : min(first + BATCH, rows)])), speed)
+            audio[first : first + BATCH] = to_int16(played.numpy())
+
+    return cached_array(data.cache / "speeds" / f"{key}.npy", (rows, data.audio.shape[1]), np.int16, fill)
+
+
+def _floats(samples: np.ndarray) -> np.ndarray:
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def random_part(recordings: list[np.ndarray], samples: int, rng: np.random.Generator) -> np.ndarray:
+    """(samples,) of a random recording from a random place on, repeated where it is shorter."""
+    recording = recordings[rng.integers(len(recordings))]
+    first = int(rng.integers(len(recording)))
+    return np.take(recording, np.arange(first, first + samples), mode="wrap")
+
+
+def in_room(sound: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """A sound (samples,) float32 as it is heard in a room (taps,), from the direct sound on."""
+    size = scipy.fft.next_fast_len(len(sound) + len(response) - 1, real=True)
+    product = _spectrum(sound, size) * _spectrum(response, size)
+    return torch.fft.irfft(product, size)[: len(sound)].numpy()
+
+
+def _spectrum(sound: np.ndarray, size: int) -> Tensor:
+    return torch.fft.rfft(torch.from_numpy(sound), size)
+
+
+def narrowed(sound: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
+    """A sound (samples,) with less of its low or high frequencies, or as a telephone gives it."""
+    low, high = (np.exp(rng.uniform(*np.log(ends))) for ends in (HIGH_PASS_HZ, LOW_PASS_HZ))
+    telephone = rng.random() < 0.3
+    if telephone:
+        low, high = TELEPHONE_HZ
+    size = scipy.fft.next_fast_len(len(sound), real=True)
+    hertz = np.maximum(scipy.fft.rfftfreq(size, 1 / rate), 1e-3)
+    response = 1 / np.sqrt((1 + (low / hertz) ** SLOPE) * (1 + (hertz / high) ** (2 * SLOPE)))
+    spectrum = _spectrum(sound, size) * torch.from_numpy(response.astype(np.float32))
+    heard = torch.fft.irfft(spectrum, size)[: len(sound)].numpy()
+    return companded(heard) if telephone else heard
+
+
+def companded(sound: np.ndarray) -> np.ndarray:
+    """Through 8 bits by the mu-law of ITU-T G.711."""
+    loudest = max(float(np.abs(sound).max()), LEAST)
+    bent = np.sign(sound) * np.log1p(MU * np.abs(sound) / loudest) / np.log1p(MU)
+    bent = np.round(bent * 127) / 127
+    return (np.sign(bent) * np.expm1(np.abs(bent) * np.log1p(MU)) / MU * loudest).astype(np.float32)
+
+
+def level_of(sound: np.ndarray) -> float:
+    """Root mean square of a sound's louder parts, which is that of its words where it has some."""
+    parts = sound[: len(sound) // ACTIVE * ACTIVE].reshape(-1, ACTIVE)
+    powers = np.einsum("ij,ij->i", parts, parts) / ACTIVE
+    return float(np.sqrt(np.partition(powers, int(ACTIVE_SHARE * len(powers)))[int(ACTIVE_SHARE * len(powers))]))
+
+
+def coloured_noise(rng: np.random.Generator) -> list[np.ndarray]:
+    """Recordings of noise whose power falls with a power of the frequency, from white to brown, each its own."""
+    made = []
+    for _ in range(COLOURED):
+        spectrum = rng.standard_normal((2, COLOURED_SAMPLES // 2 + 1))
+        fall = np.arange(1, COLOURED_SAMPLES // 2 + 2) ** (-rng.uniform(0, STEEPEST) / 2)
+        sound = scipy.fft.irfft((spectrum[0] + 1j * spectrum[1]) * fall)
+        made.append((sound / np.abs(sound).max()).astype(np.float32))
+    return made

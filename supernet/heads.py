@@ -1,0 +1,85 @@
+"""What a network's outputs stand for: the classes of one task, or of several that share all layers but the last.
+
+The tasks of a network are of the same clips. The first has the classes of the data; what a class is in another task
+follows from its name, and is `_unknown_` where that task does not know it. Each task's outputs are a part of the last
+layer's, so their losses add up, and each part is a head of its own on disk.
+
+Rare classes are drawn more often in training than they are met. So that the outputs are not biased by it, training adds
+the logarithm of how much more often (logit adjustment, Menon et al., arXiv 2007.07314).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from supernet.data.clips import SILENCE, UNKNOWN, ClipData
+from supernet.errors import InvalidData
+from supernet.evaluate import right
+
+__all__ = ["Heads"]
+
+OTHERS = 0.1
+"""How often unknown and silence are met, each, for one keyword of any kind."""
+
+
+class Heads:
+    """The tasks of a network whose outputs are (batch, classes of all).
+
+    tasks: labels of the tasks beside the data's own, by name. drawn: class indexes as training draws them.
+    Raises InvalidData for a task with a word that the data lack.
+    """
+
+    def __init__(self, data: ClipData, tasks: Mapping[str, tuple[str, ...]], drawn: np.ndarray) -> None:
+        self.labels = {"": data.labels, **tasks}
+        self.maps = {name: torch.from_numpy(_map(data.labels, labels)) for name, labels in self.labels.items()}
+        ends = np.cumsum([0, *map(len, self.labels.values())])
+        self.parts = {name: slice(*map(int, ends[place : place + 2])) for place, name in enumerate(self.labels)}
+        self.shift = torch.cat([_shift(labels, self.maps[name].numpy()[drawn]) for name, labels in self.labels.items()])
+
+    @property
+    def classes(self) -> int:
+        """Outputs of all tasks together."""
+        return len(self.shift)
+
+    def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Mean over the tasks of the cross entropy of logits (batch, classes) with classes of the data (batch,)."""
+        logits = logits + self.shift.to(logits)
+        found = [
+            F.cross_entropy(logits[:, part], self.maps[name].to(targets.device)[targets], label_smoothing=smoothing)
+            for name, part in self.parts.items()
+        ]
+        return torch.stack(found).mean()
+
+    def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
+        """Mean over the tasks of the cross entropy of logits with the outputs of a teacher, both (batch, classes)."""
+        logits, teacher = logits + self.shift.to(logits), teacher + self.shift.to(teacher)
+        found = [F.cross_entropy(logits[:, part], teacher[:, part].softmax(1)) for part in self.parts.values()]
+        return torch.stack(found).mean()
+
+    def accuracies(self, logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """Share of clips that each task names rightly: logits (clips, classes), the data's class indexes (clips,)."""
+        return {
+            name: float(right(logits[:, part], self.maps[name].numpy()[targets]).mean())
+            for name, part in self.parts.items()
+        }
+
+
+def _map(known: tuple[str, ...], labels: tuple[str, ...]) -> np.ndarray:
+    """The class of a task that each class of the data is."""
+    missing = [label for label in labels if label not in known]
+    if missing:
+        raise InvalidData(f"no training clips of {', '.join(missing)}; leave them out, or complete the data set")
+    return np.array([labels.index(label if label in labels else UNKNOWN) for label in known])
+
+
+def _shift(labels: tuple[str, ...], drawn: np.ndarray) -> Tensor:
+    """(classes,) natural logarithms of how much more often than it is met a class is drawn."""
+    counts = np.maximum(np.bincount(drawn, minlength=len(labels)), 1)
+    words = sum(label not in (UNKNOWN, SILENCE) for label in labels)
+    met = np.array([OTHERS * words if label in (UNKNOWN, SILENCE) else 1.0 for label in labels])
+    return torch.tensor(np.log(counts / counts.sum()) - np.log(met / met.sum()), dtype=torch.float32)
