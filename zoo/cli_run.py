@@ -13,6 +13,7 @@ from pathlib import Path
 import zoo
 from supernet.files import read_bytes, write_bytes
 from supernet.space import digest
+from zoo.conditions import CONDITIONS
 from zoo.errors import InvalidAudio, InvalidQuery, UnknownName
 from zoo.events import FLOOR_DB, THRESHOLD
 from zoo.keeping import HEARD, Kept, command_run, file_state, options_of
@@ -52,6 +53,8 @@ Tell how often a model is right on a folder that holds a folder of recordings fo
   earshot evaluate kws speech_commands/ --split test             those that FOLDER/testing_list.txt names
   earshot evaluate aec esc50/ --split test                       fold 4 of ESC-50; fold5 is that which none heard
   earshot evaluate kws my-recordings/ --plot confusion.png --format json
+  earshot evaluate kws my-recordings/ --conditions               fainter, louder, in noise, beside a voice, in a room
+  earshot evaluate kws my-recordings/ --conditions noise-10 room
 
 Folders with names that the model does not know count as _unknown_, where it knows that. Printed are the accuracy with
 its 95 % interval, the recall of each class, and which classes are taken for which most often. What was stopped goes on
@@ -95,6 +98,10 @@ def add_run_commands(commands, command, add_hub) -> None:
         help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names; of ESC-50 train and fold1 "
         "to fold5, too",
     )
+    sub.add_argument(
+        "--conditions", nargs="*", metavar="NAME",
+        help=f"also where it is less quiet and near; all, or some of {', '.join(CONDITIONS)}",
+    )  # fmt: skip
     sub.add_argument("--plot", metavar="FILE", help="picture of the confusion matrix: .svg, .png or .pdf")
 
 
@@ -286,8 +293,10 @@ def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
 def _evaluate(options: argparse.Namespace) -> None:
     check_picture("--plot", options.plot)
     model = find_model(options.model, options.hub)
+    settings = {"split": options.split, "resample": options.resample}
+    settings["conditions"] = options.conditions is not None and (options.conditions or True)
     with command_run("evaluate", options_of(options)) as run:
-        found = model.evaluate(options.folder, split=options.split, resample=options.resample, run=run)
+        found = model.evaluate(options.folder, **settings, run=run)
         if options.plot:
             title = f"{found.model}\n{found.accuracy:.2%} of {found.clips:,} clips"
             write_picture(confusion_figure(found.matrix, found.labels, title), options.plot)

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from supernet.errors import InvalidData, nearest_names
+from supernet.errors import InvalidAudio, InvalidData, nearest_names
+from supernet.extras import need
 from supernet.files import read_bytes
 from supernet.space import digest
+from zoo.conditions import ROOMS, SEED, Surroundings, chosen_conditions, vary
 from zoo.errors import InvalidQuery
 from zoo.keeping import HEARD, Kept, file_state
 from zoo.pack import CONFIG
-from zoo.recordings import hear, hop_of, recordings_below
+from zoo.recordings import BATCH, hear, hop_of, read_sound, recordings_below
 
 if TYPE_CHECKING:
     from zoo.run import Model
@@ -41,6 +43,8 @@ class Evaluation:
 
     split: as `evaluate` has it; None for all recordings. matrix: clips (classes, classes), rows are the truth,
     columns the answers. left_out: (file, reason) of recordings that cannot be used. notes: what else was found.
+    conditions: share of right answers by condition (zoo.conditions), of the recordings that are clips, and how many
+    these are; empty where they were not asked for.
     """
 
     model: str
@@ -50,6 +54,7 @@ class Evaluation:
     matrix: np.ndarray
     left_out: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    conditions: tuple[InCondition, ...] = ()
 
     @property
     def clips(self) -> int:
@@ -91,6 +96,7 @@ class Evaluation:
             "recall": self.recall,
             "left_out": [{"file": file, "reason": reason} for file, reason in self.left_out],
             "notes": list(self.notes),
+            **({"conditions": {one.condition: one.to_dict() for one in self.conditions}} if self.conditions else {}),
         }
 
     def __str__(self) -> str:
@@ -101,6 +107,7 @@ class Evaluation:
             f"  accuracy {self.accuracy:.2%} ({low:.2%} to {high:.2%}) of {self.clips:,} clips",
             *self._recall_lines(),
             *self._confusion_lines(),
+            *self._condition_lines(),
             *[f"  {note}" for note in self.notes],
         ]
         if self.left_out:
@@ -115,11 +122,43 @@ class Evaluation:
         header = f"  {'class':{width}}  {'recall':>7} {'clips':>7}"
         return [header, *(f"  {label:{width}}  {share} {clips:7,}" for label, share, clips in rows)]
 
+    def _condition_lines(self) -> list[str]:
+        rows = [f"  {one.condition:10}  {one.accuracy:7.2%}  {one.interval[0]:.2%} to {one.interval[1]:.2%}"
+                for one in self.conditions]  # fmt: skip
+        header = f"  {'condition':10} {'accuracy':>8}  95 % interval"
+        return [header, *rows] if rows else []
+
     def _confusion_lines(self) -> list[str]:
         wrong = self.matrix - np.diag(self.matrix.diagonal())
         most = [divmod(int(place), len(wrong)) for place in np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]]
         texts = [f"{self.labels[i]} as {self.labels[j]} {wrong[i, j]:,}" for i, j in most if wrong[i, j]]
         return [f"  most frequent confusions: {', '.join(texts)}"] if texts else []
+
+
+@dataclass(frozen=True)
+class InCondition:
+    """How many of so many clips were named rightly in a condition."""
+
+    condition: str
+    right: int
+    clips: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return self.right / self.clips
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy."""
+        from supernet.evaluate import accuracy_interval
+
+        return accuracy_interval(self.accuracy, self.clips)
+
+    def to_dict(self) -> dict:
+        """Plain values, as `config.json` has them."""
+        ends = [round(end, 6) for end in self.interval]
+        return {"accuracy": round(self.accuracy, 6), "interval": ends, "clips": self.clips}
 
 
 def evaluate(
@@ -129,6 +168,7 @@ def evaluate(
     resample: bool = False,
     progress: bool = True,
     run: str | Path | None = None,
+    conditions: Sequence[str] | bool = False,
 ) -> Evaluation:
     """How often a model is right on FOLDER/CLASS/*.
 
@@ -136,13 +176,17 @@ def evaluate(
     takes those that the folder's list names, or those of ESC-50, whose folds are named, too, such as "fold5";
     recordings in `_silence_`, which the lists of Speech Commands do not name, are of its test. resample: take
     recordings of a lower rate than the model's. progress: show a bar on a terminal. run: a folder in which answers are
-    kept, so that no recording is heard again where this was stopped.
+    kept, so that no recording is heard again where this was stopped. conditions: names of zoo.conditions, or True for
+    all, in which the recordings that are no longer than a clip are heard as well; noise is that of
+    FOLDER/_background_noise_, where there is some, else coloured noise.
 
     Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
     InvalidQuery for another split, and for a model of which clips have several labels.
     """
     from supernet.data import esc50
 
+    wanted = chosen_conditions(conditions)
+    need(*["pyroomacoustics"] * ("room" in wanted))
     if model.multi_label:
         raise InvalidQuery(
             f"{model.name}: gives several labels a clip, and a folder of classes has one; earshot info tells its mean "
@@ -165,7 +209,48 @@ def evaluate(
             matrix[target, answer] += 1
     if not matrix.any():
         raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
-    return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes))
+    heard = _in_conditions(model, Path(folder), targets, wanted, resample, progress) if wanted else ()
+    return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes), heard)
+
+
+def _in_conditions(
+    model: Model, folder: Path, targets: dict[Path, int], names: Sequence[str], resample: bool, progress: bool
+) -> tuple[InCondition, ...]:
+    """The clips among the recordings, heard in each condition."""
+    from tqdm import tqdm
+
+    clips, classes = [], []
+    for path, target in targets.items():
+        try:
+            sound = read_sound(path, None, model.sampling_rate, resample, model.clip_samples)
+        except InvalidAudio:  # what cannot be used is left out above; what is longer is no clip
+            continue
+        clips.append(sound.samples)
+        classes.append(target)
+    if not clips:
+        raise InvalidData(
+            f"{folder}: conditions need clips, and no recording is as short as {model.clip_ms / 1000:g} s"
+        )
+    around = _surroundings(model, folder, np.stack(clips), np.array(classes), "room" in names)
+    found = []
+    for name in tqdm(names, "conditions", disable=None if progress else True):
+        varied = vary(name, around)
+        parts = [model.logits(model.features(varied[first : first + BATCH])) for first in range(0, len(varied), BATCH)]
+        found.append(InCondition(name, int((np.concatenate(parts).argmax(1) == around.classes).sum()), len(varied)))
+    return tuple(found)
+
+
+def _surroundings(model: Model, folder: Path, clips: np.ndarray, classes: np.ndarray, rooms: bool) -> Surroundings:
+    from supernet.constants import CACHE
+    from supernet.data.rooms import room_bank
+    from supernet.data.scenes import coloured_noise
+    from supernet.data.speech_commands import NOISE
+
+    rate, own = model.sampling_rate, recordings_below(folder / NOISE) if (folder / NOISE).is_dir() else []
+    noise = [read_sound(path, None, rate, resample=True).samples for path in own]
+    noise = [item for item in noise if len(item)] or coloured_noise(np.random.default_rng(SEED))
+    bank = room_bank(ROOMS, SEED, CACHE, rate=rate).responses if rooms else np.empty((0, 0), np.float32)
+    return Surroundings(clips, classes, rate, noise, bank)
 
 
 def _answers(

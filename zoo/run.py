@@ -204,10 +204,11 @@ class Model:
         resample: bool = False,
         progress: bool = True,
         run: str | Path | None = None,
+        conditions: Sequence[str] | bool = False,
     ) -> Evaluation:
         """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.evaluation."""
         need("torch")
-        return evaluate(self, folder, split, resample, progress, run)
+        return evaluate(self, folder, split, resample, progress, run, conditions)
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""

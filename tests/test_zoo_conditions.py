@@ -1,0 +1,121 @@
+"""Conditions of an evaluation: what clips are heard in is what the name says, and the same for all models."""
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.cli import main
+from zoo.conditions import CONDITIONS, Surroundings, chosen_conditions, vary
+from zoo.errors import InvalidQuery
+
+RATE = 16_000
+MODEL = "kws-temporal-0.28M-w8a8-4c4ec74b"
+
+
+@pytest.fixture(scope="module")
+def around() -> Surroundings:
+    rng, time = np.random.default_rng(0), np.arange(RATE) / RATE
+    clips = np.stack([0.2 * np.sin(2 * np.pi * hertz * time) for hertz in (300, 500, 700)]).astype(np.float32)
+    noise = [rng.standard_normal(3 * RATE).astype(np.float32)]
+    rooms = np.zeros((2, RATE), np.float32)
+    rooms[:, 0], rooms[:, 4000] = 0.8, 0.6
+    return Surroundings(clips, np.array([0, 1, 1]), RATE, noise, rooms)
+
+
+def level(samples: np.ndarray) -> float:
+    """In dB."""
+    return 10 * np.log10(np.square(samples, dtype=float).mean())
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_what_is_heard_repeats_and_is_within_16_bits(name, around):
+    made = vary(name, around)
+    assert np.array_equal(made, vary(name, around))
+    assert made.shape == around.clips.shape
+    steps = made * 32768
+    assert np.array_equal(steps, np.round(steps))
+    assert -32768 <= steps.min() <= steps.max() <= 32767
+
+
+@pytest.mark.parametrize(("name", "gain"), [("clean", 0), ("fainter-20", -20), ("fainter-30", -30), ("louder-10", 10)])
+def test_gains_move_the_level(name, gain, around):
+    for clip, made in zip(around.clips, vary(name, around), strict=True):
+        assert level(made) - level(clip) == pytest.approx(gain, abs=0.05)
+
+
+def test_what_is_too_loud_is_clipped(around):
+    made = vary("louder-20", around)
+    assert made.max() == 32767 / 32768
+    assert made.min() == -1
+    assert (np.abs(made) > 0.999).mean() > 0.5
+
+
+@pytest.mark.parametrize(("name", "ratio"), [("noise-20", 20), ("noise-10", 10), ("noise-5", 5), ("noise-0", 0)])
+def test_noise_is_at_the_ratio_that_the_name_says(name, ratio, around):
+    for clip, made in zip(around.clips, vary(name, around), strict=True):
+        assert level(clip) - level(made - clip) == pytest.approx(ratio, abs=0.2)
+
+
+def test_the_other_voice_is_of_another_class(around):
+    for number, made in enumerate(vary("voice-10", around)):
+        added = made - around.clips[number]
+        assert level(around.clips[number]) - level(added) == pytest.approx(10, abs=0.1)
+        hertz = np.abs(np.fft.rfft(added)).argmax()
+        assert hertz in {0: (500, 700)}.get(number, (300,))
+
+
+def test_a_room_keeps_the_level_and_adds_an_echo(around):
+    for clip, made in zip(around.clips, vary("room", around), strict=True):
+        assert level(made) == pytest.approx(level(clip), abs=0.1)
+    impulse = np.zeros((1, RATE), np.float32)
+    impulse[0, 100] = 0.5
+    [heard] = vary("room", Surroundings(impulse, np.array([0]), RATE, around.noise, around.rooms))
+    assert np.flatnonzero(np.abs(heard) > 1e-3).tolist() == [100, 4100]
+
+
+@pytest.mark.parametrize(("name", "moved"), [("early-200", -3200), ("late-200", 3200)])
+def test_shifts_move_the_sound_and_leave_silence(name, moved, around):
+    for clip, made in zip(around.clips, vary(name, around), strict=True):
+        kept = slice(max(0, moved), RATE + min(0, moved))
+        np.testing.assert_allclose(made[kept], np.roll(clip, moved)[kept], atol=1 / 32768)
+        assert not np.delete(made, np.arange(RATE)[kept]).any()
+
+
+def test_silence_stays_silence_in_noise(around):
+    silent = Surroundings(np.zeros((1, RATE), np.float32), np.array([0]), RATE, around.noise, around.rooms)
+    assert not any(vary(name, silent).any() for name in CONDITIONS)
+
+
+def test_names_are_chosen_in_order_and_wrong_ones_are_refused():
+    assert chosen_conditions(True) == tuple(CONDITIONS)
+    assert chosen_conditions(False) == ()
+    assert chosen_conditions(["room", "noise-10"]) == ("clean", "noise-10", "room")
+    with pytest.raises(InvalidQuery, match="condition 'rom' is unknown: did you mean room"):
+        chosen_conditions(["rom"])
+
+
+@pytest.fixture
+def words(tmp_path):
+    for path in (zoo.Hub().folder.parent / "clips").glob("*.wav"):
+        (tmp_path / path.stem).mkdir()
+        (tmp_path / path.stem / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def test_an_evaluation_states_its_conditions(words):
+    model = zoo.get(name=MODEL)
+    found = model.evaluate(words, conditions=["noise-0", "fainter-20"], progress=False)
+    assert [one.condition for one in found.conditions] == ["clean", "fainter-20", "noise-0"]
+    assert found.conditions[0].accuracy == found.accuracy
+    assert {one.clips for one in found.conditions} == {found.clips}
+    stated = found.to_dict()["conditions"]["clean"]
+    assert stated == {"accuracy": 1.0, "interval": [round(end, 6) for end in found.interval], "clips": found.clips}
+    assert "conditions" not in model.evaluate(words, progress=False).to_dict()
+
+
+def test_the_command_prints_a_line_for_each_condition(words, capsys):
+    assert main(["evaluate", MODEL, str(words), "--conditions", "fainter-30"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if "% to " in line][-2:] == ["clean", "fainter-30"]
+    assert main(["evaluate", MODEL, str(words), "--conditions", "loud"]) == 2
+    assert "condition 'loud' is unknown" in capsys.readouterr().err
