@@ -6,15 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
+import httpx2 as httpx  # what the client speaks HTTP with
 import pytest
 from hf_server import GIT_ATTRIBUTES, HubServer, calm_client, git_hash
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, errors, snapshot_download
 from huggingface_hub.file_download import hf_hub_download
-
-try:
-    import httpx2 as httpx  # what the client speaks HTTP with from huggingface-hub 2 on
-except ModuleNotFoundError:
-    import httpx
 
 REPO = "anna/zoo"
 WEIGHTS = "tones/weights.safetensors"
