@@ -62,11 +62,16 @@ def main() -> None:
         folder / "speech_commands", COMMANDS, negatives=folder / "negatives" / "orders", rooms=folder / "rooms",
         spoken=options.spoken, balance=0.5, joins=True,
     )  # fmt: skip
-    frontend = fit_frontend(data, 8, LogMel, Scenes())
-    teacher = None
+    frontend, teacher = fitted(data, options.runs), None
     for name in options.only:
         recipe = replace(PLANS[name], epochs=options.epochs or PLANS[name].epochs)
         teacher = trained(name, recipe, data, frontend, options.runs, teacher)
+
+
+def fitted(data: ClipData, runs: Path) -> Mfcc:
+    """The front end of the runs; where none has begun, fitted on scenes."""
+    begun = [path for name in PLANS if (path := runs / name / "recipe.json").is_file()]
+    return Mfcc.from_dict(read_json(begun[0])["frontend"]) if begun else fit_frontend(data, 8, LogMel, Scenes())
 
 
 def words_space(data: ClipData) -> Space:
