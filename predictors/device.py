@@ -199,7 +199,7 @@ def possible(rows: pd.DataFrame) -> np.ndarray:
 def read_measurements(path: str | Path, complete: bool = True) -> Measurements:
     """Rows of a CSV, checked and with the counts of each `arch` filled in.
 
-    complete: whether each row must have latency and MACs; else those that have not are left out, with a warning.
+    complete: whether each row must have latency and MACs; else rows without them are left out, with a warning.
     Raises InvalidProfile with every problem by line and column.
     """
     return _checked(Path(path), _read_csv(Path(path)), complete)

@@ -31,7 +31,7 @@ WORDS = ("backward", "bed", "cat", "happy")
 TASK = "new-words"
 NETWORKS = ("largest", "smallest")
 EARLY = (3, 10)
-"""Epochs after which validation is told as well."""
+"""Epochs after which validation is reported as well."""
 
 
 def main() -> None:

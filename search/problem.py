@@ -44,7 +44,7 @@ class Problem:
     limits: by names of LIMITS, in MACs, parameters, bytes, ms and uJ. device: a device profile, for latency and energy.
     task: what the networks are for, as predictors of latency take it. sure: the upper ends of the intervals of latency
     and energy must keep the limits, not the medians. folder: of the user's profiles.
-    Raises UnknownName for a limit that there is not, or one on a device without one or where nobody measured it.
+    Raises UnknownName for an unknown limit, and for a limit on a device that is not named or was not measured.
     """
 
     space: SearchSpace

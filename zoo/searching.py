@@ -96,7 +96,7 @@ class Searchable:
         return SearchSpace(self.supernet.space, (bits,)) if tuned or bits in self.widths else None
 
     def measurable(self, space: SearchSpace) -> SearchSpace:
-        """The same networks at bits that they have without fine-tuning, for bits that they have not the next higher."""
+        """The same networks at widths that were trained; widths that were not use the next wider one."""
         if set(space.weight_bits) <= set(self.widths):
             return space
         higher = [width for width in self.widths if width >= space.weight_bits[0]]

@@ -178,7 +178,7 @@ def _check_options(
 
 
 def _bundled(name: str) -> StoredSupernet:
-    """A bundled supernet. Raises InvalidQuery for a name that there is not."""
+    """A bundled supernet. Raises InvalidQuery for an unknown name."""
     known = {path.name: path for path in Hub(BUNDLED).supernets()}
     if name not in known:
         raise InvalidQuery(f"start = {name!r}: no such bundled supernet: {nearest_names(name, known)}")

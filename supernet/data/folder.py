@@ -6,7 +6,7 @@
 
 Splits come from a table, from the lists, from the speaker that names begin with, or from a hash of the name, in this
 order. Recordings longer than a clip give several, all in one split. What cannot be used is left out, and all that is
-found is told in a `Survey` before anything is trained.
+found is reported in a `Survey` before anything is trained.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ another one is left out."""
 BALANCE = 0.5
 """How far rarer classes are drawn more often (see ClipData)."""
 FEWEST = {"train": 15, "validation": 3, "test": 3}
-"""Clips of a class below which it is told."""
+"""Clips of a class below which a finding says so."""
 LONGEST_SECONDS = 24 * 3600
 CUT_SEED = 2021
 SEPARATOR, LONGEST_LABEL, SHOWN = ";", 100, 5
