@@ -86,7 +86,7 @@ def installs(name: str, folder: Path, cpu: str) -> list[list[str]]:
         return [[*whole, "-c", str(folder / "oldest.txt")]]
     if name == "newest":
         return [whole]
-    extras = requirements("predict", "plots", "test")
+    extras = requirements("predict", "plots", "rooms", "test")
     wanted = [line for line in extras if not line.startswith("earshot")]
     return [shlex.split(cpu), ["-e", ".", *wanted], *[["torchaudio"]] * (name == "cpu-torchaudio")]
 
@@ -100,7 +100,7 @@ def requirements(*extras: str) -> list[str]:
 
 def lower_ends() -> list[str]:
     """Every range pinned to its lower end."""
-    lines = requirements() + requirements("predict", "plots", "train", "test")
+    lines = requirements() + requirements("predict", "plots", "train", "rooms", "test")
     return [line.replace(">=", "==") for line in lines if not line.startswith("earshot")]
 
 

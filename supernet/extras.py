@@ -17,7 +17,7 @@ __all__ = ["EXTRAS", "has", "lazy_names", "load", "missing", "need"]
 
 EXTRAS = {
     "torch": "train",
-    "pyroomacoustics": "train",
+    "pyroomacoustics": "rooms",
     "pandas": "predict",
     "sklearn": "predict",
     "threadpoolctl": "predict",

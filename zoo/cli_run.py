@@ -36,8 +36,9 @@ Run a model on recordings and print labels with scores, best first.
   arecord -f S16_LE -r 16000 -d 1 | earshot run kws -
 
 A recording that is longer than a clip is heard by windows of one clip; one that is shorter is followed by silence. A
-file that cannot be used is reported on standard error, and in JSON with its "error"; the others go on, and the exit status
-is 1. An only file that cannot be used gives no output. What was stopped goes on when the same command is given again.
+file that cannot be used is reported on standard error, and in JSON with its "error"; the others go on, and the exit
+status is 1. An only file that cannot be used gives no output. What was stopped goes on when the same command is given
+again.
 
 An event is a label from the moment on at which the mean score of the windows that hold it reaches a threshold until it
 falls below; _unknown_ and _silence_ are none. Windows move on by a tenth of a clip, or by --hop-ms. Where sounds follow

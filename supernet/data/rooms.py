@@ -16,6 +16,7 @@ from tqdm import tqdm
 from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio
 from supernet.data.clips import cached_array
 from supernet.errors import InvalidData
+from supernet.extras import need
 from supernet.space import digest
 
 __all__ = ["RoomBank", "draw_room", "recorded_rooms", "room_bank"]
@@ -88,6 +89,7 @@ def recorded_rooms(folder: str | Path, rate: int, taps: int) -> np.ndarray:
 
 def draw_room(rng: np.random.Generator, rate: int = 16_000) -> np.ndarray:
     """(taps,) float32: the response of a box of random size and walls, between two random points."""
+    need("pyroomacoustics")
     import pyroomacoustics
 
     size = rng.uniform(LEAST_SIZE, LARGEST_SIZE)
