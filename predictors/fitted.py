@@ -85,7 +85,7 @@ def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[
             continue
         spread = max(AGAIN, float((own["latency_iqr_ms"] / own["latency_ms"]).fillna(0.0).max()))
         for name, unit in UNITS.items():
-            value = own[f"{name}_{unit}"].median()
+            value = own[f"{name}_{unit}"].dropna().median()
             if value == value:
                 columns = [f"{name}_{unit}", f"{name}_low_{unit}", f"{name}_high_{unit}"]
                 table.loc[place, columns] = value, value * (1 - min(spread, 1.0)), value * (1 + spread)

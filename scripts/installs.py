@@ -5,7 +5,7 @@
     python scripts/installs.py cpu --cpu torch==2.13.0      # where this is a CPU build in pip's own index
 
 Each is a fresh virtual environment: what pip brings into it, its size and seconds, whether torchaudio loads beside its
-torch, and what the tests say. Rows go to `scripts/results/installs.csv`; those of other machines and days stay.
+torch, and what the tests say. Rows go to `scripts/results/installs.csv`, one an environment and Python.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import tomllib
 import venv
 from pathlib import Path
 
-from results import add_row
+from results import add_row, has_row, read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("light", "oldest", "newest", "cpu", "cpu-torchaudio")
@@ -41,6 +41,7 @@ if versions["torchaudio"]:
         loads = "no"
 print(json.dumps({**versions, "torchaudio_loads": loads}))
 """
+COLUMNS = ("passed", "failed", "skipped", "test_seconds")
 COUNTS = re.compile(r"(\d+) (passed|failed|error|skipped)")
 
 
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("environments", nargs="*", metavar="NAME", help=f"of {', '.join(ENVIRONMENTS)} (default: all)")
     parser.add_argument("--cpu", default=CPU_BUILD, metavar="ARGUMENTS", help="of pip, for a CPU build (%(default)s)")
     parser.add_argument("--keep", metavar="FOLDER", help="of the environments (default: a temporary one)")
+    parser.add_argument("--again", action="store_true", help="only test those that --keep has, without installing")
     parser.add_argument("--tests", default="", metavar="ARGUMENTS", help="of pytest (default: all tests)")
     options = parser.parse_args()
     names = options.environments or list(ENVIRONMENTS)
@@ -58,22 +60,38 @@ def main() -> None:
             parser.error(f"unknown environment {name!r}: give some of {', '.join(ENVIRONMENTS)}")
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            row = tried(name, Path(options.keep or folder) / name, options.cpu, shlex.split(options.tests))
-            add_row("installs", {"environment": name, "python": ".".join(map(str, sys.version_info[:2]))}, row)
+            place = Path(options.keep or folder) / name
+            taken = {} if options.again else installed(name, place, options.cpu)
+            row = {**taken, **tried(name, place, shlex.split(options.tests))}
+            keys = {"environment": name, "python": ".".join(map(str, sys.version_info[:2]))}
+            add_row("installs", keys, {**kept(keys), **row})
             print(name, row)
 
 
-def tried(name: str, folder: Path, cpu: str, tests: list[str]) -> dict:
-    """What an environment holds, what it took, and what works in it."""
+def kept(keys: dict) -> dict:
+    """What the last row of an environment says of its installation."""
+    rows = read_table("installs") if has_row("installs", keys) else None
+    own = [] if rows is None else rows[rows["environment"] == keys["environment"]].to_dict("records")
+    return {name: int(own[0][name]) for name in ("seconds", "megabytes")} if own else {}
+
+
+def installed(name: str, folder: Path, cpu: str) -> dict:
+    """Make an environment; returns what that took."""
     began = time.monotonic()
     venv.create(folder, with_pip=True, clear=True)
     python = str(folder / "bin" / "python")
     for arguments in installs(name, folder, cpu):
         subprocess.run([python, "-m", "pip", "install", "-q", *arguments], cwd=ROOT, check=True)
-    taken = {"seconds": round(time.monotonic() - began), "megabytes": megabytes(folder)}
+    return {"seconds": round(time.monotonic() - began), "megabytes": megabytes(folder)}
+
+
+def tried(name: str, folder: Path, tests: list[str]) -> dict:
+    """What an environment holds, and what works in it."""
+    python = str(folder / "bin" / "python")
     about = subprocess.run([python, "-c", ABOUT], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     subprocess.run([python, *LOOK_UP], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return {**json.loads(about), **taken, **({} if name == "light" else run_tests(python, tests))}
+    found = run_tests(python, tests) if name != "light" else dict.fromkeys(COLUMNS, "")
+    return {**json.loads(about), "tests": "" if name == "light" else "part" if tests else "all", **found}
 
 
 def installs(name: str, folder: Path, cpu: str) -> list[list[str]]:
@@ -113,9 +131,11 @@ def run_tests(python: str, arguments: list[str]) -> dict:
     counts = {kind: int(count) for count, kind in COUNTS.findall(last)}
     if done.returncode:
         print(done.stdout[-4000:], file=sys.stderr)
+    if not counts:
+        raise SystemExit(f"pytest ended with {done.returncode} and counted nothing")
     failed = counts.get("failed", 0) + counts.get("error", 0)
-    return {"passed": counts.get("passed", 0), "failed": failed, "skipped": counts.get("skipped", 0),
-            "test_seconds": round(time.monotonic() - began)}  # fmt: skip
+    values = counts.get("passed", 0), failed, counts.get("skipped", 0), round(time.monotonic() - began)
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def megabytes(folder: Path) -> int:

@@ -294,7 +294,7 @@ def _installs_table() -> str:
     columns = ["environment", "torch", "torchaudio", "torchaudio_loads", "megabytes", "seconds", "passed", "failed",
                "skipped", "test_seconds"]  # fmt: skip
     table = pd.read_csv(FOLDER / "installs.csv", dtype=str, keep_default_na=False)
-    return _markdown(names, table[columns].values.tolist())
+    return _markdown(names, table[columns].replace(r"\.0$", "", regex=True).values.tolist())
 
 
 def _lookup_table() -> str:

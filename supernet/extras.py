@@ -5,6 +5,8 @@ What needs one asks for it here, so that a user who lacks it reads one line with
 
 from __future__ import annotations
 
+import importlib.metadata
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,7 +15,7 @@ from typing import Any
 
 from supernet.errors import MissingExtra
 
-__all__ = ["EXTRAS", "has", "lazy_names", "load", "missing", "need"]
+__all__ = ["EXTRAS", "TRAINING", "has", "lazy_names", "load", "missing", "need"]
 
 EXTRAS = {
     "torch": "train",
@@ -25,6 +27,8 @@ EXTRAS = {
     "PIL": "plots",
 }
 """Package as it is imported -> its extra."""
+TRAINING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")
+"""What trains, measures and makes packages with their figures and pictures."""
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}
 """Of packages that are installed under another name."""
 
@@ -35,10 +39,10 @@ def has(*packages: str) -> bool:
 
 
 def need(*packages: str) -> None:
-    """Raise MissingExtra for the first of the packages that is not installed."""
+    """Raise MissingExtra for the first of the packages that is not installed, naming the extra that brings them all."""
     for package in packages:
         if not has(package):
-            raise missing(ModuleNotFoundError(name=package))
+            raise _missing(package, "train" if "torch" in packages else EXTRAS[package])
 
 
 def load(module: str) -> ModuleType:
@@ -67,9 +71,18 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 def missing(error: ModuleNotFoundError) -> ImportError:
     """What to raise for a package that is not there: MissingExtra where an extra brings it, else the error itself."""
     package = (error.name or "").partition(".")[0]
-    if package not in EXTRAS:
-        return error
-    return MissingExtra(
-        f"this needs {DISTRIBUTIONS.get(package, package)}, which is not installed: "
-        f'pip install "earshot[{EXTRAS[package]}]"'
-    )
+    return _missing(package, EXTRAS[package]) if package in EXTRAS else error
+
+
+def _missing(package: str, extra: str) -> MissingExtra:
+    name = DISTRIBUTIONS.get(package, package)
+    wanted = f'"earshot[{extra}]"' if _brings(extra) else name
+    return MissingExtra(f"this needs {name}, which is not installed: {sys.executable} -m pip install {wanted}")
+
+
+def _brings(extra: str) -> bool:
+    """True where pip knows this Earshot by its extra; without, the name is another project's on PyPI."""
+    try:
+        return extra in (importlib.metadata.metadata("earshot").get_all("Provides-Extra") or ())
+    except importlib.metadata.PackageNotFoundError:
+        return False

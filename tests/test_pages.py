@@ -21,9 +21,9 @@ TRAINS = "quantise("
 """In Python that is not run here, since it trains for minutes."""
 VALUES = re.compile(r"^(?!\w+ = )(\S.*?)  # ([\[(](?!.*\.\.\.).*[\])])$", re.MULTILINE)
 """Expressions of Python, and the value that a comment gives."""
-SEARCHES, SEARCHED = ("earshot search", "--specialize"), r"-[0-9a-f]{8}\b|\[[^]]*\]|[\d.,]+"
+SEARCHES, SEARCHED = ("earshot search", "--specialize"), r"-[0-9a-f]{8}\b|\[[^]]*\]| *[\d.,]+"
 """Commands whose figures come out of searches in floating point, and what may so differ from machine to machine: names,
-blocks and digits."""
+blocks and digits, with the spaces before them."""
 
 
 def shown(text: str) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,8 @@ import pytest
 import zoo
 from supernet.errors import MissingExtra
 from supernet.extras import EXTRAS, has, lazy_names, load, need
+from zoo import hosting
+from zoo.errors import InvalidPackage
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -58,38 +61,65 @@ def test_look_ups_and_hubs_work_without_any_extra(tmp_path):
     found = without(HEAVY, *commands)
     assert [status for status, _, _ in found] == [0] * len(commands), found
     said = {command[0]: error for command, (_, _, error) in zip(commands, found, strict=True) if error}
-    assert "test vectors were not run: pip install" in said.pop("verify")
-    assert "published as they are" in said.pop("publish")
+    assert "test vectors were not run: this needs torch" in said.pop("verify")
+    assert "their test vectors were not run, and figures by device were not made anew" in said.pop("publish")
+    assert f"{MODEL}: its digests and figures hold, its test vectors were not run" in found[5][1]
     assert said == {}
     assert found[2][1].count("\n") == 1 + len(zoo.find("kws"))
 
 
-NEEDS = [
-    (["run", "kws", "zoo/clips/stop.wav"], "torch", "train"),
-    (["evaluate", "kws", "zoo/clips"], "torch", "train"),
-    (["train", "--data", "none", "--task", "doors"], "torch", "train"),
-    (["search", "--task", "kws"], "torch", "train"),
-    (["predictor", "none", "--data", "none"], "torch", "train"),
-    (["measure", "--device", "host", "--out", "none.csv"], "torch", "train"),
-    (["get", "--task", "kws", "--max-flash", "1kB", "--specialize"], "torch", "train"),
-    (["publish", "none", "--hub", "none", "--data", "none"], "torch", "train"),
-    (["fit", "kws", "--device", "stm32"], "pandas", "predict"),
-    (["profile", "list"], "pandas", "predict"),
-    (["profile", "add", "mine", "none.csv"], "pandas", "predict"),
+TRAIN = [
+    ["evaluate", "kws", "zoo/clips"],
+    ["train", "--data", "none", "--task", "doors"],
+    ["search", "--task", "kws"],
+    ["predictor", "none", "--data", "none"],
+    ["measure", "--device", "host", "--out", "none.csv"],
+    ["get", "--task", "kws", "--max-flash", "1kB", "--specialize"],
+    ["publish", "none", "--hub", "none", "--data", "none"],
 ]
+PREDICT = [["fit", "kws", "--device", "stm32"], ["profile", "list"], ["profile", "add", "mine", "none.csv"]]
+
+
+def told(error: str, package: str, extra: str) -> bool:
+    """True for one line that names the package, this interpreter and the extra, or the package where pip knows none."""
+    line = f"earshot: this needs {package}, which is not installed: {sys.executable} -m pip install "
+    return error in (f'{line}"earshot[{extra}]"\n', f"{line}{package}\n")
 
 
 def test_what_lacks_an_extra_says_so_in_one_line_with_the_command():
-    found = without(HEAVY, *(command for command, _, _ in NEEDS))
-    for (command, package, extra), (status, out, error) in zip(NEEDS, found, strict=True):
-        line = f'earshot: this needs {package}, which is not installed: pip install "earshot[{extra}]"\n'
-        assert (status, out, error) == (1, "", line), command
+    commands = [["run", "kws", "zoo/clips/stop.wav"], *TRAIN, *PREDICT]
+    for command, (status, out, error) in zip(commands, without(HEAVY, *commands), strict=True):
+        package, extra = ("pandas", "predict") if command in PREDICT else ("torch", "train")
+        assert (status, out) == (1, ""), command
+        assert told(error, package, extra), (command, error)
+
+
+@pytest.mark.parametrize(("hidden", "package"), [("pandas", "pandas"), ("sklearn", "scikit-learn"), ("PIL", "pillow")])
+def test_one_package_that_is_missing_is_told_before_any_work(hidden, package):
+    for command, (status, out, error) in zip(TRAIN, without((hidden,), *TRAIN), strict=True):
+        assert (status, out) == (1, ""), command
+        assert told(error, package, "train"), (command, error)
 
 
 def test_a_picture_is_refused_before_the_work_where_nothing_draws():
     [(status, _, error)] = without(("matplotlib",), ["evaluate", "kws", "zoo/clips", "--plot", "confusion.png"])
     assert status == 1
-    assert error.endswith('this needs matplotlib, which is not installed: pip install "earshot[plots]"\n')
+    assert told(error, "matplotlib", "train")
+
+
+def test_a_package_is_published_under_its_own_name_and_never_with_figures_that_cannot_be_read(tmp_path, monkeypatch):
+    entry = zoo.Hub().entry(MODEL)
+    package, hub = tmp_path / "elsewhere" / MODEL, tmp_path / "hub"
+    shutil.copytree(zoo.Hub().path(entry), package)
+    monkeypatch.setattr(hosting, "TRAINING", ("no_such_package",))
+    monkeypatch.setattr(hosting, "need", lambda *_: None)
+    monkeypatch.chdir(package)
+    assert [one.name for one in zoo.publish(".", hub).entries] == [MODEL]
+    assert {one.problem for one in zoo.verify(hub)} == {None}
+    (package / "costs.json").write_text('{"x": 1}')
+    with pytest.raises(InvalidPackage, match="costs"):
+        zoo.publish(package, tmp_path / "other")
+    assert not (tmp_path / "other" / "models").exists()
 
 
 @pytest.mark.parametrize(("package", "extra"), EXTRAS.items())
@@ -113,9 +143,7 @@ def test_what_is_there_is_loaded_and_what_is_not_is_named(monkeypatch):
         load("no_such_module")
     monkeypatch.setitem(sys.modules, "sklearn", None)
     assert not has("numpy", "sklearn")
-    with pytest.raises(
-        MissingExtra, match=r'needs scikit-learn, which is not installed: pip install "earshot\[predict'
-    ):
+    with pytest.raises(MissingExtra, match="needs scikit-learn, which is not installed"):
         need("numpy", "sklearn")
     assert issubclass(MissingExtra, ImportError)
 

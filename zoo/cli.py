@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import zoo
 from supernet.errors import EarshotError
-from supernet.extras import need
+from supernet.extras import TRAINING, missing, need
 from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
@@ -88,6 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
         print(f"earshot: {with_notes(error, f'{place}{error.strerror or error}')}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        lacking = missing(error)
+        if lacking is error:
+            raise
+        print(f"earshot: {lacking}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as error:
         print(f"earshot: {with_notes(error, 'interrupted')}", file=sys.stderr)
         return 1
@@ -142,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
     add_hub(sub)
     add_run_commands(commands, _command, add_hub)
-    sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds", needs=["torch"])
+    sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds", needs=TRAINING)
     _add_training(sub)
     add_search_commands(commands, _command, _add_query)
     add_device_commands(commands, _command, add_hub)
@@ -246,7 +252,7 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
         "--bits",
         type=_bits,
         nargs="+",
-        help="of the weights of each of them: 1 to 8, each from the next higher one given, or mixed (default: 8 4)",
+        help="of the weights of each: 1 to 8, or mixed; a width starts from the next wider one (default: 8 4)",
     )
     sub.add_argument("--negatives", metavar="FOLDER", help="recordings of any length that must not trigger")
     sub.add_argument(

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import zoo
+from supernet.extras import TRAINING
 from zoo.cli_run import find_model
 from zoo.devices import check_writable, write_costs
 from zoo.errors import InvalidQuery, nearest_names
@@ -104,7 +105,7 @@ def add_device_commands(commands, command, add_hub) -> None:
     fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip)")
     add_hub(fit)
     _add_folder(fit)
-    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device", needs=["torch"])
+    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device", needs=TRAINING)
     sub.add_argument("--device", required=True, help="host: this machine")
     sub.add_argument("--out", required=True, metavar="FILE.csv", help="measurements; goes on where it holds some")
     sub.add_argument("--count", type=int, default=100, help="of networks (default: %(default)s)")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import zoo
+from supernet.extras import TRAINING
 from supernet.files import read_bytes, write_bytes
 from supernet.space import digest
 from zoo.conditions import CONDITIONS
@@ -91,7 +92,7 @@ def add_run_commands(commands, command, add_hub) -> None:
         "--plot", metavar="FILE", help="picture of one recording: spectrogram and events; .svg, .png or .pdf"
     )
     sub.add_argument("--out", metavar="FILE", help="write there, whole or not at all (default: standard output)")
-    sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes", needs=["torch"])
+    sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes", needs=TRAINING)
     _add_model(sub, add_hub)
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
     sub.add_argument(

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import zoo
+from supernet.extras import TRAINING
 from supernet.files import read_json, write_bytes
 from zoo.devices import figure_of
 from zoo.entry import MEASURED, accuracy_text
@@ -52,7 +53,7 @@ SHOWN = 20
 def add_search_commands(commands, command, add_query) -> None:
     """Add the commands to a parser. command: makes one; add_query: adds the options of a look-up to one."""
     summary = "the best sub-network for a budget, or the whole front"
-    sub = command(commands, "search", _search, SEARCH_HELP, summary, needs=["torch"])
+    sub = command(commands, "search", _search, SEARCH_HELP, summary, needs=TRAINING)
     add_query(sub)
     sub.add_argument(
         "--supernet", help="one supernet, by its name in the hub or its folder (default: all for the task)"
@@ -76,7 +77,7 @@ def add_search_commands(commands, command, add_query) -> None:
         help="keep the state there: a search that was stopped goes on (default: below runs/ until it has ended)",
     )  # fmt: skip
     summary = "fit the accuracy predictor of a supernet"
-    sub = command(commands, "predictor", _predictor, PREDICTOR_HELP, summary, needs=["torch"])
+    sub = command(commands, "predictor", _predictor, PREDICTOR_HELP, summary, needs=TRAINING)
     sub.add_argument("supernet", metavar="SUPERNET", help="its folder")
     sub.add_argument("--data", required=True, metavar="FOLDER", help="what it was trained on")
     sub.add_argument("--task", help="whose head is measured (default: its only one)")

@@ -39,6 +39,7 @@ __all__ = [
     "figure_of",
     "figures",
     "fit",
+    "read_figures",
     "write_costs",
     "write_figures",
 ]
@@ -106,7 +107,12 @@ class Figure:
 def figures(hub: AnyHub, entry: Entry) -> dict[str, Figure]:
     """All figures of a model by profile; none where they were not computed. Raises InvalidPackage."""
     path = hub.file(entry, COSTS)
-    return {} if path is None else _read(path, state_of(path))
+    return {} if path is None else read_figures(path)
+
+
+def read_figures(path: Path) -> dict[str, Figure]:
+    """What a file of costs states, by profile. Raises InvalidPackage."""
+    return _read(path, state_of(path))
 
 
 @lru_cache(maxsize=4096)

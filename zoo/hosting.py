@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from supernet.extras import has, need
+from supernet.errors import MissingExtra
+from supernet.extras import TRAINING, has, need
 from supernet.families import family
 from supernet.files import read_bytes, read_json, write_bytes
 from supernet.frontend import Mfcc
 from supernet.space import digest
 from zoo.card import hub_card, is_hub_card
-from zoo.devices import COSTS, device_figures, figures
+from zoo.devices import COSTS, device_figures, figures, read_figures
 from zoo.entry import Entry, is_safe_name
 from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName, nearest_names
 from zoo.hub import (
@@ -59,8 +60,6 @@ ATTEMPTS, PATIENCE_S = 8, 600
 """How often a change is made anew where others come between; how long another writer is waited for."""
 SAFE_FILE = re.compile(r"([A-Za-z0-9_-]+/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 PREDICTOR = ("accuracy.csv", "accuracy.json")
-RENEWING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")
-"""What runs test vectors, predicts costs on devices and draws cards."""
 MEASURED = "measured.jsonl"
 """In the folder of a run of `publish`."""
 
@@ -86,7 +85,7 @@ def publish(
     hold; HubUnavailable for a hub that refuses.
     """
     if data is not None:
-        need(*RENEWING)
+        need(*TRAINING)
     folders = [Path(models)] if isinstance(models, (str, Path)) else [Path(model) for model in models]
     twice = [folder for folder, count in Counter(folder.resolve().name for folder in folders).items() if count > 1]
     if twice:
@@ -94,7 +93,11 @@ def publish(
     _check_target(hub)
     with tempfile.TemporaryDirectory() as staging:
         kept = Kept(run and Path(run) / MEASURED)
-        fresh = _renewed(folders, Path(staging), data, kept, progress) if has(*RENEWING) else _as_they_are(folders)
+        fresh = (
+            _renewed(folders, Path(staging), data, kept, progress)
+            if has(*TRAINING)
+            else _as_they_are(folders, Path(staging))
+        )
         return _change(hub, fresh, replaces and (lambda place, entry: replaces(place.config(entry))))
 
 
@@ -309,14 +312,21 @@ def _sound(packages: Iterable[Path]) -> Iterator[Entry]:
             log.warning("left out, publish it again or delete its folder: %s", error)
 
 
-def _as_they_are(folders: list[Path]) -> list[Path]:
+def _as_they_are(folders: list[Path], staging: Path) -> list[Path]:
+    """Packages byte for byte, under their own names, checked as far as what is installed can."""
+    found = []
     for folder in folders:
-        checked_entry(folder)
-    log.warning(
-        "published as they are: to run test vectors and renew figures by device, "
-        'pip install "earshot[train]" and publish again'
-    )
-    return folders
+        _check_package(folder)
+        if (folder / COSTS).is_file():
+            read_figures(folder / COSTS)
+        found.append(staging / read_config(folder).name)
+        _copy(folder, found[-1], package_files(folder))
+    try:
+        need(*TRAINING)
+    except MissingExtra as error:
+        vectors = "" if has("torch") else "their test vectors were not run, and "
+        log.warning("published as they are: %sfigures by device were not made anew; %s", vectors, error)
+    return found
 
 
 def _renewed(folders: list[Path], staging: Path, data: str | Path | None, kept: Kept, progress: bool) -> list[Path]:

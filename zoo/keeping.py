@@ -85,7 +85,7 @@ def publish_command(packages: Iterable[str | Path], hub: str | Path) -> str:
 
 
 def writable(folder: str | Path) -> bool:
-    """True where a folder, or the nearest one above it that there is, can be written to."""
+    """True where a folder, or the nearest existing one above it, can be written to."""
     absolute = Path(os.path.abspath(folder))
     there = next(place for place in (absolute, *absolute.parents) if os.path.lexists(place))
     return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)

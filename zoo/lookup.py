@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supernet.constants import OWN_HUB
-from supernet.extras import load, need
+from supernet.extras import TRAINING, load, need
 from zoo.devices import DeviceLimits, Figure, figure, figures
 from zoo.entry import KINDS, MEASURED, Entry
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
@@ -177,7 +177,7 @@ def _opened(place: AnyHub, entry: Entry, device: str | None) -> Model:
 
 def _get_or_make(place: AnyHub, task: str, data: str | Path | None, on_device: dict, wanted: dict, only: dict) -> Model:
     """A measured model that fits, or one that is made for just this wish, in the user's own hub."""
-    need("torch")
+    need(*TRAINING)
     from zoo.specialize import specialize
 
     try:  # a prediction of another wish is not as good as the best for this one

@@ -44,7 +44,7 @@ def check_picture(option: str, path: str | Path | None) -> None:
 def check_file(option: str, path: str | Path | None) -> None:
     """Raise InvalidQuery for a name, where there is one, that no file can be written under. option: for the message."""
     if path is not None and (not os.access(Path(path).parent, os.W_OK) or Path(path).is_dir()):
-        raise InvalidQuery(f"{option} {path}: not a file in a folder that there is; make the folder, and name a file")
+        raise InvalidQuery(f"{option} {path}: not a file in a folder that exists; make the folder, and name a file")
 
 
 def write_picture(figure, path: str | Path) -> None:

@@ -207,7 +207,7 @@ class Model:
         conditions: Sequence[str] | bool = False,
     ) -> Evaluation:
         """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.evaluation."""
-        need("torch")
+        need("torch", "pandas", "sklearn")
         return evaluate(self, folder, split, resample, progress, run, conditions)
 
     def features(self, samples: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
 from supernet.elastic import Supernet
 from supernet.errors import InvalidData, nearest_names
+from supernet.extras import TRAINING, need
 from supernet.families import space
 from supernet.files import read_json
 from supernet.frontend import Mfcc
@@ -97,6 +98,7 @@ def train(
 
     Raises InvalidData, with what was found, for data that cannot be used; InfeasibleBudget for what no network keeps.
     """
+    need(*TRAINING)
     budgets = tuple(map(str, (max_macs,) if isinstance(max_macs, (str, int, float)) else max_macs))
     if bits is not None and not publish:
         raise InvalidQuery(f"bits = {bits} is of published models: give publish, the folder of a hub, as well")

@@ -37,6 +37,9 @@ UNKNOWN, SILENCE = "_unknown_", "_silence_"
 SILENT_ROW, NEGATIVE_ROW, JOINED_ROW = -1, -2, -3
 """In the place of a row: a clip of noise, one of the negatives, or parts of words, put together."""
 
+MADE = 2
+"""In the keys of decoded audio, and so of features: another number wherever either is made in another way."""
+
 log = logging.getLogger(__name__)
 
 Source = Path | np.ndarray
@@ -140,7 +143,7 @@ class ClipData:
         train = self.splits["train"]
         if not self.balance:
             return train
-        classes = np.unique(train.targets, axis=0, return_inverse=True)[1]
+        classes = np.unique(train.targets, axis=0, return_inverse=True)[1].reshape(-1)  # numpy 2.0 gives columns
         counts = np.bincount(classes)
         wanted = np.round(counts * (counts.max() / counts) ** self.balance).astype(int)
         drawn = [train.rows[:0]]
@@ -204,7 +207,7 @@ def _key(root: Path, sources: Sequence[Source], sampling_rate: int, samples: int
         name = source.relative_to(root) if source.is_relative_to(root) else source.resolve()
         return [name.as_posix(), status.st_size, status.st_mtime_ns]
 
-    return digest([str(root.resolve()), sampling_rate, samples, [identity(source) for source in sources]])
+    return digest([MADE, str(root.resolve()), sampling_rate, samples, [identity(source) for source in sources]])
 
 
 def _decode(audio: np.ndarray, sources: Sequence[Source], sampling_rate: int, seconds: float) -> None:
