@@ -91,7 +91,7 @@ def tried(name: str, folder: Path, tests: list[str]) -> dict:
     about = subprocess.run([python, "-c", ABOUT], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     subprocess.run([python, *LOOK_UP], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     found = run_tests(python, tests) if name != "light" else dict.fromkeys(COLUMNS, "")
-    return {**json.loads(about), "tests": "" if name == "light" else "part" if tests else "all", **found}
+    return {**json.loads(about), "tests": "" if name == "light" else "part" if any(map(is_test, tests)) else "all", **found}
 
 
 def installs(name: str, folder: Path, cpu: str) -> list[list[str]]:
@@ -120,6 +120,11 @@ def lower_ends() -> list[str]:
     """Every range pinned to its lower end."""
     lines = requirements() + requirements("predict", "plots", "train", "rooms", "test")
     return [line.replace(">=", "==") for line in lines if not line.startswith("earshot")]
+
+
+def is_test(argument: str) -> bool:
+    """True where an argument of pytest names tests to run."""
+    return not argument.startswith("-")
 
 
 def run_tests(python: str, arguments: list[str]) -> dict:

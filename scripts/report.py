@@ -285,7 +285,9 @@ def _installs_table() -> str:
         "skipped": "skipped",
     }  # fmt: skip
     table = pd.read_csv(FOLDER / "installs.csv", dtype=str, keep_default_na=False)
-    return _markdown(list(shown.values()), table[list(shown)].replace(r"\.0$", "", regex=True).values.tolist())
+    counts = ["passed", "failed", "skipped"]
+    table[counts] = table[counts].replace(r"\.0$", "", regex=True)
+    return _markdown(list(shown.values()), table[list(shown)].values.tolist())
 
 
 def _lookup_table() -> str:
