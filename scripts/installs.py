@@ -90,8 +90,10 @@ def tried(name: str, folder: Path, tests: list[str]) -> dict:
     python = str(folder / "bin" / "python")
     about = subprocess.run([python, "-c", ABOUT], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     subprocess.run([python, *LOOK_UP], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    found = run_tests(python, tests) if name != "light" else dict.fromkeys(COLUMNS, "")
-    return {**json.loads(about), "tests": "" if name == "light" else "part" if any(map(is_test, tests)) else "all", **found}
+    if name == "light":
+        return {**json.loads(about), **dict.fromkeys(("tests", *COLUMNS), "")}
+    which = "part" if any(map(is_test, tests)) else "all"
+    return {**json.loads(about), "tests": which, **run_tests(python, tests)}
 
 
 def installs(name: str, folder: Path, cpu: str) -> list[list[str]]:
