@@ -285,7 +285,7 @@ def _installs_table() -> str:
         "skipped": "skipped",
     }  # fmt: skip
     table = pd.read_csv(FOLDER / "installs.csv", dtype=str, keep_default_na=False)
-    counts = ["passed", "failed", "skipped"]
+    counts = ["megabytes", "seconds", "passed", "failed", "skipped"]
     table[counts] = table[counts].replace(r"\.0$", "", regex=True)
     return _markdown(list(shown.values()), table[list(shown)].values.tolist())
 
