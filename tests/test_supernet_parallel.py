@@ -75,8 +75,8 @@ def test_the_command_trains_under_torchrun_and_answers_once(speech_folder, tmp_p
     command = ["train", "--data", speech_folder, "--task", "tones", "--epochs", "1", "--run-dir", tmp_path / "run"]
     done = torchrun(2, "-m", "zoo.cli", *command, EARSHOT_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
-    [answer] = [line for line in done.stdout.splitlines() if not line.startswith("[Gloo]")]  # torch 2.9 says so there
-    assert answer.startswith(f"supernet {tmp_path / 'run' / 'supernet'}: validation ")
+    answer = f"supernet {tmp_path / 'run' / 'supernet'}: validation "  # torch 2.9 prints lines of Gloo beside it
+    assert done.stdout.count(answer) == 1
     assert load_supernet(tmp_path / "run" / "supernet", "tones").labels == ("cat", "down", "up", "_silence_")
 
 
