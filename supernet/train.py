@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from supernet.data.audio import from_int16
 from supernet.data.augment import BATCH, Augmentation, Augmenter, plain_features
 from supernet.data.clips import ClipData, Split
 from supernet.data.scenes import Scenes
@@ -153,7 +154,7 @@ def fit_frontend(
     """
     if scenes is None:
         rows = data.splits["train"].rows[::stride]
-        samples = torch.from_numpy(data.audio[rows].astype(np.float32) / 32768)
+        samples = torch.from_numpy(from_int16(data.audio[rows]))
     else:
         rng = np.random.default_rng([seed, 3])
         rows = data.epoch(rng).rows

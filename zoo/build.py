@@ -279,12 +279,13 @@ def _publish(items: list[Candidate], hub: Path, replaced: set[tuple]) -> None:
     """Publish candidates to a hub, in the place of its models that are for nothing else than `replaced`."""
     packages = list(dict.fromkeys(map(_package, items)))
     folders = list(dict.fromkeys(package.parent for package in packages))
-    listed = {entry.name for entry in _kept_and_gone(hub, set())[0]}
+    kept, gone = _kept_and_gone(hub, replaced)
+    listed = {entry.name for entry in (*kept, *gone)}
     for left in {path for folder in folders for path in folder.iterdir()}.difference(packages):
         if left.name in listed:  # of an earlier run, which was killed behind the last step
             shutil.rmtree(left, ignore_errors=True)
     names = {package.name for package in packages}
-    alone = all(entry.name in names for entry in _kept_and_gone(hub, replaced)[1])  # the command takes nothing away
+    alone = all(entry.name in names for entry in gone)  # the command takes nothing away
     how = f"{AGAIN}, or {publish_command([folder / '*' for folder in folders], hub)}" if alone else AGAIN
     with going_on(*folders, how=how, errors=LAST_STEP):
         publish(packages, hub, replaces=lambda config: _places(config.values) <= replaced)

@@ -304,19 +304,18 @@ def _list(options: argparse.Namespace) -> None:
     hub = zoo.open_hub(options.hub)
     entries = zoo.find(**{**_query(options), "hub": hub})
     taken = [figure(hub, entry, options.device) for entry in entries] if options.device else []
-    rows = [entry.to_dict() for entry in entries]
-    if options.format == "json":
-        for row, own in zip(rows, taken, strict=bool(taken)):
-            row["device"] = dataclasses.asdict(own)
-        print(json.dumps(rows, indent=1))
-    elif options.format == "csv":
-        for row, own in zip(rows, taken, strict=bool(taken)):
-            row |= device_columns(own)
-        table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    else:
+    if options.format == "text":
         _print_entries(entries, [f"{own.latency_ms:8.3g} ms" for own in taken])
+        return
+    rows = [entry.to_dict() for entry in entries]
+    for row, own in zip(rows, taken, strict=bool(taken)):
+        row |= {"device": dataclasses.asdict(own)} if options.format == "json" else device_columns(own)
+    if options.format == "json":
+        print(json.dumps(rows, indent=1))
+        return
+    table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
 
 
 def _info(options: argparse.Namespace) -> None:

@@ -18,7 +18,6 @@ __all__ = ["CONDITIONS", "Surroundings", "chosen_conditions", "vary"]
 
 ROOMS, SEED = 64, 2026
 """Drawn rooms of an evaluation, and the seed of all that is drawn: training has others."""
-LOUDEST = 32767 / 32768
 SILENT = 1e-6
 """A level below which a clip has nothing that noise could be set against."""
 
@@ -47,9 +46,9 @@ def _gain(decibels: float) -> Condition:
 
 def _noise(ratio: float) -> Condition:
     def noisy(clip: np.ndarray, number: int, around: Surroundings, rng: np.random.Generator) -> np.ndarray:
-        recording = around.noise[rng.integers(len(around.noise))]
-        first = rng.integers(len(recording))
-        return _beside(clip, np.take(recording, np.arange(first, first + len(clip)), mode="wrap"), ratio)
+        from supernet.data.scenes import random_part
+
+        return _beside(clip, random_part(around.noise, len(clip), rng), ratio)
 
     return noisy
 
@@ -109,10 +108,12 @@ def chosen_conditions(names: Sequence[str] | bool) -> tuple[str, ...]:
 
 def vary(name: str, around: Surroundings) -> np.ndarray:
     """(clips, samples) float32 in steps of 16 bits: the clips of an evaluation in a condition."""
+    from supernet.data.audio import from_int16, to_int16
+
     made = np.empty_like(around.clips)
     for number, clip in enumerate(around.clips):
         varied = CONDITIONS[name](clip, number, around, np.random.default_rng([SEED, number]))
-        made[number] = np.round(np.clip(varied, -1, LOUDEST) * 32768) / 32768
+        made[number] = from_int16(to_int16(varied))
     return made
 
 

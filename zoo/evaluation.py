@@ -186,7 +186,8 @@ def evaluate(
     from supernet.data import esc50
 
     wanted = chosen_conditions(conditions)
-    need(*["pyroomacoustics"] * ("room" in wanted))
+    if "room" in wanted:
+        need("pyroomacoustics")
     if model.multi_label:
         raise InvalidQuery(
             f"{model.name}: gives several labels a clip, and a folder of classes has one; earshot info tells its mean "

@@ -134,11 +134,11 @@ def read_sound(
 
     length: of a clip in samples; zeros follow a shorter one. Raises InvalidAudio, and TooLong for what is no clip.
     """
-    from supernet.data.audio import CUT, LONGER, prepare_samples, to_int16
+    from supernet.data.audio import CUT, LONGER, from_int16, prepare_samples, to_int16
 
     name, samples, rate = _decoded(audio, sampling_rate, model_rate, length and length / model_rate)
     samples = prepare_samples(samples, rate, model_rate, name, None if resample else model_rate)
-    samples = to_int16(samples).astype(np.float32) / 32768  # as all clips of training and of published figures are
+    samples = from_int16(to_int16(samples))  # as all clips of training and of published figures are
     if length is None:
         return Sound(name, samples, rate)
     if len(samples) > length * LONGER:

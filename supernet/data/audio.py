@@ -11,7 +11,17 @@ import soxr
 
 from supernet.errors import InvalidAudio, TooLong
 
-__all__ = ["CUT", "EXTENSIONS", "LONGER", "MAX_CHANNELS", "prepare_samples", "read_audio", "to_int16"]
+__all__ = [
+    "CUT",
+    "EXTENSIONS",
+    "LONGER",
+    "MAX_CHANNELS",
+    "from_int16",
+    "prepare_samples",
+    "read_audio",
+    "recordings_in",
+    "to_int16",
+]
 
 EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3")
 RATES = (1_000, 384_000)
@@ -23,6 +33,11 @@ CUT = "cut it, or go over it by sliding windows"
 """What to do with a longer one."""
 UNKNOWN_BYTES = 2**31 - 2**16
 """From here on the length that a WAV file states is what recorders write into a pipe, before they know it."""
+
+
+def recordings_in(folder: Path) -> list[Path]:
+    """The files in a folder that end as recordings do, sorted; none where there is no such folder."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
 
 
 def read_audio(source: str | Path | bytes, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
@@ -123,3 +138,8 @@ def _check_samples(samples: np.ndarray, name: str) -> None:
 def to_int16(samples: np.ndarray, scale: int = 32768) -> np.ndarray:
     """Floats from -1 to 1 as 16-bit integers; what is louder is clipped."""
     return np.round(samples * scale).clip(-32768, 32767).astype(np.int16)
+
+
+def from_int16(samples: np.ndarray) -> np.ndarray:
+    """16-bit integers as float32 from -1 to 1."""
+    return samples.astype(np.float32) / np.float32(32768)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from supernet.data.audio import from_int16
 from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
 from supernet.data.effects import at_speed, resampler
 from supernet.errors import InvalidCheckpoint, InvalidData
@@ -245,7 +246,7 @@ def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:
 
 def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarray:
     """(rows, mels, frames) float16 log-mel energies at a speed, memory-mapped; of all rows to the last for training."""
-    rows = 1 + int(max(data.splits["train"].rows.max(), data.unknown.max(initial=0)))
+    rows = data.training_rows
     unfitted = replace(frontend, coefficients=frontend.mels, mean=(), deviation=()).to_dict()
     player = None if speed == 1 else resampler()
     key = digest([data.audio_key, rows, {**unfitted, "kind": "log_mel"}, speed, player])
@@ -260,7 +261,7 @@ def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarr
 
 
 def _samples(audio: np.ndarray) -> Tensor:
-    return torch.from_numpy(audio.astype(np.float32) / 32768)
+    return torch.from_numpy(from_int16(audio))
 
 
 def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:

@@ -105,6 +105,11 @@ class ClipData:
         return self.audio.shape[1] * 1000 // self.sampling_rate
 
     @property
+    def training_rows(self) -> int:
+        """Rows of the audio up to the last one that training hears."""
+        return 1 + int(max(self.splits["train"].rows.max(), self.unknown.max(initial=0)))
+
+    @property
     def choosing(self) -> Split:
         """What is chosen by: clips of other speakers than those of `validation`, where there are enough; else these."""
         return self.splits.get("choosing", self.splits["validation"])

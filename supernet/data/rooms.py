@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio
+from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, recordings_in
 from supernet.data.clips import cached_array
 from supernet.errors import InvalidData
 from supernet.extras import need
@@ -75,7 +75,7 @@ def _fill(rooms: np.ndarray, seed: int, rate: int, progress: bool) -> None:
 
 def recorded_rooms(folder: str | Path, rate: int, taps: int) -> np.ndarray:
     """(rooms, taps) float32: the impulse responses in a folder, one a file. Raises InvalidData where there are none."""
-    paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in EXTENSIONS)
+    paths = recordings_in(Path(folder))
     if not paths:
         raise InvalidData(f"{folder}: no impulse responses; give a folder of recordings ({' '.join(EXTENSIONS)})")
     rooms = np.zeros((len(paths), taps), np.float32)

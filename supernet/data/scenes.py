@@ -23,7 +23,7 @@ import scipy.fft
 import torch
 from torch import Tensor
 
-from supernet.data.audio import to_int16
+from supernet.data.audio import from_int16, to_int16
 from supernet.data.augment import BATCH, mask
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
 from supernet.data.effects import at_speed, resampler
@@ -34,7 +34,7 @@ from supernet.space import digest
 
 __all__ = ["SceneMaker", "Scenes"]
 
-FULL_SCALE, LEAST = 32768, 1e-9
+LEAST = 1e-9
 ACTIVE, ACTIVE_SHARE = 320, 0.9
 """Samples of a part of which the level is taken, and the share of parts that are quieter than a scene's level."""
 COLOURED, COLOURED_SAMPLES, STEEPEST = 24, 160_000, 2.0
@@ -91,8 +91,8 @@ class SceneMaker:
         self.frontend, self.scenes, self.samples = frontend, scenes, data.audio.shape[1]
         self.versions = [_at_speed(data, speed) for speed in scenes.speeds]
         self.rooms: RoomBank = room_bank(scenes.rooms, 0, data.cache, data.rooms, data.sampling_rate, progress=True)
-        self.noise = [_floats(item) for item in data.noise]
-        self.voices = [_floats(item) for item in data.negatives]
+        self.noise = [from_int16(item) for item in data.noise]
+        self.voices = [from_int16(item) for item in data.negatives]
         self.coloured = coloured_noise(np.random.default_rng(0))
         self.rate = data.sampling_rate
         if data.silence_class is not None and not self.noise:
@@ -120,8 +120,7 @@ class SceneMaker:
             sound = sound + self._noise(sound, rng)
         if rng.random() < scenes.band_share:
             sound = narrowed(sound, self.rate, rng)
-        sound = sound * 10 ** (rng.uniform(*scenes.gain_db) / 20)
-        return (np.round(sound * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE).astype(np.float32)
+        return from_int16(to_int16(sound * 10 ** (rng.uniform(*scenes.gain_db) / 20)))
 
     def _words(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The clips one after another, each moved by its shift."""
@@ -141,12 +140,12 @@ class SceneMaker:
             return random_part(self.voices, self.samples, rng)
         if row == JOINED_ROW:
             return self._near_miss(rng)
-        return _floats(self.versions[rng.integers(len(self.versions))][row])
+        return from_int16(self.versions[rng.integers(len(self.versions))][row])
 
     def _near_miss(self, rng: np.random.Generator) -> np.ndarray:
         """No word: the beginning of one and the end of another, or one of these alone."""
         version = self.versions[rng.integers(len(self.versions))]
-        first, second = (_floats(version[rng.integers(len(version))]) for _ in range(2))
+        first, second = (from_int16(version[rng.integers(len(version))]) for _ in range(2))
         cut = round(rng.uniform(*NEAR_MISS) * self.samples)
         kept, rising = rng.integers(3), np.clip((np.arange(self.samples) - cut) / ACTIVE + 0.5, 0, 1).astype(np.float32)
         return first * (1 - rising) * (kept != 1) + second * rising * (kept != 0)
@@ -179,21 +178,17 @@ class SceneMaker:
 
 def _at_speed(data: ClipData, speed: float) -> np.ndarray:
     """(rows, samples) int16, memory-mapped: the training clips at a speed."""
-    rows = 1 + int(max(data.splits["train"].rows.max(), data.unknown.max(initial=0)))
+    rows = data.training_rows
     if speed == 1:
         return data.audio[:rows]
     key = digest([data.audio_key, rows, speed, resampler()])
 
     def fill(audio: np.ndarray) -> None:
         for first in range(0, rows, BATCH):
-            played = at_speed(torch.from_numpy(_floats(data.audio[first : min(first + BATCH, rows)])), speed)
+            played = at_speed(torch.from_numpy(from_int16(data.audio[first : min(first + BATCH, rows)])), speed)
             audio[first : first + BATCH] = to_int16(played.numpy())
 
     return cached_array(data.cache / "speeds" / f"{key}.npy", (rows, data.audio.shape[1]), np.int16, fill)
-
-
-def _floats(samples: np.ndarray) -> np.ndarray:
-    return samples.astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def random_part(recordings: list[np.ndarray], samples: int, rng: np.random.Generator) -> np.ndarray:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from supernet.constants import CACHE
-from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, to_int16
+from supernet.data.audio import prepare_samples, read_audio, recordings_in, to_int16
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Source, Split, cut_noise, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
@@ -72,7 +72,7 @@ def load(
     root, cache = Path(root), Path(cache or CACHE)
     keywords = _keywords(root, words)
     files = list_files(root, keywords)
-    more = {word: found for word in keywords if (found := _recordings(Path(spoken) / word))} if spoken else {}
+    more = {word: found for word in keywords if (found := recordings_in(Path(spoken) / word))} if spoken else {}
     for word, paths in more.items():
         files["train"].setdefault(word, []).extend(paths)
     others = [] if negatives is None else _decoded(Path(negatives))
@@ -137,11 +137,10 @@ def list_files(root: Path, keywords: tuple[str, ...]) -> dict[str, dict[str, lis
     files: dict[str, dict[str, list[Path]]] = {"train": {}, "validation": {}, "test": {}}
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and not folder.name.startswith("_"):
-            for path in sorted(folder.iterdir()):
-                if path.suffix.lower() in EXTENSIONS:
-                    name = f"{folder.name}/{path.stem}"
-                    split = next((split for split, names in listed.items() if name in names), "train")
-                    files[split].setdefault(folder.name, []).append(path)
+            for path in recordings_in(folder):
+                name = f"{folder.name}/{path.stem}"
+                split = next((split for split, names in listed.items() if name in names), "train")
+                files[split].setdefault(folder.name, []).append(path)
     for split, by_word in files.items():
         missing = [word for word in keywords if word not in by_word]
         if missing:
@@ -175,13 +174,9 @@ def read_list(path: Path) -> frozenset[str]:
     return frozenset(line.rsplit(".", 1)[0] for line in names if line)
 
 
-def _recordings(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
-
-
 def _decoded(folder: Path) -> list[np.ndarray]:
     """The recordings in a folder, (samples,) int16 each. Raises InvalidData where there are none of a second."""
-    paths = _recordings(folder)
+    paths = recordings_in(folder)
     found = [to_int16(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path))) for path in paths]
     found = [item for item in found if len(item) >= SAMPLES]
     if not found:
@@ -191,7 +186,7 @@ def _decoded(folder: Path) -> list[np.ndarray]:
 
 def _noise(root: Path) -> list[np.ndarray]:
     folder = root / NOISE
-    paths = _recordings(folder)
+    paths = recordings_in(folder)
     recordings = [to_int16(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path)), 32767) for path in paths]
     if not any(len(item) * VALIDATION_NOISE >= SAMPLES for item in recordings):
         raise InvalidData(f"{folder}: no recording of 5 s or more; silence is cut from there, so add one")
@@ -207,9 +202,7 @@ def _unknown(files: dict[str, list[Path]], keywords: tuple[str, ...]) -> Entries
 
 
 def _silence_files(root: Path, target: int) -> Entries:
-    folder = root / "_silence_"
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [(path, target) for path in paths if path.suffix.lower() in EXTENSIONS]
+    return [(path, target) for path in recordings_in(root / "_silence_")]
 
 
 def _draw(entries: Entries, count: int, rng: np.random.Generator) -> Entries:
