@@ -15,7 +15,7 @@ from typing import Any
 
 from supernet.errors import MissingExtra
 
-__all__ = ["EXTRAS", "TRAINING", "has", "lazy_names", "load", "missing", "need"]
+__all__ = ["EXTRAS", "TRAINING", "has", "lacking", "lazy_names", "load", "missing", "need"]
 
 EXTRAS = {
     "torch": "train",
@@ -39,10 +39,16 @@ def has(*packages: str) -> bool:
 
 
 def need(*packages: str) -> None:
-    """Raise MissingExtra for the first of the packages that is not installed, naming the extra that brings them all."""
-    for package in packages:
-        if not has(package):
-            raise _missing(package, "train" if "torch" in packages else EXTRAS[package])
+    """Raise what `lacking` gives, where it gives something."""
+    error = lacking(*packages)
+    if error:
+        raise error
+
+
+def lacking(*packages: str) -> MissingExtra | None:
+    """MissingExtra for the first of the packages that is not installed, naming the extra that brings them all."""
+    absent = next((package for package in packages if not has(package)), None)
+    return absent and _missing(absent, "train" if "torch" in packages else EXTRAS[absent])
 
 
 def load(module: str) -> ModuleType:

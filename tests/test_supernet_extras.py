@@ -112,7 +112,7 @@ def test_a_package_is_published_under_its_own_name_and_never_with_figures_that_c
     package, hub = tmp_path / "elsewhere" / MODEL, tmp_path / "hub"
     shutil.copytree(zoo.Hub().path(entry), package)
     monkeypatch.setattr(hosting, "TRAINING", ("no_such_package",))
-    monkeypatch.setattr(hosting, "need", lambda *_: None)
+    monkeypatch.setattr(hosting, "lacking", lambda *_: None)
     monkeypatch.chdir(package)
     assert [one.name for one in zoo.publish(".", hub).entries] == [MODEL]
     assert {one.problem for one in zoo.verify(hub)} == {None}

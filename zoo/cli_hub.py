@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 
 import zoo
-from supernet.extras import missing
+from supernet.extras import lacking
 from zoo.keeping import command_run, options_of
 
 __all__ = ["add_hub_commands"]
@@ -105,7 +105,7 @@ def _verify(options: argparse.Namespace) -> int:
     wrong = [one for one in found if one.problem]
     whole = all(one.ran for one in found)
     if not whole:
-        print(f"earshot: test vectors were not run: {missing(ModuleNotFoundError(name='torch'))}", file=sys.stderr)
+        print(f"earshot: test vectors were not run: {lacking('torch')}", file=sys.stderr)
     lines = [f"{one.name}: {one.problem or ('holds' if one.ran else UNRUN)}" for one in found]
     lines.append(f"{len(found) - len(wrong)} of {len(found)} hold" + ("" if whole else ", as far as was checked"))
     _say(options, [asdict(one) for one in found], "\n".join(lines))
