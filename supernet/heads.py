@@ -14,12 +14,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.data.clips import SILENCE, UNKNOWN, ClipData
 from supernet.errors import InvalidData
 from supernet.evaluate import right
+from supernet.losses import distillation_loss, label_loss
 
 __all__ = ["Heads"]
 
@@ -50,7 +50,7 @@ class Heads:
         """Mean over the tasks of the cross entropy of logits (batch, classes) with classes of the data (batch,)."""
         logits = logits + self.shift.to(logits)
         found = [
-            F.cross_entropy(logits[:, part], self.maps[name].to(targets.device)[targets], label_smoothing=smoothing)
+            label_loss(logits[:, part], self.maps[name].to(targets.device)[targets], smoothing)
             for name, part in self.parts.items()
         ]
         return torch.stack(found).mean()
@@ -58,7 +58,7 @@ class Heads:
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
         """Mean over the tasks of the cross entropy of logits with the outputs of a teacher, both (batch, classes)."""
         logits, teacher = logits + self.shift.to(logits), teacher + self.shift.to(teacher)
-        found = [F.cross_entropy(logits[:, part], teacher[:, part].softmax(1)) for part in self.parts.values()]
+        found = [distillation_loss(logits[:, part], teacher[:, part]) for part in self.parts.values()]
         return torch.stack(found).mean()
 
     def accuracies(self, logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:

@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -40,6 +39,7 @@ from supernet.evaluate import accuracy
 from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc
 from supernet.heads import Heads
+from supernet.losses import Losses, distillation_loss, label_loss
 from supernet.parallel import average_gradients, mean_everywhere, own_parts, rank, same_everywhere, share_out, wait
 from supernet.space import Arch, Space, canonical_json, digest
 
@@ -49,10 +49,8 @@ __all__ = [
     "Recipe",
     "SupernetRecipe",
     "calibration_features",
-    "distillation_loss",
     "fit",
     "fit_frontend",
-    "label_loss",
     "learning_rate",
     "prior_shift",
     "scene_features",
@@ -251,14 +249,6 @@ def draw_archs(space: Space, recipe: SupernetRecipe, done: float, rng: np.random
     return list(dict.fromkeys([*ends, *drawn]))
 
 
-@dataclass(frozen=True)
-class Losses:
-    """What networks learn by. labels: from logits and targets; outputs: from logits and a teacher's."""
-
-    labels: Callable[[Tensor, Tensor], Tensor]
-    outputs: Callable[[Tensor, Tensor], Tensor]
-
-
 def _losses(supernet: Supernet, data: ClipData, recipe: SupernetRecipe) -> Losses:
     """Of the data's own task, or of several. Raises InvalidData where the space has another number of classes."""
     if not recipe.tasks:
@@ -313,24 +303,6 @@ def train_step(
 def _outputs(teacher: nn.Module, x: Tensor, clips: int, recipe: Recipe) -> Tensor:
     with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
         return teacher(x, clips).float()
-
-
-def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0, several: bool = False) -> Tensor:
-    """Cross entropy of logits (batch, classes) with class indexes (batch,), or with shares of classes (batch, classes).
-
-    several: a clip may have several labels; targets are 0 or 1 (batch, classes), and each class is a question of its
-    own.
-    """
-    if not several:
-        return F.cross_entropy(logits, targets, label_smoothing=smoothing)
-    return F.binary_cross_entropy_with_logits(logits, targets * (1 - smoothing) + smoothing / 2)
-
-
-def distillation_loss(logits: Tensor, teacher: Tensor, several: bool = False) -> Tensor:
-    """Cross entropy of logits with the outputs of a teacher, both (batch, classes). several: labels a clip."""
-    if several:
-        return F.binary_cross_entropy_with_logits(logits, teacher.sigmoid())
-    return F.cross_entropy(logits, teacher.softmax(1))
 
 
 def train_network(

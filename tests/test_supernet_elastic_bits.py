@@ -12,6 +12,7 @@ from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel
 from supernet.families import layers, with_bits
 from supernet.files import read_json, write_json
 from supernet.frontend import quantise_features
+from supernet.losses import label_loss
 from supernet.quant.elastic import (
     WIDTHS,
     ElasticBits,
@@ -24,7 +25,7 @@ from supernet.quant.elastic import (
 from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import Lsq
 from supernet.store import save_supernet
-from supernet.train import calibration_features, fit_frontend, label_loss, weights_digest
+from supernet.train import calibration_features, fit_frontend, weights_digest
 
 
 @pytest.fixture

@@ -17,16 +17,15 @@ from supernet.errors import Diverged, InvalidCheckpoint, InvalidData, UnknownNam
 from supernet.evaluate import accuracy_interval, mean_average_precision, predict
 from supernet.families import space
 from supernet.files import load_tensors, read_json, write_json
+from supernet.losses import distillation_loss, label_loss
 from supernet.store import load_supernet, round_to_half, save_supernet
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
     Recipe,
     SupernetRecipe,
     calibration_features,
-    distillation_loss,
     draw_archs,
     fit_frontend,
-    label_loss,
     learning_rate,
     prior_shift,
     train_network,

@@ -23,6 +23,7 @@ from supernet.errors import InvalidCheckpoint, InvalidModel
 from supernet.evaluate import accuracy
 from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
+from supernet.losses import distillation_loss
 from supernet.parallel import share_out
 from supernet.quant.fake import FakeQuantNetwork, fake_quantise
 from supernet.quant.finetune import TuneRecipe
@@ -31,7 +32,7 @@ from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import LEAST_SCALE, Lsq, fit_steps, lsq
 from supernet.space import Arch, LayerSpec, Space
 from supernet.store import StoredSupernet, load_file, load_supernet, save_supernet
-from supernet.train import distillation_loss, fit, weights_digest
+from supernet.train import fit, weights_digest
 
 __all__ = [
     "WIDTHS",
