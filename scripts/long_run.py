@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from supernet.data.clips import SILENCE, UNKNOWN, ClipData
+from supernet.constants import SILENCE, UNKNOWN
+from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS, load
 from supernet.elastic import Supernet
@@ -57,15 +58,19 @@ def main() -> None:
         return
     os.nice(19 - os.nice(0))
     torch.set_num_threads(1)
-    folder = options.data
-    data = load(
-        folder / "speech_commands", COMMANDS, negatives=folder / "negatives" / "orders", rooms=folder / "rooms",
-        spoken=options.spoken, balance=0.5, joins=True,
-    )  # fmt: skip
+    data = load_words(options.data, options.spoken)
     frontend, teacher = fitted(data, options.runs), None
     for name in options.only:
         recipe = replace(PLANS[name], epochs=options.epochs or PLANS[name].epochs)
         teacher = trained(name, recipe, data, frontend, options.runs, teacher)
+
+
+def load_words(folder: Path, spoken: Path | None = None, words: str = COMMANDS) -> ClipData:
+    """The clips of a set of words, with what scenes are made of; spoken: a folder of further training clips."""
+    return load(
+        folder / "speech_commands", words, negatives=folder / "negatives" / "orders", rooms=folder / "rooms",
+        spoken=spoken, balance=0.5, joins=True,
+    )  # fmt: skip
 
 
 def fitted(data: ClipData, runs: Path) -> Mfcc:

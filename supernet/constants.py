@@ -1,4 +1,4 @@
-"""Where Earshot keeps things, read from the environment once.
+"""Where Earshot keeps things, read from the environment once, and names that all parts share.
 
 EARSHOT_CACHE: folder of decoded audio (default ~/.cache/earshot).
 EARSHOT_PROFILES: folder of the user's own device profiles (default ~/.config/earshot/profiles).
@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["CACHE", "OWN_HUB", "PROFILES"]
+__all__ = ["CACHE", "OWN_HUB", "PROFILES", "SILENCE", "UNKNOWN"]
 
 CACHE = Path(os.environ.get("EARSHOT_CACHE") or Path.home() / ".cache" / "earshot")
 PROFILES = Path(os.environ.get("EARSHOT_PROFILES") or Path.home() / ".config" / "earshot" / "profiles")
 OWN_HUB = Path(os.environ.get("EARSHOT_HUB") or Path.home() / ".local" / "share" / "earshot" / "hub")
+
+UNKNOWN, SILENCE = "_unknown_", "_silence_"
+"""Names of the classes for all other words or sounds, and for none."""

@@ -10,18 +10,22 @@ the logarithm of how much more often (logit adjustment, Menon et al., arXiv 2007
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from supernet.data.clips import SILENCE, UNKNOWN, ClipData
+from supernet.constants import SILENCE, UNKNOWN
+from supernet.data.clips import ClipData
+from supernet.elastic import Network
 from supernet.errors import InvalidData
 from supernet.evaluate import right
 from supernet.losses import distillation_loss, label_loss
 
-__all__ = ["Heads"]
+__all__ = ["Heads", "head_of"]
 
 OTHERS = 0.1
 """How often unknown and silence are met, each, for one keyword of any kind."""
@@ -67,6 +71,17 @@ class Heads:
             name: float(right(logits[:, part], self.maps[name].numpy()[targets]).mean())
             for name, part in self.parts.items()
         }
+
+
+@torch.no_grad()
+def head_of(network: Network, part: slice) -> Network:
+    """A copy of a network with some of its outputs alone, such as those of one task (see Heads.parts)."""
+    classes = len(range(network.arch.classes)[part])
+    own = Network(dataclasses.replace(network.arch, classes=classes))
+    own.layers = copy.deepcopy(network.layers)
+    last = own.layers[own.specs[-1].name]
+    last.weight, last.bias = (nn.Parameter(tensor[part].clone()) for tensor in (last.weight, last.bias))
+    return own.train(network.training)
 
 
 def _map(known: tuple[str, ...], labels: tuple[str, ...]) -> np.ndarray:

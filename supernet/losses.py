@@ -13,8 +13,11 @@ __all__ = ["Losses", "distillation_loss", "label_loss"]
 
 @dataclass(frozen=True)
 class Losses:
-    """What networks learn by. labels: from logits and targets; outputs: from logits and a teacher's."""
+    """What networks learn by. classes: how many logits; labels: from logits and targets; outputs: from logits and a
+    teacher's.
+    """
 
+    classes: int
     labels: Callable[[Tensor, Tensor], Tensor]
     outputs: Callable[[Tensor, Tensor], Tensor]
 

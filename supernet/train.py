@@ -77,6 +77,7 @@ class Recipe:
     parts: into how many equal parts a batch is split, each with batch statistics of its own; processes share them.
     bfloat16: whether convolutions and what lies between them are computed in bfloat16 while training; weights, their
     gradients and all evaluation stay float32.
+    tasks: names and labels of tasks that are trained beside the data's own, with heads of their own (supernet.heads).
     """
 
     epochs: int = 40
@@ -91,6 +92,7 @@ class Recipe:
     seed: int = 0
     bfloat16: bool = False
     augmentation: Augmentation | Scenes = field(default_factory=Augmentation)
+    tasks: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if self.parts < 1 or self.batch % self.parts:
@@ -122,7 +124,6 @@ class SupernetRecipe(Recipe):
     sandwich: the largest and the smallest one in every step, and all others learn the largest one's outputs; else only
     random ones, which learn the labels. random: how many are drawn. by_size: draw them by Space.sample_sizes, as many
     large as small ones, instead of each gene by itself, which gives middling ones. phases: what is elastic, when.
-    tasks: names and labels of tasks that are trained beside the data's own, with heads of their own (supernet.heads).
     """
 
     bfloat16: bool = True
@@ -130,7 +131,6 @@ class SupernetRecipe(Recipe):
     random: int = 2
     by_size: bool = True
     phases: tuple[Phase, ...] = ALL_ELASTIC
-    tasks: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -204,7 +204,9 @@ def train_supernet(
     them beside the labels; without one, those of a sandwich learn the first one's.
     Raises InvalidCheckpoint where the folder holds a run of another recipe or space.
     """
-    space, choosing, losses = supernet.space, data.choosing, _losses(supernet, data, recipe)
+    space, choosing, losses = supernet.space, data.choosing, _losses(data, recipe)
+    if losses.classes != space.classes:
+        raise InvalidData(f"the space has {space.classes} classes, and the tasks {losses.classes}")
     features = plain_features(data, choosing.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
@@ -249,15 +251,20 @@ def draw_archs(space: Space, recipe: SupernetRecipe, done: float, rng: np.random
     return list(dict.fromkeys([*ends, *drawn]))
 
 
-def _losses(supernet: Supernet, data: ClipData, recipe: SupernetRecipe) -> Losses:
-    """Of the data's own task, or of several. Raises InvalidData where the space has another number of classes."""
-    if not recipe.tasks:
-        labels = partial(label_loss, smoothing=recipe.label_smoothing, several=data.multi_label)
-        return Losses(labels, partial(distillation_loss, several=data.multi_label))
-    heads = Heads(data, dict(recipe.tasks), data.epoch(np.random.default_rng(0), recipe.unknown).targets)
-    if heads.classes != supernet.space.classes:
-        raise InvalidData(f"the space has {supernet.space.classes} classes, and the tasks {heads.classes}")
-    return Losses(partial(heads.loss, smoothing=recipe.label_smoothing), heads.distillation)
+def _losses(data: ClipData, recipe: Recipe, shift: Tensor | None = None) -> Losses:
+    """Of the data's own task, or of several. shift: see `prior_shift`; several tasks have shifts of their own."""
+    own = torch.zeros(()) if shift is None else shift
+    if recipe.tasks:
+        heads = Heads(data, dict(recipe.tasks), data.epoch(np.random.default_rng(0), recipe.unknown).targets)
+        return Losses(heads.classes, partial(heads.loss, smoothing=recipe.label_smoothing), heads.distillation)
+
+    def labels(logits: Tensor, targets: Tensor) -> Tensor:
+        return label_loss(logits + own.to(logits), targets, recipe.label_smoothing, data.multi_label)
+
+    def outputs(logits: Tensor, teacher: Tensor) -> Tensor:
+        return distillation_loss(logits + own.to(logits), teacher + own.to(logits), data.multi_label)
+
+    return Losses(len(data.labels), labels, outputs)
 
 
 def train_step(
@@ -275,7 +282,9 @@ def train_step(
     labels, and from a teacher for a share FROM_TEACHER of its loss; the others the teacher's outputs, or else the first
     one's in a sandwich, and the labels too without one. losses: by default of one task, with one label a clip.
     """
-    losses = losses or Losses(partial(label_loss, smoothing=recipe.label_smoothing), distillation_loss)
+    losses = losses or Losses(
+        supernet.space.classes, partial(label_loss, smoothing=recipe.label_smoothing), distillation_loss
+    )
     soft = None if teacher is None else _outputs(teacher, x, len(targets) // len(x), recipe)
 
     def learn(arch: Arch, loss_of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
@@ -326,19 +335,18 @@ def train_network(
     evaluates with (norms, ranges); called before the run, and where `fit` measures. identity: what fixes the run beside
     what `fit` keeps. penalty: added to the loss. measure_every: see `fit`.
     """
-    choosing, shift = data.choosing, prior_shift(data, recipe)
+    choosing, losses = data.choosing, _losses(data, recipe, prior_shift(data, recipe))
     features = plain_features(data, choosing.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
         chained = {"clips": len(targets) // len(x)} if len(targets) > len(x) else {}
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            logits = network(x, **chained).float() + shift.to(x.device)
+            logits = network(x, **chained).float()
             with torch.no_grad():
-                soft = None if teacher is None else teacher(x, **chained).float() + shift.to(x.device)
-        loss = label_loss(logits, targets, recipe.label_smoothing, data.multi_label)
+                soft = None if teacher is None else teacher(x, **chained).float()
+        loss = losses.labels(logits, targets)
         if soft is not None:
-            soft_loss = distillation_loss(logits, soft, data.multi_label)
-            loss = (1 - distillation) * loss + distillation * soft_loss
+            loss = (1 - distillation) * loss + distillation * losses.outputs(logits, soft)
         if penalty is not None:
             loss = loss + penalty()
         loss.backward()
@@ -346,7 +354,7 @@ def train_network(
 
     def measure() -> dict[str, float]:
         calibrate()
-        return {"validation": accuracy(network, features, choosing.targets)}
+        return {"validation": accuracy(lambda x: network(x)[:, : len(data.labels)], features, choosing.targets)}
 
     if teacher is not None:
         teacher.eval()

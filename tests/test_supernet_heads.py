@@ -7,11 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from supernet.elastic import Supernet
+from supernet.data.augment import plain_features
+from supernet.elastic import Network, Supernet
 from supernet.errors import InvalidData
-from supernet.frontend import Mfcc
-from supernet.heads import Heads
-from supernet.train import SupernetRecipe, train_supernet
+from supernet.evaluate import predict
+from supernet.frontend import Mfcc, dequantise_features
+from supernet.heads import Heads, head_of
+from supernet.train import Recipe, SupernetRecipe, train_float, train_supernet
 
 OTHER = ("down", "_unknown_", "_silence_")
 
@@ -83,3 +85,21 @@ def test_a_supernet_learns_two_tasks_from_a_teacher_and_resumes(speech_data, sma
     wrong = dataclasses.replace(small_space, classes=5)
     with pytest.raises(InvalidData, match="5 classes, and the tasks 7"):
         train_supernet(Supernet(wrong), speech_data, Mfcc(), recipe, tmp_path / "d", False)
+
+
+def test_a_network_learns_two_tasks_and_gives_one_of_them(speech_data, small_space, frontend, tmp_path):
+    arch = dataclasses.replace(small_space.largest(), classes=7)
+    recipe = Recipe(epochs=12, batch=8, learning_rate=1e-2, tasks=(("downs", OTHER),))
+    features = plain_features(speech_data, speech_data.splits["train"].rows, frontend)
+    calibration = dequantise_features(features)
+    network = train_float(Network(arch), speech_data, frontend, recipe, tmp_path, calibration)
+    targets, found = speech_data.splits["train"].targets, heads(speech_data)
+    logits = predict(network, features)
+    assert min(found.accuracies(logits.numpy(), targets).values()) > 0.8
+    own = head_of(network, found.parts["downs"])
+    assert own.arch == dataclasses.replace(arch, classes=3)
+    torch.testing.assert_close(predict(own, features), logits[:, 4:], rtol=0, atol=0)
+    with torch.no_grad():
+        own.layers[own.specs[-1].name].bias += 1
+        next(iter(own.layers.values())).weight += 1
+    assert torch.equal(predict(network, features), logits)

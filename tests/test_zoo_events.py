@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import zoo
-from supernet.data.clips import SILENCE, UNKNOWN
+from supernet.constants import SILENCE, UNKNOWN
 from zoo.cli import main
 from zoo.errors import InvalidQuery
 from zoo.events import NO_EVENTS, Event, audible, event_hop, mark_events

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from supernet.data.clips import SILENCE, UNKNOWN, ClipData
+from supernet.constants import SILENCE, UNKNOWN
+from supernet.data.clips import ClipData
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 

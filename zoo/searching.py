@@ -19,9 +19,10 @@ from search.differentiable import Batches, Differentiable
 from search.pareto import non_dominated
 from search.problem import COSTS, LIMITS, ON_DEVICE
 from search.sampling import measured_accuracy, table_space
+from supernet.constants import SILENCE, UNKNOWN
 from supernet.data import esc50
 from supernet.data.augment import plain_features
-from supernet.data.clips import SILENCE, UNKNOWN, ClipData
+from supernet.data.clips import ClipData
 from supernet.data.folder import load_folder
 from supernet.data.speech_commands import LISTS
 from supernet.data.speech_commands import load as load_speech_commands

@@ -20,9 +20,7 @@ from supernet.space import digest
 __all__ = [
     "JOINED_ROW",
     "NEGATIVE_ROW",
-    "SILENCE",
     "SILENT_ROW",
-    "UNKNOWN",
     "ClipData",
     "Source",
     "Split",
@@ -32,8 +30,6 @@ __all__ = [
     "random_cut",
 ]
 
-UNKNOWN, SILENCE = "_unknown_", "_silence_"
-"""Names of the classes for all other words or sounds, and for none."""
 SILENT_ROW, NEGATIVE_ROW, JOINED_ROW = -1, -2, -3
 """In the place of a row: a clip of noise, one of the negatives, or parts of words, put together."""
 

@@ -24,9 +24,9 @@ import pandas as pd
 import soundfile
 from tqdm import tqdm
 
-from supernet.constants import CACHE
+from supernet.constants import CACHE, SILENCE, UNKNOWN
 from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, to_int16
-from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Split, cached_array, cut_noise, random_cut
+from supernet.data.clips import ClipData, Split, cached_array, cut_noise, random_cut
 from supernet.data.speech_commands import LISTS, NOISE, read_list
 from supernet.errors import InvalidAudio, InvalidData
 from supernet.files import read_json, write_json

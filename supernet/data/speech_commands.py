@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from supernet.constants import CACHE
+from supernet.constants import CACHE, SILENCE, UNKNOWN
 from supernet.data.audio import prepare_samples, read_audio, recordings_in, to_int16
-from supernet.data.clips import SILENCE, UNKNOWN, ClipData, Source, Split, cut_noise, decode_clips
+from supernet.data.clips import ClipData, Source, Split, cut_noise, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
