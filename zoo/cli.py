@@ -38,6 +38,7 @@ Look up the best model that meets all constraints, and print where it lies with 
   earshot get --task kws --max-flash 16kB
   earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
   earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-latency-ms 30
+  earshot get --words stop go --max-flash 32kB            the best model that knows these words, whatever its task
   earshot get --task kws --max-flash 6kB --max-ram 12kB --specialize
 
 Where nothing published fits, --specialize searches the supernets now, and keeps what it finds in your own hub
@@ -48,6 +49,7 @@ List all models that meet the constraints, best first.
 
   earshot list --task kws
   earshot list --name "kws-*-w4a8-*" --max-flash 32kB
+  earshot list --words stop left right
   earshot list --licence "cc-by-[0-9]*" --format csv > models.csv
   earshot list --hub ./my-hub --hub hf://me/my-hub@v1.0         several hubs, the first one first
 """
@@ -147,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name", metavar="NAME", help="exactly as listed")
     sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
     add_hub(sub)
-    add_run_commands(commands, _command, add_hub)
+    add_run_commands(commands, _command, add_hub, add_words)
     sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds", needs=TRAINING)
     _add_training(sub)
     add_search_commands(commands, _command, _add_query)
@@ -194,6 +196,7 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_filters(sub: argparse.ArgumentParser) -> None:
+    add_words(sub, "that the model knows all of these, such as: stop go")
     sub.add_argument("--activation-bits", type=_bits, help="bits between layers, or mixed")
     sub.add_argument("--licence", help='such as cc-by-4.0 or "cc-by-[0-9]*"')
     sub.add_argument(
@@ -204,6 +207,11 @@ def _add_filters(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--streaming", action=argparse.BooleanOptionalAction, default=None, help="that it streams, or does not"
     )
+
+
+def add_words(sub: argparse.ArgumentParser, what: str) -> None:
+    """Add the option of which words are asked for."""
+    sub.add_argument("--words", nargs="+", metavar="WORD", help=what)
 
 
 def add_hub(sub: argparse.ArgumentParser) -> None:
@@ -293,6 +301,7 @@ def _get(options: argparse.Namespace) -> None:
     model = zoo.get(**_query(options))
     if options.format == "json":
         extra = {"path": str(model.path), "hub": model.hub, "labels": model.labels, "notes": model.notes}
+        extra |= {"words": model.words} if model.words else {}
         if model.figure:
             extra["device"] = dataclasses.asdict(model.figure)
         print(json.dumps({**model.entry.to_dict(), **extra}, indent=1))
@@ -315,7 +324,7 @@ def _list(options: argparse.Namespace) -> None:
         return
     table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({**row, "labels": " ".join(row["labels"])} for row in rows)
 
 
 def _info(options: argparse.Namespace) -> None:

@@ -33,6 +33,7 @@ Run a model on recordings and print labels with scores, best first.
   earshot run kws meeting.flac --hop-ms 250           a long recording by sliding windows, with times in seconds
   earshot run aec night.flac --events                 sounds with their beginnings and ends, at scores from 0.5 on
   earshot run aec night.flac --events 0.3 --plot night.png        and a picture: the spectrogram, and the events
+  earshot run kws clip.wav --words stop go            all other words are _unknown_
   earshot run kws recordings/ --format json --out answers.json
   arecord -f S16_LE -r 16000 -d 1 | earshot run kws -
 
@@ -57,6 +58,7 @@ Tell how often a model is right on a folder that holds a folder of recordings fo
   earshot evaluate kws my-recordings/ --plot confusion.png --format json
   earshot evaluate kws my-recordings/ --conditions               fainter, louder, in noise, beside a voice, in a room
   earshot evaluate kws my-recordings/ --conditions noise-10 room
+  earshot evaluate kws my-recordings/ --words stop go            folders of other words count as _unknown_
 
 Folders with names that the model does not know count as _unknown_, where it knows that. Printed are the accuracy with
 its 95 % interval, the recall of each class, and which classes are taken for which most often. What was stopped goes on
@@ -66,10 +68,12 @@ COLUMNS = ("file", "start_s", "end_s", "rank", "label", "score")
 MAX_PIPED_BYTES = 2**30
 
 
-def add_run_commands(commands, command, add_hub) -> None:
-    """Add the commands to a parser. command: makes one; add_hub: adds the option of which hub is asked."""
+def add_run_commands(commands, command, add_hub, add_words) -> None:
+    """Add the commands to a parser. command: makes one; add_hub, add_words: add the options of which hub is asked, and
+    for which words.
+    """
     sub = command(commands, "run", _run, RUN_HELP, "labels of recordings", ("text", "json", "csv"), needs=["torch"])
-    _add_model(sub, add_hub)
+    _add_model(sub, add_hub, add_words)
     sub.add_argument(
         "files", metavar="FILE", nargs="+",
         help="recordings (WAV, FLAC, Ogg, Opus or MP3), folders of them, or - for a recording on standard input",
@@ -93,7 +97,7 @@ def add_run_commands(commands, command, add_hub) -> None:
     )
     sub.add_argument("--out", metavar="FILE", help="write there, whole or not at all (default: standard output)")
     sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes", needs=TRAINING)
-    _add_model(sub, add_hub)
+    _add_model(sub, add_hub, add_words)
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
     sub.add_argument(
         "--split",
@@ -114,33 +118,36 @@ def _score(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r}: give a score from 0 to 1, or put --events last") from None
 
 
-def _add_model(sub: argparse.ArgumentParser, add_hub) -> None:
+def _add_model(sub: argparse.ArgumentParser, add_hub, add_words) -> None:
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
+    add_words(sub, "answer with these words alone, and _unknown_ for all others (as the last option: stop go)")
     add_hub(sub)
 
 
-def find_model(name: str, hub: list[str] | None) -> zoo.Model:
-    """A model by the folder of its package, by its name, or the best of a task.
+def find_model(name: str, hub: list[str] | None, words: list[str] | None = None) -> zoo.Model:
+    """A model by the folder of its package, by its name, or the best of a task, that knows all `words`.
 
     Raises UnknownName, and InvalidPackage for a folder that holds none.
     """
     if Path(name).name != name or (Path(name) / CONFIG).is_file():
-        return zoo.Model.from_folder(name)
+        model = zoo.Model.from_folder(name)
+        return model.knowing(words) if words else model
     place = zoo.open_hub(hub)
     index = place.index
     if name in index.words["task"]:
-        return zoo.get(task=name, hub=place)
+        return zoo.get(task=name, hub=place, words=words)
     if index.find(name) is None:
         known = index.other_task(name, *index.values("name"))
         raise UnknownName(f"no model {name!r} and no such task in hub {place.address}: {known}")
-    return zoo.get(name=name, hub=place)
+    model = zoo.get(name=name, hub=place)
+    return model.knowing(words) if words else model
 
 
 def _run(options: argparse.Namespace) -> None:
     check_file("--out", options.out)
     check_picture("--plot", options.plot)
-    model = find_model(options.model, options.hub)
+    model = find_model(options.model, options.hub, options.words)
     files = find_recordings(_with_pipe(options.files))
     if options.events is not None and options.top is not None:
         raise InvalidQuery(f"--top {options.top}: events have one label each; leave it or --events out")
@@ -172,7 +179,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _heard(model: zoo.Model, files: list, settings: dict, run: Path | None) -> Iterator[dict]:
     """The items of `model.run`; what was heard before is taken from the folder of the run."""
-    about = {"model": digest(read_bytes(model.path / CONFIG)), **settings}
+    about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, **settings}
     known = ({**about, "recording": file_state(file)} for file in files)
     items = Kept(run and run / HEARD).each(known, files, lambda new: map(_plain, model.run(new, **settings)))
     return ({**item, "error": InvalidAudio(item["error"])} if "error" in item else item for item in items)
@@ -294,7 +301,7 @@ def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
 
 def _evaluate(options: argparse.Namespace) -> None:
     check_picture("--plot", options.plot)
-    model = find_model(options.model, options.hub)
+    model = find_model(options.model, options.hub, options.words)
     settings = {"split": options.split, "resample": options.resample}
     settings["conditions"] = options.conditions is not None and (options.conditions or True)
     with command_run("evaluate", options_of(options)) as run:

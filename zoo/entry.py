@@ -46,7 +46,7 @@ class Entry:
     the runtime's. peak_ram_bytes: what the integer runtime works in. streamable: no layer looks ahead. dataset: what it
     was trained and measured on. validation, test: accuracy (0 to 1) of the integer package; test is None where it was
     not measured. basis: of validation, one of BASES. config_sha256: of its `config.json`, which holds the digests of
-    the rest.
+    the rest. labels: what it answers; () where the index is older than this field, and says nothing of it.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Entry:
     basis: str
     licence: str
     config_sha256: str
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -76,7 +77,7 @@ class Entry:
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "labels": list(self.labels)}
 
     @property
     def non_commercial(self) -> bool:
@@ -108,6 +109,8 @@ def possible(field: str, values: Sequence) -> bool:
             return kinds <= {int, str} and set(values) <= {*range(1, 17), MIXED}
         case "float":
             return kinds <= {int, float} and _within(values, 1)
+        case "tuple[str, ...]":
+            return kinds <= {tuple} and all(possible("task", own) for own in set(values))
         case _:
             known = [value for value in values if value is not None]
             return set(map(type, known)) <= {int, float} and _within(known, 1)

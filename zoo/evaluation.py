@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from supernet.constants import CACHE, SILENCE, UNKNOWN
 from supernet.errors import InvalidAudio, InvalidData, nearest_names
 from supernet.extras import need
 from supernet.files import read_bytes
@@ -236,13 +237,12 @@ def _in_conditions(
     found = []
     for name in tqdm(names, "conditions", disable=None if progress else True):
         varied = vary(name, around)
-        parts = [model.logits(model.features(varied[first : first + BATCH])) for first in range(0, len(varied), BATCH)]
+        parts = [model.scores(model.features(varied[first : first + BATCH])) for first in range(0, len(varied), BATCH)]
         found.append(InCondition(name, int((np.concatenate(parts).argmax(1) == around.classes).sum()), len(varied)))
     return tuple(found)
 
 
 def _surroundings(model: Model, folder: Path, clips: np.ndarray, classes: np.ndarray, rooms: bool) -> Surroundings:
-    from supernet.constants import CACHE
     from supernet.data.rooms import room_bank
     from supernet.data.scenes import coloured_noise
     from supernet.data.speech_commands import NOISE
@@ -258,7 +258,7 @@ def _answers(
     model: Model, files: list[Path], resample: bool, run: str | Path | None, progress: bool
 ) -> Iterator[int | str]:
     """The class of each recording, or why it cannot be used."""
-    about = {"model": digest(read_bytes(model.path / CONFIG)), "resample": resample}
+    about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "resample": resample}
     known = ({**about, "recording": file_state(file)} for file in files)
     hop = hop_of(model)
 
@@ -273,7 +273,7 @@ def _of_esc50(model: Model, folder: Path, split: str | None, notes: list[str]) -
     """Recording -> class index, of a split of ESC-50, of a fold, or of all."""
     from supernet.data import esc50
 
-    subset = esc50.subset_of(model.labels)
+    subset = esc50.subset_of(model.knows)
     if split in ("train", "validation"):
         clips = esc50.list_clips(folder, subset)
         clips = clips[clips.split == split]
@@ -286,16 +286,16 @@ def _of_esc50(model: Model, folder: Path, split: str | None, notes: list[str]) -
         raise InvalidQuery(
             f"split = {split!r} is not possible: ESC-50 has train, validation, test and fold1 to fold{len(ESC50_FOLDS)}"
         )
-    if (clips.target.map(dict(enumerate(model.labels))) != clips.category).any():
+    if (clips.target.map(dict(enumerate(model.knows))) != clips.category).any():
         raise InvalidData(
             f"{folder}: {model.name} knows other classes than these of ESC-50; take a model of aec or esc10"
         )
-    return dict(zip(clips.path, clips.target.tolist(), strict=True))
+    answers = (name if name in model.labels else UNKNOWN for name in clips.category)
+    return {path: model.labels.index(label) for path, label in zip(clips.path, answers, strict=True)}
 
 
 def _targets(model: Model, folder: Path, notes: list[str]) -> dict[Path, int]:
     """Recording -> class index."""
-    from supernet.data.clips import UNKNOWN
 
     if not folder.is_dir():
         raise InvalidData(f"{folder}: no such folder; give one that holds a folder of recordings for each class")
@@ -327,7 +327,6 @@ def _listed(folder: Path, split: str | None, targets: dict[Path, int], notes: li
 
 
 def _of_split(folder: Path, split: str, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
-    from supernet.data.clips import SILENCE
     from supernet.data.speech_commands import LISTS, read_list
 
     if split not in LISTS:

@@ -12,6 +12,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from supernet.constants import OWN_HUB
@@ -78,7 +79,8 @@ class AnyHub(ABC):
     def config(self, entry: Entry) -> Config:
         """The model's checked configuration. Raises InvalidPackage where it is not what the index lists."""
         config = read_config(self.path(entry), entry.config_sha256)
-        if config.entry(entry.config_sha256) != entry:
+        own = config.entry(entry.config_sha256)
+        if (own if entry.labels else replace(own, labels=())) != entry:
             raise InvalidPackage(
                 f"{self.address}: the index states other figures than {entry.name}; `earshot rebuild` writes it anew"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from supernet.constants import CACHE
+from supernet.constants import CACHE, SILENCE, UNKNOWN
 from supernet.files import load_tensors, parse_json, read_bytes, save_tensors, write_bytes
 from supernet.space import canonical_json, digest
 from zoo.entry import KINDS, MEASURED, Entry, is_safe_name, possible
@@ -27,11 +27,14 @@ from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, 
 
 __all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "state_of", "write_index"]
 
-INDEX, SCHEMA = "index.json", 3
+INDEX, SCHEMA = "index.json", 4
+FORMER = 3
+"""Without the labels of models."""
+LABELS = "labels"
 MOST_BYTES, LARGE_BYTES, MOST_CACHED, MANY, FEW = 1_000_000_000, 1_000_000, 8, 20, 3
 NAMES = ("name", "config_sha256")
-WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence")
-"""Columns that are kept as numbers of words; all others but NAMES are numbers."""
+WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence", "labels")
+"""Columns that are kept as numbers of words (or of several words together); all others but NAMES are numbers."""
 REBUILD = "`earshot rebuild` writes it anew"
 
 
@@ -49,8 +52,8 @@ class Index:
     @staticmethod
     def of(entries: Iterable[Entry]) -> Index:
         """The index of entries, in any order."""
-        rows = [entry.to_dict() for entry in entries]
-        return Index.from_columns({name: [row[name] for row in rows] for name in KINDS})
+        known = list(entries)
+        return Index.from_columns({name: [getattr(entry, name) for entry in known] for name in KINDS})
 
     @staticmethod
     def from_columns(values: dict[str, list]) -> Index:
@@ -122,6 +125,17 @@ class Index:
             known = self.values("name") if field == "name" else map(str, self.words[field])
             raise UnknownName(f"no model of {field} {pattern!r:.140}: {nearest_names(pattern, known)}")
         return found
+
+    def knowing(self, words: Sequence[str]) -> np.ndarray:
+        """(models,) how many of these words are labels of each. Raises UnknownName for one that no model knows."""
+        known = {label for labels in self.words[LABELS] for label in labels} - {UNKNOWN, SILENCE}
+        for word in words:
+            if word not in known:
+                older = " (some models here are listed without their labels; `earshot rebuild` adds them)"
+                unsaid = older if () in self.words[LABELS] else ""
+                raise UnknownName(f"no model knows the word {word!r:.140}: {nearest_names(word, known)}{unsaid}")
+        counts = [len(set(words).intersection(labels)) for labels in self.words[LABELS]]
+        return np.array([*counts, 0])[self.columns[LABELS]]
 
     def other_task(self, name: str, *more: str) -> str:
         """A hint for the name of a task that is not there, which may be one of a data set. more: other known names."""
@@ -257,13 +271,23 @@ def _parsed(data: bytes, path: Path) -> Index:
     values = parse_json(data, path)
     if not isinstance(values, dict) or not isinstance(values.get("models"), list):
         raise InvalidPackage("not an index of models")
-    if values.get("schema") != SCHEMA:
-        raise InvalidPackage(f"of schema {values.get('schema')!r}, this version reads {SCHEMA}")
-    rows = values["models"]
-    if not all(isinstance(row, dict) and row.keys() == KINDS.keys() for row in rows):
-        wrong = next(row for row in rows if not isinstance(row, dict) or row.keys() != KINDS.keys())
+    schema, rows = values.get("schema"), values["models"]
+    if schema not in (FORMER, SCHEMA):
+        raise InvalidPackage(f"of schema {schema!r}, this version reads {FORMER} and {SCHEMA}")
+    fields = KINDS.keys() if schema == SCHEMA else KINDS.keys() - {LABELS}
+    if not all(isinstance(row, dict) and row.keys() == fields for row in rows):
+        wrong = next(row for row in rows if not isinstance(row, dict) or row.keys() != fields)
         raise InvalidPackage(f"not an entry: {wrong!r:.80}")
-    return Index.from_columns({name: list(map(itemgetter(name), rows)) for name in KINDS})
+    columns = {name: list(map(itemgetter(name), rows)) for name in KINDS if name in fields}
+    columns[LABELS] = [_labels(row.get(LABELS, [])) for row in rows]
+    return Index.from_columns(columns)
+
+
+def _labels(value: Any) -> tuple:
+    """Of an entry in JSON. Raises InvalidPackage for what is no list of texts."""
+    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
+        raise InvalidPackage(f"labels {value!r:.80} are not possible")
+    return tuple(value)
 
 
 def _cached(path: Path) -> Index:
@@ -302,6 +326,7 @@ def _from_cache(arrays: dict[str, np.ndarray], words: dict[str, list]) -> Index:
     columns = {name: arrays[name] for name in KINDS}
     for name in NAMES:
         columns[name] = columns[name].view(f"S{columns[name].shape[1]}")[:, 0]
+    words[LABELS] = map(tuple, words[LABELS])
     return Index(columns, {name: tuple(words[name]) for name in WORDS})
 
 

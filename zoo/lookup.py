@@ -105,6 +105,7 @@ def get(
     commercial: bool | None = None,
     dataset: str | None = None,
     streaming: bool | None = None,
+    words: str | Sequence[str] | None = None,
     device: str | None = None,
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
@@ -121,9 +122,10 @@ def get(
     weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on validation, such as 0.955 or
     "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". commercial: True for models whose
     licence does not forbid commercial use, as those of names like cc-by-nc do. dataset: what it was trained on.
-    streaming: True for models of which no layer looks ahead. device: a device profile, by its name or the beginning of
-    it. max_latency_ms, max_energy_uj: of one answer on that device, without the front end, such as 20, "20ms" or
-    "0.5mJ"; the median keeps it, with sure=True the upper end of its interval. hub: a folder,
+    streaming: True for models of which no layer looks ahead. words: that the model knows all, such as ["stop", "go"];
+    it then answers with these, `_unknown_` and `_silence_` (see Model.knowing). device: a device profile, by its name
+    or the beginning of it. max_latency_ms, max_energy_uj: of one answer on that device, without the front end, such as
+    20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of its interval. hub: a folder,
     "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own (EARSHOT_HUB), then the
     bundled one.
 
@@ -144,17 +146,17 @@ def get(
     sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
     wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
     only = {"activation_bits": activation_bits, "licence": licence, "commercial": commercial, "dataset": dataset}
-    only["streaming"] = streaming
+    only |= {"streaming": streaming, "words": words}
     if data is not None and not specialize:
         raise InvalidQuery(f"data = {data}: only specialize needs data; give specialize as well, or leave data out")
     if specialize and (task is None or name is not None):
         raise InvalidQuery("specialize needs a task and no name: it makes a model that has none yet")
     place = open_hub(hub)
     if specialize:
-        return _get_or_make(place, task, data, on_device, wanted, only)
+        return _answering(words, _get_or_make(place, task, data, on_device, wanted, only))
     for wait in (*WAITS, None):
         try:
-            return _get(place, task, name, device, {**on_device, **wanted, **only})
+            return _answering(words, _get(place, task, name, device, {**on_device, **wanted, **only}))
         except InvalidPackage:  # perhaps another version was just being published
             if wait is None:
                 raise
@@ -165,6 +167,10 @@ def _get(place: AnyHub, task: str | None, name: str | None, device: str | None, 
     if name is not None:
         place.entry(name)
     return _opened(place, find(task, name=name, hub=place, most=1, **wanted)[0], device)
+
+
+def _answering(words: str | Sequence[str] | None, model: Model) -> Model:
+    return model if words is None else model.knowing(words)
 
 
 def _opened(place: AnyHub, entry: Entry, device: str | None) -> Model:

@@ -107,6 +107,7 @@ class Config:
             basis=accuracy["validation"].get("basis", MEASURED),
             licence=self.values["licence"],
             config_sha256=config_sha256,
+            labels=self.labels,
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from supernet.constants import SILENCE, UNKNOWN
 from supernet.families import MIXED
 from zoo.entry import MEASURED, Entry, forbids_commerce
 from zoo.errors import InvalidQuery, NoModelFits, UnknownName
@@ -19,7 +20,7 @@ from zoo.units import LIMITS, share
 if TYPE_CHECKING:
     from zoo.devices import DeviceLimits
 
-__all__ = ["Constraint", "check_bits", "choose", "constraints"]
+__all__ = ["Constraint", "check_bits", "checked_words", "choose", "constraints"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,30 @@ def _like(name: str, pattern: str) -> Constraint:
     return Constraint(name, pattern, _value(name), lambda index: 1.0 - index.like(name, pattern), word=True)
 
 
+def _knows(name: str, words: str | Sequence[str]) -> Constraint:
+    """How many of the words are no labels of each model, as a share of them."""
+    asked = checked_words(words, name)
+    return Constraint(
+        name, ", ".join(asked), lambda entry: ", ".join(word for word in asked if word in entry.labels) or "none",
+        lambda index: 1.0 - index.knowing(asked) / len(asked), word=True,
+    )  # fmt: skip
+
+
+def checked_words(words: str | Sequence[str], name: str = "words") -> tuple[str, ...]:
+    """Words that are asked for, each once. Raises InvalidQuery for what are none."""
+    found = (words,) if isinstance(words, str) else tuple(dict.fromkeys(words)) if _is_sequence(words) else ()
+    texts = bool(found) and all(isinstance(word, str) and word for word in found)
+    if not texts:
+        raise InvalidQuery(f"{name} = {words!r:.140} is not possible: give one word or more, such as ['stop', 'go']")
+    if own := {UNKNOWN, SILENCE}.intersection(found):
+        raise InvalidQuery(f"{name}: {min(own)} is no word, and answered beside the words anyway: leave it out")
+    return found
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Sequence | set | frozenset)
+
+
 def _whether(name: str, wanted: bool, field: str, found: Callable[[Index], np.ndarray]) -> Constraint:
     """found: (models,) True or False."""
     if not isinstance(wanted, bool):
@@ -115,6 +140,7 @@ MAKERS: dict[str, Callable[[str, Any], Constraint]] = {
     "min_accuracy": _at_least,
     "bits": _exactly,
     "activation_bits": _exactly,
+    "words": _knows,
     "family": _like,
     "licence": _like,
     "dataset": _like,

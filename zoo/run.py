@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import EarshotError
 from supernet.extras import load, need
 from zoo.devices import Bill, Figure, fit
 from zoo.entry import Entry, accuracy_text, precision
-from zoo.errors import InvalidPackage
+from zoo.errors import InvalidPackage, UnknownName, nearest_names
 from zoo.evaluation import Evaluation, evaluate
 from zoo.events import FLOOR_DB, THRESHOLD, audible, check_floor, check_threshold, event_hop, mark_events
 from zoo.pack import REMEDY, Config, read_config, read_tensors, read_vectors
+from zoo.query import checked_words
 from zoo.recordings import (
     BATCH,
     answers,
@@ -51,8 +54,10 @@ class Model:
     'stop'
 
     Attributes: name, task, labels, multi_label (a clip may have several), licence, attribution, notes, path, arch,
-    entry (all figures of the index), figure (what it takes on the device that was asked for, or None), hub (the address
-    that it came from, with the commit where that is remote; empty for a folder of its own).
+    entry (all figures of the index; accuracies are of all that it knows), knows (the labels of all that it knows, which
+    are those of `labels` unless it was asked for some words; see `knowing`), words (these), figure (what it takes on
+    the device that was asked for, or None), hub (the address that it came from, with the commit where that is remote;
+    empty for a folder of its own).
     """
 
     def __init__(self, config: Config, entry: Entry, figure: Figure | None = None, hub: str = "") -> None:
@@ -63,12 +68,31 @@ class Model:
         self.licence, self.attribution = values["licence"], values["attribution"]
         self.multi_label: bool = values.get("multi_label", False)
         self.notes: tuple[str, ...] = tuple(values["notes"])
+        self.knows, self.words = config.labels, ()
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Model:
         """The model of a package in a folder. Raises InvalidPackage."""
         config = read_config(folder)
         return cls(config, config.entry(""))
+
+    def knowing(self, words: str | Sequence[str]) -> Model:
+        """The same model, answering with these words of its labels, `_unknown_` for all others, and `_silence_` where
+        it knows that.
+
+        The score of `_unknown_` is the sum of all that it stands for. Where a clip may have several labels, others are
+        left out. Raises UnknownName for a word that the model does not know.
+        """
+        chosen = checked_words(words)
+        for word in chosen:
+            if word not in self.knows:
+                known = set(self.knows) - {UNKNOWN, SILENCE}
+                raise UnknownName(f"{self.name} does not know the word {word!r:.140}: {nearest_names(word, known)}")
+        model = copy(self)
+        others = set(self.knows) - {*chosen, SILENCE}
+        heard = [UNKNOWN] * bool(others) + [SILENCE] * (SILENCE in self.knows)
+        model.words, model.labels = chosen, chosen if self.multi_label else (*chosen, *heard)
+        return model
 
     def __repr__(self) -> str:
         figures, share = self.entry, "all labels right" if self.multi_label else "accuracy"
@@ -78,7 +102,7 @@ class Model:
             f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash, "
             f"{figures.peak_ram_bytes:,} of RAM",
             f"  {share} {accuracy_text(figures)}; licence {self.licence}",
-            f"  knows {', '.join(self.labels)}",
+            f"  {'answers' if self.words else 'knows'} {', '.join(self.labels)}",
         ]
         on_device = [f"  {self.figure}"] if self.figure else []
         return "\n".join(lines + on_device + [f"  {note}" for note in self.notes])
@@ -282,7 +306,14 @@ class Model:
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         scale = self.network.activations[self.network.specs[-1].name].scale
-        return probabilities(logits, scale, self.multi_label)
+        known = probabilities(logits, scale, self.multi_label)
+        return known @ self._answered if self.words else known
+
+    @property
+    def _answered(self) -> np.ndarray:
+        """(classes, labels) 1 where a class of the network is answered with a label."""
+        own = [label if label in self.labels else UNKNOWN for label in self.knows]
+        return np.array([[float(label == name) for name in self.labels] for label in own])
 
     def _read(self, audio, sampling_rate: int | None, resample: bool, length: int | None = None) -> np.ndarray:
         """Samples (samples,) float32 at the model's rate."""

@@ -1,0 +1,118 @@
+"""Look-ups by words: which models know them, and answers with these words alone."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+import zoo
+from zoo.cli import main
+from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
+from zoo.index import read_index
+
+CLIP = zoo.Hub().folder.parent / "clips" / "stop.wav"
+
+
+def test_the_best_model_that_knows_all_words_is_found_whatever_its_task():
+    found = zoo.find(words=["stop", "left"], max_flash="32kB")
+    assert found == zoo.find("kws", max_flash="32kB")
+    assert {entry.task for entry in zoo.find(words=["dog"])} == {"aec", "esc10"}
+    assert zoo.find(words="dog", max_flash="32kB") == zoo.find(words=["dog", "dog"], max_flash="32kB")
+    for entry in zoo.find(words={"dog", "clock_tick"}):
+        assert {"dog", "clock_tick"} <= set(entry.labels)
+
+
+def test_the_answer_is_the_words_and_the_sum_of_all_others():
+    model = zoo.get(words=["stop", "left"], max_flash="32kB")
+    whole = zoo.get(name=model.name)
+    assert model.labels == ("stop", "left", "_unknown_", "_silence_")
+    assert (model.words, model.knows, whole.words) == (("stop", "left"), whole.labels, ())
+    features = np.random.default_rng(0).integers(-128, 128, (3, 40, 100), np.int8)
+    for own, all_of in zip(model.scores(features), whole.scores(features), strict=True):
+        score = dict(zip(whole.labels, all_of, strict=True))
+        kept = [score.pop(name) for name in ("stop", "left", "_silence_")]
+        np.testing.assert_allclose(own, [*kept[:2], sum(score.values()), kept[2]], rtol=1e-12)
+    assert np.array_equal(model.logits(features), whole.logits(features))
+    assert model(CLIP)[0]["label"] == "stop"
+    assert model.knowing("left")(CLIP)[0]["label"] == "_unknown_"
+    model.verify()
+
+
+def test_a_model_without_unknown_gets_it_only_where_labels_are_left():
+    model = zoo.get("esc10", words=["dog"], max_flash="6kB")
+    assert model.labels == ("dog", "_unknown_")
+    assert model.knowing(list(model.knows)).labels == model.knows
+
+
+def test_a_recording_is_heard_by_words(tmp_path):
+    model = zoo.get(name="kws-temporal-0.28M-w8a8-4c4ec74b").knowing("stop")
+    samples, rate = soundfile.read(CLIP, dtype="float32")
+    soundfile.write(tmp_path / "long.wav", np.concatenate([samples] * 3), rate)
+    for window in model.slide(tmp_path / "long.wav"):
+        assert {own["label"] for own in window["answers"]} == {"stop", "_unknown_", "_silence_"}
+        assert sum(own["score"] for own in window["answers"]) == pytest.approx(1)
+    assert {event["label"] for event in model.events(tmp_path / "long.wav")} == {"stop"}
+
+
+def test_words_that_nobody_knows_are_refused_with_the_nearest():
+    with pytest.raises(UnknownName, match="no model knows the word 'stp': did you mean stop"):
+        zoo.get(words=["stp"])
+    with pytest.raises(NoModelFits, match=r"no model has words=stop, dog: words binds; the nearest is .* with stop"):
+        zoo.get(words=["stop", "dog"])
+    with pytest.raises(UnknownName, match="does not know the word 'dog': known: "):
+        zoo.get("kws").knowing("dog")
+
+
+@pytest.mark.parametrize("words", [[], "", ["stop", ""], 3, ["stop", 3], {"stop": 1}])
+def test_what_are_no_words_is_refused(words):
+    with pytest.raises(InvalidQuery, match="give one word or more"):
+        zoo.get(words=words)
+
+
+@pytest.mark.parametrize("word", ["_unknown_", "_silence_"])
+def test_classes_that_come_by_themselves_are_no_words(word):
+    with pytest.raises(InvalidQuery, match=f"words: {word} is no word"):
+        zoo.get(words=["stop", word])
+
+
+def test_the_commands_take_words(tmp_path, capsys):
+    assert main(["get", "--words", "stop", "left", "--max-flash", "32kB", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["words"], found["labels"]) == (["stop", "left"], ["stop", "left", "_unknown_", "_silence_"])
+    assert main(["list", "--words", "dog", "--format", "csv"]) == 0
+    assert "dog" in capsys.readouterr().out.splitlines()[1].rsplit(",", 1)[1].split()
+    folder = zoo.Hub().path(zoo.Hub().entry(found["name"]))
+    for model in ("kws", found["name"], str(folder)):
+        assert main(["run", model, str(CLIP), "--words", "left"]) == 0
+        assert capsys.readouterr().out.split("\t")[1].startswith("_unknown_ ")
+    for name in ("stop", "left"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.wav").write_bytes(CLIP.with_name(f"{name}.wav").read_bytes())
+    assert main(["evaluate", "kws", str(tmp_path), "--conditions", "clean", "--format", "json", "--words", "left"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["labels"] == ["left", "_unknown_", "_silence_"]
+    assert found["accuracy"] == found["conditions"]["clean"]["accuracy"] == 1
+    assert "counted as _unknown_: stop" in found["notes"]
+    assert main(["run", "kws", str(CLIP), "--words", "dog"]) == 1
+
+
+def test_an_index_of_before_is_read_and_knows_no_words(tmp_path):
+    values = json.loads((zoo.Hub().folder / "index.json").read_text())
+    for row in values["models"]:
+        del row["labels"]
+    (tmp_path / "index.json").write_text(json.dumps({**values, "schema": 3}))
+    shutil.copytree(zoo.Hub().folder / "models", tmp_path / "models")
+    assert zoo.get("kws", hub=tmp_path).name == zoo.get("kws").name
+    with pytest.raises(UnknownName, match="`earshot rebuild` adds them"):
+        zoo.get(words="stop", hub=tmp_path)
+
+
+@pytest.mark.parametrize("labels", ["stop", [3], [["stop"]], ["a\nb"], None])
+def test_labels_of_an_index_that_are_none_are_refused(tmp_path, labels):
+    values = json.loads((zoo.Hub().folder / "index.json").read_text())
+    values["models"][0]["labels"] = labels
+    (tmp_path / "index.json").write_text(json.dumps(values))
+    with pytest.raises(InvalidPackage, match=r"labels .* not possible"):
+        read_index(tmp_path / "index.json")
