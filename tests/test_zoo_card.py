@@ -161,3 +161,17 @@ def test_what_no_package_may_hold_is_not_written(integers, package_info, tmp_pat
     with pytest.raises(InvalidModel, match="17 clips"):
         write_package(tmp_path, integers, Mfcc(), np.zeros((17, 16_000), np.int16), package_info)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_conditions_are_shown_beside_the_split_that_they_vary(values):
+    assert "less quiet" not in card(values)
+    plain = values["accuracy"]["test"]
+    share, clips = plain["accuracy"], plain["clips"]
+    noisy = {"accuracy": share / 2, "interval": [share / 2, share / 2], "clips": clips}
+    values["accuracy"]["test"] = {**plain, "conditions": {"room": noisy, "clean": plain, "other": noisy}}
+    lines = card(values).split("## Where it is less quiet and near")[1].split("##")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines if line.startswith("|")][2:]
+    low, high = plain["interval"]
+    assert rows[0] == ["clean", f"{share:.2%}", f"{low:.2%} to {high:.2%}", "+0.0"]
+    assert [row[0] for row in rows] == ["clean", "room"]
+    assert rows[1][3] == f"{-50 * share:+.1f}"

@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+import soundfile
+import torch
 
 import zoo
+from supernet.data.audio import from_int16, to_int16
+from supernet.frontend import Mfcc, quantise_features
 from zoo.cli import main
-from zoo.conditions import CONDITIONS, Surroundings, chosen_conditions, vary
+from zoo.conditions import CONDITIONS, Surroundings, chosen_conditions, condition_figures, vary
 from zoo.errors import InvalidQuery
+from zoo.evaluation import _noise_in
+from zoo.making import split_figures
 
 RATE = 16_000
 MODEL = "kws-temporal-0.28M-w8a8-4c4ec74b"
@@ -119,3 +125,34 @@ def test_the_command_prints_a_line_for_each_condition(words, capsys):
     assert [line.split()[0] for line in lines if "% to " in line][-2:] == ["clean", "fainter-30"]
     assert main(["evaluate", MODEL, str(words), "--conditions", "loud"]) == 2
     assert "condition 'loud' is unknown" in capsys.readouterr().err
+
+
+def test_figures_of_test_have_all_conditions(speech_data, integers):
+    found = split_figures(integers, Mfcc(), speech_data, "test")
+    assert tuple(found["conditions"]) == tuple(CONDITIONS)
+    plain = {key: found[key] for key in ("accuracy", "interval", "clips")}
+    assert found["conditions"]["clean"] == plain
+    rows, targets = speech_data.splits["test"].rows, speech_data.splits["test"].targets
+    quiet = from_int16(to_int16(from_int16(speech_data.audio[rows]) / 10))
+    answers = integers(quantise_features(Mfcc()(torch.from_numpy(quiet)))).argmax(1).numpy()
+    assert found["conditions"]["fainter-20"]["accuracy"] == round((answers == targets).mean(), 6)
+    assert "conditions" not in split_figures(integers, Mfcc(), speech_data, "validation")
+
+
+def test_without_rooms_the_others_are_measured(speech_data, integers, monkeypatch, caplog):
+    monkeypatch.setattr("zoo.conditions.lacking", lambda name: f"{name} is missing")
+    assert set(CONDITIONS) - set(condition_figures(integers, Mfcc(), speech_data, "test", False)) == {"room"}
+    assert "not measured in rooms; pyroomacoustics is missing" in caplog.text
+
+
+def test_noise_is_what_training_does_not_hear(speech_data, words):
+    """The last fifth of each recording, or all of one that is too short."""
+    assert speech_data.held_noise
+    for heard, held in zip(speech_data.noise, speech_data.held_noise, strict=True):
+        assert len(heard) == 4 * len(held)
+    (words / "_background_noise_").mkdir()
+    long = np.concatenate([np.zeros(8 * RATE), np.full(2 * RATE, 0.5)])
+    for name, samples in (("long", long), ("short", np.full(RATE // 2, 0.25))):
+        soundfile.write(words / "_background_noise_" / f"{name}.wav", samples, RATE)
+    found = _noise_in(zoo.get(name=MODEL), words)
+    assert [(len(item), item.max()) for item in found] == [(2 * RATE, 0.5), (RATE // 2, 0.25)]

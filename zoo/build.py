@@ -44,7 +44,7 @@ from zoo.hosting import publish
 from zoo.hub import Hub
 from zoo.index import INDEX
 from zoo.keeping import AGAIN, LAST_STEP, PACKAGES, Kept, going_on, publish_command, take_away
-from zoo.making import accuracy_figures, noise, packed, vector_clips, write_package
+from zoo.making import noise, packed, split_figures, vector_clips, write_package
 from zoo.run import probabilities
 from zoo.units import LIMITS, limits_of
 
@@ -420,12 +420,7 @@ def _quantise(build: Build, network: Network, arch: Arch, recipe: QuantRecipe, n
 
 def _figures(build: Build, integers: IntegerNetwork, name: str) -> dict:
     """Accuracy of the integers on a split."""
-    split = build.data.splits[name]
-
-    def measure() -> dict:
-        return accuracy_figures(integers, plain_features(build.data, split.rows, build.frontend), split.targets)
-
-    return _kept(build, integers, name, measure)
+    return _kept(build, integers, name, partial(split_figures, integers, build.frontend, build.data, name))
 
 
 def _detection(build: Build, integers: IntegerNetwork) -> dict:

@@ -11,6 +11,7 @@ import numpy as np
 from supernet.cost import LayerCost, layer_costs, mean_bits
 from supernet.families import inner_bits, layers
 from supernet.space import Arch, LayerSpec
+from zoo.conditions import known_conditions
 from zoo.devices import BASES, Figure
 from zoo.entry import PREDICTED, Entry, precision
 from zoo.pack import CARD, PICTURE
@@ -50,6 +51,7 @@ def card(values: dict, devices: Sequence[Figure] = ()) -> str:
         *_labels(values),
         *_use(values, arch),
         *_accuracy(values),
+        *_conditions(values["accuracy"]),
         *_detection(values.get("detection")),
         *_costs(values, arch),
         *_devices(values["name"], devices),
@@ -215,6 +217,25 @@ def _accuracy(values: dict) -> list[str]:
         *_precision(accuracy),
         *shown,
     ]
+
+
+def _conditions(accuracy: dict) -> list[str]:
+    """The share of right answers where it is less quiet and near, of splits that were heard so."""
+    parts = []
+    for split, figures in _splits(accuracy):
+        if found := known_conditions(figures):
+            rows = [(*_accuracy_row(name, one)[:3], _change(one, figures)) for name, one in found.items()]
+            parts += [
+                f"On {split}, as `earshot evaluate --conditions` makes them: fainter, louder and clipped, "
+                "by so many dB; noise that training left out, or another clip, at a ratio of so many dB; drawn rooms; "
+                "earlier and later by so many ms.",
+                _table(("condition", "accuracy", "95 % interval", "points from above"), rows),
+            ]
+    return ["## Where it is less quiet and near", *parts] if parts else []
+
+
+def _change(one: dict, plain: dict) -> str:
+    return f"{100 * (one['accuracy'] - plain['accuracy']):+.1f}"
 
 
 def _precision(accuracy: dict) -> list[str]:

@@ -6,27 +6,75 @@ is drawn depends only on the number of the clip, so all models hear the same. Ra
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from supernet.constants import CACHE
 from supernet.errors import nearest_names
+from supernet.extras import lacking, load
 from zoo.errors import InvalidQuery
 
-__all__ = ["CONDITIONS", "Surroundings", "chosen_conditions", "vary"]
+if TYPE_CHECKING:
+    from supernet.data.clips import ClipData
+    from supernet.frontend import Mfcc
+    from supernet.quant.integer import IntegerNetwork
 
+__all__ = [
+    "CONDITIONS",
+    "InCondition",
+    "Surroundings",
+    "chosen_conditions",
+    "condition_figures",
+    "heard_in",
+    "known_conditions",
+    "unheard_rooms",
+    "vary",
+]
+
+log = logging.getLogger(__name__)
+
+BATCH = 256
 ROOMS, SEED = 64, 2026
 """Drawn rooms of an evaluation, and the seed of all that is drawn: training has others."""
 SILENT = 1e-6
 """A level below which a clip has nothing that noise could be set against."""
 
 
+@dataclass(frozen=True)
+class InCondition:
+    """How many of so many clips were named rightly in a condition."""
+
+    condition: str
+    right: int
+    clips: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return self.right / self.clips
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy."""
+        from supernet.evaluate import accuracy_interval
+
+        return accuracy_interval(self.accuracy, self.clips)
+
+    def to_dict(self) -> dict:
+        """Plain values, as `config.json` has them."""
+        ends = [round(end, 6) for end in self.interval]
+        return {"accuracy": round(self.accuracy, 6), "interval": ends, "clips": self.clips}
+
+
 @dataclass(frozen=True, eq=False)
 class Surroundings:
     """What clips are heard in. clips: all of the evaluation, (clips, samples) float32. rate: in Hz.
 
-    classes: (clips,) of each. noise: recordings (samples,) float32; none for coloured noise. rooms: (rooms, taps).
+    classes: (clips,) of each. noise: recordings (samples,) float32. rooms: (rooms, taps).
     """
 
     clips: np.ndarray
@@ -106,6 +154,12 @@ def chosen_conditions(names: Sequence[str] | bool) -> tuple[str, ...]:
     return tuple(name for name in CONDITIONS if name == "clean" or name in names)
 
 
+def known_conditions(figures: dict) -> dict[str, dict]:
+    """Condition -> figures, of the figures of a split in `config.json`, in the order of CONDITIONS."""
+    found = figures.get("conditions", {})
+    return {name: found[name] for name in CONDITIONS if name in found}
+
+
 def vary(name: str, around: Surroundings) -> np.ndarray:
     """(clips, samples) float32 in steps of 16 bits: the clips of an evaluation in a condition."""
     from supernet.data.audio import from_int16, to_int16
@@ -115,6 +169,59 @@ def vary(name: str, around: Surroundings) -> np.ndarray:
         varied = CONDITIONS[name](clip, number, around, np.random.default_rng([SEED, number]))
         made[number] = from_int16(to_int16(varied))
     return made
+
+
+def unheard_noise(recordings: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """The recordings (samples,) float32 of noise, or coloured noise where there are none."""
+    from supernet.data.scenes import coloured_noise
+
+    return recordings or coloured_noise(np.random.default_rng(SEED))
+
+
+def unheard_rooms(names: Sequence[str], rate: int) -> np.ndarray:
+    """(rooms, taps) float32 that no training has, where one of the conditions needs them."""
+    from supernet.data.rooms import room_bank
+
+    return room_bank(ROOMS, SEED, CACHE, rate=rate).responses if "room" in names else np.empty((0, 0), np.float32)
+
+
+def heard_in(
+    names: Sequence[str], around: Surroundings, scores: Callable[[np.ndarray], np.ndarray], progress: bool = False
+) -> tuple[InCondition, ...]:
+    """How many clips are named rightly in each condition.
+
+    scores: (clips, classes) of (clips, samples) float32. progress: show a bar on a terminal.
+    """
+    from tqdm import tqdm
+
+    found = []
+    for name in tqdm(names, "conditions", disable=None if progress else True, leave=False):
+        varied = vary(name, around)
+        parts = [scores(varied[first : first + BATCH]).argmax(1) for first in range(0, len(varied), BATCH)]
+        found.append(InCondition(name, int((np.concatenate(parts) == around.classes).sum()), len(varied)))
+    return tuple(found)
+
+
+def condition_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, split: str, progress: bool) -> dict:
+    """Condition -> accuracy, its interval and the clips, of the integers on a split of clips of one label each.
+
+    In noise that training does not hear, where the data have such; without `room` where pyroomacoustics is missing.
+    """
+    from supernet.data.audio import from_int16
+    from supernet.frontend import quantise_features
+
+    names, clips = tuple(CONDITIONS), data.splits[split]
+    if error := lacking("pyroomacoustics"):
+        log.warning("%s: not measured in rooms; %s", data.name, error)
+        names = tuple(name for name in names if name != "room")
+    torch, noise = load("torch"), unheard_noise([from_int16(item) for item in data.held_noise])
+    rooms = unheard_rooms(names, data.sampling_rate)
+    around = Surroundings(from_int16(data.audio[clips.rows]), clips.targets, data.sampling_rate, noise, rooms)
+
+    def scores(samples: np.ndarray) -> np.ndarray:
+        return network(quantise_features(frontend(torch.from_numpy(samples)))).numpy()
+
+    return {one.condition: one.to_dict() for one in heard_in(names, around, scores, progress)}
 
 
 def _beside(clip: np.ndarray, noise: np.ndarray, ratio: float) -> np.ndarray:

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from supernet.constants import CACHE, SILENCE, UNKNOWN
+from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import InvalidAudio, InvalidData, nearest_names
 from supernet.extras import need
 from supernet.files import read_bytes
 from supernet.space import digest
-from zoo.conditions import ROOMS, SEED, Surroundings, chosen_conditions, vary
+from zoo.conditions import InCondition, Surroundings, chosen_conditions, heard_in, unheard_noise, unheard_rooms
 from zoo.errors import InvalidQuery
 from zoo.keeping import HEARD, Kept, file_state
 from zoo.pack import CONFIG
-from zoo.recordings import BATCH, hear, hop_of, read_sound, recordings_below
+from zoo.recordings import hear, hop_of, read_sound, recordings_below
 
 if TYPE_CHECKING:
     from zoo.run import Model
@@ -136,32 +136,6 @@ class Evaluation:
         return [f"  most frequent confusions: {', '.join(texts)}"] if texts else []
 
 
-@dataclass(frozen=True)
-class InCondition:
-    """How many of so many clips were named rightly in a condition."""
-
-    condition: str
-    right: int
-    clips: int
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers, 0 to 1."""
-        return self.right / self.clips
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy."""
-        from supernet.evaluate import accuracy_interval
-
-        return accuracy_interval(self.accuracy, self.clips)
-
-    def to_dict(self) -> dict:
-        """Plain values, as `config.json` has them."""
-        ends = [round(end, 6) for end in self.interval]
-        return {"accuracy": round(self.accuracy, 6), "interval": ends, "clips": self.clips}
-
-
 def evaluate(
     model: Model,
     folder: str | Path,
@@ -219,8 +193,6 @@ def _in_conditions(
     model: Model, folder: Path, targets: dict[Path, int], names: Sequence[str], resample: bool, progress: bool
 ) -> tuple[InCondition, ...]:
     """The clips among the recordings, heard in each condition."""
-    from tqdm import tqdm
-
     clips, classes = [], []
     for path, target in targets.items():
         try:
@@ -233,25 +205,20 @@ def _in_conditions(
         raise InvalidData(
             f"{folder}: conditions need clips, and no recording is as short as {model.clip_ms / 1000:g} s"
         )
-    around = _surroundings(model, folder, np.stack(clips), np.array(classes), "room" in names)
-    found = []
-    for name in tqdm(names, "conditions", disable=None if progress else True):
-        varied = vary(name, around)
-        parts = [model.scores(model.features(varied[first : first + BATCH])) for first in range(0, len(varied), BATCH)]
-        found.append(InCondition(name, int((np.concatenate(parts).argmax(1) == around.classes).sum()), len(varied)))
-    return tuple(found)
+    noise, rooms = unheard_noise(_noise_in(model, folder)), unheard_rooms(names, model.sampling_rate)
+    around = Surroundings(np.stack(clips), np.array(classes), model.sampling_rate, noise, rooms)
+    return heard_in(names, around, lambda samples: model.scores(model.features(samples)), progress)
 
 
-def _surroundings(model: Model, folder: Path, clips: np.ndarray, classes: np.ndarray, rooms: bool) -> Surroundings:
-    from supernet.data.rooms import room_bank
-    from supernet.data.scenes import coloured_noise
-    from supernet.data.speech_commands import NOISE
+def _noise_in(model: Model, folder: Path) -> list[np.ndarray]:
+    """Of FOLDER/_background_noise_: of each recording what training leaves, where that is as long as a clip."""
+    from supernet.data.speech_commands import NOISE, held_noise
 
-    rate, own = model.sampling_rate, recordings_below(folder / NOISE) if (folder / NOISE).is_dir() else []
-    noise = [read_sound(path, None, rate, resample=True).samples for path in own]
-    noise = [item for item in noise if len(item)] or coloured_noise(np.random.default_rng(SEED))
-    bank = room_bank(ROOMS, SEED, CACHE, rate=rate).responses if rooms else np.empty((0, 0), np.float32)
-    return Surroundings(clips, classes, rate, noise, bank)
+    files = recordings_below(folder / NOISE) if (folder / NOISE).is_dir() else []
+    noise = [read_sound(path, None, model.sampling_rate, resample=True).samples for path in files]
+    held = [held_noise(item) for item in noise]
+    found = [tail if len(tail) >= model.clip_samples else item for item, tail in zip(noise, held, strict=True)]
+    return [item for item in found if len(item)]
 
 
 def _answers(

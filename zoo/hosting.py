@@ -51,7 +51,7 @@ from zoo.run import Model
 from zoo.sealing import exact_costs, move_in, new_folder, seal
 
 if TYPE_CHECKING:
-    from supernet.data.clips import Split
+    pass
 
 __all__ = ["Verdict", "publish", "rebuild", "sync", "unpublish", "verify"]
 
@@ -350,8 +350,7 @@ def _recomputed(config: Config, data: str | Path | None, kept: Kept) -> dict:
 
 
 def _measured(config: Config, frontend: Mfcc, data: str | Path, kept: Kept) -> dict:
-    from supernet.data.augment import plain_features
-    from zoo.making import accuracy_figures
+    from zoo.making import split_figures
     from zoo.searching import load_like
 
     arch = config.arch
@@ -359,11 +358,8 @@ def _measured(config: Config, frontend: Mfcc, data: str | Path, kept: Kept) -> d
     network, found = Model.from_folder(config.folder).network, {}
     known = {"model": digest(read_bytes(config.folder / CONFIG)), "data": clips.digest, "audio": clips.audio_key}
 
-    def measure(split: Split) -> dict:
-        return accuracy_figures(network, plain_features(clips, split.rows, frontend), split.targets)
-
     for name in ("validation", "test"):
-        found[name] = kept.take({**known, "split": name}, partial(measure, clips.splits[name]))
+        found[name] = kept.take({**known, "split": name}, partial(split_figures, network, frontend, clips, name))
         now, before = (100 * one.get(name, found[name])["accuracy"] for one in (found, config.values["accuracy"]))
         if now != before:
             log.warning("%s: %s accuracy is %.2f %%, it stated %.2f %%", config.name, name, now, before)

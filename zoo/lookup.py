@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from supernet.constants import OWN_HUB
 from supernet.extras import TRAINING, load, need
+from zoo.conditions import known_conditions
 from zoo.devices import DeviceLimits, Figure, figure, figures
 from zoo.entry import KINDS, MEASURED, Entry
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
@@ -232,11 +233,17 @@ class Info:
             f"{own['clips']:,} clips{', predicted' * (own.get('basis', MEASURED) != MEASURED)}{_average(own)}"
             for split, own in sorted(values["accuracy"].items(), reverse=True)
         ]
+        heard = [
+            f"  {split}, {name}: {one['accuracy']:.2%} ({one['interval'][0]:.2%} to {one['interval'][1]:.2%})"
+            for split, own in values["accuracy"].items()
+            for name, one in known_conditions(own).items()
+        ]
         return "\n".join(
             [
                 str(Model(self.config, self.entry)),
                 f"  data {values['dataset']['name']} ({values['dataset']['version']})",
                 *accuracy,
+                *heard,
                 *[f"  {line}" for line in values["training"]["summary"]],
                 *[f"  {line}" for line in values["limits"]],
                 *[f"  {found}" for found in list(self.devices.values())[:1] if len(self.devices) == 1],

@@ -9,6 +9,8 @@ import safetensors.numpy
 import torch
 
 from predictors import estimate
+from supernet.data.augment import plain_features
+from supernet.data.clips import ClipData
 from supernet.evaluate import accuracy_interval, confusion, mean_average_precision, predict, right
 from supernet.families import MIXED, family, inner_bits
 from supernet.files import tensors_to_bytes
@@ -16,6 +18,7 @@ from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.packing import default_grid
 from supernet.space import Arch, digest
+from zoo.conditions import condition_figures
 from zoo.errors import InvalidModel
 from zoo.pack import MAX_CLIPS, model_bytes
 from zoo.schema import SCHEMA
@@ -26,6 +29,7 @@ __all__ = [
     "noise",
     "package_name",
     "packed",
+    "split_figures",
     "vector_bytes",
     "vector_clips",
     "write_package",
@@ -52,6 +56,17 @@ def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: n
     if targets.ndim > 1:
         counts["mean_average_precision"] = round(mean_average_precision(logits, targets), 6)
     return {"accuracy": round(share, 6), "interval": ends, "clips": len(targets), **counts}
+
+
+def split_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, name: str) -> dict:
+    """What `config.json` states of the integers on a split: `accuracy_figures`, and of test those in each condition,
+    where a clip has one label.
+    """
+    split = data.splits[name]
+    figures = accuracy_figures(network, plain_features(data, split.rows, frontend), split.targets)
+    if name == "test" and not data.multi_label:
+        figures["conditions"] = condition_figures(network, frontend, data, name, progress=True)
+    return figures
 
 
 def write_package(

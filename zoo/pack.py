@@ -196,7 +196,7 @@ def _check_config(values: dict, arch: Arch) -> None:
         (_bits(quantisation["tensors"]) == between, "the bits of tensors are not those of the architecture"),
         (inner == inner_bits(arch), "the bits are not those of the architecture"),
         (_features(features) == _features(asdict(arch.features)), "the front end is not that of the architecture"),
-        (all(_in_interval(one) for one in splits.values()), "an accuracy is outside of its interval"),
+        (all(map(_in_interval, _all_figures(splits))), "an accuracy is outside of its interval"),
         (all(_is_confusion(one, arch.classes, many) for one in splits.values()), "a confusion is not of its accuracy"),
     ):
         if not valid:
@@ -214,6 +214,11 @@ def _features(values: dict) -> tuple:
 def _has_costs(stored: dict, exact: dict) -> bool:
     """True where no stored figure is another; RAM was not stated before version 0.6."""
     return all(stored.get(name, value) == value for name, value in exact.items())
+
+
+def _all_figures(splits: dict[str, dict]) -> list[dict]:
+    """Of all splits, and of all conditions of each."""
+    return [one for split in splits.values() for one in (split, *split.get("conditions", {}).values())]
 
 
 def _in_interval(figures: dict) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.sampling import extract
 from supernet.constants import OWN_HUB
-from supernet.data.augment import Augmentation, plain_features
+from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
@@ -33,7 +33,7 @@ from zoo.keeping import (
     take_away,
     writable,
 )
-from zoo.making import accuracy_figures, noise, package_name, write_package
+from zoo.making import noise, package_name, split_figures, write_package
 from zoo.pack import Config, read_config
 from zoo.searching import Finding, search_hub, supernet_digests
 
@@ -202,9 +202,7 @@ def _accuracy(best: Finding, integers: IntegerNetwork, data: ClipData | None, le
         return {"validation": {"accuracy": round(share, 6), "interval": ends, "clips": clips, "basis": PREDICTED}}
     figures = {}
     for name in ("validation", "test"):
-        split = data.splits[name]
-        features = plain_features(data, split.rows, best.searched.stored.frontend)
-        figures[name] = accuracy_figures(integers, features, split.targets)
+        figures[name] = split_figures(integers, best.searched.stored.frontend, data, name)
         _check_accuracy(figures["validation"]["accuracy"], least, best, "on validation")
     return figures
 

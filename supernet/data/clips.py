@@ -66,8 +66,9 @@ class ClipData:
     licence, attribution: of the audio. digest: of all that training sees, the same wherever the files lie. cache:
     folder for what is made of the audio. balance: how far an epoch repeats clips of rarer classes of `train`, from 0,
     not at all, to 1, until all classes have as many as the largest. negatives: recordings, int16, of which windows are
-    the unknown class in training; held_negatives: such that training does not hear. joins: how many clips of the
-    unknown class an epoch puts together of parts of words. rooms: folder of impulse responses for training.
+    the unknown class in training; held_negatives, held_noise: such recordings, and noise, that training does not hear.
+    joins: how many clips of the unknown class an epoch puts together of parts of words. rooms: folder of impulse
+    responses for training.
     """
 
     name: str
@@ -87,6 +88,7 @@ class ClipData:
     balance: float = 0.0
     negatives: list[np.ndarray] = field(default_factory=list)
     held_negatives: list[np.ndarray] = field(default_factory=list)
+    held_noise: list[np.ndarray] = field(default_factory=list)
     joins: int = 0
     rooms: Path | None = None
 

@@ -177,6 +177,7 @@ def load_folder(
         balance=BALANCE,
         negatives=[head for head, _ in others],
         held_negatives=[tail for _, tail in others],
+        held_noise=[tail for _, tail in noise],
     ), survey
 
 

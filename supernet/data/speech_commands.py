@@ -26,7 +26,7 @@ from supernet.data.clips import ClipData, Source, Split, cut_noise, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.space import digest
 
-__all__ = ["LISTS", "NOISE", "WORDS", "list_files", "load", "read_list"]
+__all__ = ["COMMANDS", "LISTS", "NOISE", "WORDS", "held_noise", "list_files", "load", "read_list"]
 
 COMMANDS = "commands"
 WORDS = {
@@ -76,7 +76,7 @@ def load(
     for word, paths in more.items():
         files["train"].setdefault(word, []).extend(paths)
     others = [] if negatives is None else _decoded(Path(negatives))
-    noise = [(item[:cut], item[cut:]) for item in _noise(root) for cut in [int(len(item) * (1 - VALIDATION_NOISE))]]
+    noise = [(item[: len(item) - len(tail)], tail) for item in _noise(root) for tail in [held_noise(item)]]
     held = [tail for _, tail in noise if len(tail) >= SAMPLES]
     rng = np.random.default_rng(SPLIT_SEED)
     spoken = {name: _spoken(files[name], keywords) for name in files}
@@ -102,6 +102,7 @@ def load(
         noise=[head for head, _ in noise if len(head) >= SAMPLES],
         negatives=[item for number, item in enumerate(others) if number % HELD_NEGATIVE],
         held_negatives=others[::HELD_NEGATIVE],
+        held_noise=held,
         balance=balance,
         joins=count["train"] * joins,
         rooms=None if rooms is None else Path(rooms),
@@ -191,6 +192,11 @@ def _noise(root: Path) -> list[np.ndarray]:
     if not any(len(item) * VALIDATION_NOISE >= SAMPLES for item in recordings):
         raise InvalidData(f"{folder}: no recording of 5 s or more; silence is cut from there, so add one")
     return recordings
+
+
+def held_noise(recording: np.ndarray) -> np.ndarray:
+    """The part of a recording of noise (samples,) that training does not hear."""
+    return recording[int(len(recording) * (1 - VALIDATION_NOISE)) :]
 
 
 def _spoken(files: dict[str, list[Path]], keywords: tuple[str, ...]) -> Entries:

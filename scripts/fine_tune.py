@@ -1,0 +1,126 @@
+"""Fine-tune a bundled model by the recipe of scenes for some hours, and measure what that changes where it is heard.
+
+    python scripts/fine_tune.py ../shared/data --hours 2
+
+The network is the slice of the bundled supernet that the model was made of. It gets a head for each task: all words,
+the ten of the standard task, and the ten that it knew; it learns from labels alone. Then each head is quantised to 8
+bits, and that of the old words is heard on the test list beside the bundled model, all of them in all conditions. One
+thread; runs resume. Rows: `scripts/results/conditions.csv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from long_run import TASKS, load_words
+from results import add_row
+
+import zoo
+from supernet.constants import SILENCE, UNKNOWN
+from supernet.data.clips import ClipData
+from supernet.data.scenes import Scenes
+from supernet.data.speech_commands import COMMANDS, WORDS
+from supernet.elastic import Network
+from supernet.families import with_bits
+from supernet.files import read_json, write_json
+from supernet.frontend import Mfcc
+from supernet.heads import Heads, head_of
+from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.quant.integer import IntegerNetwork
+from supernet.store import load_supernet
+from supernet.train import Recipe, scene_features, train_float
+from zoo.making import split_figures
+
+SUPERNET, MODEL, OLD = "kws-temporal-map", "kws-temporal-6.8M-w8a8-7523a7c4", "numbers"
+RECIPE = Recipe(
+    learning_rate=3e-3, label_smoothing=0.05, augmentation=Scenes(),
+    tasks=(*TASKS, (OLD, (*WORDS[OLD], UNKNOWN, SILENCE))),
+)  # fmt: skip
+CALIBRATED, TIMED = 2048, 30
+
+
+def main() -> None:
+    """Train, quantise and measure, as far as that is not done."""
+    options = _options()
+    torch.set_num_threads(1)
+    old = zoo.Model.from_folder(options.hub / "models" / MODEL)
+    stored = load_supernet(options.hub / "supernets" / SUPERNET, "kws")
+    arch = old.arch.without_bits()
+    data = load_words(options.data, options.spoken)
+    heads = Heads(data, dict(RECIPE.tasks), data.splits["train"].targets)
+    network = with_heads(stored.supernet.extract(arch), heads)
+    calibration = scene_features(data, stored.frontend, RECIPE.augmentation, CALIBRATED, RECIPE.seed)
+    path = options.runs / "epochs.json"
+    if not path.is_file():
+        write_json(path, epochs_in(network, data, stored.frontend, options.hours))
+    recipe = replace(RECIPE, epochs=read_json(path))
+    trained = train_float(network, data, stored.frontend, recipe, options.runs / "float", calibration)
+    listen(old.network, OLD, load_words(options.data, words=OLD), stored.frontend, MODEL)
+    for task, part in heads.parts.items():
+        own = load_words(options.data, options.spoken, task or COMMANDS)
+        integers = quantised(head_of(trained, part), own, stored.frontend, options)
+        listen(integers, task or COMMANDS, own, stored.frontend, "fine-tuned")
+
+
+def quantised(network: Network, data: ClipData, frontend: Mfcc, options: argparse.Namespace) -> IntegerNetwork:
+    """A head of the network at 8 bits."""
+    recipe = QuantRecipe.at_bits(8, epochs=options.quant_epochs, augmentation=RECIPE.augmentation)
+    calibration = scene_features(data, frontend, recipe.augmentation, CALIBRATED, recipe.seed)
+    run, teacher = options.runs / f"w8-{network.arch.digest[:8]}-{len(data.labels)}", copy.deepcopy(network)
+    return quantise(network, with_bits(network.arch, 8), teacher, data, frontend, calibration, recipe, run).to_integer()
+
+
+def listen(network: IntegerNetwork, task: str, data: ClipData, frontend: Mfcc, name: str) -> None:
+    """Measure integers on test, as it is and in all conditions."""
+    found = split_figures(network, frontend, data, "test")["conditions"]
+    for condition, one in found.items():
+        low, high = one["interval"]
+        keys = {"model": name, "task": task, "condition": condition}
+        values = {"accuracy": one["accuracy"], "low": low, "high": high, "clips": one["clips"]}
+        add_row("conditions", keys, values)
+        print(*keys.values(), f"{one['accuracy']:.2%}", flush=True)
+
+
+def with_heads(network: Network, heads: Heads) -> Network:
+    """The network with outputs for all tasks: new ones, and for the words that it knew its own."""
+    made = Network(replace(network.arch, classes=heads.classes), RECIPE.seed)
+    own, last = dict(made.named_parameters()), network.specs[-1].name
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            own[name][heads.parts[OLD] if name.startswith(f"layers.{last}.") else ...] = tensor
+    return made
+
+
+def epochs_in(network: Network, data: ClipData, frontend: Mfcc, hours: float) -> int:
+    """How many epochs take so long, by the median of some steps."""
+    trained = copy.deepcopy(network).train()
+    maker, clips = RECIPE.augmentation.maker(data, frontend), data.epoch(np.random.default_rng(0))
+    seconds = []
+    for number in range(TIMED):
+        started = time.perf_counter()
+        rows = clips.rows[number * RECIPE.batch : (number + 1) * RECIPE.batch]
+        x = maker(rows, np.random.default_rng(number))
+        trained(x, RECIPE.augmentation.chain).square().mean().backward()
+        seconds.append(time.perf_counter() - started)
+    return max(1, round(3600 * hours / (float(np.median(seconds)) * (len(clips) // RECIPE.batch))))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of speech_commands/, negatives/orders/ and rooms/")
+    parser.add_argument("--hours", type=float, default=2.0, help="of training (default: %(default)s)")
+    parser.add_argument("--spoken", type=Path, metavar="FOLDER", help="clips made from text, FOLDER/WORD/*.flac")
+    parser.add_argument("--quant-epochs", type=int, default=2, help="of each head (default: %(default)s)")
+    parser.add_argument("--hub", type=Path, default=Path("zoo/hub"), help="default: %(default)s")
+    parser.add_argument("--runs", type=Path, default=Path("runs/fine-tune"), help="state of the run (%(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
