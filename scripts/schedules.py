@@ -1,10 +1,13 @@
-"""Compare the schedules of supernet training at equal wall time, on a shortened run.
+"""Compare the schedules of supernet training at equal time, on the recipe and the words of the long run.
 
-    python scripts/schedules.py ../shared/data/speech_commands --minutes 8
+    python scripts/long_run.py ../shared/data --only teacher
+    python scripts/schedules.py ../shared/data --minutes 6
 
-Each schedule gets as many epochs as fit into the time by what its steps take, all of them timed in turn, once; the row
-states the seconds that training then took. Sub-networks of four classes of MACs, as many of each, are measured on
-validation, the same ones for all. Rows: `scripts/results/schedules.csv`. Runs resume.
+All start from the weights of the long run's teacher. Each learns from the teacher, or else in place: of a sandwich the
+largest network's outputs, of random networks the labels alone. Each gets as many epochs as fit into the time by what
+its steps take, all of them timed in turn; the row states the seconds that training then took. Sub-networks of four
+classes of MACs, as many of each, are measured on the speakers that networks are chosen by, the same ones for all. Rows:
+`scripts/results/schedules.csv`. Runs resume.
 """
 
 from __future__ import annotations
@@ -17,14 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from long_run import PLANS, fitted, load_words, trained
 from results import add_row
 
-from supernet.data.augment import Augmentation, Augmenter, plain_features
+from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.data.speech_commands import load
 from supernet.elastic import Supernet
 from supernet.evaluate import accuracy
-from supernet.families import space
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
 from supernet.population import PopulationCosts
@@ -32,65 +34,72 @@ from supernet.space import Arch, Space
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
     SupernetRecipe,
-    calibration_features,
     draw_archs,
-    fit_frontend,
+    losses_of,
+    scene_features,
     train_step,
     train_supernet,
 )
 
+RANDOM = replace(PLANS["supernet"], sandwich=False, random=3)
 SCHEDULES = {
-    "sandwich": SupernetRecipe(sandwich=True),
-    "sandwich, genes alone": SupernetRecipe(sandwich=True, by_size=False),
-    "progressive shrinking": SupernetRecipe(sandwich=True, phases=PROGRESSIVE_SHRINKING),
-    "random": SupernetRecipe(),
+    "sandwich": PLANS["supernet"],
+    "progressive shrinking": replace(PLANS["supernet"], phases=PROGRESSIVE_SHRINKING),
+    "random": RANDOM,
 }
-CLASSES = {"to 0.3M": (0.0, 0.3e6), "to 1M": (0.3e6, 1e6), "to 3M": (1e6, 3e6), "above 3M": (3e6, np.inf)}
+TAUGHT = ("teacher", "in place")
+CLASSES = {"to 0.5M": (0.0, 0.5e6), "to 1M": (0.5e6, 1e6), "to 3M": (1e6, 3e6), "above 3M": (3e6, np.inf)}
 """MACs of the networks that are measured: over the first figure, at most the second."""
-TIMED_STEPS, MEASURED, MEASURED_SEED = 40, 6, 7
+TIMED_STEPS, MEASURED, MEASURED_SEED, CALIBRATED = 12, 6, 7, 512
 
 
 def main() -> None:
     """Train and measure every schedule."""
     options = _options()
     torch.set_num_threads(options.threads)
-    data = load(options.data, "numbers")
-    frontend = fit_frontend(data)
-    networks = space("temporal", len(data.labels), data.clip_ms)
+    data = load_words(options.data, options.spoken)
+    frontend = fitted(data, options.long)
+    teacher = trained("teacher", PLANS["teacher"], data, frontend, options.long, None)
     folder = options.runs / "schedules" / f"{options.minutes:g}min-s{options.seed}"
     if not (folder / "seconds.json").is_file():
-        write_json(folder / "seconds.json", _seconds_a_step(networks, data, frontend))
-    seconds = read_json(folder / "seconds.json")
-    clips = len(data.epoch(np.random.default_rng(0)))
-    for name, recipe in SCHEDULES.items():
-        if name not in options.only:
-            continue
-        epochs = max(1, round(options.minutes * 60 / (seconds[name] * (clips // recipe.batch))))
-        recipe, run = replace(recipe, epochs=epochs, seed=options.seed), folder / re.sub(r"\W+", "-", name)
-        values = _train_and_measure(data, frontend, networks, recipe, run)
-        keys = {"schedule": name, "minutes": options.minutes, "seed": options.seed}
+        write_json(folder / "seconds.json", _seconds_a_step(teacher, data, frontend))
+    seconds, steps = read_json(folder / "seconds.json"), len(data.epoch(np.random.default_rng(0)))
+    for name in [name for name in seconds if name in options.only]:
+        schedule, taught = name.split(", ")
+        recipe = replace(SCHEDULES[schedule], seed=options.seed)
+        epochs = max(1, round(options.minutes * 60 / (seconds[name] * (steps // recipe.batch))))
+        run = folder / re.sub(r"\W+", "-", name)
+        values = _train_and_measure(teacher, data, frontend, replace(recipe, epochs=epochs), run, taught == TAUGHT[0])
+        keys = {"schedule": schedule, "taught": taught, "minutes": options.minutes, "seed": options.seed}
         taken = round(sum(row["seconds"] for row in read_json(run / "log.json")))
         add_row("schedules", keys, {"epochs": epochs, "seconds": taken, **values}, run)
         print(name, values, flush=True)
 
 
 def _train_and_measure(
-    data: ClipData, frontend: Mfcc, networks: Space, recipe: SupernetRecipe, run: Path
+    teacher: Supernet, data: ClipData, frontend: Mfcc, recipe: SupernetRecipe, run: Path, taught: bool
 ) -> dict[str, float]:
-    """Validation accuracy in percent: of the ends, the mean of each class of MACs, and the mean of the classes."""
-    calibration = calibration_features(data, frontend)
-    supernet = train_supernet(Supernet(networks, calibration, recipe.seed), data, frontend, recipe, run)
-    validation = data.splits["validation"]
-    features = plain_features(data, validation.rows, frontend)
+    """Accuracy in percent: of the ends, the mean of each class of MACs, and the mean of the classes."""
+    networks = teacher.space
+    supernet = Supernet(networks, scene_features(data, frontend, recipe.augmentation, CALIBRATED), recipe.seed)
+    supernet.load_state_dict(teacher.state_dict())
+    guide = _guide(teacher) if taught else None
+    train_supernet(supernet, data, frontend, recipe, run, teacher=guide)
+    features = plain_features(data, data.choosing.rows, frontend)
 
     def measure(arch: Arch) -> float:
-        return round(100 * accuracy(supernet.extract(arch), features, validation.targets), 2)
+        network = supernet.extract(arch)
+        return round(100 * accuracy(lambda x: network(x)[:, : len(data.labels)], features, data.choosing.targets), 2)
 
     ends = {"smallest": measure(networks.smallest()), "largest": measure(networks.largest())}
     means = {
         name: round(float(np.mean([measure(arch) for arch in archs])), 2) for name, archs in _measured(networks).items()
     }
     return {**ends, **means, "mean": round(float(np.mean(list(means.values()))), 2), "networks": MEASURED * len(means)}
+
+
+def _guide(teacher: Supernet) -> torch.nn.Module:
+    return teacher.extract(teacher.space.largest()).eval()
 
 
 def _measured(networks: Space) -> dict[str, list[Arch]]:
@@ -105,31 +114,34 @@ def _measured(networks: Space) -> dict[str, list[Arch]]:
     return chosen
 
 
-def _seconds_a_step(networks: Space, data: ClipData, frontend: Mfcc) -> dict[str, float]:
-    """Mean seconds of a step of each schedule, at points spread evenly over the run, the schedules in turn."""
-    supernet = Supernet(networks).train()
-    augmenter, optimiser = Augmenter(data, frontend, Augmentation()), torch.optim.AdamW(supernet.parameters())
-    clips = data.epoch(np.random.default_rng(0))
-    times: dict[str, list[float]] = {name: [] for name in SCHEDULES}
+def _seconds_a_step(teacher: Supernet, data: ClipData, frontend: Mfcc) -> dict[str, float]:
+    """Median seconds of a step of each schedule, at points spread evenly over the run, the schedules in turn."""
+    supernet = Supernet(teacher.space).train()
+    guides, clips = {"teacher": _guide(teacher), "in place": None}, data.epoch(np.random.default_rng(0))
+    maker, optimiser = PLANS["supernet"].augmentation.maker(data, frontend), torch.optim.AdamW(supernet.parameters())
+    times: dict[str, list[float]] = {f"{name}, {taught}": [] for name in SCHEDULES for taught in TAUGHT}
     for number in range(TIMED_STEPS + 1):
-        rng = np.random.default_rng(number)
-        for name, recipe in SCHEDULES.items():
-            started = time.perf_counter()
-            archs = draw_archs(networks, recipe, max(0, number - 1) / TIMED_STEPS, rng)
-            x = augmenter(clips.rows[: recipe.batch], rng)
+        for name in times:
+            schedule, taught = name.split(", ")
+            recipe, rng, started = SCHEDULES[schedule], np.random.default_rng(number), time.perf_counter()
+            archs = draw_archs(supernet.space, recipe, max(0, number - 1) / TIMED_STEPS, rng)
+            x, targets = maker(clips.rows[: recipe.batch], rng), torch.from_numpy(clips.targets[: recipe.batch])
             optimiser.zero_grad()
-            train_step(supernet, archs, x, torch.from_numpy(clips.targets[: recipe.batch]), recipe)
+            train_step(supernet, archs, x, targets, recipe, losses_of(data, recipe), guides[taught])
             optimiser.step()
             times[name].append(time.perf_counter() - started)
-    return {name: float(np.mean(values[1:])) for name, values in times.items()}
+    return {name: float(np.median(values[1:])) for name, values in times.items()}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder of Speech Commands in its official layout")
-    parser.add_argument("--minutes", type=float, default=8.0, help="of each schedule (default: %(default)s)")
-    parser.add_argument("--only", nargs="+", choices=SCHEDULES, default=list(SCHEDULES), help="default: all")
+    parser.add_argument("data", type=Path, help="folder of speech_commands/, negatives/orders/ and rooms/")
+    parser.add_argument("--spoken", type=Path, metavar="FOLDER", help="clips made from text, FOLDER/WORD/*.flac")
+    parser.add_argument("--minutes", type=float, default=6.0, help="of each schedule (default: %(default)s)")
+    names = [f"{name}, {taught}" for name in SCHEDULES for taught in TAUGHT]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="default: all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--long", type=Path, default=Path("runs/long"), help="of the long run (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default: %(default)s)")
     return parser.parse_args()

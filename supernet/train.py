@@ -52,6 +52,7 @@ __all__ = [
     "fit",
     "fit_frontend",
     "learning_rate",
+    "losses_of",
     "prior_shift",
     "scene_features",
     "tensor_digest",
@@ -204,7 +205,7 @@ def train_supernet(
     them beside the labels; without one, those of a sandwich learn the first one's.
     Raises InvalidCheckpoint where the folder holds a run of another recipe or space.
     """
-    space, choosing, losses = supernet.space, data.choosing, _losses(data, recipe)
+    space, choosing, losses = supernet.space, data.choosing, losses_of(data, recipe)
     if losses.classes != space.classes:
         raise InvalidData(f"the space has {space.classes} classes, and the tasks {losses.classes}")
     features = plain_features(data, choosing.rows, frontend)
@@ -251,8 +252,10 @@ def draw_archs(space: Space, recipe: SupernetRecipe, done: float, rng: np.random
     return list(dict.fromkeys([*ends, *drawn]))
 
 
-def _losses(data: ClipData, recipe: Recipe, shift: Tensor | None = None) -> Losses:
-    """Of the data's own task, or of several. shift: see `prior_shift`; several tasks have shifts of their own."""
+def losses_of(data: ClipData, recipe: Recipe, shift: Tensor | None = None) -> Losses:
+    """What is learned by a recipe: the data's own task, or several. shift: see `prior_shift`; several tasks have their
+    own.
+    """
     own = torch.zeros(()) if shift is None else shift
     if recipe.tasks:
         heads = Heads(data, dict(recipe.tasks), data.epoch(np.random.default_rng(0), recipe.unknown).targets)
@@ -335,7 +338,7 @@ def train_network(
     evaluates with (norms, ranges); called before the run, and where `fit` measures. identity: what fixes the run beside
     what `fit` keeps. penalty: added to the loss. measure_every: see `fit`.
     """
-    choosing, losses = data.choosing, _losses(data, recipe, prior_shift(data, recipe))
+    choosing, losses = data.choosing, losses_of(data, recipe, prior_shift(data, recipe))
     features = plain_features(data, choosing.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:

@@ -7,17 +7,23 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import KEYWORDS
+import soundfile
+import torch
+from conftest import KEYWORDS, RATE, tone
 
 import zoo
 from search.accuracy import load_predictor
 from search.sampling import table_space
-from supernet.data import speech_commands
+from supernet.data import esc50, speech_commands
+from supernet.elastic import Network, recalibrate
 from supernet.families import with_bits
+from supernet.frontend import LogMel, dequantise_features
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
+from supernet.quant.fake import FakeQuantNetwork
 from supernet.store import load_supernet
 from supernet.train import Recipe, SupernetRecipe
 from zoo import build
+from zoo.errors import InvalidQuery
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"
 
@@ -88,6 +94,62 @@ def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     for entry in entries:
         rivals = [other for other in entries if other.flash_bytes < entry.flash_bytes]
         assert entry.bits in (8, 4) or all(other.validation < entry.validation for other in rivals)
+
+
+def test_events_are_cross_validated_and_then_trained_on_all_folds(recipe, map_space, tmp_path, monkeypatch):
+    """With one network, whatever it was trained on, the figures are those of all clips."""
+    folder, hub, trained_on = tmp_path / "esc", tmp_path / "events-hub", []
+    write_events(folder, (1, 2))
+    monkeypatch.setattr(esc50, "CACHE", tmp_path / "cache")
+    features = dequantise_features(torch.randint(-100, 100, (8, 40, 500), generator=torch.Generator().manual_seed(0)))
+    arch = replace(map_space, clip_ms=5000, coefficients=(40,), classes=2).smallest()
+    network = FakeQuantNetwork(recalibrate(Network(arch, seed=2), features), with_bits(arch, 8)).calibrate(features)
+
+    def train(name, plan, task, data, runs, hub):
+        trained_on.append({data.audio[row].tobytes() for row in data.splits["train"].rows})
+        info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset}
+        return build.Build(name, task.name, None, None, data, LogMel(), runs / name, hub, info, give_clips=False)
+
+    def make_candidates(own, budgets, bits):
+        accuracy = {"validation": build._figures(own, network.to_integer(), "validation")}
+        training = {"supernet": own.name, "search": {"max_macs": 1e6}, "summary": ["Made by a test."]}
+        return [build.Candidate(own, tuple(budgets), 8, network.to_integer(), accuracy, training)]
+
+    plan = recipe.Plan(recipe.EVENTS, "temporal", "logmel", SupernetRecipe(), {"1M": 1}, 20)
+    for name, value in {"PLANS": {"events": plan}, "train": train, "make_candidates": make_candidates}.items():
+        monkeypatch.setattr(recipe, name, value)
+    arguments = ["make_hub.py", "--esc50", str(folder), "--folds", "1", "2", "--supernets", "events"]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--only", "models", "--hub", str(hub), "--runs", str(tmp_path)])
+    recipe.main()
+    [entry] = zoo.find(task="aec", hub=hub)
+    values = zoo.info(entry.name, hub=hub).config.values
+    assert not trained_on[0] & trained_on[1]
+    assert [len(own) for own in trained_on] == [10, 10, 22]  # a tenth validates
+    model, stated = zoo.get(name=entry.name, hub=hub), values["accuracy"]["test"]
+    heard = model.evaluate(folder, progress=False, conditions=["fainter-30", "room"])
+    assert stated["confusion"] == heard.matrix.tolist()
+    assert (stated["accuracy"], stated["clips"]) == (round(heard.accuracy, 6), 24)
+    assert stated["conditions"]["fainter-30"]["accuracy"] == round(heard.conditions[1].accuracy, 6)
+    assert "By cross-validation over folds 1, 2" in (hub / "models" / entry.name / "README.md").read_text()
+    assert model.folds == tuple(values["dataset"]["folds"]) == (1, 2)
+    with pytest.raises(InvalidQuery, match="was trained on all of folds 1, 2; name another fold"):
+        model.evaluate(folder, split="test")
+    assert "clips of training are among them" in str(model.evaluate(folder, split="fold1", progress=False))
+
+
+def write_events(folder: Path, folds: tuple[int, ...]) -> None:
+    """ESC-50 of two classes, six clips of each in a fold."""
+    (folder / "audio").mkdir(parents=True)
+    (folder / "meta").mkdir()
+    lines = ["filename,fold,target,category,esc10,src_file,take"]
+    for fold in folds:
+        for target, label in enumerate(("dog", "rain")):
+            for take in range(6):
+                name = f"{fold}-{10 * fold + take}-A-{target}"
+                samples = tone(300 * 2**target, 5.0, seed=10 * fold + take)
+                soundfile.write(folder / "audio" / f"{name}.wav", samples, RATE)
+                lines.append(f"{name}.wav,{fold},{target},{label},True,{fold}{target}{take},A")
+    (folder / "meta" / "esc50.csv").write_text("\n".join(lines))
 
 
 def test_quantisation_is_compared_on_what_the_recipe_fine_tuned(recipe, speech_folder, tmp_path, monkeypatch):

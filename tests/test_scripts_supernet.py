@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import torch
 from supernet import families
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation, plain_features
+from supernet.data.scenes import Scenes
 from supernet.elastic import Supernet
 from supernet.files import read_json
 from supernet.frontend import LogMel
@@ -179,19 +181,34 @@ def test_plain_networks_of_events_have_about_their_parameters(tables):
 
 
 def test_the_schedules_are_measured_on_the_same_networks(small_space, speech_data, tables, tmp_path, monkeypatch):
+    """From the same weights, with a teacher and without; what is measured again is the same."""
+    import long_run
     import schedules
 
-    monkeypatch.setattr(schedules, "load", lambda *arguments: speech_data)
-    monkeypatch.setattr(schedules, "space", lambda family, classes, clip_ms: small_space)
-    monkeypatch.setattr(schedules, "TIMED_STEPS", 2)
-    monkeypatch.setattr(schedules, "CLASSES", {"small": (0.0, 0.2e6), "large": (0.2e6, np.inf)})
-    short = {name: replace(recipe, batch=8) for name, recipe in schedules.SCHEDULES.items()}
-    monkeypatch.setattr(schedules, "SCHEDULES", short)
-    options = ["data", "--minutes", 0.001, "--runs", tmp_path / "runs"]
+    tasks = (("downs", ("down", "_unknown_", "_silence_")),)
+    space = replace(small_space, classes=7, feature_kind="logmel", coefficients=(40,))
+    short = {
+        name: replace(recipe, batch=8, tasks=tasks, augmentation=Scenes(chain=2, rooms=2))
+        for name, recipe in {**schedules.SCHEDULES, **long_run.PLANS}.items()
+    }
+    for module, values in {
+        schedules: {
+            "load_words": lambda *arguments: speech_data,
+            "SCHEDULES": {name: short[name] for name in schedules.SCHEDULES},
+            "PLANS": {name: replace(short[name], epochs=1) for name in long_run.PLANS},
+            "CLASSES": {"small": (0.0, 0.2e6), "large": (0.2e6, np.inf)},
+            "TIMED_STEPS": 2,
+            "CALIBRATED": 8,
+        },
+        long_run: {"words_space": lambda data: space, "CALIBRATED": 8},
+    }.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    options = ["data", "--minutes", 0.001, "--runs", tmp_path / "runs", "--long", tmp_path / "long"]
     run(schedules, monkeypatch, *options)
     written = contents(tables)
     rows = pd.read_csv(tables / "schedules.csv")
-    assert set(rows.schedule) == set(short)
+    assert set(zip(rows.schedule, rows.taught, strict=True)) == set(product(schedules.SCHEDULES, schedules.TAUGHT))
     assert rows["mean"].to_numpy() == pytest.approx(rows[["small", "large"]].mean(axis=1).to_numpy(), abs=0.01)
     assert (rows.epochs >= 1).all()
     run(schedules, monkeypatch, *options)

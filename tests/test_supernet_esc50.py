@@ -92,6 +92,15 @@ def test_fold_5_is_in_no_split(folder, data, tmp_path):
     assert len(more) == (pd.read_csv(path).fold == 5).sum() == 3 * TAKES
 
 
+def test_without_a_tested_fold_all_clips_are_trained_on_but_for_a_tenth(folder, tmp_path):
+    found = load(folder, test_fold=None, cache=tmp_path, folds=(1, 2, 4))
+    assert found.splits.keys() == {"train", "validation"}
+    assert sum(map(len, found.splits.values())) == len(found.audio) == 3 * 3 * TAKES
+    assert np.bincount(found.splits["validation"].targets).tolist() == [9, 9, 9]
+    with pytest.raises(InvalidData, match="must be fold 4 to test on"):
+        load(folder, test_fold=4, cache=tmp_path, folds=(1, 2))
+
+
 def test_short_clips_are_padded_and_noise_has_three_colours(data):
     assert data.audio.shape[1] == 5 * RATE
     assert data.clip_ms == 5000
@@ -192,7 +201,7 @@ def test_a_class_of_one_recording_is_trained_and_not_held_out(folder, tmp_path):
         (lambda root: change(root, "1-100", 5, ""), "row 2 lacks a value"),
         (lambda root: change(root, "1-100", 4, "yes"), "row 2: esc10 is 'yes', neither True nor False"),
         (lambda root: keep(root, "filename"), "names no clip of esc50"),
-        (lambda root: keep(root, "filename", "4-"), r"must be fold 4 .* and another of 1 to 4: the table has \[4\]"),
+        (lambda root: keep(root, "filename", "4-"), r"must be fold 4 to test on, and another: .* the table has \[4\]"),
         (lambda root: change(root, "1-100", 3, "wolf"), "a target has several categories"),
         (lambda root: change(root, "1-100", 2, "7"), "a target has several categories"),
         (lambda root: change(root, "1-100", 1, "one"), "not the table of ESC-50"),

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from supernet.evaluate import accuracy_interval, confusion
 from supernet.families import MIXED
 from zoo import build
+from zoo.making import pooled_figures
 
 
 @dataclass(frozen=True)
@@ -128,3 +131,28 @@ def test_a_kept_search_is_of_the_same_limits_data_and_weights(tmp_path, monkeypa
         assert build.kept_search(tmp_path / "a.json", **usual | {name: value})["arch"] == 2 * number + 2
     (tmp_path / "a.json").write_text("{}")
     assert build.kept_search(tmp_path / "a.json", **usual)["arch"] == 9
+
+
+def test_pooled_figures_are_those_of_all_clips_together():
+    logits = np.random.default_rng(0).standard_normal((50, 3))
+    targets = np.arange(50) % 3
+
+    def figures(part):
+        share = float((logits[part].argmax(1) == targets[part]).mean())
+        ends = list(accuracy_interval(share, len(targets[part])))
+        return {"accuracy": share, "interval": ends, "clips": len(targets[part])}
+
+    def of_split(part):
+        counts = confusion(logits[part], targets[part]).tolist()
+        return {**figures(part), "confusion": counts, "conditions": {"room": figures(part), "clean": figures(part)}}
+
+    parts = [of_split(slice(0, 7)), of_split(slice(7, 20)), of_split(slice(20, 50))]
+    del parts[1]["conditions"]["clean"]
+    found, whole = pooled_figures(parts), of_split(slice(0, 50))
+    assert found["confusion"] == whole["confusion"]
+    assert found["conditions"].keys() == {"room"}
+    for one in (found, found["conditions"]["room"]):
+        assert (one["accuracy"], one["clips"]) == (pytest.approx(whole["accuracy"], abs=1e-6), 50)
+        assert one["interval"] == pytest.approx(whole["interval"], abs=1e-6)
+    del parts[0]["confusion"], parts[0]["conditions"]
+    assert pooled_figures(parts).keys() == {"accuracy", "interval", "clips"}

@@ -60,6 +60,7 @@ __all__ = [
     "store",
     "train_bits",
     "tuned_network",
+    "with_test",
 ]
 
 TUNE_RATE = 2e-3
@@ -170,15 +171,15 @@ def _stored_info(build: Build, name: str, recipe: Recipe, run: Path) -> dict:
 class Candidate:
     """A quantised network that may be published.
 
-    budgets: that it was found within. bits: of its weights, or MIXED. validation: figures of the integers. training:
-    what `config.json` states of it.
+    budgets: that it was found within. bits: of its weights, or MIXED. accuracy: figures of the integers by split, those
+    of validation at least; test is measured where it is published. training: what `config.json` states of it.
     """
 
     build: Build
     budgets: tuple[str, ...]
     bits: int | str
     integers: IntegerNetwork
-    validation: dict
+    accuracy: dict[str, dict]
     training: dict
 
     @property
@@ -195,7 +196,7 @@ class Candidate:
     @property
     def worth(self) -> tuple[float, int]:
         """Validation accuracy, and the bytes of flash, negative: more is better of both."""
-        return self.validation["accuracy"], -weight_bytes(self.integers.arch)
+        return self.accuracy["validation"]["accuracy"], -weight_bytes(self.integers.arch)
 
 
 def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str, ...] = BITS) -> list[Candidate]:
@@ -216,7 +217,8 @@ def make_candidates(build: Build, budgets: dict[str, int], bits: tuple[int | str
                 fake, how = _at_bits(build, network, own, above, group[0])
                 network, above = fake.to_float(), (*above, own)
             integers, training = fake.to_integer(), _training(build, group, search, tuning, how)
-            found.append(Candidate(build, group, own, integers, _figures(build, integers, "validation"), training))
+            accuracy = {"validation": _figures(build, integers, "validation")}
+            found.append(Candidate(build, group, own, integers, accuracy, training))
     return found
 
 
@@ -439,10 +441,17 @@ def _kept(build: Build, integers: IntegerNetwork, what: str, measure: Callable[[
     return Kept(build.run / FIGURES).take({**known, "data": build.data.digest, "audio": build.data.audio_key}, measure)
 
 
+def with_test(item: Candidate) -> Candidate:
+    """A candidate with its figures on test."""
+    if "test" in item.accuracy:
+        return item
+    return dataclasses.replace(item, accuracy={**item.accuracy, "test": _figures(item.build, item.integers, "test")})
+
+
 def _package(item: Candidate) -> Path:
     """Measure a candidate on test, and make it a package."""
     build, integers = item.build, item.integers
-    accuracy = {"validation": item.validation, "test": _figures(build, integers, "test")}
+    accuracy = with_test(item).accuracy
     info = {**_package_info(item), "accuracy": accuracy}
     if build.data.held_negatives:
         info["detection"] = _detection(build, integers)

@@ -211,12 +211,22 @@ def _accuracy(values: dict) -> list[str]:
     shown = [f"![Clips by label and answer on {found[0]}, with the recall of each label]({PICTURE})"] if found else []
     return [
         "## Accuracy",
-        f"Of the integer package, on {dataset['name']} ({dataset['version']}). "
+        f"{_measured_how(dataset)}, on {dataset['name']} ({dataset['version']}). "
         "The zoo ranks by validation; test is shown so that choosing does not tune on it.",
         _table(("split", "accuracy", interval, "clips"), rows),
         *_precision(accuracy),
         *shown,
     ]
+
+
+def _measured_how(dataset: dict) -> str:
+    if "folds" not in dataset:
+        return "Of the integer package"
+    folds = ", ".join(map(str, dataset["folds"]))
+    return (
+        f"By cross-validation over folds {folds}: of integer packages made in the same way without each fold in turn, "
+        "and tested on it; validation is what those were chosen by. This package was trained on all of these folds"
+    )
 
 
 def _conditions(accuracy: dict) -> list[str]:

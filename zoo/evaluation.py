@@ -240,14 +240,17 @@ def _of_esc50(model: Model, folder: Path, split: str | None, notes: list[str]) -
     """Recording -> class index, of a split of ESC-50, of a fold, or of all."""
     from supernet.data import esc50
 
-    subset = esc50.subset_of(model.knows)
+    subset, heard = esc50.subset_of(model.knows), model.folds
+    if heard and split in ("train", "validation", "test"):
+        folds = ", ".join(map(str, heard))
+        raise InvalidQuery(f"split = {split!r}: {model.name} was trained on all of folds {folds}; name another fold")
     if split in ("train", "validation"):
         clips = esc50.list_clips(folder, subset)
         clips = clips[clips.split == split]
     elif split in (None, "test", *ESC50_FOLDS):
         fold = ESC50_FOLDS.get(split, esc50.TEST_FOLD)
         clips = esc50.fold_clips(folder, subset, fold if split else None)
-        if clips.fold.isin(set(esc50.FOLDS) - {esc50.TEST_FOLD}).any():
+        if clips.fold.isin(heard or set(esc50.FOLDS) - {esc50.TEST_FOLD}).any():
             notes.append("clips of training are among them: test is --split test")
     else:
         raise InvalidQuery(

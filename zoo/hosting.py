@@ -354,6 +354,9 @@ def _measured(config: Config, frontend: Mfcc, data: str | Path, kept: Kept) -> d
     from zoo.searching import load_like
 
     arch = config.arch
+    if folds := config.values["dataset"].get("folds"):
+        log.warning("%s: its accuracies are by cross-validation over folds %s, and stay", config.name, folds)
+        return config.values["accuracy"]
     clips = load_like(data, config.labels, arch.frames * arch.features.step_ms, config.name)
     network, found = Model.from_folder(config.folder).network, {}
     known = {"model": digest(read_bytes(config.folder / CONFIG)), "data": clips.digest, "audio": clips.audio_key}

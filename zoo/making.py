@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ __all__ = [
     "noise",
     "package_name",
     "packed",
+    "pooled_figures",
     "split_figures",
     "vector_bytes",
     "vector_clips",
@@ -67,6 +69,20 @@ def split_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, name:
     if name == "test" and not data.multi_label:
         figures["conditions"] = condition_figures(network, frontend, data, name, progress=True)
     return figures
+
+
+def pooled_figures(parts: Sequence[dict]) -> dict:
+    """The figures of all clips of several `split_figures` together, such as of the folds of a cross-validation."""
+    clips = sum(one["clips"] for one in parts)
+    share = sum(one["accuracy"] * one["clips"] for one in parts) / clips
+    ends = [round(end, 6) for end in accuracy_interval(share, clips)]
+    found = {"accuracy": round(share, 6), "interval": ends, "clips": clips}
+    if all("confusion" in one for one in parts):
+        found["confusion"] = np.sum([one["confusion"] for one in parts], axis=0).tolist()
+    heard = [one["conditions"] for one in parts if "conditions" in one]
+    names = [name for name in heard[0] if all(name in one for one in heard)] if len(heard) == len(parts) else []
+    conditions = {name: pooled_figures([one[name] for one in heard]) for name in names}
+    return {**found, **({"conditions": conditions} if conditions else {})}
 
 
 def write_package(

@@ -322,6 +322,11 @@ class Model:
         return sound.samples
 
     @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds of its data set that training heard all of; empty where test was kept apart."""
+        return tuple(self._config.values["dataset"].get("folds", ()))
+
+    @property
     def frontend(self) -> dict:
         """The front end's values, as in `config.json`."""
         return self._config.values["frontend"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +78,8 @@ class Searchable:
 
     def load(self, folder: str | Path) -> ClipData:
         """What it was trained on, from a folder. Raises InvalidData for other classes."""
-        return load_like(folder, self.stored.labels, self.supernet.space.clip_ms, f"supernet {self.name}")
+        folds = self.stored.config.get("about", {}).get("dataset", {}).get("folds", ())
+        return load_like(folder, self.stored.labels, self.supernet.space.clip_ms, f"supernet {self.name}", folds)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -405,10 +406,13 @@ def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None
     return measure_best(result, measure, run=run and run / data.digest[:12], progress=progress)
 
 
-def load_like(folder: str | Path, labels: tuple[str, ...], clip_ms: int, knower: str) -> ClipData:
+def load_like(
+    folder: str | Path, labels: tuple[str, ...], clip_ms: int, knower: str, folds: Sequence[int] = ()
+) -> ClipData:
     """The data of a task in a folder: Speech Commands or ESC-50 in their official layouts, or a folder of classes.
 
-    knower: who knows these labels, for the message. Raises InvalidData where the classes are others.
+    knower: who knows these labels, for the message. folds: of ESC-50, if training heard all of them: then there is no
+    split `test`. Raises InvalidData where the classes are others.
     """
     folder = Path(folder)
     keywords = tuple(label for label in labels if label not in (UNKNOWN, SILENCE))
@@ -416,7 +420,8 @@ def load_like(folder: str | Path, labels: tuple[str, ...], clip_ms: int, knower:
     if official:
         data = load_speech_commands(folder, keywords)
     elif esc50.is_layout(folder):
-        data = esc50.load(folder, esc50.subset_of(labels))
+        whole = {"test_fold": None, "folds": folds} if folds else {}
+        data = esc50.load(folder, esc50.subset_of(labels), **whole)
     else:
         data, survey = load_folder(folder, clip_ms=clip_ms)
         log.info("%s", survey)

@@ -201,7 +201,7 @@ def _accuracy(best: Finding, integers: IntegerNetwork, data: ClipData | None, le
         clips = best.searched.about["clips"]
         return {"validation": {"accuracy": round(share, 6), "interval": ends, "clips": clips, "basis": PREDICTED}}
     figures = {}
-    for name in ("validation", "test"):
+    for name in [name for name in ("validation", "test") if name in data.splits]:
         figures[name] = split_figures(integers, best.searched.stored.frontend, data, name)
         _check_accuracy(figures["validation"]["accuracy"], least, best, "on validation")
     return figures

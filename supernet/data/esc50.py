@@ -3,10 +3,10 @@
     ROOT/meta/esc50.csv      filename, fold, target, category, esc10, src_file, take
     ROOT/audio/NAME.ogg      five-second clips (official: .wav); the table's endings do not matter
 
-Of folds 1 to 4 one is for testing, and the others for training but for a tenth of them, which validates. That tenth is
-drawn by source recording within each class, with a fixed seed, so that no recording is heard in training and counted
-afterwards. Recordings that stand in the test fold too, under another class, are left out of the rest. Fold 5 is in no
-split: bundled models never heard it.
+Of folds 1 to 4 one is for testing, or none, and the others for training but for a tenth of them, which validates. That
+tenth is drawn by source recording within each class, with a fixed seed, so that no recording is heard in training and
+counted afterwards. Recordings that stand in the test fold too, under another class, are left out of the rest. Fold 5 is
+in no split unless it is named: bundled models never heard it.
 
 Many clips are padded with digital silence, which no microphone gives: training adds noise of several colours to them.
 """
@@ -42,16 +42,22 @@ COLOURS, NOISE_SECONDS, NOISE_LEVEL = (0.0, 0.5, 1.0), 10, 1000.0
 
 
 def load(
-    root: str | Path, subset: str = "esc50", test_fold: int = TEST_FOLD, cache: str | Path | None = None
+    root: str | Path,
+    subset: str = "esc50",
+    test_fold: int | None = TEST_FOLD,
+    cache: str | Path | None = None,
+    folds: Sequence[int] = FOLDS,
 ) -> ClipData:
-    """The data set under `root`, decoded once and cached. subset: a name of SUBSETS. test_fold: one of FOLDS.
+    """The data set under `root`, decoded once and cached. subset: a name of SUBSETS. folds: those that are split.
+    test_fold: one of them, or None: then there is no split `test`.
 
     Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
     """
     root, cache = Path(root), Path(cache or CACHE)
-    table = list_clips(root, subset, test_fold)
+    table = list_clips(root, subset, test_fold, folds)
     labels = tuple(table.drop_duplicates("target").sort_values("target").category)
-    rows = {name: np.flatnonzero(table.split == name) for name in ("train", "validation", "test")}
+    names = ("train", "validation", *["test"] * (test_fold is not None))
+    rows = {name: np.flatnonzero(table.split == name) for name in names}
     identity = [[path.name, path.stat().st_size, *row] for path, row in zip(table.path, _identity(table), strict=True)]
     return ClipData(
         name="ESC-10" if subset == "esc10" else "ESC-50",
@@ -71,13 +77,15 @@ def load(
     )
 
 
-def list_clips(root: str | Path, subset: str = "esc50", test_fold: int = TEST_FOLD) -> pd.DataFrame:
+def list_clips(
+    root: str | Path, subset: str = "esc50", test_fold: int | None = TEST_FOLD, folds: Sequence[int] = FOLDS
+) -> pd.DataFrame:
     """A row for each clip of a split: path, category, target (0 and up, in the data set's order) and split.
 
     Raises as `load` does.
     """
     table = _read_subset(Path(root), subset)
-    table = table[table.fold.isin(FOLDS)]
+    table = table[table.fold.isin(list(folds))]
     table = table.assign(split=_splits(table, test_fold))
     return _with_paths(Path(root), table[table.split != ""])
 
@@ -139,11 +147,12 @@ def _with_paths(root: Path, table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(path=_find_clips(root, table.filename)).reset_index(drop=True)
 
 
-def _splits(table: pd.DataFrame, test_fold: int) -> np.ndarray:
+def _splits(table: pd.DataFrame, test_fold: int | None) -> np.ndarray:
     """The split of each row; "" for those of recordings that are tested under another class."""
     folds = sorted(set(table.fold))
-    if test_fold not in folds or len(folds) < 2:
-        raise InvalidData(f"there must be fold {test_fold} to test on and another of 1 to 4: the table has {folds}")
+    if test_fold is not None and (test_fold not in folds or len(folds) < 2):
+        asked = f"there must be fold {test_fold} to test on, and another"
+        raise InvalidData(f"{asked}: of the folds to be split the table has {folds}")
     test = (table.fold == test_fold).to_numpy()
     tested = set(table.src_file[test])
     splits = np.where(test, "test", np.where(table.src_file.isin(tested), "", "train")).astype("<U10")
