@@ -3,9 +3,9 @@
     python scripts/fine_tune.py ../shared/data --hours 2
 
 The network is the slice of the bundled supernet that the model was made of. It gets a head for each task: all words,
-the ten of the standard task, and the ten that it knew; it learns from labels alone. Then each head is quantised to 8
-bits, and that of the old words is heard on the test list beside the bundled model, all of them in all conditions. One
-thread; runs resume. Rows: `scripts/results/conditions.csv`.
+the ten of the standard task, and the ten that it knew; it learns from labels alone. Then it is quantised to 8
+bits, and each of its heads is heard on the test list in all conditions, and so is the bundled model. One thread; runs
+resume. Rows: `scripts/results/conditions.csv`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from supernet.elastic import Network
 from supernet.families import with_bits
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
-from supernet.heads import Heads, head_of
+from supernet.heads import Heads, integer_head_of
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.store import load_supernet
@@ -61,19 +61,22 @@ def main() -> None:
         write_json(path, epochs_in(network, data, stored.frontend, options.hours))
     recipe = replace(RECIPE, epochs=read_json(path))
     trained = train_float(network, data, stored.frontend, recipe, options.runs / "float", calibration)
+    integers = quantised(trained, data, stored.frontend, calibration, options)
     listen(old.network, OLD, load_words(options.data, words=OLD), stored.frontend, MODEL)
     for task, part in heads.parts.items():
-        own = load_words(options.data, options.spoken, task or COMMANDS)
-        integers = quantised(head_of(trained, part), own, stored.frontend, options)
-        listen(integers, task or COMMANDS, own, stored.frontend, "fine-tuned")
+        own = load_words(options.data, words=task or COMMANDS)
+        listen(integer_head_of(integers, part), task or COMMANDS, own, stored.frontend, "fine-tuned")
 
 
-def quantised(network: Network, data: ClipData, frontend: Mfcc, options: argparse.Namespace) -> IntegerNetwork:
-    """A head of the network at 8 bits."""
-    recipe = QuantRecipe.at_bits(8, epochs=options.quant_epochs, augmentation=RECIPE.augmentation)
-    calibration = scene_features(data, frontend, recipe.augmentation, CALIBRATED, recipe.seed)
-    run, teacher = options.runs / f"w8-{network.arch.digest[:8]}-{len(data.labels)}", copy.deepcopy(network)
-    return quantise(network, with_bits(network.arch, 8), teacher, data, frontend, calibration, recipe, run).to_integer()
+def quantised(
+    network: Network, data: ClipData, frontend: Mfcc, calibration: torch.Tensor, options: argparse.Namespace
+) -> IntegerNetwork:
+    """The network at 8 bits, fine-tuned at these with itself as it was for a teacher."""
+    recipe = QuantRecipe.at_bits(
+        8, epochs=options.quant_epochs, augmentation=RECIPE.augmentation, tasks=RECIPE.tasks, bfloat16=False
+    )
+    arch, teacher, run = with_bits(network.arch, 8), copy.deepcopy(network), options.runs / "w8"
+    return quantise(network, arch, teacher, data, frontend, calibration, recipe, run).to_integer()
 
 
 def listen(network: IntegerNetwork, task: str, data: ClipData, frontend: Mfcc, name: str) -> None:
@@ -116,7 +119,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder of speech_commands/, negatives/orders/ and rooms/")
     parser.add_argument("--hours", type=float, default=2.0, help="of training (default: %(default)s)")
     parser.add_argument("--spoken", type=Path, metavar="FOLDER", help="clips made from text, FOLDER/WORD/*.flac")
-    parser.add_argument("--quant-epochs", type=int, default=2, help="of each head (default: %(default)s)")
+    parser.add_argument("--quant-epochs", type=int, default=3, help="at 8 bits (default: %(default)s)")
     parser.add_argument("--hub", type=Path, default=Path("zoo/hub"), help="default: %(default)s")
     parser.add_argument("--runs", type=Path, default=Path("runs/fine-tune"), help="state of the run (%(default)s)")
     return parser.parse_args()

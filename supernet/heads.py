@@ -24,8 +24,10 @@ from supernet.elastic import Network
 from supernet.errors import InvalidData
 from supernet.evaluate import right
 from supernet.losses import distillation_loss, label_loss
+from supernet.quant.integer import IntegerLayer, IntegerNetwork
+from supernet.space import Arch
 
-__all__ = ["Heads", "head_of"]
+__all__ = ["Heads", "head_of", "integer_head_of"]
 
 OTHERS = 0.1
 """How often unknown and silence are met, each, for one keyword of any kind."""
@@ -76,12 +78,22 @@ class Heads:
 @torch.no_grad()
 def head_of(network: Network, part: slice) -> Network:
     """A copy of a network with some of its outputs alone, such as those of one task (see Heads.parts)."""
-    classes = len(range(network.arch.classes)[part])
-    own = Network(dataclasses.replace(network.arch, classes=classes))
+    own = Network(_arch_of(network.arch, part))
     own.layers = copy.deepcopy(network.layers)
     last = own.layers[own.specs[-1].name]
     last.weight, last.bias = (nn.Parameter(tensor[part].clone()) for tensor in (last.weight, last.bias))
     return own.train(network.training)
+
+
+def integer_head_of(network: IntegerNetwork, part: slice) -> IntegerNetwork:
+    """The same of a network of integers: it gives the same logits as the whole."""
+    name = network.specs[-1].name
+    last = IntegerLayer(**{key: value[part] for key, value in vars(network.tensors[name]).items()})
+    return IntegerNetwork(_arch_of(network.arch, part), {**network.tensors, name: last}, network.activations)
+
+
+def _arch_of(arch: Arch, part: slice) -> Arch:
+    return dataclasses.replace(arch, classes=len(range(arch.classes)[part]))
 
 
 def _map(known: tuple[str, ...], labels: tuple[str, ...]) -> np.ndarray:

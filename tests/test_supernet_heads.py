@@ -11,8 +11,10 @@ from supernet.data.augment import plain_features
 from supernet.elastic import Network, Supernet
 from supernet.errors import InvalidData
 from supernet.evaluate import predict
+from supernet.families import with_bits
 from supernet.frontend import Mfcc, dequantise_features
-from supernet.heads import Heads, head_of
+from supernet.heads import Heads, head_of, integer_head_of
+from supernet.quant.fake import FakeQuantNetwork
 from supernet.train import Recipe, SupernetRecipe, fit_frontend, train_float, train_supernet
 
 OTHER = ("down", "_unknown_", "_silence_")
@@ -100,6 +102,10 @@ def test_a_network_learns_two_tasks_and_gives_one_of_them(speech_data, small_spa
     own = head_of(network, found.parts["downs"])
     assert own.arch == dataclasses.replace(arch, classes=3)
     torch.testing.assert_close(predict(own, features), logits[:, 4:], rtol=0, atol=0)
+    whole = FakeQuantNetwork(network, with_bits(arch, 8)).calibrate(calibration).to_integer()
+    part = integer_head_of(whole, found.parts["downs"])
+    assert part.arch == dataclasses.replace(whole.arch, classes=3)
+    assert torch.equal(part(features), whole(features)[:, 4:])
     with torch.no_grad():
         own.layers[own.specs[-1].name].bias += 1
         next(iter(own.layers.values())).weight += 1

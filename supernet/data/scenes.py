@@ -4,7 +4,7 @@ A scene is a chain of clips without a gap. A network runs through it without a r
 frames; so of a chain of four, one clip follows a reset, and half follow two seconds of other sound or more, at no cost.
 All clips of a scene share its room, noise, band and gain. What a scene has is drawn by the generator that is passed:
 
-    playing speed, height of the voice, shift (a word may reach into its neighbours), level of each clip
+    playing speed or a codec, height of the voice, shift (a word may reach into its neighbours), level of each clip
     room (supernet.data.rooms)
     noise: recordings of noise, speech that is no keyword, or coloured noise, at a signal-to-noise ratio
     band: low-pass, high-pass or a telephone, so that bandwidth tells nothing
@@ -22,10 +22,12 @@ import numpy as np
 import scipy.fft
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from supernet.data.audio import from_int16, to_int16
 from supernet.data.augment import BATCH, mask
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
+from supernet.data.codecs import CODECS, coded
 from supernet.data.effects import at_speed, resampler
 from supernet.data.rooms import RoomBank, room_bank
 from supernet.errors import InvalidData
@@ -53,7 +55,8 @@ class Scenes:
     made, one for each scene (see supernet.filters). shift_ms: largest shift either way. level_db: largest change of one
     clip's level either way. rooms: how many are drawn; room_share: of scenes in one. noise_share: of scenes with noise,
     at a ratio from `snr_db`; voice_share: of these with speech, at a ratio from `voice_db`. quiet_db: levels of the
-    noise where no clip has a sound. band_share: of scenes with a narrower band. gain_db: of a whole scene, from, to.
+    noise where no clip has a sound. band_share: of scenes with a narrower band; with such, as many clips as are played
+    at one of the speeds come through a codec. gain_db: of a whole scene, from, to.
     time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them.
     """
 
@@ -84,12 +87,15 @@ class Scenes:
 class SceneMaker:
     """Makes the features of training clips in scenes, which run through (scenes, coefficients, chain * frames).
 
-    Clips at all speeds, and rooms, are read from the cache of `data`, which is filled when first needed.
+    Clips at all speeds, clips through codecs, and rooms are read from the cache of `data`, which is filled when first
+    needed.
     """
 
     def __init__(self, data: ClipData, frontend: Mfcc, scenes: Scenes) -> None:
         self.frontend, self.scenes, self.samples = frontend, scenes, data.audio.shape[1]
         self.versions = [_at_speed(data, speed) for speed in scenes.speeds]
+        if scenes.band_share:
+            self.versions.append(_through_codecs(data))
         self.rooms: RoomBank = room_bank(scenes.rooms, 0, data.cache, data.rooms, data.sampling_rate, progress=True)
         self.noise = [from_int16(item) for item in data.noise]
         self.voices = [from_int16(item) for item in data.negatives]
@@ -135,7 +141,7 @@ class SceneMaker:
         return sound[reach : len(sound) - reach]
 
     def _clip(self, row: int, rng: np.random.Generator) -> np.ndarray:
-        """(samples,) float32: a clip at one of the speeds."""
+        """(samples,) float32: a clip at one of the speeds, or through a codec."""
         if row == NEGATIVE_ROW:
             return random_part(self.voices, self.samples, rng)
         if row == JOINED_ROW:
@@ -189,6 +195,19 @@ def _at_speed(data: ClipData, speed: float) -> np.ndarray:
             audio[first : first + BATCH] = to_int16(played.numpy())
 
     return cached_array(data.cache / "speeds" / f"{key}.npy", (rows, data.audio.shape[1]), np.int16, fill)
+
+
+def _through_codecs(data: ClipData) -> np.ndarray:
+    """(rows, samples) int16, memory-mapped: the training clips, each through one of CODECS in turn."""
+    rows, codecs = data.training_rows, list(CODECS.values())
+
+    def fill(audio: np.ndarray) -> None:
+        for row in tqdm(range(rows), "coding clips", unit=" clips", mininterval=1):
+            clip = from_int16(data.audio[row])
+            audio[row] = to_int16(coded(clip, data.sampling_rate, codecs[row % len(codecs)]))
+
+    key = digest([data.audio_key, rows, "codecs", list(CODECS)])
+    return cached_array(data.cache / "codecs" / f"{key}.npy", (rows, data.audio.shape[1]), np.int16, fill)
 
 
 def random_part(recordings: list[np.ndarray], samples: int, rng: np.random.Generator) -> np.ndarray:
