@@ -16,11 +16,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
@@ -58,11 +62,28 @@ def main() -> None:
         return
     os.nice(19 - os.nice(0))
     torch.set_num_threads(1)
-    data = load_words(options.data, options.spoken)
-    frontend, teacher = fitted(data, options.runs), None
-    for name in options.only:
-        recipe = replace(PLANS[name], epochs=options.epochs or PLANS[name].epochs)
-        teacher = trained(name, recipe, data, frontend, options.runs, teacher)
+    with only_training(options.runs.parent):
+        data = load_words(options.data, options.spoken)
+        frontend, teacher = fitted(data, options.runs), None
+        for name in options.only:
+            recipe = replace(PLANS[name], epochs=options.epochs or PLANS[name].epochs)
+            teacher = trained(name, recipe, data, frontend, options.runs, teacher)
+
+
+@contextmanager
+def only_training(runs: Path) -> Iterator[None]:
+    """Wait until no other script trains in the folder, and let others wait."""
+    runs.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(runs / "training.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{runs}: another training is going on; this one begins behind it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def load_words(folder: Path, spoken: Path | None = None, words: str = COMMANDS) -> ClipData:

@@ -65,7 +65,7 @@ def _run_peer(setting: Setting, name: str, seed: int) -> None:
     params, flash = sum(parameter.numel() for parameter in network.parameters()), flash_bytes(network)
     costs = {"macs": macs(network), "params": params, "flash_bytes": 4 * params}
     recipe, folder = _recipe(options, seed), options.runs / "peers" / f"{name}-s{seed}-e{options.epochs}"
-    calibrate = partial(_measure_norms, network, setting.calibration)
+    calibrate = partial(measure_norms, network, setting.calibration)
     train_network(network, data, frontend, recipe, folder, {"net": name}, calibrate)
     report_peer(name, 32, recipe, {"quant_epochs": 0, **costs}, network, data, frontend, folder)
 
@@ -90,7 +90,7 @@ def _run_ours(setting: Setting, name: str, arch: Arch, seed: int) -> None:
 
 
 @torch.no_grad()
-def _measure_norms(network: nn.Module, features: Tensor) -> None:
+def measure_norms(network: nn.Module, features: Tensor) -> None:
     """Set the norms' statistics to those over features of training clips, all in one batch."""
     norms = [module for module in network.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
     network.eval()

@@ -1,5 +1,7 @@
 """The scripts that ask of a supernet whether its slices and its schedule are good, at a toy size."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
@@ -14,7 +16,7 @@ import torch
 from supernet import families
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation, plain_features
-from supernet.data.scenes import Scenes
+from supernet.data.scenes import SceneMaker, Scenes
 from supernet.elastic import Supernet
 from supernet.files import read_json
 from supernet.frontend import LogMel
@@ -41,6 +43,7 @@ def tables(tmp_path, monkeypatch):
     """Folder in which both scripts' rows land, as from a clean checkout."""
     monkeypatch.syspath_prepend(SCRIPTS)
     import claim
+    import comparison
     import event_claim
     import kernel_transform
     import keyword_search
@@ -49,7 +52,7 @@ def tables(tmp_path, monkeypatch):
     import schedules
 
     monkeypatch.setattr(results, "_commit", lambda: "0123456789")
-    for module in (claim, event_claim, kernel_transform, keyword_search, plain, schedules):
+    for module in (claim, comparison, event_claim, kernel_transform, keyword_search, plain, schedules):
         monkeypatch.setattr(module, "add_row", partial(results.add_row, folder=tmp_path / "results"))
     monkeypatch.setattr(event_claim, "has_row", partial(results.has_row, folder=tmp_path / "results"))
     return tmp_path / "results"
@@ -214,6 +217,85 @@ def test_the_schedules_are_measured_on_the_same_networks(map_space, speech_data,
     assert (rows.epochs >= 1).all()
     run(schedules, monkeypatch, *options)
     assert contents(tables) == written
+
+
+def test_peers_plain_networks_and_slices_have_the_same_time_and_clips(
+    map_space, speech_data, tables, tmp_path, monkeypatch
+):
+    import comparison
+    import results
+
+    space = replace(map_space, clip_ms=1000, coefficients=(40,))
+    scenes = Scenes(chain=2, rooms=2)
+    plan = replace(comparison.PLANS["supernet"], batch=8, augmentation=scenes)
+    for name, value in {
+        "load_words": lambda *arguments, **options: speech_data,
+        "words_space": lambda data: space,
+        "PLANS": {"supernet": plan},
+        "PEERS": {"tc-resnet8": comparison.PEERS["tc-resnet8"]},
+        "OURS": {"plain": space.largest()},
+        "Recipe": SmallBatch,
+        "CALIBRATED": 8,
+        "SLICES": 2,
+        "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
+        "add_row": partial(results.add_row, folder=tables),
+        "has_row": partial(results.has_row, folder=tables),
+    }.items():
+        monkeypatch.setattr(comparison, name, value)
+    heard = []
+    scene = SceneMaker.scene
+
+    def listened(self, rows, rng):
+        heard.append(scene(self, rows, rng))
+        return heard[-1]
+
+    monkeypatch.setattr(SceneMaker, "scene", listened)
+    options = ["data", "--hours", 1e-9, "--runs", tmp_path, "--only", "tc-resnet8"]
+    run(comparison, monkeypatch, *options)
+    first = heard.copy()
+    heard.clear()
+    run(comparison, monkeypatch, *options[:-1], "plain")
+    assert all(np.array_equal(one, other) for one, other in zip(first, heard, strict=True))
+    run(comparison, monkeypatch, *options[:-1], "supernet")
+    rows = pd.read_csv(tables / "comparison.csv").set_index("net")
+    assert set(rows.index) == {"tc-resnet8", "plain", "supernet", "supernet within tc-resnet8", "supernet within plain"}
+    assert (rows.epochs == 1).all()
+    assert rows.macs["supernet within plain"] <= rows.macs["plain"]
+    before = contents(tables)
+    run(comparison, monkeypatch, *options)
+    assert contents(tables) == before
+
+
+def test_a_cut_network_hears_each_clip_alone():
+    import comparison
+
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4 * 5, 3))
+    scenes = torch.randn(2, 4, 15, generator=torch.Generator().manual_seed(0))
+    alone = torch.cat(
+        [network(scenes[index, :, 5 * clip : 5 * clip + 5][None]) for index in (0, 1) for clip in range(3)]
+    )
+    torch.testing.assert_close(comparison.Cut(network)(scenes, 3), alone)
+
+
+def test_one_training_goes_on_at_a_time(tmp_path, capsys):
+    import long_run
+
+    order = []
+
+    def train(name, seconds):
+        with long_run.only_training(tmp_path / "runs"):
+            order.append(f"{name} begins")
+            time.sleep(seconds)
+            order.append(f"{name} ends")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(train, "first", 0.5)
+        while not order:
+            time.sleep(0.01)
+        pool.submit(train, "second", 0).result()
+        first.result()
+    assert order == ["first begins", "first ends", "second begins", "second ends"]
+    assert "another training is going on" in capsys.readouterr().err
 
 
 def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(

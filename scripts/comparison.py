@@ -1,0 +1,208 @@
+"""Train a short supernet, published keyword spotters and plain networks of ours for the same time on the same clips.
+
+    python scripts/comparison.py ../shared/data                        # all of them, behind a long run that is going on
+    python scripts/comparison.py ../shared/data --only supernet tc-resnet8 --hours 2
+
+All hear the scenes of the long run (supernet.data.scenes) of the ten standard words, on one core for so many hours
+each, alone and from random weights; peers get each clip cut out of its scene. How many epochs that is, is measured
+before each starts. Of the supernet the best slice within the MACs of each other network is told: of SLICES drawn ones
+that on the speakers that networks are chosen by. Figures are in float. One training goes on at a time: the command
+waits for others. Rows: `scripts/results/comparison.csv`. Runs resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from long_run import PLANS, load_words, only_training, words_space
+from peer_nets import PEERS
+from peer_nets import macs as peer_macs
+from peers import measure_norms
+from plain import report, split_hits, uniform_archs
+from results import accuracy_columns, add_row, has_row
+from torch import Tensor, nn
+
+from supernet.cost import macs, params
+from supernet.data.augment import plain_features
+from supernet.data.clips import ClipData
+from supernet.elastic import Network, Supernet
+from supernet.evaluate import accuracy
+from supernet.files import read_json, write_json
+from supernet.frontend import LogMel, Mfcc
+from supernet.population import PopulationCosts
+from supernet.train import (
+    Recipe,
+    SupernetRecipe,
+    draw_archs,
+    fit_frontend,
+    scene_features,
+    train_float,
+    train_network,
+    train_step,
+    train_supernet,
+)
+
+TABLE, SUPERNET = "comparison", "supernet"
+CALIBRATED, TIMED, SLICES, SLICE_SEED = 512, 10, 40, 5
+OURS = {name: arch for name, arch in uniform_archs(12).items() if arch.features.kind == "logmel"}
+LEARNING_RATE = 4e-3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all runs share. calibration: features (clips, coefficients, frames) of clips cut out of scenes."""
+
+    data: ClipData
+    frontend: Mfcc
+    calibration: Tensor
+    hours: float
+    runs: Path
+
+
+class Cut(nn.Module):
+    """A network that hears a clip at a time, of scenes that hold several in turn."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, clips: int = 1) -> Tensor:
+        """(scenes, coefficients, clips * frames) -> logits (scenes * clips, classes)."""
+        return self.network(x.unflatten(2, (clips, -1)).transpose(1, 2).flatten(0, 1))
+
+
+def main() -> None:
+    """Train and measure what is not done."""
+    options = _options()
+    os.nice(19 - os.nice(0))
+    torch.set_num_threads(1)
+    with only_training(options.runs):
+        data = load_words(options.data, words="kws")
+        for name in options.only:
+            if not has_row(TABLE, {"net": name, "hours": options.hours}):
+                RUNS.get(name, _run_peer if name in PEERS else _run_ours)(name, _setting(name, data, options))
+
+
+def _setting(name: str, data: ClipData, options: argparse.Namespace) -> Setting:
+    scenes = PLANS[SUPERNET].augmentation
+    frontend = fit_frontend(data, 8, Mfcc if name in PEERS else LogMel, scenes)
+    calibration = scene_features(data, frontend, scenes, CALIBRATED)
+    return Setting(data, frontend, calibration, options.hours, options.runs / TABLE)
+
+
+def _run_peer(name: str, setting: Setting) -> None:
+    torch.manual_seed(0)
+    network = Cut(PEERS[name](len(setting.data.labels), setting.frontend))
+    recipe, run = _recipe(name, network, setting), setting.runs / name
+    calibrate = partial(measure_norms, network, setting.calibration)
+    train_network(network, setting.data, setting.frontend, recipe, run, {"net": name}, calibrate)
+    costs = {"macs": peer_macs(network.network), "params": sum(one.numel() for one in network.parameters())}
+    _report(name, network, costs, recipe, setting, run)
+
+
+def _run_ours(name: str, setting: Setting) -> None:
+    network, run = Network(OURS[name]), setting.runs / name
+    recipe = _recipe(name, network, setting)
+    train_float(network, setting.data, setting.frontend, recipe, run, setting.calibration)
+    costs = {"macs": macs(network.arch), "params": params(network.arch)}
+    _report(name, network, costs, recipe, setting, run)
+
+
+def _report(name: str, network: nn.Module, costs: dict, recipe: Recipe, setting: Setting, run: Path) -> None:
+    keys, figures = {"net": name, "hours": setting.hours}, {"epochs": recipe.epochs, **costs}
+    report(TABLE, keys, figures, network, setting.data, setting.frontend, run)
+
+
+def _run_supernet(name: str, setting: Setting) -> None:
+    """Its row is of the largest slice, and there is one for the best slice within each other network's MACs."""
+    data, frontend = setting.data, setting.frontend
+    networks = replace(words_space(data), classes=len(data.labels))
+    supernet, run = Supernet(networks, setting.calibration), setting.runs / name
+    recipe = replace(PLANS[SUPERNET], tasks=())
+
+    def step(x: Tensor, targets: Tensor, number: int) -> None:
+        archs = draw_archs(networks, recipe, number / TIMED, np.random.default_rng(number))
+        train_step(timed, archs, x, targets, recipe)
+
+    timed = copy.deepcopy(supernet).train()
+    recipe = replace(recipe, epochs=_epochs(name, step, recipe, setting))
+    train_supernet(supernet, data, frontend, recipe, run)
+    rng = np.random.default_rng(SLICE_SEED)
+    drawn = networks.sample_sizes(rng, 100 * SLICES)
+    costs, features = PopulationCosts(networks)(drawn)["macs"], plain_features(data, data.choosing.rows, frontend)
+    for rival, most in _rivals(setting).items():
+        near = drawn[costs <= most][np.argsort(-costs[costs <= most], kind="stable")[:SLICES]]
+        slices = [supernet.extract(arch) for arch in networks.from_genes(near)]
+        best = max(slices, key=lambda own: accuracy(own, features, data.choosing.targets))
+        found = {"macs": macs(best.arch), "params": params(best.arch)}
+        _write(f"{name} within {rival}", best, found, recipe, setting)
+    largest = supernet.extract(networks.largest())
+    _write(name, largest, {"macs": macs(largest.arch), "params": params(largest.arch)}, recipe, setting)
+
+
+RUNS = {SUPERNET: _run_supernet}
+
+
+def _write(name: str, network: Network, costs: dict, recipe: SupernetRecipe, setting: Setting) -> None:
+    right = split_hits(network, setting.data, setting.frontend)
+    figures = {split: accuracy_columns(split, right[split]) for split in ("validation", "test")}
+    values = {"epochs": recipe.epochs, **costs, **figures["validation"], **figures["test"]}
+    add_row(TABLE, {"net": name, "hours": setting.hours}, values, setting.runs / SUPERNET)
+
+
+def _rivals(setting: Setting) -> dict[str, int]:
+    """MACs of the networks that slices are set beside."""
+    peers = {name: peer_macs(make(len(setting.data.labels), setting.frontend)) for name, make in PEERS.items()}
+    return {**peers, **{name: macs(arch) for name, arch in OURS.items()}}
+
+
+def _recipe(name: str, network: nn.Module, setting: Setting) -> Recipe:
+    """Of one network alone, with the epochs that fit into the time."""
+    recipe = Recipe(learning_rate=LEARNING_RATE, label_smoothing=0.05, augmentation=PLANS[SUPERNET].augmentation)
+    timed = copy.deepcopy(network).train()
+
+    def step(x: Tensor, targets: Tensor, number: int) -> None:
+        nn.functional.cross_entropy(timed(x, len(targets) // len(x)), targets).backward()
+
+    return replace(recipe, epochs=_epochs(name, step, recipe, setting))
+
+
+def _epochs(name: str, step: Callable[[Tensor, Tensor, int], None], recipe: Recipe, setting: Setting) -> int:
+    """How many epochs take the hours, by the median of some steps; measured once, before the run begins."""
+    path = setting.runs / "epochs" / f"{name}.json"
+    if not path.is_file():
+        data, seconds = setting.data, []
+        maker, clips = recipe.augmentation.maker(data, setting.frontend), data.epoch(np.random.default_rng(0))
+        steps = len(clips) // recipe.batch
+        for number in range(TIMED + 1):
+            first, started = number % steps * recipe.batch, time.process_time()
+            rows = slice(first, first + recipe.batch)
+            x = maker(clips.rows[rows], np.random.default_rng(number))
+            step(x, torch.from_numpy(clips.targets[rows]), number)
+            seconds.append(time.process_time() - started)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, max(1, round(3600 * setting.hours / (float(np.median(seconds[1:])) * steps))))
+    return read_json(path)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of speech_commands/, negatives/orders/ and rooms/")
+    names = [SUPERNET, *PEERS, *OURS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NET", help=", ".join(names))
+    parser.add_argument("--hours", type=float, default=2.0, help="of each, on one core (default: %(default)s)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
