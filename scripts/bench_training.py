@@ -2,6 +2,7 @@
 
     python scripts/bench_training.py                      # both cores of this machine, one process
     python scripts/bench_training.py --processes 2        # and torchrun with so many processes of one thread each
+    python scripts/bench_training.py --scenes --threads 1 # how much of a step of the long run its scenes take
 
 One step trains a sandwich of four networks. *Ours* reads log-mel maps computed once, keeps channels side by side in
 memory, computes in bfloat16 and slices shared weights. *Plain* is the textbook's way: samples varied and features
@@ -22,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -29,6 +31,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 import torch.nn.functional as F
+from long_run import PLANS, words_space
 from torch import Tensor
 
 from supernet import elastic, parallel
@@ -53,6 +56,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         data = _data(Path(folder))
+        if options.scenes:
+            _scenes(data, options.rounds)
+            return
         plain = _compare(data, options)
     if options.processes > 1:
         _scaling(options, plain)
@@ -87,6 +93,19 @@ def _compare(data: ClipData, options: argparse.Namespace) -> float:
     )
     print(f"peak memory {memory[WARM_UP]:.0f} MiB after warming up, {memory[-1]:.0f} MiB after {options.rounds} rounds")
     return SupernetRecipe.batch / medians["plain"]["whole"]
+
+
+def _scenes(data: ClipData, rounds: int) -> None:
+    """Parts of a step of the long run, in place."""
+    frontend, recipe = fit_frontend(data, 1, LogMel), replace(PLANS["supernet"], tasks=())
+    supernet = Supernet(replace(words_space(data), classes=CLASSES)).train()
+    maker, optimiser = recipe.augmentation.maker(data, frontend), torch.optim.AdamW(supernet.parameters())
+    for number in range(2 * len(maker.rooms) // recipe.batch):  # until most rooms' spectra are at hand
+        maker(np.arange(recipe.batch), np.random.default_rng(number))
+    rows = [_step(data, supernet, optimiser, recipe, maker, number) for number in range(WARM_UP + rounds)]
+    medians = {key: float(np.median([row[key] for row in rows[WARM_UP:]])) for key in rows[0]}
+    share = medians["augmentation"] / medians["whole"]
+    print(f"scenes {medians['augmentation']:.3f} s of a step of {medians['whole']:.3f} s: {share:.1%}")
 
 
 def _step(
@@ -217,6 +236,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9, help="timed steps of each way (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--processes", type=int, default=1, help="of torchrun (default: none)")
+    parser.add_argument("--scenes", action="store_true", help="time a step of the long run instead")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 

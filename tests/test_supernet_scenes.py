@@ -117,6 +117,17 @@ def test_a_room_is_the_convolution_and_keeps_the_beginning():
     np.testing.assert_allclose(in_room(sound, response), np.convolve(sound, response)[:3000], atol=1e-3)
 
 
+def test_rooms_of_scenes_are_those_of_the_bank_again_and_again(speech_data):
+    scenes = dataclasses.replace(PLAIN, rooms=2, room_share=1.0)
+    maker, plain = SceneMaker(speech_data, LogMel(), scenes), SceneMaker(speech_data, LogMel(), PLAIN)
+    rng = np.random.default_rng(0)
+    sound = plain.scene(np.array([1, 2]), rng)
+    for _ in range(4):
+        heard = maker.scene(np.array([1, 2]), rng)
+        far = [np.abs(heard - in_room(sound, response)).max() for response in maker.rooms]
+        assert min(far) < 1e-3 < max(far)
+
+
 def test_a_narrow_band_takes_high_or_low_frequencies(speech_data):
     time = np.arange(RATE) / RATE
     for seed in range(20):

@@ -182,7 +182,7 @@ def unheard_rooms(names: Sequence[str], rate: int) -> np.ndarray:
     """(rooms, taps) float32 that no training has, where one of the conditions needs them."""
     from supernet.data.rooms import room_bank
 
-    return room_bank(ROOMS, SEED, CACHE, rate=rate).responses if "room" in names else np.empty((0, 0), np.float32)
+    return room_bank(ROOMS, SEED, CACHE, rate=rate) if "room" in names else np.empty((0, 0), np.float32)
 
 
 def heard_in(

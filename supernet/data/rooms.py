@@ -7,7 +7,6 @@ TASLP 2010). Lengths in metres, times in seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from supernet.errors import InvalidData
 from supernet.extras import need
 from supernet.space import digest
 
-__all__ = ["RoomBank", "draw_room", "recorded_rooms", "room_bank"]
+__all__ = ["draw_room", "recorded_rooms", "room_bank"]
 
 SOUND_M_S = 343.0
 LEAST_SIZE, LARGEST_SIZE = (3.0, 2.5, 2.3), (10.0, 8.0, 4.0)
@@ -33,24 +32,11 @@ KIND = 2
 """Of drawn rooms in the cache: another number wherever they are drawn in another way."""
 
 
-@dataclass(frozen=True)
-class RoomBank:
-    """Impulse responses (rooms, taps) float32, each of energy 1, with the direct sound at its beginning.
-
-    digest: of what the bank was made of.
-    """
-
-    responses: np.ndarray
-    digest: str
-
-    def __len__(self) -> int:
-        return len(self.responses)
-
-
 def room_bank(
     count: int, seed: int, cache: Path, folder: str | Path | None = None, rate: int = 16_000, progress: bool = False
-) -> RoomBank:
-    """`count` drawn rooms, from the cache where they are there, and those recorded in `folder`, if one is given.
+) -> np.ndarray:
+    """(rooms, taps) float32 of energy 1, each with the direct sound at its beginning: `count` drawn ones, from the
+    cache where they are there, and those recorded in `folder`, if one is given.
 
     Raises InvalidData for a folder without recordings.
     """
@@ -62,8 +48,7 @@ def room_bank(
         lambda rooms: _fill(rooms, seed, rate, progress),
     )
     recorded = recorded_rooms(folder, rate, taps) if folder else drawn[:0]
-    bank = np.concatenate([drawn, recorded])
-    return RoomBank(bank, digest([KIND, count, seed, rate, digest(recorded.tobytes())]))
+    return np.concatenate([drawn, recorded])
 
 
 def _fill(rooms: np.ndarray, seed: int, rate: int, progress: bool) -> None:
