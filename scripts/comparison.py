@@ -96,7 +96,7 @@ def _setting(name: str, data: ClipData, options: argparse.Namespace) -> Setting:
     scenes = PLANS[SUPERNET].augmentation
     frontend = fit_frontend(data, 8, Mfcc if name in PEERS else LogMel, scenes)
     calibration = scene_features(data, frontend, scenes, CALIBRATED)
-    return Setting(data, frontend, calibration, options.hours, options.runs / TABLE)
+    return Setting(data, frontend, calibration, options.hours, options.runs / TABLE / f"{options.hours:g}h")
 
 
 def _run_peer(name: str, setting: Setting) -> None:
@@ -118,7 +118,8 @@ def _run_ours(name: str, setting: Setting) -> None:
 
 
 def _report(name: str, network: nn.Module, costs: dict, recipe: Recipe, setting: Setting, run: Path) -> None:
-    keys, figures = {"net": name, "hours": setting.hours}, {"epochs": recipe.epochs, **costs}
+    taken = round(sum(row["seconds"] for row in read_json(run / "log.json")))
+    keys, figures = {"net": name, "hours": setting.hours}, {"epochs": recipe.epochs, "seconds": taken, **costs}
     report(TABLE, keys, figures, network, setting.data, setting.frontend, run)
 
 
@@ -155,7 +156,8 @@ RUNS = {SUPERNET: _run_supernet}
 def _write(name: str, network: Network, costs: dict, recipe: SupernetRecipe, setting: Setting) -> None:
     right = split_hits(network, setting.data, setting.frontend)
     figures = {split: accuracy_columns(split, right[split]) for split in ("validation", "test")}
-    values = {"epochs": recipe.epochs, **costs, **figures["validation"], **figures["test"]}
+    taken = round(sum(row["seconds"] for row in read_json(setting.runs / SUPERNET / "log.json")))
+    values = {"epochs": recipe.epochs, "seconds": taken, **costs, **figures["validation"], **figures["test"]}
     add_row(TABLE, {"net": name, "hours": setting.hours}, values, setting.runs / SUPERNET)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from long_run import TASKS, load_words
+from long_run import TASKS, load_words, only_training
 from results import add_row
 
 import zoo
@@ -49,6 +49,11 @@ def main() -> None:
     """Train, quantise and measure, as far as that is not done."""
     options = _options()
     torch.set_num_threads(1)
+    with only_training(options.runs.parent):
+        _run(options)
+
+
+def _run(options: argparse.Namespace) -> None:
     old = zoo.Model.from_folder(options.hub / "models" / MODEL)
     stored = load_supernet(options.hub / "supernets" / SUPERNET, "kws")
     arch = old.arch.without_bits()
@@ -56,38 +61,48 @@ def main() -> None:
     heads = Heads(data, dict(RECIPE.tasks), data.splits["train"].targets)
     network = with_heads(stored.supernet.extract(arch), heads)
     calibration = scene_features(data, stored.frontend, RECIPE.augmentation, CALIBRATED, RECIPE.seed)
-    path = options.runs / "epochs.json"
+    folder = options.runs / f"{options.hours:g}h"
+    path = folder / "epochs.json"
     if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
         write_json(path, epochs_in(network, data, stored.frontend, options.hours))
     recipe = replace(RECIPE, epochs=read_json(path))
-    trained = train_float(network, data, stored.frontend, recipe, options.runs / "float", calibration)
-    integers = quantised(trained, data, stored.frontend, calibration, options)
-    listen(old.network, OLD, load_words(options.data, words=OLD), stored.frontend, MODEL)
+    trained = train_float(network, data, stored.frontend, recipe, folder / "float", calibration)
+    integers = quantised(trained, data, stored.frontend, calibration, options.quant_epochs, folder / "w8")
+    taken = sum(row["seconds"] for part in ("float", "w8") for row in read_json(folder / part / "log.json"))
+    how = {"epochs": recipe.epochs, "seconds": round(taken)}
+    listen(old.network, OLD, load_words(options.data, words=OLD), stored.frontend, {"model": MODEL}, {})
     for task, part in heads.parts.items():
         own = load_words(options.data, words=task or COMMANDS)
-        listen(integer_head_of(integers, part), task or COMMANDS, own, stored.frontend, "fine-tuned")
+        keys = {"model": f"fine-tuned for {options.hours:g} h"}
+        listen(integer_head_of(integers, part), task or COMMANDS, own, stored.frontend, keys, how, folder / "float")
 
 
 def quantised(
-    network: Network, data: ClipData, frontend: Mfcc, calibration: torch.Tensor, options: argparse.Namespace
+    network: Network, data: ClipData, frontend: Mfcc, calibration: torch.Tensor, epochs: int, run: Path
 ) -> IntegerNetwork:
     """The network at 8 bits, fine-tuned at these with itself as it was for a teacher."""
-    recipe = QuantRecipe.at_bits(
-        8, epochs=options.quant_epochs, augmentation=RECIPE.augmentation, tasks=RECIPE.tasks, bfloat16=False
-    )
-    arch, teacher, run = with_bits(network.arch, 8), copy.deepcopy(network), options.runs / "w8"
+    recipe = QuantRecipe.at_bits(8, epochs=epochs, augmentation=RECIPE.augmentation, tasks=RECIPE.tasks, bfloat16=False)
+    arch, teacher = with_bits(network.arch, 8), copy.deepcopy(network)
     return quantise(network, arch, teacher, data, frontend, calibration, recipe, run).to_integer()
 
 
-def listen(network: IntegerNetwork, task: str, data: ClipData, frontend: Mfcc, name: str) -> None:
-    """Measure integers on test, as it is and in all conditions."""
-    found = split_figures(network, frontend, data, "test")["conditions"]
-    for condition, one in found.items():
+def listen(
+    network: IntegerNetwork,
+    task: str,
+    data: ClipData,
+    frontend: Mfcc,
+    keys: dict,
+    how: dict,
+    run: Path | None = None,
+) -> None:
+    """Measure integers on test, as it is and in all conditions. how: what rows state beside the figures."""
+    for condition, one in split_figures(network, frontend, data, "test")["conditions"].items():
         low, high = one["interval"]
-        keys = {"model": name, "task": task, "condition": condition}
-        values = {"accuracy": one["accuracy"], "low": low, "high": high, "clips": one["clips"]}
-        add_row("conditions", keys, values)
-        print(*keys.values(), f"{one['accuracy']:.2%}", flush=True)
+        own = {**keys, "task": task, "condition": condition}
+        values = {**how, "accuracy": one["accuracy"], "low": low, "high": high, "clips": one["clips"]}
+        add_row("conditions", own, values, run)
+        print(*own.values(), f"{one['accuracy']:.2%}", flush=True)
 
 
 def with_heads(network: Network, heads: Heads) -> Network:

@@ -164,7 +164,7 @@ def cross_validated(name: str, plan: Plan, task: Task, runs: Path, budgets: dict
             for budget in item.budgets:
                 found.setdefault((budget, item.bits), []).append(item.accuracy)
     return {
-        key: {split: pooled_figures([one[split] for one in parts]) for split in ("validation", "test")}
+        key: {split: pooled_figures([one[split] for one in parts], task.folds) for split in ("validation", "test")}
         for key, parts in found.items()
     }
 
@@ -184,7 +184,7 @@ def keyword_task(folder: Path, words: str = "numbers", name: str = "kws", versio
 def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str, Task]:
     """Acoustic events by ESC-50 in `folder`, and by its subset ESC-10."""
     version = f"folds {', '.join(map(str, folds))}"
-    note = f"Trained on all of {version} of ESC-50{{}}; its accuracies are by cross-validation over them."
+    note = f"Trained on {version} of ESC-50{{}}, all but a tenth that it was chosen by."
     events, ten = (partial(esc50.load, folder, subset, test_fold=None, folds=folds) for subset in esc50.SUBSETS)
     return {
         EVENTS: Task(
@@ -200,7 +200,7 @@ def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str,
 
 def _tasks(options: argparse.Namespace) -> dict[str, Task]:
     """Those whose data were given."""
-    found = event_tasks(options.esc50, tuple(options.folds)) if options.esc50 else {}
+    found = event_tasks(options.esc50, tuple(sorted(set(options.folds)))) if options.esc50 else {}
     if options.data:
         found[KEYWORDS] = keyword_task(options.data, options.words, options.task, options.data_version)
     return found

@@ -3,20 +3,23 @@
     python scripts/rare_words.py ../shared/data --spoken runs/spoken
 
 Speakers of the training list are dealt into parts. Without each part in turn a small network learns all words, by each
-way: clips drawn as they are or rarer words more often, without or with clips made from text (scripts/speak.py). Told
-is the recall of the rare words, those that are spoken from text, and of all others, over all parts together. The lists
-for validation and testing are not looked at. Rows: `scripts/results/rare_words.csv`. Runs resume.
+way: clips drawn as they are or rarer words more often, without or with clips made from text (scripts/speak.py). It
+starts from the slice of a bundled supernet, which never heard a speaker of the rare words; of other words it did, in
+all ways alike. Told is the share of right answers for the rare words, those that are spoken from text, for all others,
+and for words that are none of the task, over all parts together, with intervals by speaker. The lists for validation
+and testing are not looked at. Rows: `scripts/results/rare_words.csv`. Runs resume.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from long_run import load_words
+from long_run import TASKS, load_words, only_training
 from results import add_row, paired_bootstrap
 
 from supernet.data.augment import plain_features
@@ -45,49 +48,60 @@ def main() -> None:
     """Train and measure all ways without each part of the speakers."""
     options = _options()
     torch.set_num_threads(1)
-    data = load_words(options.data, options.spoken)
-    speakers = speakers_of(data, options.data / "speech_commands")
+    with only_training(options.runs):
+        data = load_words(options.data, options.spoken)
+        speakers = speakers_of(data, options.data / "speech_commands")
+        frontend = fit_frontend(data, 8, LogMel, Scenes())
+        found = {
+            way: np.concatenate([_hits(way, part, data, speakers, frontend, options) for part in range(PARTS)])
+            for way in WAYS
+        }
+    tested = [held_out(data, speakers, part)[1] for part in range(PARTS)]
+    targets, rows = (np.concatenate([getattr(one, name) for one in tested]) for name in ("targets", "rows"))
     rare = [data.labels.index(folder.name) for folder in sorted(options.spoken.iterdir()) if folder.is_dir()]
-    frontend = fit_frontend(data, 8, LogMel, Scenes())
-    found = {
-        way: np.concatenate([_hits(way, part, data, speakers, frontend, options) for part in range(PARTS)])
-        for way in WAYS
-    }
-    targets = np.concatenate([held_out(data, speakers, part)[1].targets for part in range(PARTS)])
+    kinds = {"rare": np.isin(targets, rare), "unknown": targets == data.unknown_class}
+    kinds["others"] = ~kinds["rare"] & ~kinds["unknown"]
     for way, right in found.items():
         values = {}
-        for name, chosen in (("rare", np.isin(targets, rare)), ("others", ~np.isin(targets, rare))):
-            first = found[next(iter(WAYS))][chosen][None].astype(float)
-            change, low, high = paired_bootstrap(right[chosen][None].astype(float), first)
-            values |= {
-                name: round(100 * float(right[chosen].mean()), 2), f"{name}_clips": int(chosen.sum()),
-                f"{name}_change": round(change, 2), f"{name}_low": round(low, 2), f"{name}_high": round(high, 2),
-            }  # fmt: skip
+        for name, chosen in kinds.items():
+            first = found[next(iter(WAYS))][chosen]
+            change, low, high = paired_bootstrap(right[chosen], first, groups=speakers[rows[chosen]])
+            share = round(100 * float(right[chosen].mean()), 2)
+            values |= {name: share, f"{name}_clips": int(chosen.sum())}
+            values |= {f"{name}_change": change, f"{name}_low": low, f"{name}_high": high}
         add_row("rare_words", {"way": way, "epochs": options.epochs}, values)
         print(way, values, flush=True)
 
 
 def speakers_of(data: ClipData, root: Path) -> np.ndarray:
-    """(rows,) the part of each training clip's speaker; -1 for clips made from text, and for all other rows."""
-    parts, targets = np.full(len(data.audio), -1), data.splits["train"].targets
-    files = list_files(root, data.labels[:-2])["train"]
-    for target, word in enumerate(data.labels[:-2]):
+    """(rows,) a number for each training clip's speaker; -1 for clips made from text, and for all other rows."""
+    numbers, targets, keywords = np.full(len(data.audio), -1), data.splits["train"].targets, data.labels[:-2]
+    files = list_files(root, keywords)["train"]
+    for target, word in enumerate(keywords):
         rows = data.splits["train"].rows[targets == target][: len(files[word])]  # recordings come first
-        parts[rows] = [_part(path) for path in files[word]]
-    return parts
+        numbers[rows] = [_number(path) for path in files[word]]
+    others = [path for word in sorted(files) if word not in keywords for path in files[word]]
+    numbers[data.unknown] = [_number(path) for path in others]
+    return numbers
 
 
-def _part(path: Path) -> int:
-    return int(digest(path.stem.partition("_nohash_")[0].encode())[:8], 16) % PARTS
+def _number(path: Path) -> int:
+    return int(digest(path.stem.partition("_nohash_")[0].encode())[:8], 16)
 
 
-def held_out(data: ClipData, parts: np.ndarray, part: int) -> tuple[ClipData, Split]:
-    """The data without the words of a part of the speakers, and these."""
-    train = data.splits["train"]
-    held = parts[train.rows] == part
-    tested = Split(train.rows[held], train.targets[held])
+def held_out(data: ClipData, speakers: np.ndarray, part: int) -> tuple[ClipData, Split]:
+    """The data without a part of the speakers, and the clips of these, among them those of no word of the task.
+
+    Near misses are left out: they are cut from any clips.
+    """
+    train, unknown = data.splits["train"], data.unknown
+    held, other = (speakers[rows] % PARTS == part for rows in (train.rows, unknown))
+    held &= speakers[train.rows] >= 0
+    rows = np.concatenate([train.rows[held], unknown[other]])
+    tested = Split(rows, np.concatenate([train.targets[held], np.full(other.sum(), data.unknown_class)]))
+    other[-1] = False  # so that the versions of clips in the cache, which reach to the last row, are the same
     kept = {"train": Split(train.rows[~held], train.targets[~held]), "validation": tested, "choosing": tested}
-    return replace(data, splits=kept), tested
+    return replace(data, splits=kept, unknown=unknown[~other], joins=0), tested
 
 
 def _hits(
@@ -103,12 +117,20 @@ def _hits(
     own = replace(own, balance=balance, digest=digest([data.digest, way, part]))
     stored = load_supernet(options.hub / "supernets" / SUPERNET, "kws")
     arch = get(name=MODEL, hub=options.hub).arch.without_bits()
-    network = with_outputs(stored.supernet.extract(arch), len(data.labels))
-    recipe = Recipe(epochs=options.epochs, learning_rate=2e-3, label_smoothing=0.05, augmentation=Scenes())
-    calibration = scene_features(own, frontend, recipe.augmentation, CALIBRATED)
-    run = options.runs / "rare-words" / f"{way.replace(', ', '-').replace(' ', '-')}-{part}"
+    classes = len(data.labels) + sum(len(labels) for _, labels in TASKS)
+    network, augmentation = with_outputs(stored.supernet.extract(arch), classes), Scenes()
+    recipe = Recipe(
+        epochs=options.epochs, learning_rate=2e-3, label_smoothing=0.05, augmentation=augmentation, tasks=TASKS
+    )
+    calibration = scene_features(own, frontend, augmentation, CALIBRATED)
+    run = options.runs / "rare-words" / f"{way.replace(', ', '-').replace(' ', '-')}-{part}-e{options.epochs}"
     train_float(network, own, frontend, recipe, run, calibration, measure_every=options.epochs)
-    return hits(network, plain_features(data, tested.rows, frontend), tested.targets)
+    answers = partial(_of_all_words, network, len(data.labels))
+    return hits(answers, plain_features(data, tested.rows, frontend), tested.targets)
+
+
+def _of_all_words(network: Network, classes: int, x: torch.Tensor) -> torch.Tensor:
+    return network(x)[:, :classes]
 
 
 def with_outputs(network: Network, classes: int) -> Network:

@@ -17,6 +17,7 @@ import pandas as pd
 from pages import ROOT, read_pages, with_tables
 from report_events import EVENTS, WAYS, event_levels, measured_ways
 from report_search import predictors, search_fronts, search_picture, search_quality, search_speed, search_truth
+from report_words import WORDS_TABLES
 from results import FOLDER, read_table
 
 import zoo
@@ -99,7 +100,6 @@ def tables() -> dict[str, str]:
         "peers": lambda: _peers_table(hub, _peers()),
         "claim": _claim_table,
         "rank_correlation": _rank_table,
-        "schedules": _schedules_table,
         "new_words": _new_words_table,
         "quantisation": lambda: _quantisation_table(read_table("quantisation")),
         "device_errors": _device_errors_table,
@@ -107,7 +107,7 @@ def tables() -> dict[str, str]:
         "run_speed": _run_speed_table,
         "installs": _installs_table,
         "lookup": _lookup_table,
-        **{name: lambda make=make: _markdown(*make()) for name, make in {**SEARCHES, **EVENTS}.items()},
+        **{name: lambda make=make: _markdown(*make()) for name, make in {**SEARCHES, **EVENTS, **WORDS_TABLES}.items()},
     }
     made = {name: make() for name, make in makers.items() if (FOLDER / f"{name}.csv").is_file()}
     if "quantisation" in made:
@@ -214,17 +214,6 @@ def _rank_table() -> str:
         for row in table.sort_values("of", ascending=False).itertuples()
     ]
     return _markdown([f"rank correlation, {int(table.networks.iloc[0])} networks", "value", "95 % interval"], rows)
-
-
-def _schedules_table() -> str:
-    table = read_table("schedules").sort_values(["minutes", "mean"], ascending=False)
-    columns = ["minutes", "epochs", "seconds"]
-    measured = ["smallest", "to 0.3M", "to 1M", "to 3M", "above 3M", "largest", "mean"]
-    rows = [
-        [row["schedule"], *(f"{row[name]:.0f}" for name in columns), *(f"{row[name]:.2f}" for name in measured)]
-        for _, row in table.iterrows()
-    ]
-    return _markdown(["schedule", *columns, *measured], rows)
 
 
 def _new_words_table() -> str:

@@ -51,7 +51,9 @@ def has_row(table: str, keys: dict, folder: Path = FOLDER) -> bool:
 
 
 def _same(table: pd.DataFrame, keys: dict) -> pd.Series:
-    return np.logical_and.reduce([table[key].astype(str) == str(value) for key, value in keys.items()])
+    """(rows,) True where a row has these keys: none where a table of before lacks one of them."""
+    known = table.reindex(columns=list(keys)).astype(str)
+    return np.logical_and.reduce([known[key] == str(value) for key, value in keys.items()])
 
 
 def read_table(table: str, folder: Path = FOLDER) -> pd.DataFrame:
@@ -69,14 +71,21 @@ def accuracy_columns(name: str, hits: np.ndarray) -> dict:
     }
 
 
-def paired_bootstrap(first: np.ndarray, second: np.ndarray, draws: int = 10_000, seed: int = 0) -> tuple[float, ...]:
+def paired_bootstrap(
+    first: np.ndarray, second: np.ndarray, draws: int = 10_000, seed: int = 0, groups: np.ndarray | None = None
+) -> tuple[float, ...]:
     """Difference first - second of two accuracies on the same clips in points, and its 95 % interval.
 
-    first, second: (runs, clips) hits of each seed, True where right; clips are drawn anew, for all runs alike.
+    first, second: (runs, clips) hits of each seed, True where right; clips are drawn anew, for all runs alike. groups:
+    (clips,) such as speakers, of which all clips are drawn together.
     """
     difference = np.atleast_2d(first).mean(0, dtype=float) - np.atleast_2d(second).mean(0, dtype=float)
-    rng = np.random.default_rng(seed)
-    means = [difference[rng.integers(0, len(difference), len(difference))].mean() for _ in range(draws)]
+    own = np.arange(len(difference)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    sums, counts = np.bincount(own, difference), np.bincount(own)
+    rng, means = np.random.default_rng(seed), []
+    for _ in range(draws):
+        drawn = rng.integers(0, len(sums), len(sums))
+        means.append(sums[drawn].sum() / counts[drawn].sum())
     return tuple(round(100 * float(value), 2) for value in (difference.mean(), *np.percentile(means, [2.5, 97.5])))
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from long_run import PLANS, fitted, load_words, trained
+from long_run import PLANS, fitted, load_words, only_training, trained
 from results import add_row
 
 from supernet.data.augment import plain_features
@@ -57,6 +57,11 @@ def main() -> None:
     """Train and measure every schedule."""
     options = _options()
     torch.set_num_threads(options.threads)
+    with only_training(options.runs):
+        _run(options)
+
+
+def _run(options: argparse.Namespace) -> None:
     data = load_words(options.data, options.spoken)
     frontend = fitted(data, options.long)
     teacher = trained("teacher", PLANS["teacher"], data, frontend, options.long, None)
@@ -123,13 +128,13 @@ def _seconds_a_step(teacher: Supernet, data: ClipData, frontend: Mfcc) -> dict[s
     for number in range(TIMED_STEPS + 1):
         for name in times:
             schedule, taught = name.split(", ")
-            recipe, rng, started = SCHEDULES[schedule], np.random.default_rng(number), time.perf_counter()
+            recipe, rng, started = SCHEDULES[schedule], np.random.default_rng(number), time.process_time()
             archs = draw_archs(supernet.space, recipe, max(0, number - 1) / TIMED_STEPS, rng)
             x, targets = maker(clips.rows[: recipe.batch], rng), torch.from_numpy(clips.targets[: recipe.batch])
             optimiser.zero_grad()
             train_step(supernet, archs, x, targets, recipe, losses_of(data, recipe), guides[taught])
             optimiser.step()
-            times[name].append(time.perf_counter() - started)
+            times[name].append(time.process_time() - started)
     return {name: float(np.median(values[1:])) for name, values in times.items()}
 
 

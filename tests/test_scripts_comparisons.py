@@ -127,6 +127,28 @@ def test_paired_bootstrap_is_narrow_where_the_same_clips_are_missed():
     assert (high - low) / 2 == pytest.approx(reach, rel=0.1)
 
 
+def test_speakers_are_drawn_with_all_their_clips():
+    """Ten speakers of 50 clips, each of which is all better or all worse: as wide as with one clip each."""
+    import results
+
+    better, speakers = np.repeat([True, False] * 5, 50), np.repeat(np.arange(10), 50)
+    whole = results.paired_bootstrap(better[None], ~better[None], groups=speakers)
+    alone = results.paired_bootstrap(better[None, ::50], ~better[None, ::50])
+    assert whole[0] == alone[0] == 0
+    assert whole[2] - whole[1] == pytest.approx(alone[2] - alone[1], rel=0.05)
+
+
+def test_a_row_joins_a_table_of_before_that_lacks_a_key(tmp_path):
+    import results
+
+    results.add_row("schedules", {"schedule": "random", "minutes": 6}, {"mean": 1.0}, folder=tmp_path)
+    for mean in (2.0, 3.0):
+        keys = {"schedule": "random", "taught": "teacher", "minutes": 6}
+        results.add_row("schedules", keys, {"mean": mean}, folder=tmp_path)
+    table = results.read_table("schedules", tmp_path)
+    assert sorted(table["mean"]) == [1.0, 3.0]
+
+
 def test_the_tables_of_the_pages_are_those_of_the_results():
     import pages
     import report

@@ -97,6 +97,8 @@ def test_without_a_tested_fold_all_clips_are_trained_on_but_for_a_tenth(folder, 
     assert found.splits.keys() == {"train", "validation"}
     assert sum(map(len, found.splits.values())) == len(found.audio) == 3 * 3 * TAKES
     assert np.bincount(found.splits["validation"].targets).tolist() == [9, 9, 9]
+    with pytest.raises(InvalidData, match="has no fold 5, 7; give those that it has"):
+        load(folder, test_fold=None, cache=tmp_path, folds=(1, 5, 7))
     with pytest.raises(InvalidData, match="must be fold 4 to test on"):
         load(folder, test_fold=4, cache=tmp_path, folds=(1, 2))
 

@@ -154,5 +154,6 @@ def test_pooled_figures_are_those_of_all_clips_together():
     for one in (found, found["conditions"]["room"]):
         assert (one["accuracy"], one["clips"]) == (pytest.approx(whole["accuracy"], abs=1e-6), 50)
         assert one["interval"] == pytest.approx(whole["interval"], abs=1e-6)
+    assert pooled_figures(parts, (1, 2, 3))["folds"] == [1, 2, 3]
     del parts[0]["confusion"], parts[0]["conditions"]
     assert pooled_figures(parts).keys() == {"accuracy", "interval", "clips"}

@@ -175,3 +175,13 @@ def test_conditions_are_shown_beside_the_split_that_they_vary(values):
     assert rows[0] == ["clean", f"{share:.2%}", f"{low:.2%} to {high:.2%}", "+0.0"]
     assert [row[0] for row in rows] == ["clean", "room"]
     assert rows[1][3] == f"{-50 * share:+.1f}"
+
+
+def test_only_figures_of_a_cross_validation_are_called_so(values):
+    """A model that was made of all folds may have figures of its own."""
+    values["dataset"]["folds"] = [1, 2, 3]
+    assert "Of the integer package, on" in card(values)
+    values["accuracy"] = {split: {**one, "folds": [1, 2, 3]} for split, one in values["accuracy"].items()}
+    assert "By cross-validation over folds 1, 2, 3: of integer packages made in the same way" in card(values)
+    values["accuracy"] = {"validation": {**values["accuracy"]["validation"], "basis": "predicted"}}
+    assert "cross-validation" not in card(values)

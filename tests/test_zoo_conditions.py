@@ -1,5 +1,7 @@
 """Conditions of an evaluation: what clips are heard in is what the name says, and the same for all models."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,7 +11,7 @@ import zoo
 from supernet.data.audio import from_int16, to_int16
 from supernet.frontend import Mfcc, quantise_features
 from zoo.cli import main
-from zoo.conditions import CONDITIONS, Surroundings, chosen_conditions, condition_figures, vary
+from zoo.conditions import CONDITIONS, InCondition, Surroundings, chosen_conditions, condition_figures, vary
 from zoo.errors import InvalidQuery
 from zoo.evaluation import _noise_in
 from zoo.making import split_figures
@@ -68,6 +70,43 @@ def test_the_other_voice_is_of_another_class(around):
         assert level(around.clips[number]) - level(added) == pytest.approx(10, abs=0.1)
         hertz = np.abs(np.fft.rfft(added)).argmax()
         assert hertz in {0: (500, 700)}.get(number, (300,))
+
+
+def test_silence_is_no_voice_and_gets_none(around):
+    silent = dataclasses.replace(around, sounds=np.array([0, -1, -1]))
+    assert np.array_equal(vary("voice-10", silent), vary("clean", silent))
+    two = dataclasses.replace(around, sounds=np.array([0, 1, -1]))
+    made = vary("voice-10", two)
+    assert np.array_equal(made[2], vary("clean", two)[2])
+    assert np.abs(np.fft.rfft(made[0] - two.clips[0])).argmax() == 500
+
+
+def test_clips_in_16_bits_are_heard_the_same_and_in_parts(around):
+    whole = dataclasses.replace(around, clips=to_int16(around.clips))
+    for name in ("clean", "voice-10", "room"):
+        made = vary(name, whole)
+        np.testing.assert_allclose(made, vary(name, around), atol=2 / 32768)
+        assert np.array_equal(vary(name, whole, range(1, 3)), made[1:])
+
+
+def test_a_model_of_some_words_hears_what_the_whole_hears(words, monkeypatch):
+    heard = []
+    monkeypatch.setattr("zoo.evaluation.heard_in", lambda name, around, *more: (
+        heard.append(vary(name, around)) or InCondition(name, 1, len(around.sounds))
+    ))  # fmt: skip
+    model = zoo.get(name=MODEL)
+    for own in (model, model.knowing("stop")):
+        own.evaluate(words, conditions=["voice-10"], progress=False)
+    assert len(heard) == 4
+    assert np.array_equal(heard[1], heard[3])
+
+
+def test_conditions_that_were_heard_are_not_heard_again(words, tmp_path, monkeypatch):
+    model = zoo.get(name=MODEL)
+    first = model.evaluate(words, conditions=["noise-0"], progress=False, run=tmp_path / "run")
+    monkeypatch.setattr("zoo.evaluation.heard_in", None)
+    again = model.evaluate(words, conditions=["noise-0"], progress=False, run=tmp_path / "run")
+    assert again.conditions == first.conditions
 
 
 def test_a_room_keeps_the_level_and_adds_an_echo(around):
@@ -146,7 +185,7 @@ def test_without_rooms_the_others_are_measured(speech_data, integers, monkeypatc
 
 
 def test_noise_is_what_training_does_not_hear(speech_data, words):
-    """The last fifth of each recording, or all of one that is too short."""
+    """The last fifth of each recording."""
     assert speech_data.held_noise
     for heard, held in zip(speech_data.noise, speech_data.held_noise, strict=True):
         assert len(heard) == 4 * len(held)
@@ -155,4 +194,4 @@ def test_noise_is_what_training_does_not_hear(speech_data, words):
     for name, samples in (("long", long), ("short", np.full(RATE // 2, 0.25))):
         soundfile.write(words / "_background_noise_" / f"{name}.wav", samples, RATE)
     found = _noise_in(zoo.get(name=MODEL), words)
-    assert [(len(item), item.max()) for item in found] == [(2 * RATE, 0.5), (RATE // 2, 0.25)]
+    assert [(len(item), item.max()) for item in found] == [(2 * RATE, 0.5), (RATE // 10, 0.25)]

@@ -98,15 +98,42 @@ def test_the_commands_take_words(tmp_path, capsys):
     assert main(["run", "kws", str(CLIP), "--words", "dog"]) == 1
 
 
-def test_an_index_of_before_is_read_and_knows_no_words(tmp_path):
+def test_an_index_of_before_is_read_and_knows_no_words(tmp_path, caplog):
     values = json.loads((zoo.Hub().folder / "index.json").read_text())
     for row in values["models"]:
         del row["labels"]
     (tmp_path / "index.json").write_text(json.dumps({**values, "schema": 3}))
     shutil.copytree(zoo.Hub().folder / "models", tmp_path / "models")
     assert zoo.get("kws", hub=tmp_path).name == zoo.get("kws").name
-    with pytest.raises(UnknownName, match="`earshot rebuild` adds them"):
+    with pytest.raises(UnknownName, match="no model knows the word 'stop'"):
         zoo.get(words="stop", hub=tmp_path)
+    assert "39 models are left out: listed without labels, which `earshot rebuild` adds" in caplog.text
+    package = next((zoo.Hub().folder / "models").glob("esc10-*"))
+    zoo.publish([package], tmp_path)  # which reads the labels of all others
+    assert zoo.find(words="stop", hub=tmp_path) == zoo.find(words="stop")
+
+
+def test_sets_of_words_have_an_order_and_options_add_up(capsys):
+    assert zoo.get(words={"stop", "zero", "left"}).words == ("left", "stop", "zero")
+    for options in (["stop", "left"], ["stop,left"], ["stop", "--words", "left"]):
+        assert main(["get", "--format", "json", "--words", *options]) == 0
+        assert json.loads(capsys.readouterr().out)["words"] == ["stop", "left"]
+
+
+def test_what_is_made_for_a_wish_may_be_asked_for_words_that_its_supernet_knows(tmp_path, monkeypatch):
+    asked = []
+
+    def specialize(task, limits, **wish):
+        asked.append(limits)
+        return zoo.Hub().entries[0]
+
+    monkeypatch.setattr("zoo.specialize.specialize", specialize)
+    monkeypatch.setattr("zoo.lookup.Hub", lambda folder: zoo.Hub())
+    model = zoo.get("kws", words=["stop"], max_flash="3kB", specialize=True)
+    assert (len(asked), model.words) == (1, ("stop",))
+    with pytest.raises(UnknownName, match="no supernet for task 'kws' knows the word 'stp': did you mean stop"):
+        zoo.get("kws", words=["stp"], max_flash="3kB", specialize=True)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("labels", ["stop", [3], [["stop"]], ["a\nb"], None])

@@ -44,7 +44,7 @@ from zoo.hosting import publish
 from zoo.hub import Hub
 from zoo.index import INDEX
 from zoo.keeping import AGAIN, LAST_STEP, PACKAGES, Kept, going_on, publish_command, take_away
-from zoo.making import noise, packed, split_figures, vector_clips, write_package
+from zoo.making import measured_as, noise, packed, split_figures, vector_clips, write_package
 from zoo.run import probabilities
 from zoo.units import LIMITS, limits_of
 
@@ -422,7 +422,8 @@ def _quantise(build: Build, network: Network, arch: Arch, recipe: QuantRecipe, n
 
 def _figures(build: Build, integers: IntegerNetwork, name: str) -> dict:
     """Accuracy of the integers on a split."""
-    return _kept(build, integers, name, partial(split_figures, integers, build.frontend, build.data, name))
+    measure = partial(split_figures, integers, build.frontend, build.data, name)
+    return _kept(build, integers, measured_as(build.data, name), measure)
 
 
 def _detection(build: Build, integers: IntegerNetwork) -> dict:
@@ -435,7 +436,7 @@ def _detection(build: Build, integers: IntegerNetwork) -> dict:
     return _kept(build, integers, f"detection, {build.false_alarms} false alarms an hour", choose)
 
 
-def _kept(build: Build, integers: IntegerNetwork, what: str, measure: Callable[[], dict]) -> dict:
+def _kept(build: Build, integers: IntegerNetwork, what: str | dict, measure: Callable[[], dict]) -> dict:
     """What `measure` gives of the integers, from the folder of the run where it was measured before."""
     known = {"model": digest(packed(integers)), "what": what, "frontend": build.frontend.to_dict()}
     return Kept(build.run / FIGURES).take({**known, "data": build.data.digest, "audio": build.data.audio_key}, measure)

@@ -206,12 +206,12 @@ def _labels(values: dict) -> list[str]:
 def _accuracy(values: dict) -> list[str]:
     accuracy, dataset, found = values["accuracy"], values["dataset"], _confusion(values["accuracy"])
     predicted = accuracy["validation"].get("basis") == PREDICTED
-    interval = "90 % interval of the prediction" if predicted else "95 % interval"
+    interval = "90 % interval of the prediction" if predicted else "95 % interval, by clip"
     rows = [_accuracy_row(split, figures) for split, figures in _splits(accuracy)]
     shown = [f"![Clips by label and answer on {found[0]}, with the recall of each label]({PICTURE})"] if found else []
     return [
         "## Accuracy",
-        f"{_measured_how(dataset)}, on {dataset['name']} ({dataset['version']}). "
+        f"{_measured_how(accuracy)}, on {dataset['name']} ({dataset['version']}). "
         "The zoo ranks by validation; test is shown so that choosing does not tune on it.",
         _table(("split", "accuracy", interval, "clips"), rows),
         *_precision(accuracy),
@@ -219,13 +219,14 @@ def _accuracy(values: dict) -> list[str]:
     ]
 
 
-def _measured_how(dataset: dict) -> str:
-    if "folds" not in dataset:
+def _measured_how(accuracy: dict) -> str:
+    folds = accuracy.get("test", {}).get("folds")
+    if folds is None:
         return "Of the integer package"
-    folds = ", ".join(map(str, dataset["folds"]))
     return (
-        f"By cross-validation over folds {folds}: of integer packages made in the same way without each fold in turn, "
-        "and tested on it; validation is what those were chosen by. This package was trained on all of these folds"
+        f"By cross-validation over folds {', '.join(map(str, folds))}: of integer packages made in the same way "
+        "without each fold in turn, and tested on it; validation is what those were chosen by. This package was made "
+        "of all of these folds"
     )
 
 

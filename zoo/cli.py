@@ -38,7 +38,7 @@ Look up the best model that meets all constraints, and print where it lies with 
   earshot get --task kws --max-flash 16kB
   earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
   earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-latency-ms 30
-  earshot get --words stop go --max-flash 32kB            the best model that knows these words, whatever its task
+  earshot get --words stop left --max-flash 32kB            the best model that knows these words, whatever its task
   earshot get --task kws --max-flash 6kB --max-ram 12kB --specialize
 
 Where nothing published fits, --specialize searches the supernets now, and keeps what it finds in your own hub
@@ -196,7 +196,7 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_filters(sub: argparse.ArgumentParser) -> None:
-    add_words(sub, "that the model knows all of these, such as: stop go")
+    add_words(sub, "that the model knows all of these, such as: stop left")
     sub.add_argument("--activation-bits", type=_bits, help="bits between layers, or mixed")
     sub.add_argument("--licence", help='such as cc-by-4.0 or "cc-by-[0-9]*"')
     sub.add_argument(
@@ -209,9 +209,17 @@ def _add_filters(sub: argparse.ArgumentParser) -> None:
     )
 
 
+class _AddWords(argparse.Action):
+    """Words one by one, with commas between them, or by an option that is given again."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        found = [word for value in values for word in value.split(",")]
+        setattr(namespace, self.dest, [*(getattr(namespace, self.dest) or ()), *found])
+
+
 def add_words(sub: argparse.ArgumentParser, what: str) -> None:
     """Add the option of which words are asked for."""
-    sub.add_argument("--words", nargs="+", metavar="WORD", help=what)
+    sub.add_argument("--words", nargs="+", action=_AddWords, metavar="WORD", help=what)
 
 
 def add_hub(sub: argparse.ArgumentParser) -> None:

@@ -33,7 +33,7 @@ Run a model on recordings and print labels with scores, best first.
   earshot run kws meeting.flac --hop-ms 250           a long recording by sliding windows, with times in seconds
   earshot run aec night.flac --events                 sounds with their beginnings and ends, at scores from 0.5 on
   earshot run aec night.flac --events 0.3 --plot night.png        and a picture: the spectrogram, and the events
-  earshot run kws clip.wav --words stop go            all other words are _unknown_
+  earshot run kws clip.wav --words stop left            all other words are _unknown_
   earshot run kws recordings/ --format json --out answers.json
   arecord -f S16_LE -r 16000 -d 1 | earshot run kws -
 
@@ -58,7 +58,7 @@ Tell how often a model is right on a folder that holds a folder of recordings fo
   earshot evaluate kws my-recordings/ --plot confusion.png --format json
   earshot evaluate kws my-recordings/ --conditions               fainter, louder, in noise, beside a voice, in a room
   earshot evaluate kws my-recordings/ --conditions noise-10 room
-  earshot evaluate kws my-recordings/ --words stop go            folders of other words count as _unknown_
+  earshot evaluate kws my-recordings/ --words stop left            folders of other words count as _unknown_
 
 Folders with names that the model does not know count as _unknown_, where it knows that. Printed are the accuracy with
 its 95 % interval, the recall of each class, and which classes are taken for which most often. What was stopped goes on
@@ -121,7 +121,7 @@ def _score(text: str) -> float:
 def _add_model(sub: argparse.ArgumentParser, add_hub, add_words) -> None:
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
-    add_words(sub, "answer with these words alone, and _unknown_ for all others (as the last option: stop go)")
+    add_words(sub, "answer with these words, and _unknown_ for all others: stop,left (or stop left behind the files)")
     add_hub(sub)
 
 

@@ -1,7 +1,11 @@
 """How well a model does where it is not as quiet and near as in its test clips.
 
 Each condition varies the clips of an evaluation: their loudness, noise, another voice, a room, or when they begin. What
-is drawn depends only on the number of the clip, so all models hear the same. Ratios and gains are in dB.
+is drawn depends only on the clips and their numbers, so all models hear the same.
+
+Ratios and gains are in dB. Levels are root mean squares over whole clips, of which a word fills a part: what is called
+a noise of 0 dB here is about 7 dB below the loud parts of a word, by which training's scenes are made
+(supernet.data.scenes).
 """
 
 from __future__ import annotations
@@ -25,12 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONDITIONS",
+    "SILENT",
     "InCondition",
     "Surroundings",
     "chosen_conditions",
     "condition_figures",
     "heard_in",
     "known_conditions",
+    "measured_conditions",
     "unheard_rooms",
     "vary",
 ]
@@ -40,8 +46,10 @@ log = logging.getLogger(__name__)
 BATCH = 256
 ROOMS, SEED = 64, 2026
 """Drawn rooms of an evaluation, and the seed of all that is drawn: training has others."""
-SILENT = 1e-6
+LEAST = 1e-6
 """A level below which a clip has nothing that noise could be set against."""
+SILENT = -1
+"""Of clips in which nothing is heard: no voice is set beside them, and they are none."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +80,24 @@ class InCondition:
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """What clips are heard in. clips: all of the evaluation, (clips, samples) float32. rate: in Hz.
+    """What clips are heard in. clips: all of the evaluation, (clips, samples) int16, or float32 from -1 to 1.
 
-    classes: (clips,) of each. noise: recordings (samples,) float32. rooms: (rooms, taps).
+    sounds: (clips,) numbers of what is heard in each, SILENT where nothing is. rate: in Hz. noise: recordings
+    (samples,) float32. rooms: (rooms, taps).
     """
 
     clips: np.ndarray
-    classes: np.ndarray
+    sounds: np.ndarray
     rate: int
     noise: Sequence[np.ndarray]
     rooms: np.ndarray
+
+    def clip(self, number: int) -> np.ndarray:
+        """(samples,) float32."""
+        from supernet.data.audio import from_int16
+
+        own = self.clips[number]
+        return from_int16(own) if own.dtype == np.int16 else own
 
 
 Condition = Callable[[np.ndarray, int, Surroundings, np.random.Generator], np.ndarray]
@@ -103,8 +119,9 @@ def _noise(ratio: float) -> Condition:
 
 def _voice(ratio: float) -> Condition:
     def spoken_over(clip: np.ndarray, number: int, around: Surroundings, rng: np.random.Generator) -> np.ndarray:
-        others = np.flatnonzero(around.classes != around.classes[number])
-        return _beside(clip, around.clips[rng.choice(others)], ratio) if len(others) else clip
+        own = around.sounds[number]
+        others = np.flatnonzero((around.sounds != own) & (around.sounds != SILENT))
+        return _beside(clip, around.clip(rng.choice(others)), ratio) if own != SILENT and len(others) else clip
 
     return spoken_over
 
@@ -113,7 +130,7 @@ def _room(clip: np.ndarray, number: int, around: Surroundings, rng: np.random.Ge
     from supernet.data.scenes import in_room
 
     heard = in_room(clip, around.rooms[rng.integers(len(around.rooms))])
-    return heard * np.float32(_level(clip) / max(_level(heard), SILENT))
+    return heard * np.float32(_level(clip) / max(_level(heard), LEAST))
 
 
 def _shift(ms: int) -> Condition:
@@ -160,14 +177,15 @@ def known_conditions(figures: dict) -> dict[str, dict]:
     return {name: found[name] for name in CONDITIONS if name in found}
 
 
-def vary(name: str, around: Surroundings) -> np.ndarray:
-    """(clips, samples) float32 in steps of 16 bits: the clips of an evaluation in a condition."""
+def vary(name: str, around: Surroundings, numbers: Sequence[int] | None = None) -> np.ndarray:
+    """(clips, samples) float32 in steps of 16 bits: clips of an evaluation, by default all, in a condition."""
     from supernet.data.audio import from_int16, to_int16
 
-    made = np.empty_like(around.clips)
-    for number, clip in enumerate(around.clips):
-        varied = CONDITIONS[name](clip, number, around, np.random.default_rng([SEED, number]))
-        made[number] = from_int16(to_int16(varied))
+    chosen = range(len(around.clips)) if numbers is None else numbers
+    made = np.empty((len(chosen), around.clips.shape[1]), np.float32)
+    for place, number in enumerate(chosen):
+        rng = np.random.default_rng([SEED, number])
+        made[place] = from_int16(to_int16(CONDITIONS[name](around.clip(number), number, around, rng)))
     return made
 
 
@@ -186,48 +204,56 @@ def unheard_rooms(names: Sequence[str], rate: int) -> np.ndarray:
 
 
 def heard_in(
-    names: Sequence[str], around: Surroundings, scores: Callable[[np.ndarray], np.ndarray], progress: bool = False
-) -> tuple[InCondition, ...]:
-    """How many clips are named rightly in each condition.
+    name: str, around: Surroundings, targets: np.ndarray, scores: Callable[[np.ndarray], np.ndarray]
+) -> InCondition:
+    """How many clips are named rightly in a condition.
 
-    scores: (clips, classes) of (clips, samples) float32. progress: show a bar on a terminal.
+    targets: (clips,) class indexes. scores: (clips, classes) of (clips, samples) float32.
     """
-    from tqdm import tqdm
+    right = 0
+    for first in range(0, len(targets), BATCH):
+        part = range(first, min(first + BATCH, len(targets)))
+        right += int((scores(vary(name, around, part)).argmax(1) == targets[part.start : part.stop]).sum())
+    return InCondition(name, right, len(targets))
 
-    found = []
-    for name in tqdm(names, "conditions", disable=None if progress else True, leave=False):
-        varied = vary(name, around)
-        parts = [scores(varied[first : first + BATCH]).argmax(1) for first in range(0, len(varied), BATCH)]
-        found.append(InCondition(name, int((np.concatenate(parts) == around.classes).sum()), len(varied)))
-    return tuple(found)
+
+def measured_conditions() -> tuple[str, ...]:
+    """Those that can be measured with what is installed: `room` needs pyroomacoustics, and the log says so."""
+    error = lacking("pyroomacoustics")
+    if error:
+        log.warning("not measured in rooms; %s", error)
+    return tuple(name for name in CONDITIONS if not (error and name == "room"))
 
 
 def condition_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, split: str, progress: bool) -> dict:
     """Condition -> accuracy, its interval and the clips, of the integers on a split of clips of one label each.
 
-    In noise that training does not hear, where the data have such; without `room` where pyroomacoustics is missing.
+    In noise that training does not hear, where the data have such. progress: show a bar on a terminal.
     """
+    from tqdm import tqdm
+
     from supernet.data.audio import from_int16
     from supernet.frontend import quantise_features
 
-    names, clips = tuple(CONDITIONS), data.splits[split]
-    if error := lacking("pyroomacoustics"):
-        log.warning("%s: not measured in rooms; %s", data.name, error)
-        names = tuple(name for name in names if name != "room")
-    torch, noise = load("torch"), unheard_noise([from_int16(item) for item in data.held_noise])
-    rooms = unheard_rooms(names, data.sampling_rate)
-    around = Surroundings(from_int16(data.audio[clips.rows]), clips.targets, data.sampling_rate, noise, rooms)
+    names, clips, torch = measured_conditions(), data.splits[split], load("torch")
+    noise = unheard_noise([from_int16(item) for item in data.held_noise])
+    sounds = np.where(clips.targets == data.silence_class, SILENT, clips.targets)
+    around = Surroundings(
+        data.audio[clips.rows], sounds, data.sampling_rate, noise, unheard_rooms(names, data.sampling_rate)
+    )
 
     def scores(samples: np.ndarray) -> np.ndarray:
         return network(quantise_features(frontend(torch.from_numpy(samples)))).numpy()
 
-    return {one.condition: one.to_dict() for one in heard_in(names, around, scores, progress)}
+    bar = tqdm(names, "conditions", disable=None if progress else True, leave=False)
+    found = [heard_in(name, around, clips.targets, scores) for name in bar]
+    return {one.condition: one.to_dict() for one in found}
 
 
 def _beside(clip: np.ndarray, noise: np.ndarray, ratio: float) -> np.ndarray:
     """A clip with noise at a ratio below its level; as it is where either is silent."""
     signal, own = _level(clip), _level(noise)
-    return clip + noise * np.float32(signal / own / 10 ** (ratio / 20)) if min(signal, own) > SILENT else clip
+    return clip + noise * np.float32(signal / own / 10 ** (ratio / 20)) if min(signal, own) > LEAST else clip
 
 
 def _level(samples: np.ndarray) -> float:

@@ -22,7 +22,7 @@ from supernet.errors import InvalidAudio, InvalidData, nearest_names
 from supernet.extras import need
 from supernet.files import read_bytes
 from supernet.space import digest
-from zoo.conditions import InCondition, Surroundings, chosen_conditions, heard_in, unheard_noise, unheard_rooms
+from zoo.conditions import SILENT, InCondition, Surroundings, chosen_conditions, heard_in, unheard_noise, unheard_rooms
 from zoo.errors import InvalidQuery
 from zoo.keeping import HEARD, Kept, file_state
 from zoo.pack import CONFIG
@@ -185,47 +185,81 @@ def evaluate(
             matrix[target, answer] += 1
     if not matrix.any():
         raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
-    heard = _in_conditions(model, Path(folder), targets, wanted, resample, progress) if wanted else ()
+    heard = _in_conditions(model, Path(folder), targets, wanted, resample, run, progress) if wanted else ()
     return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes), heard)
 
 
 def _in_conditions(
-    model: Model, folder: Path, targets: dict[Path, int], names: Sequence[str], resample: bool, progress: bool
+    model: Model,
+    folder: Path,
+    targets: dict[Path, int],
+    names: Sequence[str],
+    resample: bool,
+    run: str | Path | None,
+    progress: bool,
 ) -> tuple[InCondition, ...]:
     """The clips among the recordings, heard in each condition."""
-    clips, classes = [], []
-    for path, target in targets.items():
+    from tqdm import tqdm
+
+    from supernet.data.audio import to_int16
+
+    clips: dict[Path, np.ndarray] = {}
+    for path in targets:
         try:
             sound = read_sound(path, None, model.sampling_rate, resample, model.clip_samples)
         except InvalidAudio:  # what cannot be used is left out above; what is longer is no clip
             continue
-        clips.append(sound.samples)
-        classes.append(target)
+        clips[path] = to_int16(sound.samples)
     if not clips:
         raise InvalidData(
             f"{folder}: conditions need clips, and no recording is as short as {model.clip_ms / 1000:g} s"
         )
     noise, rooms = unheard_noise(_noise_in(model, folder)), unheard_rooms(names, model.sampling_rate)
-    around = Surroundings(np.stack(clips), np.array(classes), model.sampling_rate, noise, rooms)
-    return heard_in(names, around, lambda samples: model.scores(model.features(samples)), progress)
+    sounds, classes = _sounds(model, folder, list(clips)), np.array([targets[path] for path in clips])
+    around = Surroundings(np.stack(list(clips.values())), sounds, model.sampling_rate, noise, rooms)
+    about = {**_about(model, resample), "recordings": digest([file_state(path) for path in clips])}
+    kept, found = Kept(run and Path(run) / HEARD), []
+    for name in tqdm(names, "conditions", disable=None if progress else True, leave=False):
+
+        def measure(name: str = name) -> int:
+            return heard_in(name, around, classes, lambda samples: model.scores(model.features(samples))).right
+
+        found.append(InCondition(name, kept.take({**about, "condition": name}, measure), len(classes)))
+    return tuple(found)
+
+
+def _sounds(model: Model, folder: Path, clips: Sequence[Path]) -> np.ndarray:
+    """(clips,) a number for what is heard in each, whatever the model knows of it."""
+    from supernet.data import esc50
+
+    if esc50.is_layout(folder):
+        table = esc50.fold_clips(folder, esc50.subset_of(model.knows))
+        names = dict(zip(table.path, table.category, strict=True))
+    else:
+        names = {path: path.relative_to(folder).parts[0] for path in clips}
+    numbers = {name: number for number, name in enumerate(sorted(set(names.values())))} | {SILENCE: SILENT}
+    return np.array([numbers[names[path]] for path in clips])
 
 
 def _noise_in(model: Model, folder: Path) -> list[np.ndarray]:
-    """Of FOLDER/_background_noise_: of each recording what training leaves, where that is as long as a clip."""
+    """Of FOLDER/_background_noise_: of each recording what training leaves."""
     from supernet.data.speech_commands import NOISE, held_noise
 
     files = recordings_below(folder / NOISE) if (folder / NOISE).is_dir() else []
-    noise = [read_sound(path, None, model.sampling_rate, resample=True).samples for path in files]
-    held = [held_noise(item) for item in noise]
-    found = [tail if len(tail) >= model.clip_samples else item for item, tail in zip(noise, held, strict=True)]
-    return [item for item in found if len(item)]
+    held = [held_noise(read_sound(path, None, model.sampling_rate, resample=True).samples) for path in files]
+    return [item for item in held if len(item)]
+
+
+def _about(model: Model, resample: bool) -> dict:
+    """What an answer hangs on, beside the recording."""
+    return {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "resample": resample}
 
 
 def _answers(
     model: Model, files: list[Path], resample: bool, run: str | Path | None, progress: bool
 ) -> Iterator[int | str]:
     """The class of each recording, or why it cannot be used."""
-    about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "resample": resample}
+    about = _about(model, resample)
     known = ({**about, "recording": file_state(file)} for file in files)
     hop = hop_of(model)
 
@@ -251,7 +285,8 @@ def _of_esc50(model: Model, folder: Path, split: str | None, notes: list[str]) -
         fold = ESC50_FOLDS.get(split, esc50.TEST_FOLD)
         clips = esc50.fold_clips(folder, subset, fold if split else None)
         if clips.fold.isin(heard or set(esc50.FOLDS) - {esc50.TEST_FOLD}).any():
-            notes.append("clips of training are among them: test is --split test")
+            other = "name a fold that it was not trained on" if heard else "test is --split test"
+            notes.append(f"clips of training are among them: {other}")
     else:
         raise InvalidQuery(
             f"split = {split!r} is not possible: ESC-50 has train, validation, test and fold1 to fold{len(ESC50_FOLDS)}"
@@ -266,7 +301,6 @@ def _of_esc50(model: Model, folder: Path, split: str | None, notes: list[str]) -
 
 def _targets(model: Model, folder: Path, notes: list[str]) -> dict[Path, int]:
     """Recording -> class index."""
-
     if not folder.is_dir():
         raise InvalidData(f"{folder}: no such folder; give one that holds a folder of recordings for each class")
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

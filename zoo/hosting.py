@@ -14,18 +14,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from supernet.extras import TRAINING, has, lacking, need
 from supernet.families import family
-from supernet.files import read_bytes, read_json, write_bytes
+from supernet.files import parse_json, read_bytes, read_json, write_bytes
 from supernet.frontend import Mfcc
 from supernet.space import digest
 from zoo.card import hub_card, is_hub_card
@@ -49,9 +48,6 @@ from zoo.keeping import LAST_STEP, Kept, going_on
 from zoo.pack import CARD, CONFIG, MODEL, VECTORS, Config, read_config
 from zoo.run import Model
 from zoo.sealing import exact_costs, move_in, new_folder, seal
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Verdict", "publish", "rebuild", "sync", "unpublish", "verify"]
 
@@ -350,19 +346,22 @@ def _recomputed(config: Config, data: str | Path | None, kept: Kept) -> dict:
 
 
 def _measured(config: Config, frontend: Mfcc, data: str | Path, kept: Kept) -> dict:
-    from zoo.making import split_figures
+    from zoo.making import measured_as, split_figures
     from zoo.searching import load_like
 
     arch = config.arch
-    if folds := config.values["dataset"].get("folds"):
-        log.warning("%s: its accuracies are by cross-validation over folds %s, and stay", config.name, folds)
-        return config.values["accuracy"]
-    clips = load_like(data, config.labels, arch.frames * arch.features.step_ms, config.name)
+    stated = config.values["accuracy"]
+    if any("folds" in figures for figures in stated.values()):
+        log.warning("%s: its accuracies are by cross-validation, and stay", config.name)
+        return stated
+    folds = config.values["dataset"].get("folds", ())
+    clips = load_like(data, config.labels, arch.frames * arch.features.step_ms, config.name, folds)
     network, found = Model.from_folder(config.folder).network, {}
     known = {"model": digest(read_bytes(config.folder / CONFIG)), "data": clips.digest, "audio": clips.audio_key}
 
-    for name in ("validation", "test"):
-        found[name] = kept.take({**known, "split": name}, partial(split_figures, network, frontend, clips, name))
+    for name in [name for name in ("validation", "test") if name in clips.splits]:
+        measure = partial(split_figures, network, frontend, clips, name)
+        found[name] = kept.take({**known, **measured_as(clips, name)}, measure)
         now, before = (100 * one.get(name, found[name])["accuracy"] for one in (found, config.values["accuracy"]))
         if now != before:
             log.warning("%s: %s accuracy is %.2f %%, it stated %.2f %%", config.name, name, now, before)
@@ -406,9 +405,22 @@ def _after(
     """What a hub lists after a change, and what leaves it."""
     new = [checked_entry(package) for package in packages]
     names = {entry.name for entry in new}
-    others = [entry for entry in listed if entry.name not in names]
+    others = [_with_labels(place, entry) for entry in listed if entry.name not in names]
     old = [entry for entry in others if gone is not None and gone(place, entry)]
     return [*new, *(entry for entry in others if entry not in old)], old
+
+
+def _with_labels(place: AnyHub | None, entry: Entry) -> Entry:
+    """An entry, with the labels of its package where the index is older than these."""
+    if entry.labels or place is None:
+        return entry
+    try:
+        data = read_bytes(place.file(entry, CONFIG))
+        labels = parse_json(data, entry.name)["labels"] if digest(data) == entry.config_sha256 else ()
+        return replace(entry, labels=tuple(labels))
+    except (EarshotError, OSError, LookupError, TypeError, AttributeError) as error:
+        log.warning("%s: listed without its labels (%s)", entry.name, error)
+        return entry
 
 
 def package_files(package: Path) -> list[str]:

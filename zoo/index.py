@@ -7,6 +7,7 @@ index is parsed once: its columns are kept in EARSHOT_CACHE under the digest of 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,9 @@ NAMES = ("name", "config_sha256")
 WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence", "labels")
 """Columns that are kept as numbers of words (or of several words together); all others but NAMES are numbers."""
 REBUILD = "`earshot rebuild` writes it anew"
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,11 +133,11 @@ class Index:
     def knowing(self, words: Sequence[str]) -> np.ndarray:
         """(models,) how many of these words are labels of each. Raises UnknownName for one that no model knows."""
         known = {label for labels in self.words[LABELS] for label in labels} - {UNKNOWN, SILENCE}
+        if unsaid := int(self.has(LABELS, ()).sum()):
+            log.warning("%d models are left out: listed without labels, which `earshot rebuild` adds", unsaid)
         for word in words:
             if word not in known:
-                older = " (some models here are listed without their labels; `earshot rebuild` adds them)"
-                unsaid = older if () in self.words[LABELS] else ""
-                raise UnknownName(f"no model knows the word {word!r:.140}: {nearest_names(word, known)}{unsaid}")
+                raise UnknownName(f"no model knows the word {word!r:.140}: {nearest_names(word, known)}")
         counts = [len(set(words).intersection(labels)) for labels in self.words[LABELS]]
         return np.array([*counts, 0])[self.columns[LABELS]]
 
@@ -239,7 +243,8 @@ def _recoded(index: Index, name: str, words: dict[str, tuple]) -> np.ndarray:
     """A column with the numbers of other words."""
     if name not in WORDS:
         return index.columns[name]
-    return np.array([words[name].index(word) for word in index.words[name]], np.int32)[index.columns[name]]
+    codes = {word: code for code, word in enumerate(words[name])}
+    return np.array([codes[word] for word in index.words[name]], np.int32)[index.columns[name]]
 
 
 def state_of(path: Path) -> tuple:

@@ -9,16 +9,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supernet.constants import OWN_HUB
+from supernet.constants import OWN_HUB, SILENCE, UNKNOWN
 from supernet.extras import TRAINING, load, need
+from supernet.files import read_json
 from zoo.conditions import known_conditions
 from zoo.devices import DeviceLimits, Figure, figure, figures
 from zoo.entry import KINDS, MEASURED, Entry
-from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
+from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName, nearest_names
 from zoo.hub import AnyHub, Hub, open_hub
 from zoo.index import Index
-from zoo.pack import Config
-from zoo.query import choose, constraints
+from zoo.pack import CONFIG, Config
+from zoo.query import checked_words, choose, constraints
 from zoo.run import Model
 from zoo.units import limits_of, share
 
@@ -123,7 +124,7 @@ def get(
     weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on validation, such as 0.955 or
     "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". commercial: True for models whose
     licence does not forbid commercial use, as those of names like cc-by-nc do. dataset: what it was trained on.
-    streaming: True for models of which no layer looks ahead. words: that the model knows all, such as ["stop", "go"];
+    streaming: True for models of which no layer looks ahead. words: that the model knows all, such as ["stop", "left"];
     it then answers with these, `_unknown_` and `_silence_` (see Model.knowing). device: a device profile, by its name
     or the beginning of it. max_latency_ms, max_energy_uj: of one answer on that device, without the front end, such as
     20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of its interval. hub: a folder,
@@ -193,6 +194,9 @@ def _get_or_make(place: AnyHub, task: str, data: str | Path | None, on_device: d
         found = []
     if found:
         return _opened(place, found[0], on_device["device"])
+    words = only.pop("words")
+    if words is not None:
+        _check_words(place, task, checked_words(words))
     for name, value in only.items():
         if value is not None:
             raise InvalidQuery(
@@ -204,6 +208,18 @@ def _get_or_make(place: AnyHub, task: str, data: str | Path | None, on_device: d
     wish |= {"device": on_device["device"], "sure": on_device["sure"]}
     entry = specialize(task, limits_of({**wanted, **on_device}), **wish, hub=place, data=data)
     return _opened(Hub(OWN_HUB), entry, on_device["device"])
+
+
+def _check_words(place: AnyHub, task: str, words: Sequence[str]) -> None:
+    """Raise UnknownName for a word that no supernet for a task knows."""
+    tasks = [read_json(folder / CONFIG).get("tasks", {}) for folder in place.supernets()]
+    labels = [set(known[task]["labels"]) - {UNKNOWN, SILENCE} for known in tasks if task in known]
+    if labels and not any(own.issuperset(words) for own in labels):
+        best = max(labels, key=lambda own: len(own.intersection(words)))
+        missing = next(word for word in words if word not in best)
+        raise UnknownName(
+            f"no supernet for task {task!r} knows the word {missing!r:.140}: {nearest_names(missing, best)}"
+        )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.packing import default_grid
 from supernet.space import Arch, digest
-from zoo.conditions import condition_figures
+from zoo.conditions import condition_figures, measured_conditions
 from zoo.errors import InvalidModel
 from zoo.pack import MAX_CLIPS, model_bytes
 from zoo.schema import SCHEMA
@@ -27,6 +27,7 @@ from zoo.sealing import exact_costs, seal
 
 __all__ = [
     "accuracy_figures",
+    "measured_as",
     "noise",
     "package_name",
     "packed",
@@ -62,7 +63,7 @@ def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: n
 
 def split_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, name: str) -> dict:
     """What `config.json` states of the integers on a split: `accuracy_figures`, and of test those in each condition,
-    where a clip has one label.
+    where a clip has one label (see `measured_as`).
     """
     split = data.splits[name]
     figures = accuracy_figures(network, plain_features(data, split.rows, frontend), split.targets)
@@ -71,8 +72,14 @@ def split_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, name:
     return figures
 
 
-def pooled_figures(parts: Sequence[dict]) -> dict:
-    """The figures of all clips of several `split_figures` together, such as of the folds of a cross-validation."""
+def measured_as(data: ClipData, name: str) -> dict:
+    """What `split_figures` of a split hang on, beside the network and the clips."""
+    heard = name == "test" and not data.multi_label
+    return {"split": name, "conditions": measured_conditions() if heard else ()}
+
+
+def pooled_figures(parts: Sequence[dict], folds: Sequence[int] = ()) -> dict:
+    """The figures of all clips of several `split_figures` together. folds: of the cross-validation that they are of."""
     clips = sum(one["clips"] for one in parts)
     share = sum(one["accuracy"] * one["clips"] for one in parts) / clips
     ends = [round(end, 6) for end in accuracy_interval(share, clips)]
@@ -82,7 +89,7 @@ def pooled_figures(parts: Sequence[dict]) -> dict:
     heard = [one["conditions"] for one in parts if "conditions" in one]
     names = [name for name in heard[0] if all(name in one for one in heard)] if len(heard) == len(parts) else []
     conditions = {name: pooled_figures([one[name] for one in heard]) for name in names}
-    return {**found, **({"conditions": conditions} if conditions else {})}
+    return {**found, **({"conditions": conditions} if conditions else {}), **({"folds": list(folds)} if folds else {})}
 
 
 def write_package(

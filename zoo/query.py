@@ -106,17 +106,15 @@ def _knows(name: str, words: str | Sequence[str]) -> Constraint:
 
 def checked_words(words: str | Sequence[str], name: str = "words") -> tuple[str, ...]:
     """Words that are asked for, each once. Raises InvalidQuery for what are none."""
-    found = (words,) if isinstance(words, str) else tuple(dict.fromkeys(words)) if _is_sequence(words) else ()
+    if isinstance(words, set | frozenset):
+        words = sorted(words, key=str)
+    found = (words,) if isinstance(words, str) else tuple(dict.fromkeys(words)) if isinstance(words, Sequence) else ()
     texts = bool(found) and all(isinstance(word, str) and word for word in found)
     if not texts:
-        raise InvalidQuery(f"{name} = {words!r:.140} is not possible: give one word or more, such as ['stop', 'go']")
+        raise InvalidQuery(f"{name} = {words!r:.140} is not possible: give one word or more, such as ['stop', 'left']")
     if own := {UNKNOWN, SILENCE}.intersection(found):
         raise InvalidQuery(f"{name}: {min(own)} is no word, and answered beside the words anyway: leave it out")
     return found
-
-
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, Sequence | set | frozenset)
 
 
 def _whether(name: str, wanted: bool, field: str, found: Callable[[Index], np.ndarray]) -> Constraint:

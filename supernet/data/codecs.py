@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-__all__ = ["CODECS", "Codec", "coded"]
+__all__ = ["CODECS", "Codec", "coded", "library"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,8 @@ def coded(sound: np.ndarray, rate: int, codec: Codec) -> np.ndarray:
     heard = soundfile.read(file, dtype="float32")[0]
     heard = heard if codec.rate == rate else soxr.resample(heard, codec.rate, rate)
     return np.pad(heard[: len(sound)], (0, max(0, len(sound) - len(heard))))
+
+
+def library() -> str:
+    """Who codes: other versions may give other sounds."""
+    return soundfile.__libsndfile_version__

@@ -85,6 +85,8 @@ def list_clips(
     Raises as `load` does.
     """
     table = _read_subset(Path(root), subset)
+    if test_fold is None and (missing := sorted(set(folds) - set(table.fold))):
+        raise InvalidData(f"{Path(root) / TABLE}: has no fold {', '.join(map(str, missing))}; give those that it has")
     table = table[table.fold.isin(list(folds))]
     table = table.assign(split=_splits(table, test_fold))
     return _with_paths(Path(root), table[table.split != ""])

@@ -17,6 +17,7 @@ Levels are in dB of full scale, ratios in dB.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.fft
@@ -27,7 +28,7 @@ from tqdm import tqdm
 from supernet.data.audio import from_int16, to_int16
 from supernet.data.augment import BATCH, mask
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
-from supernet.data.codecs import CODECS, coded
+from supernet.data.codecs import CODECS, coded, library
 from supernet.data.effects import at_speed, resampler
 from supernet.data.rooms import room_bank
 from supernet.errors import InvalidData
@@ -36,6 +37,8 @@ from supernet.space import digest
 
 __all__ = ["SceneMaker", "Scenes"]
 
+MADE = 2
+"""In the recipes of runs: another number wherever scenes are made in another way."""
 LEAST = 1e-9
 ACTIVE, ACTIVE_SHARE = 320, 0.9
 """Samples of a part of which the level is taken, and the share of parts that are quieter than a scene's level."""
@@ -57,7 +60,8 @@ class Scenes:
     at a ratio from `snr_db`; voice_share: of these with speech, at a ratio from `voice_db`. quiet_db: levels of the
     noise where no clip has a sound. band_share: of scenes with a narrower band; with such, as many clips as are played
     at one of the speeds come through a codec. gain_db: of a whole scene, from, to.
-    time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them.
+    time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them. made: see MADE. Labels are
+    never mixed.
     """
 
     chain: int = 4
@@ -77,7 +81,8 @@ class Scenes:
     time_mask: int = 10
     mel_mask: int = 5
     mask_share: float = 0.5
-    mix_share: float = 0.0
+    made: int = MADE
+    mix_share: ClassVar[float] = 0.0
 
     def maker(self, data: ClipData, frontend: Mfcc) -> SceneMaker:
         """What makes features of the clips of `data`."""
@@ -214,7 +219,7 @@ def _through_codecs(data: ClipData) -> np.ndarray:
             clip = from_int16(data.audio[row])
             audio[row] = to_int16(coded(clip, data.sampling_rate, codecs[row % len(codecs)]))
 
-    key = digest([data.audio_key, rows, "codecs", list(CODECS)])
+    key = digest([data.audio_key, rows, [list(vars(codec).values()) for codec in codecs], library()])
     return cached_array(data.cache / "codecs" / f"{key}.npy", (rows, data.audio.shape[1]), np.int16, fill)
 
 

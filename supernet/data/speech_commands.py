@@ -110,7 +110,7 @@ def load(
         silence_class=len(keywords) + 1,
         licence="cc-by-4.0",
         attribution="Speech Commands, Pete Warden (Google), CC BY 4.0, arXiv 1804.03209",
-        digest=_digest(root, keywords, entries, others),
+        digest=_digest(root, keywords, entries, [balance, joins, *_heard([head for head, _ in noise], others, rooms)]),
         cache=cache,
     )
 
@@ -215,8 +215,8 @@ def _draw(entries: Entries, count: int, rng: np.random.Generator) -> Entries:
     return [entries[index] for index in sorted(rng.permutation(len(entries))[:count])]
 
 
-def _digest(root: Path, keywords: tuple[str, ...], entries: dict[str, Entries], negatives: list[np.ndarray]) -> str:
-    """Of the names, sizes and classes of all clips, wherever the data set lies, and of the negatives."""
+def _digest(root: Path, keywords: tuple[str, ...], entries: dict[str, Entries], heard: list) -> str:
+    """Of the names, sizes and classes of all clips, wherever the data set lies, and of what else training hears."""
 
     def identity(source: Source) -> list:
         if isinstance(source, np.ndarray):
@@ -225,7 +225,14 @@ def _digest(root: Path, keywords: tuple[str, ...], entries: dict[str, Entries], 
         return [source.relative_to(root).as_posix() if inside else source.name, source.stat().st_size]
 
     parts = {name: [[*identity(source), target] for source, target in part] for name, part in entries.items()}
-    return digest([list(keywords), parts, *(digest(item.tobytes()) for item in negatives)])
+    return digest([list(keywords), parts, heard])
+
+
+def _heard(noise: list[np.ndarray], negatives: list[np.ndarray], rooms: str | Path | None) -> list:
+    """What tells recordings of noise, negatives and rooms from others."""
+    files = recordings_in(Path(rooms)) if rooms else []
+    sounds = [[digest(item.tobytes()) for item in own] for own in (noise, negatives)]
+    return [*sounds, [[path.name, path.stat().st_size] for path in files]]
 
 
 def _number(entries: dict[str, Entries]) -> dict[str, Split]:
