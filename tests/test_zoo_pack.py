@@ -143,6 +143,12 @@ def test_a_changed_file_is_named(copy, file, change):
         lambda v: v.update(streamable=False),
         lambda v: v["arch"]["activation_bits"].__setitem__(1, 7),
         lambda v: v["accuracy"]["test"].update(interval=[0.8, 0.9]),
+        lambda v: v["accuracy"]["test"].update(
+            conditions={"room": {"accuracy": 0.5, "interval": [0.6, 0.7], "clips": 8}}
+        ),
+        lambda v: v["accuracy"]["test"].update(
+            conditions={"room": {"accuracy": 0.5, "interval": [0.6, 0.7], "clips": 8, "basis": "predicted"}}
+        ),
         lambda v: v["accuracy"]["test"].update(interval=[0.9, 0.5]),
     ],
 )

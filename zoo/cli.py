@@ -332,7 +332,7 @@ def _list(options: argparse.Namespace) -> None:
         return
     table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
     table.writeheader()
-    table.writerows({**row, "labels": " ".join(row["labels"])} for row in rows)
+    table.writerows({**row, "labels": json.dumps(row["labels"])} for row in rows)
 
 
 def _info(options: argparse.Namespace) -> None:

@@ -217,8 +217,9 @@ def _has_costs(stored: dict, exact: dict) -> bool:
 
 
 def _all_figures(splits: dict[str, dict]) -> list[dict]:
-    """Of all splits, and of all conditions of each."""
-    return [one for split in splits.values() for one in (split, *split.get("conditions", {}).values())]
+    """Of all splits, and of all conditions of each, which are never predicted."""
+    heard = [one for split in splits.values() for one in split.get("conditions", {}).values()]
+    return [*splits.values(), *({**one, "basis": MEASURED} for one in heard)]
 
 
 def _in_interval(figures: dict) -> bool:
