@@ -3,10 +3,14 @@
     python scripts/long_run.py ../shared/data --spoken runs/spoken        # the teacher first, then the supernet
     python scripts/long_run.py ../shared/data --only teacher --epochs 2   # a look at one of them
     python scripts/long_run.py ../shared/data --curve                     # where it stands
+    python scripts/long_run.py ../shared/data --keep                      # its weights into scripts/checkpoints
 
 The teacher is the largest network alone. The supernet starts from its weights and learns from it: a sandwich of the
 largest, the smallest and random sub-networks. Both hear the words in scenes (supernet.data.scenes), have a head for
 `commands` and one for `kws`, and are measured after each epoch on the clips that networks are chosen by.
+
+Weights that are kept serve where the state of the runs is lost: the teacher is taken from there, and the supernet
+begins from there.
 
 The folder of data holds speech_commands/, negatives/orders/ and rooms/; `--spoken` one of clips made from text
 (scripts/speak.py), for the words of which there are few.
@@ -31,7 +35,7 @@ from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS, load
 from supernet.elastic import Supernet
-from supernet.files import read_json
+from supernet.files import load_tensors, read_json, save_tensors
 from supernet.frontend import LogMel, Mfcc
 from supernet.space import Space, StageChoices
 from supernet.train import Phase, SupernetRecipe, fit_frontend, scene_features, train_supernet
@@ -40,6 +44,7 @@ MAPS = StageChoices((8, 16, 24), (1, 2), (3,), (1,)), StageChoices((8, 16, 24, 3
 STAGE = StageChoices((16, 24, 32, 40, 48), (1, 2, 3, 4), (3, 5, 7, 9), (1, 2, 3))
 TASKS = (("kws", (*WORDS["kws"], UNKNOWN, SILENCE)),)
 CALIBRATED = 512
+KEPT = Path(__file__).parent / "checkpoints"
 SHARED = {
     "batch": 128,
     "sandwich": True,
@@ -60,12 +65,16 @@ def main() -> None:
     if options.curve:
         print_curves(options.runs)
         return
+    if options.keep:
+        for name in options.only:
+            keep(options.runs / name, KEPT / f"{name}.safetensors")
+        return
     os.nice(19 - os.nice(0))
     torch.set_num_threads(1)
     with only_training(options.runs.parent):
         data = load_words(options.data, options.spoken)
         frontend, teacher = fitted(data, options.runs), None
-        for name in options.only:
+        for name in [name for name in PLANS if name in options.only or "supernet" in options.only]:
             recipe = replace(PLANS[name], epochs=options.epochs or PLANS[name].epochs)
             teacher = trained(name, recipe, data, frontend, options.runs, teacher)
 
@@ -95,9 +104,12 @@ def load_words(folder: Path, spoken: Path | None = None, words: str = COMMANDS) 
 
 
 def fitted(data: ClipData, runs: Path) -> Mfcc:
-    """The front end of the runs; where none has begun, fitted on scenes."""
+    """The front end of the runs; where none has begun, that of weights that are kept, or fitted on scenes."""
     begun = [path for name in PLANS if (path := runs / name / "recipe.json").is_file()]
-    return Mfcc.from_dict(read_json(begun[0])["frontend"]) if begun else fit_frontend(data, 8, LogMel, Scenes())
+    if begun:
+        return Mfcc.from_dict(read_json(begun[0])["frontend"])
+    kept = [path for name in PLANS if (path := KEPT / f"{name}.safetensors").is_file()]
+    return Mfcc.from_dict(load_tensors(kept[0])[1]["frontend"]) if kept else fit_frontend(data, 8, LogMel, Scenes())
 
 
 def words_space(data: ClipData) -> Space:
@@ -112,12 +124,34 @@ def trained(
 ) -> Supernet:
     """A supernet by a plan, from the weights of a teacher where there is one; goes on where it was stopped."""
     calibration = scene_features(data, frontend, recipe.augmentation, CALIBRATED, recipe.seed)
-    supernet = Supernet(words_space(data), calibration, recipe.seed)
-    guide = None
+    supernet, guide, kept = Supernet(words_space(data), calibration, recipe.seed), None, KEPT / f"{name}.safetensors"
+    lost = kept.is_file() and not (runs / name / "checkpoint.safetensors").is_file()
+    if lost and teacher is None:
+        return _with_weights(supernet, kept).eval()
     if teacher is not None:
         supernet.load_state_dict(teacher.state_dict())
         guide = teacher.extract(teacher.space.largest()).eval()
+    if lost:
+        _with_weights(supernet, kept)
     return train_supernet(supernet, data, frontend, recipe, runs / name, teacher=guide)
+
+
+def keep(run: Path, path: Path) -> None:
+    """Write the weights of a run in half precision, with its log."""
+    tensors, metadata = load_tensors(run / "checkpoint.safetensors")
+    weights = {name.removeprefix("weight:"): one for name, one in tensors.items() if name.startswith("weight:")}
+    path.parent.mkdir(exist_ok=True)
+    about = {**metadata, "frontend": read_json(run / "recipe.json")["frontend"]}
+    save_tensors(path, {name: one.astype(np.float16) for name, one in weights.items()}, about)
+    print(f"{path}: {len(metadata['log'])} epochs, {path.stat().st_size:,} bytes")
+
+
+def _with_weights(supernet: Supernet, path: Path) -> Supernet:
+    weights = load_tensors(path)[0]
+    with torch.no_grad():
+        for name, parameter in supernet.named_parameters():
+            parameter.copy_(torch.from_numpy(weights[name].astype(np.float32)))
+    return supernet
 
 
 def print_curves(runs: Path) -> None:
@@ -140,6 +174,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=PLANS, default=list(PLANS), help="default: %(default)s")
     parser.add_argument("--epochs", type=int, help="default: of each plan")
     parser.add_argument("--runs", type=Path, default=Path("runs/long"), help="state of the runs (default: %(default)s)")
+    parser.add_argument(
+        "--keep", action="store_true", help="write the weights to scripts/checkpoints, and train nothing"
+    )
     parser.add_argument("--curve", action="store_true", help="print the logs, and train nothing")
     return parser.parse_args()
 

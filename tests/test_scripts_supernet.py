@@ -266,7 +266,7 @@ def test_peers_plain_networks_and_slices_have_the_same_time_and_clips(
     assert contents(tables) == before
 
 
-def test_a_cut_network_hears_each_clip_alone():
+def test_a_cut_network_hears_each_clip_alone(tables):
     import comparison
 
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4 * 5, 3))
@@ -277,7 +277,36 @@ def test_a_cut_network_hears_each_clip_alone():
     torch.testing.assert_close(comparison.Cut(network)(scenes, 3), alone)
 
 
-def test_one_training_goes_on_at_a_time(tmp_path, capsys):
+def test_weights_that_are_kept_serve_where_the_runs_are_lost(map_space, speech_data, tables, tmp_path, monkeypatch):
+    import long_run
+
+    space = replace(map_space, clip_ms=1000, coefficients=(40,))
+    plan = replace(long_run.PLANS["teacher"], epochs=1, batch=8, tasks=(), augmentation=Scenes(chain=2, rooms=2))
+    for name, value in {
+        "load_words": lambda *arguments: speech_data,
+        "words_space": lambda data: space,
+        "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
+        "PLANS": {"teacher": plan, "supernet": replace(plan, epochs=2)},
+        "KEPT": tmp_path / "kept",
+        "CALIBRATED": 8,
+        "Scenes": lambda: plan.augmentation,
+    }.items():
+        monkeypatch.setattr(long_run, name, value)
+    monkeypatch.setattr(long_run.os, "nice", lambda more: 0)
+    runs = tmp_path / "runs" / "long"
+    run(long_run, monkeypatch, "data", "--runs", runs, "--only", "teacher")
+    run(long_run, monkeypatch, "data", "--runs", runs, "--only", "teacher", "--keep")
+    frontend = long_run.fitted(speech_data, runs)
+    first = long_run.trained("teacher", plan, speech_data, frontend, runs, None)
+    assert long_run.fitted(speech_data, tmp_path / "none") == frontend
+    lost = long_run.trained("teacher", plan, speech_data, frontend, tmp_path / "none", None)
+    for own, kept in zip(first.parameters(), lost.parameters(), strict=True):
+        np.testing.assert_allclose(kept.detach(), own.detach(), rtol=1e-3, atol=1e-6)
+    run(long_run, monkeypatch, "data", "--runs", tmp_path / "new" / "long", "--only", "supernet")
+    assert len(read_json(tmp_path / "new" / "long" / "supernet" / "log.json")) == 2
+
+
+def test_one_training_goes_on_at_a_time(tables, tmp_path, capsys):
     import long_run
 
     order = []
