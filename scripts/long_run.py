@@ -1,13 +1,14 @@
 """Train the supernet over all words, for as long as there is time: a process of one thread that is resumed.
 
     python scripts/long_run.py ../shared/data --spoken runs/spoken        # the teacher first, then the supernet
-    python scripts/long_run.py ../shared/data --only teacher --epochs 2   # a look at one of them
+    python scripts/long_run.py ../shared/data --only teacher --epochs 2   # a look at the first
     python scripts/long_run.py ../shared/data --curve                     # where it stands
     python scripts/long_run.py ../shared/data --keep                      # its weights into scripts/checkpoints
 
-The teacher is the largest network alone. The supernet starts from its weights and learns from it: a sandwich of the
-largest, the smallest and random sub-networks. Both hear the words in scenes (supernet.data.scenes), have a head for
-`commands` and one for `kws`, and are measured after each epoch on the clips that networks are chosen by.
+The teacher is the largest network alone; it was trained before there were codecs and words that are none of the tasks
+from text, and is tuned to these. The supernet starts from its weights and learns from it: the largest, the smallest and
+random sub-networks. All hear the words in scenes (supernet.data.scenes), have a head for `commands` and one for `kws`,
+and are measured after each epoch on the clips that networks are chosen by.
 
 Weights that are kept serve where the state of the runs is lost: the teacher is taken from there, and the supernet
 begins from there.
@@ -55,8 +56,11 @@ SHARED = {
 }
 PLANS = {
     "teacher": SupernetRecipe(epochs=30, phases=(Phase(0.0, ()),), **SHARED),
+    "tuned": SupernetRecipe(epochs=8, learning_rate=1e-3, phases=(Phase(0.0, ()),), **SHARED),
     "supernet": SupernetRecipe(epochs=150, random=2, learning_rate=3e-3, **SHARED),
 }
+TAUGHT = ("supernet",)
+"""Plans whose networks learn from the one before."""
 
 
 def main() -> None:
@@ -66,17 +70,13 @@ def main() -> None:
         print_curves(options.runs)
         return
     if options.keep:
-        for name in options.only:
-            keep(options.runs / name, KEPT / f"{name}.safetensors")
+        keep(options.runs / options.only, KEPT / f"{options.only}.safetensors")
         return
     os.nice(19 - os.nice(0))
     torch.set_num_threads(1)
     with only_training(options.runs.parent):
         data = load_words(options.data, options.spoken)
-        frontend, teacher = fitted(data, options.runs), None
-        for name in [name for name in PLANS if name in options.only or "supernet" in options.only]:
-            recipe = replace(PLANS[name], epochs=options.epochs or PLANS[name].epochs)
-            teacher = trained(name, recipe, data, frontend, options.runs, teacher)
+        trained_up_to(options.only, data, fitted(data, options.runs), options.runs, options.epochs)
 
 
 @contextmanager
@@ -120,20 +120,31 @@ def words_space(data: ClipData) -> Space:
 
 
 def trained(
-    name: str, recipe: SupernetRecipe, data: ClipData, frontend: Mfcc, runs: Path, teacher: Supernet | None
+    name: str, recipe: SupernetRecipe, data: ClipData, frontend: Mfcc, runs: Path, before: Supernet | None
 ) -> Supernet:
-    """A supernet by a plan, from the weights of a teacher where there is one; goes on where it was stopped."""
+    """A supernet by a plan, from the weights of the one before it; goes on where it was stopped. TAUGHT ones learn from
+    the largest network of that one.
+    """
     calibration = scene_features(data, frontend, recipe.augmentation, CALIBRATED, recipe.seed)
-    supernet, guide, kept = Supernet(words_space(data), calibration, recipe.seed), None, KEPT / f"{name}.safetensors"
+    supernet, kept = Supernet(words_space(data), calibration, recipe.seed), KEPT / f"{name}.safetensors"
     lost = kept.is_file() and not (runs / name / "checkpoint.safetensors").is_file()
-    if lost and teacher is None:
-        return _with_weights(supernet, kept).eval()
-    if teacher is not None:
-        supernet.load_state_dict(teacher.state_dict())
-        guide = teacher.extract(teacher.space.largest()).eval()
+    if before is not None:
+        supernet.load_state_dict(before.state_dict())
     if lost:
         _with_weights(supernet, kept)
+        if name not in TAUGHT:
+            return supernet.eval()
+    guide = before.extract(before.space.largest()).eval() if name in TAUGHT else None
     return train_supernet(supernet, data, frontend, recipe, runs / name, teacher=guide)
+
+
+def trained_up_to(last: str, data: ClipData, frontend: Mfcc, runs: Path, epochs: int | None = None) -> Supernet:
+    """The supernet of a plan, behind all plans before it. epochs: instead of each plan's own."""
+    found = None
+    for name in list(PLANS)[: list(PLANS).index(last) + 1]:
+        recipe = replace(PLANS[name], epochs=epochs or PLANS[name].epochs)
+        found = trained(name, recipe, data, frontend, runs, found)
+    return found
 
 
 def keep(run: Path, path: Path) -> None:
@@ -171,7 +182,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of speech_commands/, negatives/orders/ and rooms/")
     parser.add_argument("--spoken", type=Path, metavar="FOLDER", help="clips made from text, FOLDER/WORD/*.flac")
-    parser.add_argument("--only", nargs="+", choices=PLANS, default=list(PLANS), help="default: %(default)s")
+    parser.add_argument("--only", choices=PLANS, default="supernet", help="up to this plan (default: %(default)s)")
     parser.add_argument("--epochs", type=int, help="default: of each plan")
     parser.add_argument("--runs", type=Path, default=Path("runs/long"), help="state of the runs (default: %(default)s)")
     parser.add_argument(

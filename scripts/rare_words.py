@@ -22,6 +22,7 @@ import torch
 from long_run import TASKS, load_words, only_training
 from results import add_row, paired_bootstrap
 
+from supernet.constants import UNKNOWN
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData, Split
 from supernet.data.scenes import Scenes
@@ -58,7 +59,7 @@ def main() -> None:
         }
     tested = [held_out(data, speakers, part)[1] for part in range(PARTS)]
     targets, rows = (np.concatenate([getattr(one, name) for one in tested]) for name in ("targets", "rows"))
-    rare = [data.labels.index(folder.name) for folder in sorted(options.spoken.iterdir()) if folder.is_dir()]
+    rare = [place for place, word in enumerate(data.labels) if word != UNKNOWN and (options.spoken / word).is_dir()]
     kinds = {"rare": np.isin(targets, rare), "unknown": targets == data.unknown_class}
     kinds["others"] = ~kinds["rare"] & ~kinds["unknown"]
     for way, right in found.items():
@@ -81,7 +82,7 @@ def speakers_of(data: ClipData, root: Path) -> np.ndarray:
         rows = data.splits["train"].rows[targets == target][: len(files[word])]  # recordings come first
         numbers[rows] = [_number(path) for path in files[word]]
     others = [path for word in sorted(files) if word not in keywords for path in files[word]]
-    numbers[data.unknown] = [_number(path) for path in others]
+    numbers[data.unknown[-len(others) :]] = [_number(path) for path in others]  # behind those from text
     return numbers
 
 
@@ -95,8 +96,7 @@ def held_out(data: ClipData, speakers: np.ndarray, part: int) -> tuple[ClipData,
     Near misses are left out: they are cut from any clips.
     """
     train, unknown = data.splits["train"], data.unknown
-    held, other = (speakers[rows] % PARTS == part for rows in (train.rows, unknown))
-    held &= speakers[train.rows] >= 0
+    held, other = ((speakers[rows] >= 0) & (speakers[rows] % PARTS == part) for rows in (train.rows, unknown))
     rows = np.concatenate([train.rows[held], unknown[other]])
     tested = Split(rows, np.concatenate([train.targets[held], np.full(other.sum(), data.unknown_class)]))
     other[-1] = False  # so that the versions of clips in the cache, which reach to the last row, are the same
@@ -113,7 +113,8 @@ def _hits(
     if not spoken:
         train = own.splits["train"]
         real = speakers[train.rows] >= 0
-        own = replace(own, splits={**own.splits, "train": Split(train.rows[real], train.targets[real])})
+        kept = {**own.splits, "train": Split(train.rows[real], train.targets[real])}
+        own = replace(own, splits=kept, unknown=own.unknown[speakers[own.unknown] >= 0])
     own = replace(own, balance=balance, digest=digest([data.digest, way, part]))
     stored = load_supernet(options.hub / "supernets" / SUPERNET, "kws")
     arch = get(name=MODEL, hub=options.hub).arch.without_bits()

@@ -1,6 +1,6 @@
 """Compare the schedules of supernet training at equal time, on the recipe and the words of the long run.
 
-    python scripts/long_run.py ../shared/data --only teacher
+    python scripts/long_run.py ../shared/data --only tuned
     python scripts/schedules.py ../shared/data --minutes 6
 
 All start from the weights of the long run's teacher. Each learns from the teacher, or else in place: of a sandwich the
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from long_run import PLANS, fitted, load_words, only_training, trained
+from long_run import PLANS, fitted, load_words, only_training, trained_up_to
 from results import add_row
 
 from supernet.data.augment import plain_features
@@ -64,7 +64,7 @@ def main() -> None:
 def _run(options: argparse.Namespace) -> None:
     data = load_words(options.data, options.spoken)
     frontend = fitted(data, options.long)
-    teacher = trained("teacher", PLANS["teacher"], data, frontend, options.long, None)
+    teacher = trained_up_to("tuned", data, frontend, options.long)
     folder = options.runs / "schedules" / f"{options.minutes:g}min-s{options.seed}"
     if not (folder / "seconds.json").is_file():
         write_json(folder / "seconds.json", _seconds_a_step(teacher, data, frontend))

@@ -1,10 +1,12 @@
 """Words from text, spoken by the voices of espeak-ng and flite, as further training clips.
 
     apt-get install espeak-ng flite
-    python scripts/speak.py yes no on off --out runs/spoken --count 200
+    python scripts/speak.py yes no on off --out runs/spoken --count 200 --others 3
 
-Writes OUT/WORD/VOICE_N.flac, a second each with the word in the middle. Accents, voices, speeds and pitches are drawn
-by the seed. They are for training alone: a measurement on such clips is no estimate of how real people are heard.
+Writes OUT/WORD/VOICE_N.flac, a second each with the word in the middle, and with --others so many clips of each word of
+scripts/other_words.txt, OUT/_unknown_/WORD_VOICE_N.flac: words that are none of a task, so that a voice from text tells
+nothing. Accents, voices, speeds and pitches are drawn by the seed. They are for training alone: a measurement on such
+clips is no estimate of how real people are heard.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from supernet.constants import UNKNOWN
 from supernet.data.audio import prepare_samples, read_audio
 
+OTHERS = Path(__file__).parent / "other_words.txt"
 RATE = 16_000
 ACCENTS = ("en-gb", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "f5", "whisper")
@@ -35,12 +39,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--count", type=int, default=200, help="of clips a word (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--others", type=int, default=0, help="clips of each other word (default: none)")
     options = parser.parse_args()
     for place, word in enumerate(options.words):
-        (options.out / word).mkdir(parents=True, exist_ok=True)
-        for number in range(options.count):
-            name, clip = spoken(word, np.random.default_rng([options.seed, place, number]))
-            soundfile.write(options.out / word / f"{name}_{number}.flac", clip, RATE)
+        write(options.out / word, "", word, options.count, [options.seed, place])
+    for place, word in enumerate(OTHERS.read_text().split() if options.others else ()):
+        write(options.out / UNKNOWN, f"{word}_", word, options.others, [options.seed, 1, place])
+
+
+def write(folder: Path, begin: str, word: str, count: int, seed: list[int]) -> None:
+    """Clips of a word, whose names begin so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        name, clip = spoken(word, np.random.default_rng([*seed, number]))
+        soundfile.write(folder / f"{begin}{name}_{number}.flac", clip, RATE)
 
 
 def spoken(word: str, rng: np.random.Generator) -> tuple[str, np.ndarray]:

@@ -204,7 +204,12 @@ def test_the_schedules_are_measured_on_the_same_networks(map_space, speech_data,
             "TIMED_STEPS": 2,
             "CALIBRATED": 8,
         },
-        long_run: {"words_space": lambda data: space, "CALIBRATED": 8},
+        long_run: {
+            "words_space": lambda data: space,
+            "CALIBRATED": 8,
+            "KEPT": tmp_path / "kept",
+            "PLANS": {name: replace(short[name], epochs=1) for name in long_run.PLANS},
+        },
     }.items():
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
@@ -286,7 +291,7 @@ def test_weights_that_are_kept_serve_where_the_runs_are_lost(map_space, speech_d
         "load_words": lambda *arguments: speech_data,
         "words_space": lambda data: space,
         "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
-        "PLANS": {"teacher": plan, "supernet": replace(plan, epochs=2)},
+        "PLANS": {"teacher": plan, "tuned": plan, "supernet": replace(plan, epochs=2)},
         "KEPT": tmp_path / "kept",
         "CALIBRATED": 8,
         "Scenes": lambda: plan.augmentation,
@@ -302,8 +307,10 @@ def test_weights_that_are_kept_serve_where_the_runs_are_lost(map_space, speech_d
     lost = long_run.trained("teacher", plan, speech_data, frontend, tmp_path / "none", None)
     for own, kept in zip(first.parameters(), lost.parameters(), strict=True):
         np.testing.assert_allclose(kept.detach(), own.detach(), rtol=1e-3, atol=1e-6)
-    run(long_run, monkeypatch, "data", "--runs", tmp_path / "new" / "long", "--only", "supernet")
-    assert len(read_json(tmp_path / "new" / "long" / "supernet" / "log.json")) == 2
+    run(long_run, monkeypatch, "data", "--runs", tmp_path / "new" / "long")
+    new = tmp_path / "new" / "long"
+    assert [len(read_json(new / name / "log.json")) for name in ("tuned", "supernet")] == [1, 2]
+    assert not (new / "teacher").exists()
 
 
 def test_one_training_goes_on_at_a_time(tables, tmp_path, capsys):

@@ -159,6 +159,22 @@ def test_negatives_joins_and_spoken_words_are_heard_in_training_alone(speech_fol
         load(speech_folder, KEYWORDS, tmp_path, negatives=tmp_path / "spoken")
 
 
+def test_other_words_from_text_are_unknown_in_training_alone(speech_folder, tmp_path):
+    """Of a folder `_unknown_`, and of words that are none of the task; none of a keyword."""
+    for name, hertz in (("_unknown_/robin_a", 500), ("_unknown_/up_a", 600), ("down/a", 700), ("left/a", 800)):
+        (tmp_path / "spoken" / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / "spoken" / f"{name}.wav", tone(hertz, 1.0), RATE)
+    data, plain = (load(speech_folder, KEYWORDS, tmp_path, spoken=own) for own in (tmp_path / "spoken", None))
+    assert len(data.unknown) == len(plain.unknown) + 2
+    heard = [np.abs(np.fft.rfft(data.audio[row].astype(float))).argmax() for row in data.unknown]
+    assert {500, 800} <= set(heard)
+    assert not {600, 700} & set(heard)
+    assert len(data.splits["train"]) == len(plain.splits["train"]) + 1
+    for name in ("validation", "test"):
+        rows = [own.audio[own.splits[name].rows] for own in (data, plain)]
+        assert np.array_equal(*rows)
+
+
 def test_another_rate_is_resampled_and_said(speech_folder, tmp_path, caplog):
     root = tmp_path / "data"
     shutil.copytree(speech_folder, root)

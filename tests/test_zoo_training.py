@@ -230,7 +230,7 @@ def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_pa
 
 def work(monkeypatch) -> list[list]:
     """Calls of what takes long: epochs, searches, and measuring."""
-    measuring = [(build, name) for name in ("search_slices", "accuracy_figures", "choose_detection")]
+    measuring = [(build, name) for name in ("search_slices", "split_figures", "choose_detection")]
     training = [(supernet.train, "_train_epoch"), (search.sampling, "_one")]
     return [counted(monkeypatch, *part) for part in (*training, *measuring)]
 

@@ -65,15 +65,15 @@ def load(
 
     words: a name of WORDS, or the keywords themselves. cache: folder of decoded audio (default: constants.CACHE).
     negatives: a folder of recordings in which no keyword is heard; every fifth is kept from training. rooms: a folder
-    of impulse responses. spoken: a folder with one of further training clips for each word, such as made from text.
+    of impulse responses. spoken: a folder with one of further training clips for each word, such as made from text;
+    those of other words are unknown, as is a folder `_unknown_` of WORD_NAME.*.
     balance, joins: see ClipData; with joins as many as unknown clips.
     Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
     """
     root, cache = Path(root), Path(cache or CACHE)
     keywords = _keywords(root, words)
     files = list_files(root, keywords)
-    more = {word: found for word in keywords if (found := recordings_in(Path(spoken) / word))} if spoken else {}
-    for word, paths in more.items():
+    for word, paths in _from_text(Path(spoken), keywords).items() if spoken else ():
         files["train"].setdefault(word, []).extend(paths)
     others = [] if negatives is None else _decoded(Path(negatives))
     noise = [(item[: len(item) - len(tail)], tail) for item in _noise(root) for tail in [held_noise(item)]]
@@ -173,6 +173,13 @@ def read_list(path: Path) -> frozenset[str]:
         raise InvalidData(f"{path}: not a text in UTF-8; save it as such") from None
     names = (line.strip().replace("\\", "/").removeprefix("./") for line in lines)
     return frozenset(line.rsplit(".", 1)[0] for line in names if line)
+
+
+def _from_text(folder: Path, keywords: tuple[str, ...]) -> dict[str, list[Path]]:
+    """Word -> clips, of a folder of words, and of other words in one that is named `_unknown_`."""
+    found = {path.name: recordings_in(path) for path in sorted(folder.iterdir()) if path.is_dir()}
+    others = [path for path in found.pop(UNKNOWN, []) if path.stem.partition("_")[0] not in keywords]
+    return {**found, UNKNOWN: others}
 
 
 def _decoded(folder: Path) -> list[np.ndarray]:
