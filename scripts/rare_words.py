@@ -3,11 +3,12 @@
     python scripts/rare_words.py ../shared/data --spoken runs/spoken
 
 Speakers of the training list are dealt into parts. Without each part in turn a small network learns all words, by each
-way: clips drawn as they are or rarer words more often, without or with clips made from text (scripts/speak.py). It
-starts from the slice of a bundled supernet, which never heard a speaker of the rare words; of other words it did, in
-all ways alike. Told is the share of right answers for the rare words, those that are spoken from text, for all others,
-and for words that are none of the task, over all parts together, with intervals by speaker. The lists for validation
-and testing are not looked at. Rows: `scripts/results/rare_words.csv`. Runs resume.
+way: clips drawn as they are or rarer words more often, without or with clips made from text (scripts/speak.py), of the
+rare words alone or of others that are none of the task, too. It starts from the slice of a bundled supernet, which
+never heard a speaker of the rare words; of other words it did, in all ways alike. Told is the share of right answers
+for the rare words, those that are spoken from text, for all others, and for words that are none of the task, over all
+parts together, with intervals by speaker. The lists for validation and testing are not looked at. Rows:
+`scripts/results/rare_words.csv`. Runs resume.
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ from supernet.train import Recipe, fit_frontend, scene_features, train_float
 from zoo.lookup import get
 
 WAYS = {
-    "as they are": (0.0, False),
-    "balanced": (0.5, False),
-    "balanced, spoken": (0.5, True),
+    "as they are": (0.0, False, False),
+    "balanced": (0.5, False, False),
+    "balanced, spoken": (0.5, True, False),
+    "balanced, spoken, others": (0.5, True, True),
 }
-"""How far rarer words are drawn more often (see ClipData), and whether clips made from text are heard."""
+"""How far rarer words are drawn more often (see ClipData), and whether clips made from text are heard: of rare words,
+and of words that are none of the task."""
 SUPERNET, MODEL = "kws-temporal-map", "kws-temporal-0.92M-w8a8-658be39d"
 PARTS, CALIBRATED = 3, 512
 
@@ -108,13 +111,12 @@ def _hits(
     way: str, part: int, data: ClipData, speakers: np.ndarray, frontend: LogMel, options: argparse.Namespace
 ) -> np.ndarray:
     """(clips,) which clips of the part are right."""
-    balance, spoken = WAYS[way]
+    balance, spoken, others = WAYS[way]
     own, tested = held_out(data, speakers, part)
-    if not spoken:
-        train = own.splits["train"]
-        real = speakers[train.rows] >= 0
-        kept = {**own.splits, "train": Split(train.rows[real], train.targets[real])}
-        own = replace(own, splits=kept, unknown=own.unknown[speakers[own.unknown] >= 0])
+    train, unknown = own.splits["train"], own.unknown
+    heard, other = (said | (speakers[rows] >= 0) for said, rows in ((spoken, train.rows), (others, unknown)))
+    kept = {**own.splits, "train": Split(train.rows[heard], train.targets[heard])}
+    own = replace(own, splits=kept, unknown=unknown[other])
     own = replace(own, balance=balance, digest=digest([data.digest, way, part]))
     stored = load_supernet(options.hub / "supernets" / SUPERNET, "kws")
     arch = get(name=MODEL, hub=options.hub).arch.without_bits()
