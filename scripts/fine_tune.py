@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from long_run import TASKS, load_words, only_training
-from results import add_row
+from results import add_row, has_row
 
 import zoo
 from supernet.constants import SILENCE, UNKNOWN
@@ -42,7 +42,7 @@ RECIPE = Recipe(
     learning_rate=3e-3, label_smoothing=0.05, augmentation=Scenes(),
     tasks=(*TASKS, (OLD, (*WORDS[OLD], UNKNOWN, SILENCE))),
 )  # fmt: skip
-CALIBRATED, TIMED = 2048, 30
+TABLE, CALIBRATED, TIMED = "conditions", 2048, 30
 
 
 def main() -> None:
@@ -69,10 +69,11 @@ def _run(options: argparse.Namespace) -> None:
     recipe = replace(RECIPE, epochs=read_json(path))
     trained = train_float(network, data, stored.frontend, recipe, folder / "float", calibration)
     integers = quantised(trained, data, stored.frontend, calibration, options.quant_epochs, folder / "w8")
-    taken = sum(row["seconds"] for part in ("float", "w8") for row in read_json(folder / part / "log.json"))
+    logs = [path for part in ("float", "w8") if (path := folder / part / "log.json").is_file()]
+    taken = sum(row["seconds"] for path in logs for row in read_json(path))
     how = {"epochs": recipe.epochs, "seconds": round(taken)}
     listen(old.network, OLD, load_words(options.data, words=OLD), stored.frontend, {"model": MODEL}, {})
-    for task, part in heads.parts.items():
+    for task, part in reversed(heads.parts.items()):
         own = load_words(options.data, words=task or COMMANDS)
         keys = {"model": f"fine-tuned for {options.hours:g} h"}
         listen(integer_head_of(integers, part), task or COMMANDS, own, stored.frontend, keys, how, folder / "float")
@@ -96,12 +97,16 @@ def listen(
     how: dict,
     run: Path | None = None,
 ) -> None:
-    """Measure integers on test, as it is and in all conditions. how: what rows state beside the figures."""
+    """Measure integers on test, as it is and in all conditions, where that is not done. how: what rows state beside
+    the figures.
+    """
+    if has_row(TABLE, {**keys, "task": task}):
+        return
     for condition, one in split_figures(network, frontend, data, "test")["conditions"].items():
         low, high = one["interval"]
         own = {**keys, "task": task, "condition": condition}
         values = {**how, "accuracy": one["accuracy"], "low": low, "high": high, "clips": one["clips"]}
-        add_row("conditions", own, values, run)
+        add_row(TABLE, own, values, run)
         print(*own.values(), f"{one['accuracy']:.2%}", flush=True)
 
 
