@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import copy
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,8 +26,8 @@ from long_run import PLANS, load_words, only_training, words_space
 from peer_nets import PEERS
 from peer_nets import macs as peer_macs
 from peers import measure_norms
-from plain import report, split_hits, uniform_archs
-from results import accuracy_columns, add_row, has_row
+from plain import TIMED, epochs_in, report, uniform_archs
+from results import has_row, seconds_of
 from torch import Tensor, nn
 
 from supernet.cost import macs, params
@@ -36,12 +35,10 @@ from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet
 from supernet.evaluate import accuracy
-from supernet.files import read_json, write_json
 from supernet.frontend import LogMel, Mfcc
 from supernet.population import PopulationCosts
 from supernet.train import (
     Recipe,
-    SupernetRecipe,
     draw_archs,
     fit_frontend,
     scene_features,
@@ -52,7 +49,7 @@ from supernet.train import (
 )
 
 TABLE, SUPERNET = "comparison", "supernet"
-CALIBRATED, TIMED, SLICES, SLICE_SEED = 512, 10, 40, 5
+CALIBRATED, SLICES, SLICE_SEED = 512, 40, 5
 OURS = {name: arch for name, arch in uniform_archs(12).items() if arch.features.kind == "logmel"}
 LEARNING_RATE = 4e-3
 
@@ -113,13 +110,16 @@ def _run_ours(name: str, setting: Setting) -> None:
     network, run = Network(OURS[name]), setting.runs / name
     recipe = _recipe(name, network, setting)
     train_float(network, setting.data, setting.frontend, recipe, run, setting.calibration)
-    costs = {"macs": macs(network.arch), "params": params(network.arch)}
-    _report(name, network, costs, recipe, setting, run)
+    _report(name, network, _costs(network), recipe, setting, run)
+
+
+def _costs(network: Network) -> dict[str, int]:
+    return {"macs": macs(network.arch), "params": params(network.arch)}
 
 
 def _report(name: str, network: nn.Module, costs: dict, recipe: Recipe, setting: Setting, run: Path) -> None:
-    taken = round(sum(row["seconds"] for row in read_json(run / "log.json")))
-    keys, figures = {"net": name, "hours": setting.hours}, {"epochs": recipe.epochs, "seconds": taken, **costs}
+    keys = {"net": name, "hours": setting.hours}
+    figures = {"epochs": recipe.epochs, "seconds": seconds_of(run), **costs}
     report(TABLE, keys, figures, network, setting.data, setting.frontend, run)
 
 
@@ -144,21 +144,12 @@ def _run_supernet(name: str, setting: Setting) -> None:
         near = drawn[costs <= most][np.argsort(-costs[costs <= most], kind="stable")[:SLICES]]
         slices = [supernet.extract(arch) for arch in networks.from_genes(near)]
         best = max(slices, key=lambda own: accuracy(own, features, data.choosing.targets))
-        found = {"macs": macs(best.arch), "params": params(best.arch)}
-        _write(f"{name} within {rival}", best, found, recipe, setting)
+        _report(f"{name} within {rival}", best, _costs(best), recipe, setting, run)
     largest = supernet.extract(networks.largest())
-    _write(name, largest, {"macs": macs(largest.arch), "params": params(largest.arch)}, recipe, setting)
+    _report(name, largest, _costs(largest), recipe, setting, run)
 
 
 RUNS = {SUPERNET: _run_supernet}
-
-
-def _write(name: str, network: Network, costs: dict, recipe: SupernetRecipe, setting: Setting) -> None:
-    right = split_hits(network, setting.data, setting.frontend)
-    figures = {split: accuracy_columns(split, right[split]) for split in ("validation", "test")}
-    taken = round(sum(row["seconds"] for row in read_json(setting.runs / SUPERNET / "log.json")))
-    values = {"epochs": recipe.epochs, "seconds": taken, **costs, **figures["validation"], **figures["test"]}
-    add_row(TABLE, {"net": name, "hours": setting.hours}, values, setting.runs / SUPERNET)
 
 
 def _rivals(setting: Setting) -> dict[str, int]:
@@ -179,21 +170,9 @@ def _recipe(name: str, network: nn.Module, setting: Setting) -> Recipe:
 
 
 def _epochs(name: str, step: Callable[[Tensor, Tensor, int], None], recipe: Recipe, setting: Setting) -> int:
-    """How many epochs take the hours, by the median of some steps; measured once, before the run begins."""
+    """How many epochs take the hours."""
     path = setting.runs / "epochs" / f"{name}.json"
-    if not path.is_file():
-        data, seconds = setting.data, []
-        maker, clips = recipe.augmentation.maker(data, setting.frontend), data.epoch(np.random.default_rng(0))
-        steps = len(clips) // recipe.batch
-        for number in range(TIMED + 1):
-            first, started = number % steps * recipe.batch, time.process_time()
-            rows = slice(first, first + recipe.batch)
-            x = maker(clips.rows[rows], np.random.default_rng(number))
-            step(x, torch.from_numpy(clips.targets[rows]), number)
-            seconds.append(time.process_time() - started)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, max(1, round(3600 * setting.hours / (float(np.median(seconds[1:])) * steps))))
-    return read_json(path)
+    return epochs_in(setting.hours, path, recipe, setting.data, setting.frontend, step)
 
 
 def _options() -> argparse.Namespace:

@@ -1,6 +1,7 @@
 """Fine-tune a bundled model by the recipe of scenes for some hours, and measure what that changes where it is heard.
 
     python scripts/fine_tune.py ../shared/data --hours 2
+    python scripts/fine_tune.py ../shared/data --hours 2 --keep    # its weights into scripts/checkpoints
 
 The network is the slice of the bundled supernet that the model was made of. It gets a head for each task: all words,
 the ten of the standard task, and the ten that it knew; it learns from labels alone. Then it is quantised to 8
@@ -12,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import copy
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from long_run import TASKS, load_words, only_training
-from results import add_row, has_row
+from long_run import KEPT, TASKS, keep, load_words, only_training
+from plain import epochs_in
+from results import add_row, has_row, seconds_of
 
 import zoo
 from supernet.constants import SILENCE, UNKNOWN
@@ -28,9 +28,8 @@ from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS
 from supernet.elastic import Network
 from supernet.families import with_bits
-from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
-from supernet.heads import Heads, integer_head_of
+from supernet.heads import Heads, integer_head_of, with_outputs
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.store import load_supernet
@@ -42,36 +41,39 @@ RECIPE = Recipe(
     learning_rate=3e-3, label_smoothing=0.05, augmentation=Scenes(),
     tasks=(*TASKS, (OLD, (*WORDS[OLD], UNKNOWN, SILENCE))),
 )  # fmt: skip
-TABLE, CALIBRATED, TIMED = "conditions", 2048, 30
+TABLE, CALIBRATED = "conditions", 2048
 
 
 def main() -> None:
     """Train, quantise and measure, as far as that is not done."""
     options = _options()
+    folder = options.runs / f"{options.hours:g}h"
+    if options.keep:
+        keep(folder / "float", KEPT / "fine-tuned.safetensors")
+        return
     torch.set_num_threads(1)
     with only_training(options.runs.parent):
-        _run(options)
+        _run(options, folder)
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace, folder: Path) -> None:
     old = zoo.Model.from_folder(options.hub / "models" / MODEL)
     stored = load_supernet(options.hub / "supernets" / SUPERNET, "kws")
     arch = old.arch.without_bits()
     data = load_words(options.data, options.spoken)
     heads = Heads(data, dict(RECIPE.tasks), data.splits["train"].targets)
-    network = with_heads(stored.supernet.extract(arch), heads)
+    network = with_outputs(stored.supernet.extract(arch), heads.classes, heads.parts[OLD], RECIPE.seed)
     calibration = scene_features(data, stored.frontend, RECIPE.augmentation, CALIBRATED, RECIPE.seed)
-    folder = options.runs / f"{options.hours:g}h"
-    path = folder / "epochs.json"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, epochs_in(network, data, stored.frontend, options.hours))
-    recipe = replace(RECIPE, epochs=read_json(path))
+    timed = copy.deepcopy(network).train()
+
+    def step(x: torch.Tensor, targets: torch.Tensor, number: int) -> None:
+        timed(x, len(targets) // len(x)).square().mean().backward()
+
+    epochs = epochs_in(options.hours, folder / "epochs.json", RECIPE, data, stored.frontend, step)
+    recipe = replace(RECIPE, epochs=epochs)
     trained = train_float(network, data, stored.frontend, recipe, folder / "float", calibration)
     integers = quantised(trained, data, stored.frontend, calibration, options.quant_epochs, folder / "w8")
-    logs = [path for part in ("float", "w8") if (path := folder / part / "log.json").is_file()]
-    taken = sum(row["seconds"] for path in logs for row in read_json(path))
-    how = {"epochs": recipe.epochs, "seconds": round(taken)}
+    how = {"epochs": recipe.epochs, "seconds": seconds_of(folder / "float", folder / "w8")}
     listen(old.network, OLD, load_words(options.data, words=OLD), stored.frontend, {"model": MODEL}, {})
     for task, part in reversed(heads.parts.items()):
         own = load_words(options.data, words=task or COMMANDS)
@@ -110,35 +112,12 @@ def listen(
         print(*own.values(), f"{one['accuracy']:.2%}", flush=True)
 
 
-def with_heads(network: Network, heads: Heads) -> Network:
-    """The network with outputs for all tasks: new ones, and for the words that it knew its own."""
-    made = Network(replace(network.arch, classes=heads.classes), RECIPE.seed)
-    own, last = dict(made.named_parameters()), network.specs[-1].name
-    with torch.no_grad():
-        for name, tensor in network.named_parameters():
-            own[name][heads.parts[OLD] if name.startswith(f"layers.{last}.") else ...] = tensor
-    return made
-
-
-def epochs_in(network: Network, data: ClipData, frontend: Mfcc, hours: float) -> int:
-    """How many epochs take so long, by the median of some steps."""
-    trained = copy.deepcopy(network).train()
-    maker, clips = RECIPE.augmentation.maker(data, frontend), data.epoch(np.random.default_rng(0))
-    seconds = []
-    for number in range(TIMED):
-        started = time.process_time()
-        rows = clips.rows[number * RECIPE.batch : (number + 1) * RECIPE.batch]
-        x = maker(rows, np.random.default_rng(number))
-        trained(x, RECIPE.augmentation.chain).square().mean().backward()
-        seconds.append(time.process_time() - started)
-    return max(1, round(3600 * hours / (float(np.median(seconds)) * (len(clips) // RECIPE.batch))))
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of speech_commands/, negatives/orders/ and rooms/")
     parser.add_argument("--hours", type=float, default=2.0, help="of training (default: %(default)s)")
     parser.add_argument("--spoken", type=Path, metavar="FOLDER", help="clips made from text, FOLDER/WORD/*.flac")
+    parser.add_argument("--keep", action="store_true", help="write the weights to scripts/checkpoints, and end")
     parser.add_argument("--quant-epochs", type=int, default=3, help="at 8 bits (default: %(default)s)")
     parser.add_argument("--hub", type=Path, default=Path("zoo/hub"), help="default: %(default)s")
     parser.add_argument("--runs", type=Path, default=Path("runs/fine-tune"), help="state of the run (%(default)s)")

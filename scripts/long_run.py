@@ -35,7 +35,7 @@ from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS, load
-from supernet.elastic import Supernet
+from supernet.elastic import Network, Supernet
 from supernet.files import load_tensors, read_json, save_tensors
 from supernet.frontend import LogMel, Mfcc
 from supernet.space import Space, StageChoices
@@ -134,8 +134,13 @@ def trained(
         _with_weights(supernet, kept)
         if name not in TAUGHT:
             return supernet.eval()
-    guide = before.extract(before.space.largest()).eval() if name in TAUGHT else None
+    guide = guide_of(before) if name in TAUGHT else None
     return train_supernet(supernet, data, frontend, recipe, runs / name, teacher=guide)
+
+
+def guide_of(supernet: Supernet) -> Network:
+    """The largest network, from which others learn."""
+    return supernet.extract(supernet.space.largest()).eval()
 
 
 def trained_up_to(last: str, data: ClipData, frontend: Mfcc, runs: Path, epochs: int | None = None) -> Supernet:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from results import accuracy_columns, add_row, save_hits
 from torch import Tensor
 
@@ -17,6 +19,7 @@ from supernet.elastic import Network
 from supernet.evaluate import hits
 from supernet.families import with_bits
 from supernet.families.temporal import MAP_STAGES
+from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.space import Arch, Block, FeatureSpec, Stage
@@ -24,6 +27,7 @@ from supernet.train import Recipe, train_float
 
 __all__ = [
     "add_run_options",
+    "epochs_in",
     "event_archs",
     "quant_recipe",
     "report",
@@ -33,7 +37,7 @@ __all__ = [
     "uniform_archs",
 ]
 
-PEERS_TABLE = "peers"
+PEERS_TABLE, TIMED = "peers", 10
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
@@ -77,6 +81,32 @@ def event_archs(classes: int) -> dict[str, Arch]:
         ), head)
         for name, (*stages, head) in shapes.items()
     }  # fmt: skip
+
+
+def epochs_in(
+    hours: float,
+    path: Path,
+    recipe: Recipe,
+    data: ClipData,
+    frontend: Mfcc,
+    step: Callable[[Tensor, Tensor, int], object],
+) -> int:
+    """How many epochs take so long on one core, by the median of some steps; measured once, and kept in a file.
+
+    step: from features, targets and the number of the step.
+    """
+    if not path.is_file():
+        maker, clips, seconds = recipe.augmentation.maker(data, frontend), data.epoch(np.random.default_rng(0)), []
+        steps = len(clips) // recipe.batch
+        for number in range(TIMED + 1):
+            first, started = number % steps * recipe.batch, time.process_time()
+            rows = slice(first, first + recipe.batch)
+            x = maker(clips.rows[rows], np.random.default_rng(number))
+            step(x, torch.from_numpy(clips.targets[rows]), number)
+            seconds.append(time.process_time() - started)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, max(1, round(3600 * hours / (float(np.median(seconds[1:])) * steps))))
+    return read_json(path)
 
 
 def split_hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:

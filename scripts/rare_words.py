@@ -31,6 +31,7 @@ from supernet.data.speech_commands import list_files
 from supernet.elastic import Network
 from supernet.evaluate import hits
 from supernet.frontend import LogMel
+from supernet.heads import with_outputs
 from supernet.space import digest
 from supernet.store import load_supernet
 from supernet.train import Recipe, fit_frontend, scene_features, train_float
@@ -134,17 +135,6 @@ def _hits(
 
 def _of_all_words(network: Network, classes: int, x: torch.Tensor) -> torch.Tensor:
     return network(x)[:, :classes]
-
-
-def with_outputs(network: Network, classes: int) -> Network:
-    """The network with a new last layer of so many outputs."""
-    made, last = Network(replace(network.arch, classes=classes)), network.specs[-1].name
-    own = dict(made.named_parameters())
-    with torch.no_grad():
-        for name, tensor in network.named_parameters():
-            if not name.startswith(f"layers.{last}."):
-                own[name].copy_(tensor)
-    return made
 
 
 def _options() -> argparse.Namespace:

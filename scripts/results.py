@@ -22,6 +22,7 @@ __all__ = [
     "paired_bootstrap",
     "read_table",
     "save_hits",
+    "seconds_of",
 ]
 
 FOLDER = Path(__file__).resolve().parent / "results"
@@ -42,6 +43,12 @@ def add_row(table: str, keys: dict, values: dict, run: Path | None = None, folde
             row = pd.concat([old[~_same(old, keys)], row], ignore_index=True)
         text = row.sort_values(list(keys), kind="stable").to_csv(index=False, lineterminator="\n")
         write_bytes(path, text.encode())
+
+
+def seconds_of(*runs: Path) -> int:
+    """What the epochs of some runs took together, of those that there are."""
+    logs = [read_json(path) for run in runs if (path := run / "log.json").is_file()]
+    return round(sum(row["seconds"] for log in logs for row in log))
 
 
 def has_row(table: str, keys: dict, folder: Path = FOLDER) -> bool:

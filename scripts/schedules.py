@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from long_run import PLANS, fitted, load_words, only_training, trained_up_to
-from results import add_row
+from long_run import PLANS, fitted, guide_of, load_words, only_training, trained_up_to
+from results import add_row, seconds_of
 
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
@@ -76,8 +76,7 @@ def _run(options: argparse.Namespace) -> None:
         run = folder / re.sub(r"\W+", "-", name)
         values = _train_and_measure(teacher, data, frontend, replace(recipe, epochs=epochs), run, taught == TAUGHT[0])
         keys = {"schedule": schedule, "taught": taught, "minutes": options.minutes, "seed": options.seed}
-        taken = round(sum(row["seconds"] for row in read_json(run / "log.json")))
-        add_row("schedules", keys, {"epochs": epochs, "seconds": taken, **values}, run)
+        add_row("schedules", keys, {"epochs": epochs, "seconds": seconds_of(run), **values}, run)
         print(name, values, flush=True)
 
 
@@ -88,7 +87,7 @@ def _train_and_measure(
     networks = teacher.space
     supernet = Supernet(networks, scene_features(data, frontend, recipe.augmentation, CALIBRATED), recipe.seed)
     supernet.load_state_dict(teacher.state_dict())
-    guide = _guide(teacher) if taught else None
+    guide = guide_of(teacher) if taught else None
     train_supernet(supernet, data, frontend, recipe, run, teacher=guide)
     features = plain_features(data, data.choosing.rows, frontend)
 
@@ -101,10 +100,6 @@ def _train_and_measure(
         name: round(float(np.mean([measure(arch) for arch in archs])), 2) for name, archs in _measured(networks).items()
     }
     return {**ends, **means, "mean": round(float(np.mean(list(means.values()))), 2), "networks": MEASURED * len(means)}
-
-
-def _guide(teacher: Supernet) -> torch.nn.Module:
-    return teacher.extract(teacher.space.largest()).eval()
 
 
 def _measured(networks: Space) -> dict[str, list[Arch]]:
@@ -122,8 +117,9 @@ def _measured(networks: Space) -> dict[str, list[Arch]]:
 def _seconds_a_step(teacher: Supernet, data: ClipData, frontend: Mfcc) -> dict[str, float]:
     """Median seconds of a step of each schedule, at points spread evenly over the run, the schedules in turn."""
     supernet = Supernet(teacher.space).train()
-    guides, clips = {"teacher": _guide(teacher), "in place": None}, data.epoch(np.random.default_rng(0))
+    guides, clips = {"teacher": guide_of(teacher), "in place": None}, data.epoch(np.random.default_rng(0))
     maker, optimiser = PLANS["supernet"].augmentation.maker(data, frontend), torch.optim.AdamW(supernet.parameters())
+    losses = losses_of(data, PLANS["supernet"])
     times: dict[str, list[float]] = {f"{name}, {taught}": [] for name in SCHEDULES for taught in TAUGHT}
     for number in range(TIMED_STEPS + 1):
         for name in times:
@@ -132,7 +128,7 @@ def _seconds_a_step(teacher: Supernet, data: ClipData, frontend: Mfcc) -> dict[s
             archs = draw_archs(supernet.space, recipe, max(0, number - 1) / TIMED_STEPS, rng)
             x, targets = maker(clips.rows[: recipe.batch], rng), torch.from_numpy(clips.targets[: recipe.batch])
             optimiser.zero_grad()
-            train_step(supernet, archs, x, targets, recipe, losses_of(data, recipe), guides[taught])
+            train_step(supernet, archs, x, targets, recipe, losses, guides[taught])
             optimiser.step()
             times[name].append(time.process_time() - started)
     return {name: float(np.median(values[1:])) for name, values in times.items()}

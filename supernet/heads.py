@@ -27,7 +27,7 @@ from supernet.losses import distillation_loss, label_loss
 from supernet.quant.integer import IntegerLayer, IntegerNetwork
 from supernet.space import Arch
 
-__all__ = ["Heads", "head_of", "integer_head_of"]
+__all__ = ["Heads", "head_of", "integer_head_of", "with_outputs"]
 
 OTHERS = 0.1
 """How often unknown and silence are met, each, for one keyword of any kind."""
@@ -90,6 +90,22 @@ def integer_head_of(network: IntegerNetwork, part: slice) -> IntegerNetwork:
     name = network.specs[-1].name
     last = IntegerLayer(**{key: value[part] for key, value in vars(network.tensors[name]).items()})
     return IntegerNetwork(_arch_of(network.arch, part), {**network.tensors, name: last}, network.activations)
+
+
+@torch.no_grad()
+def with_outputs(network: Network, classes: int, own: slice | None = None, seed: int = 0) -> Network:
+    """A network with the weights of another and a new last layer of so many outputs, of which `own` are the other's.
+
+    seed: of the new weights. Norms are to be measured anew.
+    """
+    made, last = Network(dataclasses.replace(network.arch, classes=classes), seed), network.specs[-1].name
+    parameters = dict(made.named_parameters())
+    for name, tensor in network.named_parameters():
+        if not name.startswith(f"layers.{last}."):
+            parameters[name].copy_(tensor)
+        elif own is not None:
+            parameters[name][own] = tensor
+    return made
 
 
 def _arch_of(arch: Arch, part: slice) -> Arch:

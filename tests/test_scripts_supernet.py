@@ -43,7 +43,6 @@ def tables(tmp_path, monkeypatch):
     """Folder in which both scripts' rows land, as from a clean checkout."""
     monkeypatch.syspath_prepend(SCRIPTS)
     import claim
-    import comparison
     import event_claim
     import kernel_transform
     import keyword_search
@@ -52,7 +51,7 @@ def tables(tmp_path, monkeypatch):
     import schedules
 
     monkeypatch.setattr(results, "_commit", lambda: "0123456789")
-    for module in (claim, comparison, event_claim, kernel_transform, keyword_search, plain, schedules):
+    for module in (claim, event_claim, kernel_transform, keyword_search, plain, schedules):
         monkeypatch.setattr(module, "add_row", partial(results.add_row, folder=tmp_path / "results"))
     monkeypatch.setattr(event_claim, "has_row", partial(results.has_row, folder=tmp_path / "results"))
     return tmp_path / "results"
@@ -243,7 +242,6 @@ def test_peers_plain_networks_and_slices_have_the_same_time_and_clips(
         "CALIBRATED": 8,
         "SLICES": 2,
         "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
-        "add_row": partial(results.add_row, folder=tables),
         "has_row": partial(results.has_row, folder=tables),
     }.items():
         monkeypatch.setattr(comparison, name, value)

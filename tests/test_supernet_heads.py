@@ -13,7 +13,7 @@ from supernet.errors import InvalidData
 from supernet.evaluate import predict
 from supernet.families import with_bits
 from supernet.frontend import Mfcc, dequantise_features
-from supernet.heads import Heads, head_of, integer_head_of
+from supernet.heads import Heads, head_of, integer_head_of, with_outputs
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.train import Recipe, SupernetRecipe, fit_frontend, train_float, train_supernet
 
@@ -110,3 +110,14 @@ def test_a_network_learns_two_tasks_and_gives_one_of_them(speech_data, small_spa
         own.layers[own.specs[-1].name].bias += 1
         next(iter(own.layers.values())).weight += 1
     assert torch.equal(predict(network, features), logits)
+
+
+def test_new_outputs_stand_beside_those_that_a_network_had(small_space):
+    network = Network(small_space.largest(), seed=1)
+    x = torch.randn(8, 40, 100, generator=torch.Generator().manual_seed(0))
+    made = with_outputs(network, 9, slice(3, 7), seed=2)
+    assert made.arch == dataclasses.replace(network.arch, classes=9)
+    torch.testing.assert_close(made(x)[:, 3:7], network(x), rtol=0, atol=1e-6)
+    alone = with_outputs(network, 9, seed=2)
+    same = (alone(x) == made(x)).all(0)
+    assert same.tolist() == [True] * 3 + [False] * 4 + [True] * 2
