@@ -22,13 +22,13 @@ import numpy as np
 import pandas as pd
 
 from predictors.names import resolve
+from supernet.arch import Arch
 from supernet.constants import PROFILES
 from supernet.cost import COLUMNS as COST_COLUMNS
 from supernet.cost import cost_columns
 from supernet.errors import EarshotError, InvalidProfile, nearest_names
-from supernet.families import layers
-from supernet.files import read_json, write_bytes
-from supernet.space import Arch, digest
+from supernet.files import digest, read_json, write_bytes
+from supernet.layer import layers
 
 __all__ = [
     "BUNDLED",

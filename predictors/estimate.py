@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supernet import cost, memory
+from supernet.arch import Arch
 from supernet.extras import need
-from supernet.space import Arch
 
 if TYPE_CHECKING:
     import numpy as np

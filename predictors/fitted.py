@@ -12,8 +12,8 @@ import pandas as pd
 from predictors.boosting import OWN_ROWS, Own, Pooled, PooledAt, Prediction
 from predictors.device import DeviceProfile, profiles
 from predictors.estimate import UNITS
-from supernet.families import FLOAT_BITS
-from supernet.space import Arch
+from supernet.arch import Arch
+from supernet.bits import FLOAT_BITS
 
 __all__ = ["OnDevice", "model_for", "predict", "predict_rows"]
 

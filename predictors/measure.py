@@ -24,10 +24,11 @@ from tqdm import tqdm
 
 from predictors.boosting import FOLDS, Own
 from predictors.device import read_measurements, without_empty
+from supernet.arch import Arch
 from supernet.cost import cost_columns
 from supernet.errors import InvalidProfile
 from supernet.files import write_bytes
-from supernet.space import Arch, Space
+from supernet.space import Space
 
 __all__ = ["Runner", "host", "latencies", "measure", "sample", "uncertain"]
 

@@ -11,11 +11,12 @@ from functools import cached_property
 import torch
 
 from predictors.measure import Runner
+from supernet.arch import Arch
+from supernet.bits import with_bits
 from supernet.elastic import Network, recalibrate
-from supernet.families import layers, with_bits
 from supernet.frontend import quantise_features
+from supernet.layer import layers
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.space import Arch
 
 __all__ = ["RUNNERS", "Eager", "Integers"]
 

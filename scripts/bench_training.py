@@ -38,8 +38,8 @@ from supernet import elastic, parallel
 from supernet.data.augment import Augmentation, Augmenter
 from supernet.data.clips import ClipData, Split, cached_array
 from supernet.elastic import Supernet
-from supernet.families import space
 from supernet.frontend import LogMel
+from supernet.space import default_space
 from supernet.train import SupernetRecipe, draw_archs, fit_frontend, train_step
 
 CLIPS, SAMPLES, CLASSES = 512, 16_000, 12
@@ -73,7 +73,7 @@ def _compare(data: ClipData, options: argparse.Namespace) -> float:
         "ours": (SupernetRecipe(sandwich=True), augmenter, nullcontext),
         "plain": (SupernetRecipe(sandwich=True, bfloat16=False), plain, _plain),
     }
-    supernet = Supernet(space("temporal", CLASSES, features="logmel")).train()
+    supernet = Supernet(default_space("temporal", CLASSES, features="logmel")).train()
     optimiser = torch.optim.AdamW(supernet.parameters())
     times: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     memory = []
@@ -188,7 +188,7 @@ def _steps_a_second(options: argparse.Namespace) -> float:
     parallel.start()
     torch.set_num_threads(1)
     recipe, processes = SupernetRecipe(sandwich=True), parallel.world_size()
-    supernet = Supernet(space("temporal", CLASSES, features="logmel")).train()
+    supernet = Supernet(default_space("temporal", CLASSES, features="logmel")).train()
     optimiser = torch.optim.AdamW(supernet.parameters())
     x, targets = torch.randn(recipe.batch // processes, 40, 100), torch.arange(recipe.batch // processes) % CLASSES
     times = []

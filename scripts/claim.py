@@ -24,13 +24,14 @@ from plain import report, split_hits, uniform_archs
 from results import add_row, load_hits, paired_bootstrap
 from scipy.stats import kendalltau, spearmanr
 
+from supernet.arch import Arch
 from supernet.cost import macs
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network, Supernet
 from supernet.frontend import Mfcc
 from supernet.population import PopulationCosts
-from supernet.space import Arch, Space
+from supernet.space import Space
 from supernet.store import load_supernet
 from supernet.train import Recipe, train_float
 

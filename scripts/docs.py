@@ -7,7 +7,7 @@
 
 The commands of a page run one after another in a new folder, which holds what its reader has: `zoo`, a recording of
 four words called `long.flac`, a folder `my-recordings`, and a hub of one's own. Tables and pictures are those of
-`report.py`; `pages.py` knows the pages.
+`report.py`; `pages.py` knows the pages. What families say of architectures is written into the schema of packages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ import numpy as np
 import soundfile
 from pages import PAGES, ROOT, problems, read_pages
 
+from supernet.families import family
+from zoo.schema import PATH, layout
+
 CONSOLE = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
+ARCH_SCHEMA = re.compile(r'(^  "arch": )\{\n.*?^  \},\n', re.DOTALL | re.MULTILINE)
 TRAINS = "earshot train "
 """Blocks of a command that takes minutes and data of one's own; they are left as they are."""
 OWN_HUB = "~/.local/share/earshot/hub"
@@ -47,7 +51,7 @@ def main() -> None:
     if options.worker:
         _work()
     elif options.check:
-        wrong = problems() + (_outdated(options.pages or PAGES) if options.run else [])
+        wrong = problems() + _outdated_schema() + (_outdated(options.pages or PAGES) if options.run else [])
         sys.exit("\n".join(wrong) or 0)
     else:
         _refresh(options.pages)
@@ -58,6 +62,7 @@ def _refresh(pages: list[str]) -> None:
         import report
 
         report.main()
+        PATH.write_text(schema_text(), encoding="utf-8")
     for page in pages or PAGES:
         (ROOT / page).write_text(_made(page), encoding="utf-8")
 
@@ -69,6 +74,17 @@ def _outdated(pages: Iterable[str]) -> list[str]:
         for page in pages
         if _made(page) != texts[page]
     ]
+
+
+def schema_text() -> str:
+    """The schema of packages with what all families say of architectures."""
+    text, made = PATH.read_text(encoding="utf-8"), json.dumps(layout(family.names)["properties"]["arch"], indent=1)
+    return ARCH_SCHEMA.sub(lambda match: match[1] + made.replace("\n", "\n  ") + ",\n", text, count=1)
+
+
+def _outdated_schema() -> list[str]:
+    same = PATH.read_text(encoding="utf-8") == schema_text()
+    return [] if same else [f"{PATH.name}: families say something else; run scripts/docs.py"]
 
 
 def _made(page: str) -> str:

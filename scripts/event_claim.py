@@ -30,13 +30,13 @@ from torch import Tensor
 
 from search.accuracy import AccuracyPredictor, load_predictor
 from search.sampling import table_space
+from supernet.arch import Arch
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import list_clips, load
 from supernet.elastic import Network, Supernet
 from supernet.frontend import Mfcc
-from supernet.space import Arch
 from supernet.store import load_supernet
 from supernet.train import Recipe, calibration_features, train_float, weights_digest
 from zoo.build import kept_search

@@ -18,12 +18,12 @@ from results import add_row
 from torch import Tensor, nn
 
 import zoo
+from supernet.arch import Arch
 from supernet.cost import params
 from supernet.data.augment import plain_features
 from supernet.data.esc50 import load
 from supernet.elastic import Network, Supernet, recalibrate
 from supernet.evaluate import accuracy
-from supernet.space import Arch
 from supernet.store import load_supernet
 from supernet.train import calibration_features
 

@@ -22,12 +22,12 @@ from plain import epochs_in
 from results import add_row, has_row, seconds_of
 
 import zoo
+from supernet.bits import with_bits
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS
 from supernet.elastic import Network
-from supernet.families import with_bits
 from supernet.frontend import Mfcc
 from supernet.heads import Heads, integer_head_of, with_outputs
 from supernet.quant.finetune import QuantRecipe, quantise

@@ -22,8 +22,8 @@ from predictors.boosting import MOST_TREES, SEED, TREES, Own
 from predictors.checks import errors
 from predictors.measure import BATCH, measure, uncertain
 from predictors.runners import RUNNERS
-from supernet.families import space
-from supernet.space import Arch
+from supernet.arch import Arch
+from supernet.space import default_space
 
 TABLE, COUNT, HELD, SPLITS = "host_curve", 300, 60, 5
 COUNTS = (60, 120, 180, 240)
@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("--runner", choices=RUNNERS, default="integers")
     options = parser.parse_args()
     file = Path("runs/host") / f"{options.runner}.csv"
-    rows = measure(space("temporal", 12, features="logmel"), RUNNERS[options.runner](), COUNT, file, active=False)
+    rows = measure(
+        default_space("temporal", 12, features="logmel"), RUNNERS[options.runner](), COUNT, file, active=False
+    )
     for choice in ("random", "active"):
         said = {(count, name): [] for count in COUNTS for name in PREDICTORS}
         for split in range(SPLITS):

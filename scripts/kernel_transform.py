@@ -20,14 +20,16 @@ from make_hub import PLANS
 from results import add_row
 from torch import nn
 
+from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import load
 from supernet.elastic import Slice, Supernet
 from supernet.evaluate import accuracy
-from supernet.families import layers, space
+from supernet.families.blocks import Block
 from supernet.frontend import FRONT_ENDS, Mfcc
-from supernet.space import Arch, Block, LayerSpec, Space
+from supernet.layer import LayerSpec, layers
+from supernet.space import Space, default_space
 from supernet.train import calibration_features, fit_frontend, train_supernet
 
 TABLE, KERNELS, DRAWN, DRAW_SEED = "kernel_transform", (7, 5, 3), 24, 1
@@ -67,7 +69,7 @@ def main() -> None:
     data = load(options.data)
     frontend = fit_frontend(data, kind=FRONT_ENDS[PLAN.features])
     calibration = calibration_features(data, frontend, PLAN.calibration[1])
-    networks = space(PLAN.family, len(data.labels), data.clip_ms, PLAN.features)
+    networks = default_space(PLAN.family, len(data.labels), data.clip_ms, PLAN.features)
     recipe = replace(PLAN.recipe, epochs=options.epochs, seed=options.seed)
     for name in options.kinds:
         run = options.runs / TABLE / f"{name}-s{options.seed}-e{options.epochs}"
@@ -91,9 +93,10 @@ def _accuracies(supernet: Supernet, data: ClipData, frontend: Mfcc) -> dict[str,
 
 def _with_kernel(arch: Arch, kernel: int) -> Arch:
     stages = [
-        replace(stage, blocks=tuple(Block(kernel, block.expansion) for block in stage.blocks)) for stage in arch.stages
+        replace(stage, blocks=tuple(Block(kernel, block.expansion) for block in stage.blocks))
+        for stage in arch.shape.stages
     ]
-    return replace(arch, stages=tuple(stages))
+    return replace(arch, shape=replace(arch.shape, stages=tuple(stages)))
 
 
 def _options() -> argparse.Namespace:

@@ -22,14 +22,14 @@ from results import add_row
 
 from search.accuracy import SEED, AccuracyPredictor
 from search.sampling import sample_accuracies, table_space
+from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network, Supernet
-from supernet.families import space
 from supernet.files import read_json
 from supernet.frontend import Mfcc
-from supernet.space import Arch
+from supernet.space import default_space
 from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend, train_supernet
 from zoo.build import kept_search
 
@@ -47,7 +47,7 @@ def main() -> None:
     data = load(options.data, "numbers")
     frontend = fit_frontend(data)
     calibration = calibration_features(data, frontend)
-    supernet = Supernet(space("mbconv", len(data.labels), data.clip_ms, "mfcc"), calibration, SUPERNET.seed)
+    supernet = Supernet(default_space("mbconv", len(data.labels), data.clip_ms, "mfcc"), calibration, SUPERNET.seed)
     run = options.runs / "kws-mbconv"
     train_supernet(supernet, data, frontend, SUPERNET, run)
     ends = {name: round(100 * read_json(run / "log.json")[-1][name], 2) for name in ("largest", "smallest")}

@@ -36,9 +36,10 @@ from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS, load
 from supernet.elastic import Network, Supernet
+from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.files import load_tensors, read_json, save_tensors
 from supernet.frontend import LogMel, Mfcc
-from supernet.space import Space, StageChoices
+from supernet.space import Space
 from supernet.train import Phase, SupernetRecipe, fit_frontend, scene_features, train_supernet
 
 MAPS = StageChoices((8, 16, 24), (1, 2), (3,), (1,)), StageChoices((8, 16, 24, 32), (1, 2), (3,), (1, 2))
@@ -115,8 +116,8 @@ def fitted(data: ClipData, runs: Path) -> Mfcc:
 def words_space(data: ClipData) -> Space:
     """0.3 M to 10 M MACs on log-mels, with a head for the data's own task and those of TASKS."""
     classes = len(data.labels) + sum(len(labels) for _, labels in TASKS)
-    return Space("temporal", classes, data.clip_ms, (40,), (10, 20), (8, 16), (*MAPS, STAGE, STAGE),
-                 (32, 64, 96, 128), "logmel")  # fmt: skip
+    shapes = BlockChoices((8, 16), (*MAPS, STAGE, STAGE), (32, 64, 96, 128))
+    return Space("temporal", classes, data.clip_ms, (40,), (10, 20), shapes, "logmel")
 
 
 def trained(

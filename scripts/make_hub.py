@@ -22,15 +22,16 @@ from pathlib import Path
 
 import torch
 
+from supernet.bits import MIXED
 from supernet.data import esc50
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
 from supernet.elastic import Supernet
 from supernet.errors import EarshotError, InvalidData
-from supernet.families import MIXED, space
 from supernet.frontend import FRONT_ENDS
 from supernet.quant.elastic import ElasticBitsRecipe
+from supernet.space import default_space
 from supernet.store import round_to_half
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
 from zoo.build import BITS, Build, Candidate, make_candidates, publish_models, store, train_bits, with_test
@@ -218,7 +219,7 @@ def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Pa
     frontend, recipe = fit_frontend(data, kind=FRONT_ENDS[plan.features]), plan.recipe
     stored, measured_on = plan.calibration
     calibration = calibration_features(data, frontend, stored, recipe.seed)
-    networks = space(plan.family, len(data.labels), data.clip_ms, plan.features)
+    networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
     supernet, run = Supernet(networks, calibration, recipe.seed), runs / name
     train_supernet(supernet, data, frontend, recipe, run)
     if plan.half:

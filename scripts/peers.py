@@ -21,11 +21,11 @@ from peer_nets import PEERS, flash_bytes, forget_ranges, macs, measure_ranges, t
 from plain import add_run_options, quant_recipe, report_peer, train_both, uniform_archs
 from torch import Tensor, nn
 
+from supernet.arch import Arch
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network
 from supernet.frontend import FRONT_ENDS, Mfcc
-from supernet.space import Arch
 from supernet.train import Recipe, calibration_features, fit_frontend, train_network
 
 

@@ -12,17 +12,18 @@ import torch
 from results import accuracy_columns, add_row, save_hits
 from torch import Tensor
 
+from supernet.arch import Arch, FeatureSpec
+from supernet.bits import with_bits
 from supernet.cost import macs, params, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network
 from supernet.evaluate import hits
-from supernet.families import with_bits
+from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.temporal import MAP_STAGES
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.space import Arch, Block, FeatureSpec, Stage
 from supernet.train import Recipe, train_float
 
 __all__ = [
@@ -62,7 +63,7 @@ def uniform_archs(classes: int) -> dict[str, Arch]:
             Stage(width, (Block(3 if number < maps else 9, expansion),) * depth)
             for number, (width, depth, expansion) in enumerate(stages)
         )
-        archs[name] = Arch("temporal", features, 1000 // features.step_ms, classes, stem, blocks, head)
+        archs[name] = Arch("temporal", features, 1000 // features.step_ms, classes, Blocks(stem, blocks, head))
     return archs
 
 
@@ -76,9 +77,9 @@ def event_archs(classes: int) -> dict[str, Arch]:
         "100k": ((24, 1, 3), (48, 2, 3), (96, 2, 2), 128),
     }
     return {
-        name: Arch("mbconv", FeatureSpec("logmel", 40, 20), 250, classes, 16, tuple(
+        name: Arch("mbconv", FeatureSpec("logmel", 40, 20), 250, classes, Blocks(16, tuple(
             Stage(width, (Block(3, expansion),) * depth, 2) for width, depth, expansion in stages
-        ), head)
+        ), head))
         for name, (*stages, head) in shapes.items()
     }  # fmt: skip
 

@@ -27,11 +27,12 @@ import torch
 from results import accuracy_columns, add_row, has_row, load_hits, paired_bootstrap, save_hits
 from torch import Tensor
 
+from supernet.arch import Arch
+from supernet.bits import with_bits
 from supernet.cost import mean_bits, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.elastic import Network
 from supernet.evaluate import hits, predict
-from supernet.families import with_bits
 from supernet.frontend import quantise_features
 from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
@@ -39,7 +40,6 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.quantisers import METHODS
 from supernet.quant.widths import WidthRecipe, learn_widths
-from supernet.space import Arch
 from zoo.build import Build, train_bits, tuned_network
 
 TABLE, SUPERNET = "quantisation", "kws-temporal-map"

@@ -30,9 +30,9 @@ from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import list_files
 from supernet.elastic import Network
 from supernet.evaluate import hits
+from supernet.files import digest
 from supernet.frontend import LogMel
 from supernet.heads import with_outputs
-from supernet.space import digest
 from supernet.store import load_supernet
 from supernet.train import Recipe, fit_frontend, scene_features, train_float
 from zoo.lookup import get

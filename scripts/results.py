@@ -10,8 +10,7 @@ import pandas as pd
 from filelock import FileLock
 
 from supernet.evaluate import accuracy_interval
-from supernet.files import read_json, write_bytes, write_json
-from supernet.space import digest
+from supernet.files import digest, read_json, write_bytes, write_json
 
 __all__ = [
     "FOLDER",

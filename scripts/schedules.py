@@ -23,6 +23,7 @@ import torch
 from long_run import PLANS, fitted, guide_of, load_words, only_training, trained_up_to
 from results import add_row, seconds_of
 
+from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
@@ -30,7 +31,7 @@ from supernet.evaluate import accuracy
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc
 from supernet.population import PopulationCosts
-from supernet.space import Arch, Space
+from supernet.space import Space
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
     SupernetRecipe,

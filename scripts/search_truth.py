@@ -18,12 +18,12 @@ from results import accuracy_columns, add_row, has_row
 
 import zoo
 from search.sampling import extract
+from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.evaluate import hits
 from supernet.frontend import quantise_features
-from supernet.space import Arch
 from zoo.hub import BUNDLED, Hub
 from zoo.searching import Searchable, limits_of, search_hub, searchable
 

@@ -29,11 +29,10 @@ from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint
-from supernet.files import read_json, write_bytes, write_json
+from supernet.files import digest, read_json, write_bytes, write_json
 from supernet.frontend import Mfcc
 from supernet.parallel import rank
 from supernet.quant.elastic import ElasticBits
-from supernet.space import digest
 
 __all__ = [
     "KINDS",

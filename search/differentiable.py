@@ -25,8 +25,7 @@ from search.problem import Problem
 from search.strategies import BATCH, Strategy
 from supernet.elastic import Slice, Supernet, execute, float_layer
 from supernet.errors import InvalidArch
-from supernet.families import layers
-from supernet.space import LayerSpec
+from supernet.layer import LayerSpec, layers
 
 __all__ = ["Differentiable", "GatedSupernet"]
 

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from search.pareto import non_dominated
 from search.problem import Problem
 from search.strategies import Strategy
+from supernet.arch import Arch
 from supernet.errors import InvalidCheckpoint
-from supernet.files import load_tensors, save_tensors
-from supernet.space import Arch, digest
+from supernet.files import digest, load_tensors, save_tensors
 
 __all__ = ["Result", "measure_best", "search"]
 

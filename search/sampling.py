@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from search.space import SearchSpace
+from supernet.arch import Arch
 from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint
 from supernet.evaluate import accuracy
@@ -25,7 +26,6 @@ from supernet.files import read_json, write_bytes, write_json
 from supernet.parallel import rank, same_everywhere, share_out, wait, world_size
 from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.space import Arch
 from supernet.train import tensor_digest, weights_digest
 
 __all__ = [

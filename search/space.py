@@ -1,7 +1,7 @@
 """What is searched: the networks of a supernet's space, and their bits. No torch here.
 
 Genes of bits stand behind those of the network, indexes into the widths at hand: one gene for all inner layers, or one
-for each. First, last and depthwise layers keep 8 bits or more, as in `supernet.families.with_bits`.
+for each. First, last and depthwise layers keep 8 bits or more, as in `supernet.bits.with_bits`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from supernet.arch import Arch
+from supernet.bits import FLOAT_BITS
 from supernet.errors import InvalidArch
-from supernet.families import FLOAT_BITS, layers
+from supernet.layer import layers
 from supernet.population import PopulationCosts
-from supernet.space import Arch, Space
+from supernet.space import Space
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,21 +8,21 @@ from __future__ import annotations
 from supernet.extras import lazy_names
 
 _HOME = {
-    "Arch": "supernet.space",
+    "Arch": "supernet.arch",
     "IntegerNetwork": "supernet.quant.integer",
-    "LayerSpec": "supernet.space",
+    "LayerSpec": "supernet.layer",
     "Mfcc": "supernet.frontend",
     "Network": "supernet.elastic",
     "Recipe": "supernet.train",
     "Space": "supernet.space",
     "Supernet": "supernet.elastic",
     "SupernetRecipe": "supernet.train",
-    "layers": "supernet.families",
+    "layers": "supernet.layer",
     "load_supernet": "supernet.store",
     "quantise": "supernet.quant.finetune",
     "save_supernet": "supernet.store",
     "train_supernet": "supernet.train",
-    "with_bits": "supernet.families",
+    "with_bits": "supernet.bits",
 }
 
 __all__ = sorted(_HOME)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 
 import numpy as np
 
-from supernet.families import layers, parts
+from supernet.arch import Arch
+from supernet.layer import LayerSpec, Part, layers, parts
 from supernet.memory import alive_bytes, state_bytes
-from supernet.space import Arch, LayerSpec, Part
 
 __all__ = [
     "COLUMNS",
@@ -140,7 +141,7 @@ def cost_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
     picked = []
     for arch in archs:
         for part in parts(arch):
-            row = part.kept(part_row)
+            row = part_row(part)
             number = numbers.get(id(row))
             if number is None:
                 number = numbers[id(row)] = len(rows)
@@ -154,6 +155,7 @@ def cost_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
     return dict(zip(COLUMNS, [*sums.T, most], strict=True))
 
 
+@cache
 def part_row(part: Part) -> tuple[int, ...]:
     """A part's COLUMNS: sums over its layers; of the arena, the most."""
     by_kind = [sum(spec.macs for spec in part if mac_kind(spec) == kind) for kind in MAC_KINDS]

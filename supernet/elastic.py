@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from supernet.arch import Arch
 from supernet.errors import InvalidArch
-from supernet.families import layers
-from supernet.space import Arch, LayerSpec, Space
+from supernet.layer import LayerSpec, layers
+from supernet.space import Space
 
 __all__ = [
     "Layer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -17,9 +18,10 @@ import safetensors
 import safetensors.numpy
 
 from supernet.errors import InvalidCheckpoint
-from supernet.space import canonical_json, digest
 
 __all__ = [
+    "canonical_json",
+    "digest",
     "load_tensors",
     "parse_json",
     "read_bytes",
@@ -38,6 +40,17 @@ ITEM_BYTES |= {"I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}
 PLAIN_ARRAY = re.compile(r"\[\n((?:[^\n]*[^\[{\n]\n)+?) *\]")
 """An array that holds no others, of which each item has a line; no text has an unescaped line end."""
 READ_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, safetensors.SafetensorError)
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of `value`: sorted keys, no spaces, no NaN. Same value in, same bytes out."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (64 hex digits) of bytes, or of the canonical JSON of anything else."""
+    data = value if isinstance(value, bytes) else canonical_json(value).encode()
+    return hashlib.sha256(data).hexdigest()
 
 
 def write_bytes(path: str | Path, data: bytes) -> Path:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from supernet.arch import Arch
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
 from supernet.elastic import Network
@@ -25,7 +26,6 @@ from supernet.errors import InvalidData
 from supernet.evaluate import right
 from supernet.losses import distillation_loss, label_loss
 from supernet.quant.integer import IntegerLayer, IntegerNetwork
-from supernet.space import Arch
 
 __all__ = ["Heads", "head_of", "integer_head_of", "with_outputs"]
 

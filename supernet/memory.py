@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
-from supernet.families import layers, parts
-from supernet.space import Arch, LayerSpec, Part
+from supernet.arch import Arch
+from supernet.layer import LayerSpec, Part, layers, parts
 
 __all__ = [
     "FRONTEND_BYTES",

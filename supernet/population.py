@@ -11,8 +11,8 @@ from math import prod
 import numpy as np
 
 from supernet.cost import COLUMNS, packed_bytes, part_row, rescale_bytes
-from supernet.families import parts
-from supernet.space import Part, Slot, Space
+from supernet.layer import Part, parts
+from supernet.space import Slot, Space
 
 __all__ = ["PopulationCosts"]
 
@@ -36,9 +36,10 @@ class PopulationCosts:
         self._tables = [_Table(space, slot, part) for slot, part in zip(space.slots, found, strict=True)]
         self._strides = np.zeros((len(space.cardinalities), len(self._tables)))
         for number, table in enumerate(self._tables):
-            self._strides[list(table.slot.genes), number] = table.strides
-        self._depths = [table.slot.depth or 0 for table in self._tables]
-        self._least = np.array([table.slot.least_depth for table in self._tables])
+            self._strides[space.columns(table.slot.genes), number] = table.strides
+        needs = [table.slot.needs or (space.names[0], 0) for table in self._tables]
+        self._needed = space.columns([name for name, _ in needs])
+        self._least = np.array([least for _, least in needs])
 
     def __call__(self, genes: np.ndarray, weight_bits: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """(count,) of each of `supernet.cost.COLUMNS`, of networks (count, genes).
@@ -84,7 +85,7 @@ class PopulationCosts:
 
     def _keys(self, genes: np.ndarray) -> np.ndarray:
         """(count, slots) a number for each part; 0 where the network has none."""
-        return np.where(genes[:, self._depths] >= self._least, 1 + (genes @ self._strides).astype(np.int64), 0)
+        return np.where(genes[:, self._needed] >= self._least, 1 + (genes @ self._strides).astype(np.int64), 0)
 
     def _cost(self, genes: np.ndarray) -> None:
         """Put all parts of these networks into the tables."""
@@ -102,7 +103,7 @@ class _Table:
     def __init__(self, space: Space, slot: Slot, largest: Part) -> None:
         self.slot = slot
         self.names = tuple(spec.name for spec in largest if spec.has_weights)
-        cards = space.cardinalities[list(slot.genes)].tolist()
+        cards = space.cardinalities[space.columns(slot.genes)].tolist()
         self.strides = np.array([prod(cards[:number]) for number in range(len(cards))])
         self.places = np.full(1 + prod(cards), -1)
         self.places[0] = 0
@@ -114,5 +115,5 @@ class _Table:
         if self.places[key] < 0:
             sizes = {spec.name: prod(spec.weight_shape) for spec in part if spec.has_weights}
             self.places[key] = len(self.stored)
-            own = [*part.kept(part_row), sum(map(rescale_bytes, part)), *(sizes.get(name, 0) for name in self.names)]
+            own = [*part_row(part), sum(map(rescale_bytes, part)), *(sizes.get(name, 0) for name in self.names)]
             self.stored.append(own)

@@ -21,9 +21,9 @@ import torch
 from supernet.cost import params
 from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
-from supernet.files import load_tensors, read_json, save_tensors, write_json
+from supernet.files import digest, load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
-from supernet.space import Space, digest
+from supernet.space import Space
 
 __all__ = ["StoredSupernet", "load_file", "load_supernet", "retarget", "round_to_half", "save_supernet"]
 

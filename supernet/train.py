@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from supernet.arch import Arch
 from supernet.data.audio import from_int16
 from supernet.data.augment import BATCH, Augmentation, Augmenter, plain_features
 from supernet.data.clips import ClipData, Split
@@ -36,12 +37,12 @@ from supernet.data.scenes import Scenes
 from supernet.elastic import Network, Supernet, recalibrate
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
 from supernet.evaluate import accuracy
-from supernet.files import load_tensors, read_json, save_tensors, write_json
+from supernet.files import canonical_json, digest, load_tensors, read_json, save_tensors, write_json
 from supernet.frontend import Mfcc
 from supernet.heads import Heads
 from supernet.losses import Losses, distillation_loss, label_loss
 from supernet.parallel import average_gradients, mean_everywhere, own_parts, rank, same_everywhere, share_out, wait
-from supernet.space import Arch, Space, canonical_json, digest
+from supernet.space import Space
 
 __all__ = [
     "PROGRESSIVE_SHRINKING",

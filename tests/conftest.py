@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from hypothesis import settings
 
-from supernet.space import Space, StageChoices
+from supernet.families.blocks import BlockChoices, StageChoices
+from supernet.space import Space
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
@@ -39,7 +40,7 @@ def small_space() -> Space:
         StageChoices((8, 16), (1, 2), (3, 5, 9), (1, 2)),
         StageChoices((8, 16), (1, 2), (3, 7), (1, 3)),
     )
-    return Space("temporal", 4, 1000, (10, 20), (10, 20), (8, 16), stages, (16, 32))
+    return Space("temporal", 4, 1000, (10, 20), (10, 20), BlockChoices((8, 16), stages, (16, 32)))
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +51,7 @@ def map_space() -> Space:
         StageChoices((8, 16), (1, 2), (3, 5), (1, 2)),
         StageChoices((8, 16), (1, 2), (3, 7), (1, 3)),
     )
-    return Space("temporal", 4, 200, (16,), (10, 20), (8, 16), stages, (16, 32), "logmel")
+    return Space("temporal", 4, 200, (16,), (10, 20), BlockChoices((8, 16), stages, (16, 32)), "logmel")
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +61,7 @@ def square_space() -> Space:
         StageChoices((8, 16), (1, 2), (3, 5, 7), (1, 2), 2),
         StageChoices((8, 16), (1, 2), (3, 7), (1, 3), 2, (False, True)),
     )
-    return Space("mbconv", 4, 1000, (20, 40), (10, 20), (8, 16), stages, (16, 32), "logmel")
+    return Space("mbconv", 4, 1000, (20, 40), (10, 20), BlockChoices((8, 16), stages, (16, 32)), "logmel")
 
 
 def tone(frequency: float, seconds: float = 1.0, seed: int = 0, rate: int = RATE) -> np.ndarray:
@@ -126,8 +127,8 @@ def integers(small_space):
     """An integer network with random weights at 4 bits."""
     import torch
 
+    from supernet.bits import with_bits
     from supernet.elastic import Network, recalibrate
-    from supernet.families import with_bits
     from supernet.frontend import dequantise_features, quantise_features
     from supernet.quant.fake import FakeQuantNetwork
 

@@ -16,11 +16,12 @@ from supernet import parallel
 from supernet import train as train_module
 from supernet.data.speech_commands import load
 from supernet.elastic import Supernet
-from supernet.space import Space, StageChoices
+from supernet.families.blocks import BlockChoices, StageChoices
+from supernet.space import Space
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
 
 STAGE = StageChoices((8, 16), (1, 2), (3, 5), (1, 2))
-SPACE = Space("temporal", 4, 1000, (20,), (10, 20), (8, 16), (STAGE,), (16, 32))
+SPACE = Space("temporal", 4, 1000, (20,), (10, 20), BlockChoices((8, 16), (STAGE,), (16, 32)))
 RECIPE = SupernetRecipe(epochs=2, batch=8, parts=2, bfloat16=False, sandwich=True)
 EPSILON = 1e-3
 

@@ -51,6 +51,28 @@ def test_a_package_imports_only_those_to_its_left(module):
     assert imported(module) & set(ORDER) <= set(allowed)
 
 
+def modules_imported(module: str) -> set[str]:
+    """Modules of Earshot that a module imports, inside functions too."""
+    tree, found = ast.parse(Path(importlib.import_module(module).__file__).read_text(encoding="utf-8")), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner & set(MODULES) if inner & set(MODULES) else {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & set(MODULES) - {module}
+
+
+@pytest.mark.parametrize("package", ["supernet", "search"])
+def test_no_two_files_import_each_other(package):
+    """Not even by a detour: one can be read after the other."""
+    waiting = {module: modules_imported(module) for module in MODULES if module.split(".")[0] == package}
+    while ready := [module for module, needs in waiting.items() if not needs & set(waiting)]:
+        for module in ready:
+            del waiting[module]
+    assert not waiting
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_what_is_exported_exists_and_is_documented(module):
     loaded = importlib.import_module(module)

@@ -13,10 +13,11 @@ from predictors.boosting import COVERAGE, Own, Pooled
 from predictors.checks import check, cross_validate, errors, line
 from predictors.device import BUNDLED, find_profile, profiles, read_measurements
 from predictors.power import EXAMPLES, average_power_uw
+from supernet.bits import with_bits
 from supernet.cost import cost_columns
-from supernet.families import space, with_bits
+from supernet.space import default_space
 
-SPACE = space("temporal", 12, features="logmel")
+SPACE = default_space("temporal", 12, features="logmel")
 KINDS = {"dense_macs": 2e-6, "pointwise_macs": 1e-6, "depthwise_macs": 4e-6, "layers": 0.05}
 
 

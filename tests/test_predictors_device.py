@@ -19,7 +19,7 @@ from predictors.device import (
 )
 from supernet.cost import MAC_KINDS
 from supernet.errors import InvalidProfile, UnknownName
-from supernet.families import space
+from supernet.space import default_space
 
 GOOD = "macs,latency_ms\n1000000,10\n2000000,19\n4000000,37.5\n"
 
@@ -166,7 +166,7 @@ def test_an_added_profile_is_found_with_what_the_user_said_of_it(tmp_path):
 
 
 def test_an_arch_gives_all_counts(tmp_path):
-    arch = space("temporal", 12).smallest()
+    arch = default_space("temporal", 12).smallest()
     text = pd.DataFrame({"arch": [arch.to_json()], "latency_ms": [2.0]}).to_csv(index=False)
     row = read_measurements(write(tmp_path, text)).rows.iloc[0]
     assert row["macs"] == sum(row[f"{kind}_macs"] for kind in MAC_KINDS) > 0

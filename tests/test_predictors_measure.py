@@ -11,10 +11,10 @@ from predictors.device import add_profile
 from predictors.measure import REPEATS, WARM_UP, host, latencies, measure
 from predictors.runners import RUNNERS
 from supernet.errors import InvalidProfile
-from supernet.families import space
+from supernet.space import default_space
 from zoo.cli import main
 
-SPACE = space("temporal", 12, features="logmel")
+SPACE = default_space("temporal", 12, features="logmel")
 BOARD = {"device": "board", "core": "Cortex-M4", "clock_mhz": 100}
 
 
@@ -84,7 +84,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_rows(drifting, tmp_path):
 
 def test_a_file_of_another_device_is_not_gone_on_with(drifting, tmp_path):
     measure(SPACE, Formula(), 4, tmp_path / "board.csv", device=BOARD, progress=False)
-    mfcc = space("temporal", 12)
+    mfcc = default_space("temporal", 12)
     with pytest.raises(InvalidProfile, match="of another space"):
         measure(mfcc, Formula(), 8, tmp_path / "board.csv", device=BOARD, progress=False)
     with pytest.raises(InvalidProfile, match="device 'board', not 'other'"):

@@ -177,8 +177,8 @@ def test_each_width_starts_from_the_next_higher_one_and_runs_after_it():
 def test_agreement_and_size_of_a_quantised_network(small_space):
     import quantisation
 
+    from supernet.bits import with_bits
     from supernet.elastic import Network, recalibrate
-    from supernet.families import with_bits
     from supernet.frontend import dequantise_features, quantise_features
     from supernet.quant.fake import FakeQuantNetwork
     from supernet.quant.integer import IntegerNetwork
@@ -244,9 +244,9 @@ def test_a_clip_in_one_window_is_heard_as_whole():
     from event_windows import ByWindows
 
     from supernet.elastic import Supernet
-    from supernet.families import space
+    from supernet.space import default_space
 
-    networks = space("mbconv", 3, 1000)
+    networks = default_space("mbconv", 3, 1000)
     supernet = Supernet(networks, torch.randn(8, 40, 100), 0).eval()
     arch, x = networks.smallest(), torch.randn(4, 40, 100)
     with torch.no_grad():

@@ -14,9 +14,9 @@ from conftest import KEYWORDS, RATE, tone
 import zoo
 from search.accuracy import load_predictor
 from search.sampling import table_space
+from supernet.bits import with_bits
 from supernet.data import esc50, speech_commands
 from supernet.elastic import Network, recalibrate
-from supernet.families import with_bits
 from supernet.frontend import LogMel, dequantise_features
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 import torch
 
-from supernet import families
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation, plain_features
 from supernet.data.scenes import SceneMaker, Scenes
 from supernet.elastic import Supernet
 from supernet.files import read_json
 from supernet.frontend import LogMel
+from supernet.space import default_space
 from supernet.store import save_supernet
 from supernet.train import Recipe, calibration_features, fit_frontend
 from zoo import build
@@ -179,7 +179,7 @@ def test_plain_networks_of_events_have_about_their_parameters(tables):
 
     sizes = {name: params(arch) for name, arch in plain.event_archs(50).items()}
     assert sizes == {name: pytest.approx(1000 * int(name[:-1]), rel=0.1) for name in ("20k", "50k", "100k")}
-    assert all(arch in families.space("mbconv", 50, 5000, "logmel") for arch in plain.event_archs(50).values())
+    assert all(arch in default_space("mbconv", 50, 5000, "logmel") for arch in plain.event_archs(50).values())
 
 
 def test_the_schedules_are_measured_on_the_same_networks(map_space, speech_data, tables, tmp_path, monkeypatch):

@@ -11,10 +11,10 @@ from search import SearchSpace
 from search.accuracy import KINDS, AccuracyPredictor, _Model, load_predictor, save_predictor
 from search.sampling import TABLE, draw
 from supernet.errors import InvalidCheckpoint
-from supernet.families import space
-from supernet.space import digest
+from supernet.files import digest
+from supernet.space import default_space
 
-MAPS = space("temporal", 12, 1000, "logmel")
+MAPS = default_space("temporal", 12, 1000, "logmel")
 SPACE = SearchSpace(MAPS, (8, 4, 2, 1), per_layer=True)
 
 

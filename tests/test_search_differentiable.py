@@ -11,10 +11,10 @@ from search import Problem, SearchSpace, search
 from search.differentiable import Differentiable, GatedSupernet, _largest
 from supernet.cost import macs
 from supernet.elastic import Supernet
-from supernet.families import space
+from supernet.space import default_space
 
-SPACES = {kind: space("temporal", 12, 1000, kind) for kind in ("mfcc", "logmel")}
-SPACES["squares"] = space("mbconv", 12, 1000, "logmel")
+SPACES = {kind: default_space("temporal", 12, 1000, kind) for kind in ("mfcc", "logmel")}
+SPACES["squares"] = default_space("mbconv", 12, 1000, "logmel")
 GATED = {}
 
 

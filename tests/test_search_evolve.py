@@ -10,12 +10,12 @@ from search import Evolution, Problem, Random, SearchSpace, measure_best, search
 from search.evolve import Result
 from search.pareto import hypervolume, non_dominated
 from supernet.errors import InfeasibleBudget, InvalidCheckpoint
-from supernet.families import space
-from supernet.space import Space, StageChoices
+from supernet.families.blocks import BlockChoices, StageChoices
+from supernet.space import Space, default_space
 
-WIDE = SearchSpace(space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1))
+WIDE = SearchSpace(default_space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1))
 STAGES = StageChoices((8, 16), (1, 2), (3, 5, 9), (1, 2)), StageChoices((8, 16), (1, 2), (3, 7), (1, 3))
-LARGER = SearchSpace(Space("temporal", 4, 1000, (10, 20), (10, 20), (8, 16), STAGES, (16, 32)), (8, 4))
+LARGER = SearchSpace(Space("temporal", 4, 1000, (10, 20), (10, 20), BlockChoices((8, 16), STAGES, (16, 32))), (8, 4))
 EVERY = every(LARGER)
 STRATEGIES = {"evolution": Evolution, "random": Random}
 

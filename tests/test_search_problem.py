@@ -9,14 +9,19 @@ from predictors import estimate, estimate_many
 from search import Problem, SearchSpace
 from search.problem import LIMITS
 from supernet.errors import InfeasibleBudget, UnknownName
-from supernet.families import space
-from supernet.space import Space, StageChoices
+from supernet.families.blocks import BlockChoices, StageChoices
+from supernet.space import Space, default_space
 
 TINY = Space(
-    "temporal", 4, 1000, (10, 20), (10, 20), (8, 16), (StageChoices((8, 16), (1, 2), (3, 5), (1, 2)),), (8, 16)
+    "temporal",
+    4,
+    1000,
+    (10, 20),
+    (10, 20),
+    BlockChoices((8, 16), (StageChoices((8, 16), (1, 2), (3, 5), (1, 2)),), (8, 16)),
 )
 SMALL = SearchSpace(TINY, (8, 4))
-MAPS = SearchSpace(space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1))
+MAPS = SearchSpace(default_space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1))
 BOARD = "stm32f746-tflm-cmsis-nn"
 
 

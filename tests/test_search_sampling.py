@@ -14,15 +14,16 @@ from search.sampling import (
     table_bytes,
     table_space,
 )
+from supernet.bits import with_bits
 from supernet.data.augment import plain_features
 from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint
 from supernet.evaluate import accuracy
-from supernet.families import space, with_bits
 from supernet.quant.elastic import ElasticBits
+from supernet.space import default_space
 from supernet.train import calibration_features, fit_frontend
 
-WIDE = SearchSpace(space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1), per_layer=True)
+WIDE = SearchSpace(default_space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1), per_layer=True)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from predictors import estimate
 from search import SearchSpace
+from supernet.bits import with_bits
 from supernet.errors import InvalidArch
-from supernet.families import layers, space, with_bits
+from supernet.layer import layers
+from supernet.space import default_space
 
-MAPS = space("temporal", 12, 1000, "logmel")
+MAPS = default_space("temporal", 12, 1000, "logmel")
 UNIFORM = SearchSpace(MAPS, (8, 4, 2, 1))
 PER_LAYER = SearchSpace(MAPS, (8, 4, 2, 1), (8, 4), per_layer=True)
 FLOATING = SearchSpace(MAPS)

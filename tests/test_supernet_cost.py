@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from predictors import estimate
-from supernet import cost, families
+from supernet import cost
+from supernet.bits import with_bits
 from supernet.elastic import Network, recalibrate
+from supernet.layer import layers
 from supernet.memory import peak_arena_bytes, stream_state_bytes
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.packing import default_grid
+from supernet.space import default_space
 from zoo.pack import model_bytes
 
-SPACE = families.space("temporal", 12)
+SPACE = default_space("temporal", 12)
 
 
 def sampled(seed: int):
@@ -40,7 +43,7 @@ def test_macs_and_params_are_those_of_the_network_that_runs(seed):
 def test_bytes_are_those_of_the_packed_tensors(seed, bits):
     arch = sampled(seed)
     features = torch.randn(4, 40, 100, generator=torch.Generator().manual_seed(0))
-    quantised = families.with_bits(arch, bits)
+    quantised = with_bits(arch, bits)
     integers = FakeQuantNetwork(recalibrate(Network(arch), features), quantised).calibrate(features).to_integer()
     grids = {spec.name: default_grid(spec.weight_bits) for spec in integers.specs if spec.has_weights}
     arrays = safetensors.numpy.load(model_bytes(quantised, integers.tensors, grids))
@@ -48,7 +51,7 @@ def test_bytes_are_those_of_the_packed_tensors(seed, bits):
 
 
 def test_the_bill_adds_up():
-    arch = families.with_bits(sampled(1), 4)
+    arch = with_bits(sampled(1), 4)
     rows = cost.layer_costs(arch)
     whole = estimate(arch)
     assert sum(row.macs for row in rows) == whole.macs == cost.macs(arch)
@@ -57,7 +60,7 @@ def test_the_bill_adds_up():
     assert max(row.arena_bytes for row in rows) == peak_arena_bytes(arch)
     assert sum(row.stream_state_bytes for row in rows) == stream_state_bytes(arch)
     stem = next(row for row in rows if row.name == "stem")
-    channels, taps = arch.stem, {10: 5, 20: 3}[arch.features.step_ms]
+    channels, taps = arch.shape.stem, {10: 5, 20: 3}[arch.features.step_ms]
     weights = channels * taps * arch.features.coefficients
     assert (stem.macs, stem.params, stem.weight_bytes) == (50 * weights, weights + 2 * channels, weights + 9 * channels)
 
@@ -72,13 +75,13 @@ def test_a_network_counted_by_hand():
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=0, max_size=4), st.sampled_from([None, 8, 4, 1]))
 def test_many_networks_cost_what_each_does(seeds, bits):
     """By kind against weights counted with torch: a depthwise kernel has one input channel, a pointwise one tap."""
-    archs = [sampled(seed) if bits is None else families.with_bits(sampled(seed), bits) for seed in seeds]
+    archs = [sampled(seed) if bits is None else with_bits(sampled(seed), bits) for seed in seeds]
     columns = cost.cost_columns(archs)
     assert tuple(columns) == cost.COLUMNS
     for number, arch in enumerate(archs):
         kinds, unaligned, moved = dict.fromkeys(cost.MAC_KINDS, 0), 0, 0
         weights = {name: layer.weight for name, layer in Network(arch.without_bits()).layers.items()}
-        for spec in families.layers(arch):
+        for spec in layers(arch):
             reads = sum(np.prod(spec.in_shape) for _ in spec.inputs)
             moved += reads + np.prod(spec.out_shape) + cost.layer_bytes(spec)
             if spec.name not in weights:
@@ -93,7 +96,7 @@ def test_many_networks_cost_what_each_does(seeds, bits):
         found = {name: values[number] for name, values in columns.items()}
         assert {kind: found[f"{kind}_macs"] for kind in kinds} == kinds
         assert (found["macs"], found["unaligned_macs"], found["moved_bytes"]) == (sum(kinds.values()), unaligned, moved)
-        assert found["layers"] == len(families.layers(arch)) - 1
+        assert found["layers"] == len(layers(arch)) - 1
         assert found["params"] == cost.params(arch)
         assert found["weight_bytes"] == cost.weight_bytes(arch)
         assert found["arena_bytes"] == peak_arena_bytes(arch)

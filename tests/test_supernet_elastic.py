@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from supernet import elastic
 from supernet.elastic import DepthwiseConvolution, Network, Supernet, activate, execute, recalibrate
 from supernet.errors import InvalidArch
-from supernet.families import layers, space
+from supernet.layer import layers
+from supernet.space import default_space
 
 
 def features(clips: int, seed: int = 0) -> torch.Tensor:
@@ -19,7 +20,7 @@ def features(clips: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def supernet() -> Supernet:
-    return Supernet(space("temporal", 12), features(16, seed=1), seed=3)
+    return Supernet(default_space("temporal", 12), features(16, seed=1), seed=3)
 
 
 @settings(max_examples=20, deadline=None)

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from supernet import train as train_module
+from supernet.bits import with_bits
 from supernet.elastic import Supernet
 from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel
-from supernet.families import layers, with_bits
 from supernet.files import read_json, write_json
 from supernet.frontend import quantise_features
+from supernet.layer import layers
 from supernet.losses import label_loss
 from supernet.quant.elastic import (
     WIDTHS,

@@ -8,25 +8,29 @@ import pandas as pd
 import pytest
 import torch
 
-from supernet import families
+from supernet.arch import Arch, FeatureSpec
+from supernet.bits import with_bits
 from supernet.cost import macs, params
 from supernet.elastic import Network, execute
 from supernet.errors import InvalidArch, UnknownName
-from supernet.space import Arch, Block, FeatureSpec, Stage
+from supernet.families import family
+from supernet.families.blocks import Block, Blocks, Stage
+from supernet.layer import layers
+from supernet.space import default_space
 
 NETS = pd.read_csv(Path(__file__).parent / "peter2020_nets.csv").astype({"cells": str}).to_dict("records")
-EVERY = [(name, kind, seed) for name in families.families() for kind in ("mfcc", "logmel") for seed in range(5)]
+EVERY = [(name, kind, seed) for name in family.names for kind in ("mfcc", "logmel") for seed in range(5)]
 
 
 def sampled(name: str, seed: int, kind: str = "mfcc"):
-    space = families.space(name, 12, features=kind)
+    space = default_space(name, 12, features=kind)
     return space.from_genes(space.sample(np.random.default_rng(seed)))[0]
 
 
 @pytest.mark.parametrize(("name", "kind", "seed"), EVERY)
 def test_shapes_fit_from_layer_to_layer(name, kind, seed):
     arch = sampled(name, seed, kind)
-    specs = families.layers(arch)
+    specs = layers(arch)
     shapes = {}
     for spec in specs:
         assert all(shapes[source] == spec.in_shape for source in spec.inputs[: 1 if spec.kind == "scale" else None])
@@ -65,7 +69,7 @@ def test_only_layers_of_a_streamable_family_do_not_see_the_future(name, kind, se
             if spec.causal:
                 torch.testing.assert_close(before[..., :past], after[..., :past], rtol=1e-5, atol=1e-6)
             assert not torch.equal(before[..., past:], after[..., past:])
-    assert all(spec.causal for spec in network.specs) == families.family(name).streamable
+    assert all(spec.causal for spec in network.specs) == family(name).streamable
 
 
 @pytest.mark.parametrize("published", NETS, ids=lambda net: net["name"])
@@ -75,9 +79,14 @@ def test_the_published_networks_are_of_family_mbconv_with_their_macs_and_paramet
     assert (macs(arch), params(arch)) == (published["macs"], published["params"])
 
 
+def changed(arch: Arch, stages: tuple[Stage, ...] | None = None, stem: int | None = None, **changes) -> Arch:
+    shape = dataclasses.replace(arch.shape, stages=stages or arch.shape.stages, stem=stem or arch.shape.stem)
+    return dataclasses.replace(arch, shape=shape, **changes)
+
+
 def mbconv_of(net: dict) -> Arch:
     stage = Stage(72, tuple(Block(int(cell[0]), int(cell[1])) for cell in net["cells"].split()), 2)
-    return Arch("mbconv", FeatureSpec("mfcc", net["mfcc"], 20), 51, 12, 72, (stage,), 144)
+    return Arch("mbconv", FeatureSpec("mfcc", net["mfcc"], 20), 51, 12, Blocks(72, (stage,), 144))
 
 
 @pytest.mark.parametrize("kind", ["mfcc", "logmel"])
@@ -88,7 +97,7 @@ def test_a_stem_of_mbconv_takes_every_second_tap_of_what_is_coarser(kind):
     narrow = dataclasses.replace(wide, features=FeatureSpec(kind, 20, 20), frames=50)
     fast, slow = Network(wide), Network(narrow)
     weight, fewer = fast.layers["stem"].weight, slow.layers["stem"].weight
-    place = families.layers(narrow)[1].taps(weight.shape[2:])
+    place = layers(narrow)[1].taps(weight.shape[2:])
     assert weight[:, :, *place].shape == fewer.shape
     slow.load_state_dict({**fast.state_dict(), "layers.stem.weight": weight[:, :, *place]})
     mask = torch.zeros_like(weight)
@@ -103,7 +112,7 @@ def test_a_stem_of_mbconv_takes_every_second_tap_of_what_is_coarser(kind):
 def test_a_smaller_square_kernel_is_the_middle_of_a_larger(stride):
     """With zeros around it, the larger one computes the same."""
     base = sampled("mbconv", 0, "logmel")
-    small, large = (dataclasses.replace(base, stages=(Stage(16, (Block(k, 1),), stride),)) for k in (3, 7))
+    small, large = (changed(base, stages=(Stage(16, (Block(k, 1),), stride),)) for k in (3, 7))
     networks = [Network(small), Network(large)]
     weight = torch.zeros_like(networks[1].layers["stage1_block1_depthwise"].weight)
     weight[:, :, 2:5, 2:5] = networks[0].layers["stage1_block1_depthwise"].weight
@@ -113,12 +122,12 @@ def test_a_smaller_square_kernel_is_the_middle_of_a_larger(stride):
 
 
 def test_excitation_weighs_channels_by_the_whole_clip():
-    arch = dataclasses.replace(sampled("mbconv", 0, "logmel"), stages=(Stage(16, (Block(3, 3),), 2, True),))
-    specs = {spec.name: spec for spec in families.layers(arch)}
+    arch = changed(sampled("mbconv", 0, "logmel"), stages=(Stage(16, (Block(3, 3),), 2, True),))
+    specs = {spec.name: spec for spec in layers(arch)}
     scale = specs["stage1_block1_scale"]
     assert scale.inputs == ("stage1_block1_depthwise", "stage1_block1_excite")
-    assert specs["stage1_block1_mean"].out_shape == (3 * arch.stem, 1, 1)
-    assert specs["stage1_block1_squeeze"].out_shape == (max(8, 3 * arch.stem // 4 // 8 * 8), 1, 1)
+    assert specs["stage1_block1_mean"].out_shape == (3 * arch.shape.stem, 1, 1)
+    assert specs["stage1_block1_squeeze"].out_shape == (max(8, 3 * arch.shape.stem // 4 // 8 * 8), 1, 1)
     assert specs["stage1_block1_excite"].activation == "hard_sigmoid"
     assert specs["stage1_block1_project"].inputs == (scale.name,)
     assert scale.macs == scale.params == 0
@@ -138,7 +147,7 @@ def test_the_stem_takes_alternate_taps_at_20_ms(kind, coefficients):
 
 
 def test_a_residual_sum_stands_where_width_and_stride_allow():
-    arch = dataclasses.replace(
+    arch = changed(
         sampled("temporal", 0),
         stem=16,
         stages=(
@@ -147,7 +156,7 @@ def test_a_residual_sum_stands_where_width_and_stride_allow():
             Stage(24, (Block(3, 1),), 2),
         ),
     )
-    sums = {spec.name: spec.inputs for spec in families.layers(arch) if spec.kind == "add"}
+    sums = {spec.name: spec.inputs for spec in layers(arch) if spec.kind == "add"}
     assert sums == {
         "stage1_block1_add": ("stem", "stage1_block1_project"),
         "stage1_block2_add": ("stage1_block1_add", "stage1_block2_project"),
@@ -157,7 +166,7 @@ def test_a_residual_sum_stands_where_width_and_stride_allow():
 
 def test_maps_are_halved_thrice_and_gathered():
     """40 mels: 20 after the stem, 10 and 5 after the stages on maps, then all of them in channels."""
-    specs = {spec.name: spec for spec in families.layers(sampled("temporal", 0, "logmel"))}
+    specs = {spec.name: spec for spec in layers(sampled("temporal", 0, "logmel"))}
     heights = [specs[name].out_shape[1] for name in ("input", "stem", "stage1_block1_project", "stage2_block1_project")]
     assert heights == [40, 20, 10, 5]
     gather = specs["gather"]
@@ -168,8 +177,8 @@ def test_maps_are_halved_thrice_and_gathered():
 
 
 def test_with_bits_keeps_edges_and_depthwise_layers_at_8():
-    arch = families.with_bits(sampled("temporal", 1), 4)
-    for spec in families.layers(arch):
+    arch = with_bits(sampled("temporal", 1), 4)
+    for spec in layers(arch):
         if spec.has_weights:
             edge = spec.depthwise or spec.name in ("stem", "classifier")
             assert spec.weight_bits == (8 if edge else 4)
@@ -189,7 +198,7 @@ def test_with_bits_keeps_edges_and_depthwise_layers_at_8():
 )
 def test_what_family_mbconv_cannot_build_is_refused(changes):
     with pytest.raises(InvalidArch, match="mbconv"):
-        families.layers(dataclasses.replace(sampled("mbconv", 0, "logmel"), **changes))
+        layers(changed(sampled("mbconv", 0, "logmel"), **changes))
 
 
 @pytest.mark.parametrize(
@@ -207,9 +216,9 @@ def test_what_family_mbconv_cannot_build_is_refused(changes):
 )
 def test_what_the_family_cannot_build_is_refused(changes):
     with pytest.raises(InvalidArch):
-        families.layers(dataclasses.replace(sampled("temporal", 0), **changes))
+        layers(changed(sampled("temporal", 0), **changes))
 
 
 def test_an_unknown_family_names_the_nearest():
     with pytest.raises(UnknownName, match="did you mean temporal"):
-        families.family("temporel")
+        family("temporel")

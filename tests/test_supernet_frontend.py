@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from supernet.elastic import select_features
 from supernet.errors import InvalidModel
-from supernet.families import layers, space
 from supernet.frontend import LogMel, Mfcc, dequantise_features, quantise_features
+from supernet.layer import layers
+from supernet.space import default_space
 
 RATE, WINDOW, STEP, FFT, MELS = 16_000, 480, 160, 512, 40
 
@@ -70,7 +71,7 @@ def test_fewer_log_mels_are_every_second_and_frames_likewise():
     samples = noise(clips=2)
     assert torch.equal(own(samples), whole(samples)[:, 1::2, 1::2])
     assert (own.mean, own.mels, own.coefficients) == (mean[1::2], 40, 20)
-    arch = space("mbconv", 4, 1000, "logmel").smallest()
+    arch = default_space("mbconv", 4, 1000, "logmel").smallest()
     chosen = [select_features(features, layers(arch)[0]) for features in (whole(samples), own(samples))]
     assert torch.equal(*chosen)
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from supernet.bits import with_bits
 from supernet.data.augment import plain_features
 from supernet.elastic import Network, Supernet
 from supernet.errors import InvalidData
 from supernet.evaluate import predict
-from supernet.families import with_bits
 from supernet.frontend import Mfcc, dequantise_features
 from supernet.heads import Heads, head_of, integer_head_of, with_outputs
 from supernet.quant.fake import FakeQuantNetwork

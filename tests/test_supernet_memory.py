@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supernet.families import families, layers, space
+from supernet.families import family
+from supernet.layer import layers
 from supernet.memory import peak_arena_bytes, plan_arena, stream_state_bytes
+from supernet.space import default_space
 
-SPACES = [space(family, 12, 1000, kind) for family in families() for kind in ("mfcc", "logmel")]
+SPACES = [default_space(family, 12, 1000, kind) for family in family.names for kind in ("mfcc", "logmel")]
 
 OVER = ("add", "scale")
 """Kinds of layers that are written over their first input."""

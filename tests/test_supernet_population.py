@@ -1,20 +1,21 @@
 """Costs from genes, against those of the networks themselves."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supernet import families
+from supernet.bits import with_bits
 from supernet.cost import COLUMNS, cost_columns
+from supernet.families import family
+from supernet.layer import layers, parts
 from supernet.population import PopulationCosts
+from supernet.space import Space, default_space
 
 SPACES = {
-    f"{family}-{kind}": families.space(family, 12, 1000, kind)
-    for family in families.families()
-    for kind in ("mfcc", "logmel")
+    f"{family}-{kind}": default_space(family, 12, 1000, kind) for family in family.names for kind in ("mfcc", "logmel")
 }
 COSTS = {kind: PopulationCosts(of) for kind, of in SPACES.items()}
 
@@ -27,7 +28,7 @@ def test_a_population_costs_what_each_of_its_networks_does(kind, seed, bits):
     archs = space.from_genes(genes)
     each = None if bits is None else np.where(costs.inner, bits, 8) * np.ones((len(genes), 1), int)
     found = costs(genes, each)
-    wanted = cost_columns(archs if bits is None else [families.with_bits(arch, bits) for arch in archs])
+    wanted = cost_columns(archs if bits is None else [with_bits(arch, bits) for arch in archs])
     assert tuple(found) == COLUMNS
     for name in COLUMNS:
         assert found[name].tolist() == wanted[name].tolist(), name
@@ -40,17 +41,23 @@ def test_layers_that_a_network_has_are_said_to_be_present(kind, seed):
     genes = space.sample_sizes(np.random.default_rng(seed), 4)
     for row, arch in zip(costs.present(genes), space.from_genes(genes), strict=True):
         names = [name for name, there in zip(costs.names, row, strict=True) if there]
-        assert names == [spec.name for spec in families.layers(arch) if spec.has_weights]
+        assert names == [spec.name for spec in layers(arch) if spec.has_weights]
+
+
+@dataclass(frozen=True)
+class Counting(Space):
+    """A space that keeps how many networks were built at a time."""
+
+    built: list = field(default_factory=list)
+
+    def from_genes(self, genes):
+        self.built.append(len(genes))
+        return super().from_genes(genes)
 
 
 def test_networks_are_built_only_for_parts_that_are_new(monkeypatch):
     space, built = SPACES["temporal-logmel"], []
-    counting = SimpleNamespace(
-        largest=space.largest,
-        slots=space.slots,
-        cardinalities=space.cardinalities,
-        from_genes=lambda genes: built.append(len(genes)) or space.from_genes(genes),
-    )
+    counting = Counting(*(getattr(space, item.name) for item in fields(space)), built=built)
     costs, genes = PopulationCosts(counting), space.sample(np.random.default_rng(0), 500)
     first = costs(genes)
     after = sum(built)
@@ -64,4 +71,4 @@ def test_every_family_gives_one_part_a_block(kind):
     """What tables of parts rest on."""
     space = SPACES[kind]
     for arch in space.from_genes(space.sample(np.random.default_rng(1), 20)):
-        assert len(families.parts(arch)) == 2 + sum(len(stage.blocks) for stage in arch.stages)
+        assert len(parts(arch)) == 2 + sum(len(stage.blocks) for stage in arch.shape.stages)

@@ -12,13 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet import train as train_module
+from supernet.arch import Arch, FeatureSpec
+from supernet.bits import with_bits
 from supernet.data.augment import plain_features
 from supernet.elastic import Network, Supernet, recalibrate
 from supernet.errors import InvalidCheckpoint, InvalidModel, UnknownName
 from supernet.evaluate import accuracy
-from supernet.families import layers, with_bits
+from supernet.families.blocks import Block, Blocks, Stage
 from supernet.files import read_json
 from supernet.frontend import dequantise_features, quantise_features
+from supernet.layer import layers
 from supernet.quant.fake import FakeQuantNetwork, _weighted_layer, fake_quantise, measure_range
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import (
@@ -41,7 +44,6 @@ from supernet.quant.quantisers import (
     method,
     quantise_weight,
 )
-from supernet.space import Arch, Block, FeatureSpec, Stage
 from supernet.train import calibration_features, fit_frontend, weights_digest
 
 GRIDS = [(bits, grid) for grid, low, high in (("symmetric", 2, 8), ("odd", 1, 7)) for bits in range(low, high + 1)]
@@ -139,7 +141,9 @@ def test_every_integer_of_every_layer_is_the_references(small_space, bits):
 def test_every_integer_with_excitation_is_the_references(square_space, bits):
     """ReLU6, hard sigmoids and scalings among them, and no value beyond their limits."""
     genes = square_space.sample(np.random.default_rng(bits), 200)
-    rows = [row for row, arch in zip(genes, square_space.from_genes(genes), strict=True) if arch.stages[1].excitation]
+    rows = [
+        row for row, arch in zip(genes, square_space.from_genes(genes), strict=True) if arch.shape.stages[1].excitation
+    ]
     for row in rows[:2]:
         arch = square_space.from_genes(row[None])[0]
         network = recalibrate(Network(arch, 1), 3 * features(32))
@@ -218,7 +222,7 @@ def test_steps_stay_alive_at_any_learning_rate(small_space):
 @pytest.mark.parametrize("taps", [64, 65])
 def test_sums_are_exact_on_both_sides_of_what_float32_holds(taps):
     """A linear layer whose accumulators come close to 2^24 and beyond, at the extremes of weights and inputs."""
-    arch = Arch("temporal", FeatureSpec("mfcc", 10, 20), 50, 2, 8, (Stage(8, (Block(3, 1),)),), 8 * taps)
+    arch = Arch("temporal", FeatureSpec("mfcc", 10, 20), 50, 2, Blocks(8, (Stage(8, (Block(3, 1),)),), 8 * taps))
     integers = FakeQuantNetwork(recalibrate(Network(arch), features(4)), with_bits(arch, 8)).calibrate(features(4))
     integers = integers.to_integer()
     last = integers.tensors["classifier"]
@@ -228,7 +232,7 @@ def test_sums_are_exact_on_both_sides_of_what_float32_holds(taps):
     for layer in ("pool", "head"):
         integers.activations[layer] = Activation(0.1, -128, 8)
     integers = IntegerNetwork(arch_with_bits := integers.arch, integers.tensors, integers.activations)
-    assert arch_with_bits.head == 8 * taps
+    assert arch_with_bits.shape.head == 8 * taps
     kind = integers._ready["classifier"]["weight"].dtype
     assert kind == (torch.float32 if 8 * taps * 127 * 255 < 2**24 else torch.float64)
     x = torch.full((1, 10, 50), 127, dtype=torch.int8)

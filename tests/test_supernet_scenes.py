@@ -9,8 +9,8 @@ import torch
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW
 from supernet.data.scenes import SceneMaker, Scenes, companded, in_room, level_of, narrowed
 from supernet.elastic import Network, execute, float_layer, single_clips
-from supernet.families import layers
 from supernet.frontend import LogMel
+from supernet.layer import layers
 
 RATE = 16_000
 PLAIN = Scenes(
@@ -62,9 +62,9 @@ def test_clips_are_taken_apart_in_order():
 
 
 def layers_of_a_pool():
-    from supernet.families import space
+    from supernet.space import default_space
 
-    return next(spec for spec in layers(space("temporal", 4, 1000).smallest()) if spec.kind == "pool")
+    return next(spec for spec in layers(default_space("temporal", 4, 1000).smallest()) if spec.kind == "pool")
 
 
 def test_plain_scenes_are_the_clips_one_after_another(speech_data):

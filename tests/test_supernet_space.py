@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supernet import families
+from supernet.arch import Arch, FeatureSpec
+from supernet.bits import with_bits
 from supernet.cost import macs
 from supernet.errors import InvalidArch
-from supernet.space import DIMENSIONS, Arch, Block, FeatureSpec, Space, Stage, StageChoices, canonical_json, digest
+from supernet.families.blocks import Block, BlockChoices, Blocks, Stage, StageChoices
+from supernet.files import canonical_json, digest
+from supernet.space import DIMENSIONS, Space, default_space
 
-SPACE = families.space("temporal", 12)
+SPACE = default_space("temporal", 12)
 
 
 def example(**changes) -> Arch:
@@ -22,11 +25,10 @@ def example(**changes) -> Arch:
         "features": FeatureSpec("mfcc", 10, 20),
         "frames": 50,
         "classes": 12,
-        "stem": 16,
-        "stages": (Stage(16, (Block(3, 1),)),),
-        "head": 32,
     }
-    return Arch(**{**values, **changes})
+    shape = {"stem": 16, "stages": (Stage(16, (Block(3, 1),)),), "head": 32}
+    own = {name: changes.pop(name, value) for name, value in shape.items()}
+    return Arch(**{**values, "shape": Blocks(**own), **changes})
 
 
 def test_the_digest_is_the_same_on_every_platform_and_version():
@@ -47,7 +49,7 @@ def test_an_arch_survives_json_and_genes(seed):
     archs = SPACE.from_genes(genes)
     assert np.array_equal(SPACE.to_genes(archs), genes)
     for arch in archs:
-        bits = families.with_bits(arch, 1 + seed % 8)
+        bits = with_bits(arch, 1 + seed % 8)
         assert Arch.from_json(bits.to_json()) == bits
         assert bits.without_bits() == arch
         assert bits.digest != arch.digest
@@ -65,7 +67,7 @@ def test_mutants_and_crossovers_stay_in_the_space(seed):
 
 def test_the_size_of_a_space_is_the_number_of_its_networks():
     stage = StageChoices((8, 16), (1, 3), (3, 5), (1,))
-    space = Space("temporal", 2, 1000, (10,), (10, 20), (8,), (stage,), (8,))
+    space = Space("temporal", 2, 1000, (10,), (10, 20), BlockChoices((8,), (stage,), (8,)))
     every = np.stack(np.meshgrid(*map(np.arange, space.cardinalities)), -1).reshape(-1, len(space.cardinalities))
     assert space.size == len(np.unique(space.canonical(every), axis=0)) == 2 * 2 * (2 + 8)
 
@@ -85,12 +87,13 @@ def test_a_shrunk_space_varies_only_what_is_elastic(elastic, seed):
     largest = SPACE.largest()
     assert arch in SPACE
     assert shrunk.largest() == largest
+    stages, most = arch.shape.stages, largest.shape.stages
     seen = {
         "features": arch.features == largest.features,
-        "depth": [len(stage.blocks) for stage in arch.stages] == [len(stage.blocks) for stage in largest.stages],
-        "width": [stage.width for stage in arch.stages] == [stage.width for stage in largest.stages],
-        "kernel": all(block.kernel == 9 for stage in arch.stages for block in stage.blocks),
-        "expansion": all(block.expansion == 3 for stage in arch.stages for block in stage.blocks),
+        "depth": [len(stage.blocks) for stage in stages] == [len(stage.blocks) for stage in most],
+        "width": [stage.width for stage in stages] == [stage.width for stage in most],
+        "kernel": all(block.kernel == 9 for stage in stages for block in stage.blocks),
+        "expansion": all(block.expansion == 3 for stage in stages for block in stage.blocks),
     }
     assert all(same for name, same in seen.items() if name not in elastic)
 
@@ -130,12 +133,13 @@ def test_text_that_is_no_architecture_is_refused(text):
 
 
 def test_a_network_outside_the_space_has_no_genes():
-    outside = dataclasses.replace(SPACE.smallest(), stem=64)
+    outside = dataclasses.replace(SPACE.smallest(), shape=dataclasses.replace(SPACE.smallest().shape, stem=64))
     assert outside not in SPACE
     with pytest.raises(InvalidArch, match="not in this space"):
         SPACE.to_genes([outside])
     assert example() not in SPACE
-    for changes in ({"classes": 3}, {"frames": 51}, {"family": "other"}, {"stages": SPACE.smallest().stages[:2]}):
+    shorter = dataclasses.replace(SPACE.smallest().shape, stages=SPACE.smallest().shape.stages[:2])
+    for changes in ({"classes": 3}, {"frames": 51}, {"family": "other"}, {"shape": shorter}):
         changed = dataclasses.replace(SPACE.smallest(), **changes)
         assert changed not in SPACE
         with pytest.raises(InvalidArch):
@@ -145,7 +149,7 @@ def test_a_network_outside_the_space_has_no_genes():
 @pytest.mark.parametrize("depths", [(), (2, 1), (1, 1), (0,), ("1",)])
 def test_choices_must_be_sorted_numbers(depths):
     with pytest.raises(InvalidArch, match=r"stage1\.depths"):
-        Space("temporal", 2, 1000, (10,), (10,), (8,), (StageChoices((8,), depths, (3,), (1,)),), (8,))
+        Space("temporal", 2, 1000, (10,), (10,), BlockChoices((8,), (StageChoices((8,), depths, (3,), (1,)),), (8,)))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from supernet.data.clips import Split
 from supernet.elastic import Supernet
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData, UnknownName
 from supernet.evaluate import accuracy_interval, mean_average_precision, predict
-from supernet.families import space
 from supernet.files import load_tensors, read_json, write_json
 from supernet.losses import distillation_loss, label_loss
+from supernet.space import default_space
 from supernet.store import load_supernet, round_to_half, save_supernet
 from supernet.train import (
     PROGRESSIVE_SHRINKING,
@@ -59,7 +59,7 @@ def trained(speech_data, frontend, small_space, tmp_path_factory):
 
 
 def test_a_step_trains_the_largest_the_smallest_and_two_more():
-    whole = space("temporal", 12)
+    whole = default_space("temporal", 12)
     archs = draw_archs(whole, RECIPE, 0.9, np.random.default_rng(0))
     assert archs[:2] == [whole.largest(), whole.smallest()]
     assert len(archs) == 4

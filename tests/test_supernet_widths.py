@@ -9,12 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.data.augment import plain_features
 from supernet.elastic import Network, Supernet, execute, float_layer, recalibrate
 from supernet.errors import InvalidData
 from supernet.evaluate import accuracy
-from supernet.families import layers, with_bits
+from supernet.layer import layers
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import (
     LEAST_BITS,

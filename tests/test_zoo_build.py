@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from supernet.bits import MIXED
 from supernet.evaluate import accuracy_interval, confusion
-from supernet.families import MIXED
 from zoo import build
 from zoo.making import pooled_figures
 

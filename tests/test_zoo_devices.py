@@ -12,7 +12,7 @@ from last_steps import AGAIN, HOWS, fails, files
 import predictors
 import zoo
 import zoo.devices
-from supernet.families import space
+from supernet.space import default_space
 from zoo.cli import main
 from zoo.devices import COSTS, Bill, Figure, Line, figures, write_costs
 from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
@@ -26,7 +26,7 @@ def hub(package, tmp_path, monkeypatch):
     """A hub of one model, with figures on a device of the user's."""
     monkeypatch.setattr("predictors.device.PROFILES", tmp_path / "profiles")
     monkeypatch.setattr("predictors.device.BUNDLED", tmp_path / "none")
-    networks = space("temporal", 4).from_genes(space("temporal", 4).sample(np.random.default_rng(0), 6))
+    networks = default_space("temporal", 4).from_genes(default_space("temporal", 4).sample(np.random.default_rng(0), 6))
     macs = [predictors.estimate(network).macs for network in networks]
     rows = pd.DataFrame({"macs": macs, "latency_ms": [1 + value / 1e5 for value in macs]})
     rows["energy_uj"] = 1 + rows["macs"] / 1e4

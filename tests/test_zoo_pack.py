@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 
 import zoo
+from supernet.bits import with_bits
 from supernet.elastic import Network, recalibrate
-from supernet.families import with_bits
-from supernet.files import read_json, write_bytes, write_json
+from supernet.files import digest, read_json, write_bytes, write_json
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
 from supernet.quant.elastic import load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.space import digest
 from zoo.errors import EarshotError, InvalidModel, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hosting import publish
 from zoo.hub import BUNDLED, Hub

@@ -14,9 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import zoo
-from supernet.files import read_json, write_bytes, write_json
+from supernet.files import digest, read_json, write_bytes, write_json
 from supernet.frontend import Mfcc
-from supernet.space import digest
 from zoo.devices import COSTS
 from zoo.entry import is_safe_name
 from zoo.errors import EarshotError, InvalidPackage

@@ -23,19 +23,19 @@ from torch import Tensor
 from search import EVALUATIONS, FINALISTS, Evolution, Problem, SearchSpace, measure_best, search
 from search.accuracy import ROWS, AccuracyPredictor, fit_predictor
 from search.sampling import PLAIN_BITS, measured_accuracy
+from supernet.arch import Arch
+from supernet.bits import MIXED, with_bits
 from supernet.cost import macs, mean_bits, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet
-from supernet.families import MIXED, with_bits
-from supernet.files import read_json, write_json
+from supernet.files import digest, read_json, write_json
 from supernet.frontend import Mfcc
 from supernet.quant.elastic import ElasticBits, ElasticBitsRecipe, save_elastic_bits, train_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.widths import WidthRecipe, learn_widths
-from supernet.space import Arch, digest
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
 from zoo.detect import choose_detection

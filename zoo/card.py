@@ -8,9 +8,10 @@ from io import BytesIO
 
 import numpy as np
 
+from supernet.arch import Arch
+from supernet.bits import inner_bits
 from supernet.cost import LayerCost, layer_costs, mean_bits
-from supernet.families import inner_bits, layers
-from supernet.space import Arch, LayerSpec
+from supernet.layer import LayerSpec, layers
 from zoo.conditions import known_conditions
 from zoo.devices import BASES, Figure
 from zoo.entry import PREDICTED, Entry, precision

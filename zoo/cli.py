@@ -15,9 +15,9 @@ import sys
 from collections.abc import Sequence
 
 import zoo
+from supernet.bits import MIXED
 from supernet.errors import EarshotError
 from supernet.extras import TRAINING, missing, need
-from supernet.families import MIXED
 from supernet.files import read_json
 from zoo.cli_devices import add_device_commands
 from zoo.cli_hub import add_hub_commands

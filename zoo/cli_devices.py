@@ -150,8 +150,8 @@ def _add_plot(sub: argparse.ArgumentParser) -> None:
 
 def _cost(options: argparse.Namespace) -> None:
     from predictors import estimate
+    from supernet.bits import with_bits
     from supernet.cost import MAC_KINDS, cost_columns, layer_costs, weight_bytes
-    from supernet.families import with_bits
 
     model = find_model(options.model, options.hub)
     arch, rows, exact = model.arch, layer_costs(model.arch), asdict(estimate(model.arch))
@@ -187,7 +187,7 @@ def _fit(options: argparse.Namespace) -> int:
 def _measure(options: argparse.Namespace) -> None:
     from predictors.measure import measure
     from predictors.runners import RUNNERS
-    from supernet.families import space
+    from supernet.space import default_space
 
     if options.device != "host":
         raise InvalidQuery(f"--device {options.device}: this version measures host; fill a CSV for other devices")
@@ -196,7 +196,7 @@ def _measure(options: argparse.Namespace) -> None:
     if options.count < 2 or options.seed < 0:
         raise InvalidQuery("--count takes 2 or more, and --seed 0 or more")
     check_folder("--out", Path(options.out).parent)
-    runner, networks = RUNNERS[options.runner](), space("temporal", 12, features=options.features)
+    runner, networks = RUNNERS[options.runner](), default_space("temporal", 12, features=options.features)
     with going_on(options.out):
         rows = measure(networks, runner, options.count, options.out, options.seed, not options.random)
     if options.format == "json":

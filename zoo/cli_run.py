@@ -12,8 +12,7 @@ from pathlib import Path
 
 import zoo
 from supernet.extras import TRAINING
-from supernet.files import read_bytes, write_bytes
-from supernet.space import digest
+from supernet.files import digest, read_bytes, write_bytes
 from zoo.conditions import CONDITIONS
 from zoo.errors import InvalidAudio, InvalidQuery, UnknownName
 from zoo.events import FLOOR_DB, THRESHOLD

@@ -176,7 +176,7 @@ def _best_text(finding, device: str | None) -> str:
 
 
 def _bits_text(arch) -> str:
-    from supernet.families import inner_bits
+    from supernet.bits import inner_bits
     from zoo.entry import precision
 
     weights, between = inner_bits(arch)
@@ -184,15 +184,9 @@ def _bits_text(arch) -> str:
 
 
 def _shape(arch) -> str:
-    """A network in one line: features, stem, stages of kernel / expansion x width, head."""
-    stages = ", ".join(
-        f"{stage.width} x [{' '.join(f'k{block.kernel}e{block.expansion}' for block in stage.blocks)}]"
-        for stage in arch.stages
-    )
+    """A network in one line: features, then what its family says of it."""
     features = arch.features
-    return (
-        f"{features.kind} {features.coefficients} x {features.step_ms} ms, stem {arch.stem}, {stages}, head {arch.head}"
-    )
+    return f"{features.kind} {features.coefficients} x {features.step_ms} ms, {arch.shape}"
 
 
 def _print_published(options: argparse.Namespace, best) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from predictors.names import resolve
+from supernet.arch import Arch
 from supernet.extras import need
 from supernet.files import read_json, write_json
-from supernet.space import Arch
 from zoo.entry import Entry
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
 from zoo.hub import AnyHub

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from supernet.families import MIXED
+from supernet.bits import MIXED
 from zoo.errors import InvalidPackage
 
 __all__ = [

@@ -20,8 +20,7 @@ import numpy as np
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import InvalidAudio, InvalidData, nearest_names
 from supernet.extras import need
-from supernet.files import read_bytes
-from supernet.space import digest
+from supernet.files import digest, read_bytes
 from zoo.conditions import SILENT, InCondition, Surroundings, chosen_conditions, heard_in, unheard_noise, unheard_rooms
 from zoo.errors import InvalidQuery
 from zoo.keeping import HEARD, Kept, file_state

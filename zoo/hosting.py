@@ -24,9 +24,8 @@ from tqdm import tqdm
 
 from supernet.extras import TRAINING, has, lacking, need
 from supernet.families import family
-from supernet.files import parse_json, read_bytes, read_json, write_bytes
+from supernet.files import digest, parse_json, read_bytes, read_json, write_bytes
 from supernet.frontend import Mfcc
-from supernet.space import digest
 from zoo.card import hub_card, is_hub_card
 from zoo.devices import COSTS, device_figures, figures, read_figures
 from zoo.entry import Entry, is_safe_name

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from supernet.constants import OWN_HUB
 from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
-from supernet.files import read_bytes, read_json
-from supernet.space import digest
+from supernet.files import digest, read_bytes, read_json
 from zoo.entry import Entry
 from zoo.errors import InvalidPackage, InvalidQuery
 from zoo.index import INDEX, Index, merged, read_index

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from supernet.constants import CACHE, SILENCE, UNKNOWN
-from supernet.files import load_tensors, parse_json, read_bytes, save_tensors, write_bytes
-from supernet.space import canonical_json, digest
+from supernet.files import canonical_json, digest, load_tensors, parse_json, read_bytes, save_tensors, write_bytes
 from zoo.entry import KINDS, MEASURED, Entry, is_safe_name, possible
 from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, nearest_names
 

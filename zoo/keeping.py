@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from supernet.space import digest
+from supernet.files import digest
 from zoo.errors import EarshotError, InvalidAudio, InvalidData, InvalidQuery
 
 __all__ = [

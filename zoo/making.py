@@ -10,15 +10,16 @@ import safetensors.numpy
 import torch
 
 from predictors import estimate
+from supernet.arch import Arch
+from supernet.bits import MIXED, inner_bits
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.evaluate import accuracy_interval, confusion, mean_average_precision, predict, right
-from supernet.families import MIXED, family, inner_bits
-from supernet.files import tensors_to_bytes
+from supernet.families import family
+from supernet.files import digest, tensors_to_bytes
 from supernet.frontend import Mfcc, quantise_features
 from supernet.quant.integer import IntegerNetwork
 from supernet.quant.packing import default_grid
-from supernet.space import Arch, digest
 from zoo.conditions import condition_figures, measured_conditions
 from zoo.errors import InvalidModel
 from zoo.pack import MAX_CLIPS, model_bytes

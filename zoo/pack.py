@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from predictors import estimate
+from supernet.arch import Arch
+from supernet.bits import inner_bits
 from supernet.errors import EarshotError
-from supernet.families import family, inner_bits, layers
-from supernet.files import load_tensors, parse_json, read_bytes, tensors_to_bytes
+from supernet.families import family
+from supernet.files import digest, load_tensors, parse_json, read_bytes, tensors_to_bytes
+from supernet.layer import LayerSpec, layers
 from supernet.quant.packing import pack, unpack
-from supernet.space import Arch, LayerSpec, digest
 from zoo.entry import MEASURED, PREDICTED, Entry
 from zoo.errors import InvalidPackage
 from zoo.schema import SCHEMA, check_values, check_version

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from supernet.bits import MIXED
 from supernet.constants import SILENCE, UNKNOWN
-from supernet.families import MIXED
 from zoo.entry import MEASURED, Entry, forbids_commerce
 from zoo.errors import InvalidQuery, NoModelFits, UnknownName
 from zoo.index import Index

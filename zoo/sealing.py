@@ -10,9 +10,9 @@ from pathlib import Path
 
 from predictors import estimate
 from predictors.estimate import RUNTIME_BYTES
-from supernet.files import write_bytes, write_json
+from supernet.arch import Arch
+from supernet.files import digest, write_bytes, write_json
 from supernet.frontend import Mfcc
-from supernet.space import Arch, digest
 from zoo.card import card, picture
 from zoo.devices import Figure, write_figures
 from zoo.pack import CARD, CONFIG, MODEL, PICTURE, VECTORS

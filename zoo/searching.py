@@ -19,6 +19,8 @@ from search.differentiable import Batches, Differentiable
 from search.pareto import non_dominated
 from search.problem import COSTS, LIMITS, ON_DEVICE
 from search.sampling import measured_accuracy, table_space
+from supernet.arch import Arch
+from supernet.bits import MIXED
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data import esc50
 from supernet.data.augment import plain_features
@@ -28,11 +30,9 @@ from supernet.data.speech_commands import LISTS
 from supernet.data.speech_commands import load as load_speech_commands
 from supernet.elastic import Supernet
 from supernet.errors import InfeasibleBudget, InvalidArch, InvalidCheckpoint, InvalidData
-from supernet.families import MIXED
-from supernet.files import read_bytes, read_json
+from supernet.files import digest, read_bytes, read_json
 from supernet.frontend import dequantise_features
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
-from supernet.space import Arch, digest
 from supernet.store import StoredSupernet, load_supernet
 from zoo.errors import InvalidQuery, UnknownName, nearest_names
 from zoo.hub import AnyHub, open_hub

@@ -20,10 +20,9 @@ from supernet.data.folder import Survey, load_folder
 from supernet.elastic import Supernet
 from supernet.errors import InvalidData, nearest_names
 from supernet.extras import TRAINING, need
-from supernet.families import space
 from supernet.files import read_json
 from supernet.frontend import Mfcc
-from supernet.space import Space
+from supernet.space import Space, default_space
 from supernet.store import StoredSupernet, load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
 from zoo.build import BITS, QUANT_EPOCHS, Build, budget_limits, calibrated_clips, make_candidates, publish_models, store
@@ -217,7 +216,7 @@ def _start(clips: ClipData, begin: StoredSupernet, from_scratch: bool, seed: int
     stored = max(fewest, min(most, STORED_MS // clips.clip_ms))
     if from_scratch:
         frontend = fit_frontend(clips, 1, type(begin.frontend))
-        networks = space(begin.supernet.space.family, len(clips.labels), clips.clip_ms, frontend.kind)
+        networks = default_space(begin.supernet.space.family, len(clips.labels), clips.clip_ms, frontend.kind)
         return Supernet(networks, calibration_features(clips, frontend, stored, seed), seed), frontend
     calibration = calibration_features(clips, begin.frontend, stored, seed)
     return retarget(begin, len(clips.labels), clips.clip_ms, calibration, seed), begin.frontend

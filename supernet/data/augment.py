@@ -21,8 +21,8 @@ from supernet.data.audio import from_int16
 from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
 from supernet.data.effects import at_speed, resampler
 from supernet.errors import InvalidCheckpoint, InvalidData
+from supernet.files import digest
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
-from supernet.space import digest
 
 __all__ = ["Augmentation", "Augmenter", "Masks", "mask", "plain_features"]
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from supernet.data.audio import prepare_samples, read_audio, to_int16
 from supernet.errors import InvalidAudio
-from supernet.space import digest
+from supernet.files import digest
 
 __all__ = [
     "JOINED_ROW",

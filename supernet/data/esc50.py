@@ -23,7 +23,7 @@ from supernet.constants import CACHE
 from supernet.data.audio import EXTENSIONS
 from supernet.data.clips import ClipData, Split, decode_clips
 from supernet.errors import InvalidData, nearest_names
-from supernet.space import digest
+from supernet.files import digest
 
 __all__ = ["FOLDS", "SUBSETS", "TEST_FOLD", "fold_clips", "is_layout", "list_clips", "load", "subset_of"]
 

@@ -29,8 +29,7 @@ from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, to_int1
 from supernet.data.clips import ClipData, Split, cached_array, cut_noise, random_cut
 from supernet.data.speech_commands import LISTS, NOISE, read_list
 from supernet.errors import InvalidAudio, InvalidData
-from supernet.files import read_json, write_json
-from supernet.space import digest
+from supernet.files import digest, read_json, write_json
 
 __all__ = ["Finding", "Survey", "load_folder"]
 

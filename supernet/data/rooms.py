@@ -16,7 +16,7 @@ from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, recordi
 from supernet.data.clips import cached_array
 from supernet.errors import InvalidData
 from supernet.extras import need
-from supernet.space import digest
+from supernet.files import digest
 
 __all__ = ["draw_room", "recorded_rooms", "room_bank"]
 

@@ -32,8 +32,8 @@ from supernet.data.codecs import CODECS, coded, library
 from supernet.data.effects import at_speed, resampler
 from supernet.data.rooms import room_bank
 from supernet.errors import InvalidData
+from supernet.files import digest
 from supernet.frontend import Mfcc, dequantise_features, quantise_features
-from supernet.space import digest
 
 __all__ = ["SceneMaker", "Scenes"]
 

@@ -24,7 +24,7 @@ from supernet.constants import CACHE, SILENCE, UNKNOWN
 from supernet.data.audio import prepare_samples, read_audio, recordings_in, to_int16
 from supernet.data.clips import ClipData, Source, Split, cut_noise, decode_clips
 from supernet.errors import InvalidData, nearest_names
-from supernet.space import digest
+from supernet.files import digest
 
 __all__ = ["COMMANDS", "LISTS", "NOISE", "WORDS", "held_noise", "list_files", "load", "read_list"]
 

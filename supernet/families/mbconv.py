@@ -19,9 +19,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from supernet.arch import Arch, FeatureSpec
 from supernet.errors import InvalidArch
-from supernet.families.base import Family, ending
-from supernet.space import WIDTH_MULTIPLE, Arch, FeatureSpec, LayerSpec, Part, Shape, Space, StageChoices
+from supernet.families.base import KEPT_PARTS, Family, ending
+from supernet.families.blocks import SCHEMA, WIDTH_MULTIPLE, BlockChoices, Blocks, StageChoices, bottleneck
+from supernet.layer import LayerSpec, Part, Shape
+from supernet.space import Space
 
 __all__ = ["FAMILY"]
 
@@ -34,8 +37,6 @@ STEM_STRIDES = {10: 4, 20: 2}
 LOG_MELS = (20, 40)
 SQUEEZE = 4
 """How many times fewer channels there are between the two convolutions of an excitation."""
-KEPT = 65_536
-"""Parts of each kind: more than a space has."""
 
 
 def parts(arch: Arch) -> list[Part]:
@@ -43,16 +44,16 @@ def parts(arch: Arch) -> list[Part]:
 
     Raises InvalidArch where kernels, expansions or features are not of this family."""
     _check(arch)
-    found = [_entry(arch.features, arch.frames, arch.stem)]
-    for number, stage in enumerate(arch.stages, 1):
+    found = [_entry(arch.features, arch.frames, arch.shape.stem)]
+    for number, stage in enumerate(arch.shape.stages, 1):
         for index, block in enumerate(stage.blocks, 1):
             before, stride = found[-1][-1], stage.stride if index == 1 else 1
             place = f"stage{number}_block{index}", before.name, before.out_shape
             found.append(_block(*place, stage.width, block.kernel, block.expansion, stride, stage.excitation))
-    return [*found, _exit(found[-1][-1].name, found[-1][-1].out_shape, arch.head, arch.classes)]
+    return [*found, _exit(found[-1][-1].name, found[-1][-1].out_shape, arch.shape.head, arch.classes)]
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_PARTS)
 def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
     """The input, whose stride says what it leaves out of the front end's, and the stem."""
     coarser = FRONT_END_MELS // features.coefficients if features.kind == "logmel" else 1, features.step_ms // 10
@@ -63,28 +64,16 @@ def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
     whole = 1, features.coefficients * coarser[0], frames * coarser[1]
     read = LayerSpec("input", "input", (), whole, shape, stride=coarser, causal=False)
     stem = _conv("stem", "input", shape, width, kernel=taps, stride=(finer[0], STEM_STRIDES[features.step_ms]))
-    return Part([read, replace(stem, tap_steps=coarser)])
+    return Part((read, replace(stem, tap_steps=coarser)))
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_PARTS)
 def _block(
     name: str, source: str, in_shape: Shape, width: int, kernel: int, expansion: int, stride: int, excitation: bool
 ) -> Part:
     """An inverted bottleneck behind the layer `source`."""
-    channels, specs = in_shape[0] * expansion, []
-    before = source, in_shape
-    if expansion > 1:
-        specs.append(_conv(f"{name}_expand", *before, channels))
-        before = specs[-1].name, specs[-1].out_shape
-    square = {"kernel": (kernel, kernel), "stride": (stride, stride)}
-    specs.append(_conv(f"{name}_depthwise", *before, channels, groups=channels, **square))
-    if excitation:
-        specs += _excitation(name, specs[-1])
-    specs.append(_conv(f"{name}_project", specs[-1].name, specs[-1].out_shape, width, activation="none"))
-    if stride == 1 and in_shape[0] == width:
-        shape = specs[-1].out_shape
-        specs.append(LayerSpec(f"{name}_add", "add", (source, specs[-1].name), shape, shape, causal=False))
-    return Part(specs)
+    excite, before = _excitation if excitation else None, (name, source, in_shape)
+    return bottleneck(_conv, before, width, expansion, (kernel, kernel), (stride, stride), excite)
 
 
 def _excitation(name: str, source: LayerSpec) -> list[LayerSpec]:
@@ -98,7 +87,7 @@ def _excitation(name: str, source: LayerSpec) -> list[LayerSpec]:
     return [mean, squeeze, excite, scale]
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_PARTS)
 def _exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
     return ending(_conv("head", source, in_shape, width), classes)
 
@@ -129,7 +118,7 @@ def _check(arch: Arch) -> None:
     known = features.kind in STEMS and features.step_ms in STEM_STRIDES
     if not known or (features.kind == "logmel" and features.coefficients not in LOG_MELS):
         raise InvalidArch(f"family mbconv reads mfcc, or {LOG_MELS} logmel, each 10 or 20 ms, not {features}")
-    for stage in arch.stages:
+    for stage in arch.shape.stages:
         if stage.stride not in STRIDES:
             raise InvalidArch(f"a stage of stride {stage.stride} is not of family mbconv: strides {STRIDES}")
         for block in stage.blocks:
@@ -148,13 +137,15 @@ def space(classes: int, clip_ms: int, features: str = "logmel") -> Space:
             StageChoices((48, 72), (1, 2, 3), KERNELS, (1, 2, 3), 1, either),
             StageChoices((48, 72, 96), (1, 2, 3), KERNELS, (1, 2, 3), 2, either),
         )
-        return Space("mbconv", classes, clip_ms, (10, 20), (10, 20), (40, 56, 72), stages, (96, 144, 192))
+        return Space("mbconv", classes, clip_ms, (10, 20), (10, 20), BlockChoices((40, 56, 72), stages, (96, 144, 192)))
     stages = (
         StageChoices((8, 16, 24), (1, 2), KERNELS, (1, 2, 3), 2),
         StageChoices((16, 32, 48), (1, 2, 3), KERNELS, (1, 2, 3), 2, either),
         StageChoices((32, 64, 96), (1, 2, 3), KERNELS, (1, 2, 3), 2, either),
     )
-    return Space("mbconv", classes, clip_ms, LOG_MELS, (10, 20), (8, 16, 24), stages, (64, 128, 192), features)
+    return Space(
+        "mbconv", classes, clip_ms, LOG_MELS, (10, 20), BlockChoices((8, 16, 24), stages, (64, 128, 192)), features
+    )
 
 
-FAMILY = Family("mbconv", parts, space, streamable=False)
+FAMILY = Family("mbconv", parts, space, streamable=False, shape=Blocks, choices=BlockChoices, schema=SCHEMA)

@@ -18,9 +18,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from supernet.arch import Arch, FeatureSpec
 from supernet.errors import InvalidArch
-from supernet.families.base import Family, ending
-from supernet.space import Arch, FeatureSpec, LayerSpec, Part, Shape, Space, StageChoices
+from supernet.families.base import KEPT_PARTS, Family, ending
+from supernet.families.blocks import SCHEMA, BlockChoices, Blocks, StageChoices, bottleneck
+from supernet.layer import LayerSpec, Part, Shape
+from supernet.space import Space
 
 __all__ = ["FAMILY", "MAP_STAGES"]
 
@@ -31,8 +34,6 @@ MAP_STAGES = 2
 """Stages on maps, where the features are a log-mel map; each halves the frequencies."""
 STEM_HEIGHT, MAP_HEIGHT = 5, 3
 """Taps over frequency of the stem and of depthwise convolutions on maps."""
-KEPT = 65_536
-"""Parts of each kind: more than a space has."""
 
 
 def parts(arch: Arch) -> list[Part]:
@@ -41,19 +42,19 @@ def parts(arch: Arch) -> list[Part]:
     Raises InvalidArch where kernels, expansions or features are not of this family."""
     _check(arch)
     maps = MAP_STAGES if arch.features.kind == "logmel" else 0
-    found = [_entry(arch.features, arch.frames, arch.stem)]
-    for number, stage in enumerate(arch.stages, 1):
+    found = [_entry(arch.features, arch.frames, arch.shape.stem)]
+    for number, stage in enumerate(arch.shape.stages, 1):
         on_maps, gathers = number <= maps, maps and number == maps + 1
         for index, block in enumerate(stage.blocks, 1):
             height, fall = (MAP_HEIGHT, 2) if on_maps else (1, 1)
             stride = (fall, stage.stride) if index == 1 else (1, 1)
             name, before = f"stage{number}_block{index}", found[-1][-1]
             make, kernel = _gathered_block if gathers and index == 1 else _block, (height, block.kernel)
-            found.append(make(name, before.name, before.out_shape, stage.width, kernel, block.expansion, stride))
-    return [*found, _exit(found[-1][-1].name, found[-1][-1].out_shape, arch.head, arch.classes)]
+            found.append(make(name, before.name, before.out_shape, stage.width, block.expansion, kernel, stride))
+    return [*found, _exit(found[-1][-1].name, found[-1][-1].out_shape, arch.shape.head, arch.classes)]
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_PARTS)
 def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
     ratio, on_maps = features.step_ms // FRONT_END_STEP, features.kind == "logmel"
     channels, height = (1, features.coefficients) if on_maps else (features.coefficients, 1)
@@ -61,41 +62,23 @@ def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
     kernel, fall = (STEM_HEIGHT, 2) if on_maps else (1, 1)
     taps, stride = STEM_TAPS[features.step_ms], STEM_STRIDE[features.step_ms]
     stem = _conv("stem", "input", shapes[1], width, kernel=(kernel, taps), stride=(fall, stride), tap_step=ratio)
-    return Part([LayerSpec("input", "input", (), *shapes, stride=(1, ratio)), stem])
+    return Part((LayerSpec("input", "input", (), *shapes, stride=(1, ratio)), stem))
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_PARTS)
 def _gathered_block(name: str, source: str, in_shape: Shape, width: int, *block) -> Part:
     """An inverted bottleneck behind the convolution that makes channels of a map."""
     gather = _conv("gather", source, in_shape, width, kernel=(in_shape[1], 1), pad=False)
-    return Part([gather, *_block(name, gather.name, gather.out_shape, width, *block)])
+    return Part((gather, *_block(name, gather.name, gather.out_shape, width, *block)))
 
 
-@lru_cache(maxsize=KEPT)
-def _block(
-    name: str,
-    source: str,
-    in_shape: Shape,
-    width: int,
-    kernel: tuple[int, int],
-    expansion: int,
-    stride: tuple[int, int],
-) -> Part:
-    """An inverted bottleneck behind the layer `source`."""
-    channels, specs = in_shape[0] * expansion, []
-    before = source, in_shape
-    if expansion > 1:
-        specs.append(_conv(f"{name}_expand", *before, channels))
-        before = specs[-1].name, specs[-1].out_shape
-    specs.append(_conv(f"{name}_depthwise", *before, channels, kernel=kernel, stride=stride, depthwise=True))
-    specs.append(_conv(f"{name}_project", specs[-1].name, specs[-1].out_shape, width, activation="none"))
-    if stride == (1, 1) and in_shape[0] == width:
-        shape = specs[-1].out_shape
-        specs.append(LayerSpec(f"{name}_add", "add", (source, specs[-1].name), shape, shape))
-    return Part(specs)
+@lru_cache(maxsize=KEPT_PARTS)
+def _block(name: str, source: str, in_shape: Shape, *block) -> Part:
+    """An inverted bottleneck behind the layer `source`: of a width, an expansion, a kernel and a stride."""
+    return bottleneck(_conv, (name, source, in_shape), *block)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_PARTS)
 def _exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
     return ending(_conv("head", source, in_shape, width), classes)
 
@@ -109,7 +92,7 @@ def _conv(
     kernel: tuple[int, int] = (1, 1),
     stride: tuple[int, int] = (1, 1),
     tap_step: int = 1,
-    depthwise: bool = False,
+    groups: int = 1,
     activation: str = "relu",
     pad: bool = True,
 ) -> LayerSpec:
@@ -129,7 +112,7 @@ def _conv(
         kernel=kernel,
         stride=stride,
         pad=(missing // 2, missing - missing // 2, left, 0),
-        groups=channels if depthwise else 1,
+        groups=groups,
         tap_steps=(1, tap_step),
         activation=activation,
     )
@@ -139,11 +122,12 @@ def _check(arch: Arch) -> None:
     features = arch.features
     if features.kind not in ("mfcc", "logmel") or features.step_ms not in STEM_TAPS:
         raise InvalidArch(f"family temporal reads mfcc or logmel frames each 10 or 20 ms, not {features}")
-    if features.kind == "logmel" and len(arch.stages) <= MAP_STAGES:
-        raise InvalidArch(f"on logmel, family temporal needs more than {MAP_STAGES} stages, not {len(arch.stages)}")
-    if any(stage.excitation for stage in arch.stages):
+    stages = arch.shape.stages
+    if features.kind == "logmel" and len(stages) <= MAP_STAGES:
+        raise InvalidArch(f"on logmel, family temporal needs more than {MAP_STAGES} stages, not {len(stages)}")
+    if any(stage.excitation for stage in stages):
         raise InvalidArch("family temporal has no excitation, which hears the whole clip; family mbconv has")
-    for stage in arch.stages:
+    for stage in stages:
         for block in stage.blocks:
             if block.kernel not in KERNELS or block.expansion not in EXPANSIONS:
                 raise InvalidArch(f"{block} is not of family temporal: kernels {KERNELS}, expansions {EXPANSIONS}")
@@ -157,10 +141,12 @@ def space(classes: int, clip_ms: int, features: str = "mfcc") -> Space:
     heads = (32, 64, 96, 128)
     if features == "mfcc":
         stage = StageChoices(WIDTHS, (1, 2, 3, 4), KERNELS, EXPANSIONS[:3])
-        return Space("temporal", classes, clip_ms, (10, 20, 30, 40), (10, 20), WIDTHS, (stage,) * 3, heads)
+        return Space(
+            "temporal", classes, clip_ms, (10, 20, 30, 40), (10, 20), BlockChoices(WIDTHS, (stage,) * 3, heads)
+        )
     maps = StageChoices((8, 16, 24), (1, 2), (3,), (1,)), StageChoices((8, 16, 24, 32), (1, 2), (3,), (1, 2))
     stages = (*maps, *[StageChoices(WIDTHS[:4], (1, 2, 3), KERNELS, EXPANSIONS[:3])] * 2)
-    return Space("temporal", classes, clip_ms, (40,), (10, 20), (8, 16), stages, heads[:3], features)
+    return Space("temporal", classes, clip_ms, (40,), (10, 20), BlockChoices((8, 16), stages, heads[:3]), features)
 
 
-FAMILY = Family("temporal", parts, space, streamable=True)
+FAMILY = Family("temporal", parts, space, streamable=True, shape=Blocks, choices=BlockChoices, schema=SCHEMA)

@@ -16,13 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from supernet.arch import Arch
+from supernet.bits import with_bits
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet, execute, preactivation, slice_layer
 from supernet.errors import InvalidCheckpoint, InvalidModel
 from supernet.evaluate import accuracy
-from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
+from supernet.layer import LayerSpec, layers
 from supernet.losses import distillation_loss
 from supernet.parallel import share_out
 from supernet.quant.fake import FakeQuantNetwork, fake_quantise
@@ -30,7 +32,7 @@ from supernet.quant.finetune import TuneRecipe
 from supernet.quant.integer import Activation
 from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import LEAST_SCALE, Lsq, fit_steps, lsq
-from supernet.space import Arch, LayerSpec, Space
+from supernet.space import Space
 from supernet.store import StoredSupernet, load_file, load_supernet, save_supernet
 from supernet.train import fit, weights_digest
 

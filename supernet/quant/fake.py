@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from supernet.arch import Arch
 from supernet.elastic import (
     EPSILON,
     GATE_WIDTH,
@@ -28,12 +29,11 @@ from supernet.elastic import (
     single_clips,
 )
 from supernet.errors import InvalidModel
-from supernet.families import layers
 from supernet.frontend import FEATURE_SCALE
+from supernet.layer import LayerSpec, layers
 from supernet.quant.integer import MAX_BIAS, Activation, IntegerLayer, IntegerNetwork, encode_multiplier, exact_type
 from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE, Lsq, Quantiser
-from supernet.space import Arch, LayerSpec
 
 __all__ = ["FakeQuantNetwork", "fake_quantise", "measure_range"]
 

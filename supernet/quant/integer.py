@@ -22,10 +22,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from supernet.arch import Arch
 from supernet.elastic import convolve, execute
 from supernet.errors import InvalidModel
-from supernet.families import layers
-from supernet.space import Arch, LayerSpec
+from supernet.layer import LayerSpec, layers
 
 __all__ = [
     "Activation",

@@ -19,15 +19,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from supernet.arch import Arch
+from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Slice, convolve, execute, float_layer
 from supernet.errors import InvalidData
-from supernet.families import layers, with_bits
 from supernet.frontend import Mfcc
+from supernet.layer import LayerSpec, layers
 from supernet.quant.finetune import TuneRecipe
 from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE
-from supernet.space import Arch, LayerSpec
 from supernet.train import tensor_digest, train_network
 
 __all__ = ["Width", "WidthNetwork", "WidthRecipe", "bits_for_flash", "learn_widths", "whole_bits"]
