@@ -16,6 +16,7 @@ from supernet.bits import with_bits
 from supernet.elastic import Network, recalibrate
 from supernet.frontend import quantise_features
 from supernet.layer import layers
+from supernet.nn.integer import TorchIntegers
 from supernet.quant.fake import FakeQuantNetwork
 
 __all__ = ["RUNNERS", "Eager", "Integers"]
@@ -44,7 +45,7 @@ class Eager:
 
 
 class Integers:
-    """Our evaluator of packages, at 8 bits, one thread."""
+    """Our integers in PyTorch, at 8 bits, one thread."""
 
     runtime = "Earshot integers"
 
@@ -62,7 +63,7 @@ class Integers:
         features = _features(arch, CALIBRATION_CLIPS)
         network = recalibrate(Network(arch.without_bits()), features)
         integers = FakeQuantNetwork(network, self.as_run(arch)).calibrate(features).to_integer()
-        return _call(integers, quantise_features(_features(arch, 1)))
+        return _call(TorchIntegers(integers), quantise_features(_features(arch, 1)))
 
 
 RUNNERS: dict[str, type[Runner]] = {"integers": Integers, "eager": Eager}

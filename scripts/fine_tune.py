@@ -30,8 +30,8 @@ from supernet.data.speech_commands import COMMANDS, WORDS
 from supernet.elastic import Network
 from supernet.frontend import Mfcc
 from supernet.heads import Heads, integer_head_of, with_outputs
+from supernet.integer.runtime import IntegerNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.quant.integer import IntegerNetwork
 from supernet.store import load_supernet
 from supernet.train import Recipe, scene_features, train_float
 from zoo.making import split_figures

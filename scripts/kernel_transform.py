@@ -24,11 +24,12 @@ from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import load
-from supernet.elastic import Slice, Supernet
+from supernet.elastic import Supernet
 from supernet.evaluate import accuracy
 from supernet.families.blocks import Block
 from supernet.frontend import FRONT_ENDS, Mfcc
 from supernet.layer import LayerSpec, layers
+from supernet.nn.ops import Slice
 from supernet.space import Space, default_space
 from supernet.train import calibration_features, fit_frontend, train_supernet
 

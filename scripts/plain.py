@@ -23,6 +23,7 @@ from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.temporal import MAP_STAGES
 from supernet.files import read_json, write_json
 from supernet.frontend import Mfcc, quantise_features
+from supernet.nn.integer import TorchIntegers
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.train import Recipe, train_float
 
@@ -172,7 +173,7 @@ def train_both(
     write(32, 0, network, network.arch, folder)
     arch, run = with_bits(network.arch, 8), folder.with_name(folder.name + "-w8")
     fake = quantise(network, arch, None, data, frontend, calibration, quant_recipe(recipe, quant_epochs), run)
-    integers = fake.to_integer()
+    integers = TorchIntegers(fake.to_integer())
     write(8, quant_epochs, lambda x: integers(quantise_features(x)), arch, run)
 
 

@@ -34,10 +34,11 @@ from supernet.data.augment import plain_features
 from supernet.elastic import Network
 from supernet.evaluate import hits, predict
 from supernet.frontend import quantise_features
+from supernet.integer.runtime import IntegerNetwork
+from supernet.nn.integer import TorchIntegers
 from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.quant.integer import IntegerNetwork
 from supernet.quant.quantisers import METHODS
 from supernet.quant.widths import WidthRecipe, learn_widths
 from zoo.build import Build, train_bits, tuned_network
@@ -237,7 +238,8 @@ class Bench:
 
 def _with_features(integers: IntegerNetwork) -> Callable[[Tensor], Tensor]:
     """The integers, of features in floating point."""
-    return lambda x: integers(quantise_features(x))
+    own = TorchIntegers(integers)
+    return lambda x: own(quantise_features(x))
 
 
 def _agreement(fake: FakeQuantNetwork, integers: IntegerNetwork, features: Tensor) -> dict[str, float]:

@@ -24,6 +24,7 @@ from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.evaluate import hits
 from supernet.frontend import quantise_features
+from supernet.nn.integer import TorchIntegers
 from zoo.hub import BUNDLED, Hub
 from zoo.searching import Searchable, limits_of, search_hub, searchable
 
@@ -79,7 +80,7 @@ def _slice(item: Searchable, arch: Arch, data: ClipData) -> dict:
     genes = space.to_genes([arch])
     predicted = float(item.predict(space, genes)[0])
     low, high = item.predictor.interval(predicted)
-    integers = extract(item.source, arch).to_integer()
+    integers = TorchIntegers(extract(item.source, arch).to_integer())
     values = {
         "supernet": item.name,
         "macs": int(space.costs(genes)["macs"][0]),

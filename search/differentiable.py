@@ -23,9 +23,10 @@ from tqdm import tqdm
 
 from search.problem import Problem
 from search.strategies import BATCH, Strategy
-from supernet.elastic import Slice, Supernet, execute, float_layer
+from supernet.elastic import Supernet, execute
 from supernet.errors import InvalidArch
 from supernet.layer import LayerSpec, layers
+from supernet.nn.ops import Slice, float_layer, largest_gate, twin
 
 __all__ = ["Differentiable", "GatedSupernet"]
 
@@ -89,39 +90,25 @@ class GatedSupernet:
         def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
             gate = self._channels[spec.name](weights)
             sources = [open_[name] for name in spec.inputs]
-            if spec.kind == "add":
-                return self._add(spec, inputs, sources, gate, open_)
-            if spec.kind == "scale":
-                there, open_[spec.name] = _largest(gate), sources[0]
-                return inputs[0] * (there * inputs[1] + 1 - there)
             if not spec.has_weights:
-                open_[spec.name] = gate if spec.kind == "input" else sources[0]
-                return float_layer(spec, inputs, None, False) * _shaped(open_[spec.name], spec)
+                output, open_[spec.name] = twin(spec).relaxed(spec, inputs, sources, gate)
+                return output
             taps, layer = self._taps[spec.name](weights), self.supernet.network.layers[spec.name]
             reads = 1.0 if spec.depthwise else sources[0].sum()
             macs.append(gate.sum() * reads * taps.sum() * prod(spec.out_shape[1:]))
-            kernel = layer.weight.detach() * taps.reshape(1, 1, *spec.kernel) if spec.kind == "conv" else layer.weight
+            kernel = layer.weight.detach() * taps.reshape((1, 1, *spec.kernel)[: layer.weight.ndim])
             tensors = Slice(kernel, layer.gamma, layer.beta, None, None, layer.bias)
-            output = float_layer(spec, inputs, tensors, training=True) * _shaped(gate, spec)
+            output = float_layer(spec, inputs, tensors, training=True) * twin(spec).spread(gate)
             missing = len(gate) - len(sources[0])
             open_[spec.name] = gate
-            if missing < 0 or spec.depthwise or spec.kind == "linear" or not _absent(self._channels[spec.name]):
+            if missing < 0 or spec.depthwise or spec.logits or not _absent(self._channels[spec.name]):
                 return output
-            passed = 1 - _largest(gate)  # an expansion of 1 has no expanding layer: what it reads passes by
+            passed = 1 - largest_gate(gate)  # an expansion of 1 has no expanding layer: what it reads passes by
             open_[spec.name] = gate + passed * F.pad(sources[0], (0, missing))
             return output + passed * F.pad(inputs[0], (0, 0, 0, 0, 0, missing))
 
         logits = execute(self.specs, x, apply)
         return logits, sum(macs)
-
-    def _add(
-        self, spec: LayerSpec, inputs: list[Tensor], sources: list[Tensor], gate: Tensor, open_: dict[str, Tensor]
-    ) -> Tensor:
-        """A residual sum; without the block what goes in, and with the block, but of another width, its output."""
-        summed, block = _largest(gate), _largest(sources[1])
-        past = 1 - block + summed
-        open_[spec.name] = (1 - block) * sources[0] + sources[1]
-        return past * inputs[0] + inputs[1]
 
     def _gate(self, spec: LayerSpec, value: Callable, genes: tuple[int, ...]) -> Gate:
         counts = [self.space.cardinalities[gene] for gene in genes]
@@ -146,7 +133,7 @@ class GatedSupernet:
             if not specs.keys() <= self._names:
                 raise InvalidArch("differentiable search needs all layers, sums among them, in the largest network")
             other = specs.get(spec.name)
-            if other and spec.kind != "input" and other.out_shape[1:] != spec.out_shape[1:]:
+            if other and spec.inputs and other.out_shape[1:] != spec.out_shape[1:]:
                 raise InvalidArch(f"layer {spec.name}: differentiable search needs equal maps in all networks")
 
 
@@ -166,18 +153,6 @@ def _open_taps(own: LayerSpec | None, spec: LayerSpec) -> Tensor:
 
 def _absent(gate: Gate) -> bool:
     return bool((gate.table.amax(-1) == 0).any())
-
-
-def _largest(gate: Tensor) -> Tensor:
-    """The largest value. Open channels are all equal, and share its gradient evenly."""
-    largest = gate.detach().max()
-    same = gate == largest
-    mean = (gate * same).sum() / same.sum()
-    return largest + (mean - mean.detach())
-
-
-def _shaped(gate: Tensor, spec: LayerSpec) -> Tensor:
-    return gate if spec.kind == "linear" else gate.reshape(-1, 1, 1)
 
 
 class Differentiable(Strategy):

@@ -9,7 +9,7 @@ from supernet.extras import lazy_names
 
 _HOME = {
     "Arch": "supernet.arch",
-    "IntegerNetwork": "supernet.quant.integer",
+    "IntegerNetwork": "supernet.integer.runtime",
     "LayerSpec": "supernet.layer",
     "Mfcc": "supernet.frontend",
     "Network": "supernet.elastic",

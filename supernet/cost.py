@@ -35,8 +35,6 @@ __all__ = [
     "weight_bytes",
 ]
 
-RESCALE_BYTES = 4 + 1
-"""An int32 multiplier and a uint8 shift."""
 MAC_KINDS = ("dense", "pointwise", "depthwise", "linear")
 """Kinds of multiply-accumulates, which take devices unequal time: convolutions of all channels with taps, without, of
 each channel by itself, and fully connected layers."""
@@ -112,18 +110,12 @@ def layer_bytes(spec: LayerSpec) -> int:
 
 def rescale_bytes(spec: LayerSpec) -> int:
     """Bytes of a quantised layer's biases, multipliers and shifts, whatever its bits."""
-    if spec.has_weights:
-        return spec.out_shape[0] * (4 + RESCALE_BYTES)
-    return {"input": 0, "add": 4 + RESCALE_BYTES, "pool": RESCALE_BYTES, "scale": RESCALE_BYTES}[spec.kind]
+    return sum(prod(shape) * np.dtype(kind).itemsize for shape, kind in spec.operator.rescaling(spec).values())
 
 
 def mac_kind(spec: LayerSpec) -> str:
     """One of MAC_KINDS, or the layer's kind where it multiplies nothing."""
-    if spec.kind != "conv":
-        return spec.kind
-    if spec.depthwise:
-        return "depthwise"
-    return "pointwise" if spec.kernel == (1, 1) else "dense"
+    return spec.operator.mac_kind(spec)
 
 
 def layer_costs(arch: Arch) -> list[LayerCost]:
@@ -166,16 +158,15 @@ def part_row(part: Part) -> tuple[int, ...]:
         sum(spec.params for spec in part),
         sum(layer_bytes(spec) for spec in part),
         sum(_moved_bytes(spec) for spec in part),
-        sum(spec.kind != "input" for spec in part),
+        sum(bool(spec.inputs) for spec in part),
         sum(state_bytes(spec) for spec in part),
         max(alive_bytes(part)),
     )
 
 
 def _aligned(spec: LayerSpec) -> bool:
-    return spec.in_shape[0] % ALIGNMENT == 0 and (spec.out_shape[0] % ALIGNMENT == 0 or spec.kind == "linear")
+    return spec.in_shape[0] % ALIGNMENT == 0 and (spec.out_shape[0] % ALIGNMENT == 0 or spec.logits)
 
 
 def _moved_bytes(spec: LayerSpec) -> int:
-    read = prod(spec.in_shape) + spec.in_shape[0] if spec.kind == "scale" else len(spec.inputs) * prod(spec.in_shape)
-    return read + prod(spec.out_shape) + layer_bytes(spec)
+    return spec.operator.read_values(spec) + prod(spec.out_shape) + layer_bytes(spec)

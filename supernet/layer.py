@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from itertools import chain, islice
-from math import inf, prod
+from math import inf
 
 from supernet.arch import Arch
 from supernet.errors import InvalidArch
 from supernet.families import family
+from supernet.ops import operator
 
-__all__ = ["ACTIVATIONS", "LayerSpec", "Part", "Shape", "layers", "parts"]
+__all__ = ["ACTIVATIONS", "LayerSpec", "Part", "Shape", "last_uses", "layers", "parts"]
 
 Shape = tuple[int, int, int]
 """Channels, height, width; the last is time."""
@@ -29,12 +30,13 @@ arXiv 1905.02244)."""
 class LayerSpec:
     """One layer of a network; shapes are (channels, height, width), and the last axis is time.
 
-    kind: `input`, `conv` (with batch norm), `add` (residual sum), `pool` (average over height and width), `scale` (the
-    first input times the second, one factor a channel) or `linear`. inputs: names of the layers that it reads. pad:
-    zeros at (top, bottom, left, right). causal: no output sees what comes later. tap_steps: how far apart the taps of
-    the supernet's kernel are that it takes, over height and width; over time the last ones where it is causal, else
-    those in the middle. activation: one of ACTIVATIONS. stride: of an input, how many coefficients and frames of the
-    front end there are to each of its own.
+    kind: of its operator (supernet.ops): `input`, `conv` (with batch norm), `add` (residual sum), `pool` (average over
+    height and width), `scale` (the first input times the second, one factor a channel) or `linear`. inputs: names of
+    the layers that it reads. pad: zeros at (top, bottom, left, right). causal: no output sees what comes later.
+    tap_steps: how far apart the taps of the supernet's kernel are that it takes, over height and width; over time the
+    last ones where it is causal, else those in the middle. activation: one of ACTIVATIONS. stride: of an input, how
+    many coefficients and frames of the front end there are to each of its own. logits: whether it is the last layer,
+    whose values have 16 bits.
     """
 
     name: str
@@ -49,6 +51,7 @@ class LayerSpec:
     tap_steps: tuple[int, int] = (1, 1)
     causal: bool = True
     activation: str = "none"
+    logits: bool = False
     weight_bits: int | None = None
     activation_bits: int | None = None
 
@@ -63,9 +66,19 @@ class LayerSpec:
         return self.activation != "none"
 
     @cached_property
+    def operator(self):
+        """The supernet.ops.base.Operator of the kind, which says all about its layers."""
+        return operator(self.kind)
+
+    @property
     def has_weights(self) -> bool:
-        """True for convolutions and linear layers."""
-        return self.kind in ("conv", "linear")
+        """True where the layer multiplies by weights."""
+        return self.operator.has_weights
+
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of one value behind the layer: one up to 8 bits, two for logits and other wide ones."""
+        return 2 if self.logits or (self.activation_bits or 0) > 8 else 1
 
     @cached_property
     def depthwise(self) -> bool:
@@ -74,10 +87,8 @@ class LayerSpec:
 
     @cached_property
     def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weights: (out, in / groups, height, width), or (out, in) of a linear layer."""
-        if self.kind == "linear":
-            return (self.out_shape[0], self.in_shape[0])
-        return (self.out_shape[0], self.in_shape[0] // self.groups, *self.kernel)
+        """Shape of the weights, outputs first; empty without any."""
+        return self.operator.weight_shape(self)
 
     def taps(self, sizes: tuple[int, int]) -> tuple[slice, slice]:
         """Which taps it takes of a kernel of these sizes over height and width."""
@@ -92,14 +103,12 @@ class LayerSpec:
     @cached_property
     def macs(self) -> int:
         """Multiply-accumulates for one clip; sums, averages and scalings have none."""
-        return prod(self.weight_shape) * prod(self.out_shape[1:]) if self.has_weights else 0
+        return self.operator.macs(self)
 
     @cached_property
     def params(self) -> int:
-        """Weights, and two values a channel of a norm or one bias an output of a linear layer."""
-        if not self.has_weights:
-            return 0
-        return prod(self.weight_shape) + self.out_shape[0] * (2 if self.kind == "conv" else 1)
+        """Parameters in floating point: weights, and those of a norm or biases."""
+        return self.operator.params(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +156,13 @@ def parts(arch: Arch) -> list[Part]:
         _at_bits(part, tuple(islice(weights, count)), tuple(islice(between, len(part))))
         for part, count in zip(found, counts, strict=True)
     ]
+
+
+def last_uses(specs: Sequence[LayerSpec]) -> dict[str, int]:
+    """The number of the last layer that reads each tensor; of one that none of them reads, its own."""
+    last = {spec.name: number for number, spec in enumerate(specs)}
+    last.update({name: number for number, spec in enumerate(specs) for name in spec.inputs})
+    return last
 
 
 @cache

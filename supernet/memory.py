@@ -8,13 +8,12 @@ comes later answers on whole clips, and keeps nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
 from supernet.arch import Arch
-from supernet.layer import LayerSpec, Part, layers, parts
+from supernet.layer import LayerSpec, Part, last_uses, layers, parts
 
 __all__ = [
     "FRONTEND_BYTES",
@@ -29,10 +28,6 @@ __all__ = [
 
 FRONTEND_BYTES = 480 * 2 + 514 * 4 + 40 * 4
 """What the front end works in: a window of samples at 16 bits, its spectrum and its mels at 32."""
-
-
-IN_PLACE = ("add", "scale")
-"""Kinds of layers that are written over their first input."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,13 @@ def peak_arena_bytes(arch: Arch) -> int:
 
 def alive_bytes(part: Part) -> list[int]:
     """Bytes in use while each layer of a part runs: what it writes, and all that it or a later one reads."""
-    last, sizes = _last_uses(part), {spec.name: _bytes(spec) for spec in part}
+    last, sizes = last_uses(part), {spec.name: _bytes(spec) for spec in part}
     if part[0].inputs:
         sizes[part[0].inputs[0]] = prod(part[0].in_shape)
     alive, found = set(part[0].inputs), []
     for number, spec in enumerate(part):
         alive.add(spec.name)
-        written_over = spec.inputs[0] if spec.kind in IN_PLACE else None
+        written_over = spec.inputs[0] if spec.operator.in_place else None
         found.append(sum(sizes[name] for name in alive if name != written_over))
         alive = {name for name in alive if last[name] > number} | {spec.name}
     return found
@@ -84,10 +79,10 @@ def plan_arena(arch: Arch) -> Arena:
     A tensor lies at the other end of what is free than the one that it is computed from, so that both ends grow towards
     each other and nothing is left between them.
     """
-    specs, last, size = layers(arch), _last_uses(layers(arch)), peak_arena_bytes(arch)
+    specs, last, size = layers(arch), last_uses(layers(arch)), peak_arena_bytes(arch)
     placed: dict[str, Placed] = {}
     for number, spec in enumerate(specs):
-        if spec.kind in IN_PLACE:
+        if spec.operator.in_place:
             offset = placed[spec.inputs[0]].offset
         else:
             source = placed[spec.inputs[-1]] if spec.inputs else None
@@ -104,15 +99,7 @@ def stream_state_bytes(arch: Arch) -> int:
 
 def state_bytes(spec: LayerSpec) -> int:
     """What a stream keeps for one layer; nothing where there is no stream, since a layer looks ahead."""
-    return _kept_frames(spec) * prod(spec.in_shape[:2])
-
-
-def _kept_frames(spec: LayerSpec) -> int:
-    if not spec.causal:
-        return 0
-    if spec.kind == "conv":
-        return max(0, spec.kernel[1] - spec.stride[1])
-    return spec.in_shape[2] if spec.kind == "pool" else 0
+    return spec.operator.kept_frames(spec) * prod(spec.in_shape[:2])
 
 
 def _is_low(tensor: Placed, size: int) -> bool:
@@ -129,12 +116,5 @@ def _free(live: list[Placed], wanted: int, size: int, from_top: bool) -> int:
     return fitting[-1][1] - wanted if from_top else fitting[0][0]
 
 
-def _last_uses(specs: Sequence[LayerSpec]) -> dict[str, int]:
-    """The number of the last layer that reads each tensor; of one that none of them reads, its own."""
-    last = {spec.name: number for number, spec in enumerate(specs)}
-    last.update({name: number for number, spec in enumerate(specs) for name in spec.inputs})
-    return last
-
-
 def _bytes(spec: LayerSpec) -> int:
-    return prod(spec.out_shape) * (2 if spec.kind == "linear" else 1)
+    return prod(spec.out_shape) * spec.value_bytes

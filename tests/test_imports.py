@@ -21,7 +21,7 @@ LIGHT = (
     "supernet.families",
     "supernet.filters",
     "supernet.frontend",
-    "supernet.quant.packing",
+    "supernet.integer.packing",
     "predictors",
     "search",
     "zoo",

@@ -180,8 +180,8 @@ def test_agreement_and_size_of_a_quantised_network(small_space):
     from supernet.bits import with_bits
     from supernet.elastic import Network, recalibrate
     from supernet.frontend import dequantise_features, quantise_features
+    from supernet.integer.runtime import IntegerNetwork
     from supernet.quant.fake import FakeQuantNetwork
-    from supernet.quant.integer import IntegerNetwork
 
     stored = quantise_features(torch.randn(20, 40, 100, generator=torch.Generator().manual_seed(0)))
     network = recalibrate(Network(small_space.smallest()), dequantise_features(stored))

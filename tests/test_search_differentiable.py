@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import Problem, SearchSpace, search
-from search.differentiable import Differentiable, GatedSupernet, _largest
+from search.differentiable import Differentiable, GatedSupernet
 from supernet.cost import macs
 from supernet.elastic import Supernet
+from supernet.nn.ops import largest_gate
 from supernet.space import default_space
 
 SPACES = {kind: default_space("temporal", 12, 1000, kind) for kind in ("mfcc", "logmel")}
@@ -55,7 +56,7 @@ def test_every_gene_has_a_gradient_through_gates_that_are_half_open(kind):
 @given(st.lists(st.sampled_from([0.0, 0.1, 0.3, 1.0]), min_size=1, max_size=48), st.floats(0.1, 9.0))
 def test_open_channels_share_the_gradient_of_the_largest_evenly(values, gradient):
     gate = torch.tensor(values, requires_grad=True)
-    largest = _largest(gate)
+    largest = largest_gate(gate)
     largest.backward(torch.tensor(gradient))
     same = np.array(values) == max(values)
     assert largest.item() == gate.max().item()

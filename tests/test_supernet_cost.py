@@ -11,10 +11,10 @@ from predictors import estimate
 from supernet import cost
 from supernet.bits import with_bits
 from supernet.elastic import Network, recalibrate
+from supernet.integer.packing import default_grid
 from supernet.layer import layers
 from supernet.memory import peak_arena_bytes, stream_state_bytes
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.quant.packing import default_grid
 from supernet.space import default_space
 from zoo.pack import model_bytes
 

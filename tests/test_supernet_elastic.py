@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supernet import elastic
-from supernet.elastic import DepthwiseConvolution, Network, Supernet, activate, execute, recalibrate
+from supernet.elastic import Network, Supernet, execute, recalibrate
 from supernet.errors import InvalidArch
 from supernet.layer import layers
+from supernet.nn.ops import DepthwiseConvolution, activate
 from supernet.space import default_space
 
 

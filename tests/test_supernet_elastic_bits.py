@@ -12,6 +12,7 @@ from supernet.elastic import Supernet
 from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel
 from supernet.files import read_json, write_json
 from supernet.frontend import quantise_features
+from supernet.integer.packing import default_grid
 from supernet.layer import layers
 from supernet.losses import label_loss
 from supernet.quant.elastic import (
@@ -23,7 +24,6 @@ from supernet.quant.elastic import (
     save_elastic_bits,
     train_elastic_bits,
 )
-from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import Lsq
 from supernet.store import save_supernet
 from supernet.train import calibration_features, fit_frontend, weights_digest

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supernet.elastic import select_features
 from supernet.errors import InvalidModel
 from supernet.frontend import LogMel, Mfcc, dequantise_features, quantise_features
 from supernet.layer import layers
+from supernet.nn.ops import select_features
 from supernet.space import default_space
 
 RATE, WINDOW, STEP, FFT, MELS = 16_000, 480, 160, 512, 40

@@ -16,23 +16,19 @@ from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.data.augment import plain_features
 from supernet.elastic import Network, Supernet, recalibrate
-from supernet.errors import InvalidCheckpoint, InvalidModel, UnknownName
+from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel, UnknownName
 from supernet.evaluate import accuracy
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.files import read_json
 from supernet.frontend import dequantise_features, quantise_features
+from supernet.integer.form import Activation, IntegerLayer, check_accumulators
+from supernet.integer.packing import default_grid, grid_limit, pack, unpack
+from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import layers
+from supernet.nn.integer import TorchIntegers
+from supernet.ops.base import encode_multiplier, requantise
 from supernet.quant.fake import FakeQuantNetwork, _weighted_layer, fake_quantise, measure_range
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.quant.integer import (
-    Activation,
-    IntegerLayer,
-    IntegerNetwork,
-    check_accumulators,
-    encode_multiplier,
-    requantise,
-)
-from supernet.quant.packing import default_grid, grid_limit, pack, unpack
 from supernet.quant.quantisers import (
     METHODS,
     Lsq,
@@ -117,7 +113,8 @@ def test_a_multiplier_without_a_31_bit_form_is_refused(real):
 
 @given(st.integers(-(2**31) + 1, 2**31 - 1), st.integers(2**30, 2**31 - 1), st.integers(1, 62))
 def test_requantising_rounds_once_with_ties_up(accumulator, multiplier, shift):
-    got = int(requantise(*(torch.tensor(value) for value in (accumulator, multiplier, shift))))
+    ready = {"multiplier": np.array([multiplier]), "shift": np.array([shift])}
+    got = int(requantise(np.array([accumulator]), ready)[0])
     exact = Fraction(accumulator * multiplier, 2**shift)
     assert got == (exact + Fraction(1, 2)).__floor__() == reference.requantise(accumulator, multiplier, shift)
 
@@ -130,11 +127,12 @@ def test_every_integer_of_every_layer_is_the_references(small_space, bits):
         x = quantise_features(4 * features(2, seed=5))[
             :, : integers.arch.features.coefficients, :: 100 // integers.arch.frames
         ]
-        outputs = integers.run(x, keep=True)
+        outputs = integers.run(x.numpy(), keep=True)
         for clip in range(2):
             expected = reference.integer_network(integers, x[clip].numpy())
             for name, values in expected.items():
-                assert np.array_equal(outputs[name][clip].numpy(), values.astype(np.int64)), name
+                assert np.array_equal(outputs[name][clip], values.astype(np.int64)), name
+        assert np.array_equal(TorchIntegers(integers)(x).numpy(), outputs["classifier"])
 
 
 @pytest.mark.parametrize("bits", [8, 4, 2])
@@ -151,19 +149,20 @@ def test_every_integer_with_excitation_is_the_references(square_space, bits):
         integers = fake.to_integer()
         step, skip = 100 // arch.frames, 40 // arch.features.coefficients
         x = quantise_features(4 * features(2, seed=5))[:, skip - 1 :: skip, step - 1 :: step]
-        outputs = integers.run(x, keep=True)
+        outputs = integers.run(x.numpy(), keep=True)
         for clip in range(2):
             for name, values in reference.integer_network(integers, x[clip].numpy()).items():
-                assert np.array_equal(outputs[name][clip].numpy(), values.astype(np.int64)), name
+                assert np.array_equal(outputs[name][clip], values.astype(np.int64)), name
+        assert np.array_equal(TorchIntegers(integers)(x).numpy(), outputs["classifier"])
         for spec in integers.specs:
             activation = integers.activations[spec.name]
-            reals = (outputs[spec.name].double() - activation.zero_point) * activation.scale
+            reals = (outputs[spec.name].astype(float) - activation.zero_point) * activation.scale
             assert spec.limits[0] <= float(reals.min())
             assert float(reals.max()) <= spec.limits[1] * (1 + 1e-9)
         scale = integers.activations[integers.specs[-1].name].scale
         with torch.no_grad():
             emulated = fake(dequantise_features(x))
-        assert torch.equal(integers(x).double() * scale, emulated.double())
+        assert np.array_equal(integers(x.numpy()) * scale, emulated.double().numpy())
 
 
 @pytest.mark.parametrize("bits", [8, 3])
@@ -172,11 +171,43 @@ def test_every_integer_on_maps_is_the_references(map_space, bits):
     x = features(9, seed=3)[:, :, :20]
     fake = FakeQuantNetwork(recalibrate(Network(arch), x), with_bits(arch, bits)).calibrate(x)
     integers, stored = fake.to_integer(), quantise_features(4 * x)
-    outputs = integers.run(stored[:1], keep=True)
+    outputs = integers.run(stored[:1].numpy(), keep=True)
     step = arch.features.step_ms // 10
     expected = reference.integer_network(integers, stored[0, :16, step - 1 :: step].numpy())
     for name, values in expected.items():
-        assert np.array_equal(outputs[name][0].numpy(), values.astype(np.int64)), name
+        assert np.array_equal(outputs[name][0], values.astype(np.int64)), name
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_stream_in_any_cut_gives_what_a_clip_gives(small_space, map_space, seed):
+    """From reset; before, between and after clips it answers at each frame of the average, and all that it keeps has
+    one size.
+    """
+    rng, kept = np.random.default_rng(seed), []
+    space = (small_space, map_space)[seed % 2]
+    arch = space.from_genes(space.sample(rng))[0]
+    shape = layers(arch)[0]
+    calibration = torch.randn(
+        16, space.coefficients[-1], space.clip_ms // 10, generator=torch.Generator().manual_seed(0)
+    )
+    fake = FakeQuantNetwork(recalibrate(Network(arch, seed), calibration), with_bits(arch, 8)).calibrate(calibration)
+    integers = fake.to_integer()
+    x = rng.integers(-128, 128, (2, shape.out_shape[0] * shape.out_shape[1], arch.frames)).astype(np.int8)
+    for cuts in ([], [1], [7, 8, 15], list(range(1, arch.frames))):
+        state, found = integers.reset(2), []
+        for part in np.split(x, cuts, 2):
+            logits, state = integers.step(part, state)
+            found.append(logits)
+        kept.append({name: value.shape for name, value in state.items()})
+        assert np.array_equal(np.concatenate(found, 1)[:, -1], integers(x))
+    assert kept == [{name: value.shape for name, value in integers.reset(2).items()}] * len(kept)
+
+
+def test_what_looks_ahead_answers_in_no_stream(square_space):
+    arch = square_space.smallest()
+    fake = FakeQuantNetwork(recalibrate(Network(arch), features(8)), with_bits(arch, 8)).calibrate(features(8))
+    with pytest.raises(InvalidArch, match="family mbconv hears whole clips"):
+        fake.to_integer().reset()
 
 
 @pytest.mark.parametrize(
@@ -189,7 +220,7 @@ def test_the_fake_network_computes_what_the_integers_do(small_space, bits, quant
     x = features(64, seed=2)
     with torch.no_grad():
         logits = fake(x) / fake.activations["classifier"].scale
-    assert torch.equal(logits.round().to(torch.int16), integers(quantise_features(x)))
+    assert np.array_equal(logits.round().numpy(), integers(quantise_features(x).numpy()))
 
 
 @pytest.mark.parametrize(("source", "output"), [(0.05, 0.02), (0.05, 0.01), (0.0371, 0.0123)])
@@ -234,13 +265,15 @@ def test_sums_are_exact_on_both_sides_of_what_float32_holds(taps):
     integers = IntegerNetwork(arch_with_bits := integers.arch, integers.tensors, integers.activations)
     assert arch_with_bits.shape.head == 8 * taps
     kind = integers._ready["classifier"]["weight"].dtype
-    assert kind == (torch.float32 if 8 * taps * 127 * 255 < 2**24 else torch.float64)
-    x = torch.full((1, 10, 50), 127, dtype=torch.int8)
-    assert np.array_equal(integers(x)[0].numpy(), reference.integer_network(integers, x[0].numpy())["classifier"])
+    assert kind == (np.float32 if 8 * taps * 127 * 255 < 2**24 else np.float64)
+    x = np.full((1, 10, 50), 127, np.int8)
+    expected = reference.integer_network(integers, x[0])["classifier"]
+    assert np.array_equal(integers(x)[0], expected)
+    assert np.array_equal(TorchIntegers(integers)(torch.from_numpy(x))[0].numpy(), expected)
 
 
 def test_mixed_precision_around_a_call_changes_nothing(small_space):
-    integers = fake_network(small_space, 8, 8).to_integer()
+    integers = TorchIntegers(fake_network(small_space, 8, 8).to_integer())
     x = quantise_features(features(4))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = integers(x)
@@ -477,9 +510,9 @@ def test_a_channel_without_gain_becomes_its_constant(small_space):
     with torch.no_grad():
         fake.layers["head"].gamma[1], fake.layers["head"].beta[1] = 0.0, 0.8
     integers = fake.calibrate(features(32)).to_integer()
-    values = integers.run(quantise_features(features(2)), keep=True)["head"]
+    values = integers.run(quantise_features(features(2)).numpy(), keep=True)["head"]
     activation = integers.activations["head"]
-    assert ((values[:, 1] - activation.zero_point) * activation.scale - 0.8).abs().max() <= activation.scale / 2
+    assert np.abs((values[:, 1] - activation.zero_point) * activation.scale - 0.8).max() <= activation.scale / 2
 
 
 def test_a_constant_channel_has_no_place_on_the_odd_grid(small_space):
@@ -600,7 +633,7 @@ def test_every_method_ends_in_integers(name, speech_data, small_space, tmp_path)
     arrays = [vars(layer) for layer in integers.tensors.values()]
     types = {(key, array.dtype.name) for layer in arrays for key, array in layer.items() if array is not None}
     assert types == {("weight", "int8"), ("bias", "int32"), ("multiplier", "int32"), ("shift", "uint8")}
-    assert integers(quantise_features(calibration)).dtype == torch.int16
+    assert integers(quantise_features(calibration).numpy()).dtype == np.int16
     epochs = [len(read_json(path)) for path in sorted(tmp_path.rglob("log.json"))]
     assert epochs == {"rounding": [], "two-stage": [1, 2]}.get(name, [3])
     same = all(torch.equal(layer.weight, fake.layers[key].weight) for key, layer in network.layers.items())

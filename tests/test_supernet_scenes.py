@@ -8,9 +8,10 @@ import torch
 
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW
 from supernet.data.scenes import SceneMaker, Scenes, companded, in_room, level_of, narrowed
-from supernet.elastic import Network, execute, float_layer, single_clips
+from supernet.elastic import Network, execute
 from supernet.frontend import LogMel
 from supernet.layer import layers
+from supernet.nn.ops import float_layer, single_clips
 
 RATE = 16_000
 PLAIN = Scenes(

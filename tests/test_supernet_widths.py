@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.data.augment import plain_features
-from supernet.elastic import Network, Supernet, execute, float_layer, recalibrate
+from supernet.elastic import Network, Supernet, execute, recalibrate
 from supernet.errors import InvalidData
 from supernet.evaluate import accuracy
 from supernet.layer import layers
+from supernet.nn.ops import float_layer
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import (
     LEAST_BITS,

@@ -31,10 +31,10 @@ from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet
 from supernet.files import digest, read_json, write_json
 from supernet.frontend import Mfcc
+from supernet.integer.runtime import IntegerNetwork
 from supernet.quant.elastic import ElasticBits, ElasticBitsRecipe, save_elastic_bits, train_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.quant.integer import IntegerNetwork
 from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest

@@ -25,7 +25,7 @@ from zoo.errors import InvalidQuery
 if TYPE_CHECKING:
     from supernet.data.clips import ClipData
     from supernet.frontend import Mfcc
-    from supernet.quant.integer import IntegerNetwork
+    from supernet.integer.runtime import IntegerNetwork
 
 __all__ = [
     "CONDITIONS",
@@ -243,7 +243,7 @@ def condition_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, s
     )
 
     def scores(samples: np.ndarray) -> np.ndarray:
-        return network(quantise_features(frontend(torch.from_numpy(samples)))).numpy()
+        return network(quantise_features(frontend(torch.from_numpy(samples))).numpy())
 
     bar = tqdm(names, "conditions", disable=None if progress else True, leave=False)
     found = [heard_in(name, around, clips.targets, scores) for name in bar]

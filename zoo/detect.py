@@ -19,7 +19,7 @@ from tqdm import tqdm
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
 from supernet.frontend import Mfcc, quantise_features
-from supernet.quant.integer import IntegerNetwork
+from supernet.integer.runtime import IntegerNetwork
 
 __all__ = ["Detection", "choose_detection", "detections", "stream_scores", "stream_windows"]
 
@@ -60,7 +60,7 @@ def stream_scores(
     form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of sound [{elapsed}<{remaining}]"
     with tqdm(desc="hearing", total=seconds, disable=hidden, leave=False, bar_format=form) as bar:
         for part in (part for block in windows for part in block.split(BATCH)):
-            logits.append(network(part).numpy())
+            logits.append(network(part.numpy()))
             bar.update(len(part) * hop_ms / 1000)
     return scores(np.concatenate(logits))
 

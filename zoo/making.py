@@ -18,8 +18,9 @@ from supernet.evaluate import accuracy_interval, confusion, mean_average_precisi
 from supernet.families import family
 from supernet.files import digest, tensors_to_bytes
 from supernet.frontend import Mfcc, quantise_features
-from supernet.quant.integer import IntegerNetwork
-from supernet.quant.packing import default_grid
+from supernet.integer.packing import default_grid
+from supernet.integer.runtime import IntegerNetwork
+from supernet.nn.integer import TorchIntegers
 from zoo.conditions import condition_figures, measured_conditions
 from zoo.errors import InvalidModel
 from zoo.pack import MAX_CLIPS, model_bytes
@@ -53,7 +54,8 @@ def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: n
 
     features: (clips, coefficients, frames); targets: as `supernet.evaluate.right` and `confusion` take them.
     """
-    logits = predict(lambda x: network(quantise_features(x)), features).cpu().numpy()
+    integers = TorchIntegers(network)
+    logits = predict(lambda x: integers(quantise_features(x)), features).cpu().numpy()
     share = float(right(logits, targets).mean())
     ends = [round(end, 6) for end in accuracy_interval(share, len(targets))]
     counts = {"confusion": confusion(logits, targets).tolist()} if logits.shape[1] <= MOST_CONFUSED else {}
@@ -151,8 +153,8 @@ def vector_bytes(network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, m
     arch = network.arch
     silence = ((0, 0), (0, arch.frames * frontend.step - samples.shape[1]))
     whole = np.pad(samples.astype(np.float32) / 32768, silence)
-    features = quantise_features(frontend(torch.from_numpy(whole)))
-    vectors = {"samples": samples, "features": features.numpy(), "logits": network(features).numpy()}
+    features = quantise_features(frontend(torch.from_numpy(whole))).numpy()
+    vectors = {"samples": samples, "features": features, "logits": network(features)}
     return tensors_to_bytes(vectors, {"model": digest(model)})
 
 

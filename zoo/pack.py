@@ -27,8 +27,8 @@ from supernet.bits import inner_bits
 from supernet.errors import EarshotError
 from supernet.families import family
 from supernet.files import digest, load_tensors, parse_json, read_bytes, tensors_to_bytes
+from supernet.integer.packing import pack, unpack
 from supernet.layer import LayerSpec, layers
-from supernet.quant.packing import pack, unpack
 from zoo.entry import MEASURED, PREDICTED, Entry
 from zoo.errors import InvalidPackage
 from zoo.schema import SCHEMA, check_values, check_version
@@ -120,7 +120,7 @@ def model_bytes(arch: Arch, tensors: dict[str, Any], grids: dict[str, str]) -> b
     """
     arrays = {}
     for spec in layers(arch):
-        if spec.kind == "input":
+        if not spec.inputs:
             continue
         layer = tensors[spec.name]
         arrays[f"{spec.name}.multiplier"], arrays[f"{spec.name}.shift"] = layer.multiplier, layer.shift
@@ -274,7 +274,7 @@ def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
         if metadata != _metadata(config.arch, grids):
             raise InvalidPackage("its bits, grids or shapes are not those of the configuration")
         for spec in config.layers:
-            if spec.kind == "input":
+            if not spec.inputs:
                 continue
             parts = ("multiplier", "shift", "bias") if spec.has_weights else ("multiplier", "shift")
             tensors[spec.name] = {part: arrays.pop(f"{spec.name}.{part}") for part in parts}

@@ -243,8 +243,7 @@ class Model:
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Exact integers: features (clips, coefficients, frames) int8 -> logits (clips, classes) int16."""
-        torch = load("torch")
-        return self.network(torch.from_numpy(np.ascontiguousarray(features))).numpy()
+        return self.network(np.asarray(features))
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Probabilities (clips, classes) for quantised features: of one class each, or of each class by itself."""
@@ -257,7 +256,6 @@ class Model:
 
         progress: show a bar on a terminal, where the recording is long.
         """
-        need("torch")
         from zoo.detect import stream_scores
 
         step = hop_ms * self.sampling_rate // 1000
@@ -360,8 +358,8 @@ class Model:
 
     @cached_property
     def network(self):
-        need("torch")
-        from supernet.quant.integer import Activation, IntegerLayer, IntegerNetwork
+        from supernet.integer.form import Activation, IntegerLayer
+        from supernet.integer.runtime import IntegerNetwork
 
         tensors = {name: IntegerLayer(**arrays) for name, arrays in read_tensors(self._config).items()}
         try:

@@ -12,9 +12,9 @@ from supernet.constants import OWN_HUB
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.files import digest
+from supernet.integer.runtime import IntegerNetwork
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.quant.integer import IntegerNetwork
 from supernet.train import Recipe, calibration_features, train_float
 from zoo.build import calibrated_clips
 from zoo.entry import PREDICTED, Entry

@@ -37,4 +37,6 @@ def ending(head: LayerSpec, classes: int) -> Part:
     """The last part of a network: its head, the average over height and time, and the classifier."""
     mean, causal = (head.out_shape[0], 1, 1), head.causal
     pool = LayerSpec("pool", "pool", (head.name,), head.out_shape, mean, causal=causal)
-    return Part((head, pool, LayerSpec("classifier", "linear", (pool.name,), mean, (classes, 1, 1), causal=causal)))
+    return Part(
+        (head, pool, LayerSpec("classifier", "linear", (pool.name,), mean, (classes, 1, 1), causal=causal, logits=True))
+    )

@@ -20,17 +20,18 @@ from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, Supernet, execute, preactivation, slice_layer
+from supernet.elastic import Network, Supernet, execute, slice_layer
 from supernet.errors import InvalidCheckpoint, InvalidModel
 from supernet.evaluate import accuracy
 from supernet.frontend import Mfcc
+from supernet.integer.form import Activation
+from supernet.integer.packing import default_grid
 from supernet.layer import LayerSpec, layers
 from supernet.losses import distillation_loss
+from supernet.nn.ops import preactivation
 from supernet.parallel import share_out
 from supernet.quant.fake import FakeQuantNetwork, fake_quantise
 from supernet.quant.finetune import TuneRecipe
-from supernet.quant.integer import Activation
-from supernet.quant.packing import default_grid
 from supernet.quant.quantisers import LEAST_SCALE, Lsq, fit_steps, lsq
 from supernet.space import Space
 from supernet.store import StoredSupernet, load_file, load_supernet, save_supernet
@@ -92,7 +93,7 @@ class ElasticBits(nn.Module):
                 bits, steps = spec.weight_bits, self._log_steps(spec).exp()
                 tensors = tensors._replace(weight=lsq(tensors.weight, steps, bits, default_grid(bits)))
             output = preactivation(spec, inputs, tensors, training=True)
-            return output if spec.kind in ("input", "linear") else _at_own_range(output, spec)
+            return output if spec.logits or not spec.inputs else _at_own_range(output, spec)
 
         with torch.autocast(x.device.type, enabled=False):
             return execute(layers(arch), x, apply)

@@ -8,31 +8,22 @@ form.
 from __future__ import annotations
 
 import copy
-from math import prod
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from supernet.arch import Arch
-from supernet.elastic import (
-    EPSILON,
-    GATE_WIDTH,
-    Network,
-    Slice,
-    activate,
-    convolve,
-    execute,
-    float_layer,
-    preactivation,
-    single_clips,
-)
+from supernet.elastic import Network, execute
 from supernet.errors import InvalidModel
 from supernet.frontend import FEATURE_SCALE
+from supernet.integer.form import MAX_BIAS, Activation, IntegerLayer
+from supernet.integer.packing import default_grid
+from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import LayerSpec, layers
-from supernet.quant.integer import MAX_BIAS, Activation, IntegerLayer, IntegerNetwork, encode_multiplier, exact_type
-from supernet.quant.packing import default_grid
+from supernet.nn.ops import EPSILON, GATE_WIDTH, Slice, activate, float_layer, preactivation, twin
+from supernet.ops.base import encode_multiplier
+from supernet.ops.weighted import exact_type
 from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE, Lsq, Quantiser
 
 __all__ = ["FakeQuantNetwork", "fake_quantise", "measure_range"]
@@ -81,14 +72,12 @@ class _Grid(torch.autograd.Function):
 
 def fake_quantise(x: Tensor, activation: Activation, relu: bool) -> Tensor:
     """x, rectified where `relu`, on the activation's grid, with the gradient of training."""
-    low, high = (limit - activation.zero_point for limit in activation.limits)
-    return _Grid.apply(x, activation.scale, low, high, relu)
+    return _Grid.apply(x, activation.scale, *activation.span(False), relu)
 
 
 def _rounded(x: Tensor, activation: Activation) -> Tensor:
     """x on the activation's grid, ties up as in the integer form."""
-    low, high = (limit - activation.zero_point for limit in activation.limits)
-    return torch.floor(x / activation.scale + 0.5).clamp(low, high) * activation.scale
+    return torch.floor(x / activation.scale + 0.5).clamp(*activation.span(False)) * activation.scale
 
 
 class FakeQuantNetwork(nn.Module):
@@ -141,39 +130,29 @@ class FakeQuantNetwork(nn.Module):
         """The layer's output in float64, rounded by the multipliers that the integer form has."""
         output = self.activations[spec.name]
         whole = [torch.round(x / self.activations[name].scale) for x, name in zip(inputs, spec.inputs, strict=False)]
-        if spec.has_weights:
-            steps = self._steps(spec, accumulators, output.scale)
-        elif spec.kind == "add":
-            multiplier, shift = self._sum_multipliers(spec)
-            steps = sum(x * float(item) for x, item in zip(whole, multiplier, strict=True)) * 2.0 ** -float(shift)
-        elif spec.kind == "scale":
-            steps = whole[0] * whole[1] * _representable(torch.tensor(self._ratio(spec), dtype=torch.float64))
-        elif spec.kind == "pool":
-            sums = single_clips(whole[0], spec).sum((2, 3), keepdim=True)
-            steps = sums * _representable(torch.tensor(self._ratio(spec), dtype=torch.float64))
-        else:
+        if not spec.inputs:
             steps = inputs[0] / output.scale
-        low, high = (limit - output.zero_point for limit in output.limits)
-        return torch.floor(steps + 0.5).clamp(0 if spec.rectified else low, high) * output.scale
+        elif spec.has_weights:
+            steps = self._steps(spec, accumulators, output.scale)
+        else:
+            multiplier, shift = self._multipliers(spec)
+            real = (multiplier * 2.0 ** -shift.astype(float)).tolist()
+            steps = sum(x * item for x, item in zip(twin(spec).totals(spec, whole), real, strict=True))
+        return torch.floor(steps + 0.5).clamp(*output.span(spec.rectified)) * output.scale
 
-    def _ratio(self, spec: LayerSpec) -> float:
-        """What the sum of integers of an average, or the product of a scaling, is multiplied by."""
-        scale = prod(self.activations[name].scale for name in spec.inputs) / self.activations[spec.name].scale
-        return scale / prod(spec.in_shape[1:]) if spec.kind == "pool" else scale
-
-    def _sum_multipliers(self, spec: LayerSpec) -> tuple[np.ndarray, int]:
-        """What a residual sum's integers are multiplied by, and the shift of both."""
-        output = self.activations[spec.name].scale
-        return _sum_multipliers(*(self.activations[name].scale / output for name in spec.inputs))
+    def _multipliers(self, spec: LayerSpec) -> tuple[np.ndarray, np.ndarray]:
+        """Multiplier and shift of a layer without weights."""
+        inputs = [self.activations[name].scale for name in spec.inputs]
+        return spec.operator.multipliers(spec, inputs, self.activations[spec.name].scale)
 
     def _accumulators(self, spec: LayerSpec, x: Tensor) -> Tensor:
         """Whole numbers in float64: what the layer's integers add up to, without the bias."""
         source = self.activations[spec.inputs[0]]
         weight = self._parts(spec)[0]
-        exact = exact_type(float(weight.abs().flatten(1).sum(1).max()), source)
+        exact = getattr(torch, exact_type(float(weight.abs().flatten(1).sum(1).max()), source.reach))
         whole = torch.round(x / source.scale).to(exact)
         weight = torch.round(weight).to(exact)
-        return (convolve(spec, whole, weight) if spec.kind == "conv" else F.linear(whole.flatten(1), weight)).double()
+        return twin(spec).totals(spec, [whole], weight)[0].double()
 
     def _steps(self, spec: LayerSpec, accumulators: Tensor, scale: float) -> Tensor:
         """The layer's output in steps of its scale, before rounding: (accumulator + whole bias) * multiplier."""
@@ -182,15 +161,15 @@ class FakeQuantNetwork(nn.Module):
         constant = _is_constant(weight.abs().flatten(1).sum(1).double(), real, offset, scale)
         multiplier = torch.where(constant, 0.0, _representable(real / scale))
         bias = torch.where(constant, offset / scale, torch.floor(offset / real + 0.5) * multiplier)
-        shape = (-1, 1, 1) if spec.kind == "conv" else (-1,)
-        return accumulators * (multiplier * gain.sign()).reshape(shape) + bias.reshape(shape)
+        spread = twin(spec).spread
+        return accumulators * spread(multiplier * gain.sign()) + spread(bias)
 
     def _affine(self, spec: LayerSpec) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The layer's integers, and (channels,) float64: the real value of one accumulator unit; gain and offset of
         y = gain conv + offset.
         """
         layer, (weight, unit) = self.layers[spec.name], self._parts(spec)
-        if spec.kind == "linear":
+        if not twin(spec).norm:
             return weight, unit, torch.ones_like(unit), layer.bias.double()
         gain = layer.gamma.double() / (layer.var.double() + EPSILON).sqrt()
         offset = layer.beta.double() - gain * layer.mean.double()
@@ -217,12 +196,12 @@ class FakeQuantNetwork(nn.Module):
 
     def _measure(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         if not self.with_activations:
-            if spec.kind == "conv":
-                self._keep_norm(spec, convolve(spec, inputs[0], self._quantised(spec).weight))
+            if twin(spec).norm:
+                self._keep_norm(spec, twin(spec).totals(spec, inputs, self._quantised(spec).weight)[0])
             return float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, training=False)
         accumulators = self._accumulators(spec, inputs[0]) if spec.has_weights else None
-        if spec.kind == "conv":
-            self._keep_norm(spec, accumulators * self._parts(spec)[1].reshape(-1, 1, 1))
+        if twin(spec).norm:
+            self._keep_norm(spec, accumulators * twin(spec).spread(self._parts(spec)[1]))
         if spec.has_weights:
             output = activate(self._steps(spec, accumulators, 1.0), spec)
         else:
@@ -235,15 +214,15 @@ class FakeQuantNetwork(nn.Module):
         layer.var, layer.mean = (part.float() for part in torch.var_mean(product, (0, 2, 3), unbiased=False))
 
     def _range(self, spec: LayerSpec, output: Tensor) -> Activation:
-        if spec.kind == "input":
+        if not spec.inputs:
             return Activation(FEATURE_SCALE, 0, spec.activation_bits)
-        if spec.kind == "linear":
+        if spec.logits:
             headroom = 2.0 * float(output.abs().max()) / 2 ** (spec.activation_bits - 1)
             return Activation(max(headroom, LEAST_SCALE), 0, spec.activation_bits)
         if spec.activation == "hard_sigmoid":
             levels = 2**spec.activation_bits
             return Activation(1 / (levels - 1), -levels // 2, spec.activation_bits)
-        return measure_range(output, spec.activation_bits, spec.rectified or spec.kind in ("pool", "scale"))
+        return measure_range(output, spec.activation_bits, spec.rectified or float(output.min()) >= 0)
 
     def to_float(self) -> Network:
         """The network without quantisers, with the weights as they are now: where fewer bits can start from."""
@@ -256,7 +235,7 @@ class FakeQuantNetwork(nn.Module):
         """The integer form. Raises InvalidModel, naming the layer, where there is none."""
         tensors = {}
         for spec in self.specs:
-            if spec.kind != "input":
+            if spec.inputs:
                 try:
                     tensors[spec.name] = self._integer_layer(spec)
                 except InvalidModel as error:
@@ -264,11 +243,8 @@ class FakeQuantNetwork(nn.Module):
         return IntegerNetwork(self.arch, tensors, dict(self.activations))
 
     def _integer_layer(self, spec: LayerSpec) -> IntegerLayer:
-        if spec.kind == "add":
-            multiplier, shift = self._sum_multipliers(spec)
-            return IntegerLayer(multiplier, np.array([shift], np.uint8))
-        if spec.kind in ("pool", "scale"):
-            return IntegerLayer(*encode_multiplier(np.array([self._ratio(spec)])))
+        if not spec.has_weights:
+            return IntegerLayer(*self._multipliers(spec))
         output, grid = self.activations[spec.name].scale, self.quantisers[spec.name].grid
         return _weighted_layer(*(part.numpy() for part in self._affine(spec)), output, grid)
 
@@ -286,17 +262,6 @@ def _representable(real: Tensor) -> Tensor:
     """The nearest multiplier of 31 bits, of float64 reals at least 0."""
     fraction, exponent = torch.frexp(real)
     return torch.ldexp(torch.floor(fraction * 2.0**31 + 0.5), exponent - 31)
-
-
-def _sum_multipliers(first: float, second: float) -> tuple[np.ndarray, int]:
-    """Two multipliers with one shift, for a residual sum of inputs at these ratios to the output's scale."""
-    exponent = int(np.frexp(max(first, second))[1])
-    pair = np.floor(np.array([first, second]) * 2.0 ** (31 - exponent) + 0.5)
-    if pair.max() >= 2**31:
-        exponent, pair = exponent + 1, np.floor(pair / 2 + 0.5)
-    if not 1 <= 31 - exponent <= 62:
-        raise InvalidModel(f"a residual sum at ratios {first:g} and {second:g} has no 31-bit form")
-    return pair.astype(np.int32), 31 - exponent
 
 
 def _weighted_layer(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UnknownName, nearest_names
-from supernet.quant.packing import grid_limit
+from supernet.integer.packing import grid_limit
 
 __all__ = [
     "METHODS",
@@ -37,7 +37,7 @@ what torch does at an end."""
 
 
 class Quantiser(nn.Module, ABC):
-    """Weights (channels, ...) at so many bits on a grid (see supernet.quant.packing)."""
+    """Weights (channels, ...) at so many bits on a grid (see supernet.integer.packing)."""
 
     def __init__(self, weight: Tensor, bits: int, grid: str) -> None:
         super().__init__()

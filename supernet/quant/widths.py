@@ -23,10 +23,11 @@ from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, Slice, convolve, execute, float_layer
+from supernet.elastic import Network, execute
 from supernet.errors import InvalidData
 from supernet.frontend import Mfcc
 from supernet.layer import LayerSpec, layers
+from supernet.nn.ops import Slice, float_layer, twin
 from supernet.quant.finetune import TuneRecipe
 from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE
 from supernet.train import tensor_digest, train_network
@@ -182,7 +183,7 @@ class WidthNetwork(nn.Module):
 
     def _measure(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         output = float_layer(spec, inputs, self.network.layers[spec.name] if spec.has_weights else None, False)
-        if spec.kind not in ("input", "linear"):
+        if spec.inputs and not spec.logits:
             signed = float(output.min()) < 0
             spread = output.abs().flatten()
             sample = spread[:: max(1, len(spread) // 100_000)].double()  # in float32, versions of torch differ
@@ -213,9 +214,9 @@ class WidthNetwork(nn.Module):
         """Measure the norms in one pass over (clips, coefficients, frames), each on quantised inputs."""
 
         def measure(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-            if spec.kind == "conv":
+            if twin(spec).norm:
                 layer = self.network.layers[spec.name]
-                product = convolve(spec, inputs[0], self.weights[spec.name](layer.weight))
+                product = twin(spec).totals(spec, inputs, self.weights[spec.name](layer.weight))[0]
                 layer.var, layer.mean = torch.var_mean(product, (0, 2, 3), unbiased=False)
             return self._run_layer(spec, inputs)
 

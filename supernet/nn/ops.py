@@ -1,0 +1,311 @@
+"""The torch twins of the operators: what each kind of layer computes in training, in floating point.
+
+A twin also gives the sums that its integers are, so that emulated and exact integers are computed in one place each.
+Maps are (batch, channels, height, frames), channels last in memory. To add one, write a Twin and name it in TWINS.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from supernet.errors import InvalidArch
+from supernet.layer import LayerSpec
+
+__all__ = [
+    "EPSILON",
+    "GATE_WIDTH",
+    "Slice",
+    "Twin",
+    "activate",
+    "convolve",
+    "float_layer",
+    "largest_gate",
+    "preactivation",
+    "select_features",
+    "single_clips",
+    "twin",
+]
+
+EPSILON = 1e-5
+GATE_WIDTH = 6
+"""How far a hard sigmoid reaches from 0 to 1."""
+
+
+class Slice(NamedTuple):
+    """What a layer with weights computes with; `bias` only in linear layers, those of the norm only in convolutions.
+
+    A supernet.elastic.Layer has the same attributes.
+    """
+
+    weight: Tensor
+    gamma: Tensor | None
+    beta: Tensor | None
+    mean: Tensor | None
+    var: Tensor | None
+    bias: Tensor | None
+
+
+class Twin:
+    """A kind of layer in torch. norm: whether batch norm follows its product of weights, in place of a bias."""
+
+    norm = False
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """The output in floating point before it is held within limits. tensors: a Slice or a Layer."""
+        raise NotImplementedError
+
+    def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
+        """The sums that integers are rescaled from, one for each multiplier, of whole numbers."""
+        raise NotImplementedError
+
+    def spread(self, values: Tensor) -> Tensor:
+        """(channels,) values so that they multiply the output."""
+        return values.reshape(-1, 1, 1)
+
+    def relaxed(
+        self, spec: LayerSpec, inputs: list[Tensor], sources: list[Tensor], gate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The output of a layer without weights that is there in part, and how far its channels are open.
+
+        sources: (channels,) from 0 to 1, of each input. gate: the same of the layer itself.
+        """
+        open_ = sources[0] if sources else gate
+        return activate(self.preactivation(spec, inputs, None, False), spec) * self.spread(open_), open_
+
+    def slice(self, spec: LayerSpec, weight: Tensor) -> Tensor:
+        """The weights of a supernet's layer that a sub-network's uses: the first channels."""
+        return weight[: spec.weight_shape[0], : spec.weight_shape[1]]
+
+    def initial_deviation(self, fan_in: int) -> float:
+        """Of random weights."""
+        return fan_in**-0.5
+
+
+class Input(Twin):
+    """Features as they are."""
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """The features."""
+        return inputs[0]
+
+
+class Conv(Twin):
+    """A convolution with batch norm, and half of a hard sigmoid where that follows."""
+
+    norm = True
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """Normalised products."""
+        x = normalise(convolve(spec, inputs[0], tensors.weight), tensors, training)
+        return x / GATE_WIDTH + 0.5 if spec.activation == "hard_sigmoid" else x
+
+    def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
+        """Products without a norm."""
+        return [convolve(spec, inputs[0], weight)]
+
+    def slice(self, spec: LayerSpec, weight: Tensor) -> Tensor:
+        """The first channels, and of the kernel the taps that LayerSpec describes."""
+        return super().slice(spec, weight)[:, :, *spec.taps(weight.shape[2:])]
+
+    def initial_deviation(self, fan_in: int) -> float:
+        """For layers behind rectifiers (He et al., arXiv 1502.01852)."""
+        return (2.0 / fan_in) ** 0.5
+
+
+class Linear(Twin):
+    """All channels of the average to all outputs, (batch, outputs)."""
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """Products and bias."""
+        return F.linear(inputs[0].flatten(1), tensors.weight, tensors.bias)
+
+    def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
+        """Products without the bias."""
+        return [F.linear(inputs[0].flatten(1), weight)]
+
+    def spread(self, values: Tensor) -> Tensor:
+        """One an output."""
+        return values
+
+
+class Pool(Twin):
+    """The average over height and the frames of each clip."""
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """The mean."""
+        return single_clips(inputs[0], spec).mean((2, 3), keepdim=True)
+
+    def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
+        """The sum."""
+        return [single_clips(inputs[0], spec).sum((2, 3), keepdim=True)]
+
+
+class Add(Twin):
+    """A residual sum."""
+
+    def relaxed(
+        self, spec: LayerSpec, inputs: list[Tensor], sources: list[Tensor], gate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Without the block what goes in, and with the block, but of another width, its output."""
+        summed, block = largest_gate(gate), largest_gate(sources[1])
+        past = 1 - block + summed
+        return past * inputs[0] + inputs[1], (1 - block) * sources[0] + sources[1]
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """The sum."""
+        return inputs[0] + inputs[1]
+
+    def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
+        """Both, since each has a multiplier of its own."""
+        return inputs
+
+
+class Scale(Twin):
+    """A map times one factor a channel."""
+
+    def relaxed(
+        self, spec: LayerSpec, inputs: list[Tensor], sources: list[Tensor], gate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Where it is not there, the map as it is."""
+        there = largest_gate(gate)
+        return inputs[0] * (there * inputs[1] + 1 - there), sources[0]
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """The product."""
+        return inputs[0] * inputs[1]
+
+    def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
+        """The product."""
+        return [inputs[0] * inputs[1]]
+
+
+TWINS: dict[str, Twin] = {
+    "input": Input(),
+    "conv": Conv(),
+    "linear": Linear(),
+    "pool": Pool(),
+    "add": Add(),
+    "scale": Scale(),
+}
+"""By kind of operator."""
+
+
+def twin(spec: LayerSpec) -> Twin:
+    """What computes a layer in torch."""
+    return TWINS[spec.kind]
+
+
+def largest_gate(gate: Tensor) -> Tensor:
+    """The largest value. Open channels are all equal, and share its gradient evenly."""
+    largest = gate.detach().max()
+    same = gate == largest
+    mean = (gate * same).sum() / same.sum()
+    return largest + (mean - mean.detach())
+
+
+def preactivation(spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+    """What `float_layer` gives, before it is held within limits."""
+    return twin(spec).preactivation(spec, inputs, tensors, training)
+
+
+def float_layer(spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+    """The output of one layer in floating point: (batch, channels, height, frames); logits are (batch, classes)."""
+    return activate(preactivation(spec, inputs, tensors, training), spec)
+
+
+def activate(x: Tensor, spec: LayerSpec) -> Tensor:
+    """x within the limits of the layer's activation."""
+    low, high = spec.limits
+    if high < inf:
+        return F.hardtanh(x, low, high)
+    return F.relu(x) if spec.rectified else x
+
+
+def select_features(x: Tensor, spec: LayerSpec, clips: int = 1) -> Tensor:
+    """The features that an input layer reads, from a map at its own frame step or at the front end's.
+
+    x: (batch, coefficients, frames), with the frames of spec.out_shape, or those of spec.in_shape, of which it takes
+    the last one of each stride; of so many `clips` in turn, that many times as many. Of more coefficients than those of
+    `spec` it takes the first ones, or at a stride over them the last one of each. Returns (batch, *spec.out_shape),
+    with the frames of all clips, channels last in memory. Raises InvalidArch for another map.
+    """
+    channels, height, frames = spec.out_shape
+    rows = channels * height
+    whole = x.ndim == 3 and (x.shape[1] >= rows if spec.stride[0] == 1 else x.shape[1] in (rows, spec.in_shape[1]))
+    if not whole or x.shape[2] not in (clips * frames, clips * spec.in_shape[2]):
+        raise InvalidArch(
+            f"features of shape {tuple(x.shape)} do not fit: give (batch, {rows} "
+            f"{'or more' if spec.stride[0] == 1 else f'or {spec.in_shape[1]}'} coefficients, {clips * frames} frames)"
+        )
+    step, skip = x.shape[2] // (clips * frames), x.shape[1] // rows if spec.stride[0] > 1 else 1
+    x = x[:, skip - 1 : skip * rows : skip, step - 1 :: step].reshape(x.shape[0], channels, height, clips * frames)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def single_clips(x: Tensor, spec: LayerSpec) -> Tensor:
+    """What a layer that hears a clip at a time takes of several that were run through one after another.
+
+    x: (batch, channels, height, clips * frames) -> (batch * clips, channels, height, frames), clip by clip.
+    """
+    frames = spec.in_shape[2]
+    return x if x.shape[3] == frames else x.unflatten(3, (-1, frames)).movedim(3, 1).flatten(0, 1)
+
+
+def convolve(spec: LayerSpec, x: Tensor, weight: Tensor) -> Tensor:
+    """The convolution of a layer without its norm. x: (batch, channels, height, frames)."""
+    if spec.depthwise:
+        return DepthwiseConvolution.apply(x, weight, spec.pad, spec.stride)
+    return channels_last(F.conv2d(channels_last(_pad(x, spec.pad)), weight, stride=spec.stride, groups=spec.groups))
+
+
+class DepthwiseConvolution(torch.autograd.Function):
+    """A padded depthwise convolution with those gradients in float32 that bfloat16 makes slower.
+
+    On a processor the weight's gradient takes three times as long in bfloat16, that of x at a stride ten times.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, pad: tuple[int, int, int, int], stride: tuple[int, int]) -> Tensor:
+        """x: (batch, channels, height, frames); weight: (channels, 1, height, taps)."""
+        x, ctx.pad, ctx.stride = channels_last(_pad(x, pad)), pad, stride
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(x, weight.to(x.dtype), stride=stride, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Gradients of x and of the weight."""
+        x, weight = ctx.saved_tensors
+        gradient = channels_last(gradient)
+
+        def part(gradient: Tensor, x: Tensor, weight: Tensor, mask: list[bool]) -> tuple[Tensor, Tensor, Tensor]:
+            return torch.ops.aten.convolution_backward(
+                gradient, x, weight, None, ctx.stride, [0, 0], [1, 1], False, [0, 0], len(weight), mask
+            )
+
+        wide_type = x.dtype if ctx.stride == (1, 1) else torch.float32
+        wide = part(*(item.to(wide_type) for item in (gradient, x, weight)), [True, False, False])[0].to(x.dtype)
+        top, bottom, left, right = ctx.pad
+        inner = wide[:, :, top : wide.shape[2] - bottom, left : wide.shape[3] - right]
+        return inner, part(gradient.float(), x.float(), weight, [False, True, False])[1], None, None
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """x (batch, channels, height, frames) with the channels side by side in memory, where it is not so already."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _pad(x: Tensor, pad: tuple[int, int, int, int]) -> Tensor:
+    top, bottom, left, right = pad
+    return F.pad(x, (left, right, top, bottom)) if any(pad) else x
+
+
+def normalise(x: Tensor, tensors: Slice, training: bool) -> Tensor:
+    """Batch norm with the layer's statistics, or with the batch's own in training and before any calibration."""
+    own = training or tensors.mean is None
+    mean, var = (None, None) if own else (tensors.mean, tensors.var)
+    return F.batch_norm(x, mean, var, tensors.gamma, tensors.beta, own, 0.0, EPSILON)
