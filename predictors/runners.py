@@ -14,8 +14,8 @@ from predictors.measure import Runner
 from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.elastic import Network, recalibrate
-from supernet.frontend import quantise_features
 from supernet.layer import layers
+from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
 from supernet.quant.fake import FakeQuantNetwork
 

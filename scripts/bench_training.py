@@ -38,7 +38,8 @@ from supernet import elastic, parallel
 from supernet.data.augment import Augmentation, Augmenter
 from supernet.data.clips import ClipData, Split, cached_array
 from supernet.elastic import Supernet
-from supernet.frontend import LogMel
+from supernet.frontend.logmel import LogMel
+from supernet.nn.frontend import torch_twin
 from supernet.space import default_space
 from supernet.train import SupernetRecipe, draw_archs, fit_frontend, train_step
 
@@ -152,7 +153,7 @@ def _plain_features(data: ClipData, frontend: LogMel, rows: np.ndarray, rng: np.
     """Features of samples that are shifted and get noise, all in the step."""
     samples = torch.from_numpy(data.audio[rows].astype(np.float32) / 32768)
     shifted = torch.stack([torch.roll(clip, int(rng.integers(-SHIFT, SHIFT))) for clip in samples])
-    return frontend(shifted + NOISE_GAIN * torch.randn_like(shifted))
+    return torch_twin(frontend)(shifted + NOISE_GAIN * torch.randn_like(shifted))
 
 
 @contextmanager

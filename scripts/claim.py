@@ -29,7 +29,7 @@ from supernet.cost import macs
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network, Supernet
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.population import PopulationCosts
 from supernet.space import Space
 from supernet.store import load_supernet

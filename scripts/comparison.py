@@ -35,7 +35,8 @@ from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet
 from supernet.evaluate import accuracy
-from supernet.frontend import LogMel, Mfcc
+from supernet.frontend.logmel import LogMel
+from supernet.frontend.mfcc import Mfcc
 from supernet.population import PopulationCosts
 from supernet.train import (
     Recipe,

@@ -36,7 +36,7 @@ from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import list_clips, load
 from supernet.elastic import Network, Supernet
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.store import load_supernet
 from supernet.train import Recipe, calibration_features, train_float, weights_digest
 from zoo.build import kept_search

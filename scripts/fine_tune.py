@@ -28,7 +28,7 @@ from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS
 from supernet.elastic import Network
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.heads import Heads, integer_head_of, with_outputs
 from supernet.integer.runtime import IntegerNetwork
 from supernet.quant.finetune import QuantRecipe, quantise

@@ -27,7 +27,8 @@ from supernet.data.esc50 import load
 from supernet.elastic import Supernet
 from supernet.evaluate import accuracy
 from supernet.families.blocks import Block
-from supernet.frontend import FRONT_ENDS, Mfcc
+from supernet.frontend import front_end
+from supernet.frontend.mfcc import Mfcc
 from supernet.layer import LayerSpec, layers
 from supernet.nn.ops import Slice
 from supernet.space import Space, default_space
@@ -68,7 +69,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     data = load(options.data)
-    frontend = fit_frontend(data, kind=FRONT_ENDS[PLAN.features])
+    frontend = fit_frontend(data, kind=front_end(PLAN.features))
     calibration = calibration_features(data, frontend, PLAN.calibration[1])
     networks = default_space(PLAN.family, len(data.labels), data.clip_ms, PLAN.features)
     recipe = replace(PLAN.recipe, epochs=options.epochs, seed=options.seed)

@@ -28,7 +28,7 @@ from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network, Supernet
 from supernet.files import read_json
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.space import default_space
 from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend, train_supernet
 from zoo.build import kept_search

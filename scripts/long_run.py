@@ -38,7 +38,9 @@ from supernet.data.speech_commands import COMMANDS, WORDS, load
 from supernet.elastic import Network, Supernet
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.files import load_tensors, read_json, save_tensors
-from supernet.frontend import LogMel, Mfcc
+from supernet.frontend.base import frontend_from_dict
+from supernet.frontend.logmel import LogMel
+from supernet.frontend.mfcc import Mfcc
 from supernet.space import Space
 from supernet.train import Phase, SupernetRecipe, fit_frontend, scene_features, train_supernet
 
@@ -108,9 +110,9 @@ def fitted(data: ClipData, runs: Path) -> Mfcc:
     """The front end of the runs; where none has begun, that of weights that are kept, or fitted on scenes."""
     begun = [path for name in PLANS if (path := runs / name / "recipe.json").is_file()]
     if begun:
-        return Mfcc.from_dict(read_json(begun[0])["frontend"])
+        return frontend_from_dict(read_json(begun[0])["frontend"])
     kept = [path for name in PLANS if (path := KEPT / f"{name}.safetensors").is_file()]
-    return Mfcc.from_dict(load_tensors(kept[0])[1]["frontend"]) if kept else fit_frontend(data, 8, LogMel, Scenes())
+    return frontend_from_dict(load_tensors(kept[0])[1]["frontend"]) if kept else fit_frontend(data, 8, LogMel, Scenes())
 
 
 def words_space(data: ClipData) -> Space:

@@ -29,7 +29,7 @@ from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
 from supernet.elastic import Supernet
 from supernet.errors import EarshotError, InvalidData
-from supernet.frontend import FRONT_ENDS
+from supernet.frontend import front_end
 from supernet.quant.elastic import ElasticBitsRecipe
 from supernet.space import default_space
 from supernet.store import round_to_half
@@ -216,7 +216,7 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
 
 def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path) -> Build:
     """Train a supernet, or go on with it, and put it into the hub."""
-    frontend, recipe = fit_frontend(data, kind=FRONT_ENDS[plan.features]), plan.recipe
+    frontend, recipe = fit_frontend(data, kind=front_end(plan.features)), plan.recipe
     stored, measured_on = plan.calibration
     calibration = calibration_features(data, frontend, stored, recipe.seed)
     networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)

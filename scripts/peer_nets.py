@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from supernet.filters import cosine_transform
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
+from supernet.frontend.tables import cosine_transform
 from supernet.quant.quantisers import within
 
 __all__ = [

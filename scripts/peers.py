@@ -25,7 +25,8 @@ from supernet.arch import Arch
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.elastic import Network
-from supernet.frontend import FRONT_ENDS, Mfcc
+from supernet.frontend import front_end
+from supernet.frontend.mfcc import Mfcc
 from supernet.train import Recipe, calibration_features, fit_frontend, train_network
 
 
@@ -44,7 +45,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     data = load(options.data, "numbers")
-    frontends = {kind: fit_frontend(data, kind=made) for kind, made in FRONT_ENDS.items()}
+    frontends = {kind: fit_frontend(data, kind=front_end(kind)) for kind in front_end.names}
     settings = {
         kind: Setting(data, frontend, calibration_features(data, frontend), options)
         for kind, frontend in frontends.items()

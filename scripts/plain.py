@@ -22,7 +22,8 @@ from supernet.evaluate import hits
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.temporal import MAP_STAGES
 from supernet.files import read_json, write_json
-from supernet.frontend import Mfcc, quantise_features
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.train import Recipe, train_float

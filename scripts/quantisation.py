@@ -33,8 +33,8 @@ from supernet.cost import mean_bits, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.elastic import Network
 from supernet.evaluate import hits, predict
-from supernet.frontend import quantise_features
 from supernet.integer.runtime import IntegerNetwork
+from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
 from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork

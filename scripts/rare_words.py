@@ -31,7 +31,7 @@ from supernet.data.speech_commands import list_files
 from supernet.elastic import Network
 from supernet.evaluate import hits
 from supernet.files import digest
-from supernet.frontend import LogMel
+from supernet.frontend.logmel import LogMel
 from supernet.heads import with_outputs
 from supernet.store import load_supernet
 from supernet.train import Recipe, fit_frontend, scene_features, train_float

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from supernet.evaluate import accuracy_interval
 from supernet.files import digest, read_json, write_bytes, write_json
+from supernet.metrics import accuracy_interval
 
 __all__ = [
     "FOLDER",

@@ -29,7 +29,7 @@ from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
 from supernet.evaluate import accuracy
 from supernet.files import read_json, write_json
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.population import PopulationCosts
 from supernet.space import Space
 from supernet.train import (

@@ -23,7 +23,7 @@ from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.evaluate import hits
-from supernet.frontend import quantise_features
+from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
 from zoo.hub import BUNDLED, Hub
 from zoo.searching import Searchable, limits_of, search_hub, searchable

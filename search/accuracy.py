@@ -30,7 +30,7 @@ from supernet.data.clips import ClipData
 from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint
 from supernet.files import digest, read_json, write_bytes, write_json
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.parallel import rank
 from supernet.quant.elastic import ElasticBits
 

@@ -11,7 +11,7 @@ _HOME = {
     "Arch": "supernet.arch",
     "IntegerNetwork": "supernet.integer.runtime",
     "LayerSpec": "supernet.layer",
-    "Mfcc": "supernet.frontend",
+    "Mfcc": "supernet.frontend.mfcc",
     "Network": "supernet.elastic",
     "Recipe": "supernet.train",
     "Space": "supernet.space",

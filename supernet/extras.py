@@ -55,7 +55,7 @@ def lacking(*packages: str) -> MissingExtra | None:
 def load(module: str) -> ModuleType:
     """The module of that name, imported. Raises MissingExtra where it needs a package that is not installed.
 
-    >>> load("supernet.filters").hann_window(4)[2].item()
+    >>> load("supernet.frontend.tables").hann_window(4)[2].item()
     1.0
     """
     try:

@@ -23,10 +23,10 @@ from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
 from supernet.elastic import Network
 from supernet.errors import InvalidData
-from supernet.evaluate import right
 from supernet.integer.form import IntegerLayer
 from supernet.integer.runtime import IntegerNetwork
 from supernet.losses import distillation_loss, label_loss
+from supernet.metrics import right
 
 __all__ = ["Heads", "head_of", "integer_head_of", "with_outputs"]
 

@@ -22,7 +22,9 @@ from supernet.cost import params
 from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
 from supernet.files import digest, load_tensors, read_json, save_tensors, write_json
-from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.frontend.base import frontend_from_dict
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.space import Space
 
 __all__ = ["StoredSupernet", "load_file", "load_supernet", "retarget", "round_to_half", "save_supernet"]
@@ -127,7 +129,7 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
         head = load_file(folder, f"heads/{task}.safetensors", config)
         weights = {**load_file(folder, "trunk.safetensors", config), **head}
         features = load_file(folder, "calibration.safetensors", config)["features"]
-        frontend = Mfcc.from_dict(config["frontend"])
+        frontend = frontend_from_dict(config["frontend"])
         space = Space.from_dict(config["space"]).with_classes(len(labels))
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidCheckpoint(f"{folder}: {error} is missing; take the supernet from its source again") from None

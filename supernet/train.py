@@ -38,9 +38,10 @@ from supernet.elastic import Network, Supernet, recalibrate
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
 from supernet.evaluate import accuracy
 from supernet.files import canonical_json, digest, load_tensors, read_json, save_tensors, write_json
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.heads import Heads
 from supernet.losses import Losses, distillation_loss, label_loss
+from supernet.nn.frontend import torch_twin
 from supernet.parallel import average_gradients, mean_everywhere, own_parts, rank, same_everywhere, share_out, wait
 from supernet.space import Space
 
@@ -162,7 +163,7 @@ def fit_frontend(
         maker = scenes.maker(data, kind())
         chains = rows[: count * scenes.chain].reshape(count, scenes.chain)
         samples = torch.from_numpy(np.stack([maker.scene(chain, rng) for chain in chains]))
-    raw = torch.cat([kind()(part) for part in samples.split(BATCH)])
+    raw = torch.cat([torch_twin(kind())(part) for part in samples.split(BATCH)])
     mean, deviation = (tuple(round(float(v), 5) for v in fit) for fit in (raw.mean((0, 2)), raw.std((0, 2))))
     return kind(mean=mean, deviation=deviation)
 

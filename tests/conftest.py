@@ -129,7 +129,7 @@ def integers(small_space):
 
     from supernet.bits import with_bits
     from supernet.elastic import Network, recalibrate
-    from supernet.frontend import dequantise_features, quantise_features
+    from supernet.nn.frontend import dequantise_features, quantise_features
     from supernet.quant.fake import FakeQuantNetwork
 
     generator = torch.Generator().manual_seed(0)
@@ -142,7 +142,7 @@ def integers(small_space):
 @pytest.fixture(scope="session")
 def package(integers, package_info, tmp_path_factory):
     """A package of `integers` in a folder; tests that alter it copy it first."""
-    from supernet.frontend import Mfcc
+    from supernet.frontend.mfcc import Mfcc
     from zoo.making import write_package
 
     samples = np.stack([np.round(tone(f) * 32767).astype(np.int16) for f in (300, 600)])

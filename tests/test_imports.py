@@ -19,7 +19,7 @@ LIGHT = (
     "supernet.space",
     "supernet.cost",
     "supernet.families",
-    "supernet.filters",
+    "supernet.frontend.tables",
     "supernet.frontend",
     "supernet.integer.packing",
     "predictors",

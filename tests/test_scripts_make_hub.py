@@ -17,7 +17,8 @@ from search.sampling import table_space
 from supernet.bits import with_bits
 from supernet.data import esc50, speech_commands
 from supernet.elastic import Network, recalibrate
-from supernet.frontend import LogMel, dequantise_features
+from supernet.frontend.logmel import LogMel
+from supernet.nn.frontend import dequantise_features
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.store import load_supernet

@@ -18,7 +18,7 @@ from supernet.data.augment import Augmentation, plain_features
 from supernet.data.scenes import SceneMaker, Scenes
 from supernet.elastic import Supernet
 from supernet.files import read_json
-from supernet.frontend import LogMel
+from supernet.frontend.logmel import LogMel
 from supernet.space import default_space
 from supernet.store import save_supernet
 from supernet.train import Recipe, calibration_features, fit_frontend

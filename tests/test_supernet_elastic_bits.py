@@ -11,10 +11,10 @@ from supernet.bits import with_bits
 from supernet.elastic import Supernet
 from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel
 from supernet.files import read_json, write_json
-from supernet.frontend import quantise_features
 from supernet.integer.packing import default_grid
 from supernet.layer import layers
 from supernet.losses import label_loss
+from supernet.nn.frontend import quantise_features
 from supernet.quant.elastic import (
     WIDTHS,
     ElasticBits,

@@ -8,7 +8,7 @@ import scipy.fft
 import scipy.signal
 import torch
 
-from supernet.filters import cosine_transform, hann_window, mel_filters
+from supernet.frontend.tables import cosine_transform, hann_window, mel_filters
 
 SIZES = [(40, 512, 20.0, 8000.0, 16_000), (64, 1024, 0.0, 7600.0, 16_000), (13, 256, 100.0, 4000.0, 8_000)]
 

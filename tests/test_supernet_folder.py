@@ -15,6 +15,7 @@ from supernet.data.augment import Augmenter
 from supernet.data.clips import NEGATIVE_ROW
 from supernet.data.folder import SPLITS, load_folder
 from supernet.errors import InvalidData
+from supernet.nn.frontend import torch_twin
 from supernet.train import fit_frontend
 
 
@@ -332,7 +333,7 @@ def test_windows_of_negatives_are_the_unknown_class(load, tmp_path):
     frontend = fit_frontend(data, 1)
     windows = Augmenter(data, frontend)(np.array([NEGATIVE_ROW] * 4), np.random.default_rng(0))
     samples = torch.from_numpy(data.negatives[0][5 * RATE : 6 * RATE].astype(np.float32) / 32768)
-    heard, expected = windows.mean((0, 2)), frontend(samples[None]).mean((0, 2))
+    heard, expected = windows.mean((0, 2)), torch_twin(frontend)(samples[None]).mean((0, 2))
     assert np.corrcoef(heard, expected)[0, 1] > 0.9
     with pytest.raises(InvalidData, match="no recording of 10 s or more"):
         load(root, negatives=root)

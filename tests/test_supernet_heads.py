@@ -12,8 +12,9 @@ from supernet.data.augment import plain_features
 from supernet.elastic import Network, Supernet
 from supernet.errors import InvalidData
 from supernet.evaluate import predict
-from supernet.frontend import Mfcc, dequantise_features
+from supernet.frontend.mfcc import Mfcc
 from supernet.heads import Heads, head_of, integer_head_of, with_outputs
+from supernet.nn.frontend import dequantise_features
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.train import Recipe, SupernetRecipe, fit_frontend, train_float, train_supernet
 

@@ -20,11 +20,11 @@ from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel, Unknow
 from supernet.evaluate import accuracy
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.files import read_json
-from supernet.frontend import dequantise_features, quantise_features
 from supernet.integer.form import Activation, IntegerLayer, check_accumulators
 from supernet.integer.packing import default_grid, grid_limit, pack, unpack
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import layers
+from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.nn.integer import TorchIntegers
 from supernet.ops.base import encode_multiplier, requantise
 from supernet.quant.fake import FakeQuantNetwork, _weighted_layer, fake_quantise, measure_range

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW
-from supernet.data.scenes import SceneMaker, Scenes, companded, in_room, level_of, narrowed
+from supernet.data.scenes import SceneMaker, Scenes, companded, level_of, narrowed
+from supernet.data.sounds import in_room
 from supernet.elastic import Network, execute
-from supernet.frontend import LogMel
+from supernet.frontend.logmel import LogMel
 from supernet.layer import layers
 from supernet.nn.ops import float_layer, single_clips
 

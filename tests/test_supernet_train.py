@@ -14,9 +14,11 @@ from supernet.data.augment import Augmentation, plain_features
 from supernet.data.clips import Split
 from supernet.elastic import Supernet
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData, UnknownName
-from supernet.evaluate import accuracy_interval, mean_average_precision, predict
+from supernet.evaluate import predict
 from supernet.files import load_tensors, read_json, write_json
 from supernet.losses import distillation_loss, label_loss
+from supernet.metrics import accuracy_interval, mean_average_precision
+from supernet.nn.frontend import torch_twin
 from supernet.space import default_space
 from supernet.store import load_supernet, round_to_half, save_supernet
 from supernet.train import (
@@ -194,7 +196,7 @@ def test_the_learning_rate_rises_and_falls_to_zero():
 
 def test_features_have_mean_0_and_deviation_1_over_the_training_clips(speech_data, frontend):
     samples = torch.from_numpy(speech_data.audio[speech_data.splits["train"].rows].astype(np.float32) / 32768)
-    values = frontend(samples)
+    values = torch_twin(frontend)(samples)
     torch.testing.assert_close(values.mean((0, 2)), torch.zeros(40), atol=1e-3, rtol=0)
     torch.testing.assert_close(values.std((0, 2)), torch.ones(40), atol=1e-3, rtol=0)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from supernet.bits import MIXED
-from supernet.evaluate import accuracy_interval, confusion
+from supernet.metrics import accuracy_interval, confusion
 from zoo import build
 from zoo.making import pooled_figures
 

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from supernet.files import read_json
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from zoo.card import card, picture
 from zoo.devices import Figure
 from zoo.errors import InvalidModel, InvalidPackage

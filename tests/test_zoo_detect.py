@@ -9,7 +9,9 @@ from conftest import RATE, tone
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from supernet.frontend import FEATURE_SCALE, Mfcc, quantise_features
+from supernet.frontend.base import FEATURE_SCALE
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import quantise_features, torch_twin
 from zoo.detect import Detection, choose_detection, detections, stream_scores
 
 
@@ -61,8 +63,8 @@ def test_a_window_of_a_stream_is_scored_as_the_clip_that_it_holds(integers, monk
         start = window * 1600
         lead = recording[max(0, start - context) : start]
         clip = torch.from_numpy(np.concatenate([lead, recording[start : start + RATE]]).astype(np.float32) / 32768)
-        samples = torch.nn.functional.pad(clip, (frontend.step * 10 - len(lead), 0))
-        features = quantise_features(frontend(samples[None]))[:, :, 10:]
+        samples = torch.nn.functional.pad(clip, (frontend.hop_samples * 10 - len(lead), 0))
+        features = quantise_features(torch_twin(frontend)(samples[None]))[:, :, 10:]
         assert np.abs(streamed[window] - integers(features.numpy())[0]).max() <= (40 if window else 0)
 
 
@@ -75,7 +77,7 @@ def test_settings_are_chosen_on_one_half_of_the_negatives_and_measured_on_the_ot
     frontend = Mfcc(mean=(-60.0,) * 40, deviation=(30.0,) * 40)
     frontend = frontend.select(integers.arch.features.coefficients, integers.arch.features.step_ms)
     levels = [
-        frontend(torch.from_numpy(part[:RATE] / 32768.0)[None].float())[0, 0].mean()
+        torch_twin(frontend)(torch.from_numpy(part[:RATE] / 32768.0)[None].float())[0, 0].mean()
         for part in (quiet, loud[-5 * RATE :])
     ]
 

@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix
 
 import zoo
 import zoo.evaluation
-from supernet.evaluate import accuracy_interval
+from supernet.metrics import accuracy_interval
 from zoo import cli_run
 from zoo.cli import main
 from zoo.errors import InvalidData, InvalidQuery

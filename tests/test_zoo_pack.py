@@ -18,7 +18,8 @@ import zoo
 from supernet.bits import with_bits
 from supernet.elastic import Network, recalibrate
 from supernet.files import digest, read_json, write_bytes, write_json
-from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.quant.elastic import load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from zoo.errors import EarshotError, InvalidModel, InvalidPackage, InvalidQuery, UnknownName

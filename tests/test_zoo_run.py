@@ -211,7 +211,7 @@ def test_printing_a_model_tells_what_it_is_and_knows(model):
 
 
 def test_a_non_commercial_licence_is_said(package, package_info, integers, tmp_path, caplog):
-    from supernet.frontend import Mfcc
+    from supernet.frontend.mfcc import Mfcc
     from zoo.hosting import publish
     from zoo.making import write_package
 

@@ -22,7 +22,7 @@ from supernet.data.augment import plain_features
 from supernet.elastic import Supernet
 from supernet.errors import InfeasibleBudget, InvalidArch, InvalidData, UnknownName
 from supernet.evaluate import accuracy
-from supernet.frontend import FRONT_ENDS
+from supernet.frontend import front_end
 from supernet.quant.elastic import ElasticBits, save_elastic_bits
 from supernet.store import load_supernet, save_supernet
 from supernet.train import calibration_features, fit_frontend
@@ -561,7 +561,7 @@ def hub_of_squares(speech_data, square_space, tmp_path):
         "uneven": dataclasses.replace(square_space, feature_kind="mfcc", coefficients=(10, 20)),
     }
     for name, space in spaces.items():
-        frontend = fit_frontend(speech_data, 1, FRONT_ENDS[space.feature_kind])
+        frontend = fit_frontend(speech_data, 1, front_end(space.feature_kind))
         supernet = Supernet(space, calibration_features(speech_data, frontend, 22)).eval()
         folder = save_supernet(
             hub / "supernets" / name, supernet, frontend, "tones", speech_data.labels, {"name": name, **info}

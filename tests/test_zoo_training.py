@@ -20,7 +20,8 @@ import zoo
 from supernet import load_supernet
 from supernet.data.augment import Augmentation
 from supernet.elastic import Supernet
-from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.store import StoredSupernet, retarget
 from zoo import build, hosting, training
 from zoo.cli import main

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import zoo
 from supernet.files import digest, read_json, write_bytes, write_json
-from supernet.frontend import Mfcc
+from supernet.frontend.base import frontend_from_dict
 from zoo.devices import COSTS
 from zoo.entry import is_safe_name
 from zoo.errors import EarshotError, InvalidPackage
@@ -220,7 +220,7 @@ def test_any_front_end(package, anew, data):
     other = data.draw(front_ends(values["frontend"]))
     values["frontend"] = {**values["frontend"], changed: other[changed]} if changed else other
     with contextlib.suppress(EarshotError):
-        values["costs"]["frontend_macs"] = Mfcc.from_dict(values["frontend"]).macs(values["arch"]["frames"])
+        values["costs"]["frontend_macs"] = frontend_from_dict(values["frontend"]).macs(values["arch"]["frames"])
     reseal(folder, values)
     survives(use, folder)
 

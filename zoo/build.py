@@ -30,7 +30,7 @@ from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet
 from supernet.files import digest, read_json, write_json
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.integer.runtime import IntegerNetwork
 from supernet.quant.elastic import ElasticBits, ElasticBitsRecipe, save_elastic_bits, train_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import zoo
-from supernet.extras import TRAINING
 from supernet.files import digest, read_bytes, write_bytes
 from zoo.conditions import CONDITIONS
 from zoo.errors import InvalidAudio, InvalidQuery, UnknownName
@@ -71,7 +70,7 @@ def add_run_commands(commands, command, add_hub, add_words) -> None:
     """Add the commands to a parser. command: makes one; add_hub, add_words: add the options of which hub is asked, and
     for which words.
     """
-    sub = command(commands, "run", _run, RUN_HELP, "labels of recordings", ("text", "json", "csv"), needs=["torch"])
+    sub = command(commands, "run", _run, RUN_HELP, "labels of recordings", ("text", "json", "csv"))
     _add_model(sub, add_hub, add_words)
     sub.add_argument(
         "files", metavar="FILE", nargs="+",
@@ -95,7 +94,7 @@ def add_run_commands(commands, command, add_hub, add_words) -> None:
         "--plot", metavar="FILE", help="picture of one recording: spectrogram and events; .svg, .png or .pdf"
     )
     sub.add_argument("--out", metavar="FILE", help="write there, whole or not at all (default: standard output)")
-    sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes", needs=TRAINING)
+    sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes")
     _add_model(sub, add_hub, add_words)
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
     sub.add_argument(

@@ -19,12 +19,12 @@ import numpy as np
 
 from supernet.constants import CACHE
 from supernet.errors import nearest_names
-from supernet.extras import lacking, load
+from supernet.extras import lacking
 from zoo.errors import InvalidQuery
 
 if TYPE_CHECKING:
     from supernet.data.clips import ClipData
-    from supernet.frontend import Mfcc
+    from supernet.frontend.mfcc import Mfcc
     from supernet.integer.runtime import IntegerNetwork
 
 __all__ = [
@@ -68,7 +68,7 @@ class InCondition:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the accuracy."""
-        from supernet.evaluate import accuracy_interval
+        from supernet.metrics import accuracy_interval
 
         return accuracy_interval(self.accuracy, self.clips)
 
@@ -110,7 +110,7 @@ def _gain(decibels: float) -> Condition:
 
 def _noise(ratio: float) -> Condition:
     def noisy(clip: np.ndarray, number: int, around: Surroundings, rng: np.random.Generator) -> np.ndarray:
-        from supernet.data.scenes import random_part
+        from supernet.data.sounds import random_part
 
         return _beside(clip, random_part(around.noise, len(clip), rng), ratio)
 
@@ -127,7 +127,7 @@ def _voice(ratio: float) -> Condition:
 
 
 def _room(clip: np.ndarray, number: int, around: Surroundings, rng: np.random.Generator) -> np.ndarray:
-    from supernet.data.scenes import in_room
+    from supernet.data.sounds import in_room
 
     heard = in_room(clip, around.rooms[rng.integers(len(around.rooms))])
     return heard * np.float32(_level(clip) / max(_level(heard), LEAST))
@@ -191,7 +191,7 @@ def vary(name: str, around: Surroundings, numbers: Sequence[int] | None = None) 
 
 def unheard_noise(recordings: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
     """The recordings (samples,) float32 of noise, or coloured noise where there are none."""
-    from supernet.data.scenes import coloured_noise
+    from supernet.data.sounds import coloured_noise
 
     return recordings or coloured_noise(np.random.default_rng(SEED))
 
@@ -233,9 +233,9 @@ def condition_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, s
     from tqdm import tqdm
 
     from supernet.data.audio import from_int16
-    from supernet.frontend import quantise_features
+    from supernet.frontend.base import quantise
 
-    names, clips, torch = measured_conditions(), data.splits[split], load("torch")
+    names, clips = measured_conditions(), data.splits[split]
     noise = unheard_noise([from_int16(item) for item in data.held_noise])
     sounds = np.where(clips.targets == data.silence_class, SILENT, clips.targets)
     around = Surroundings(
@@ -243,7 +243,7 @@ def condition_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, s
     )
 
     def scores(samples: np.ndarray) -> np.ndarray:
-        return network(quantise_features(frontend(torch.from_numpy(samples))).numpy())
+        return network(quantise(frontend(samples)))
 
     bar = tqdm(names, "conditions", disable=None if progress else True, leave=False)
     found = [heard_in(name, around, clips.targets, scores) for name in bar]

@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass
 from itertools import product
 
 import numpy as np
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
-from supernet.frontend import Mfcc, quantise_features
+from supernet.frontend.base import quantise
+from supernet.frontend.mfcc import Mfcc
 from supernet.integer.runtime import IntegerNetwork
 
 __all__ = ["Detection", "choose_detection", "detections", "stream_scores", "stream_windows"]
@@ -59,30 +58,30 @@ def stream_scores(
     hidden = None if progress and seconds * 1000 > BATCH * hop_ms else True
     form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of sound [{elapsed}<{remaining}]"
     with tqdm(desc="hearing", total=seconds, disable=hidden, leave=False, bar_format=form) as bar:
-        for part in (part for block in windows for part in block.split(BATCH)):
-            logits.append(network(part.numpy()))
+        for part in (part for block in windows for part in np.split(block, range(BATCH, len(block), BATCH))):
+            logits.append(network(part))
             bar.update(len(part) * hop_ms / 1000)
     return scores(np.concatenate(logits))
 
 
-def stream_windows(frontend: Mfcc, frames: int, recording: np.ndarray, hop_ms: int = HOP_MS) -> Iterator[Tensor]:
+def stream_windows(frontend: Mfcc, frames: int, recording: np.ndarray, hop_ms: int = HOP_MS) -> Iterator[np.ndarray]:
     """Quantised features (windows, coefficients, frames) int8 of the windows of a recording, a block at a time.
 
     Frames hear what came before them: they are those of the whole recording.
     """
     hop = hop_ms // frontend.step_ms
-    count = max(0, (len(recording) // frontend.step - frames) // hop + 1)
+    count = max(0, (len(recording) // frontend.hop_samples - frames) // hop + 1)
     for first in range(0, count, BLOCK):
         last, back = min(first + BLOCK, count), min(first * hop, frontend.context_frames)
-        start, end = (first * hop - back) * frontend.step, ((last - 1) * hop + frames) * frontend.step
-        features = quantise_features(frontend(_as_float(recording[start:end])[None])[0, :, back:])
-        yield features.unfold(1, frames, hop).permute(1, 0, 2).contiguous()
+        start, end = (first * hop - back) * frontend.hop_samples, ((last - 1) * hop + frames) * frontend.hop_samples
+        features = quantise(frontend(_as_float(recording[start:end])[None])[0, :, back:])
+        yield np.lib.stride_tricks.sliding_window_view(features, frames, 1)[:, ::hop].transpose(1, 0, 2)
 
 
-def _as_float(samples: np.ndarray) -> Tensor:
+def _as_float(samples: np.ndarray) -> np.ndarray:
     """float32 from -1 to 1."""
     scale = 32768 if samples.dtype == np.int16 else 1
-    return torch.from_numpy(samples.astype(np.float32) / np.float32(scale))
+    return samples.astype(np.float32) / np.float32(scale)
 
 
 def detections(scores: np.ndarray, settings: Detection, spoken: Sequence[int]) -> list[tuple[int, int]]:
@@ -119,7 +118,7 @@ def choose_detection(
         [
             stream_scores(network, frontend, scores, half[part])
             for half in halves
-            if len(half[part]) >= network.arch.frames * frontend.step
+            if len(half[part]) >= network.arch.frames * frontend.hop_samples
         ]
         for part in (0, 1)
     )

@@ -69,7 +69,7 @@ class Evaluation:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the accuracy."""
-        from supernet.evaluate import accuracy_interval
+        from supernet.metrics import accuracy_interval
 
         return accuracy_interval(self.accuracy, self.clips)
 

@@ -25,7 +25,8 @@ from tqdm import tqdm
 from supernet.extras import TRAINING, has, lacking, need
 from supernet.families import family
 from supernet.files import digest, parse_json, read_bytes, read_json, write_bytes
-from supernet.frontend import Mfcc
+from supernet.frontend.base import frontend_from_dict
+from supernet.frontend.mfcc import Mfcc
 from zoo.card import hub_card, is_hub_card
 from zoo.devices import COSTS, device_figures, figures, read_figures
 from zoo.entry import Entry, is_safe_name
@@ -203,18 +204,15 @@ def _opened(address: str | Path | AnyHub) -> AnyHub | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one model or supernet. problem: None where everything holds. ran: test vectors were run, if
-    it has some; that needs torch.
-    """
+    """What was found of one model or supernet. problem: None where everything holds."""
 
     name: str
     problem: str | None
-    ran: bool = True
 
 
 def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False) -> list[Verdict]:
     """Check a hub, one package in a folder, or one model by its name: index, digests, configurations, figures on
-    devices, supernets, and test vectors by running them, for which torch must be installed.
+    devices, supernets, and test vectors by running them.
 
     target: by default your own hub and the bundled one. Raises InvalidQuery or UnknownName for what is none of these.
     """
@@ -237,7 +235,7 @@ def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False)
 
 
 def _verdict(name: str, check: Callable[[], object]) -> Verdict:
-    return Verdict(name, _problem(check), has("torch"))
+    return Verdict(name, _problem(check))
 
 
 def _problem(check: Callable[[], object]) -> str | None:
@@ -250,8 +248,7 @@ def _problem(check: Callable[[], object]) -> str | None:
 
 def _check_package(folder: Path) -> Entry:
     entry = checked_entry(folder)
-    if has("torch"):
-        Model.from_folder(folder).verify()
+    Model.from_folder(folder).verify()
     return entry
 
 
@@ -307,7 +304,7 @@ def _sound(packages: Iterable[Path]) -> Iterator[Entry]:
 
 
 def _as_they_are(folders: list[Path], staging: Path) -> list[Path]:
-    """Packages byte for byte, under their own names, checked as far as what is installed can."""
+    """Packages byte for byte, under their own names, checked."""
     found = []
     for folder in folders:
         _check_package(folder)
@@ -315,8 +312,7 @@ def _as_they_are(folders: list[Path], staging: Path) -> list[Path]:
             read_figures(folder / COSTS)
         found.append(staging / read_config(folder).name)
         _copy(folder, found[-1], package_files(folder))
-    vectors = "" if has("torch") else "their test vectors were not run, and "
-    log.warning("published as they are: %sfigures by device were not made anew; %s", vectors, lacking(*TRAINING))
+    log.warning("published as they are: figures by device were not made anew; %s", lacking(*TRAINING))
     return found
 
 
@@ -338,7 +334,7 @@ def _renewed(folders: list[Path], staging: Path, data: str | Path | None, kept: 
 
 def _recomputed(config: Config, data: str | Path | None, kept: Kept) -> dict:
     """The values of a configuration, with all figures that can be computed or, with data, measured."""
-    frontend = Mfcc.from_dict(config.values["frontend"])
+    frontend = frontend_from_dict(config.values["frontend"])
     streamable = family(config.arch.family).streamable
     values = {**config.values, "streamable": streamable, "costs": exact_costs(config.arch, frontend)}
     return values if data is None else {**values, "accuracy": _measured(config, frontend, data, kept)}

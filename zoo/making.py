@@ -14,12 +14,15 @@ from supernet.arch import Arch
 from supernet.bits import MIXED, inner_bits
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.evaluate import accuracy_interval, confusion, mean_average_precision, predict, right
+from supernet.evaluate import predict
 from supernet.families import family
 from supernet.files import digest, tensors_to_bytes
-from supernet.frontend import Mfcc, quantise_features
+from supernet.frontend.base import quantise
+from supernet.frontend.mfcc import Mfcc
 from supernet.integer.packing import default_grid
 from supernet.integer.runtime import IntegerNetwork
+from supernet.metrics import accuracy_interval, confusion, mean_average_precision, right
+from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
 from zoo.conditions import condition_figures, measured_conditions
 from zoo.errors import InvalidModel
@@ -112,7 +115,7 @@ def write_package(
         raise InvalidModel(f"{len(samples)} clips of test vectors are not possible: give 1 to {MAX_CLIPS}")
     arch = network.arch
     frontend = frontend.select(arch.features.coefficients, arch.features.step_ms)
-    whole = arch.frames * frontend.step
+    whole = arch.frames * frontend.hop_samples
     if not 1 <= samples.shape[1] <= whole:
         raise InvalidModel(f"clips of {samples.shape[1]:,} samples are no test vectors: give 1 to {whole:,}")
     model, cost = packed(network), estimate(arch)
@@ -151,9 +154,9 @@ def _grids(network: IntegerNetwork) -> dict[str, str]:
 def vector_bytes(network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, model: bytes) -> bytes:
     """The `test_vectors.safetensors` of a network whose `model.safetensors` is `model`. The rest as `write_package`."""
     arch = network.arch
-    silence = ((0, 0), (0, arch.frames * frontend.step - samples.shape[1]))
+    silence = ((0, 0), (0, arch.frames * frontend.hop_samples - samples.shape[1]))
     whole = np.pad(samples.astype(np.float32) / 32768, silence)
-    features = quantise_features(frontend(torch.from_numpy(whole))).numpy()
+    features = quantise(frontend(whole))
     vectors = {"samples": samples, "features": features, "logits": network(features)}
     return tensors_to_bytes(vectors, {"model": digest(model)})
 

@@ -1,4 +1,4 @@
-"""Running a model of the zoo. torch is loaded when the model is first called."""
+"""Running a model of the zoo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import EarshotError
-from supernet.extras import load, need
+from supernet.frontend.base import quantise
 from zoo.devices import Bill, Figure, fit
 from zoo.entry import Entry, accuracy_text, precision
 from zoo.errors import InvalidPackage, UnknownName, nearest_names
@@ -187,8 +187,7 @@ class Model:
 
     def log_mel(self, recording: str | Path | bytes | np.ndarray | Mapping, *, resample: bool = False) -> np.ndarray:
         """(mels, frames) natural logarithms of the mel energies of a recording, at the `step_ms` of `frontend`."""
-        torch = load("torch")
-        return self._frontend.recording_log_mel(torch.from_numpy(self._read(recording, None, resample))).numpy()
+        return self._frontend.recording_log_mel(self._read(recording, None, resample))
 
     def _event_hop(self, hop_ms: float | str | None) -> int:
         return event_hop(self.clip_ms, self.arch.features.step_ms) if hop_ms is None else hop_of(self, hop_ms)
@@ -231,15 +230,11 @@ class Model:
         conditions: Sequence[str] | bool = False,
     ) -> Evaluation:
         """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.evaluation."""
-        need("torch", "pandas", "sklearn")
         return evaluate(self, folder, split, resample, progress, run, conditions)
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""
-        from supernet.frontend import quantise_features
-
-        torch = load("torch")
-        return quantise_features(self._frontend(torch.from_numpy(samples))).numpy()
+        return quantise(self._frontend(samples))
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Exact integers: features (clips, coefficients, frames) int8 -> logits (clips, classes) int16."""
@@ -342,14 +337,14 @@ class Model:
     @property
     def clip_samples(self) -> int:
         """Samples of a clip."""
-        return self.arch.frames * self._frontend.step
+        return self.arch.frames * self._frontend.hop_samples
 
     @cached_property
     def _frontend(self):
-        from supernet.frontend import Mfcc
+        from supernet.frontend.base import frontend_from_dict
 
         try:
-            frontend = Mfcc.from_dict(self._config.values["frontend"])
+            frontend = frontend_from_dict(self._config.values["frontend"])
         except EarshotError as error:
             raise InvalidPackage(f"{self.path}: the front end: {error}") from None
         if frontend.macs(self.arch.frames) != self.entry.frontend_macs:

@@ -12,7 +12,7 @@ from predictors import estimate
 from predictors.estimate import RUNTIME_BYTES
 from supernet.arch import Arch
 from supernet.files import digest, write_bytes, write_json
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from zoo.card import card, picture
 from zoo.devices import Figure, write_figures
 from zoo.pack import CARD, CONFIG, MODEL, PICTURE, VECTORS

@@ -31,7 +31,7 @@ from supernet.data.speech_commands import load as load_speech_commands
 from supernet.elastic import Supernet
 from supernet.errors import InfeasibleBudget, InvalidArch, InvalidCheckpoint, InvalidData
 from supernet.files import digest, read_bytes, read_json
-from supernet.frontend import dequantise_features
+from supernet.nn.frontend import dequantise_features
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
 from supernet.store import StoredSupernet, load_supernet
 from zoo.errors import InvalidQuery, UnknownName, nearest_names

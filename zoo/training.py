@@ -21,7 +21,7 @@ from supernet.elastic import Supernet
 from supernet.errors import InvalidData, nearest_names
 from supernet.extras import TRAINING, need
 from supernet.files import read_json
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.space import Space, default_space
 from supernet.store import StoredSupernet, load_supernet, retarget
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet

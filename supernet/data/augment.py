@@ -22,7 +22,8 @@ from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
 from supernet.data.effects import at_speed, resampler
 from supernet.errors import InvalidCheckpoint, InvalidData
 from supernet.files import digest
-from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import dequantise_features, quantise_features, torch_twin
 
 __all__ = ["Augmentation", "Augmenter", "Masks", "mask", "plain_features"]
 
@@ -122,9 +123,10 @@ class Augmenter:
     """
 
     def __init__(self, data: ClipData, frontend: Mfcc, augmentation: Augmentation = UNVARIED) -> None:
-        self.frontend, self.augmentation, self.classes = frontend, augmentation, len(data.labels)
+        self.frontend, self.twin = frontend, torch_twin(frontend)
+        self.augmentation, self.classes = augmentation, len(data.labels)
         self.clips = [_training_log_mels(data, frontend, speed) for speed in augmentation.speeds]
-        self.frames = data.audio.shape[1] // frontend.step
+        self.frames = data.audio.shape[1] // frontend.hop_samples
         self.noise = [_noise_energies(recording, frontend) for recording in data.noise]
         self.negatives = [_noise_energies(recording, frontend)[0] for recording in data.negatives]
         if data.silence_class is not None and not self.noise:
@@ -168,7 +170,7 @@ class Augmenter:
             if row == SILENT_ROW or (add_noise and self.noise):
                 energy += self._noise(rng) * (1.0 if row == SILENT_ROW else self.augmentation.noise_gain**2)
         log_mel = torch.from_numpy(energies).clamp_(min=self.frontend.floor).log_()
-        features = self.frontend.from_log_mel(mask(log_mel, self.augmentation, rng))
+        features = self.twin.from_log_mel(mask(log_mel, self.augmentation, rng))
         return dequantise_features(quantise_features(features))
 
     def _shifted(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -234,12 +236,12 @@ def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:
     """Quantised features of clips as they are, computed once and cached: (rows, coefficients, frames) int8."""
     key = digest([data.audio_key, digest(rows.astype(np.int64).tobytes()), frontend.to_dict()])
     path = data.cache / "features" / f"{key}.npy"
-    frames = data.audio.shape[1] // frontend.step
+    frames, twin = data.audio.shape[1] // frontend.hop_samples, torch_twin(frontend)
 
     def fill(features: np.ndarray) -> None:
         for first in range(0, len(rows), BATCH):
             samples = _samples(data.audio[rows[first : first + BATCH]])
-            features[first : first + BATCH] = quantise_features(frontend(samples)).numpy()
+            features[first : first + BATCH] = quantise_features(twin(samples)).numpy()
 
     return torch.from_numpy(np.array(cached_array(path, (len(rows), frontend.coefficients, frames), np.int8, fill)))
 
@@ -255,9 +257,9 @@ def _training_log_mels(data: ClipData, frontend: Mfcc, speed: float) -> np.ndarr
     def fill(log_mels: np.ndarray) -> None:
         for first in range(0, rows, BATCH):
             samples = at_speed(_samples(data.audio[first : min(first + BATCH, rows)]), speed)
-            log_mels[first : first + BATCH] = frontend.log_mel(samples).numpy()
+            log_mels[first : first + BATCH] = torch_twin(frontend).log_mel(samples).numpy()
 
-    return cached_array(path, (rows, frontend.mels, data.audio.shape[1] // frontend.step), np.float16, fill)
+    return cached_array(path, (rows, frontend.mels, data.audio.shape[1] // frontend.hop_samples), np.float16, fill)
 
 
 def _samples(audio: np.ndarray) -> Tensor:
@@ -266,10 +268,10 @@ def _samples(audio: np.ndarray) -> Tensor:
 
 def _noise_energies(recording: np.ndarray, frontend: Mfcc) -> tuple[np.ndarray, np.ndarray]:
     """Mel energies (mels, frames) of a recording, and the mean square of the samples of each frame's step (frames,)."""
-    samples = _samples(recording)
-    energies = (frontend.recording_log_mel(samples).exp() - frontend.floor).clamp(min=0).numpy()
-    frames = samples[: energies.shape[1] * frontend.step].reshape(-1, frontend.step)
-    return energies, frames.square().mean(1).numpy()
+    samples = from_int16(recording)
+    energies = np.maximum(np.exp(frontend.recording_log_mel(samples)) - np.float32(frontend.floor), 0)
+    frames = samples[: energies.shape[1] * frontend.hop_samples].reshape(-1, frontend.hop_samples)
+    return energies, np.square(frames).mean(1)
 
 
 def mask(log_mel: Tensor, augmentation: Masks, rng: np.random.Generator) -> Tensor:

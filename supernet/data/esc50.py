@@ -15,15 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from supernet import extras
 from supernet.constants import CACHE
 from supernet.data.audio import EXTENSIONS
 from supernet.data.clips import ClipData, Split, decode_clips
 from supernet.errors import InvalidData, nearest_names
 from supernet.files import digest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["FOLDS", "SUBSETS", "TEST_FOLD", "fold_clips", "is_layout", "list_clips", "load", "subset_of"]
 
@@ -119,7 +123,7 @@ def _read_table(root: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InvalidData(f"{path}: no such file; give the folder of the extracted ESC-50 data set")
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)[list(COLUMNS)]
+        table = extras.load("pandas").read_csv(path, dtype=str, keep_default_na=False)[list(COLUMNS)]
         empty = table[(table == "").any(axis=1)]
         if len(empty):
             raise ValueError(f"row {empty.index[0] + 2} lacks a value")

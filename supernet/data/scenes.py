@@ -31,9 +31,11 @@ from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW, ClipData, 
 from supernet.data.codecs import CODECS, coded, library
 from supernet.data.effects import at_speed, resampler
 from supernet.data.rooms import room_bank
+from supernet.data.sounds import coloured_noise, random_part
 from supernet.errors import InvalidData
 from supernet.files import digest
-from supernet.frontend import Mfcc, dequantise_features, quantise_features
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import dequantise_features, quantise_features, torch_twin
 
 __all__ = ["SceneMaker", "Scenes"]
 
@@ -42,8 +44,6 @@ MADE = 2
 LEAST = 1e-9
 ACTIVE, ACTIVE_SHARE = 320, 0.9
 """Samples of a part of which the level is taken, and the share of parts that are quieter than a scene's level."""
-COLOURED, COLOURED_SAMPLES, STEEPEST = 24, 160_000, 2.0
-"""Recordings of coloured noise, their length, and the largest power of the frequency that their power falls with."""
 TELEPHONE_HZ, MU = (300.0, 3400.0), 255.0
 LOW_PASS_HZ, HIGH_PASS_HZ, SLOPE = (2500.0, 7500.0), (60.0, 400.0), 8
 NEAR_MISS = (0.35, 0.65)
@@ -54,14 +54,14 @@ NEAR_MISS = (0.35, 0.65)
 class Scenes:
     """How training clips are put into scenes.
 
-    chain: clips of a scene. speeds: playing speeds in hundredths, one for each clip; warps: how much higher voices are
-    made, one for each scene (see supernet.filters). shift_ms: largest shift either way. level_db: largest change of one
-    clip's level either way. rooms: how many are drawn; room_share: of scenes in one. noise_share: of scenes with noise,
-    at a ratio from `snr_db`; voice_share: of these with speech, at a ratio from `voice_db`. quiet_db: levels of the
-    noise where no clip has a sound. band_share: of scenes with a narrower band; with such, as many clips as are played
-    at one of the speeds come through a codec. gain_db: of a whole scene, from, to.
-    time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them. made: see MADE. Labels are
-    never mixed.
+    chain: clips of a scene. speeds: playing speeds in hundredths, one for each clip; warps: how much higher voices
+    are made, one for each scene (see supernet.frontend.tables). shift_ms: largest shift either way. level_db:
+    largest change of one clip's level either way. rooms: how many are drawn; room_share: of scenes in one.
+    noise_share: of scenes with noise, at a ratio from `snr_db`; voice_share: of these with speech, at a ratio from
+    `voice_db`. quiet_db: levels of the noise where no clip has a sound. band_share: of scenes with a narrower band;
+    with such, as many clips as are played at one of the speeds come through a codec. gain_db: of a whole scene,
+    from, to. time_mask: frames, mel_mask: bands, the widest masks; mask_share: of clips that get them. made: see
+    MADE. Labels are never mixed.
     """
 
     chain: int = 4
@@ -97,7 +97,7 @@ class SceneMaker:
     """
 
     def __init__(self, data: ClipData, frontend: Mfcc, scenes: Scenes) -> None:
-        self.frontend, self.scenes, self.samples = frontend, scenes, data.audio.shape[1]
+        self.twin, self.scenes, self.samples = torch_twin(frontend), scenes, data.audio.shape[1]
         self.versions = [_at_speed(data, speed) for speed in scenes.speeds]
         if scenes.band_share:
             self.versions.append(_through_codecs(data))
@@ -119,7 +119,7 @@ class SceneMaker:
         samples = np.stack([self.scene(chain, rng) for chain in chains])
         warps = rng.permutation(np.resize(np.asarray(self.scenes.warps), len(chains)))
         log_mel = self._log_mel(torch.from_numpy(samples), warps)
-        features = self.frontend.from_log_mel(self._masked(log_mel, rng))
+        features = self.twin.from_log_mel(self._masked(log_mel, rng))
         return dequantise_features(quantise_features(features))
 
     def scene(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -184,7 +184,7 @@ class SceneMaker:
     def _log_mel(self, samples: Tensor, warps: np.ndarray) -> Tensor:
         """(scenes, mels, frames), each scene at its warp."""
         parts = {warp: torch.from_numpy(np.flatnonzero(warps == warp)) for warp in np.unique(warps)}
-        made = torch.cat([self.frontend.log_mel(samples[rows], float(warp)) for warp, rows in parts.items()])
+        made = torch.cat([self.twin.log_mel(samples[rows], float(warp)) for warp, rows in parts.items()])
         return made[torch.cat(list(parts.values())).argsort()]
 
     def _masked(self, log_mel: Tensor, rng: np.random.Generator) -> Tensor:
@@ -221,19 +221,6 @@ def _through_codecs(data: ClipData) -> np.ndarray:
 
     key = digest([data.audio_key, rows, [list(vars(codec).values()) for codec in codecs], library()])
     return cached_array(data.cache / "codecs" / f"{key}.npy", (rows, data.audio.shape[1]), np.int16, fill)
-
-
-def random_part(recordings: list[np.ndarray], samples: int, rng: np.random.Generator) -> np.ndarray:
-    """(samples,) of a random recording from a random place on, repeated where it is shorter."""
-    recording = recordings[rng.integers(len(recordings))]
-    first = int(rng.integers(len(recording)))
-    return np.take(recording, np.arange(first, first + samples), mode="wrap")
-
-
-def in_room(sound: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """A sound (samples,) float32 as it is heard in a room (taps,), from the direct sound on."""
-    size = room_size(len(sound), len(response))
-    return _through(sound, _spectrum(response, size), size)
 
 
 def room_size(samples: int, taps: int) -> int:
@@ -276,14 +263,3 @@ def level_of(sound: np.ndarray) -> float:
     parts = sound[: len(sound) // ACTIVE * ACTIVE].reshape(-1, ACTIVE)
     powers = np.einsum("ij,ij->i", parts, parts) / ACTIVE
     return float(np.sqrt(np.partition(powers, int(ACTIVE_SHARE * len(powers)))[int(ACTIVE_SHARE * len(powers))]))
-
-
-def coloured_noise(rng: np.random.Generator) -> list[np.ndarray]:
-    """Recordings of noise whose power falls with a power of the frequency, from white to brown, each its own."""
-    made = []
-    for _ in range(COLOURED):
-        spectrum = rng.standard_normal((2, COLOURED_SAMPLES // 2 + 1))
-        fall = np.arange(1, COLOURED_SAMPLES // 2 + 2) ** (-rng.uniform(0, STEEPEST) / 2)
-        sound = scipy.fft.irfft((spectrum[0] + 1j * spectrum[1]) * fall)
-        made.append((sound / np.abs(sound).max()).astype(np.float32))
-    return made

@@ -23,7 +23,7 @@ from supernet.data.clips import ClipData
 from supernet.elastic import Network, Supernet, execute, slice_layer
 from supernet.errors import InvalidCheckpoint, InvalidModel
 from supernet.evaluate import accuracy
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.integer.form import Activation
 from supernet.integer.packing import default_grid
 from supernet.layer import LayerSpec, layers

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from supernet.arch import Arch
 from supernet.elastic import Network, execute
 from supernet.errors import InvalidModel
-from supernet.frontend import FEATURE_SCALE
+from supernet.frontend.base import FEATURE_SCALE
 from supernet.integer.form import MAX_BIAS, Activation, IntegerLayer
 from supernet.integer.packing import default_grid
 from supernet.integer.runtime import IntegerNetwork

@@ -11,7 +11,7 @@ from torch import Tensor
 from supernet.arch import Arch
 from supernet.data.clips import ClipData
 from supernet.elastic import Network
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.quantisers import method
 from supernet.train import Recipe, tensor_digest, train_network

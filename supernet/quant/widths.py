@@ -25,7 +25,7 @@ from supernet.cost import weight_bytes
 from supernet.data.clips import ClipData
 from supernet.elastic import Network, execute
 from supernet.errors import InvalidData
-from supernet.frontend import Mfcc
+from supernet.frontend.mfcc import Mfcc
 from supernet.layer import LayerSpec, layers
 from supernet.nn.ops import Slice, float_layer, twin
 from supernet.quant.finetune import TuneRecipe

@@ -1,0 +1,89 @@
+"""What a front end is: samples to features, frame by frame, each frame hearing only its past. No torch here.
+
+Frequencies in Hz, times in ms, samples from -1 to 1. A clip of one second has 100 frames of 10 ms; frames of 20 ms are
+every second one of them. A frame is the same alone, in a batch and in a stream.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from supernet.errors import InvalidModel
+from supernet.frontend import front_end
+
+__all__ = ["FEATURE_SCALE", "FrontEnd", "dequantise", "frontend_from_dict", "quantise"]
+
+FEATURE_SCALE = 1 / 32
+"""One step of quantised features, in standard deviations; 8 bits reach from -4 to almost 4, zero point 0."""
+
+
+class FrontEnd(Protocol):
+    """A front end with its settings: a frozen dataclass that checks itself, and raises InvalidModel.
+
+    kind: its name. sampling_rate: in Hz. step_ms: from frame to frame. coefficients: values of a frame.
+    """
+
+    kind: ClassVar[str]
+    sampling_rate: int
+    step_ms: int
+    coefficients: int
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from one frame to the next."""
+
+    @property
+    def window_samples(self) -> int:
+        """Samples that one frame reads."""
+
+    @property
+    def ram_bytes(self) -> int:
+        """What it works in, on a device: a window of samples and scratch."""
+
+    def macs(self, frames: int) -> int:
+        """Multiply-accumulates of so many frames."""
+
+    def select(self, coefficients: int, step_ms: int) -> FrontEnd:
+        """The front end that computes only so many of its coefficients, one frame each `step_ms`."""
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """(batch, samples) from -1 to 1 -> (batch, coefficients, samples // hop_samples) float32, after silence."""
+
+    def reset(self) -> np.ndarray:
+        """What a stream keeps before its first sample: silence."""
+
+    def step(self, samples: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(coefficients, frames) of any number of samples that follow, and the state behind them."""
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON; `frontend_from_dict` gives the equal front end back."""
+
+
+def frontend_from_dict(values: dict) -> FrontEnd:
+    """The front end of `to_dict`, of the kind that it states. Raises InvalidModel."""
+    try:
+        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        kind = settings.pop("kind")
+        if kind not in front_end.names:
+            raise InvalidModel(f"not a front end that this version knows: {kind!r:.80}; known: {front_end.names}")
+        return front_end(kind)(**settings)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidModel(f"not a front end that this version knows: {error}") from None
+
+
+def settings(frontend: FrontEnd) -> dict:
+    """`to_dict` of a front end that is a dataclass."""
+    return {"kind": frontend.kind, **dataclasses.asdict(frontend)}
+
+
+def quantise(features: np.ndarray) -> np.ndarray:
+    """Normalised features -> int8 steps of FEATURE_SCALE, the input of every integer network."""
+    return np.clip(np.floor(features / np.float32(FEATURE_SCALE) + np.float32(0.5)), -128, 127).astype(np.int8)
+
+
+def dequantise(quantised: np.ndarray) -> np.ndarray:
+    """int8 features -> float32 in standard deviations."""
+    return quantised.astype(np.float32) * np.float32(FEATURE_SCALE)

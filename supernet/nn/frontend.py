@@ -1,0 +1,90 @@
+"""The torch twins of the front ends: floating point, in batches, with what training varies. Equal within rounding.
+
+To add one, write a twin and name it in TWINS.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supernet.frontend.base import FEATURE_SCALE, FrontEnd
+from supernet.frontend.mel import MelFrontEnd
+from supernet.frontend.tables import cosine_transform, hann_window, mel_filters
+
+__all__ = ["TorchMel", "dequantise_features", "quantise_features", "torch_twin"]
+
+
+class TorchMel:
+    """A front end of mel energies in torch: (batch, samples) from -1 to 1 -> (batch, coefficients, frames)."""
+
+    def __init__(self, frontend: MelFrontEnd) -> None:
+        self.frontend = frontend
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """(batch, samples) -> (batch, coefficients, samples // hop_samples)."""
+        return self.from_log_mel(self.log_mel(samples))
+
+    def log_mel(self, samples: Tensor, warp: float = 1.0) -> Tensor:
+        """(batch, samples) -> natural logarithm of the mel energies, (batch, mels, samples // hop_samples).
+
+        warp: of voices, see `supernet.frontend.tables.mel_filters`.
+        """
+        own, window = self.frontend, self.frontend.window_samples
+        padded = torch.nn.functional.pad(samples, (window - own.hop_samples, 0))
+        windows = padded.unfold(1, window, own.hop_samples) * _like(hann_window(window), samples)
+        spectrum = torch.fft.rfft(windows, own.fft)
+        power = spectrum.real.square() + spectrum.imag.square()
+        filters = mel_filters(own.mels, own.fft, own.low_hz, own.high_hz, own.sampling_rate, warp)
+        return (power @ _like(filters, samples)).clamp(min=own.floor).log().transpose(1, 2)
+
+    def from_log_mel(self, log_mel: Tensor) -> Tensor:
+        """(batch, mels, frames) -> normalised coefficients (batch, coefficients, frames)."""
+        values, own = self._transform(log_mel), self.frontend
+        if not own.mean:
+            return values
+        mean, deviation = (_like(np.array(value), log_mel)[:, None] for value in (own.mean, own.deviation))
+        return (values - mean) / deviation
+
+    def _transform(self, log_mel: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class TorchMfcc(TorchMel):
+    """MFCC."""
+
+    def _transform(self, log_mel: Tensor) -> Tensor:
+        return _like(cosine_transform(self.frontend.coefficients, self.frontend.mels), log_mel) @ log_mel
+
+
+class TorchLogMel(TorchMel):
+    """Log-mels."""
+
+    def _transform(self, log_mel: Tensor) -> Tensor:
+        skip = self.frontend.mels // self.frontend.coefficients
+        return log_mel[:, skip - 1 :: skip]
+
+
+TWINS = {"mfcc": TorchMfcc, "logmel": TorchLogMel}
+"""By kind of front end."""
+
+
+def torch_twin(frontend: FrontEnd) -> TorchMel:
+    """What computes a front end in torch."""
+    return TWINS[frontend.kind](frontend)
+
+
+def quantise_features(features: Tensor) -> Tensor:
+    """Normalised features -> int8 steps of FEATURE_SCALE, the input of every integer network."""
+    return (features / FEATURE_SCALE + 0.5).floor().clamp(-128, 127).char()
+
+
+def dequantise_features(quantised: Tensor) -> Tensor:
+    """int8 features -> float32 in standard deviations."""
+    return quantised.float() * FEATURE_SCALE
+
+
+def _like(table: np.ndarray, tensor: Tensor) -> Tensor:
+    """A table in the type and on the device of a tensor."""
+    return tensor.new_tensor(table)
