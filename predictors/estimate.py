@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from predictors.names import UNITS
 from supernet import cost, memory
 from supernet.arch import Arch
 from supernet.extras import need
@@ -15,12 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["RUNTIME_BYTES", "UNITS", "Cost", "DeviceCost", "estimate", "estimate_many", "exact", "with_rest"]
+__all__ = ["RUNTIME_BYTES", "Cost", "DeviceCost", "estimate", "estimate_many", "exact", "with_rest"]
 
 RUNTIME_BYTES = 0
 """Flash of the runtime's code and tables: not measured yet, so flash figures are those of the weights alone."""
-UNITS = {"latency": "ms", "energy": "uj"}
-"""Of what a device takes, as columns end with them."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,10 @@ class Cost:
 
     macs: multiply-accumulates of the network ("ops" in the publications that Earshot follows); params: parameters;
     weight_bytes: all tensors as packed; flash_bytes: those and the runtime's. arena_bytes: what the integer runtime
-    computes in; stream_state_bytes: what a stream keeps from frame to frame; peak_ram_bytes: both, and what the front
-    end works in.
+    computes in on a whole clip; stream_state_bytes: what a stream keeps from frame to frame; peak_ram_bytes: both, and
+    what the front end works in, as packages state it: more than either form takes. stream_ram_bytes, clip_ram_bytes:
+    what each form takes (see supernet.memory); the first is 0 where there is no such form. ram_bytes: of the stream
+    where there is one, else of clips.
     """
 
     macs: int
@@ -40,6 +41,9 @@ class Cost:
     arena_bytes: int
     stream_state_bytes: int
     peak_ram_bytes: int
+    stream_ram_bytes: int
+    clip_ram_bytes: int
+    ram_bytes: int
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,28 @@ class DeviceCost(Cost):
 
 def exact(arch: Arch) -> Cost:
     """What is known without a device."""
-    columns = with_rest(cost.cost_columns([arch]))
+    columns = with_rest(cost.cost_columns([arch]), [arch.features.kind], [arch.classes])
     return Cost(**{field.name: int(columns[field.name][0]) for field in fields(Cost)})
 
 
-def with_rest(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """(count,) those of `supernet.cost.COLUMNS`, and what the runtime and the front end add to them."""
-    peak = columns["arena_bytes"] + columns["stream_state_bytes"] + memory.FRONTEND_BYTES
-    return {**columns, "flash_bytes": columns["weight_bytes"] + RUNTIME_BYTES, "peak_ram_bytes": peak}
+def with_rest(columns: dict[str, np.ndarray], kinds: Sequence[str], classes: Sequence[int]) -> dict[str, np.ndarray]:
+    """(count,) those of `supernet.cost.COLUMNS`, and what the runtime, the front end and the detector add to them.
+
+    kinds: of front ends. classes: of the networks. One for all, or one each.
+    """
+    import numpy as np
+
+    arena, step, kept = (columns[f"{name}_bytes"] for name in ("arena", "stream_arena", "stream_state"))
+    front = np.array([memory.frontend_bytes(kind) for kind in kinds])
+    stream = np.where(step > 0, step + kept + front + np.array([memory.detector_bytes(own) for own in classes]), 0)
+    return {
+        **columns,
+        "flash_bytes": columns["weight_bytes"] + RUNTIME_BYTES,
+        "peak_ram_bytes": arena + kept + front,
+        "stream_ram_bytes": stream,
+        "clip_ram_bytes": arena + front,
+        "ram_bytes": np.where(stream > 0, stream, arena + front),
+    }
 
 
 def estimate(
@@ -103,14 +121,16 @@ def estimate(
 def estimate_many(
     archs: Sequence[Arch], device: str | None = None, task: str = "kws", folder: str | Path | None = None
 ) -> pd.DataFrame:
-    """A row for each network, with the columns of `supernet.cost.cost_columns`, flash_bytes and peak_ram_bytes; with a
-    device also latency_ms, energy_uj (NaN where nobody measured any), each with its interval as latency_low_ms and so
-    on, in_range, energy_in_range, basis and profile. 10,000 networks take about a second.
+    """A row for each network, with the columns of `supernet.cost.cost_columns` and all fields of Cost.
+
+    With a device also latency_ms, energy_uj (NaN where nobody measured any), each with its interval as latency_low_ms
+    and so on, in_range, energy_in_range, basis and profile. 10,000 networks take about a second.
     """
     need("pandas", "sklearn")
     import pandas as pd
 
-    columns = with_rest(cost.cost_columns(archs))
+    kinds, classes = [arch.features.kind for arch in archs], [arch.classes for arch in archs]
+    columns = with_rest(cost.cost_columns(archs), kinds, classes)
     table = pd.DataFrame(columns)
     if device is None:
         return table

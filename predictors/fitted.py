@@ -11,7 +11,7 @@ import pandas as pd
 
 from predictors.boosting import OWN_ROWS, Own, Pooled, PooledAt, Prediction
 from predictors.device import DeviceProfile, profiles
-from predictors.estimate import UNITS
+from predictors.names import UNITS
 from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
 

@@ -1,4 +1,4 @@
-"""Finding a device profile by its name. No pandas here, so that look-ups stay light."""
+"""Names: finding a device profile by its own, and units. No pandas here, so that look-ups stay light."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterable
 
 from supernet.errors import UnknownName
 
-__all__ = ["resolve"]
+__all__ = ["UNITS", "resolve"]
+
+UNITS = {"latency": "ms", "energy": "uj"}
+"""Of what a device takes, as columns end with them."""
 
 MOST_NAMED = 8
 

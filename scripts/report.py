@@ -156,7 +156,7 @@ def _six_table() -> str:
     for name, heard in SIX.items():
         entry = hub.index.find(name)
         low, high = (100 * end for end in hub.config(entry).values["accuracy"]["test"]["interval"])
-        sizes = [f"{value / 1e3:.1f} kB" for value in (entry.flash_bytes, entry.peak_ram_bytes)]
+        sizes = [f"{value / 1e3:.1f} kB" for value in (entry.flash_bytes, entry.ram_bytes)]
         share = f"{100 * entry.test:.1f} % ({low:.1f} to {high:.1f})"
         rows.append([f"`{name}`", heard, f"{entry.macs / 1e6:.2f} M", *sizes, share, entry.licence])
     return _markdown(["model", "tells apart", "MACs", "flash", "RAM", "right on test", "licence"], rows)

@@ -27,7 +27,7 @@ LIMITS = {
     "max_macs": "macs",
     "max_params": "params",
     "max_flash": "flash_bytes",
-    "max_ram": "peak_ram_bytes",
+    "max_ram": "ram_bytes",
     "max_latency_ms": "latency_ms",
     "max_energy_uj": "energy_uj",
 }
@@ -63,9 +63,13 @@ class Problem:
             if LIMITS[name] in ON_DEVICE and LIMITS[name] not in self._on_device.models:
                 raise UnknownName(f"{name}: nobody measured it on {self.device}; leave it out, or take another device")
 
+    def _exact(self, genes: np.ndarray) -> dict[str, np.ndarray]:
+        networks = self.space.space
+        return with_rest(self.space.costs(genes), [networks.feature_kind], [networks.classes])
+
     def costs(self, genes: np.ndarray, names: Iterable[str] = COSTS) -> dict[str, np.ndarray]:
         """(count,) of each cost in `names`, of networks (count, genes); NaN where nobody measured it on the device."""
-        names, columns = tuple(names), with_rest(self.space.costs(genes))
+        names, columns = tuple(names), self._exact(genes)
         if self.device is not None and set(names) & {*ON_DEVICE, *SURE.values()}:
             bits = self.space.least_bits(genes)
             table = self._on_device(columns, bits)
@@ -140,7 +144,7 @@ class Problem:
     def _text(self, genes: np.ndarray) -> str:
         """What a network costs, in short."""
         costs = {cost: column[0] for cost, column in self.costs(genes).items()}
-        exact = f"{costs['macs']:,} MACs, {costs['flash_bytes']:,} bytes of flash, {costs['peak_ram_bytes']:,} of RAM"
+        exact = f"{costs['macs']:,} MACs, {costs['flash_bytes']:,} bytes of flash, {costs['ram_bytes']:,} of RAM"
         return exact + (f", {costs['latency_ms']:.3g} ms" if "latency_ms" in costs else "")
 
     def repair(self, genes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

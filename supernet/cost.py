@@ -16,7 +16,7 @@ import numpy as np
 
 from supernet.arch import Arch
 from supernet.layer import LayerSpec, Part, layers, parts
-from supernet.memory import alive_bytes, state_bytes
+from supernet.memory import alive_bytes, answer_frames, state_bytes, stream_alive_bytes
 
 __all__ = [
     "COLUMNS",
@@ -50,7 +50,10 @@ COLUMNS = (
     "layers",
     "stream_state_bytes",
     "arena_bytes",
+    "stream_arena_bytes",
 )
+LARGEST = ("arena_bytes", "stream_arena_bytes")
+"""Of these, a network has the most of its parts, of all others their sum."""
 """Of `cost_columns`. layers: how many are computed. unaligned_macs: those of layers with channels that are no multiple
 of 4, in or out. moved_bytes: what is read and written between layers, and weights."""
 
@@ -132,8 +135,10 @@ def cost_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
     rows, numbers, ends = [], {}, []
     picked = []
     for arch in archs:
-        for part in parts(arch):
-            row = part_row(part)
+        found = parts(arch)
+        answers = answer_frames(found)
+        for part in found:
+            row = part_row(part, answers)
             number = numbers.get(id(row))
             if number is None:
                 number = numbers[id(row)] = len(rows)
@@ -143,13 +148,14 @@ def cost_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
     if not ends:
         return {name: np.zeros(0, np.int64) for name in COLUMNS}
     table, starts = np.array(rows)[picked], [0, *ends[:-1]]
-    sums, most = np.add.reduceat(table[:, :-1], starts), np.maximum.reduceat(table[:, -1], starts)
-    return dict(zip(COLUMNS, [*sums.T, most], strict=True))
+    first = -len(LARGEST)
+    sums, most = np.add.reduceat(table[:, :first], starts), np.maximum.reduceat(table[:, first:], starts)
+    return dict(zip(COLUMNS, [*sums.T, *most.T], strict=True))
 
 
 @cache
-def part_row(part: Part) -> tuple[int, ...]:
-    """A part's COLUMNS: sums over its layers; of the arena, the most."""
+def part_row(part: Part, answers: int) -> tuple[int, ...]:
+    """A part's COLUMNS: sums over its layers; of arenas, the most. answers: see `supernet.memory.answer_frames`."""
     by_kind = [sum(spec.macs for spec in part if mac_kind(spec) == kind) for kind in MAC_KINDS]
     return (
         sum(by_kind),
@@ -161,6 +167,7 @@ def part_row(part: Part) -> tuple[int, ...]:
         sum(bool(spec.inputs) for spec in part),
         sum(state_bytes(spec) for spec in part),
         max(alive_bytes(part)),
+        max(stream_alive_bytes(part, answers)),
     )
 
 

@@ -1,33 +1,38 @@
 """How much RAM a network needs, exactly, from its layers alone. No torch here.
 
 The integer runtime computes layer by layer in one arena, whose place for a tensor is used again once its last reader is
-done; residual sums and scalings are written over their first input. Values take one byte at any bits, logits two. What
-a stream keeps from frame to frame, and what the front end works in, stand beside the arena; a network that sees what
-comes later answers on whole clips, and keeps nothing.
+done; residual sums and scalings are written over their first input. Values take one byte at any bits, logits two. On a
+whole clip the arena holds maps of all frames. In a stream it holds those of one step, which are the frames to one more
+answer, and beside it is kept what layers look back on; a network that sees what comes later has no such form.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
 from supernet.arch import Arch
-from supernet.layer import LayerSpec, Part, last_uses, layers, parts
+from supernet.frontend import front_end
+from supernet.layer import LayerSpec, Part, Shape, last_uses, layers, parts
 
 __all__ = [
-    "FRONTEND_BYTES",
     "Arena",
     "Placed",
     "alive_bytes",
+    "answer_frames",
+    "clip_ram_bytes",
     "peak_arena_bytes",
     "plan_arena",
     "state_bytes",
+    "stream_alive_bytes",
+    "stream_ram_bytes",
     "stream_state_bytes",
 ]
 
-FRONTEND_BYTES = 480 * 2 + 514 * 4 + 40 * 4
-"""What the front end works in: a window of samples at 16 bits, its spectrum and its mels at 32."""
+SMOOTHED, SCORE_BYTES, COUNTER_BYTES = 5, 2, 4
+"""Of the detector: the most answers that it averages, what it keeps of a score, and its counters."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,26 @@ def peak_arena_bytes(arch: Arch) -> int:
 
 def alive_bytes(part: Part) -> list[int]:
     """Bytes in use while each layer of a part runs: what it writes, and all that it or a later one reads."""
-    last, sizes = last_uses(part), {spec.name: _bytes(spec) for spec in part}
+    return _alive(part, 1)
+
+
+def stream_alive_bytes(part: Part, answers: int) -> list[int]:
+    """The same in one step of a stream, of which so many make a clip; zeros where a layer looks ahead.
+
+    answers: see `answer_frames`.
+    """
+    return _alive(part, answers) if all(spec.causal for spec in part) else [0] * len(part)
+
+
+def answer_frames(found: Sequence[Part]) -> int:
+    """How many frames of a clip reach the end of a network in parts: a stream answers at each of them."""
+    return found[-1][0].in_shape[2]
+
+
+def _alive(part: Part, steps: int) -> list[int]:
+    last, sizes = last_uses(part), {spec.name: _bytes(spec, steps) for spec in part}
     if part[0].inputs:
-        sizes[part[0].inputs[0]] = prod(part[0].in_shape)
+        sizes[part[0].inputs[0]] = _values(part[0].in_shape, steps)
     alive, found = set(part[0].inputs), []
     for number, spec in enumerate(part):
         alive.add(spec.name)
@@ -92,6 +114,31 @@ def plan_arena(arch: Arch) -> Arena:
     return Arena(max(item.end for item in placed.values()), tuple(placed.values()))
 
 
+def clip_ram_bytes(arch: Arch) -> int:
+    """What answering on whole clips takes: the arena, and what the front end works in."""
+    return peak_arena_bytes(arch) + frontend_bytes(arch.features.kind)
+
+
+def stream_ram_bytes(arch: Arch) -> int:
+    """What answering in a stream takes: the arena of one step, what is kept from step to step, and what the front end
+    and the detector work in; 0 for a network that cannot.
+    """
+    found = parts(arch)
+    step = max(max(stream_alive_bytes(part, answer_frames(found))) for part in found)
+    kept = stream_state_bytes(arch) + frontend_bytes(arch.features.kind) + detector_bytes(arch.classes)
+    return step + kept if all(spec.causal for part in found for spec in part) else 0
+
+
+def frontend_bytes(kind: str) -> int:
+    """What the front end of a kind works in."""
+    return front_end(kind)().ram_bytes
+
+
+def detector_bytes(classes: int) -> int:
+    """What makes events of answers keeps: the scores that it averages, their sums, and counters."""
+    return classes * (SMOOTHED * SCORE_BYTES + COUNTER_BYTES) + 2 * COUNTER_BYTES
+
+
 def stream_state_bytes(arch: Arch) -> int:
     """What is kept from frame to frame: the frames that convolutions look back on, and the window of the average."""
     return sum(state_bytes(spec) for spec in layers(arch))
@@ -116,5 +163,10 @@ def _free(live: list[Placed], wanted: int, size: int, from_top: bool) -> int:
     return fitting[-1][1] - wanted if from_top else fitting[0][0]
 
 
-def _bytes(spec: LayerSpec) -> int:
-    return prod(spec.out_shape) * spec.value_bytes
+def _bytes(spec: LayerSpec, steps: int = 1) -> int:
+    return _values(spec.out_shape, steps) * spec.value_bytes
+
+
+def _values(shape: Shape, steps: int) -> int:
+    """Of a map, the values of one of so many steps that make a clip."""
+    return shape[0] * shape[1] * -(-shape[2] // steps)

@@ -10,8 +10,9 @@ from math import prod
 
 import numpy as np
 
-from supernet.cost import COLUMNS, packed_bytes, part_row, rescale_bytes
+from supernet.cost import COLUMNS, LARGEST, packed_bytes, part_row, rescale_bytes
 from supernet.layer import Part, parts
+from supernet.memory import answer_frames
 from supernet.space import Slot, Space
 
 __all__ = ["PopulationCosts"]
@@ -65,7 +66,8 @@ class PopulationCosts:
 
     def _columns(self, rows: list[np.ndarray], weight_bits: np.ndarray | None) -> dict[str, np.ndarray]:
         columns = dict(zip(COLUMNS, sum(row[:, : len(COLUMNS)] for row in rows).T, strict=True))
-        columns["arena_bytes"] = np.max([row[:, COLUMNS.index("arena_bytes")] for row in rows], 0)
+        for name in LARGEST:
+            columns[name] = np.max([row[:, COLUMNS.index(name)] for row in rows], 0)
         if weight_bits is not None:
             weights = np.hstack([row[:, FLOATING + 1 :] for row in rows])
             packed = sum(row[:, FLOATING] for row in rows) + packed_bytes(weights, weight_bits).sum(1)
@@ -90,9 +92,10 @@ class PopulationCosts:
     def _cost(self, genes: np.ndarray) -> None:
         """Put all parts of these networks into the tables."""
         for own, arch in zip(self._keys(genes), self.space.from_genes(genes), strict=True):
+            found = parts(arch)
             there = [(table, key) for table, key in zip(self._tables, own, strict=True) if key]
-            for (table, key), part in zip(there, parts(arch), strict=True):
-                table.put(key, part)
+            for (table, key), part in zip(there, found, strict=True):
+                table.put(key, part, answer_frames(found))
         for table in self._tables:
             table.rows = np.array(table.stored)
 
@@ -110,10 +113,14 @@ class _Table:
         self.stored = [[0] * (FLOATING + 1 + len(self.names))]
         self.rows = np.array(self.stored)
 
-    def put(self, key: int, part: Part) -> None:
-        """Cost a part and keep it."""
+    def put(self, key: int, part: Part, answers: int) -> None:
+        """Cost a part and keep it. answers: see `supernet.memory.answer_frames`."""
         if self.places[key] < 0:
             sizes = {spec.name: prod(spec.weight_shape) for spec in part if spec.has_weights}
             self.places[key] = len(self.stored)
-            own = [*part_row(part), sum(map(rescale_bytes, part)), *(sizes.get(name, 0) for name in self.names)]
+            own = [
+                *part_row(part, answers),
+                sum(map(rescale_bytes, part)),
+                *(sizes.get(name, 0) for name in self.names),
+            ]
             self.stored.append(own)

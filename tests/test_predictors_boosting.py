@@ -142,8 +142,8 @@ def test_a_networks_figures_on_a_device_and_their_doubts():
     one = predictors.estimate(archs[0], "stm32f746-tflm-cmsis-nn", folder="/nowhere")
     exact = predictors.estimate(archs[0])
     assert one.latency_ms == pytest.approx(table["latency_ms"][0])
-    assert (one.macs, one.flash_bytes, one.peak_ram_bytes) == (exact.macs, exact.flash_bytes, exact.peak_ram_bytes)
-    assert table["peak_ram_bytes"][0] == exact.peak_ram_bytes
+    assert (one.macs, one.flash_bytes, one.ram_bytes) == (exact.macs, exact.flash_bytes, exact.ram_bytes)
+    assert table["ram_bytes"][0] == exact.ram_bytes
 
 
 def test_a_network_that_was_measured_keeps_its_figure(tmp_path):

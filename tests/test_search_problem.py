@@ -118,7 +118,7 @@ def test_costs_are_those_of_the_predictors():
     genes = MAPS.sample_sizes(np.random.default_rng(0), 12)
     archs, found = MAPS.from_genes(genes), Problem(MAPS, {}, BOARD).costs(genes)
     table = estimate_many(archs, BOARD)
-    for name in ("macs", "params", "flash_bytes", "peak_ram_bytes", "latency_ms", "energy_uj"):
+    for name in ("macs", "params", "flash_bytes", "ram_bytes", "latency_ms", "energy_uj"):
         assert found[name] == pytest.approx(table[name]), name
     sure = Problem(MAPS, {"max_latency_ms": 50.0}, BOARD, sure=True)
     assert sure.excesses(genes)[:, 0] == pytest.approx(table["latency_high_ms"] / 50 - 1)

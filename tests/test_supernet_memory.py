@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from predictors.estimate import with_rest
+from supernet.cost import cost_columns
 from supernet.families import family
 from supernet.layer import layers
-from supernet.memory import peak_arena_bytes, plan_arena, stream_state_bytes
+from supernet.memory import clip_ram_bytes, peak_arena_bytes, plan_arena, stream_ram_bytes, stream_state_bytes
 from supernet.space import default_space
 
 SPACES = [default_space(family, 12, 1000, kind) for family in family.names for kind in ("mfcc", "logmel")]
@@ -56,7 +58,10 @@ def test_no_tensor_is_written_over_while_it_is_read(place, seed):
 
 @pytest.mark.parametrize("place", SPACES[2:], ids=lambda place: place.feature_kind)
 def test_a_network_that_looks_ahead_keeps_nothing_of_a_stream(place):
-    assert {stream_state_bytes(sampled(place, seed)) for seed in range(20)} == {0}
+    archs = [sampled(place, seed) for seed in range(20)]
+    assert {stream_state_bytes(arch) for arch in archs} == {stream_ram_bytes(arch) for arch in archs} == {0}
+    columns = with_rest(cost_columns(archs), [place.feature_kind], [place.classes])
+    assert columns["ram_bytes"].tolist() == [clip_ram_bytes(arch) for arch in archs]
 
 
 def test_a_networks_ram_counted_by_hand():
@@ -64,4 +69,33 @@ def test_a_networks_ram_counted_by_hand():
     arch = SPACES[0].smallest()
     assert arch.features.coefficients == 10
     assert peak_arena_bytes(arch) == 16 * 50 + 32 * 50  # the head and what it reads
-    assert stream_state_bytes(arch) == 10 * 2 + 3 * 16 * 2 + 32 * 50
+    kept = 10 * 2 + 3 * 16 * 2 + 32 * 50
+    assert stream_state_bytes(arch) == kept
+    front, detector = 480 * 2 + 514 * 4 + 40 * 4, 12 * (5 * 2 + 4) + 8
+    assert clip_ram_bytes(arch) == 16 * 50 + 32 * 50 + front
+    assert stream_ram_bytes(arch) == 32 + 12 * 2 + kept + front + detector  # the average of a frame, and its logits
+
+
+@pytest.mark.parametrize("place", SPACES[:2], ids=lambda place: place.feature_kind)
+@given(st.integers(0, 2**32 - 1))
+def test_a_stream_holds_what_is_alive_in_one_step_and_what_it_keeps(place, seed):
+    """A step makes one answer: of maps, as many frames as there are to one of the last map."""
+    arch = sampled(place, seed)
+    specs = layers(arch)
+    answers = next(spec.in_shape[2] for spec in specs if spec.kind == "pool")
+
+    def size(spec):
+        channels, height, frames = spec.out_shape
+        return channels * height * -(-frames // answers) * (1 + (spec.kind == "linear"))
+
+    most = 0
+    for number, spec in enumerate(specs):
+        needed = {name for later in specs[number:] for name in later.inputs}
+        alive = sum(size(other) for other in specs[:number] if other.name in needed)
+        most = max(most, alive + (0 if spec.kind in OVER else size(spec)))
+    fixed = stream_ram_bytes(SPACES[0].smallest()) - 32 - 12 * 2 - stream_state_bytes(SPACES[0].smallest())
+    assert stream_ram_bytes(arch) == most + stream_state_bytes(arch) + fixed
+    assert stream_ram_bytes(arch) < clip_ram_bytes(arch) + stream_state_bytes(arch) + fixed
+    columns = with_rest(cost_columns([arch]), [arch.features.kind], [arch.classes])
+    assert columns["stream_ram_bytes"][0] == columns["ram_bytes"][0] == stream_ram_bytes(arch)
+    assert columns["clip_ram_bytes"][0] == clip_ram_bytes(arch)

@@ -24,6 +24,7 @@ from supernet.integer.form import Activation, IntegerLayer, check_accumulators
 from supernet.integer.packing import default_grid, grid_limit, pack, unpack
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import layers
+from supernet.memory import stream_state_bytes
 from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.nn.integer import TorchIntegers
 from supernet.ops.base import encode_multiplier, requantise
@@ -199,6 +200,7 @@ def test_a_stream_in_any_cut_gives_what_a_clip_gives(small_space, map_space, see
             logits, state = integers.step(part, state)
             found.append(logits)
         kept.append({name: value.shape for name, value in state.items()})
+        assert sum(value[0].size for value in state.values()) == stream_state_bytes(arch)
         assert np.array_equal(np.concatenate(found, 1)[:, -1], integers(x))
     assert kept == [{name: value.shape for name, value in integers.reset(2).items()}] * len(kept)
 

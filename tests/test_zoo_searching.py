@@ -169,7 +169,7 @@ def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatc
     assert model.path.parent.parent == own
     assert (model.entry.bits, model.entry.basis, model.entry.test) == (4, "predicted", None)
     assert model.entry.flash_bytes <= 6000
-    assert model.entry.peak_ram_bytes <= 20_000
+    assert model.entry.ram_bytes <= 20_000
     assert "predicted for validation, not measured" in str(model)
     card = (model.path / "README.md").read_text()
     assert "validation, predicted, not measured" in card
@@ -574,7 +574,7 @@ def hub_of_squares(speech_data, square_space, tmp_path):
 def test_networks_that_look_ahead_are_searched_and_specialised_by_the_same_code(hub_of_squares, own):
     entry = specialize("tones", {"max_ram": 40e3}, hub=hub_of_squares, own=own, evaluations=200, progress=False)
     assert (entry.family, entry.streamable) == ("mbconv", False)
-    assert entry.peak_ram_bytes <= 40e3
+    assert entry.ram_bytes <= 40e3
     model = zoo.get("tones", hub=own, max_ram="40kB", streaming=False)
     model.verify()
     assert model(np.zeros(16_000, np.float32), 16_000)[0]["label"] in model.labels

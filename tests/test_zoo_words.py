@@ -104,12 +104,16 @@ def test_the_commands_take_words(tmp_path, capsys):
 def test_an_index_of_before_is_read_and_knows_no_words(tmp_path, caplog):
     values = json.loads((zoo.Hub().folder / "index.json").read_text())
     for row in values["models"]:
-        del row["labels"]
+        del row["labels"], row["clip_ram_bytes"]
+        row["peak_ram_bytes"] = 100_000 + row.pop("stream_ram_bytes")
     (tmp_path / "index.json").write_text(json.dumps({**values, "schema": 3}))
     shutil.copytree(zoo.Hub().folder / "models", tmp_path / "models")
     assert zoo.get("kws", hub=tmp_path).name == zoo.get("kws").name
     with pytest.raises(UnknownName, match="no model knows the word 'stop'"):
         zoo.get(words="stop", hub=tmp_path)
+    assert zoo.get("kws", max_ram="120kB", hub=tmp_path).entry.ram_bytes > 100_000
+    with pytest.raises(NoModelFits):
+        zoo.get("kws", max_ram="90kB", hub=tmp_path)
     assert "39 models are left out: listed without labels, which `earshot rebuild` adds" in caplog.text
     package = next((zoo.Hub().folder / "models").glob("esc10-*"))
     zoo.publish([package], tmp_path)  # which reads the labels of all others

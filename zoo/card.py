@@ -12,6 +12,7 @@ from supernet.arch import Arch
 from supernet.bits import inner_bits
 from supernet.cost import LayerCost, layer_costs, mean_bits
 from supernet.layer import LayerSpec, layers
+from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from zoo.conditions import known_conditions
 from zoo.devices import BASES, Figure
 from zoo.entry import PREDICTED, Entry, precision
@@ -139,7 +140,7 @@ def _hub_row(entry: Entry) -> str:
     share = f"{entry.validation:.2%}{' predicted' * (entry.basis == PREDICTED)}"
     return (
         f"| [{entry.name}](models/{entry.name}) | {entry.task} | {entry.bits} | {entry.macs:,} | {entry.flash_bytes:,} "
-        f"| {entry.peak_ram_bytes:,} | {share} | {test} | {entry.licence} |"
+        f"| {entry.ram_bytes:,} | {share} | {test} | {entry.licence} |"
     )
 
 
@@ -291,8 +292,9 @@ def _costs(values: dict, arch: Arch) -> list[str]:
         ("flash: weights as packed, biases, multipliers, shifts", f"{costs['weight_bytes']:,} bytes"),
         ("flash: runtime", runtime),
     ]
-    if "peak_ram_bytes" in costs:
-        rows.append(("RAM: arena, state of a stream, front end", f"{costs['peak_ram_bytes']:,} bytes"))
+    if stream := stream_ram_bytes(arch):
+        rows.append(("RAM in a stream, with the front end", f"{stream:,} bytes"))
+    rows.append(("RAM on whole clips, with the front end", f"{clip_ram_bytes(arch):,} bytes"))
     bill = [_layer_row(cost, spec) for cost, spec in zip(layer_costs(arch), layers(arch), strict=True)]
     head = ("layer", "kind", "bits", "MACs", "parameters", "bytes")
     return [

@@ -182,7 +182,7 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--max-macs", help="the same limit by its clear name")
     sub.add_argument("--max-params", help="most parameters, such as 100k")
     sub.add_argument("--max-flash", help="most flash for weights and runtime, such as 64kB or 64KiB")
-    sub.add_argument("--max-ram", help="most RAM of the integer runtime, with stream and front end, such as 32kB")
+    sub.add_argument("--max-ram", help="most RAM with the front end, in a stream where the model can, such as 32kB")
     sub.add_argument("--bits", type=_bits, help="bits of the weights in inner layers, or mixed")
     sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
     sub.add_argument("--family", help="family of networks, such as temporal")

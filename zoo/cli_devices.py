@@ -174,7 +174,8 @@ def _cost(options: argparse.Namespace) -> None:
     print(f"{'in total':{width}}  {'':9} {whole} {exact['arena_bytes']:8,} {exact['stream_state_bytes']:7,}")
     print("MACs by kind: " + ", ".join(f"{kinds[f'{kind}_macs']:,} {kind}" for kind in MAC_KINDS))
     print("flash by bits of inner weights: " + ", ".join(f"{bits}: {count:,}" for bits, count in by_bits.items()))
-    print(f"RAM: {exact['peak_ram_bytes']:,} bytes of arena, stream and front end")
+    stream = f"{exact['stream_ram_bytes']:,} bytes in a stream, " if exact["stream_ram_bytes"] else ""
+    print(f"RAM with the front end: {stream}{exact['clip_ram_bytes']:,} bytes on whole clips")
     print(f"front end: {model.entry.frontend_macs:,} MACs beside the network's")
 
 

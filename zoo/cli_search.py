@@ -43,9 +43,9 @@ on the validation split, and the table is kept beside the supernet with the erro
 
 A run that was stopped goes on when the same command is given again, and a larger --count adds to it.
 """
-OBJECTIVES = {"macs": "macs", "params": "params", "flash": "flash_bytes", "ram": "peak_ram_bytes",
+OBJECTIVES = {"macs": "macs", "params": "params", "flash": "flash_bytes", "ram": "ram_bytes",
               "latency": "latency_ms", "energy": "energy_uj"}  # fmt: skip
-NAMES = {"macs": "MACs", "params": "parameters", "flash_bytes": "flash, bytes", "peak_ram_bytes": "RAM, bytes",
+NAMES = {"macs": "MACs", "params": "parameters", "flash_bytes": "flash, bytes", "ram_bytes": "RAM, bytes",
          "latency_ms": "latency, ms", "energy_uj": "energy, uJ"}  # fmt: skip
 SHOWN = 20
 
@@ -164,7 +164,7 @@ def _best_text(finding, device: str | None) -> str:
         f"{searched.name}: {_bits_text(arch)}",
         f"  {_shape(arch)}",
         f"  {costs['macs']:,} MACs, {costs['params']:,} parameters, {costs['flash_bytes']:,} bytes of flash, "
-        f"{costs['peak_ram_bytes']:,} of RAM",
+        f"{costs['ram_bytes']:,} of RAM",
     ]
     if device:
         lines.append(f"  {figure_of(arch, device, finding.result.problem.task)}")
@@ -248,7 +248,7 @@ def _plot(findings, objectives: tuple[str, ...], limits: dict, options: argparse
         axis.plot(part[cost], 100 * part["predicted"], ".", markersize=2, alpha=0.3, label=f"{name}, predicted")
     front = findings.front((cost,))
     axis.plot(front[cost], 100 * front["predicted"], "k-", linewidth=1, label=f"front against {NAMES[cost]}")
-    if cost in ("macs", "params", "flash_bytes", "peak_ram_bytes"):
+    if cost in ("macs", "params", "flash_bytes", "ram_bytes"):
         entries = [entry for entry in zoo.open_hub(options.hub).entries if entry.task == options.task]
         entries = [entry for entry in entries if entry.basis == MEASURED]
         costs, shares = [getattr(entry, cost) for entry in entries], [100 * entry.validation for entry in entries]

@@ -313,11 +313,12 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
     every = arch.frames * arch.features.step_ms if every_ms is None else milliseconds("every_ms", every_ms)
     cost, has, found = estimate(arch), profile.settings, figure_of(arch, profile.name, model.task, folder)
     whole, span = (macs + model.entry.frontend_macs) / macs, f"{_text(found.low_ms)} to {_text(found.high_ms)}"
+    form = "in a stream" if cost.stream_ram_bytes else "on whole clips"
     lines = [
         Line("flash", model.entry.flash_bytes, "bytes", has.get("flash_bytes"), "weights, without the runtime's code"),
-        Line("RAM", cost.peak_ram_bytes, "bytes", has.get("ram_bytes"), "arena, stream and front end"),
-        Line("  arena", cost.arena_bytes, "bytes", None),
-        Line("  stream", cost.stream_state_bytes, "bytes", None),
+        Line("RAM", cost.ram_bytes, "bytes", has.get("ram_bytes"), f"answering {form}, with the front end"),
+        Line("  as a stream", cost.stream_ram_bytes, "bytes", None) if cost.stream_ram_bytes else None,
+        Line("  on clips", cost.clip_ram_bytes, "bytes", None),
         Line("latency", found.latency_ms, "ms", every, f"{span}; an answer is wanted every {every:g} ms"),
         Line("  + front end", _short(whole * found.latency_ms), "ms", every, f"guessed: {whole - 1:.0%} more MACs"),
     ]
@@ -329,7 +330,7 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
         lines.append(Line("  + front end", _short(with_frontend), "uJ", None, "guessed likewise"))
         lines.append(Line("power", _short(power), "uW", None, f"on average, with the front end{asleep}"))
         lines += [Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES]
-    return Bill(model.name, found, tuple(lines))
+    return Bill(model.name, found, tuple(line for line in lines if line))
 
 
 def _text(value: float) -> str:

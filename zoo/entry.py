@@ -43,7 +43,8 @@ class Entry:
 
     bits: of the weights of inner layers, activation_bits: between layers; MIXED where they differ. macs, params: of one
     answer on one clip; frontend_macs beside them. weight_bytes: of `model.safetensors`' tensors; flash_bytes: those and
-    the runtime's. peak_ram_bytes: what the integer runtime works in. streamable: no layer looks ahead. dataset: what it
+    the runtime's. stream_ram_bytes, clip_ram_bytes: what answering in a stream and on whole clips takes, with the front
+    end; the first is 0 where there is no such form. streamable: no layer looks ahead. dataset: what it
     was trained and measured on. validation, test: accuracy (0 to 1) of the integer package; test is None where it was
     not measured. basis: of validation, one of BASES. config_sha256: of its `config.json`, which holds the digests of
     the rest. labels: what it answers; () where the index is older than this field, and says nothing of it.
@@ -59,7 +60,8 @@ class Entry:
     frontend_macs: int
     weight_bytes: int
     flash_bytes: int
-    peak_ram_bytes: int
+    stream_ram_bytes: int
+    clip_ram_bytes: int
     streamable: bool
     dataset: str
     validation: float
@@ -78,6 +80,11 @@ class Entry:
     def to_dict(self) -> dict:
         """Plain values for JSON."""
         return {**dataclasses.asdict(self), "labels": list(self.labels)}
+
+    @property
+    def ram_bytes(self) -> int:
+        """What `max_ram` limits: RAM of the stream where there is one, else of clips."""
+        return self.stream_ram_bytes or self.clip_ram_bytes
 
     @property
     def non_commercial(self) -> bool:

@@ -27,9 +27,10 @@ from zoo.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, 
 
 __all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "state_of", "write_index"]
 
-INDEX, SCHEMA = "index.json", 4
-FORMER = 3
-"""Without the labels of models."""
+INDEX, SCHEMA = "index.json", 5
+FORMER = {3: ("labels", "stream_ram_bytes", "clip_ram_bytes"), 4: ("stream_ram_bytes", "clip_ram_bytes")}
+"""Former versions that are read, and the fields that they lack; these have one figure of RAM, above both forms'."""
+FORMER_RAM = "peak_ram_bytes"
 LABELS = "labels"
 MOST_BYTES, LARGE_BYTES, MOST_CACHED, MANY, FEW = 1_000_000_000, 1_000_000, 8, 20, 3
 NAMES = ("name", "config_sha256")
@@ -276,15 +277,18 @@ def _parsed(data: bytes, path: Path) -> Index:
     if not isinstance(values, dict) or not isinstance(values.get("models"), list):
         raise InvalidPackage("not an index of models")
     schema, rows = values.get("schema"), values["models"]
-    if schema not in (FORMER, SCHEMA):
-        raise InvalidPackage(f"of schema {schema!r}, this version reads {FORMER} and {SCHEMA}")
-    fields = KINDS.keys() if schema == SCHEMA else KINDS.keys() - {LABELS}
+    if schema not in (*FORMER, SCHEMA):
+        raise InvalidPackage(f"of schema {schema!r}, this version reads {', '.join(map(str, (*FORMER, SCHEMA)))}")
+    fields = KINDS.keys() if schema == SCHEMA else KINDS.keys() - {*FORMER[schema]} | {FORMER_RAM}
     if not all(isinstance(row, dict) and row.keys() == fields for row in rows):
         wrong = next(row for row in rows if not isinstance(row, dict) or row.keys() != fields)
         raise InvalidPackage(f"not an entry: {wrong!r:.80}")
     columns = {name: list(map(itemgetter(name), rows)) for name in KINDS if name in fields}
+    if schema != SCHEMA:
+        columns["stream_ram_bytes"] = [row[FORMER_RAM] if row["streamable"] else 0 for row in rows]
+        columns["clip_ram_bytes"] = [row[FORMER_RAM] for row in rows]
     columns[LABELS] = [_labels(row.get(LABELS, [])) for row in rows]
-    return Index.from_columns(columns)
+    return Index.from_columns({name: columns[name] for name in KINDS})
 
 
 def _labels(value: Any) -> tuple:

@@ -120,7 +120,8 @@ def get(
 
     task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as 20e6
     or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
-    max_ram: bytes that the integer runtime works in, with a stream's state and the front end's, likewise. bits: of the
+    max_ram: bytes that answering takes, in a stream where the model can and else on whole clips, with the front end,
+    likewise. bits: of the
     weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on validation, such as 0.955 or
     "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". commercial: True for models whose
     licence does not forbid commercial use, as those of names like cc-by-nc do. dataset: what it was trained on.

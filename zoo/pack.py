@@ -89,6 +89,7 @@ class Config:
 
     def entry(self, config_sha256: str) -> Entry:
         """What an index says of this package. Raises InvalidPackage for a figure of the wrong type."""
+        cost = estimate(self.arch)
         costs, accuracy, quantisation = (self.values[key] for key in ("costs", "accuracy", "quantization_config"))
         return Entry(
             name=self.name,
@@ -101,7 +102,8 @@ class Config:
             frontend_macs=costs["frontend_macs"],
             weight_bytes=costs["weight_bytes"],
             flash_bytes=costs["flash_bytes"],
-            peak_ram_bytes=estimate(self.arch).peak_ram_bytes,
+            stream_ram_bytes=cost.stream_ram_bytes,
+            clip_ram_bytes=cost.clip_ram_bytes,
             streamable=self.values["streamable"],
             dataset=self.values["dataset"]["id"],
             validation=accuracy["validation"]["accuracy"],

@@ -65,6 +65,17 @@ def _at_most(name: str, limit: float | str, field: str) -> Constraint:
     return Constraint(name, most, _value(field), lambda index: index.columns[field] / most - 1)
 
 
+def _in_ram(name: str, limit: float | str) -> Constraint:
+    """Of the stream where there is one, else of clips."""
+    most = LIMITS[name](name, limit)
+
+    def excess(index: Index) -> np.ndarray:
+        stream, clip = index.columns["stream_ram_bytes"], index.columns["clip_ram_bytes"]
+        return np.where(stream > 0, stream, clip) / most - 1
+
+    return Constraint(name, most, _value("ram_bytes"), excess)
+
+
 def _at_least(name: str, limit: float | str) -> Constraint:
     """Accuracies are compared as they are printed, to 0.01 %, so that what is shown can be asked. One that is only
     predicted keeps no promise.
@@ -134,7 +145,7 @@ MAKERS: dict[str, Callable[[str, Any], Constraint]] = {
     "max_macs": partial(_at_most, field="macs"),
     "max_params": partial(_at_most, field="params"),
     "max_flash": partial(_at_most, field="flash_bytes"),
-    "max_ram": partial(_at_most, field="peak_ram_bytes"),
+    "max_ram": _in_ram,
     "min_accuracy": _at_least,
     "bits": _exactly,
     "activation_bits": _exactly,

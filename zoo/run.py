@@ -100,7 +100,7 @@ class Model:
             f"{self.name}: {self.task}, {precision(figures.bits)} weights, "
             f"{precision(figures.activation_bits)} activations",
             f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash, "
-            f"{figures.peak_ram_bytes:,} of RAM",
+            f"{figures.ram_bytes:,} of RAM{' in a stream' if figures.stream_ram_bytes else ''}",
             f"  {share} {accuracy_text(figures)}; licence {self.licence}",
             f"  {'answers' if self.words else 'knows'} {', '.join(self.labels)}",
         ]

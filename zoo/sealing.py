@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from predictors import estimate
@@ -18,6 +17,8 @@ from zoo.devices import Figure, write_figures
 from zoo.pack import CARD, CONFIG, MODEL, PICTURE, VECTORS
 from zoo.schema import check_values
 
+STATED = ("macs", "params", "weight_bytes", "flash_bytes", "arena_bytes", "stream_state_bytes", "peak_ram_bytes")
+"""Of the costs of a network, those that its package states."""
 __all__ = ["exact_costs", "move_in", "new_folder", "seal"]
 
 
@@ -50,7 +51,12 @@ def seal(
 
 def exact_costs(arch: Arch, frontend: Mfcc) -> dict:
     """The costs that `config.json` states."""
-    return {**asdict(estimate(arch)), "runtime_bytes": RUNTIME_BYTES, "frontend_macs": frontend.macs(arch.frames)}
+    cost = estimate(arch)
+    return {
+        **{name: getattr(cost, name) for name in STATED},
+        "runtime_bytes": RUNTIME_BYTES,
+        "frontend_macs": frontend.macs(arch.frames),
+    }
 
 
 def new_folder(parent: Path) -> Path:
