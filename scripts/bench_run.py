@@ -23,9 +23,9 @@ import torch
 from results import add_row
 
 import zoo
+from supernet.errors import InvalidAudio
 from supernet.files import write_json
-from zoo.errors import InvalidAudio
-from zoo.recordings import BATCH, read_sound, recordings_below
+from zoo.run.hear import BATCH, read_sound, recordings_below
 
 TABLE, STAGES, COPIES = "run_speed", ("decoding", "features", "network"), 64
 CLIPS = Path(zoo.__file__).parent / "clips"

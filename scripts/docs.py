@@ -30,7 +30,7 @@ import soundfile
 from pages import PAGES, ROOT, problems, read_pages
 
 from supernet.families import family
-from zoo.schema import PATH, layout
+from zoo.package.schema import PATH, layout
 
 CONSOLE = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
 ARCH_SCHEMA = re.compile(r'(^  "arch": )\{\n.*?^  \},\n', re.DOTALL | re.MULTILINE)

@@ -39,7 +39,7 @@ from supernet.elastic import Network, Supernet
 from supernet.frontend.mfcc import Mfcc
 from supernet.store import load_supernet
 from supernet.train import Recipe, calibration_features, train_float, weights_digest
-from zoo.build import kept_search
+from zoo.make.pipeline import kept_search
 
 TABLE = "event_claim"
 LARGEST = "largest"

@@ -19,7 +19,7 @@ from results import add_row
 import zoo
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import load, subset_of
-from zoo.events import FLOOR_DB, event_hop, mark_events
+from zoo.run.events import FLOOR_DB, event_hop, mark_events
 
 TABLE, THRESHOLDS, BITS = "event_marks", (0.2, 0.3, 0.4, 0.5, 0.7), 8
 

@@ -34,7 +34,7 @@ from supernet.integer.runtime import IntegerNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.store import load_supernet
 from supernet.train import Recipe, scene_features, train_float
-from zoo.making import split_figures
+from zoo.make.package import split_figures
 
 SUPERNET, MODEL, OLD = "kws-temporal-map", "kws-temporal-6.8M-w8a8-7523a7c4", "numbers"
 RECIPE = Recipe(

@@ -31,7 +31,7 @@ from supernet.files import read_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.space import default_space
 from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import kept_search
+from zoo.make.pipeline import kept_search
 
 PUBLISHED = ("pless-mfcc20-5", "pless-mfcc20-4")
 ALONE, TUNED = "alone", "tuned"

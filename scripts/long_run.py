@@ -6,9 +6,10 @@
     python scripts/long_run.py ../shared/data --keep                      # its weights into scripts/checkpoints
 
 The teacher is the largest network alone; it was trained before there were codecs and words that are none of the tasks
-from text, and is tuned to these. The supernet starts from its weights and learns from it: the largest, the smallest and
-random sub-networks. All hear the words in scenes (supernet.data.scenes), have a head for `commands` and one for `kws`,
-and are measured after each epoch on the clips that networks are chosen by.
+from text, and is tuned to these. The supernet starts from its weights, and in each step three random sub-networks learn the labels,
+which was the best of all schedules at equal time (scripts/schedules.py). All hear the words in scenes
+(supernet.data.scenes), have a head for `commands` and one for `kws`, and are measured after each epoch on the clips
+that networks are chosen by.
 
 Weights that are kept serve where the state of the runs is lost: the teacher is taken from there, and the supernet
 begins from there.
@@ -60,10 +61,9 @@ SHARED = {
 PLANS = {
     "teacher": SupernetRecipe(epochs=30, phases=(Phase(0.0, ()),), **SHARED),
     "tuned": SupernetRecipe(epochs=8, learning_rate=1e-3, phases=(Phase(0.0, ()),), **SHARED),
-    "supernet": SupernetRecipe(epochs=150, random=2, learning_rate=3e-3, **SHARED),
+    "supernet": SupernetRecipe(epochs=230, random=3, learning_rate=3e-3, **{**SHARED, "sandwich": False}),
 }
-TAUGHT = ("supernet",)
-"""Plans whose networks learn from the one before."""
+LAST = list(PLANS)[-1]
 
 
 def main() -> None:
@@ -125,20 +125,19 @@ def words_space(data: ClipData) -> Space:
 def trained(
     name: str, recipe: SupernetRecipe, data: ClipData, frontend: Mfcc, runs: Path, before: Supernet | None
 ) -> Supernet:
-    """A supernet by a plan, from the weights of the one before it; goes on where it was stopped. TAUGHT ones learn from
-    the largest network of that one.
+    """A supernet by a plan, from the weights of the one before it; goes on where it was stopped.
+
+    Where its run is lost and its weights are kept, these are taken; the last plan's are trained further.
     """
     calibration = scene_features(data, frontend, recipe.augmentation, CALIBRATED, recipe.seed)
     supernet, kept = Supernet(words_space(data), calibration, recipe.seed), KEPT / f"{name}.safetensors"
-    lost = kept.is_file() and not (runs / name / "checkpoint.safetensors").is_file()
     if before is not None:
         supernet.load_state_dict(before.state_dict())
-    if lost:
+    if kept.is_file() and not (runs / name / "checkpoint.safetensors").is_file():
         _with_weights(supernet, kept)
-        if name not in TAUGHT:
+        if name != LAST:
             return supernet.eval()
-    guide = guide_of(before) if name in TAUGHT else None
-    return train_supernet(supernet, data, frontend, recipe, runs / name, teacher=guide)
+    return train_supernet(supernet, data, frontend, recipe, runs / name)
 
 
 def guide_of(supernet: Supernet) -> Network:

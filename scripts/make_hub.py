@@ -34,9 +34,9 @@ from supernet.quant.elastic import ElasticBitsRecipe
 from supernet.space import default_space
 from supernet.store import round_to_half
 from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
-from zoo.build import BITS, Build, Candidate, make_candidates, publish_models, store, train_bits, with_test
 from zoo.keeping import with_notes
-from zoo.making import pooled_figures
+from zoo.make.package import pooled_figures
+from zoo.make.pipeline import BITS, Build, Candidate, make_candidates, publish_models, store, train_bits, with_test
 
 MODELS, ELASTIC = "models", "elastic-bits"
 KEYWORDS, EVENTS, TEN_EVENTS = "keywords", "aec", "esc10"

@@ -24,7 +24,7 @@ from supernet.data.folder import load_folder
 from supernet.data.speech_commands import list_files
 from supernet.files import read_json, write_bytes
 from supernet.store import load_supernet
-from zoo.training import train
+from zoo.make.train import train
 
 STARTS = ("bundled", "random")
 WORDS = ("backward", "bed", "cat", "happy")

@@ -199,7 +199,7 @@ def _wrong_command(words: list[str]) -> list[str]:
 
 
 def _wrong_arguments(arguments: list[str]) -> list[str]:
-    from zoo.cli import _parser
+    from zoo.cli.commands import _parser
 
     said = io.StringIO()
     try:
@@ -241,7 +241,7 @@ def _wrong_name(name: str) -> list[str]:
 
 def _wrong_part(words: list[str]) -> list[str]:
     """Of a command of earshot that may lack arguments or have placeholders."""
-    from zoo.cli import _parser
+    from zoo.cli.commands import _parser
 
     parser = _parser()
     for word in words:
@@ -269,7 +269,7 @@ def _parsers(parser) -> Iterator:
 @cache
 def _all_options() -> set[str]:
     """Of all commands and scripts."""
-    from zoo.cli import _parser
+    from zoo.cli.commands import _parser
 
     ours = {option for parser in _parsers(_parser()) for option in parser._option_string_actions}
     return ours.union(*(_script_options(path) for path in (ROOT / "scripts").glob("*.py")))

@@ -41,7 +41,7 @@ from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.quantisers import METHODS
 from supernet.quant.widths import WidthRecipe, learn_widths
-from zoo.build import Build, train_bits, tuned_network
+from zoo.make.pipeline import Build, train_bits, tuned_network
 
 TABLE, SUPERNET = "quantisation", "kws-temporal-map"
 NETWORKS = {"small": "3M", "large": "20M"}

@@ -35,7 +35,7 @@ from supernet.frontend.logmel import LogMel
 from supernet.heads import with_outputs
 from supernet.store import load_supernet
 from supernet.train import Recipe, fit_frontend, scene_features, train_float
-from zoo.lookup import get
+from zoo.ask.lookup import get
 
 WAYS = {
     "as they are": (0.0, False, False),

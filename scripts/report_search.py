@@ -8,7 +8,7 @@ import pandas as pd
 from results import read_table
 
 from supernet.files import read_json
-from zoo.hub import BUNDLED
+from zoo.hubs.folder import BUNDLED
 
 __all__ = ["predictors", "search_fronts", "search_picture", "search_quality", "search_speed", "search_truth"]
 

@@ -41,7 +41,7 @@ def _change(row: pd.Series, name: str) -> str:
 
 def _conditions() -> tuple[list[str], list[list[str]]]:
     """A row for each condition, in the order of the evaluation, and a column for each model and task."""
-    from zoo.conditions import CONDITIONS
+    from zoo.run.conditions import CONDITIONS
 
     table = read_table("conditions")
     table["what"] = table.model + ", " + table.task

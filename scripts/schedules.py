@@ -42,11 +42,11 @@ from supernet.train import (
     train_supernet,
 )
 
-RANDOM = replace(PLANS["supernet"], sandwich=False, random=3)
+SANDWICH = replace(PLANS["supernet"], sandwich=True, random=2)
 SCHEDULES = {
-    "sandwich": PLANS["supernet"],
-    "progressive shrinking": replace(PLANS["supernet"], phases=PROGRESSIVE_SHRINKING),
-    "random": RANDOM,
+    "sandwich": SANDWICH,
+    "progressive shrinking": replace(SANDWICH, phases=PROGRESSIVE_SHRINKING),
+    "random": replace(SANDWICH, sandwich=False, random=3),
 }
 TAUGHT = ("teacher", "in place")
 CLASSES = {"to 0.5M": (0.0, 0.5e6), "to 1M": (0.5e6, 1e6), "to 3M": (1e6, 3e6), "above 3M": (3e6, np.inf)}

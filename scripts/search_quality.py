@@ -26,8 +26,8 @@ from results import add_row, has_row
 
 from search import Evolution, Problem, Random, search
 from search.pareto import hypervolume
-from zoo.hub import BUNDLED
-from zoo.searching import Searchable, searchable
+from zoo.hubs.folder import BUNDLED
+from zoo.make.search import Searchable, searchable
 
 SUPERNET = "kws-temporal-map-bits"
 BUDGETS = [("max_macs", 1e6 * size) for size in (0.5, 1, 2, 3, 5)]

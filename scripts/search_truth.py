@@ -25,8 +25,8 @@ from supernet.data.speech_commands import load
 from supernet.evaluate import hits
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
-from zoo.hub import BUNDLED, Hub
-from zoo.searching import Searchable, limits_of, search_hub, searchable
+from zoo.hubs.folder import BUNDLED, Hub
+from zoo.make.search import Searchable, limits_of, search_hub, searchable
 
 TABLE, TASK = "search_truth", "kws"
 BUDGETS = [{"max_macs": size} for size in ("0.3M", "1M", "2M", "3M", "20M")]

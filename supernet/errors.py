@@ -11,9 +11,13 @@ EarshotError
  |- InvalidProfile     measurements of a device that cannot be used
  |- Diverged           a training run whose loss is no longer a number
  |- MissingExtra       something for which a package is not installed
- `- InfeasibleBudget   no network of the space meets a constraint
+ |- InfeasibleBudget   no network of the space meets a constraint
+ |- InvalidQuery       a constraint that cannot be meant, such as a negative budget
+ |- NoModelFits        no model of the hub meets all constraints
+ |- InvalidPackage     a model or hub on disk that is incomplete, altered or of another version
+ `- HubUnavailable     a hub that cannot be reached or written, or that refuses what was asked
 
-`zoo.errors` adds those of the zoo. Every message says what is wrong, with name and value, and what to do next.
+Every message says what is wrong, with name and value, and what to do next.
 """
 
 from __future__ import annotations
@@ -26,14 +30,18 @@ from collections.abc import Iterable
 __all__ = [
     "Diverged",
     "EarshotError",
+    "HubUnavailable",
     "InfeasibleBudget",
     "InvalidArch",
     "InvalidAudio",
     "InvalidCheckpoint",
     "InvalidData",
     "InvalidModel",
+    "InvalidPackage",
     "InvalidProfile",
+    "InvalidQuery",
     "MissingExtra",
+    "NoModelFits",
     "TooLong",
     "UnknownName",
     "nearest_names",
@@ -118,6 +126,30 @@ class InfeasibleBudget(EarshotError, ValueError):
     def within(self, where: str) -> InfeasibleBudget:
         """The same error, said of a space by name."""
         return InfeasibleBudget(self.constraint, self.limit, self.smallest, self.nearest, *self._words, where)
+
+
+class InvalidQuery(EarshotError, ValueError):
+    """A constraint that cannot be meant; the message gives its name, its value and what is possible."""
+
+
+class NoModelFits(EarshotError, LookupError):
+    """No model of the hub meets all constraints.
+
+    Attributes: constraint (name of the one that binds), limit (its value), nearest (the `Entry` that misses least, or
+    None where a search found the best that there is).
+    """
+
+    def __init__(self, message: str, constraint: str, limit, nearest) -> None:
+        self.constraint, self.limit, self.nearest = constraint, limit, nearest
+        super().__init__(message)
+
+
+class InvalidPackage(EarshotError, ValueError):
+    """A model or hub on disk that is incomplete, altered or of another version."""
+
+
+class HubUnavailable(EarshotError, OSError):
+    """A hub that cannot be reached or written, or that refuses what was asked."""
 
 
 def _number(value: float) -> str:

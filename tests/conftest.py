@@ -143,7 +143,7 @@ def integers(small_space):
 def package(integers, package_info, tmp_path_factory):
     """A package of `integers` in a folder; tests that alter it copy it first."""
     from supernet.frontend.mfcc import Mfcc
-    from zoo.making import write_package
+    from zoo.make.package import write_package
 
     samples = np.stack([np.round(tone(f) * 32767).astype(np.int16) for f in (300, 600)])
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)

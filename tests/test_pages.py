@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.cli import _parser, main
+from zoo.cli.commands import _parser, main
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 import docs

@@ -17,14 +17,14 @@ from search.sampling import table_space
 from supernet.bits import with_bits
 from supernet.data import esc50, speech_commands
 from supernet.elastic import Network, recalibrate
+from supernet.errors import InvalidQuery
 from supernet.frontend.logmel import LogMel
 from supernet.nn.frontend import dequantise_features
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.store import load_supernet
 from supernet.train import Recipe, SupernetRecipe
-from zoo import build
-from zoo.errors import InvalidQuery
+from zoo.make import pipeline as build
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"
 

@@ -22,7 +22,7 @@ from supernet.frontend.logmel import LogMel
 from supernet.space import default_space
 from supernet.store import save_supernet
 from supernet.train import Recipe, calibration_features, fit_frontend
-from zoo import build
+from zoo.make import pipeline as build
 
 SCRIPTS = str(Path(__file__).parent.parent / "scripts")
 SEEDS = {"smallest": 2, "largest": 1}

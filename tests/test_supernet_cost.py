@@ -16,7 +16,7 @@ from supernet.layer import layers
 from supernet.memory import peak_arena_bytes, stream_state_bytes
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import default_space
-from zoo.pack import model_bytes
+from zoo.package.read import model_bytes
 
 SPACE = default_space("temporal", 12)
 

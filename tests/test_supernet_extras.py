@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 import zoo
-from supernet.errors import MissingExtra
+from supernet.errors import InvalidPackage, MissingExtra
 from supernet.extras import EXTRAS, has, lazy_names, load, need
-from zoo import hosting
-from zoo.errors import InvalidPackage
+from zoo.make import publish as hosting
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -8,8 +8,8 @@ import pytest
 
 from supernet.bits import MIXED
 from supernet.metrics import accuracy_interval, confusion
-from zoo import build
-from zoo.making import pooled_figures
+from zoo.make import pipeline as build
+from zoo.make.package import pooled_figures
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
+from supernet.errors import InvalidModel, InvalidPackage
 from supernet.files import read_json
 from supernet.frontend.mfcc import Mfcc
-from zoo.card import card, picture
-from zoo.devices import Figure
-from zoo.errors import InvalidModel, InvalidPackage
-from zoo.making import write_package
-from zoo.pack import CARD, CONFIG, FILES, PICTURE, read_config
+from zoo.make.package import write_package
+from zoo.package.card import card, picture
+from zoo.package.figures import Figure
+from zoo.package.read import CARD, CONFIG, FILES, PICTURE, read_config
 
 CONFUSION = [[1, 1, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0], [1, 0, 0, 0]]
 FIGURE = Figure("p", "board|1", 64.0, "TFLM", "1.2", 12345.6, 5.0, 20000.0, 9.87654, 5.0, 11.0, True, True, "measured")

@@ -13,8 +13,8 @@ import soundfile
 from last_steps import AGAIN, HOWS, counted, fails
 
 import zoo
-from zoo import cli_run
 from zoo.cli import main
+from zoo.cli import run as cli_run
 
 CLIPS = Path(zoo.__file__).parent / "clips"
 STOP, LEFT = str(CLIPS / "stop.wav"), str(CLIPS / "left.wav")
@@ -154,7 +154,7 @@ def test_what_was_heard_is_kept_where_the_answers_cannot_be_written(
     if how == "full":
         message = capsys.readouterr().err.strip().splitlines()[-1]
         assert message == f"earshot: answers: No space left on device; what was made is in {run}: {AGAIN}"
-    heard = counted(monkeypatch, zoo.run, "hear")
+    heard = counted(monkeypatch, zoo.run.model, "hear")
     assert main(arguments) == 1
     assert [files for _, files, *_ in heard] == [[]]
     assert "1 of 4 files cannot be used" in capsys.readouterr().err
@@ -167,16 +167,16 @@ def test_what_was_heard_is_kept_where_the_answers_cannot_be_written(
 
 DIES = """
 import os, signal, sys
-import zoo.recordings
+import zoo.run.hear
 from zoo.cli import main
 
-hear = zoo.recordings._hear_batch
+hear = zoo.run.hear._hear_batch
 
 def dies(*arguments):
     yield from hear(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
-zoo.recordings._hear_batch = dies
+zoo.run.hear._hear_batch = dies
 sys.exit(main(sys.argv[1:]))
 """
 

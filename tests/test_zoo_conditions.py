@@ -8,13 +8,13 @@ import soundfile
 
 import zoo
 from supernet.data.audio import from_int16, to_int16
+from supernet.errors import InvalidQuery
 from supernet.frontend.base import quantise
 from supernet.frontend.mfcc import Mfcc
 from zoo.cli import main
-from zoo.conditions import CONDITIONS, InCondition, Surroundings, chosen_conditions, condition_figures, vary
-from zoo.errors import InvalidQuery
-from zoo.evaluation import _noise_in
-from zoo.making import split_figures
+from zoo.make.package import split_figures
+from zoo.run.conditions import CONDITIONS, InCondition, Surroundings, chosen_conditions, condition_figures, vary
+from zoo.run.evaluate import _noise_in
 
 RATE = 16_000
 MODEL = "kws-temporal-0.28M-w8a8-4c4ec74b"
@@ -91,7 +91,7 @@ def test_clips_in_16_bits_are_heard_the_same_and_in_parts(around):
 
 def test_a_model_of_some_words_hears_what_the_whole_hears(words, monkeypatch):
     heard = []
-    monkeypatch.setattr("zoo.evaluation.heard_in", lambda name, around, *more: (
+    monkeypatch.setattr("zoo.run.evaluate.heard_in", lambda name, around, *more: (
         heard.append(vary(name, around)) or InCondition(name, 1, len(around.sounds))
     ))  # fmt: skip
     model = zoo.get(name=MODEL)
@@ -104,7 +104,7 @@ def test_a_model_of_some_words_hears_what_the_whole_hears(words, monkeypatch):
 def test_conditions_that_were_heard_are_not_heard_again(words, tmp_path, monkeypatch):
     model = zoo.get(name=MODEL)
     first = model.evaluate(words, conditions=["noise-0"], progress=False, run=tmp_path / "run")
-    monkeypatch.setattr("zoo.evaluation.heard_in", None)
+    monkeypatch.setattr("zoo.run.evaluate.heard_in", None)
     again = model.evaluate(words, conditions=["noise-0"], progress=False, run=tmp_path / "run")
     assert again.conditions == first.conditions
 
@@ -179,7 +179,7 @@ def test_figures_of_test_have_all_conditions(speech_data, integers):
 
 
 def test_without_rooms_the_others_are_measured(speech_data, integers, monkeypatch, caplog):
-    monkeypatch.setattr("zoo.conditions.lacking", lambda name: f"{name} is missing")
+    monkeypatch.setattr("zoo.run.conditions.lacking", lambda name: f"{name} is missing")
     assert set(CONDITIONS) - set(condition_figures(integers, Mfcc(), speech_data, "test", False)) == {"room"}
     assert "not measured in rooms; pyroomacoustics is missing" in caplog.text
 

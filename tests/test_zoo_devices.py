@@ -11,12 +11,14 @@ from last_steps import AGAIN, HOWS, fails, files
 
 import predictors
 import zoo
-import zoo.devices
+import zoo.package.figures
+from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
 from supernet.space import default_space
 from zoo.cli import main
-from zoo.devices import COSTS, Bill, Figure, Line, figures, write_costs
-from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
-from zoo.hosting import publish
+from zoo.hubs.costs import figures, write_costs
+from zoo.make.publish import publish
+from zoo.package.figures import COSTS, Figure
+from zoo.run.bill import Bill, Line
 
 BOARD = "stm32f746-tflm-cmsis-nn"
 
@@ -237,7 +239,7 @@ def test_a_profile_whose_figures_cannot_be_written_is_kept(hub, tmp_path, monkey
         (["profile", "costs", "--hub", str(hub.folder)], hub.folder),
     ):
         before = files(hub.folder)
-        assert fails(monkeypatch, how, command, zoo.devices, "write_json") == (1 if how == "full" else None)
+        assert fails(monkeypatch, how, command, zoo.package.figures, "write_json") == (1 if how == "full" else None)
         if how == "full":
             message = capsys.readouterr().err.strip().splitlines()[-1]
             assert message.endswith(f"{COSTS}: No space left on device; what was made is in {place}: {AGAIN}")

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo
-from zoo.entry import Entry, is_safe_name
-from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
-from zoo.index import Index
-from zoo.query import choose as choose_rows
-from zoo.query import constraints
-from zoo.units import count, share, size
+from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
+from zoo.ask.limits import constraints
+from zoo.ask.query import choose as choose_rows
+from zoo.ask.units import count, share, size
+from zoo.hubs.index import Index
+from zoo.package.entry import Entry, is_safe_name
 
 
 def entry(name: str, **changes) -> Entry:

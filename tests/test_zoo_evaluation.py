@@ -14,13 +14,13 @@ from last_steps import AGAIN, HOWS, counted, fails
 from sklearn.metrics import confusion_matrix
 
 import zoo
-import zoo.evaluation
+import zoo.run.evaluate
+from supernet.errors import InvalidData, InvalidQuery
 from supernet.metrics import accuracy_interval
-from zoo import cli_run
 from zoo.cli import main
-from zoo.errors import InvalidData, InvalidQuery
-from zoo.evaluation import Evaluation
-from zoo.pictures import confusion_figure
+from zoo.cli import run as cli_run
+from zoo.package.plots import confusion_figure
+from zoo.run.evaluate import Evaluation
 
 MATRIX = np.array([[8, 2, 0], [1, 9, 0], [0, 0, 0]])
 
@@ -235,7 +235,7 @@ def test_recordings_are_not_heard_again_where_the_picture_cannot_be_written(
     if how == "full":
         message = capsys.readouterr().err.strip().splitlines()[-1]
         assert message.endswith(f"No space left on device; what was made is in {run}: {AGAIN}")
-    heard = counted(monkeypatch, zoo.evaluation, "hear")
+    heard = counted(monkeypatch, zoo.run.evaluate, "hear")
     capsys.readouterr()
     assert main(arguments) == 0
     assert [files for _, files, *_ in heard] == [[]]

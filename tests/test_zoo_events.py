@@ -12,10 +12,10 @@ from PIL import Image
 
 import zoo
 from supernet.constants import SILENCE, UNKNOWN
+from supernet.errors import InvalidQuery
 from zoo.cli import main
-from zoo.errors import InvalidQuery
-from zoo.events import NO_EVENTS, Event, audible, event_hop, mark_events
-from zoo.pictures import events_figure
+from zoo.package.plots import events_figure
+from zoo.run.events import NO_EVENTS, Event, audible, event_hop, mark_events
 
 FREQUENCIES = {"low_hz": 20.0, "high_hz": 8000.0}
 LABELS = ("dog", "siren", UNKNOWN)

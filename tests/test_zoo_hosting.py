@@ -13,15 +13,16 @@ from filelock import FileLock
 from last_steps import AGAIN, HOWS, counted, fails, files
 
 import zoo
+from supernet.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from supernet.files import load_tensors, read_json, save_tensors, write_bytes, write_json
-from zoo import hosting, making
 from zoo.cli import main
-from zoo.devices import COSTS
-from zoo.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
-from zoo.hosting import publish, rebuild, sync, unpublish, verify
-from zoo.hub import BUNDLED, Hub
-from zoo.index import read_index, write_index
-from zoo.pack import CARD, CONFIG, MODEL, VECTORS
+from zoo.hubs.folder import BUNDLED, Hub
+from zoo.hubs.index import read_index, write_index
+from zoo.make import package as making
+from zoo.make import publish as hosting
+from zoo.make.publish import publish, rebuild, sync, unpublish, verify
+from zoo.package.figures import COSTS
+from zoo.package.read import CARD, CONFIG, MODEL, VECTORS
 
 SMALL = "kws-temporal-0.28M-w*"
 
@@ -270,7 +271,7 @@ def test_a_killed_publisher_leaves_a_hub_that_holds(hub, tmp_path):
     publisher = """
 import sys, zoo
 hub, package = sys.argv[1:]
-import zoo.hosting
+import zoo.make.publish
 print("ready", flush=True)
 while True:
     zoo.publish(package, hub)
@@ -334,13 +335,13 @@ def test_of_two_hubs_that_have_a_model_the_first_is_asked_and_other_weights_by_i
     assert model.hub == str(hub)
     assert zoo.get(name=name, hub=[BUNDLED, hub]).hub == str(BUNDLED)
     weights = iter("ab" * 9)  # no two files can be found here whose digests begin alike
-    monkeypatch.setattr("zoo.hub._weights", lambda hub, entry: next(weights))
+    monkeypatch.setattr("zoo.hubs.base._weights", lambda hub, entry: next(weights))
     with pytest.raises(InvalidPackage, match="have other weights by this name"):
         zoo.get(name=name, hub=[hub, BUNDLED])
 
 
 def test_a_damaged_hub_of_the_users_own_is_left_out_with_a_word(hub, monkeypatch, caplog):
-    monkeypatch.setattr("zoo.hub.OWN_HUB", hub)
+    monkeypatch.setattr("zoo.hubs.base.OWN_HUB", hub)
     assert zoo.get("kws").hub == str(BUNDLED)
     assert len(zoo.open_hub().hubs) == 2
     write_bytes(hub / "index.json", b"{}")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from test_zoo_entry import ENTRIES, entry
 
 import zoo
-from zoo import index as indexing
-from zoo.errors import InvalidPackage, InvalidQuery, UnknownName
-from zoo.hub import Hub
-from zoo.index import Index, index_bytes, like, merged, read_index, write_index
+from supernet.errors import InvalidPackage, InvalidQuery, UnknownName
+from zoo.hubs import index as indexing
+from zoo.hubs.folder import Hub
+from zoo.hubs.index import Index, index_bytes, like, merged, read_index, write_index
 
 TEXT = st.text("ab.-_", min_size=1, max_size=5)
 PATTERN = st.text("ab.-_*?", min_size=1, max_size=6)
@@ -225,17 +225,17 @@ def test_filters_that_nothing_keeps_name_the_nearest(query, error, said):
 def test_a_name_is_answered_by_those_that_begin_so_or_are_alike(name, said):
     """All are listed where they are few, or where none is alike."""
     few, many = ["aec-mbconv-a", "aec-mbconv-b"], [f"kws-{number}" for number in range(30)]
-    assert zoo.hub.nearest_names(name, few).startswith(said)
-    hint = zoo.hub.nearest_names(name, few + many)
+    assert zoo.hubs.base.nearest_names(name, few).startswith(said)
+    hint = zoo.hubs.base.nearest_names(name, few + many)
     assert hint.startswith(said)
     assert ("known" in hint) is (name == "zzz")
-    assert "known: aec-mbconv-a, aec-mbconv-b" in zoo.hub.nearest_names(name, few)
+    assert "known: aec-mbconv-a, aec-mbconv-b" in zoo.hubs.base.nearest_names(name, few)
 
 
 def test_names_of_a_million_models_give_a_short_message():
     names = np.char.add("model-", np.arange(100_000).astype(str)).tolist()
     with pytest.raises(UnknownName, match="did you mean model-4242") as caught:
-        raise UnknownName(zoo.hub.nearest_names("model-4242x", names))
+        raise UnknownName(zoo.hubs.base.nearest_names("model-4242x", names))
     assert len(str(caught.value)) < 1000
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.errors import HubUnavailable, InvalidAudio, InvalidQuery
+from supernet.errors import HubUnavailable, InvalidAudio, InvalidQuery
 from zoo.keeping import (
     LAST_STEP,
     RUNS,

@@ -17,16 +17,16 @@ from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 import zoo
 from supernet.bits import with_bits
 from supernet.elastic import Network, recalibrate
+from supernet.errors import EarshotError, InvalidModel, InvalidPackage, InvalidQuery, UnknownName
 from supernet.files import digest, read_json, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.quant.elastic import load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
-from zoo.errors import EarshotError, InvalidModel, InvalidPackage, InvalidQuery, UnknownName
-from zoo.hosting import publish
-from zoo.hub import BUNDLED, Hub
-from zoo.making import accuracy_figures, write_package
-from zoo.pack import CONFIG, MODEL, VECTORS, read_config, read_tensors
+from zoo.hubs.folder import BUNDLED, Hub
+from zoo.make.package import accuracy_figures, write_package
+from zoo.make.publish import publish
+from zoo.package.read import CONFIG, MODEL, VECTORS, read_config, read_tensors
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_package_gives_back_the_integers(package, integers):
 
 
 def test_the_same_network_gives_the_same_bytes(package, integers, package_info, tmp_path):
-    samples = zoo.pack.read_vectors(read_config(package))["samples"]
+    samples = zoo.package.read.read_vectors(read_config(package))["samples"]
     again = write_package(tmp_path, integers, Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40), samples, package_info)
     assert again.name == package.name
     for file in package.iterdir():
@@ -432,7 +432,7 @@ def test_vectors_may_hold_less_than_a_clip_and_silence_follows(integers, package
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
     model = zoo.Model.from_folder(write_package(tmp_path, integers, frontend, samples, package_info))
     model.verify()
-    vectors = zoo.pack.read_vectors(read_config(model.path))
+    vectors = zoo.package.read.read_vectors(read_config(model.path))
     assert vectors["samples"].shape == (1, count)
     padded = np.pad(samples[0] / np.float32(32768), (0, 16_000 - count))
     assert np.array_equal(model.logits(model.features(padded[None].astype(np.float32))), vectors["logits"])

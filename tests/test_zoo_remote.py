@@ -11,12 +11,13 @@ from huggingface_hub import constants
 from last_steps import AGAIN, counted, files
 
 import zoo
+from supernet.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from supernet.files import read_json
-from zoo import hosting, making
 from zoo.cli import main
-from zoo.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
-from zoo.hosting import publish, sync, unpublish, verify
-from zoo.hub import open_hub
+from zoo.hubs.address import open_hub
+from zoo.make import package as making
+from zoo.make import publish as hosting
+from zoo.make.publish import publish, sync, unpublish, verify
 
 REPO = "anna/zoo"
 ADDRESS = f"hf://{REPO}"
@@ -49,7 +50,7 @@ def hub(server, bundle, naps):
 def bundle(tmp_path_factory):
     """Two models of the bundled hub, in a folder."""
     folder = tmp_path_factory.mktemp("hub") / "bundle"
-    sync(zoo.hub.BUNDLED, folder, name="kws-temporal-0.28M-w[48]a8-*")
+    sync(zoo.hubs.base.BUNDLED, folder, name="kws-temporal-0.28M-w[48]a8-*")
     return folder
 
 

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 import zoo
-from zoo.errors import InvalidAudio, InvalidQuery
+from supernet.errors import InvalidAudio, InvalidQuery
 
 CLIPS = Path(zoo.__file__).parent / "clips"
 WORDS = {path.stem: path for path in sorted(CLIPS.glob("*.wav"))}
@@ -132,7 +132,7 @@ def test_windows_tell_the_words_and_their_times(model):
 @pytest.mark.parametrize("hop_ms", [10, 70, 500, 1000])
 def test_windows_are_cut_from_the_features_of_the_whole_recording(model, monkeypatch, hop_ms):
     """However it is cut into blocks; the last window hears the end, and silence after it."""
-    monkeypatch.setattr("zoo.detect.BLOCK", 3)
+    monkeypatch.setattr("zoo.run.detection.BLOCK", 3)
     samples = sentence("stop", "five", silence=1_111)
     found, times = model.slide_scores(samples, hop_ms)
     step = hop_ms // 10
@@ -171,8 +171,8 @@ def test_a_folder_is_run_in_order_and_what_cannot_be_used_does_not_stop_it(model
     for place in (1, 2, 4):
         assert found[place]["answers"] == model(folder / names[place], top=2)
     assert found[3]["windows"] == model.slide(folder / "b" / "long.wav", top=2)
-    monkeypatch.setattr("zoo.recordings.BATCH", 2)
-    monkeypatch.setattr("zoo.recordings.AHEAD", 1)
+    monkeypatch.setattr("zoo.run.hear.BATCH", 2)
+    monkeypatch.setattr("zoo.run.hear.AHEAD", 1)
     again = list(model.run([folder, WORDS["five"], WORDS["five"].read_bytes()], hop_ms=100, top=2))
     assert [item.get("answers") for item in again[:3]] == [item.get("answers") for item in found[:3]]
     assert again[3]["windows"] == model.slide(folder / "b" / "long.wav", hop_ms=100, top=2)
@@ -181,7 +181,7 @@ def test_a_folder_is_run_in_order_and_what_cannot_be_used_does_not_stop_it(model
 
 
 def test_results_come_before_all_files_are_read(model, folder, monkeypatch):
-    from zoo import recordings
+    from zoo.run import hear as recordings
 
     read, real = [], recordings.read_sound
     monkeypatch.setattr(recordings, "read_sound", lambda file, *args, **named: read.append(file) or real(file, *args))
@@ -212,8 +212,8 @@ def test_printing_a_model_tells_what_it_is_and_knows(model):
 
 def test_a_non_commercial_licence_is_said(package, package_info, integers, tmp_path, caplog):
     from supernet.frontend.mfcc import Mfcc
-    from zoo.hosting import publish
-    from zoo.making import write_package
+    from zoo.make.package import write_package
+    from zoo.make.publish import publish
 
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
     info = {**package_info, "licence": "cc-by-nc-3.0"}

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supernet.errors import InvalidPackage
 from supernet.files import read_json
-from zoo.errors import InvalidPackage
-from zoo.hub import BUNDLED
-from zoo.pack import CONFIG
-from zoo.schema import PATH, SCHEMA, check_values, check_version
+from zoo.hubs.folder import BUNDLED
+from zoo.package.read import CONFIG
+from zoo.package.schema import PATH, SCHEMA, check_values, check_version
 
 LAYOUT = json.loads(PATH.read_bytes())
 READER = jsonschema.Draft202012Validator(LAYOUT)

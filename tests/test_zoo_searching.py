@@ -20,21 +20,22 @@ from search.accuracy import fit_predictor
 from search.sampling import extract
 from supernet.data.augment import plain_features
 from supernet.elastic import Supernet
-from supernet.errors import InfeasibleBudget, InvalidArch, InvalidData, UnknownName
+from supernet.errors import InfeasibleBudget, InvalidArch, InvalidData, InvalidQuery, NoModelFits, UnknownName
 from supernet.evaluate import accuracy
 from supernet.frontend import front_end
 from supernet.quant.elastic import ElasticBits, save_elastic_bits
 from supernet.store import load_supernet, save_supernet
 from supernet.train import calibration_features, fit_frontend
-from zoo import cli_search, hosting, searching
-from zoo import specialize as specializing
+from zoo.ask.query import choose
+from zoo.ask.units import limits_of
 from zoo.cli import main
-from zoo.errors import InvalidQuery, NoModelFits
-from zoo.index import Index, write_index
-from zoo.query import choose
-from zoo.searching import load_like, search_hub
-from zoo.specialize import specialize
-from zoo.units import limits_of
+from zoo.cli import search as cli_search
+from zoo.hubs.index import Index, write_index
+from zoo.make import publish as hosting
+from zoo.make import search as searching
+from zoo.make import specialize as specializing
+from zoo.make.search import load_like, search_hub
+from zoo.make.specialize import specialize
 
 QUICK = {"evaluations": 200, "progress": False}
 
@@ -65,9 +66,9 @@ def hub_of_supernets(speech_data, small_space, tmp_path_factory):
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """The user's own hub, in a folder of the test's own, and a cache."""
-    monkeypatch.setattr("zoo.lookup.OWN_HUB", tmp_path / "own")
-    monkeypatch.setattr("zoo.hub.OWN_HUB", tmp_path / "own")
-    monkeypatch.setattr("zoo.specialize.OWN_HUB", tmp_path / "own")
+    monkeypatch.setattr("zoo.ask.lookup.OWN_HUB", tmp_path / "own")
+    monkeypatch.setattr("zoo.hubs.base.OWN_HUB", tmp_path / "own")
+    monkeypatch.setattr("zoo.make.specialize.OWN_HUB", tmp_path / "own")
     monkeypatch.setattr("supernet.data.speech_commands.CACHE", tmp_path / "cache")
     monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
@@ -540,7 +541,7 @@ def test_a_predictor_that_cannot_be_written_is_not_measured_again(
 
 def test_a_supernet_that_cannot_be_written_gets_no_predictor(own, short, monkeypatch, capsys):
     """Nothing is measured for it."""
-    shutil.copytree(zoo.hub.BUNDLED / "supernets" / "kws-temporal", "mine")
+    shutil.copytree(zoo.hubs.base.BUNDLED / "supernets" / "kws-temporal", "mine")
     Path("file").touch()
     with monkeypatch.context() as patch:
         patch.setattr("zoo.keeping.os.access", lambda place, mode: False)

@@ -20,13 +20,15 @@ import zoo
 from supernet import load_supernet
 from supernet.data.augment import Augmentation
 from supernet.elastic import Supernet
+from supernet.errors import InvalidQuery
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.store import StoredSupernet, retarget
-from zoo import build, hosting, training
 from zoo.cli import main
-from zoo.errors import InvalidQuery
-from zoo.hub import BUNDLED
+from zoo.hubs.folder import BUNDLED
+from zoo.make import pipeline as build
+from zoo.make import publish as hosting
+from zoo.make import train as training
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import zoo
+from supernet.errors import EarshotError, InvalidPackage
 from supernet.files import digest, read_json, write_bytes, write_json
 from supernet.frontend.base import frontend_from_dict
-from zoo.devices import COSTS
-from zoo.entry import is_safe_name
-from zoo.errors import EarshotError, InvalidPackage
-from zoo.hosting import publish
-from zoo.index import INDEX
-from zoo.pack import CARD, CONFIG, MODEL, VECTORS, read_config, read_vectors
+from zoo.hubs.index import INDEX
+from zoo.make.publish import publish
+from zoo.package.entry import is_safe_name
+from zoo.package.figures import COSTS
+from zoo.package.read import CARD, CONFIG, MODEL, VECTORS, read_config, read_vectors
 
 MANY = int(os.environ.get("EARSHOT_FUZZ", "1"))
 """Times as many examples, for a longer search."""

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 
 import zoo
+from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
 from zoo.cli import main
-from zoo.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
-from zoo.index import read_index
+from zoo.hubs.index import read_index
 
 CLIP = zoo.Hub().folder.parent / "clips" / "stop.wav"
 
@@ -134,8 +134,8 @@ def test_what_is_made_for_a_wish_may_be_asked_for_words_that_its_supernet_knows(
         asked.append(limits)
         return zoo.Hub().entries[0]
 
-    monkeypatch.setattr("zoo.specialize.specialize", specialize)
-    monkeypatch.setattr("zoo.lookup.Hub", lambda folder: zoo.Hub())
+    monkeypatch.setattr("zoo.make.specialize.specialize", specialize)
+    monkeypatch.setattr("zoo.ask.lookup.Hub", lambda folder: zoo.Hub())
     model = zoo.get("kws", words=["stop"], max_flash="3kB", specialize=True)
     assert (len(asked), model.words) == (1, ("stop",))
     with pytest.raises(UnknownName, match="no supernet for task 'kws' knows the word 'stp': did you mean stop"):

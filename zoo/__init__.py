@@ -8,14 +8,15 @@
 
 from __future__ import annotations
 
+from supernet.errors import EarshotError, NoModelFits
 from supernet.extras import lazy_names
-from zoo.devices import Figure
-from zoo.entry import Entry
-from zoo.errors import EarshotError, NoModelFits
-from zoo.hub import Hub, Hubs, open_hub
-from zoo.lookup import Info, find, get, info
-from zoo.lookup import list_models as list
-from zoo.run import Model
+from zoo.ask.lookup import Info, find, get, info
+from zoo.ask.lookup import list_models as list
+from zoo.hubs.address import Hubs, open_hub
+from zoo.hubs.folder import Hub
+from zoo.package.entry import Entry
+from zoo.package.figures import Figure
+from zoo.run.model import Model
 
 __all__ = [
     "EarshotError",
@@ -39,7 +40,10 @@ __all__ = [
     "verify",
 ]
 
-LATER = {"train": "zoo.training", **dict.fromkeys(("publish", "unpublish", "verify", "sync", "rebuild"), "zoo.hosting")}
+LATER = {
+    "train": "zoo.make.train",
+    **dict.fromkeys(("publish", "unpublish", "verify", "sync", "rebuild"), "zoo.make.publish"),
+}
 """What is loaded when it is first used, since look-ups do without it."""
 
 __getattr__ = lazy_names(__name__, LATER)

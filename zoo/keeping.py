@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from supernet.errors import EarshotError, InvalidAudio, InvalidData, InvalidQuery
 from supernet.files import digest
-from zoo.errors import EarshotError, InvalidAudio, InvalidData, InvalidQuery
 
 __all__ = [
     "AGAIN",

@@ -1,0 +1,1 @@
+"""What a look-up is: its limits, and how models are chosen by them."""

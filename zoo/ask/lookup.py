@@ -1,0 +1,295 @@
+"""Asking hubs: one model, all that fit, or everything about one. No torch here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from supernet.constants import OWN_HUB, SILENCE, UNKNOWN
+from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName, nearest_names
+from supernet.extras import TRAINING, load, need
+from supernet.files import read_json
+from zoo.ask.device import DeviceLimits
+from zoo.ask.limits import checked_words, constraints
+from zoo.ask.query import choose
+from zoo.ask.units import limits_of, share
+from zoo.hubs.address import open_hub
+from zoo.hubs.base import AnyHub
+from zoo.hubs.costs import figure, figures
+from zoo.hubs.folder import Hub
+from zoo.hubs.index import Index
+from zoo.package.entry import KINDS, MEASURED, Entry
+from zoo.package.figures import Figure
+from zoo.package.read import CONFIG, Config
+from zoo.run.conditions import known_conditions
+from zoo.run.model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Info", "find", "get", "info", "list_models"]
+
+Address = str | Path | AnyHub | Sequence[str | Path | AnyHub]
+WAITS = (0.02, 0.1)
+"""Seconds to wait for a publisher that is between two files."""
+DEVICE_COLUMNS = ("latency_ms", "low_ms", "high_ms", "energy_uj", "in_range")
+
+log = logging.getLogger(__name__)
+
+
+def find(task: str | None = None, *, hub: Address | None = None, **wanted) -> list[Entry]:
+    """All models that meet the constraints of `get`, best first.
+
+    name: here a pattern, such as "kws-*-w4a8-*", in which `*` is any text, `?` any character and `[ab]` one of these.
+    most: only so many, the best. Raises as `get` does.
+    """
+    place = open_hub(hub)
+    index = place.index
+    return [index.entry(row) for row in _rows(place, index, task, **wanted)]
+
+
+def list_models(
+    task: str | None = None, *, device: str | None = None, hub: Address | None = None, **wanted
+) -> pd.DataFrame:
+    """All models that meet the constraints of `find`, best first, as a table with the fields of `Entry` as columns.
+
+    device: adds what each takes there: latency_ms with low_ms and high_ms, energy_uj, in_range and device_basis.
+    Raises as `get` does.
+    """
+    pd = load("pandas")
+    place = open_hub(hub)
+    index = place.index
+    rows = _rows(place, index, task, device=device, **wanted)
+    table = pd.DataFrame({field: index.values(field, rows) for field in KINDS})
+    if device is not None:
+        taken = [device_columns(figure(place, index.entry(row), device)) for row in rows]
+        table = pd.concat([table, pd.DataFrame(taken)], axis=1)
+    return table
+
+
+def device_columns(taken: Figure) -> dict:
+    """What a table of models shows of what one takes on a device."""
+    return {name: getattr(taken, name) for name in DEVICE_COLUMNS} | {"device_basis": taken.basis}
+
+
+def _rows(
+    place: AnyHub,
+    index: Index,
+    task: str | None,
+    *,
+    name: str | None = None,
+    device: str | None = None,
+    max_latency_ms: float | str | None = None,
+    max_energy_uj: float | str | None = None,
+    sure: bool = False,
+    most: int | None = None,
+    **wanted,
+) -> list[int]:
+    """The rows of an index that meet all constraints, best first."""
+    limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
+    on_device = DeviceLimits(place, device, limits, sure)
+    return choose(index, task, constraints(**wanted), name, on_device, most)
+
+
+def get(
+    task: str | None = None,
+    *,
+    name: str | None = None,
+    max_ops: float | str | None = None,
+    max_macs: float | str | None = None,
+    max_params: float | str | None = None,
+    max_flash: float | str | None = None,
+    max_ram: float | str | None = None,
+    bits: int | str | None = None,
+    activation_bits: int | str | None = None,
+    min_accuracy: float | str | None = None,
+    family: str | None = None,
+    licence: str | None = None,
+    commercial: bool | None = None,
+    dataset: str | None = None,
+    streaming: bool | None = None,
+    words: str | Sequence[str] | None = None,
+    device: str | None = None,
+    max_latency_ms: float | str | None = None,
+    max_energy_uj: float | str | None = None,
+    sure: bool = False,
+    hub: Address | None = None,
+    specialize: bool = False,
+    data: str | Path | None = None,
+) -> Model:
+    """The best model that meets all constraints: highest validation accuracy, then fewest MACs.
+
+    task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as 20e6
+    or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
+    max_ram: bytes that answering takes, in a stream where the model can and else on whole clips, with the front end,
+    likewise. bits: of the
+    weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on validation, such as 0.955 or
+    "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". commercial: True for models whose
+    licence does not forbid commercial use, as those of names like cc-by-nc do. dataset: what it was trained on.
+    streaming: True for models of which no layer looks ahead. words: that the model knows all, such as ["stop", "left"];
+    it then answers with these, `_unknown_` and `_silence_` (see Model.knowing). device: a device profile, by its name
+    or the beginning of it. max_latency_ms, max_energy_uj: of one answer on that device, without the front end, such as
+    20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of its interval. hub: a folder,
+    "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own (EARSHOT_HUB), then the
+    bundled one.
+
+    specialize: where no measured model fits, search the hub's supernets for a network that does, quantise it, and keep
+    it in the user's own hub (see zoo.make.specialize); that takes up to a minute, and the same wish gets the same model
+    again. data: what the supernet was trained on, to measure and fine-tune it, which takes minutes. A model whose
+    accuracy is only predicted comes behind all that were measured, and keeps no min_accuracy in later look-ups.
+
+    Says in a warning of the log when the licence is non-commercial; `print(model)` says which words it knows, and with
+    a device what it takes there, of which runtime and version, measured, predicted or indicative.
+
+    Raises NoModelFits, which names the constraint that binds and the nearest model; UnknownName for a task or name
+    that is not there; InvalidQuery for a constraint that cannot be meant; HubUnavailable for a hub that cannot be
+    reached; with specialize InfeasibleBudget, which names the limit that no network of a supernet keeps, and the least
+    that one needs.
+    """
+    on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
+    sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
+    wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
+    only = {"activation_bits": activation_bits, "licence": licence, "commercial": commercial, "dataset": dataset}
+    only |= {"streaming": streaming, "words": words}
+    if data is not None and not specialize:
+        raise InvalidQuery(f"data = {data}: only specialize needs data; give specialize as well, or leave data out")
+    if specialize and (task is None or name is not None):
+        raise InvalidQuery("specialize needs a task and no name: it makes a model that has none yet")
+    place = open_hub(hub)
+    if specialize:
+        return _answering(words, _get_or_make(place, task, data, on_device, wanted, only))
+    for wait in (*WAITS, None):
+        try:
+            return _answering(words, _get(place, task, name, device, {**on_device, **wanted, **only}))
+        except InvalidPackage:  # perhaps another version was just being published
+            if wait is None:
+                raise
+            time.sleep(wait)
+
+
+def _get(place: AnyHub, task: str | None, name: str | None, device: str | None, wanted: dict) -> Model:
+    if name is not None:
+        place.entry(name)
+    return _opened(place, find(task, name=name, hub=place, most=1, **wanted)[0], device)
+
+
+def _answering(words: str | Sequence[str] | None, model: Model) -> Model:
+    return model if words is None else model.knowing(words)
+
+
+def _opened(place: AnyHub, entry: Entry, device: str | None) -> Model:
+    home = place.home(entry)
+    model = Model(home.config(entry), entry, device and figure(home, entry, device), home.address)
+    if entry.non_commercial:
+        log.warning("%s: licence %s does not allow commercial use", entry.name, entry.licence)
+    return model
+
+
+def _get_or_make(place: AnyHub, task: str, data: str | Path | None, on_device: dict, wanted: dict, only: dict) -> Model:
+    """A measured model that fits, or one that is made for just this wish, in the user's own hub."""
+    need(*TRAINING)
+    from zoo.make.specialize import specialize
+
+    try:  # a prediction of another wish is not as good as the best for this one
+        found = [entry for entry in find(task, hub=place, **on_device, **wanted, **only) if entry.basis == MEASURED]
+    except (NoModelFits, UnknownName):
+        found = []
+    if found:
+        return _opened(place, found[0], on_device["device"])
+    words = only.pop("words")
+    if words is not None:
+        _check_words(place, task, checked_words(words))
+    for name, value in only.items():
+        if value is not None:
+            raise InvalidQuery(
+                f"{name} = {value}: no published model fits, and one that is made has no choice of it; leave it or "
+                "specialize out"
+            )
+    least = None if wanted["min_accuracy"] is None else share("min_accuracy", wanted["min_accuracy"])
+    wish = {"bits": wanted["bits"], "family": wanted["family"], "min_accuracy": least}
+    wish |= {"device": on_device["device"], "sure": on_device["sure"]}
+    entry = specialize(task, limits_of({**wanted, **on_device}), **wish, hub=place, data=data)
+    return _opened(Hub(OWN_HUB), entry, on_device["device"])
+
+
+def _check_words(place: AnyHub, task: str, words: Sequence[str]) -> None:
+    """Raise UnknownName for a word that no supernet for a task knows."""
+    tasks = [read_json(folder / CONFIG).get("tasks", {}) for folder in place.supernets()]
+    labels = [set(known[task]["labels"]) - {UNKNOWN, SILENCE} for known in tasks if task in known]
+    if labels and not any(own.issuperset(words) for own in labels):
+        best = max(labels, key=lambda own: len(own.intersection(words)))
+        missing = next(word for word in words if word not in best)
+        raise UnknownName(
+            f"no supernet for task {task!r} knows the word {missing!r:.140}: {nearest_names(missing, best)}"
+        )
+
+
+@dataclass(frozen=True)
+class Info:
+    """Everything that a hub says of one model.
+
+    entry: its figures. config: its checked `config.json`. devices: what it takes, by device profile. hub: the address
+    of its hub, with the commit where it is remote. path: the folder of its package.
+    """
+
+    entry: Entry
+    config: Config
+    devices: dict[str, Figure]
+    hub: str
+    path: Path
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        own = {name: value for name, value in self.config.values.items() if name not in self.entry.to_dict()}
+        taken = {name: asdict(found) for name, found in self.devices.items()}
+        return {**self.entry.to_dict(), **own, "devices": taken, "hub": self.hub, "path": str(self.path)}
+
+    def __str__(self) -> str:
+        values = self.config.values
+        accuracy = [
+            f"  {split}: {own['accuracy']:.2%} ({own['interval'][0]:.2%} to {own['interval'][1]:.2%}) of "
+            f"{own['clips']:,} clips{', predicted' * (own.get('basis', MEASURED) != MEASURED)}{_average(own)}"
+            for split, own in sorted(values["accuracy"].items(), reverse=True)
+        ]
+        heard = [
+            f"  {split}, {name}: {one['accuracy']:.2%} ({one['interval'][0]:.2%} to {one['interval'][1]:.2%})"
+            for split, own in values["accuracy"].items()
+            for name, one in known_conditions(own).items()
+        ]
+        return "\n".join(
+            [
+                str(Model(self.config, self.entry)),
+                f"  data {values['dataset']['name']} ({values['dataset']['version']})",
+                *accuracy,
+                *heard,
+                *[f"  {line}" for line in values["training"]["summary"]],
+                *[f"  {line}" for line in values["limits"]],
+                *[f"  {found}" for found in list(self.devices.values())[:1] if len(self.devices) == 1],
+                *[f"  has figures for {len(self.devices)} device profiles; name one with --device"]
+                * (len(self.devices) > 1),
+                f"  hub {self.hub}",
+                f"  path {self.path}",
+            ]
+        )
+
+
+def _average(figures: dict) -> str:
+    """Beside the share of clips of which all labels are right, for what may have several."""
+    name = "mean_average_precision"
+    return f", all labels right; mean average precision {figures[name]:.3f}" if name in figures else ""
+
+
+def info(name: str, *, hub: Address | None = None, device: str | None = None) -> Info:
+    """Everything about the model of exactly that name; with a device, of its figures those for it.
+
+    Raises UnknownName for a name or device that is not there, InvalidPackage for what is altered.
+    """
+    place = open_hub(hub)
+    entry = place.entry(name)
+    home = place.home(entry)
+    taken = figures(home, entry) if device is None else {(own := figure(home, entry, device)).profile: own}
+    return Info(entry, home.config(entry), taken, home.address, home.path(entry))

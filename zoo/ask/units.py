@@ -1,0 +1,90 @@
+"""Quantities as people type them: `20e6`, `20M`, `64kB`, `64KiB`, `95.5%`, `20ms`, `0.5mJ`.
+
+kB is 1,000 bytes, KiB is 1,024.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from supernet.errors import InvalidQuery
+
+__all__ = ["LIMITS", "count", "energy", "limits_of", "milliseconds", "share", "size"]
+
+NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
+COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+SIZES = {"": 1, "B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "KiB": 1024, "MiB": 1024**2}
+SHARES = {"": 1, "%": 100}
+TIMES = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
+ENERGIES = {"": 1, "nJ": 1e-3, "uJ": 1, "mJ": 1e3, "J": 1e6}
+
+
+def count(name: str, value: float | str) -> float:
+    """A positive number, such as 20e6 or "20M". name: for the message of InvalidQuery."""
+    return _quantity(name, value, COUNTS, "a number above 0, such as 20e6 or 20M")
+
+
+def size(name: str, value: float | str) -> float:
+    """A positive number of bytes, such as 64000, "64kB" or "64KiB"."""
+    return _quantity(name, value, SIZES, "a size above 0 in bytes, such as 64000, 64kB or 64KiB")
+
+
+def milliseconds(name: str, value: float | str) -> float:
+    """A positive time in ms, such as 20, "20ms" or "1.5s"."""
+    return _quantity(name, value, TIMES, "a number above 0 in ms, such as 20, 20ms or 0.5s")
+
+
+def energy(name: str, value: float | str) -> float:
+    """A positive energy in uJ, such as 500, "500uJ" or "0.5mJ"."""
+    return _quantity(name, value, ENERGIES, "a number above 0 in uJ, such as 500, 500uJ or 0.5mJ")
+
+
+def share(name: str, value: float | str) -> float:
+    """A share from 0 to 1, such as 0.955 or "95.5%"."""
+    wanted = "a share from 0 to 1, such as 0.955 or 95.5%"
+    number, unit = _number(name, value, SHARES, wanted)
+    result = float(Decimal(repr(number)) / SHARES[unit])
+    if not 0 <= result <= 1:
+        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
+    return result
+
+
+LIMITS = {
+    "max_ops": count,
+    "max_macs": count,
+    "max_params": count,
+    "max_flash": size,
+    "max_ram": size,
+    "max_latency_ms": milliseconds,
+    "max_energy_uj": energy,
+}
+"""How each limit of a search is read."""
+
+
+def limits_of(wanted: Mapping[str, float | str | None]) -> dict[str, float]:
+    """Those of LIMITS that are given, in MACs, parameters, bytes, ms and uJ; other names are left out.
+
+    Raises InvalidQuery for one that cannot be meant.
+    """
+    return {name: parse(name, wanted[name]) for name, parse in LIMITS.items() if wanted.get(name) is not None}
+
+
+def _quantity(name: str, value: float | str, units: Mapping[str, float], wanted: str) -> float:
+    number, unit = _number(name, value, units, wanted)
+    if not 0 < number * units[unit] < math.inf:
+        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
+    return number * units[unit]
+
+
+def _number(name: str, value: float | str, units: Mapping[str, float], wanted: str) -> tuple[float, str]:
+    match = NUMBER.fullmatch(value) if isinstance(value, str) else None
+    number, unit = match.groups() if match else (value, "")
+    try:
+        if isinstance(value, bool) or unit not in units:
+            raise ValueError
+        return float(number), unit
+    except (ValueError, TypeError, OverflowError):
+        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}") from None

@@ -1,0 +1,358 @@
+"""The command `earshot`. Data on standard output, messages on standard error; exit status 0, 1 (a clear reason) or 2
+(usage)."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import inspect
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+import zoo
+from supernet.bits import MIXED
+from supernet.errors import EarshotError, InvalidQuery, nearest_names
+from supernet.extras import TRAINING, missing, need
+from supernet.files import read_json
+from zoo.ask.lookup import device_columns
+from zoo.cli.devices import add_device_commands
+from zoo.cli.hub import add_hub_commands
+from zoo.cli.run import add_run_commands
+from zoo.cli.search import add_search_commands
+from zoo.hubs.costs import figure
+from zoo.keeping import with_notes
+from zoo.package.entry import PREDICTED
+
+__all__ = ["main"]
+
+GET_HELP = """\
+Look up the best model that meets all constraints, and print where it lies with its figures.
+
+  earshot get --task kws --max-ops 20e6 --bits 4
+  earshot get --task kws --max-flash 16kB
+  earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
+  earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-latency-ms 30
+  earshot get --words stop left --max-flash 32kB            the best model that knows these words, whatever its task
+  earshot get --task kws --max-flash 6kB --max-ram 12kB --specialize
+
+Where nothing published fits, --specialize searches the supernets now, and keeps what it finds in your own hub
+(EARSHOT_HUB, ~/.local/share/earshot/hub), where the next look-up finds it.
+"""
+LIST_HELP = """\
+List all models that meet the constraints, best first.
+
+  earshot list --task kws
+  earshot list --name "kws-*-w4a8-*" --max-flash 32kB
+  earshot list --words stop left right
+  earshot list --licence "cc-by-[0-9]*" --format csv > models.csv
+  earshot list --hub ./my-hub --hub hf://me/my-hub@v1.0         several hubs, the first one first
+"""
+INFO_HELP = """\
+Print everything that is known about one model: figures, accuracies with intervals, how it was made, limits, and what
+it takes on devices.
+
+  earshot info kws-temporal-6.8M-w4a8-6e9ce421
+  earshot info kws-temporal-6.8M-w4a8-6e9ce421 --device stm32f746-tflm-cmsis-nn
+  earshot info kws-temporal-6.8M-w4a8-6e9ce421 --format json    all of config.json, and all devices
+"""
+TRAIN_HELP = """\
+Train the supernet on your own sounds: a folder that holds a folder of recordings for each class.
+
+  earshot train --data doors/ --task doors                      ends with a supernet in runs/doors/supernet
+  earshot train --data doors/ --task doors --publish my-hub     and with searched, quantised models in a hub:
+  earshot get --task doors --hub my-hub --max-macs 1M
+
+It starts from the bundled supernet's weights, says first what it found in the data, and goes on where it was stopped
+when the same command is given again.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = _parser().parse_args(_join_negative(sys.argv[1:] if arguments is None else arguments))
+    try:
+        need(*options.needs)
+        status = options.command(options) or 0
+        sys.stdout.flush()
+    except EarshotError as error:
+        print(f"earshot: {with_notes(error, str(error))}", file=sys.stderr)
+        return 2 if isinstance(error, InvalidQuery) else 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
+        print(f"earshot: {with_notes(error, f'{place}{error.strerror or error}')}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        lacking = missing(error)
+        if lacking is error:
+            raise
+        print(f"earshot: {lacking}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as error:
+        print(f"earshot: {with_notes(error, 'interrupted')}", file=sys.stderr)
+        return 1
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others of the command, with the nearest choice."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        found, unknown = super().parse_known_args(args, namespace)
+        options = [option for option in unknown if option.startswith("--")]
+        if options:
+            name = options[0].partition("=")[0]
+            self.error(f"unknown option {name}: {nearest_names(name, self._option_string_actions)}")
+        return found, unknown
+
+    def _check_value(self, action, value):
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, f"{value!r} is not possible: {nearest_names(value, action.choices)}")
+
+    def error(self, message: str):
+        self.exit(2, f"earshot: {message}; see {self.prog} --help\n")
+
+
+def _join_negative(arguments: Sequence[str]) -> list[str]:
+    """`--max-ops -20e6` as `--max-ops=-20e6`: argparse takes the value for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if re.match(r"-\.?\d", argument) and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="earshot", description="Tiny audio models, asked by constraint.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    sub = _command(commands, "get", _get, GET_HELP, "which model, its figures, where it lies")
+    _add_query(sub)
+    _add_filters(sub)
+    sub.add_argument("--name", help="of exactly one model")
+    _add_specialize(sub)
+    sub = _command(commands, "list", _list, LIST_HELP, "all models that meet the constraints", ("text", "json", "csv"))
+    _add_query(sub)
+    _add_filters(sub)
+    sub.add_argument("--name", metavar="PATTERN", help='of such names, such as "kws-*-w4a8-*"')
+    sub.add_argument("--most", type=int, help="only so many, the best")
+    sub = _command(commands, "info", _info, INFO_HELP, "everything about one model")
+    sub.add_argument("name", metavar="NAME", help="exactly as listed")
+    sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
+    add_hub(sub)
+    add_run_commands(commands, _command, add_hub, add_words)
+    sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds", needs=TRAINING)
+    _add_training(sub)
+    add_search_commands(commands, _command, _add_query)
+    add_device_commands(commands, _command, add_hub)
+    add_hub_commands(commands, _command)
+    return parser
+
+
+def _command(
+    commands,
+    name: str,
+    command,
+    text: str,
+    summary: str,
+    formats: Sequence[str] = ("text", "json"),
+    needs: Sequence[str] = (),
+) -> argparse.ArgumentParser:
+    """needs: packages of extras (see supernet.extras), without which the command is refused before any work."""
+    sub = commands.add_parser(
+        name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    sub.add_argument("--format", choices=formats, default="text", help="of the output (default: %(default)s)")
+    sub.set_defaults(command=command, needs=needs)
+    return sub
+
+
+def _add_query(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--task", help="what the model is for, such as kws")
+    sub.add_argument("--max-ops", help="most multiply-accumulates (MACs) of one answer, such as 20e6 or 20M")
+    sub.add_argument("--max-macs", help="the same limit by its clear name")
+    sub.add_argument("--max-params", help="most parameters, such as 100k")
+    sub.add_argument("--max-flash", help="most flash for weights and runtime, such as 64kB or 64KiB")
+    sub.add_argument("--max-ram", help="most RAM with the front end, in a stream where the model can, such as 32kB")
+    sub.add_argument("--bits", type=_bits, help="bits of the weights in inner layers, or mixed")
+    sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
+    sub.add_argument("--family", help="family of networks, such as temporal")
+    sub.add_argument("--device", help="a device profile, by its name or the beginning of it; `earshot profile list`")
+    sub.add_argument(
+        "--max-latency-ms", help="most time of one answer on that device, by the median, such as 20 or 20ms"
+    )
+    sub.add_argument("--max-energy-uj", help="most energy of one answer on that device, such as 500 or 0.5mJ")
+    sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
+    add_hub(sub)
+
+
+def _add_filters(sub: argparse.ArgumentParser) -> None:
+    add_words(sub, "that the model knows all of these, such as: stop left")
+    sub.add_argument("--activation-bits", type=_bits, help="bits between layers, or mixed")
+    sub.add_argument("--licence", help='such as cc-by-4.0 or "cc-by-[0-9]*"')
+    sub.add_argument(
+        "--commercial", action=argparse.BooleanOptionalAction, default=None,
+        help="that its licence does not forbid commercial use, or does",
+    )  # fmt: skip
+    sub.add_argument("--dataset", help="what it was trained on, such as speech_commands")
+    sub.add_argument(
+        "--streaming", action=argparse.BooleanOptionalAction, default=None, help="that it streams, or does not"
+    )
+
+
+class _AddWords(argparse.Action):
+    """Words one by one, with commas between them, or by an option that is given again."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        found = [word for value in values for word in value.split(",")]
+        setattr(namespace, self.dest, [*(getattr(namespace, self.dest) or ()), *found])
+
+
+def add_words(sub: argparse.ArgumentParser, what: str) -> None:
+    """Add the option of which words are asked for."""
+    sub.add_argument("--words", nargs="+", action=_AddWords, metavar="WORD", help=what)
+
+
+def add_hub(sub: argparse.ArgumentParser) -> None:
+    """Add the option of which hub is asked."""
+    sub.add_argument(
+        "--hub", action="append", metavar="ADDRESS",
+        help="a folder or hf://OWNER/NAME@REVISION; given again, several, the first one first (default: your own, "
+        "EARSHOT_HUB, and the bundled one)",
+    )  # fmt: skip
+
+
+def _add_specialize(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--specialize", action="store_true", help="where nothing fits, search the supernets: a minute")
+    sub.add_argument(
+        "--data", metavar="FOLDER", help="with it, what was found is measured and fine-tuned: minutes to an hour"
+    )
+
+
+def _bits(text: str) -> int | str:
+    try:
+        return text if text == MIXED else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 1 to 8, or {MIXED}") from None
+
+
+def _add_training(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--data", required=True, metavar="FOLDER", help="FOLDER/CLASS/*.wav (.flac, .ogg, .opus, .mp3)")
+    sub.add_argument("--task", required=True, help="what the models are for: their name in hubs")
+    sub.add_argument("--table", metavar="CSV", help="with columns file and label, and split to fix the splits")
+    sub.add_argument("--clip-ms", type=int, default=1000, help="length of a clip (default: %(default)s)")
+    sub.add_argument(
+        "--start", default="kws-temporal-map", metavar="NAME",
+        help="the bundled supernet to start from, such as aec-mbconv for sounds of seconds (default: %(default)s)",
+    )  # fmt: skip
+    sub.add_argument("--from-scratch", action="store_true", help="random weights, with that one's family of networks")
+    sub.add_argument("--strict", action="store_true", help="refuse data in which something was found")
+    sub.add_argument("--epochs", type=int, help="default: by the number of clips")
+    sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    sub.add_argument("--run-dir", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
+    sub.add_argument("--publish", metavar="HUB", help="folder of a hub, made where there is none, for quantised models")
+    sub.add_argument(
+        "--max-macs", nargs="+", default=["3M", "1M"], metavar="MACS",
+        help="most MACs of each of them, such as 3M, or 3M/64kB with at most so much RAM (default: 3M 1M)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--bits",
+        type=_bits,
+        nargs="+",
+        help="of the weights of each: 1 to 8, or mixed; a width starts from the next wider one (default: 8 4)",
+    )
+    sub.add_argument("--negatives", metavar="FOLDER", help="recordings of any length that must not trigger")
+    sub.add_argument(
+        "--max-false-alarms", type=float, default=1.0, help="most an hour, on held-out negatives (default: %(default)s)"
+    )
+    sub.add_argument("--licence", default="other", help="of the recordings, for the cards (default: %(default)s)")
+    sub.add_argument("--attribution", default="the owner of the recordings", help="default: %(default)s")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from zoo.make.train import train
+
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    folder = train(**{name: getattr(options, name) for name in inspect.signature(train).parameters})
+    if folder is None:  # not the first process under torchrun
+        return
+    last = read_json(folder.parent / "log.json")[-1]
+    models = zoo.find(options.task, hub=options.publish) if options.publish else []
+    if options.format == "json":
+        shares = {f"{name}_validation": last[name] for name in ("largest", "smallest")}
+        print(
+            json.dumps({"supernet": str(folder), **shares, "models": [entry.to_dict() for entry in models]}, indent=1)
+        )
+        return
+    print(f"supernet {folder}: validation {last['largest']:.2%} largest, {last['smallest']:.2%} smallest network")
+    if models:
+        _print_entries(models)
+
+
+def _query(options: argparse.Namespace) -> dict:
+    names = {*inspect.signature(zoo.get).parameters, "most"}
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+
+
+def _get(options: argparse.Namespace) -> None:
+    if options.specialize:
+        logging.basicConfig(format="%(message)s", level=logging.INFO)
+    model = zoo.get(**_query(options))
+    if options.format == "json":
+        extra = {"path": str(model.path), "hub": model.hub, "labels": model.labels, "notes": model.notes}
+        extra |= {"words": model.words} if model.words else {}
+        if model.figure:
+            extra["device"] = dataclasses.asdict(model.figure)
+        print(json.dumps({**model.entry.to_dict(), **extra}, indent=1))
+    else:
+        print(f"{model}\n  path {model.path}")
+
+
+def _list(options: argparse.Namespace) -> None:
+    hub = zoo.open_hub(options.hub)
+    entries = zoo.find(**{**_query(options), "hub": hub})
+    taken = [figure(hub, entry, options.device) for entry in entries] if options.device else []
+    if options.format == "text":
+        _print_entries(entries, [f"{own.latency_ms:8.3g} ms" for own in taken])
+        return
+    rows = [entry.to_dict() for entry in entries]
+    for row, own in zip(rows, taken, strict=bool(taken)):
+        row |= {"device": dataclasses.asdict(own)} if options.format == "json" else device_columns(own)
+    if options.format == "json":
+        print(json.dumps(rows, indent=1))
+        return
+    table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+    table.writeheader()
+    table.writerows({**row, "labels": json.dumps(row["labels"])} for row in rows)
+
+
+def _info(options: argparse.Namespace) -> None:
+    found = zoo.info(options.name, hub=options.hub, device=options.device)
+    print(json.dumps(found.to_dict(), indent=1) if options.format == "json" else found)
+
+
+def _print_entries(entries: list[zoo.Entry], latencies: Sequence[str] = ()) -> None:
+    """latencies: of each on a device, where one was asked for."""
+    width = max(len(entry.name) for entry in entries)
+    taken = [f" {text}" for text in latencies] or [""] * len(entries)
+    header = f"{'name':{width}}  {'task':6}  bits {'MACs':>12} {'flash bytes':>12} validation   test  licence"
+    print(f"{header}{'latency':>{len(taken[0]) + 2}}" if latencies else header)
+    for entry, text in zip(entries, taken, strict=True):
+        share = f"{'~' if entry.basis == PREDICTED else ''}{entry.validation:.2%}"
+        test = "-" if entry.test is None else f"{entry.test:.2%}"
+        print(
+            f"{entry.name:{width}}  {entry.task:6} {entry.bits:>5} {entry.macs:12,} {entry.flash_bytes:12,} "
+            f"{share:>10} {test:>6}  {entry.licence}{text}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,336 @@
+"""The part of the command `earshot` that is about costs: `cost`, `fit`, `measure` and `profile`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import zoo
+from supernet.errors import InvalidQuery, nearest_names
+from supernet.extras import TRAINING
+from zoo.cli.run import find_model
+from zoo.hubs.costs import check_writable, write_costs
+from zoo.keeping import check_folder, going_on
+from zoo.package.plots import check_picture, write_picture
+
+__all__ = ["add_device_commands"]
+
+PROFILE_HELP = """\
+Device profiles: measurements of networks on a device at a clock, with a runtime and its version. Those that come with
+Earshot are of published measurements; your own are kept in EARSHOT_PROFILES (~/.config/earshot/profiles).
+"""
+LIST_HELP = """\
+List the profiles at hand.
+
+  earshot profile list
+  earshot profile list stm32f746           those whose name begins so
+"""
+SHOW_HELP = """\
+Show one profile: its device, what was measured, and how well its own measurements are predicted.
+
+  earshot profile show stm32f746-tflm-cmsis-nn
+"""
+ADD_HELP = """\
+Add a profile from a CSV of measurements, one network a row. Needed columns: latency_ms, and macs or arch (the network
+as JSON). Others improve what is predicted: device, core, clock_mhz, runtime, version, task, bits, params, energy_uj.
+
+  earshot profile add my-board measurements.csv --core Cortex-M4 --clock-mhz 80 --runtime "TFLM + CMSIS-NN"
+  earshot get --task kws --device my-board --max-latency-ms 20
+
+It prints how well unseen rows of it are predicted, beside a straight line and the median, and then computes what the
+models of the hub take on it. A CSV in which something is wrong is not added.
+"""
+CHECK_HELP = """\
+Predict every row of a CSV of measurements from the profiles at hand, and print the errors.
+
+  earshot profile check measurements.csv
+  earshot profile check measurements.csv --format json
+
+Rows belong to a profile of equal device, clock and runtime; others are predicted from like devices. Measurements that
+are in a profile already are known to it, so their errors say little.
+"""
+COSTS_HELP = """\
+Compute again what the models of a hub take on all profiles at hand (costs.json beside each model).
+
+  earshot profile costs --hub my-hub
+"""
+FIT_HELP = """\
+Itemise what a model takes of a device: flash, RAM, latency, energy and front end, with pass or fail where the device's
+limit is known. The exit status is 1 where a line fails.
+
+  earshot fit kws --device stm32f746-tflm-cmsis-nn
+  earshot fit NAME --device my-board --every-ms 100
+"""
+
+MEASURE_HELP = """\
+Measure networks of the search space on a device, and write a CSV that `earshot profile add` takes.
+
+  earshot measure --device host --out host.csv --count 100
+  earshot profile add my-host host.csv
+
+One thread on one core; each network's latency is the median of 15 rounds that go over all networks of a batch in turn.
+The next networks to measure are those where the predictor of the first ones is least sure. A run that was stopped goes
+on when the same command is given again. Runners: integers, our evaluator of packages; eager, the float network in
+PyTorch.
+"""
+
+COST_HELP = """\
+Print what a model costs exactly, layer by layer and in total, without any device: multiply-accumulates by kind,
+parameters, bytes of flash, and RAM of the integer runtime.
+
+  earshot cost kws
+  earshot cost NAME --format json
+"""
+TABLES = ("pandas", "sklearn")
+"""What reading and fitting measurements needs."""
+FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
+
+
+def add_device_commands(commands, command, add_hub) -> None:
+    """Add the commands to a parser.
+
+    command: makes one of (subparsers, name, function, help, summary). add_hub: adds the option of which hub is asked.
+    """
+    sub = command(commands, "cost", _cost, COST_HELP, "what a model costs, layer by layer")
+    sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
+    add_hub(sub)
+    fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device", needs=TABLES)
+    fit.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
+    fit.add_argument("--device", required=True, help="a profile, by its name or the beginning of it")
+    fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip)")
+    add_hub(fit)
+    _add_folder(fit)
+    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device", needs=TRAINING)
+    sub.add_argument("--device", required=True, help="host: this machine")
+    sub.add_argument("--out", required=True, metavar="FILE.csv", help="measurements; goes on where it holds some")
+    sub.add_argument("--count", type=int, default=100, help="of networks (default: %(default)s)")
+    sub.add_argument("--runner", default="integers", help="integers or eager (default: %(default)s)")
+    sub.add_argument("--features", choices=("mfcc", "logmel"), default="logmel", help="of the networks (%(default)s)")
+    sub.add_argument("--random", action="store_true", help="draw all networks at random")
+    sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    style = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+    profile = commands.add_parser("profile", help="device profiles", description=PROFILE_HELP, **style)
+    parts = profile.add_subparsers(required=True, metavar="COMMAND")
+    sub = command(parts, "list", _list, LIST_HELP, "the profiles at hand", needs=TABLES)
+    sub.add_argument("begin", nargs="?", default="", metavar="NAME", help="only those whose name begins so")
+    _add_folder(sub)
+    sub = command(parts, "show", _show, SHOW_HELP, "one profile", needs=TABLES)
+    sub.add_argument("name", metavar="NAME")
+    _add_plot(sub)
+    sub = command(parts, "add", _add, ADD_HELP, "a new one from a CSV", needs=TABLES)
+    sub.add_argument("name", metavar="NAME", help="small letters, digits, `.`, `_` and `-`")
+    sub.add_argument("file", metavar="FILE.csv")
+    for name, text in (("device", "board or part number"), ("core", "such as Cortex-M7"), ("runtime", "what computes"),
+                       ("version", "of the runtime"), ("task", "such as kws")):  # fmt: skip
+        sub.add_argument(f"--{name}", help=f"{text}, where the CSV does not say")
+    sub.add_argument("--clock-mhz", help="of the core, where the CSV does not say")
+    add_hub(sub)
+    _add_plot(sub)
+    sub = command(parts, "check", _check, CHECK_HELP, "errors on measurements of one's own", needs=TABLES)
+    sub.add_argument("file", metavar="FILE.csv")
+    _add_folder(sub)
+    sub = command(parts, "costs", _costs, COSTS_HELP, "compute what models take again", needs=TABLES)
+    add_hub(sub)
+    _add_folder(sub)
+
+
+def _add_folder(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--profiles", metavar="FOLDER", help="of your own profiles (default: EARSHOT_PROFILES)")
+
+
+def _add_plot(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--plot", metavar="FILE", help="picture of predicted over measured: .svg, .png or .pdf")
+    _add_folder(sub)
+
+
+def _cost(options: argparse.Namespace) -> None:
+    from predictors import estimate
+    from supernet.bits import with_bits
+    from supernet.cost import MAC_KINDS, cost_columns, layer_costs, weight_bytes
+
+    model = find_model(options.model, options.hub)
+    arch, rows, exact = model.arch, layer_costs(model.arch), asdict(estimate(model.arch))
+    columns = cost_columns([arch])
+    kinds = {f"{kind}_macs": int(columns[f"{kind}_macs"][0]) for kind in MAC_KINDS}
+    by_bits = {str(bits): weight_bytes(with_bits(arch.without_bits(), bits)) for bits in FLASH_BITS}
+    if options.format == "json":
+        totals = {**exact, **kinds, "frontend_macs": model.entry.frontend_macs, "flash_bytes_by_bits": by_bits}
+        print(json.dumps({"model": model.name, **totals, "layers": [asdict(row) for row in rows]}, indent=1))
+        return
+    width = max(len(row.name) for row in rows)
+    header = f"{'layer':{width}}  {'kind':9} {'MACs':>10} {'params':>8} {'flash':>8} {'arena':>8} {'stream':>7}"
+    print(f"{model.name}\n{header}")
+    for row in rows:
+        counts = (
+            f"{row.macs:10,} {row.params:8,} {row.weight_bytes:8,} {row.arena_bytes:8,} {row.stream_state_bytes:7,}"
+        )
+        print(f"{row.name:{width}}  {row.kind:9} {counts}")
+    whole = f"{exact['macs']:10,} {exact['params']:8,} {exact['weight_bytes']:8,}"
+    print(f"{'in total':{width}}  {'':9} {whole} {exact['arena_bytes']:8,} {exact['stream_state_bytes']:7,}")
+    print("MACs by kind: " + ", ".join(f"{kinds[f'{kind}_macs']:,} {kind}" for kind in MAC_KINDS))
+    print("flash by bits of inner weights: " + ", ".join(f"{bits}: {count:,}" for bits, count in by_bits.items()))
+    stream = f"{exact['stream_ram_bytes']:,} bytes in a stream, " if exact["stream_ram_bytes"] else ""
+    print(f"RAM with the front end: {stream}{exact['clip_ram_bytes']:,} bytes on whole clips")
+    print(f"front end: {model.entry.frontend_macs:,} MACs beside the network's")
+
+
+def _fit(options: argparse.Namespace) -> int:
+    bill = find_model(options.model, options.hub).fit(options.device, options.every_ms, options.profiles)
+    print(json.dumps(bill.to_dict(), indent=1) if options.format == "json" else bill)
+    return int(not bill.passes)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from predictors.measure import measure
+    from predictors.runners import RUNNERS
+    from supernet.space import default_space
+
+    if options.device != "host":
+        raise InvalidQuery(f"--device {options.device}: this version measures host; fill a CSV for other devices")
+    if options.runner not in RUNNERS:
+        raise InvalidQuery(f"--runner {options.runner}: {nearest_names(options.runner, RUNNERS)}")
+    if options.count < 2 or options.seed < 0:
+        raise InvalidQuery("--count takes 2 or more, and --seed 0 or more")
+    check_folder("--out", Path(options.out).parent)
+    runner, networks = RUNNERS[options.runner](), default_space("temporal", 12, features=options.features)
+    with going_on(options.out):
+        rows = measure(networks, runner, options.count, options.out, options.seed, not options.random)
+    if options.format == "json":
+        print(json.dumps({"file": options.out, "rows": len(rows), "runtime": runner.runtime}, indent=1))
+    else:
+        low, high = rows["latency_ms"].min(), rows["latency_ms"].max()
+        print(f"{options.out}: {len(rows)} networks, {low:.3g} to {high:.3g} ms, {runner.runtime} {runner.version}")
+
+
+def _list(options: argparse.Namespace) -> None:
+    from predictors.device import profiles
+
+    found = [one for name, one in sorted(profiles(options.profiles).items()) if name.startswith(options.begin.lower())]
+    if options.format == "json":
+        print(json.dumps([_about(profile) for profile in found], indent=1))
+        return
+    width = max((len(profile.name) for profile in found), default=4)
+    print(f"{'name':{width}}  rows  {'MHz':>6}  core")
+    for profile in found:
+        clock = f"{profile.clock_mhz:g}" if profile.clock_mhz else ""
+        print(f"{profile.name:{width}}  {len(profile.rows):4}  {clock:>6}  {profile.core}")
+
+
+def _about(profile) -> dict:
+    names = ("name", "device", "core", "clock_mhz", "runtime", "version", "indicative", "digest")
+    return {**{name: getattr(profile, name) for name in names}, "rows": len(profile.rows), **profile.settings}
+
+
+def _show(options: argparse.Namespace) -> None:
+    from predictors.device import find_profile
+
+    check_picture("--plot", options.plot)
+    _report([find_profile(options.name, options.profiles)], options)
+
+
+def _report(found: list, options: argparse.Namespace) -> None:
+    """Profiles, with the errors of each method on rows that it has not seen."""
+    from predictors.checks import cross_validate, errors
+
+    tables = [cross_validate(profile, options.profiles) if len(profile.rows) > 1 else None for profile in found]
+    missed = [
+        {name: errors(table[name], table["latency_ms"]) for name in ("ours", "line", "constant") if table is not None}
+        for table in tables
+    ]
+    if options.plot:
+        _plot({profile.name: table for profile, table in zip(found, tables, strict=True)}, Path(options.plot))
+    if options.format == "json":
+        made = [{**_about(profile), "errors": own} for profile, own in zip(found, missed, strict=True)]
+        print(json.dumps(made[0] if len(made) == 1 else made, indent=1))
+        return
+    for profile, own in zip(found, missed, strict=True):
+        _print_profile(profile, own)
+
+
+def _print_profile(profile, found: dict) -> None:
+    """found: errors by method."""
+    low, high = profile.rows["macs"].min(), profile.rows["macs"].max()
+    print(f"{profile.name}: {len(profile.rows)} networks of {low:,.0f} to {high:,.0f} MACs")
+    for name, value in _about(profile).items():
+        if name not in ("name", "rows", "digest") and value not in (None, ""):
+            print(f"  {name:12} {value}")
+    if found:
+        print(f"  unseen rows   {'median error':>14} {'within 10 %':>12} {'within 30 %':>12}")
+        for name, own in found.items():
+            shares = f"{own['within_10_percent']:11.1f}% {own['within_30_percent']:11.1f}%"
+            print(f"  {name:12} {own['median_ape_percent']:14.1f}% {shares}")
+
+
+def _add(options: argparse.Namespace) -> None:
+    from predictors.device import add_profile, profile_file
+
+    hub = zoo.open_hub(options.hub)
+    check_writable(hub)
+    check_picture("--plot", options.plot)
+    if options.clock_mhz is not None and not re.fullmatch(r"\d+(\.\d+)?", options.clock_mhz):
+        raise InvalidQuery(f"--clock-mhz {options.clock_mhz}: give a number above 0, such as 80")
+    logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
+    names = ("device", "core", "clock_mhz", "runtime", "version", "task")
+    known = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    kept = profile_file(options.name, options.profiles)
+    check_folder("--profiles", kept.parent)
+    added = add_profile(options.name, options.file, options.profiles, **known)
+    with going_on(kept):
+        _report(added, options)
+        write_costs(hub, hub.entries, options.profiles)
+    print(f"earshot: the {len(hub.entries)} models of {hub.address} now have figures for it", file=sys.stderr)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from predictors.checks import check, errors
+    from predictors.device import read_measurements
+
+    found = read_measurements(options.file, complete=False)
+    for warning in found.warnings:
+        print(f"earshot: {options.file}: {warning}", file=sys.stderr)
+    table = check(found.rows, options.profiles)
+    held = (table["low_ms"] <= table["latency_ms"]) & (table["latency_ms"] <= table["high_ms"])
+    whole = errors(table["said_ms"], table["latency_ms"]) | {"within_interval_percent": round(100 * held.mean(), 2)}
+    whole |= {"in_range": int(table["in_range"].sum())}
+    own = {name: errors(part["said_ms"], part["latency_ms"]) for name, part in table.groupby("profile")}
+    if options.format == "json":
+        print(json.dumps({**whole, "profiles": own}, indent=1))
+        return
+    width = max(len("in total"), *map(len, own))
+    print(f"{'profile':{width}}  rows  median error  within 10 %  within 30 %")
+    for name, item in {**own, "in total": whole}.items():
+        shares = f"{item['within_10_percent']:10.1f}%  {item['within_30_percent']:10.1f}%"
+        print(f"{name:{width}}  {item['rows']:4}  {item['median_ape_percent']:11.1f}%  {shares}")
+    print(
+        f"{whole['in_range']} rows are within what was measured; intervals hold {whole['within_interval_percent']:.0f}%"
+    )
+
+
+def _costs(options: argparse.Namespace) -> None:
+    hub = zoo.open_hub(options.hub)
+    with going_on(hub.address):
+        count = write_costs(hub, hub.entries, options.profiles)
+    print(f"{len(hub.entries)} models on {count} profiles")
+
+
+def _plot(tables: dict, path: Path) -> None:
+    """Predicted over measured, of rows that were not seen, a picture a profile; written beside and renamed."""
+    from matplotlib.figure import Figure
+
+    tables = {name: table for name, table in tables.items() if table is not None}
+    figure = Figure((5 * max(1, len(tables)), 5), layout="constrained")
+    for place, (name, table) in enumerate(tables.items(), 1):
+        axes = figure.add_subplot(1, len(tables), place)
+        for method, mark in (("line", "x"), ("ours", "o")):
+            axes.plot(table["latency_ms"], table[method], mark, label=method, markersize=4)
+        ends = [table["latency_ms"].min() / 1.5, table["latency_ms"].max() * 1.5]
+        axes.plot(ends, ends, color="grey", linewidth=0.8)
+        axes.set(xscale="log", yscale="log", xlabel="measured, ms", ylabel="predicted without having seen it, ms")
+        axes.set_title(name)
+        axes.legend()
+    write_picture(figure, path)

@@ -1,0 +1,1 @@
+"""Hubs: packages with an index, in a folder or on the Hugging Face Hub."""

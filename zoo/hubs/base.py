@@ -1,0 +1,109 @@
+"""What a hub is: packages with an index, wherever they are. No torch here.
+
+HUB/index.json           what a look-up reads (see zoo.hubs.index)
+HUB/models/NAME/         packages (see zoo.package.read)
+HUB/supernets/NAME/      supernets (see supernet.store)
+HUB/README.md            what the hub holds, for people
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from pathlib import Path
+
+from supernet.errors import InvalidCheckpoint, InvalidPackage, UnknownName, nearest_names
+from supernet.files import digest, read_bytes
+from zoo.hubs.index import Index
+from zoo.package.entry import Entry
+from zoo.package.read import CONFIG, Config, read_config
+
+__all__ = ["MODELS", "REMOTE", "SUPERNETS", "AnyHub", "check_inside", "checked_entry", "supernets_in"]
+
+MODELS, SUPERNETS, REMOTE = "models", "supernets", "hf://"
+
+
+class AnyHub(ABC):
+    """What is asked of a hub, wherever it is.
+
+    address: where it is, as `open_hub` takes it; of several, all. index: its models. writable: their folders can be
+    changed here.
+    """
+
+    address: str
+    index: Index
+    writable: bool = False
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All models, best first. Raises InvalidPackage for an index that cannot be read."""
+        return self.index.entries
+
+    def entry(self, name: str) -> Entry:
+        """The model of exactly that name. Raises UnknownName."""
+        found = self.index.find(name)
+        if found is None:
+            task = name in self.index.words["task"]
+            hint = "it is a task, not a model: list its models, or ask by task; " if task else ""
+            raise UnknownName(
+                f"no model {name!r} in hub {self.address}: {hint}{nearest_names(name, self.index.values('name'))}"
+            )
+        return found
+
+    def config(self, entry: Entry) -> Config:
+        """The model's checked configuration. Raises InvalidPackage where it is not what the index lists."""
+        config = read_config(self.path(entry), entry.config_sha256)
+        own = config.entry(entry.config_sha256)
+        if (own if entry.labels else replace(own, labels=())) != entry:
+            raise InvalidPackage(
+                f"{self.address}: the index states other figures than {entry.name}; `earshot rebuild` writes it anew"
+            )
+        return config
+
+    def home(self, entry: Entry) -> AnyHub:
+        """The one hub that a model is in."""
+        return self
+
+    @abstractmethod
+    def path(self, entry: Entry) -> Path:
+        """The folder of a model's package."""
+
+    @abstractmethod
+    def file(self, entry: Entry, name: str) -> Path | None:
+        """One file of a model's package; None where it has no such file."""
+
+    @abstractmethod
+    def supernets(self) -> tuple[Path, ...]:
+        """The folders of the supernets."""
+
+
+def supernets_in(folder: Path) -> tuple[Path, ...]:
+    """The folders of supernets in the folder of a hub."""
+    return tuple(sorted(path.parent for path in folder.glob(f"{SUPERNETS}/*/{CONFIG}")))
+
+
+def check_inside(hub: Path, folder: Path) -> None:
+    """Raise InvalidPackage where a folder of a hub, or something in it, is a link that leads out of the hub."""
+    try:
+        paths = [folder.parent, folder, *(folder.rglob("*") if folder.is_dir() else ())]
+    except FileNotFoundError:
+        raise InvalidPackage(f"{folder}: was taken away while it was read; ask again") from None
+    for link in filter(Path.is_symlink, paths):
+        if not link.resolve().is_relative_to(hub.resolve()):
+            raise InvalidPackage(f"{link}: a link that leads out of the hub; put the file itself there")
+
+
+def checked_entry(package: str | Path) -> Entry:
+    """What an index says of a package, after checking its files against their digests. Raises InvalidPackage."""
+    package = Path(package)
+    config = read_config(package)
+    if config.name != package.resolve().name:
+        raise InvalidPackage(f"{package}: holds the model {config.name}; name the folder so")
+    for file, sha256 in config.values["digests"].items():
+        try:
+            same = digest(read_bytes(package / file)) == sha256
+        except InvalidCheckpoint as error:
+            raise InvalidPackage(f"{error}; publish the model again") from None
+        if not same:
+            raise InvalidPackage(f"{package / file}: altered; publish the model again")
+    return config.entry(digest((package / CONFIG).read_bytes()))

@@ -1,0 +1,58 @@
+"""The page of a hub, its `README.md`: what it holds, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zoo.package.card import licence_fields
+from zoo.package.entry import PREDICTED, Entry
+
+__all__ = ["hub_card", "is_hub_card"]
+
+MOST_LISTED = 200
+MARK = "<!-- Written by `earshot publish`, and again with each change; without this line it is left as it is. -->"
+HUB_HEAD = (
+    "| model | task | bits | MACs | flash, bytes | RAM, bytes | validation | test | licence |\n"
+    "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"
+)
+
+
+def hub_card(entries: Sequence[Entry], address: str) -> str:
+    """The text of a hub's `README.md`, as the Hugging Face Hub shows it. entries: its models, best first."""
+    from huggingface_hub import ModelCardData
+
+    licences, tasks = ({getattr(entry, field) for entry in entries} for field in ("licence", "task"))
+    header = ModelCardData(
+        **licence_fields(licences.pop() if len(licences) == 1 else "other"),
+        library_name="earshot",
+        pipeline_tag="audio-classification",
+        datasets=sorted({entry.dataset for entry in entries}) or None,
+        tags=[*sorted(tasks), "tinyml", "quantized", "once-for-all"],
+    ).to_yaml()
+    task = entries[0].task if entries else "kws"
+    more = [f"and {len(entries) - MOST_LISTED:,} more: `earshot list --hub {address}`"] * (len(entries) > MOST_LISTED)
+    parts = [
+        f"---\n{header}\n---",
+        MARK,
+        f"# Tiny audio models: {', '.join(sorted(tasks)) or 'none yet'}",
+        f"{len(entries):,} models of Earshot, integers only, asked by constraint:",
+        f'```python\nimport zoo\nmodel = zoo.get(task="{task}", max_flash="32kB", hub="{address}")\n'
+        'model("clip.wav")\n```',
+        "\n".join([HUB_HEAD, *map(_hub_row, entries[:MOST_LISTED])]),
+        *more,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def is_hub_card(text: bytes) -> bool:
+    """True for what `hub_card` wrote, which may be written again."""
+    return MARK.encode() in text
+
+
+def _hub_row(entry: Entry) -> str:
+    test = "" if entry.test is None else f"{entry.test:.2%}"
+    share = f"{entry.validation:.2%}{' predicted' * (entry.basis == PREDICTED)}"
+    return (
+        f"| [{entry.name}](models/{entry.name}) | {entry.task} | {entry.bits} | {entry.macs:,} | {entry.flash_bytes:,} "
+        f"| {entry.ram_bytes:,} | {share} | {test} | {entry.licence} |"
+    )

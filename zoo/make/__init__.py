@@ -1,0 +1,1 @@
+"""Making models: training, searching, specialising, publishing."""

@@ -1,0 +1,334 @@
+"""Model cards: a package's `README.md` as the Hugging Face Hub understands it, and its picture, from `config.json`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+
+from supernet.arch import Arch
+from supernet.bits import inner_bits
+from supernet.cost import LayerCost, layer_costs, mean_bits
+from supernet.layer import LayerSpec, layers
+from supernet.memory import clip_ram_bytes, stream_ram_bytes
+from zoo.package.entry import PREDICTED, precision
+from zoo.package.figures import BASES, Figure
+from zoo.package.read import CARD, PICTURE
+from zoo.run.conditions import known_conditions
+
+__all__ = ["card", "licence_fields", "picture"]
+
+SEVERAL = (
+    "A clip may have several of these labels, or none: each has a score of its own, and a clip counts as right where \
+exactly its labels score above one half."
+)
+LICENCES = {
+    "afl-3.0", "agpl-3.0", "apache-2.0", "artistic-2.0", "bsd", "bsd-2-clause", "bsd-3-clause",
+    "bsd-3-clause-clear", "bsl-1.0", "c-uda", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0",
+    "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0",
+    "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0",
+    "cdla-permissive-1.0", "cdla-permissive-2.0", "cdla-sharing-1.0", "ecl-2.0", "epl-1.0", "epl-2.0",
+    "etalab-2.0", "eupl-1.1", "eupl-1.2", "gfdl", "gpl", "gpl-2.0", "gpl-3.0", "isc", "lgpl", "lgpl-2.1",
+    "lgpl-3.0", "mit", "mpl-2.0", "ms-pl", "ncsa", "odbl", "odc-by", "ofl-1.1", "openrail", "osl-3.0", "other",
+    "pddl", "postgresql", "unknown", "unlicense", "wtfpl", "zlib",
+}  # fmt: skip
+"""Identifiers that the Hub knows."""
+COLOURS = 256
+MOST_LISTED = 200
+
+
+def card(values: dict, devices: Sequence[Figure] = ()) -> str:
+    """The text of a card. values: a package's `config.json`, digests not needed. devices: figures as of publishing."""
+    arch = Arch.from_dict(values["arch"])
+    parts = [
+        f"---\n{_header(values)}\n---",
+        *_introduction(values, arch),
+        *_labels(values),
+        *_use(values, arch),
+        *_accuracy(values),
+        *_conditions(values["accuracy"]),
+        *_detection(values.get("detection")),
+        *_costs(values, arch),
+        *_devices(values["name"], devices),
+        "## How it was trained and searched",
+        _list(values["training"]["summary"]),
+        *_check(values["name"]),
+        "## Licence and attribution",
+        f"{values['licence']}. {values['attribution']}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def picture(values: dict) -> bytes | None:
+    """The confusion matrix as a PNG: on test, else on validation; None where neither is known. Same values, same bytes.
+
+    values: a package's `config.json`.
+    """
+    found = _confusion(values["accuracy"])
+    if found is None:
+        return None
+    import matplotlib
+    from matplotlib import style
+
+    from zoo.package.plots import confusion_figure, recall_figure
+
+    split, counts = found
+    draw = recall_figure if values.get("multi_label") else confusion_figure
+    with matplotlib.rc_context(), style.context("default"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        return _png(draw(counts, values["labels"], f"{values['name']}, {split}"))
+
+
+def _confusion(accuracy: dict) -> tuple[str, np.ndarray] | None:
+    """The last split whose confusion is known, and its counts."""
+    known = [(split, np.array(one["confusion"])) for split, one in _splits(accuracy) if "confusion" in one]
+    return known[-1] if known else None
+
+
+def _png(figure) -> bytes:
+    """A figure in few colours, a third of the bytes, and without the name of the program that drew it."""
+    from PIL import Image
+
+    drawn, data = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png", metadata={"Software": None})
+    image = Image.open(drawn).convert("RGB")
+    image.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(data, "png", optimize=True)
+    return data.getvalue()
+
+
+def _header(values: dict) -> str:
+    """The card's YAML."""
+    from huggingface_hub import ModelCardData
+
+    results, supernet = _results(values), values["training"].get("supernet")
+    data = ModelCardData(
+        **licence_fields(values["licence"]),
+        library_name="earshot",
+        pipeline_tag="audio-classification",
+        datasets=[values["dataset"]["id"]],
+        base_model=supernet,
+        base_model_relation="quantized" if supernet else None,
+        tags=[values["task"], "tinyml", "quantized", "once-for-all"],
+        model_name=values["name"] if results else None,
+        eval_results=results or None,
+    )
+    return data.to_yaml()
+
+
+def licence_fields(licence: str) -> dict:
+    """What the Hub is told: one of its identifiers, or the name that the licence has, and where it is told."""
+    known = licence.lower()
+    if known in LICENCES:
+        return {"license": known}
+    return {"license": "other", "license_name": known, "license_link": CARD}
+
+
+def _results(values: dict) -> list:
+    """Of the splits that were measured."""
+    from huggingface_hub import EvalResult
+
+    return [
+        EvalResult(
+            task_type="audio-classification",
+            dataset_type=values["dataset"]["id"],
+            dataset_name=values["dataset"]["name"],
+            dataset_split=split,
+            metric_type="accuracy",
+            metric_value=figures["accuracy"],
+        )
+        for split, figures in _splits(values["accuracy"])
+        if figures.get("basis") != PREDICTED
+    ]
+
+
+def _introduction(values: dict, arch: Arch) -> list[str]:
+    weights, activations = inner_bits(arch)
+    return [
+        f"# {values['name']}",
+        f"A model for {values['task']}, of family `{arch.family}`, with {precision(weights)} weights in inner layers "
+        f"and {precision(activations)} activations; {mean_bits(arch)[0]:.2f} bits a weight in the mean of all layers.\n"
+        "It is integers only: the same answer, bit for bit, wherever it runs.",
+        f'```python\nimport zoo\nmodel = zoo.get(name="{values["name"]}")\nmodel("clip.wav")\n```',
+    ]
+
+
+def _labels(values: dict) -> list[str]:
+    several = [SEVERAL] if values.get("multi_label") else []
+    return ["## What it knows", ", ".join(map(_code, values["labels"])) + ".", *several, *values["notes"]]
+
+
+def _accuracy(values: dict) -> list[str]:
+    accuracy, dataset, found = values["accuracy"], values["dataset"], _confusion(values["accuracy"])
+    predicted = accuracy["validation"].get("basis") == PREDICTED
+    interval = "90 % interval of the prediction" if predicted else "95 % interval, by clip"
+    rows = [_accuracy_row(split, figures) for split, figures in _splits(accuracy)]
+    shown = [f"![Clips by label and answer on {found[0]}, with the recall of each label]({PICTURE})"] if found else []
+    return [
+        "## Accuracy",
+        f"{_measured_how(accuracy)}, on {dataset['name']} ({dataset['version']}). "
+        "The zoo ranks by validation; test is shown so that choosing does not tune on it.",
+        _table(("split", "accuracy", interval, "clips"), rows),
+        *_precision(accuracy),
+        *shown,
+    ]
+
+
+def _measured_how(accuracy: dict) -> str:
+    folds = accuracy.get("test", {}).get("folds")
+    if folds is None:
+        return "Of the integer package"
+    return (
+        f"By cross-validation over folds {', '.join(map(str, folds))}: of integer packages made in the same way "
+        "without each fold in turn, and tested on it; validation is what those were chosen by. This package was made "
+        "of all of these folds"
+    )
+
+
+def _conditions(accuracy: dict) -> list[str]:
+    """The share of right answers where it is less quiet and near, of splits that were heard so."""
+    parts = []
+    for split, figures in _splits(accuracy):
+        if found := known_conditions(figures):
+            rows = [(*_accuracy_row(name, one)[:3], _change(one, figures)) for name, one in found.items()]
+            parts += [
+                f"On {split}, as `earshot evaluate --conditions` makes them: fainter, louder and clipped, "
+                "by so many dB; noise that training left out, or another clip, at a ratio of so many dB; drawn rooms; "
+                "earlier and later by so many ms.",
+                _table(("condition", "accuracy", "95 % interval", "points from above"), rows),
+            ]
+    return ["## Where it is less quiet and near", *parts] if parts else []
+
+
+def _change(one: dict, plain: dict) -> str:
+    return f"{100 * (one['accuracy'] - plain['accuracy']):+.1f}"
+
+
+def _precision(accuracy: dict) -> list[str]:
+    """Mean average precision, where a clip may have several labels."""
+    name = "mean_average_precision"
+    known = [f"{figures[name]:.2%} on {split}" for split, figures in _splits(accuracy) if name in figures]
+    return [f"Mean average precision: {', '.join(known)}."] if known else []
+
+
+def _accuracy_row(split: str, figures: dict) -> tuple[str, ...]:
+    low, high = figures["interval"]
+    split += ", predicted, not measured" * (figures.get("basis") == PREDICTED)
+    return split, f"{figures['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", f"{figures['clips']:,}"
+
+
+def _splits(accuracy: dict) -> list[tuple[str, dict]]:
+    return [(split, accuracy[split]) for split in ("validation", "test") if split in accuracy]
+
+
+def _detection(figures: dict | None) -> list[str]:
+    """How the model is used in a stream, where that was chosen."""
+    if not figures:
+        return []
+    return [
+        "## Detection in a stream",
+        f"A window of one clip each {figures['hop_ms']} ms; scores averaged over {figures['smoothing']} windows; a "
+        f"label is detected from {figures['threshold']} on, then nothing for {figures['refractory_ms']} ms.",
+        f"{figures['false_alarms_per_hour']:g} false alarms an hour on {figures['hours']:.2g} held-out hours of "
+        f"negatives; {figures['recall']:.2%} of {figures['recall_clips']:,} validation clips found. The settings were "
+        f"chosen on these clips and on {figures['chosen_on_hours']:.2g} other held-out hours.",
+    ]
+
+
+def _costs(values: dict, arch: Arch) -> list[str]:
+    costs = values["costs"]
+    runtime = f"{costs['runtime_bytes']:,} bytes" if costs["runtime_bytes"] else "not measured yet, counted as 0 bytes"
+    rows = [
+        ('multiply-accumulates (MACs, "ops")', f"{costs['macs']:,}"),
+        ("front end, beside them", f"{costs['frontend_macs']:,}"),
+        ("parameters", f"{costs['params']:,}"),
+        ("flash: weights as packed, biases, multipliers, shifts", f"{costs['weight_bytes']:,} bytes"),
+        ("flash: runtime", runtime),
+    ]
+    if stream := stream_ram_bytes(arch):
+        rows.append(("RAM in a stream, with the front end", f"{stream:,} bytes"))
+    rows.append(("RAM on whole clips, with the front end", f"{clip_ram_bytes(arch):,} bytes"))
+    bill = [_layer_row(cost, spec) for cost, spec in zip(layer_costs(arch), layers(arch), strict=True)]
+    head = ("layer", "kind", "bits", "MACs", "parameters", "bytes")
+    return [
+        "## Costs of one answer",
+        _table(("figure", "value"), rows),
+        _fold(f"Layer by layer ({len(bill)})", _table(head, bill)),
+    ]
+
+
+def _layer_row(cost: LayerCost, spec: LayerSpec) -> tuple[str, ...]:
+    bits = str(spec.weight_bits) if spec.has_weights else ""
+    return cost.name, cost.kind, bits, f"{cost.macs:,}", f"{cost.params:,}", f"{cost.weight_bytes:,}"
+
+
+def _devices(name: str, devices: Sequence[Figure]) -> list[str]:
+    """Those in range first, measured before predicted before indicative."""
+    if not devices:
+        return []
+    ordered = sorted(devices, key=lambda one: (not one.in_range, BASES.index(one.basis), one.device, one.profile))
+    inside = sum(one.in_range for one in devices)
+    head = ("device", "clock", "runtime", "version", "latency", "energy", "basis", "in range")
+    return [
+        "## On devices",
+        "Of one answer, without the front end, as of publishing: "
+        f"`earshot info {name} --device DEVICE` gives today's. In brackets an interval. Indicative figures are of "
+        "runtimes that cannot load this package; in range: networks of its size and bits were measured there.",
+        _fold(f"{len(devices)} devices, {inside} in range", _table(head, [_device_row(one) for one in ordered])),
+    ]
+
+
+def _device_row(one: Figure) -> tuple[str, ...]:
+    known, energy = one.energy_uj is not None, "not known"
+    if known:
+        energy = _with_interval("uJ", one.energy_uj, one.energy_low_uj, one.energy_high_uj)
+    doubt = "no" if not one.in_range else "latency only" if known and not one.energy_in_range else "yes"
+    clock = f"{one.clock_mhz:g} MHz" if one.clock_mhz else "not known"
+    latency = _with_interval("ms", one.latency_ms, one.low_ms, one.high_ms)
+    return one.device, clock, one.runtime or "not known", one.version, latency, energy, one.basis, doubt
+
+
+def _with_interval(unit: str, *values: float) -> str:
+    """Value, low, high, four digits each."""
+    rounded = [float(f"{value:.4g}") for value in values]
+    value, low, high = (f"{value:,.0f}" if value >= 1000 else f"{value:g}" for value in rounded)
+    return f"{value} {unit} ({low} to {high})"
+
+
+def _use(values: dict, arch: Arch) -> list[str]:
+    seconds, rate = arch.frames * arch.features.step_ms / 1000, values["frontend"]["sampling_rate"]
+    streams = "It streams: no layer looks ahead." if values["streamable"] else "It answers on whole clips only."
+    return [
+        "## Intended use and limits",
+        f"For {values['task']} on small devices: it names what is in a clip of {seconds:g} s at {rate / 1000:g} kHz. "
+        f"{streams}",
+        _list(values["limits"]),
+    ]
+
+
+def _check(name: str) -> list[str]:
+    return [
+        "## How to check it",
+        f"```sh\nearshot verify {name}\n```",
+        "compares all files with their SHA-256 in `config.json`, and runs the test vectors: samples, the features that "
+        f'they give, and the exact logits of these. In Python, `zoo.get(name="{name}").verify()` runs the vectors.',
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+def _fold(summary: str, text: str) -> str:
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _code(text: str) -> str:
+    """As it is written, whatever it holds."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"

@@ -1,0 +1,143 @@
+"""What the `config.json` of a package may hold: `config.schema.json`. No torch here.
+
+Of an architecture, the file states what the families say of their own values (`scripts/docs.py` writes it there); a
+package is checked by those of its own family.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from reprlib import Repr
+from typing import Any
+
+from supernet.arch import MAX_CLASSES, MAX_COEFFICIENTS, MAX_FRAMES, MAX_STEP_MS
+from supernet.errors import InvalidPackage
+from supernet.families import family
+from supernet.files import canonical_json
+from supernet.schemas import listing, record, whole
+
+__all__ = ["PATH", "SCHEMA", "check_values", "check_version", "layout"]
+
+
+SCHEMA = 1
+"""The version of packages that is written and read."""
+REPUBLISH = "publish the model again with `earshot publish`"
+PATH = Path(__file__).with_name("config.schema.json")
+MAX_LAYERS = 1000
+KINDS = {
+    "array": ("a list", " of"),
+    "boolean": ("true or false", ""),
+    "integer": ("a whole number", " from"),
+    "number": ("a number", " from"),
+    "object": ("an object", " of"),
+}
+ENDS = ("imum", "Items", "Properties")
+SHORT, FIELD = Repr(), Repr()
+SHORT.maxstring = SHORT.maxlong = SHORT.maxother = 60
+FIELD.maxstring = 160
+
+
+def check_version(values: Any, path: Path) -> None:
+    """Raise InvalidPackage for a file that this version does not read. values: of the JSON at `path`."""
+    version = values.get("schema") if isinstance(values, dict) else None
+    if type(version) is not int:
+        raise InvalidPackage(f"{path}: schema = {SHORT.repr(version)}: this is no package; give the folder of one")
+    if version != SCHEMA:
+        age, remedy = ("newer", "update Earshot") if version > SCHEMA else ("older", REPUBLISH)
+        raise InvalidPackage(f"{path}: schema = {SHORT.repr(version)} is {age} than {SCHEMA}: {remedy}")
+
+
+def check_values(values: Any) -> None:
+    """Raise InvalidPackage, naming the field, its value and what is possible, for what the schema does not allow.
+
+    values: of a `config.json`.
+    """
+    import fastjsonschema
+
+    try:
+        _validator(_family_of(values))(values)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise InvalidPackage(_message(error)) from None
+    except RecursionError:
+        raise InvalidPackage("its values are nested too deeply") from None
+
+
+def layout(names: tuple[str, ...]) -> dict:
+    """The JSON schema of packages of these families."""
+    schema = json.loads(PATH.read_bytes())
+    schema["properties"]["arch"] = _arch_schema(names)
+    return schema
+
+
+def _arch_schema(names: tuple[str, ...]) -> dict:
+    """One schema where all families have the same values, else one for each."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(canonical_json(family(name).schema), []).append(name)
+    kinds = [_arch_record(same) for same in alike.values()]
+    about = {"title": "Architecture", "description": "Everything that fixes the network's computation."}
+    return {**about, **(kinds[0] if len(kinds) == 1 else {"oneOf": kinds})}
+
+
+def _arch_record(names: list[str]) -> dict:
+    """Of an Arch of these families, whose shapes have the same values."""
+    features = {
+        "kind": {"title": "Kind", "description": "Of front end.", "enum": ["mfcc", "logmel"]},
+        "coefficients": whole("Coefficients", "A frame.", 1, MAX_COEFFICIENTS),
+        "step_ms": whole("Step", "In ms from frame to frame.", 1, MAX_STEP_MS),
+    }
+    of_weights, of_layers = ({"type": "integer", "minimum": low, "maximum": high} for low, high in ((1, 8), (2, 16)))
+    each = "One entry for each layer"
+    return record(
+        {
+            "family": {"title": "Family", "description": "Of networks.", "enum": names},
+            "features": {"title": "Features", "description": "That the network reads.", **record(features)},
+            "frames": whole("Frames", "A clip.", 1, MAX_FRAMES),
+            "classes": whole("Classes", "As many as labels.", 2, MAX_CLASSES),
+            **family(names[0]).schema,
+            "weight_bits": listing("Bits of weights", f"{each} with weights, in their order.", MAX_LAYERS, of_weights),
+            "activation_bits": listing("Bits between layers", f"{each}, input first.", MAX_LAYERS, of_layers),
+        }
+    )
+
+
+def _family_of(values: Any) -> str | None:
+    """The family of a package where it is a known one."""
+    arch = values.get("arch") if isinstance(values, dict) else None
+    name = arch.get("family") if isinstance(arch, dict) else None
+    return name if name in family.names else None
+
+
+@cache
+def _validator(name: str | None):
+    """The schema as a function; that takes 50 ms, so it is made where the first package is read."""
+    import fastjsonschema
+
+    return fastjsonschema.compile(layout((name,) if name else family.names), use_default=False)
+
+
+def _message(error) -> str:
+    """One line of a JsonSchemaValueException."""
+    field = FIELD.repr(error.name.removeprefix("data").removeprefix("."))[1:-1]
+    inside, rule, value = f"{field}: " if field else "", error.definition, error.value
+    if error.rule == "required":
+        return f"{inside}{next(key for key in rule['required'] if key not in value)!r} is missing"
+    if error.rule == "additionalProperties":
+        unknown = next(key for key in value if key not in rule["properties"])
+        return f"{inside}{SHORT.repr(unknown)} is not known; known: {', '.join(rule['properties'])}"
+    return f"{field or 'it'} = {SHORT.repr(value)} is not possible: give {_wanted(rule)}"
+
+
+def _wanted(rule: dict) -> str:
+    """What a part of the schema allows, in words."""
+    if "pattern" in rule:
+        return rule["description"]
+    if "enum" in rule or "const" in rule:
+        return ", ".join(map(str, rule.get("enum", [rule.get("const")])))
+    low, high = (next((rule[end + of] for of in ENDS if end + of in rule), None) for end in ("min", "max"))
+    ends = [str(end) for end in dict.fromkeys((low, high)) if end is not None]
+    span = f"{KINDS[rule['type']][1]} {' to '.join(ends)}" if ends else ""
+    multiple = f", a multiple of {rule['multipleOf']}" if "multipleOf" in rule else ""
+    return KINDS[rule["type"]][0] + span + multiple + ", all different" * ("uniqueItems" in rule)

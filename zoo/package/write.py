@@ -1,0 +1,74 @@
+"""Writing packages whole or not at all: digests, card, picture and figures by device around a network's bytes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from predictors import estimate
+from predictors.estimate import RUNTIME_BYTES
+from supernet.arch import Arch
+from supernet.files import digest, write_bytes, write_json
+from supernet.frontend.mfcc import Mfcc
+from zoo.package.card import card, picture
+from zoo.package.figures import Figure, write_figures
+from zoo.package.read import CARD, CONFIG, MODEL, PICTURE, VECTORS
+from zoo.package.schema import check_values
+
+STATED = ("macs", "params", "weight_bytes", "flash_bytes", "arena_bytes", "stream_state_bytes", "peak_ram_bytes")
+"""Of the costs of a network, those that its package states."""
+__all__ = ["exact_costs", "move_in", "new_folder", "seal"]
+
+
+def seal(
+    parent: str | Path, values: dict, model: bytes, vectors: bytes, devices: Mapping[str, Figure] | None = None
+) -> Path:
+    """Write a package into a folder of its name under `parent`, whole or not at all; returns the folder.
+
+    values: its `config.json`, of which the digests are made anew. devices: what it takes, by profile, which the card
+    shows as well.
+    """
+    devices = devices or {}
+    files = {MODEL: model, VECTORS: vectors, CARD: card(values, tuple(devices.values())).encode()}
+    drawn = picture(values)
+    files |= {PICTURE: drawn} if drawn else {}
+    values = {**values, "digests": {file: digest(data) for file, data in files.items()}}
+    check_values(values)
+    part = new_folder(Path(parent))
+    try:
+        for file, data in files.items():
+            write_bytes(part / file, data)
+        write_json(part / CONFIG, values)
+        if devices:
+            write_figures(part, devices)
+        move_in(part, Path(parent) / values["name"])
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Path(parent) / values["name"]
+
+
+def exact_costs(arch: Arch, frontend: Mfcc) -> dict:
+    """The costs that `config.json` states."""
+    cost = estimate(arch)
+    return {
+        **{name: getattr(cost, name) for name in STATED},
+        "runtime_bytes": RUNTIME_BYTES,
+        "frontend_macs": frontend.macs(arch.frames),
+    }
+
+
+def new_folder(parent: Path) -> Path:
+    """A new hidden folder, to be filled and renamed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=parent))
+    part.chmod(0o755)
+    return part
+
+
+def move_in(part: Path, place: Path) -> None:
+    """Rename a filled folder to its place, in which an older one may be."""
+    if place.exists():
+        shutil.rmtree(place)
+    part.rename(place)

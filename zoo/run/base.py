@@ -1,0 +1,48 @@
+"""What hearing and evaluating ask of a model: `zoo.Model` has it all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from supernet.arch import Arch
+
+__all__ = ["Hearing"]
+
+
+class Hearing(Protocol):
+    """A model that names sounds.
+
+    labels: what it answers; knows: what it could; words: what it was asked for. path: of its package. folds: of the
+    data that it was trained on. sampling_rate: in Hz. clip_ms, clip_samples: length of a clip.
+    """
+
+    name: str
+    arch: Arch
+    labels: tuple[str, ...]
+    knows: tuple[str, ...]
+    words: tuple[str, ...]
+    multi_label: bool
+    path: Path
+    folds: tuple[int, ...]
+    sampling_rate: int
+    clip_ms: int
+    clip_samples: int
+
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """(clips, samples) float32 -> quantised features (clips, coefficients, frames) int8."""
+
+    def scores(self, features: np.ndarray) -> np.ndarray:
+        """Probabilities (clips, classes) for quantised features."""
+
+    def slide_scores(
+        self, samples: np.ndarray, hop_ms: int, progress: bool = False
+    ) -> tuple[np.ndarray, list[tuple[float, float]]]:
+        """Scores (windows, classes) along a recording (samples,), with start and end of each window in s."""
+
+    def event_scores(
+        self, samples: np.ndarray, hop_ms: int, floor_db: float, progress: bool = False
+    ) -> tuple[np.ndarray, list[tuple[float, float]]]:
+        """The same for `zoo.run.events.mark_events`: 0 for windows that are below the floor."""

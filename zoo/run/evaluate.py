@@ -1,0 +1,356 @@
+"""How often a model is right on recordings in folders of classes.
+
+    FOLDER/CLASS/NAME.wav                           or .flac, .ogg, .opus, .mp3
+    FOLDER/testing_list.txt, validation_list.txt    CLASS/NAME.wav of each clip of a split, one a line
+    FOLDER/meta/esc50.csv, FOLDER/audio/            or ESC-50, whose fold 4 is tested, or one that is named
+
+A recording that is longer than a clip counts once: its answer is the best of the mean over sliding windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from supernet.constants import SILENCE, UNKNOWN
+from supernet.errors import InvalidAudio, InvalidData, InvalidQuery, nearest_names
+from supernet.extras import need
+from supernet.files import digest, read_bytes
+from zoo.keeping import HEARD, Kept, file_state
+from zoo.package.read import CONFIG
+from zoo.run.base import Hearing
+from zoo.run.conditions import (
+    SILENT,
+    InCondition,
+    Surroundings,
+    chosen_conditions,
+    heard_in,
+    unheard_noise,
+    unheard_rooms,
+)
+from zoo.run.hear import hear, hop_of, read_sound, recordings_below
+
+__all__ = ["Evaluation", "evaluate"]
+
+ESC50_FOLDS = {f"fold{number}": number for number in range(1, 6)}
+CONFUSIONS, LEFT_OUT = 5, 3
+"""The most frequent confusions, and the first recordings that were left out, that are printed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a model got right in a folder.
+
+    split: as `evaluate` has it; None for all recordings. matrix: clips (classes, classes), rows are the truth,
+    columns the answers. left_out: (file, reason) of recordings that cannot be used. notes: what else was found.
+    conditions: share of right answers by condition (zoo.run.conditions), of the recordings that are clips, and how many
+    these are; empty where they were not asked for.
+    """
+
+    model: str
+    folder: str
+    split: str | None
+    labels: tuple[str, ...]
+    matrix: np.ndarray
+    left_out: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    conditions: tuple[InCondition, ...] = ()
+
+    @property
+    def clips(self) -> int:
+        """Recordings that have an answer."""
+        return int(self.matrix.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return float(self.matrix.trace() / self.matrix.sum())
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy."""
+        from supernet.metrics import accuracy_interval
+
+        return accuracy_interval(self.accuracy, self.clips)
+
+    @property
+    def recall(self) -> dict[str, float | None]:
+        """Share of each class that is heard as such, 0 to 1; None where it has no clips."""
+        shares = self.matrix.diagonal() / np.maximum(1, self.matrix.sum(1))
+        return {
+            label: float(share) if row.any() else None
+            for label, share, row in zip(self.labels, shares, self.matrix, strict=True)
+        }
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        return {
+            "model": self.model,
+            "folder": self.folder,
+            "split": self.split,
+            "clips": self.clips,
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "labels": list(self.labels),
+            "matrix": self.matrix.tolist(),
+            "recall": self.recall,
+            "left_out": [{"file": file, "reason": reason} for file, reason in self.left_out],
+            "notes": list(self.notes),
+            **({"conditions": {one.condition: one.to_dict() for one in self.conditions}} if self.conditions else {}),
+        }
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        split = f", {self.split}" if self.split else ""
+        lines = [
+            f"{self.model} on {self.folder}{split}",
+            f"  accuracy {self.accuracy:.2%} ({low:.2%} to {high:.2%}) of {self.clips:,} clips",
+            *self._recall_lines(),
+            *self._confusion_lines(),
+            *self._condition_lines(),
+            *[f"  {note}" for note in self.notes],
+        ]
+        if self.left_out:
+            lines.append(f"  recordings that cannot be used, left out: {len(self.left_out):,}")
+            lines += [f"    {reason}" for _, reason in self.left_out[:LEFT_OUT]]
+        return "\n".join(lines)
+
+    def _recall_lines(self) -> list[str]:
+        width = max(map(len, ("class", *self.labels)))
+        shares = [f"{share:7.2%}" if share is not None else f"{'-':>7}" for share in self.recall.values()]
+        rows = zip(self.labels, shares, self.matrix.sum(1), strict=True)
+        header = f"  {'class':{width}}  {'recall':>7} {'clips':>7}"
+        return [header, *(f"  {label:{width}}  {share} {clips:7,}" for label, share, clips in rows)]
+
+    def _condition_lines(self) -> list[str]:
+        rows = [f"  {one.condition:10}  {one.accuracy:7.2%}  {one.interval[0]:.2%} to {one.interval[1]:.2%}"
+                for one in self.conditions]  # fmt: skip
+        header = f"  {'condition':10} {'accuracy':>8}  95 % interval"
+        return [header, *rows] if rows else []
+
+    def _confusion_lines(self) -> list[str]:
+        wrong = self.matrix - np.diag(self.matrix.diagonal())
+        most = [divmod(int(place), len(wrong)) for place in np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]]
+        texts = [f"{self.labels[i]} as {self.labels[j]} {wrong[i, j]:,}" for i, j in most if wrong[i, j]]
+        return [f"  most frequent confusions: {', '.join(texts)}"] if texts else []
+
+
+def evaluate(
+    model: Hearing,
+    folder: str | Path,
+    split: str | None = None,
+    resample: bool = False,
+    progress: bool = True,
+    run: str | Path | None = None,
+    conditions: Sequence[str] | bool = False,
+) -> Evaluation:
+    """How often a model is right on FOLDER/CLASS/*.
+
+    Folders that are no label of the model count as `_unknown_`, where it knows that. split: "validation" or "test"
+    takes those that the folder's list names, or those of ESC-50, whose folds are named, too, such as "fold5";
+    recordings in `_silence_`, which the lists of Speech Commands do not name, are of its test. resample: take
+    recordings of a lower rate than the model's. progress: show a bar on a terminal. run: a folder in which answers are
+    kept, so that no recording is heard again where this was stopped. conditions: names of zoo.run.conditions, or True
+    for all, in which the recordings that are no longer than a clip are heard as well; noise is that of
+    FOLDER/_background_noise_, where there is some, else coloured noise.
+
+    Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
+    InvalidQuery for another split, and for a model of which clips have several labels.
+    """
+    from supernet.data import esc50
+
+    wanted = chosen_conditions(conditions)
+    if "room" in wanted:
+        need("pyroomacoustics")
+    if model.multi_label:
+        raise InvalidQuery(
+            f"{model.name}: gives several labels a clip, and a folder of classes has one; earshot info tells its mean "
+            "average precision on its own test split"
+        )
+    notes: list[str] = []
+    above = Path(folder).resolve().parent
+    if esc50.is_layout(above):
+        raise InvalidData(f"{folder}: is one folder of ESC-50; give the whole, {above}")
+    if esc50.is_layout(Path(folder)):
+        targets = _of_esc50(model, Path(folder), split, notes)
+    else:
+        targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
+    matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
+    found = _answers(model, list(targets), resample, run, progress)
+    for file, target, answer in zip(targets, targets.values(), found, strict=True):
+        if isinstance(answer, str):
+            left_out.append((str(file), answer))
+        else:
+            matrix[target, answer] += 1
+    if not matrix.any():
+        raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
+    heard = _in_conditions(model, Path(folder), targets, wanted, resample, run, progress) if wanted else ()
+    return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes), heard)
+
+
+def _in_conditions(
+    model: Hearing,
+    folder: Path,
+    targets: dict[Path, int],
+    names: Sequence[str],
+    resample: bool,
+    run: str | Path | None,
+    progress: bool,
+) -> tuple[InCondition, ...]:
+    """The clips among the recordings, heard in each condition."""
+    from tqdm import tqdm
+
+    from supernet.data.audio import to_int16
+
+    clips: dict[Path, np.ndarray] = {}
+    for path in targets:
+        try:
+            sound = read_sound(path, None, model.sampling_rate, resample, model.clip_samples)
+        except InvalidAudio:  # what cannot be used is left out above; what is longer is no clip
+            continue
+        clips[path] = to_int16(sound.samples)
+    if not clips:
+        raise InvalidData(
+            f"{folder}: conditions need clips, and no recording is as short as {model.clip_ms / 1000:g} s"
+        )
+    noise, rooms = unheard_noise(_noise_in(model, folder)), unheard_rooms(names, model.sampling_rate)
+    sounds, classes = _sounds(model, folder, list(clips)), np.array([targets[path] for path in clips])
+    around = Surroundings(np.stack(list(clips.values())), sounds, model.sampling_rate, noise, rooms)
+    about = {**_about(model, resample), "recordings": digest([file_state(path) for path in clips])}
+    kept, found = Kept(run and Path(run) / HEARD), []
+    for name in tqdm(names, "conditions", disable=None if progress else True, leave=False):
+
+        def measure(name: str = name) -> int:
+            return heard_in(name, around, classes, lambda samples: model.scores(model.features(samples))).right
+
+        found.append(InCondition(name, kept.take({**about, "condition": name}, measure), len(classes)))
+    return tuple(found)
+
+
+def _sounds(model: Hearing, folder: Path, clips: Sequence[Path]) -> np.ndarray:
+    """(clips,) a number for what is heard in each, whatever the model knows of it."""
+    from supernet.data import esc50
+
+    if esc50.is_layout(folder):
+        table = esc50.fold_clips(folder, esc50.subset_of(model.knows))
+        names = dict(zip(table.path, table.category, strict=True))
+    else:
+        names = {path: path.relative_to(folder).parts[0] for path in clips}
+    numbers = {name: number for number, name in enumerate(sorted(set(names.values())))} | {SILENCE: SILENT}
+    return np.array([numbers[names[path]] for path in clips])
+
+
+def _noise_in(model: Hearing, folder: Path) -> list[np.ndarray]:
+    """Of FOLDER/_background_noise_: of each recording what training leaves."""
+    from supernet.data.speech_commands import NOISE, held_noise
+
+    files = recordings_below(folder / NOISE) if (folder / NOISE).is_dir() else []
+    held = [held_noise(read_sound(path, None, model.sampling_rate, resample=True).samples) for path in files]
+    return [item for item in held if len(item)]
+
+
+def _about(model: Hearing, resample: bool) -> dict:
+    """What an answer hangs on, beside the recording."""
+    return {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "resample": resample}
+
+
+def _answers(
+    model: Hearing, files: list[Path], resample: bool, run: str | Path | None, progress: bool
+) -> Iterator[int | str]:
+    """The class of each recording, or why it cannot be used."""
+    about = _about(model, resample)
+    known = ({**about, "recording": file_state(file)} for file in files)
+    hop = hop_of(model)
+
+    def answers(new: list[Path]) -> Iterator[int | str]:
+        for heard in hear(model, new, hop, resample, progress):
+            yield str(heard.error) if heard.error is not None else int(heard.scores.mean(0).argmax())
+
+    return Kept(run and Path(run) / HEARD).each(known, files, answers)
+
+
+def _of_esc50(model: Hearing, folder: Path, split: str | None, notes: list[str]) -> dict[Path, int]:
+    """Recording -> class index, of a split of ESC-50, of a fold, or of all."""
+    from supernet.data import esc50
+
+    subset, heard = esc50.subset_of(model.knows), model.folds
+    if heard and split in ("train", "validation", "test"):
+        folds = ", ".join(map(str, heard))
+        raise InvalidQuery(f"split = {split!r}: {model.name} was trained on all of folds {folds}; name another fold")
+    if split in ("train", "validation"):
+        clips = esc50.list_clips(folder, subset)
+        clips = clips[clips.split == split]
+    elif split in (None, "test", *ESC50_FOLDS):
+        fold = ESC50_FOLDS.get(split, esc50.TEST_FOLD)
+        clips = esc50.fold_clips(folder, subset, fold if split else None)
+        if clips.fold.isin(heard or set(esc50.FOLDS) - {esc50.TEST_FOLD}).any():
+            other = "name a fold that it was not trained on" if heard else "test is --split test"
+            notes.append(f"clips of training are among them: {other}")
+    else:
+        raise InvalidQuery(
+            f"split = {split!r} is not possible: ESC-50 has train, validation, test and fold1 to fold{len(ESC50_FOLDS)}"
+        )
+    if (clips.target.map(dict(enumerate(model.knows))) != clips.category).any():
+        raise InvalidData(
+            f"{folder}: {model.name} knows other classes than these of ESC-50; take a model of aec or esc10"
+        )
+    answers = (name if name in model.labels else UNKNOWN for name in clips.category)
+    return {path: model.labels.index(label) for path, label in zip(clips.path, answers, strict=True)}
+
+
+def _targets(model: Hearing, folder: Path, notes: list[str]) -> dict[Path, int]:
+    """Recording -> class index."""
+    if not folder.is_dir():
+        raise InvalidData(f"{folder}: no such folder; give one that holds a folder of recordings for each class")
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    others = [path.name for path in classes if path.name not in model.labels]
+    apart = [name for name in others if name.startswith("_")]
+    words = [name for name in others if not name.startswith("_")]
+    if words and UNKNOWN not in model.labels:
+        raise InvalidData(f"{folder / words[0]}: no label of {model.name}: {nearest_names(words[0], model.labels)}")
+    _note(notes, "left out, since they are no classes", apart)
+    _note(notes, f"counted as {UNKNOWN}", words)
+    place = {**dict.fromkeys(words, UNKNOWN), **{label: label for label in model.labels}}
+    return {
+        path: model.labels.index(place[own.name])
+        for own in classes
+        if own.name in place
+        for path in recordings_below(own)
+    }
+
+
+def _listed(folder: Path, split: str | None, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
+    """Those of a split."""
+    if split is not None:
+        targets = _of_split(folder, split, targets, notes)
+    if not targets:
+        where = f" of split {split}" if split else ""
+        raise InvalidData(f"{folder}: no recordings{where}; put those of each class into a folder of its own")
+    return targets
+
+
+def _of_split(folder: Path, split: str, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
+    from supernet.data.speech_commands import LISTS, read_list
+
+    if split not in LISTS:
+        raise InvalidQuery(f"split = {split!r} is not possible: {nearest_names(split, LISTS)}")
+    names = {path: path.relative_to(folder).with_suffix("").as_posix() for path in targets}
+    listed = read_list(folder / LISTS[split])
+    silent = split == "test" and not any(name.startswith(f"{SILENCE}/") for name in listed)
+    missing = listed.difference(names.values())
+    if missing:
+        notes.append(f"lines of {LISTS[split]} that name no recording: {len(missing):,}, such as {min(missing)}")
+    return {
+        path: target
+        for path, target in targets.items()
+        if names[path] in listed or (silent and names[path].startswith(f"{SILENCE}/"))
+    }
+
+
+def _note(notes: list[str], what: str, names: Sequence[str]) -> None:
+    if names:
+        notes.append(f"{what}: {', '.join(names)}")

@@ -1,0 +1,279 @@
+"""Recordings on their way through a model: files, arrays and bytes in; labels with scores, and times, out.
+
+Files are decoded in threads ahead of the network, which takes a batch of clips at a time. A recording that is longer
+than a clip is decoded when its turn comes and heard by sliding windows, so no more than one of them is in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supernet.errors import InvalidAudio, InvalidQuery, TooLong
+from zoo.ask.units import milliseconds
+from zoo.run.base import Hearing
+from zoo.run.events import mark_events
+
+__all__ = [
+    "BATCH",
+    "PIPE",
+    "Heard",
+    "Sound",
+    "answers",
+    "check_top",
+    "find_recordings",
+    "hear",
+    "hop_of",
+    "is_batch",
+    "read_sound",
+    "recordings_below",
+    "tell_resampled",
+    "windows",
+]
+
+BATCH, AHEAD, THREADS = 64, 128, 8
+"""Clips that the network takes at a time; files that are decoded before it asks for them, by so many threads."""
+SHOWN = 5
+"""Files up to which no progress bar is shown."""
+PIPE = "-"
+"""Name of a recording that came as bytes, as of standard input."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A recording at a model's rate. samples: (samples,) float32 from -1 to 1. rate: that it had before, in Hz."""
+
+    name: str
+    samples: np.ndarray
+    rate: int
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What a model heard in a file: scores (windows, classes) with (start, end) of each window in seconds.
+
+    times: empty for a clip, which has one window. error: why the file cannot be used. rate: of the file, in Hz.
+    """
+
+    file: str
+    scores: np.ndarray | None = None
+    times: Sequence[tuple[float, float]] = ()
+    rate: int | None = None
+    error: InvalidAudio | None = None
+
+    def to_dict(self, labels: Sequence[str], top: int | None = None, threshold: float | None = None) -> dict:
+        """{"file", "answers"}, {"file", "windows"} or {"file", "error"}; with a threshold {"file", "events"}."""
+        if self.error is not None:
+            return {"file": self.file, "error": self.error}
+        if threshold is not None:
+            found = mark_events(labels, self.scores, self.times, threshold)
+            return {"file": self.file, "events": [asdict(event) for event in found]}
+        if self.times:
+            return {"file": self.file, "windows": windows(labels, self.scores, self.times, top)}
+        return {"file": self.file, "answers": answers(labels, self.scores[0], top)}
+
+
+def answers(labels: Sequence[str], scores: np.ndarray, top: int | None = None) -> list[dict]:
+    """Labels with scores, best first. scores: (classes,)."""
+    order = np.argsort(-scores, kind="stable")[:top]
+    return [{"label": labels[index], "score": float(scores[index])} for index in order]
+
+
+def windows(labels: Sequence[str], scores: np.ndarray, times: Sequence, top: int | None = None) -> list[dict]:
+    """Times and answers of windows. scores: (windows, classes)."""
+    return [
+        {"start_s": start, "end_s": end, "answers": answers(labels, row, top)}
+        for (start, end), row in zip(times, scores, strict=True)
+    ]
+
+
+def check_top(top: Any) -> None:
+    """Raise InvalidQuery for what is no number of labels; None is all."""
+    if top is not None and (not isinstance(top, int) or isinstance(top, bool) or top < 1):
+        raise InvalidQuery(f"top = {top!r} is not possible: give a whole number of labels, such as 3")
+
+
+def hop_of(model: Hearing, hop_ms: float | str | None = None) -> int:
+    """From one sliding window to the next in ms; without a wish, half a clip. Raises InvalidQuery."""
+    step = model.arch.features.step_ms
+    if hop_ms is None:
+        return max(1, model.arch.frames // 2) * step
+    hop = milliseconds("hop_ms", hop_ms)
+    if hop % step or hop > model.clip_ms:
+        raise InvalidQuery(f"hop_ms = {hop_ms} is not possible: give a multiple of {step} up to {model.clip_ms}")
+    return int(hop)
+
+
+def is_batch(audio: Any) -> bool:
+    """True for a list of clips, or an array (clips, samples)."""
+    if isinstance(audio, np.ndarray):
+        from supernet.data.audio import MAX_CHANNELS
+
+        return audio.ndim == 2 and audio.shape[1] > MAX_CHANNELS
+    return isinstance(audio, Sequence) and not isinstance(audio, (str, bytes))
+
+
+def read_sound(
+    audio: Any, sampling_rate: int | None, model_rate: int, resample: bool = False, length: int | None = None
+) -> Sound:
+    """A recording in any form that a model takes, at its rate and 16 bits.
+
+    length: of a clip in samples; zeros follow a shorter one. Raises InvalidAudio, and TooLong for what is no clip.
+    """
+    from supernet.data.audio import CUT, LONGER, from_int16, prepare_samples, to_int16
+
+    name, samples, rate = _decoded(audio, sampling_rate, model_rate, length and length / model_rate)
+    samples = prepare_samples(samples, rate, model_rate, name, None if resample else model_rate)
+    samples = from_int16(to_int16(samples))  # as all clips of training and of published figures are
+    if length is None:
+        return Sound(name, samples, rate)
+    if len(samples) > length * LONGER:
+        seconds, limit = len(samples) / model_rate, length / model_rate
+        raise TooLong(f"{name}: {seconds:.2f} s is too long: the limit is {limit:g} s; {CUT}")
+    return Sound(name, np.pad(samples[:length], (0, max(0, length - len(samples)))), rate)
+
+
+def _decoded(
+    audio: Any, sampling_rate: int | None, model_rate: int, max_seconds: float | None
+) -> tuple[str, np.ndarray, int]:
+    """Name, samples (samples,) or (samples, channels), and their rate."""
+    from supernet.data.audio import read_audio
+
+    if isinstance(audio, (str, Path, bytes)):
+        name = PIPE if isinstance(audio, bytes) else str(audio)
+        samples, rate = read_audio(audio, max_seconds)
+        _check_same(name, rate, sampling_rate)
+        return name, samples, rate
+    if isinstance(audio, Mapping):
+        own = audio.get("sampling_rate")
+        _check_same("clip", own, sampling_rate)
+        audio, sampling_rate = audio.get("array", audio.get("raw")), own
+    if sampling_rate is None:
+        raise InvalidAudio(f"samples without their rate; give sampling_rate, such as sampling_rate={model_rate}")
+    return "clip", np.asarray(audio), sampling_rate
+
+
+def _check_same(name: str, own: int, sampling_rate: int | None) -> None:
+    if sampling_rate is not None and sampling_rate != own:
+        raise InvalidAudio(f"{name}: its own rate is {own} Hz, not sampling_rate = {sampling_rate!r}; leave that out")
+
+
+def tell_resampled(names: Sequence[str], rate: int, model_rate: int) -> None:
+    """Say in the log of recordings that they had another rate than the model's."""
+    if rate != model_rate:
+        what = names[0] if len(names) == 1 else f"{len(names):,} recordings"
+        log.warning("%s: resampled from %d Hz to %d Hz", what, rate, model_rate)
+
+
+def recordings_below(folder: str | Path) -> list[Path]:
+    """All recordings in a folder and the folders in it, sorted; without hidden ones."""
+    from supernet.data.audio import EXTENSIONS
+
+    found = (path for path in Path(folder).rglob("*") if path.suffix.lower() in EXTENSIONS)
+    return sorted(path for path in found if path.is_file() and not _is_hidden(path.relative_to(folder)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def find_recordings(files: str | Path | bytes | Iterable) -> list[str | Path | bytes]:
+    """The files, with all recordings of a folder in its place; a folder that has none stays."""
+    several = [files] if isinstance(files, (str, Path, bytes)) else list(files)
+    found = [recordings_below(file) if _is_folder(file) else [file] for file in several]
+    return [path for file, inside in zip(several, found, strict=True) for path in inside or [file]]
+
+
+def _is_folder(file: str | Path | bytes) -> bool:
+    return not isinstance(file, bytes) and os.path.isdir(file)
+
+
+def hear(
+    model: Hearing, files: Sequence, hop_ms: int, resample: bool, progress: bool, floor_db: float | None = None
+) -> Iterator[Heard]:
+    """What a model hears in each of `find_recordings`, in order, as soon as its batch is done.
+
+    floor_db: slide over clips, too, as `Model.event_scores` does. progress: show bars on standard error, where it is a
+    terminal, of more than a few files, and of long ones.
+    """
+    from tqdm import tqdm
+
+    rates, own = defaultdict(list), model.sampling_rate
+    bar = tqdm(total=len(files), unit=" files", disable=None if progress and len(files) > SHOWN else True)
+    with bar, ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
+        clips = zip(files, _ahead(threads, partial(_clip, model, resample), files), strict=True)
+        while batch := list(islice(clips, BATCH)):
+            for heard in _hear_batch(model, batch, hop_ms, resample, progress, floor_db):
+                rates[heard.rate or own].append(heard.file)
+                yield heard
+                bar.update()
+    for rate, names in rates.items():
+        tell_resampled(names, rate, own)
+
+
+def _ahead(threads: ThreadPoolExecutor, function: Callable, items: Iterable) -> Iterator:
+    """The function of each item, in order; AHEAD of them are under way before they are asked for."""
+    waiting: deque = deque()
+    for item in items:
+        waiting.append(threads.submit(function, item))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _clip(model: Hearing, resample: bool, file: str | Path | bytes) -> Sound | InvalidAudio:
+    """A file as a clip, or why it is none."""
+    try:
+        if _is_folder(file):
+            raise InvalidAudio(f"{file}: no recordings in this folder; give one that has some, or a file")
+        return read_sound(file, None, model.sampling_rate, resample, model.clip_samples)
+    except InvalidAudio as error:
+        return error
+
+
+def _hear_batch(
+    model: Hearing, batch: list[tuple], hop_ms: int, resample: bool, progress: bool, floor_db: float | None
+) -> Iterator[Heard]:
+    clips = [] if floor_db is not None else [sound.samples for _, sound in batch if isinstance(sound, Sound)]
+    scores = iter(model.scores(model.features(np.stack(clips)))) if clips else iter(())
+    for file, sound in batch:
+        name = PIPE if isinstance(file, bytes) else str(file)
+        if isinstance(sound, Sound) and floor_db is None:
+            yield Heard(name, next(scores)[None], rate=sound.rate)
+        elif isinstance(sound, (Sound, TooLong)):
+            yield _hear_long(model, name, file, hop_ms, resample, progress, floor_db)
+        else:
+            yield Heard(name, error=sound)
+
+
+def _hear_long(
+    model: Hearing,
+    name: str,
+    file: str | Path | bytes,
+    hop_ms: int,
+    resample: bool,
+    progress: bool,
+    floor_db: float | None,
+) -> Heard:
+    try:
+        sound = read_sound(file, None, model.sampling_rate, resample)
+    except InvalidAudio as error:
+        return Heard(name, error=error)
+    if floor_db is None:
+        heard = model.slide_scores(sound.samples, hop_ms, progress)
+    else:
+        heard = model.event_scores(sound.samples, hop_ms, floor_db, progress)
+    return Heard(name, *heard, sound.rate)

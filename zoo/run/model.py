@@ -1,0 +1,368 @@
+"""Running a model of the zoo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from supernet.constants import SILENCE, UNKNOWN
+from supernet.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
+from supernet.frontend.base import quantise
+from zoo.ask.limits import checked_words
+from zoo.package.entry import Entry, accuracy_text, precision
+from zoo.package.figures import Figure
+from zoo.package.read import REMEDY, Config, read_config, read_tensors, read_vectors
+from zoo.run.bill import Bill, fit
+from zoo.run.evaluate import Evaluation, evaluate
+from zoo.run.events import FLOOR_DB, THRESHOLD, audible, check_floor, check_threshold, event_hop, mark_events
+from zoo.run.hear import (
+    BATCH,
+    answers,
+    check_top,
+    find_recordings,
+    hear,
+    hop_of,
+    is_batch,
+    read_sound,
+    tell_resampled,
+    windows,
+)
+
+__all__ = ["Model", "probabilities"]
+
+
+def probabilities(logits: np.ndarray, scale: float, multi_label: bool = False) -> np.ndarray:
+    """Scores (clips, classes) from integer logits: of one class each, or of each class by itself."""
+    values = logits * scale
+    if multi_label:
+        return 1 / (1 + np.exp(-values))
+    exponentials = np.exp(values - values.max(1, keepdims=True))
+    return exponentials / exponentials.sum(1, keepdims=True)
+
+
+class Model:
+    """A model of the zoo: figures at once, answers when called.
+
+    >>> import zoo
+    >>> model = zoo.get(task="kws", max_ops=20e6, bits=4)
+    >>> model("zoo/clips/stop.wav")[0]["label"]
+    'stop'
+
+    Attributes: name, task, labels, multi_label (a clip may have several), licence, attribution, notes, path, arch,
+    entry (all figures of the index; accuracies are of all that it knows), knows (the labels of all that it knows, which
+    are those of `labels` unless it was asked for some words; see `knowing`), words (these), figure (what it takes on
+    the device that was asked for, or None), hub (the address that it came from, with the commit where that is remote;
+    empty for a folder of its own).
+    """
+
+    def __init__(self, config: Config, entry: Entry, figure: Figure | None = None, hub: str = "") -> None:
+        values = config.values
+        self._config, self.figure, self.hub = config, figure, hub
+        self.entry, self.path, self.arch = entry, config.folder, config.arch
+        self.name, self.task, self.labels = config.name, values["task"], config.labels
+        self.licence, self.attribution = values["licence"], values["attribution"]
+        self.multi_label: bool = values.get("multi_label", False)
+        self.notes: tuple[str, ...] = tuple(values["notes"])
+        self.knows, self.words = config.labels, ()
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> Model:
+        """The model of a package in a folder. Raises InvalidPackage."""
+        config = read_config(folder)
+        return cls(config, config.entry(""))
+
+    def knowing(self, words: str | Sequence[str]) -> Model:
+        """The same model, answering with these words of its labels, `_unknown_` for all others, and `_silence_` where
+        it knows that.
+
+        The score of `_unknown_` is the sum of all that it stands for. Where a clip may have several labels, others are
+        left out. Raises UnknownName for a word that the model does not know.
+        """
+        chosen = checked_words(words)
+        for word in chosen:
+            if word not in self.knows:
+                known = set(self.knows) - {UNKNOWN, SILENCE}
+                raise UnknownName(f"{self.name} does not know the word {word!r:.140}: {nearest_names(word, known)}")
+        model = copy(self)
+        others = set(self.knows) - {*chosen, SILENCE}
+        heard = [UNKNOWN] * bool(others) + [SILENCE] * (SILENCE in self.knows)
+        model.words, model.labels = chosen, chosen if self.multi_label else (*chosen, *heard)
+        return model
+
+    def __repr__(self) -> str:
+        figures, share = self.entry, "all labels right" if self.multi_label else "accuracy"
+        lines = [
+            f"{self.name}: {self.task}, {precision(figures.bits)} weights, "
+            f"{precision(figures.activation_bits)} activations",
+            f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash, "
+            f"{figures.ram_bytes:,} of RAM{' in a stream' if figures.stream_ram_bytes else ''}",
+            f"  {share} {accuracy_text(figures)}; licence {self.licence}",
+            f"  {'answers' if self.words else 'knows'} {', '.join(self.labels)}",
+        ]
+        on_device = [f"  {self.figure}"] if self.figure else []
+        return "\n".join(lines + on_device + [f"  {note}" for note in self.notes])
+
+    def fit(self, device: str, every_ms: float | None = None, folder: str | Path | None = None) -> Bill:
+        """What the model takes of a device, line by line, against what the device has (see zoo.package.figures.fit)."""
+        return fit(self, device, every_ms, folder)
+
+    def __call__(
+        self,
+        audio: str | Path | bytes | np.ndarray | Mapping | Sequence,
+        sampling_rate: int | None = None,
+        *,
+        top: int | None = None,
+        resample: bool = False,
+    ) -> list:
+        """Labels of a clip with scores, best first: [{"label": ..., "score": ...}, ...]; a list of these for a batch.
+
+        audio: a path, the bytes of an audio file, samples (samples,) or (samples, up to 8 channels) with their
+        `sampling_rate` in Hz, {"array": samples, "sampling_rate": rate} (or "raw" for "array"), or a batch: a list of
+        these, or an array (clips, samples).
+        top: how many labels to give. resample: accept recordings of a lower rate than the model's.
+        Raises InvalidAudio, naming the clip, for one that cannot be read or used; TooLong for what is no clip, but a
+        recording for `slide`.
+        """
+        check_top(top)
+        if hasattr(audio, "__array__"):
+            audio = np.asarray(audio)
+        single = not is_batch(audio)
+        clips, found = [audio] if single else list(audio), []
+        for first in range(0, len(clips), BATCH):
+            samples = [
+                self._read(clip, sampling_rate, resample, self.clip_samples) for clip in clips[first : first + BATCH]
+            ]
+            scores = self.scores(self.features(np.stack(samples)))
+            found += [answers(self.labels, row, top) for row in scores]
+        return found[0] if single else found
+
+    def slide(
+        self,
+        recording: str | Path | bytes | np.ndarray | Mapping,
+        sampling_rate: int | None = None,
+        *,
+        hop_ms: float | str | None = None,
+        top: int | None = None,
+        resample: bool = False,
+    ) -> list[dict]:
+        """Answers along a recording of any length: [{"start_s": ..., "end_s": ..., "answers": [...]}, ...].
+
+        A window of one clip moves on by `hop_ms` (default: half a clip), a multiple of the front end's step. It hears
+        what came before it, as in a stream; after the end of the recording there is silence. Times are in seconds.
+        recording, sampling_rate, top, resample: as in a call. Raises InvalidAudio, and InvalidQuery for a hop that is
+        not possible.
+        """
+        check_top(top)
+        hop = hop_of(self, hop_ms)
+        samples = self._read(recording, sampling_rate, resample)
+        return windows(self.labels, *self.slide_scores(samples, hop), top)
+
+    def events(
+        self,
+        recording: str | Path | bytes | np.ndarray | Mapping,
+        sampling_rate: int | None = None,
+        *,
+        threshold: float = THRESHOLD,
+        floor_db: float = FLOOR_DB,
+        hop_ms: float | str | None = None,
+        resample: bool = False,
+    ) -> list[dict]:
+        """What is heard along a recording, and when: [{"start_s", "end_s", "label", "score"}, ...], see zoo.run.events.
+
+        threshold: mean score of the windows that hold a moment, from which on a label is an event. floor_db: windows
+        whose loudest 20 ms are fainter, in dB of full scale, hold no events; give less for faint microphones. hop_ms:
+        from window to window (default: a tenth of a clip). The rest is as for `slide`.
+        """
+        check_threshold(threshold)
+        check_floor(floor_db)
+        hop = self._event_hop(hop_ms)
+        samples = self._read(recording, sampling_rate, resample)
+        heard = self.event_scores(samples, hop, floor_db)
+        return [asdict(event) for event in mark_events(self.labels, *heard, threshold)]
+
+    def log_mel(self, recording: str | Path | bytes | np.ndarray | Mapping, *, resample: bool = False) -> np.ndarray:
+        """(mels, frames) natural logarithms of the mel energies of a recording, at the `step_ms` of `frontend`."""
+        return self._frontend.recording_log_mel(self._read(recording, None, resample))
+
+    def _event_hop(self, hop_ms: float | str | None) -> int:
+        return event_hop(self.clip_ms, self.arch.features.step_ms) if hop_ms is None else hop_of(self, hop_ms)
+
+    def run(
+        self,
+        files: str | Path | bytes | Sequence[str | Path | bytes],
+        *,
+        hop_ms: float | str | None = None,
+        top: int | None = None,
+        events: float | None = None,
+        floor_db: float = FLOOR_DB,
+        resample: bool = False,
+        progress: bool = False,
+    ) -> Iterator[dict]:
+        """Answers for many files and whole folders, in order, each as soon as its batch is done.
+
+        files: paths of recordings, of folders that are searched for them, or the bytes of an audio file, which is
+        called `-`. Yields {"file", "answers"} for a clip, {"file", "windows"} for a longer recording (see `slide`), and
+        {"file", "error"} with the InvalidAudio of what cannot be used. events: a threshold, with which there are
+        {"file", "events"} instead, as of `events`, which floor_db is for, too. progress: show a bar on a terminal.
+        Raises InvalidQuery for a hop that is not possible.
+        """
+        check_top(top)
+        if events is not None:
+            check_threshold(events)
+            check_floor(floor_db)
+        hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
+        found = hear(self, find_recordings(files), hop, resample, progress, None if events is None else floor_db)
+        return (heard.to_dict(self.labels, top, events) for heard in found)
+
+    def evaluate(
+        self,
+        folder: str | Path,
+        *,
+        split: str | None = None,
+        resample: bool = False,
+        progress: bool = True,
+        run: str | Path | None = None,
+        conditions: Sequence[str] | bool = False,
+    ) -> Evaluation:
+        """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.run.evaluate."""
+        return evaluate(self, folder, split, resample, progress, run, conditions)
+
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""
+        return quantise(self._frontend(samples))
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Exact integers: features (clips, coefficients, frames) int8 -> logits (clips, classes) int16."""
+        return self.network(np.asarray(features))
+
+    def scores(self, features: np.ndarray) -> np.ndarray:
+        """Probabilities (clips, classes) for quantised features: of one class each, or of each class by itself."""
+        return self._probabilities(self.logits(features))
+
+    def slide_scores(
+        self, samples: np.ndarray, hop_ms: int, progress: bool = False
+    ) -> tuple[np.ndarray, list[tuple[float, float]]]:
+        """Scores (windows, classes) along a recording (samples,) float32, with start and end of each window in s.
+
+        progress: show a bar on a terminal, where the recording is long.
+        """
+        from zoo.run.detection import stream_scores
+
+        step = hop_ms * self.sampling_rate // 1000
+        beyond = -(-max(0, len(samples) - self.clip_samples) // step)
+        padded = np.pad(samples, (0, self.clip_samples + beyond * step - len(samples)))
+        found = stream_scores(self.network, self._frontend, self._probabilities, padded, hop_ms, progress)
+        end_ms = round(1000 * len(samples) / self.sampling_rate)
+        starts = range(0, hop_ms * len(found), hop_ms)
+        return found, [(start / 1000, min(start + self.clip_ms, end_ms) / 1000) for start in starts]
+
+    def event_scores(
+        self, samples: np.ndarray, hop_ms: int, floor_db: float, progress: bool = False
+    ) -> tuple[np.ndarray, list[tuple[float, float]]]:
+        """The same for `mark_events`: 0 for windows that are below the floor.
+
+        Windows begin before the recording and end behind it, in silence, so that as many hold its ends as hold its
+        middle.
+        """
+        lead = (self.clip_ms - 1) // hop_ms * hop_ms
+        silence = np.zeros(lead * self.sampling_rate // 1000, np.float32)
+        scores, times = self.slide_scores(np.concatenate([silence, samples, silence]), hop_ms, progress)
+        starts = hop_ms * np.arange(len(scores)) - lead
+        scores = scores * audible(samples, self.sampling_rate, starts, self.clip_ms, floor_db)[:, None]
+        last = round(1000 * len(samples) / self.sampling_rate)
+        ends = [tuple(min(max(0, round(1000 * one) - lead), last) / 1000 for one in span) for span in times]
+        kept = [number for number, (start, end) in enumerate(ends) if start < end]
+        return scores[kept], [ends[number] for number in kept]
+
+    def verify(self) -> None:
+        """Run the package's test vectors.
+
+        Raises InvalidPackage unless the features come out of the samples to one step, as front ends in floating point
+        may differ by, and the logits out of the features exactly.
+        """
+        vectors = read_vectors(self._config)
+        try:
+            samples, features, logits = (vectors[name] for name in ("samples", "features", "logits"))
+            silence = ((0, 0), (0, self.clip_samples - samples.shape[1]))
+            heard = self.features(np.pad(samples.astype(np.float32) / 32768, silence))
+            steps = np.abs(heard.astype(np.int16) - features)
+            same = steps.max() <= 1 and np.array_equal(self.logits(features), logits)
+        except (KeyError, ValueError) as error:
+            raise InvalidPackage(f"{self.path}: the test vectors do not fit the model ({error})") from None
+        if not same:
+            raise InvalidPackage(f"{self.path}: the test vectors give other integers; {REMEDY}")
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        scale = self.network.activations[self.network.specs[-1].name].scale
+        known = probabilities(logits, scale, self.multi_label)
+        return known @ self._answered if self.words else known
+
+    @property
+    def _answered(self) -> np.ndarray:
+        """(classes, labels) 1 where a class of the network is answered with a label."""
+        own = [label if label in self.labels else UNKNOWN for label in self.knows]
+        return np.array([[float(label == name) for name in self.labels] for label in own])
+
+    def _read(self, audio, sampling_rate: int | None, resample: bool, length: int | None = None) -> np.ndarray:
+        """Samples (samples,) float32 at the model's rate."""
+        sound = read_sound(audio, sampling_rate, self.sampling_rate, resample, length)
+        tell_resampled([sound.name], sound.rate, self.sampling_rate)
+        return sound.samples
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds of its data set that training heard all of; empty where test was kept apart."""
+        return tuple(self._config.values["dataset"].get("folds", ()))
+
+    @property
+    def frontend(self) -> dict:
+        """The front end's values, as in `config.json`."""
+        return self._config.values["frontend"]
+
+    @property
+    def sampling_rate(self) -> int:
+        """Of what the model hears, in Hz."""
+        return self._frontend.sampling_rate
+
+    @property
+    def clip_ms(self) -> int:
+        """Length of a clip."""
+        return self.arch.frames * self.arch.features.step_ms
+
+    @property
+    def clip_samples(self) -> int:
+        """Samples of a clip."""
+        return self.arch.frames * self._frontend.hop_samples
+
+    @cached_property
+    def _frontend(self):
+        from supernet.frontend.base import frontend_from_dict
+
+        try:
+            frontend = frontend_from_dict(self._config.values["frontend"])
+        except EarshotError as error:
+            raise InvalidPackage(f"{self.path}: the front end: {error}") from None
+        if frontend.macs(self.arch.frames) != self.entry.frontend_macs:
+            raise InvalidPackage(f"{self.path}: frontend_macs is not that of the front end; {REMEDY}")
+        return frontend
+
+    @cached_property
+    def network(self):
+        from supernet.integer.form import Activation, IntegerLayer
+        from supernet.integer.runtime import IntegerNetwork
+
+        tensors = {name: IntegerLayer(**arrays) for name, arrays in read_tensors(self._config).items()}
+        try:
+            stored = self._config.values["quantization_config"]["tensors"]
+            activations = {
+                name: Activation(value["scale"], value["zero_point"], value["num_bits"])
+                for name, value in stored.items()
+            }
+            return IntegerNetwork(self.arch, tensors, activations)
+        except (KeyError, TypeError, AttributeError, EarshotError) as error:
+            raise InvalidPackage(f"{self.path}: {error}; {REMEDY}") from None
