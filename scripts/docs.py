@@ -7,7 +7,8 @@
 
 The commands of a page run one after another in a new folder, which holds what its reader has: `zoo`, a recording of
 four words called `long.flac`, a folder `my-recordings`, and a hub of one's own. Tables and pictures are those of
-`report.py`; `pages.py` knows the pages. What families say of architectures is written into the schema of packages.
+`report.py`; `pages.py` knows the pages. What families and front ends
+say of their values is written into the schema of packages.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ import soundfile
 from pages import PAGES, ROOT, problems, read_pages
 
 from supernet.families import family
+from supernet.frontend import front_end
 from zoo.package.schema import PATH, layout
 
 CONSOLE = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
-ARCH_SCHEMA = re.compile(r'(^  "arch": )\{\n.*?^  \},\n', re.DOTALL | re.MULTILINE)
 TRAINS = "earshot train "
 """Blocks of a command that takes minutes and data of one's own; they are left as they are."""
 OWN_HUB = "~/.local/share/earshot/hub"
@@ -77,14 +78,18 @@ def _outdated(pages: Iterable[str]) -> list[str]:
 
 
 def schema_text() -> str:
-    """The schema of packages with what all families say of architectures."""
-    text, made = PATH.read_text(encoding="utf-8"), json.dumps(layout(family.names)["properties"]["arch"], indent=1)
-    return ARCH_SCHEMA.sub(lambda match: match[1] + made.replace("\n", "\n  ") + ",\n", text, count=1)
+    """The schema of packages with what all families and front ends say of their values."""
+    text, whole = PATH.read_text(encoding="utf-8"), layout(family.names, front_end.names)
+    for name in ("arch", "frontend"):
+        made = json.dumps(whole["properties"][name], indent=1).replace("\n", "\n  ")
+        part = re.compile(rf'(^  "{name}": )\{{\n.*?^  \}},\n', re.DOTALL | re.MULTILINE)
+        text = part.sub(lambda match, made=made: f"{match[1]}{made},\n", text, count=1)
+    return text
 
 
 def _outdated_schema() -> list[str]:
     same = PATH.read_text(encoding="utf-8") == schema_text()
-    return [] if same else [f"{PATH.name}: families say something else; run scripts/docs.py"]
+    return [] if same else [f"{PATH.name}: families or front ends say something else; run scripts/docs.py"]
 
 
 def _made(page: str) -> str:

@@ -1,8 +1,8 @@
-"""Parts of JSON schemas: what values of an architecture may be, in words and numbers. No torch here."""
+"""Parts of JSON schemas: what values of networks and front ends may be, in words and numbers. No torch here."""
 
 from __future__ import annotations
 
-__all__ = ["listing", "record", "whole"]
+__all__ = ["listing", "real", "record", "whole"]
 
 
 def whole(title: str, description: str, low: int, high: int, **more: int) -> dict:
@@ -10,9 +10,14 @@ def whole(title: str, description: str, low: int, high: int, **more: int) -> dic
     return {**_about(title, description), "type": "integer", "minimum": low, "maximum": high, **more}
 
 
-def listing(title: str, description: str, most: int, item: dict) -> dict:
-    """Of a list of 1 to `most` items."""
-    return {**_about(title, description), "type": "array", "minItems": 1, "maxItems": most, "items": item}
+def real(title: str, description: str, low: float, high: float) -> dict:
+    """Of a number within limits."""
+    return {**_about(title, description), "type": "number", "minimum": low, "maximum": high}
+
+
+def listing(title: str, description: str, most: int, item: dict, least: int = 1) -> dict:
+    """Of a list of `least` to `most` items."""
+    return {**_about(title, description), "type": "array", "minItems": least, "maxItems": most, "items": item}
 
 
 def record(properties: dict, optional: tuple[str, ...] = ()) -> dict:

@@ -23,10 +23,12 @@ FEATURE_SCALE = 1 / 32
 class FrontEnd(Protocol):
     """A front end with its settings: a frozen dataclass that checks itself, and raises InvalidModel.
 
-    kind: its name. sampling_rate: in Hz. step_ms: from frame to frame. coefficients: values of a frame.
+    kind: its name. schema: JSON schemas of its values by name. sampling_rate: in Hz. step_ms: from frame to frame.
+    coefficients: values of a frame.
     """
 
     kind: ClassVar[str]
+    schema: ClassVar[dict]
     sampling_rate: int
     step_ms: int
     coefficients: int

@@ -14,6 +14,7 @@ import numpy as np
 from supernet.errors import InvalidModel
 from supernet.frontend.base import settings
 from supernet.frontend.tables import hann_window, mel_edges, mel_filters
+from supernet.schemas import listing, real, whole
 
 __all__ = ["MelFrontEnd"]
 
@@ -24,6 +25,29 @@ PART_FRAMES = 6000
 MARGIN = 0.01
 """Of a bin."""
 SAMPLE_BYTES, WORD_BYTES = 2, 4
+
+
+MOST = 1_000_000
+SCHEMA = {
+    "coefficients": whole("Coefficients", "A frame.", 1, 128),
+    "step_ms": whole("Step", "In ms from frame to frame.", 1, 1000),
+    "mean": listing(
+        "Mean", "Of each coefficient over the training data; empty for raw ones.", 128,
+        {"type": "number", "minimum": -MOST, "maximum": MOST}, least=0,
+    ),
+    "deviation": listing(
+        "Deviation", "Of each coefficient over the training data; empty for raw ones.", 128,
+        {"type": "number", "minimum": LEAST_DEVIATION, "maximum": MOST}, least=0,
+    ),
+    "sampling_rate": whole("Sampling rate", "In Hz.", 1000, 192_000),
+    "window_ms": whole("Window", "In ms.", 1, 1000),
+    "fft": whole("FFT", "Points.", 2, 8192),
+    "mels": whole("Mels", "Bands.", 1, 256),
+    "low_hz": real("Lowest frequency", "In Hz.", 0, 96_000),
+    "high_hz": real("Highest frequency", "In Hz.", 1, 96_000),
+    "floor": real("Floor", "Least mel energy before the logarithm, for samples from -1 to 1.", LEAST_FLOOR, 1),
+}  # fmt: skip
+"""JSON schemas of the values."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +71,7 @@ class MelFrontEnd:
     floor: float = 1e-6
 
     kind: ClassVar[str] = ""
+    schema: ClassVar[dict] = SCHEMA
 
     def __post_init__(self) -> None:
         values = [self.coefficients, self.step_ms, self.sampling_rate, self.window_ms, self.fft, self.mels]

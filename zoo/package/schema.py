@@ -1,12 +1,13 @@
 """What the `config.json` of a package may hold: `config.schema.json`. No torch here.
 
-Of an architecture, the file states what the families say of their own values (`scripts/docs.py` writes it there); a
-package is checked by those of its own family.
+Of architectures and front ends, the file states what families and kinds say of their own values (`scripts/docs.py`
+writes it there); a package is checked by its own.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from reprlib import Repr
@@ -16,6 +17,7 @@ from supernet.arch import MAX_CLASSES, MAX_COEFFICIENTS, MAX_FRAMES, MAX_STEP_MS
 from supernet.errors import InvalidPackage
 from supernet.families import family
 from supernet.files import canonical_json
+from supernet.frontend import front_end
 from supernet.schemas import listing, record, whole
 
 __all__ = ["PATH", "SCHEMA", "check_values", "check_version", "layout"]
@@ -57,34 +59,50 @@ def check_values(values: Any) -> None:
     import fastjsonschema
 
     try:
-        _validator(_family_of(values))(values)
+        families = _named(values, "arch", "family", family.names)
+        _validator(families, _named(values, "frontend", "kind", front_end.names))(values)
     except fastjsonschema.JsonSchemaValueException as error:
         raise InvalidPackage(_message(error)) from None
     except RecursionError:
         raise InvalidPackage("its values are nested too deeply") from None
 
 
-def layout(names: tuple[str, ...]) -> dict:
-    """The JSON schema of packages of these families."""
+def layout(families: tuple[str, ...], kinds: tuple[str, ...]) -> dict:
+    """The JSON schema of packages of these families and kinds of front ends."""
     schema = json.loads(PATH.read_bytes())
-    schema["properties"]["arch"] = _arch_schema(names)
+    schema["properties"] |= {
+        "arch": {
+            "title": "Architecture",
+            "description": "Everything that fixes the network's computation.",
+            **_any_of({name: family(name).schema for name in families}, _arch_record),
+        },
+        "frontend": {
+            "title": "Front end",
+            "description": "From samples to features, before they are quantised.",
+            **_any_of({kind: front_end(kind).schema for kind in kinds}, _frontend_record),
+        },
+    }
     return schema
 
 
-def _arch_schema(names: tuple[str, ...]) -> dict:
-    """One schema where all families have the same values, else one for each."""
+def _any_of(schemas: dict[str, dict], record_of: Callable[[list[str], dict], dict]) -> dict:
+    """One record where all of these names have the same values, else one for each that differ."""
     alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(canonical_json(family(name).schema), []).append(name)
-    kinds = [_arch_record(same) for same in alike.values()]
-    about = {"title": "Architecture", "description": "Everything that fixes the network's computation."}
-    return {**about, **(kinds[0] if len(kinds) == 1 else {"oneOf": kinds})}
+    for name, schema in schemas.items():
+        alike.setdefault(canonical_json(schema), []).append(name)
+    found = [record_of(names, schemas[names[0]]) for names in alike.values()]
+    return found[0] if len(found) == 1 else {"oneOf": found}
 
 
-def _arch_record(names: list[str]) -> dict:
+def _frontend_record(kinds: list[str], schema: dict) -> dict:
+    """Of front ends of these kinds, which have the same values."""
+    return record({"kind": {"title": "Kind", "description": "Of front end.", "enum": kinds}, **schema})
+
+
+def _arch_record(names: list[str], schema: dict) -> dict:
     """Of an Arch of these families, whose shapes have the same values."""
     features = {
-        "kind": {"title": "Kind", "description": "Of front end.", "enum": ["mfcc", "logmel"]},
+        "kind": {"title": "Kind", "description": "Of front end.", "enum": list(front_end.names)},
         "coefficients": whole("Coefficients", "A frame.", 1, MAX_COEFFICIENTS),
         "step_ms": whole("Step", "In ms from frame to frame.", 1, MAX_STEP_MS),
     }
@@ -96,26 +114,26 @@ def _arch_record(names: list[str]) -> dict:
             "features": {"title": "Features", "description": "That the network reads.", **record(features)},
             "frames": whole("Frames", "A clip.", 1, MAX_FRAMES),
             "classes": whole("Classes", "As many as labels.", 2, MAX_CLASSES),
-            **family(names[0]).schema,
+            **schema,
             "weight_bits": listing("Bits of weights", f"{each} with weights, in their order.", MAX_LAYERS, of_weights),
             "activation_bits": listing("Bits between layers", f"{each}, input first.", MAX_LAYERS, of_layers),
         }
     )
 
 
-def _family_of(values: Any) -> str | None:
-    """The family of a package where it is a known one."""
-    arch = values.get("arch") if isinstance(values, dict) else None
-    name = arch.get("family") if isinstance(arch, dict) else None
-    return name if name in family.names else None
+def _named(values: Any, part: str, key: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The family, or the kind of front end, that a package names; all known ones where it names none of them."""
+    own = values.get(part) if isinstance(values, dict) else None
+    name = own.get(key) if isinstance(own, dict) else None
+    return (name,) if name in known else known
 
 
 @cache
-def _validator(name: str | None):
+def _validator(families: tuple[str, ...], kinds: tuple[str, ...]):
     """The schema as a function; that takes 50 ms, so it is made where the first package is read."""
     import fastjsonschema
 
-    return fastjsonschema.compile(layout((name,) if name else family.names), use_default=False)
+    return fastjsonschema.compile(layout(families, kinds), use_default=False)
 
 
 def _message(error) -> str:

@@ -1,0 +1,173 @@
+"""What holds for every family, operator and front end that is registered, and for those that the tests bring."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+from toys import toys
+
+from predictors import estimate
+from predictors.estimate import with_rest
+from supernet.arch import Arch
+from supernet.bits import with_bits
+from supernet.cost import cost_columns, macs, params
+from supernet.elastic import Network, Supernet, recalibrate
+from supernet.families import family
+from supernet.frontend import front_end
+from supernet.frontend.base import frontend_from_dict, quantise
+from supernet.integer.runtime import IntegerNetwork
+from supernet.layer import layers, parts
+from supernet.memory import stream_state_bytes
+from supernet.nn.frontend import torch_twin
+from supernet.nn.integer import TorchIntegers
+from supernet.nn.ops import TWINS
+from supernet.ops import operator
+from supernet.population import PopulationCosts
+from supernet.quant.fake import FakeQuantNetwork
+from supernet.space import Space, default_space
+from zoo import Model
+from zoo.make.package import noise, write_package
+from zoo.package.schema import check_values, layout
+
+FAMILIES = [*family.names, "toy"]
+KINDS = [*front_end.names, "energies"]
+
+
+@pytest.fixture(autouse=True)
+def with_toys():
+    """All tests here know the toys."""
+    with toys():
+        yield
+
+
+def kind_of(name: str) -> str:
+    """A front end that the family reads."""
+    return "energies" if name == "toy" else "logmel"
+
+
+def drawn(name: str, count: int = 3, seed: int = 0) -> tuple[Space, list[Arch]]:
+    networks = default_space(name, 4, 400, kind_of(name))
+    return networks, networks.from_genes(networks.sample_sizes(np.random.default_rng(seed), count))
+
+
+def calibrated(arch: Arch, seed: int = 0) -> FakeQuantNetwork:
+    features = torch.randn(16, 40, 40, generator=torch.Generator().manual_seed(seed))
+    network = recalibrate(Network(arch, seed), features)
+    return FakeQuantNetwork(network, with_bits(arch, 8)).calibrate(features).eval()
+
+
+def own_features(arch: Arch, clips: int, seed: int) -> np.ndarray:
+    spec = layers(arch)[0]
+    rows = spec.out_shape[0] * spec.out_shape[1]
+    return np.random.default_rng(seed).integers(-128, 128, (clips, rows, arch.frames)).astype(np.int8)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_networks_survive_json_and_genes(name):
+    networks, archs = drawn(name, 20)
+    assert Space.from_dict(json.loads(json.dumps(networks.to_dict()))) == networks
+    assert networks.from_genes(networks.to_genes(archs)) == archs
+    assert networks.size == len(np.unique(networks.canonical(every(networks)), axis=0)) if name == "toy" else True
+    for arch in archs:
+        bits = with_bits(arch, 4)
+        assert Arch.from_json(bits.to_json()) == bits
+        assert str(arch.shape)
+        schema = layout((name,), (kind_of(name),))
+        jsonschema.validate(bits.to_dict(), {**schema["properties"]["arch"], "$defs": schema["$defs"]})
+
+
+def every(networks: Space) -> np.ndarray:
+    return np.stack(np.meshgrid(*map(np.arange, networks.cardinalities)), -1).reshape(-1, len(networks.cardinalities))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_costs_are_those_of_what_is_built(name):
+    networks, archs = drawn(name, 8)
+    columns, tables = cost_columns(archs), PopulationCosts(networks)(networks.to_genes(archs))
+    for column, values in columns.items():
+        assert np.array_equal(values, tables[column]), column
+    for number, arch in enumerate(archs):
+        assert params(arch) == sum(parameter.numel() for parameter in Network(arch).parameters())
+        assert columns["macs"][number] == macs(arch) == sum(spec.macs for spec in layers(arch))
+        assert len(parts(arch)) <= len(networks.slots)
+        cost = estimate(arch)
+        rest = with_rest(cost_columns([arch]), [arch.features.kind], [arch.classes])
+        assert cost.ram_bytes == rest["ram_bytes"][0] > 0
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_slice_of_a_supernet_is_its_network(name):
+    networks, archs = drawn(name)
+    calibration = torch.randn(16, 40, 40, generator=torch.Generator().manual_seed(1))
+    supernet = Supernet(networks, calibration, 0).eval()
+    for arch in archs:
+        with torch.no_grad():
+            assert torch.equal(supernet(calibration, arch), supernet.extract(arch)(calibration))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_integers_are_one_in_numpy_torch_and_training(name):
+    for arch in drawn(name)[1]:
+        fake = calibrated(arch)
+        integers = fake.to_integer()
+        assert {spec.kind for spec in integers.specs} <= {*operator.names} == {*TWINS}
+        x = own_features(arch, 5, 1)
+        logits = integers(x)
+        assert np.array_equal(TorchIntegers(integers)(torch.from_numpy(x)).numpy(), logits)
+        assert np.array_equal(np.concatenate([integers(clip[None]) for clip in x]), logits)
+        with torch.no_grad():
+            steps = fake(torch.from_numpy(x).float() / 32) / fake.activations[integers.specs[-1].name].scale
+        assert np.array_equal(steps.round().numpy(), logits)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "mbconv"])
+def test_a_stream_gives_what_a_clip_gives(name):
+    """In any cut; mbconv, which looks ahead, has none."""
+    assert family(name).streamable
+    for arch in drawn(name)[1]:
+        integers = calibrated(arch).to_integer()
+        x = own_features(arch, 2, 2)
+        for cuts in ([], [1, 2], [9, 30]):
+            state, found = integers.reset(2), []
+            for part in np.split(x, cuts, 2):
+                logits, state = integers.step(part, state)
+                found.append(logits)
+            assert np.array_equal(np.concatenate(found, 1)[:, -1], integers(x))
+        assert sum(value[0].size for value in state.values()) == stream_state_bytes(arch)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_package_holds_the_network(name, package_info, tmp_path):
+    arch = drawn(name)[1][0]
+    integers = calibrated(arch).to_integer()
+    frontend = front_end(kind_of(name))(mean=(0.0,) * 40, deviation=(5.0,) * 40)
+    folder = write_package(tmp_path, integers, frontend, noise(arch), package_info)
+    model = Model.from_folder(folder)
+    model.verify()
+    check_values(json.loads((folder / "config.json").read_text()))
+    assert isinstance(model.network, IntegerNetwork)
+    x = own_features(arch, 3, 3)
+    assert np.array_equal(model.network(x), integers(x))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_one_in_numpy_torch_and_a_stream(kind):
+    """Within rounding; of 8 bits, but for ties and their neighbours."""
+    plain = front_end(kind)()
+    clips = 0.1 * np.random.default_rng(0).standard_normal((4, 16_000), np.float32)
+    raw = plain(clips)
+    fitted = {"mean": tuple(raw.mean((0, 2)).tolist()), "deviation": tuple((raw.std((0, 2)) + 0.1).tolist())}
+    frontend = frontend_from_dict({**plain.to_dict(), **fitted})
+    assert frontend_from_dict(json.loads(json.dumps(frontend.to_dict()))) == frontend
+    features = frontend(clips)
+    assert features.shape == (4, frontend.coefficients, 100)
+    np.testing.assert_allclose(features, torch_twin(frontend)(torch.from_numpy(clips)).numpy(), atol=2e-4)
+    state, found = frontend.reset(), []
+    for part in np.split(clips[0], [7, 480, 481, 9000]):
+        one, state = frontend.step(part, state)
+        found.append(one)
+    assert np.abs(quantise(np.concatenate(found, 1)).astype(int) - quantise(features[0])).max() <= 1
+    assert frontend.ram_bytes > 2 * frontend.window_samples
+    assert frontend.macs(200) == 2 * frontend.macs(100) > 0
