@@ -5,7 +5,6 @@ What needs one asks for it here, so that a user who lacks it reads one line with
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -102,7 +101,9 @@ def _missing(package: str, extra: str) -> MissingExtra:
 
 def _brings(extra: str) -> bool:
     """True where pip knows this Earshot by its extra; without, the name is another project's on PyPI."""
+    from importlib.metadata import PackageNotFoundError, metadata  # takes 40 ms to import
+
     try:
-        return extra in (importlib.metadata.metadata("earshot").get_all("Provides-Extra") or ())
-    except importlib.metadata.PackageNotFoundError:
+        return extra in (metadata("earshot").get_all("Provides-Extra") or ())
+    except PackageNotFoundError:
         return False
