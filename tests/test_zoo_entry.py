@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo
+from search import problem
 from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
-from zoo.ask.limits import constraints
+from zoo.ask.limits import LIMITS, constraints
 from zoo.ask.query import choose as choose_rows
 from zoo.ask.units import count, share, size
 from zoo.hubs.index import Index
@@ -199,3 +200,7 @@ def test_the_accuracy_that_is_printed_can_be_asked_for():
         shown = f"{entry.validation:.2%}"
         assert zoo.find(task="kws", min_accuracy=shown)[0].validation >= entry.validation
         assert entry in zoo.find(task="kws", min_accuracy=shown)
+
+
+def test_limits_of_look_ups_and_of_searches_are_on_the_same_costs():
+    assert {name: limit.field for name, limit in LIMITS.items()} == problem.LIMITS

@@ -26,8 +26,8 @@ from supernet.frontend import front_end
 from supernet.quant.elastic import ElasticBits, save_elastic_bits
 from supernet.store import load_supernet, save_supernet
 from supernet.train import calibration_features, fit_frontend
+from zoo.ask.limits import limits_of
 from zoo.ask.query import choose
-from zoo.ask.units import limits_of
 from zoo.cli import main
 from zoo.cli import search as cli_search
 from zoo.hubs.index import Index, write_index

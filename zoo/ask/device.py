@@ -11,8 +11,7 @@ import numpy as np
 
 from predictors.names import resolve
 from supernet.errors import InvalidQuery, UnknownName
-from zoo.ask.limits import Constraint
-from zoo.ask.units import limits_of
+from zoo.ask.limits import ON_DEVICE, Constraint, limits_of
 from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figures
 from zoo.hubs.index import Index
@@ -20,10 +19,6 @@ from zoo.package.entry import Entry
 from zoo.package.figures import Figure
 
 __all__ = ["DeviceLimits"]
-
-FIELDS = {"max_latency_ms": "latency_ms", "max_energy_uj": "energy_uj"}
-SURE_FIELDS = {"max_latency_ms": "high_ms", "max_energy_uj": "energy_high_uj"}
-"""What a limit is held against: the median, and the upper end of its interval."""
 
 
 class DeviceLimits:
@@ -34,7 +29,7 @@ class DeviceLimits:
 
     def __init__(self, hub: AnyHub, device: str | None, limits: Mapping[str, float | str | None], sure: bool) -> None:
         self.hub, self.device, self.limits = hub, device, limits_of(limits)
-        self._fields = SURE_FIELDS if sure else FIELDS
+        self._fields = {name: limit.sure if sure else limit.field for name, limit in ON_DEVICE.items()}
         self._profile: str | None = None
         self._seen: set[str] = set()
         if device is None and (self.limits or sure):

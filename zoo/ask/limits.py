@@ -1,11 +1,12 @@
-"""The limits of a look-up: what each is called, how it is read, and what it is held against. No torch here.
+"""What a look-up can ask: the limits, and all other conditions. No torch here.
 
-A new one is one more entry of MAKERS.
+A new limit is one more entry of LIMITS, with the field of an Entry that it is held against (and, where it shall limit a
+search as well, of search.problem.LIMITS); the command line has it from here. Any other condition is one of MAKERS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,11 +16,21 @@ import numpy as np
 from supernet.bits import MIXED
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import InvalidQuery
-from zoo.ask.units import LIMITS, share
+from zoo.ask.units import count, energy, milliseconds, share, size
 from zoo.hubs.index import Index
 from zoo.package.entry import MEASURED, Entry, forbids_commerce
 
-__all__ = ["MAKERS", "Constraint", "check_bits", "checked_words", "constraints"]
+__all__ = [
+    "LIMITS",
+    "MAKERS",
+    "ON_DEVICE",
+    "Constraint",
+    "Limit",
+    "check_bits",
+    "checked_words",
+    "constraints",
+    "limits_of",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,47 @@ class Constraint:
     value: Callable[[Entry], Any]
     excess: Callable[[Index], np.ndarray]
     word: bool = False
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A most of something.
+
+    field: of an Entry, or of a model's Figure on the device where `sure` names its field that keeps the limit surely.
+    read: what is asked, from its name and what was typed. help: of the command line.
+    """
+
+    field: str
+    read: Callable[[str, float | str], float]
+    help: str
+    sure: str | None = None
+
+
+LIMITS = {
+    "max_ops": Limit("macs", count, "most multiply-accumulates (MACs) of one answer, such as 20e6 or 20M"),
+    "max_macs": Limit("macs", count, "the same limit by its clear name"),
+    "max_params": Limit("params", count, "most parameters, such as 100k"),
+    "max_flash": Limit("flash_bytes", size, "most flash for weights and runtime, such as 64kB or 64KiB"),
+    "max_ram": Limit(
+        "ram_bytes", size, "most RAM with the front end, in a stream where the model can, such as 32kB"
+    ),
+    "max_latency_ms": Limit(
+        "latency_ms", milliseconds,
+        "most time of one answer on that device, by the median, such as 20 or 20ms", "high_ms",
+    ),
+    "max_energy_uj": Limit(
+        "energy_uj", energy, "most energy of one answer on that device, such as 500 or 0.5mJ", "energy_high_uj"
+    ),
+}  # fmt: skip
+ON_DEVICE = {name: limit for name, limit in LIMITS.items() if limit.sure}
+
+
+def limits_of(wanted: Mapping[str, float | str | None]) -> dict[str, float]:
+    """Those of LIMITS that are given, in MACs, parameters, bytes, ms and uJ; other names are left out.
+
+    Raises InvalidQuery for one that cannot be meant.
+    """
+    return {name: limit.read(name, wanted[name]) for name, limit in LIMITS.items() if wanted.get(name) is not None}
 
 
 def constraints(**wanted) -> list[Constraint]:
@@ -59,20 +111,9 @@ def _value(field: str) -> Callable[[Entry], Any]:
     return lambda entry: getattr(entry, field)
 
 
-def _at_most(name: str, limit: float | str, field: str) -> Constraint:
-    most = LIMITS[name](name, limit)
-    return Constraint(name, most, _value(field), lambda index: index.columns[field] / most - 1)
-
-
-def _in_ram(name: str, limit: float | str) -> Constraint:
-    """Of the stream where there is one, else of clips."""
-    most = LIMITS[name](name, limit)
-
-    def excess(index: Index) -> np.ndarray:
-        stream, clip = index.columns["stream_ram_bytes"], index.columns["clip_ram_bytes"]
-        return np.where(stream > 0, stream, clip) / most - 1
-
-    return Constraint(name, most, _value("ram_bytes"), excess)
+def _at_most(name: str, limit: float | str) -> Constraint:
+    field, most = LIMITS[name].field, LIMITS[name].read(name, limit)
+    return Constraint(name, most, _value(field), lambda index: index.amounts(field) / most - 1)
 
 
 def _at_least(name: str, limit: float | str) -> Constraint:
@@ -140,11 +181,7 @@ def _may_be_sold(index: Index) -> np.ndarray:
 
 
 MAKERS: dict[str, Callable[[str, Any], Constraint]] = {
-    "max_ops": partial(_at_most, field="macs"),
-    "max_macs": partial(_at_most, field="macs"),
-    "max_params": partial(_at_most, field="params"),
-    "max_flash": partial(_at_most, field="flash_bytes"),
-    "max_ram": _in_ram,
+    **{name: _at_most for name in LIMITS if name not in ON_DEVICE},
     "min_accuracy": _at_least,
     "bits": _exactly,
     "activation_bits": _exactly,

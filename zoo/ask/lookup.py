@@ -14,9 +14,9 @@ from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownNa
 from supernet.extras import TRAINING, load, need
 from supernet.files import read_json
 from zoo.ask.device import DeviceLimits
-from zoo.ask.limits import checked_words, constraints
+from zoo.ask.limits import checked_words, constraints, limits_of
 from zoo.ask.query import choose
-from zoo.ask.units import limits_of, share
+from zoo.ask.units import share
 from zoo.hubs.address import open_hub
 from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figure, figures
@@ -126,16 +126,15 @@ def get(
     task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as 20e6
     or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
     max_ram: bytes that answering takes, in a stream where the model can and else on whole clips, with the front end,
-    likewise. bits: of the
-    weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on validation, such as 0.955 or
-    "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*". commercial: True for models whose
-    licence does not forbid commercial use, as those of names like cc-by-nc do. dataset: what it was trained on.
-    streaming: True for models of which no layer looks ahead. words: that the model knows all, such as ["stop", "left"];
-    it then answers with these, `_unknown_` and `_silence_` (see Model.knowing). device: a device profile, by its name
-    or the beginning of it. max_latency_ms, max_energy_uj: of one answer on that device, without the front end, such as
-    20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of its interval. hub: a folder,
-    "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own (EARSHOT_HUB), then the
-    bundled one.
+    likewise. bits: of the weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on
+    validation, such as 0.955 or "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*".
+    commercial: True for models whose licence does not forbid commercial use, as those of names like cc-by-nc do.
+    dataset: what it was trained on. streaming: True for models of which no layer looks ahead. words: that the model
+    knows all, such as ["stop", "left"]; it then answers with these, `_unknown_` and `_silence_` (see Model.knowing).
+    device: a device profile, by its name or the beginning of it. max_latency_ms, max_energy_uj: of one answer on that
+    device, without the front end, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of
+    its interval. hub: a folder, "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own
+    (EARSHOT_HUB), then the bundled one.
 
     specialize: where no measured model fits, search the hub's supernets for a network that does, quantise it, and keep
     it in the user's own hub (see zoo.make.specialize); that takes up to a minute, and the same wish gets the same model

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from supernet.errors import InvalidQuery
 
-__all__ = ["LIMITS", "count", "energy", "limits_of", "milliseconds", "share", "size"]
+__all__ = ["count", "energy", "milliseconds", "share", "size"]
 
 NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
 COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -50,26 +50,6 @@ def share(name: str, value: float | str) -> float:
     if not 0 <= result <= 1:
         raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
     return result
-
-
-LIMITS = {
-    "max_ops": count,
-    "max_macs": count,
-    "max_params": count,
-    "max_flash": size,
-    "max_ram": size,
-    "max_latency_ms": milliseconds,
-    "max_energy_uj": energy,
-}
-"""How each limit of a search is read."""
-
-
-def limits_of(wanted: Mapping[str, float | str | None]) -> dict[str, float]:
-    """Those of LIMITS that are given, in MACs, parameters, bytes, ms and uJ; other names are left out.
-
-    Raises InvalidQuery for one that cannot be meant.
-    """
-    return {name: parse(name, wanted[name]) for name, parse in LIMITS.items() if wanted.get(name) is not None}
 
 
 def _quantity(name: str, value: float | str, units: Mapping[str, float], wanted: str) -> float:

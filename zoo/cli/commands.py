@@ -19,6 +19,7 @@ from supernet.bits import MIXED
 from supernet.errors import EarshotError, InvalidQuery, nearest_names
 from supernet.extras import TRAINING, missing, need
 from supernet.files import read_json
+from zoo.ask.limits import LIMITS, ON_DEVICE
 from zoo.ask.lookup import device_columns
 from zoo.cli.devices import add_device_commands
 from zoo.cli.hub import add_hub_commands
@@ -177,21 +178,21 @@ def _command(
 
 def _add_query(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--task", help="what the model is for, such as kws")
-    sub.add_argument("--max-ops", help="most multiply-accumulates (MACs) of one answer, such as 20e6 or 20M")
-    sub.add_argument("--max-macs", help="the same limit by its clear name")
-    sub.add_argument("--max-params", help="most parameters, such as 100k")
-    sub.add_argument("--max-flash", help="most flash for weights and runtime, such as 64kB or 64KiB")
-    sub.add_argument("--max-ram", help="most RAM with the front end, in a stream where the model can, such as 32kB")
+    for name in [name for name in LIMITS if name not in ON_DEVICE]:
+        sub.add_argument(_option(name), help=LIMITS[name].help)
     sub.add_argument("--bits", type=_bits, help="bits of the weights in inner layers, or mixed")
     sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
     sub.add_argument("--family", help="family of networks, such as temporal")
     sub.add_argument("--device", help="a device profile, by its name or the beginning of it; `earshot profile list`")
-    sub.add_argument(
-        "--max-latency-ms", help="most time of one answer on that device, by the median, such as 20 or 20ms"
-    )
-    sub.add_argument("--max-energy-uj", help="most energy of one answer on that device, such as 500 or 0.5mJ")
+    for name, limit in ON_DEVICE.items():
+        sub.add_argument(_option(name), help=limit.help)
     sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
     add_hub(sub)
+
+
+def _option(name: str) -> str:
+    """The option of a limit."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _add_filters(sub: argparse.ArgumentParser) -> None:

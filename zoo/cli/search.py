@@ -14,7 +14,7 @@ import zoo
 from supernet.errors import InvalidQuery, NoModelFits, UnknownName
 from supernet.extras import TRAINING
 from supernet.files import read_json, write_bytes
-from zoo.ask.units import LIMITS, limits_of
+from zoo.ask.limits import LIMITS, limits_of
 from zoo.keeping import check_folder, command_run, going_on, options_of
 from zoo.package.entry import MEASURED, accuracy_text
 from zoo.package.figures import figure_of

@@ -104,6 +104,13 @@ class Index:
             return [text.decode() for text in column.tolist()]
         return [None if value != value else value for value in column.tolist()]
 
+    def amounts(self, field: str) -> np.ndarray:
+        """(models,) numbers of a field, or of `Entry.ram_bytes`."""
+        if field == "ram_bytes":
+            stream = self.columns["stream_ram_bytes"]
+            return np.where(stream > 0, stream, self.columns["clip_ram_bytes"])
+        return self.columns[field]
+
     def find(self, name: str) -> Entry | None:
         """The model of exactly that name."""
         rows = np.flatnonzero(self.columns["name"] == name.encode()) if is_safe_name(name) else ()

@@ -38,7 +38,7 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.store import save_supernet
 from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
-from zoo.ask.units import LIMITS, limits_of
+from zoo.ask.limits import LIMITS, limits_of
 from zoo.hubs.folder import Hub
 from zoo.hubs.index import INDEX
 from zoo.keeping import AGAIN, LAST_STEP, PACKAGES, Kept, going_on, publish_command, take_away

@@ -42,8 +42,7 @@ from supernet.files import digest, read_bytes, read_json
 from supernet.nn.frontend import dequantise_features
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
 from supernet.store import StoredSupernet, load_supernet
-from zoo.ask.limits import check_bits
-from zoo.ask.units import limits_of
+from zoo.ask.limits import check_bits, limits_of
 from zoo.hubs.address import open_hub
 from zoo.hubs.base import AnyHub
 from zoo.package.read import CONFIG
