@@ -163,7 +163,7 @@ def test_kernels_are_compared_as_slices_and_with_a_transform(square_space, speec
     kinds[1](x, square_space.smallest()).sum().backward()
     assert any(matrix.grad is not None and matrix.grad.any() for matrix in kinds[1].matrices.values())
     monkeypatch.setattr(kernel_transform, "load", lambda *arguments: speech_data)
-    monkeypatch.setattr(kernel_transform, "space", lambda *arguments: square_space)
+    monkeypatch.setattr(kernel_transform, "default_space", lambda *arguments: square_space)
     monkeypatch.setattr(kernel_transform, "KERNELS", (7, 3))
     monkeypatch.setattr(kernel_transform, "DRAWN", 2)
     plan = kernel_transform.PLAN
@@ -342,7 +342,7 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
     for module, values in {
         keyword_search: {
             "load": lambda *arguments: speech_data,
-            "space": lambda *arguments: small,
+            "default_space": lambda *arguments: small,
             "SUPERNET": replace(keyword_search.SUPERNET, epochs=1, batch=8),
             "Recipe": SmallBatch,
             "SAMPLES": 20,

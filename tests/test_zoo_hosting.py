@@ -335,13 +335,13 @@ def test_of_two_hubs_that_have_a_model_the_first_is_asked_and_other_weights_by_i
     assert model.hub == str(hub)
     assert zoo.get(name=name, hub=[BUNDLED, hub]).hub == str(BUNDLED)
     weights = iter("ab" * 9)  # no two files can be found here whose digests begin alike
-    monkeypatch.setattr("zoo.hubs.base._weights", lambda hub, entry: next(weights))
+    monkeypatch.setattr("zoo.hubs.address._weights", lambda hub, entry: next(weights))
     with pytest.raises(InvalidPackage, match="have other weights by this name"):
         zoo.get(name=name, hub=[hub, BUNDLED])
 
 
 def test_a_damaged_hub_of_the_users_own_is_left_out_with_a_word(hub, monkeypatch, caplog):
-    monkeypatch.setattr("zoo.hubs.base.OWN_HUB", hub)
+    monkeypatch.setattr("zoo.hubs.address.OWN_HUB", hub)
     assert zoo.get("kws").hub == str(BUNDLED)
     assert len(zoo.open_hub().hubs) == 2
     write_bytes(hub / "index.json", b"{}")

@@ -15,6 +15,7 @@ from supernet.errors import HubUnavailable, InvalidPackage, InvalidQuery, Unknow
 from supernet.files import read_json
 from zoo.cli import main
 from zoo.hubs.address import open_hub
+from zoo.hubs.folder import BUNDLED
 from zoo.make import package as making
 from zoo.make import publish as hosting
 from zoo.make.publish import publish, sync, unpublish, verify
@@ -50,7 +51,7 @@ def hub(server, bundle, naps):
 def bundle(tmp_path_factory):
     """Two models of the bundled hub, in a folder."""
     folder = tmp_path_factory.mktemp("hub") / "bundle"
-    sync(zoo.hubs.base.BUNDLED, folder, name="kws-temporal-0.28M-w[48]a8-*")
+    sync(BUNDLED, folder, name="kws-temporal-0.28M-w[48]a8-*")
     return folder
 
 

@@ -30,6 +30,7 @@ from zoo.ask.limits import limits_of
 from zoo.ask.query import choose
 from zoo.cli import main
 from zoo.cli import search as cli_search
+from zoo.hubs.folder import BUNDLED
 from zoo.hubs.index import Index, write_index
 from zoo.make import publish as hosting
 from zoo.make import search as searching
@@ -67,7 +68,7 @@ def hub_of_supernets(speech_data, small_space, tmp_path_factory):
 def own(tmp_path, monkeypatch):
     """The user's own hub, in a folder of the test's own, and a cache."""
     monkeypatch.setattr("zoo.ask.lookup.OWN_HUB", tmp_path / "own")
-    monkeypatch.setattr("zoo.hubs.base.OWN_HUB", tmp_path / "own")
+    monkeypatch.setattr("zoo.hubs.address.OWN_HUB", tmp_path / "own")
     monkeypatch.setattr("zoo.make.specialize.OWN_HUB", tmp_path / "own")
     monkeypatch.setattr("supernet.data.speech_commands.CACHE", tmp_path / "cache")
     monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
@@ -541,7 +542,7 @@ def test_a_predictor_that_cannot_be_written_is_not_measured_again(
 
 def test_a_supernet_that_cannot_be_written_gets_no_predictor(own, short, monkeypatch, capsys):
     """Nothing is measured for it."""
-    shutil.copytree(zoo.hubs.base.BUNDLED / "supernets" / "kws-temporal", "mine")
+    shutil.copytree(BUNDLED / "supernets" / "kws-temporal", "mine")
     Path("file").touch()
     with monkeypatch.context() as patch:
         patch.setattr("zoo.keeping.os.access", lambda place, mode: False)

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
 
+from predictors import estimate
 from supernet.errors import InvalidCheckpoint, InvalidPackage, UnknownName, nearest_names
 from supernet.files import digest, read_bytes
 from zoo.hubs.index import Index
@@ -53,8 +54,7 @@ class AnyHub(ABC):
     def config(self, entry: Entry) -> Config:
         """The model's checked configuration. Raises InvalidPackage where it is not what the index lists."""
         config = read_config(self.path(entry), entry.config_sha256)
-        own = config.entry(entry.config_sha256)
-        if (own if entry.labels else replace(own, labels=())) != entry:
+        if as_listed_before(config.entry(entry.config_sha256), entry, config) != entry:
             raise InvalidPackage(
                 f"{self.address}: the index states other figures than {entry.name}; `earshot rebuild` writes it anew"
             )
@@ -91,6 +91,17 @@ def check_inside(hub: Path, folder: Path) -> None:
     for link in filter(Path.is_symlink, paths):
         if not link.resolve().is_relative_to(hub.resolve()):
             raise InvalidPackage(f"{link}: a link that leads out of the hub; put the file itself there")
+
+
+def as_listed_before(own: Entry, listed: Entry, config: Config) -> Entry:
+    """What an index says of a package, without what one lacks that was written by an older version: labels, and the RAM
+    of a stream apart from that of clips.
+    """
+    if not listed.labels:
+        own = replace(own, labels=())
+    if listed.clip_ram_bytes == estimate(config.arch).peak_ram_bytes:
+        own = replace(own, stream_ram_bytes=listed.stream_ram_bytes, clip_ram_bytes=listed.clip_ram_bytes)
+    return own
 
 
 def checked_entry(package: str | Path) -> Entry:

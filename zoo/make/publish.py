@@ -22,6 +22,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from predictors import estimate
+from supernet.arch import Arch
 from supernet.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName, nearest_names
 from supernet.extras import TRAINING, has, lacking, need
 from supernet.families import family
@@ -392,21 +394,22 @@ def _after(
     """What a hub lists after a change, and what leaves it."""
     new = [checked_entry(package) for package in packages]
     names = {entry.name for entry in new}
-    others = [_with_labels(place, entry) for entry in listed if entry.name not in names]
+    others = [_as_now(place, entry) for entry in listed if entry.name not in names]
     old = [entry for entry in others if gone is not None and gone(place, entry)]
     return [*new, *(entry for entry in others if entry not in old)], old
 
 
-def _with_labels(place: AnyHub | None, entry: Entry) -> Entry:
-    """An entry, with the labels of its package where the index is older than these."""
-    if entry.labels or place is None:
+def _as_now(place: AnyHub | None, entry: Entry) -> Entry:
+    """An entry with the labels and the RAM of its package, where the index is of a version without these."""
+    if place is None or (entry.labels and entry.stream_ram_bytes != entry.clip_ram_bytes):
         return entry
     try:
         data = read_bytes(place.file(entry, CONFIG))
-        labels = parse_json(data, entry.name)["labels"] if digest(data) == entry.config_sha256 else ()
-        return replace(entry, labels=tuple(labels))
+        values = parse_json(data, entry.name) if digest(data) == entry.config_sha256 else {}
+        cost, labels = estimate(Arch.from_dict(values["arch"])), tuple(values["labels"])
+        return replace(entry, labels=labels, stream_ram_bytes=cost.stream_ram_bytes, clip_ram_bytes=cost.clip_ram_bytes)
     except (EarshotError, OSError, LookupError, TypeError, AttributeError) as error:
-        log.warning("%s: listed without its labels (%s)", entry.name, error)
+        log.warning("%s: listed as it was, without its labels or its RAM in a stream (%s)", entry.name, error)
         return entry
 
 
