@@ -161,10 +161,13 @@ def test_lazy_names_are_those_that_are_named():
         get("nothing")
 
 
-@pytest.mark.parametrize("name", ["supernet.space.Stage", "supernet.space.digest", "supernet.families.with_bits"])
+MOVED = ["supernet.space.Stage", "supernet.families.with_bits", "zoo.pack.read_config", "zoo.errors.NoModelFits"]
+
+
+@pytest.mark.parametrize("name", MOVED)
 def test_a_name_that_moved_is_found_with_a_warning(name):
     module, _, own = name.rpartition(".")
-    with pytest.warns(DeprecationWarning, match=f"{name} is now supernet"):
+    with pytest.warns(DeprecationWarning, match=f"{name} is now (supernet|zoo)"):
         found = getattr(load(module), own)
     assert found.__name__ == own
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

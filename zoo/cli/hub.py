@@ -29,8 +29,8 @@ Take models out of a hub, by their exact names.
   earshot unpublish doors-temporal-1M-w8a8-0123abcd --hub ./my-hub
 """
 VERIFY_HELP = """\
-Check every model of a hub, or one model: index, digests, configuration, and its test vectors by running them on the
-integer evaluator, which needs torch. The exit status is 1 where something does not hold.
+Check every model of a hub, or one model: index, digests, configuration, and its test vectors by running them. The exit
+status is 1 where something does not hold.
 
   earshot verify                          your own hub and the bundled one
   earshot verify ./my-hub
