@@ -14,20 +14,20 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
-from importlib.metadata import entry_points
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from predictors.names import resolve
+from predictors.settings import BUNDLED, profile_folders, read_settings
 from supernet.arch import Arch
 from supernet.constants import PROFILES
 from supernet.cost import COLUMNS as COST_COLUMNS
 from supernet.cost import cost_columns
 from supernet.errors import EarshotError, InvalidProfile, nearest_names
-from supernet.files import digest, read_json, write_bytes
+from supernet.files import digest, write_bytes
 from supernet.layer import layers
 
 __all__ = [
@@ -50,12 +50,9 @@ __all__ = [
     "without_empty",
 ]
 
-BUNDLED = Path(__file__).parent / "profiles"
-ENTRY_POINTS = "earshot.profiles"
 MOST_BYTES = 64_000_000
 MOST_PROBLEMS = 12
 LEAST_ROWS = 2
-SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw")
 
 log = logging.getLogger(__name__)
 
@@ -353,9 +350,8 @@ def profiles(folder: str | Path | None = None) -> dict[str, DeviceProfile]:
     One of the user's takes the place of another of its name.
     """
     found: dict[str, DeviceProfile] = {}
-    for place in (BUNDLED, *_of_packages(), Path(folder or PROFILES)):
-        if Path(place).is_dir():
-            found.update(_in_folder(Path(place), _stamp(Path(place))))
+    for place in profile_folders(folder):
+        found.update(_in_folder(place, _stamp(place)))
     return found
 
 
@@ -408,12 +404,6 @@ def without_empty(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[[column for column in rows if rows[column].notna().any() and (rows[column] != "").any()]]
 
 
-@cache
-def _of_packages() -> tuple[Path, ...]:
-    """Folders of other packages; these do not change while a process runs, and looking for them takes 8 ms."""
-    return tuple(Path(point.load()) for point in entry_points(group=ENTRY_POINTS))
-
-
 def _stamp(folder: Path) -> tuple:
     files = sorted([*folder.glob("*.csv"), *folder.glob("*.json")])
     return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
@@ -426,24 +416,10 @@ def _in_folder(folder: Path, stamp: tuple) -> dict[str, DeviceProfile]:
     for name in (name for name, *_ in stamp if name.endswith(".csv")):
         try:
             rows = read_measurements(folder / name).rows
-            found.update(_grouped(Path(name).stem, rows, _settings((folder / name).with_suffix(".json"))))
+            found.update(_grouped(Path(name).stem, rows, read_settings((folder / name).with_suffix(".json"))))
         except EarshotError as error:
             log.warning("left out: %s", error)
     return found
-
-
-def _settings(path: Path) -> dict:
-    """What a file says of devices. Raises InvalidProfile for what is no number of bytes or microwatts."""
-    values = read_json(path) if path.is_file() else {}
-    known = values.get("devices", {"": values}) if isinstance(values, dict) else None
-    if not isinstance(known, dict) or not all(isinstance(one, dict) for one in known.values()):
-        raise InvalidProfile(f"{path}: give an object with any of {', '.join(SETTINGS)}")
-    for one in known.values():
-        for name in SETTINGS:
-            value = one.get(name, 1)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
-                raise InvalidProfile(f"{path}: {name} = {value!r} is not possible: give a number")
-    return values
 
 
 def _grouped(stem: str, rows: pd.DataFrame, settings: dict) -> dict[str, DeviceProfile]:

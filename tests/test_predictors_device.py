@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictors import device
+from predictors import settings
 from predictors.device import (
     BUNDLED,
     add_profile,
@@ -186,8 +186,8 @@ def test_another_package_brings_profiles_by_an_entry_point(tmp_path, monkeypatch
             return tmp_path
 
     write(tmp_path, GOOD, "their-board.csv")
-    monkeypatch.setattr("predictors.device.entry_points", lambda group: [Point()] * (group == "earshot.profiles"))
-    monkeypatch.setattr("predictors.device._of_packages", device._of_packages.__wrapped__)
+    monkeypatch.setattr("predictors.settings.entry_points", lambda group: [Point()] * (group == "earshot.profiles"))
+    monkeypatch.setattr("predictors.settings._of_packages", settings._of_packages.__wrapped__)
     assert find_profile("their-board", "/nowhere").rows["macs"].tolist() == [1e6, 2e6, 4e6]
 
 

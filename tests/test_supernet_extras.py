@@ -13,11 +13,13 @@ import pytest
 import zoo
 from supernet.errors import InvalidPackage, MissingExtra
 from supernet.extras import EXTRAS, has, lazy_names, load, need
+from zoo.cli import main
 from zoo.make import publish as hosting
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 HEAVY = ("torch", "torchaudio", "pyroomacoustics", "pandas", "sklearn", "scipy", "threadpoolctl", "matplotlib", "PIL")
+DEVICE = "stm32f746-tflm-cmsis-nn"
 MODEL = "kws-temporal-0.28M-w8a8-4c4ec74b"
 RUN = """
 import contextlib, io, json, sys
@@ -42,7 +44,7 @@ def without(heavy: tuple[str, ...], *commands: list[str]) -> list[tuple[int, str
     return [tuple(one) for one in json.loads(done.stdout)]
 
 
-def test_look_ups_and_hubs_work_without_any_extra(tmp_path):
+def test_all_but_training_and_tables_works_without_any_extra(tmp_path, capsys):
     classes = tmp_path / "classes"
     for word in ("stop", "left"):
         (classes / word).mkdir(parents=True)
@@ -63,6 +65,7 @@ def test_look_ups_and_hubs_work_without_any_extra(tmp_path):
         ["run", "kws", "zoo/clips/stop.wav"],
         ["run", "kws", "zoo/clips/stop.wav", "--events"],
         ["evaluate", "kws", str(classes), "--conditions", "clean", "noise-10"],
+        ["fit", "kws", "--device", DEVICE],
     ]
     found = without(HEAVY, *commands)
     assert [status for status, _, _ in found] == [0] * len(commands), found
@@ -72,6 +75,8 @@ def test_look_ups_and_hubs_work_without_any_extra(tmp_path):
     assert said == {}
     assert found[11][1] == "zoo/clips/stop.wav\tstop 0.937\n"
     assert "accuracy 100.00%" in found[13][1]
+    assert main(["fit", "kws", "--device", DEVICE]) == 0
+    assert capsys.readouterr().out == found[14][1]
     assert found[2][1].count("\n") == 1 + len(zoo.find("kws"))
 
 
@@ -83,7 +88,7 @@ TRAIN = [
     ["get", "--task", "kws", "--max-flash", "1kB", "--specialize"],
     ["publish", "none", "--hub", "none", "--data", "none"],
 ]
-PREDICT = [["fit", "kws", "--device", "stm32"], ["profile", "list"], ["profile", "add", "mine", "none.csv"]]
+PREDICT = [["profile", "list"], ["profile", "add", "mine", "none.csv"]]
 
 
 def told(error: str, package: str, extra: str) -> bool:

@@ -99,7 +99,7 @@ def add_device_commands(commands, command, add_hub) -> None:
     sub = command(commands, "cost", _cost, COST_HELP, "what a model costs, layer by layer")
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     add_hub(sub)
-    fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device", needs=TABLES)
+    fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device")
     fit.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     fit.add_argument("--device", required=True, help="a profile, by its name or the beginning of it")
     fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip)")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from supernet.extras import need
+from predictors.names import resolve
+from predictors.settings import device_settings
+from supernet.extras import lacking
 from zoo.ask.units import milliseconds
-from zoo.package.figures import Figure, figure_of, short
+from zoo.package.figures import COSTS, Figure, figure_of, read_figures, short
 
 __all__ = ["Bill", "Line", "fit"]
 
@@ -64,16 +66,16 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
 
     device: a profile, by its name or the beginning of it. every_ms: how often an answer is wanted (default: once a
     clip), which latency must keep and average power is counted by. folder: of the user's profiles.
-    Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant.
+    Latency and energy are predicted anew, or, without pandas and scikit-learn, those that lie beside the package.
+    Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant, MissingExtra
+    where nothing lies beside the package and nothing can be predicted.
     """
-    need("pandas", "sklearn")
     from predictors import estimate
-    from predictors.device import find_profile
     from predictors.power import EXAMPLES, average_power_uw
 
-    profile, arch, macs = find_profile(device, folder), model.arch, model.entry.macs
+    arch, macs = model.arch, model.entry.macs
     every = arch.frames * arch.features.step_ms if every_ms is None else milliseconds("every_ms", every_ms)
-    cost, has, found = estimate(arch), profile.settings, figure_of(arch, profile.name, model.task, folder)
+    cost, (found, has) = estimate(arch), _on_device(model, device, folder)
     whole, span = (macs + model.entry.frontend_macs) / macs, f"{_text(found.low_ms)} to {_text(found.high_ms)}"
     form = "in a stream" if cost.stream_ram_bytes else "on whole clips"
     lines = [
@@ -93,6 +95,21 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
         lines.append(Line("power", short(power), "uW", None, f"on average, with the front end{asleep}"))
         lines += [Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES]
     return Bill(model.name, found, tuple(line for line in lines if line))
+
+
+def _on_device(model, device: str, folder: str | Path | None) -> tuple[Figure, dict]:
+    """What a model takes on a device, and what the device has."""
+    missing = lacking("pandas", "sklearn")
+    if missing is None:
+        from predictors.device import find_profile
+
+        profile = find_profile(device, folder)
+        return figure_of(model.arch, profile.name, model.task, folder), profile.settings
+    if not (model.path / COSTS).is_file():
+        raise missing
+    stored = read_figures(model.path / COSTS)
+    figure = stored[resolve(device, stored, f"{model.path / COSTS}")]
+    return figure, device_settings(figure.profile, figure.device, folder)
 
 
 def _text(value: float) -> str:

@@ -1,0 +1,59 @@
+"""Where device profiles lie, and what is known of devices beside measurements: their flash, RAM and power asleep.
+
+No pandas here, so that a model's bill can be made of stored figures.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from supernet.constants import PROFILES
+from supernet.errors import InvalidProfile
+from supernet.files import read_json
+
+__all__ = ["BUNDLED", "device_settings", "profile_folders", "read_settings"]
+
+BUNDLED = Path(__file__).parent / "profiles"
+ENTRY_POINTS = "earshot.profiles"
+SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw")
+
+
+def profile_folders(folder: str | Path | None = None) -> list[Path]:
+    """The folders of profiles, later ones before earlier ones: the bundled, those of other packages, and the user's in
+    `folder` (default: EARSHOT_PROFILES).
+    """
+    return [Path(place) for place in (BUNDLED, *_of_packages(), folder or PROFILES) if Path(place).is_dir()]
+
+
+def device_settings(profile: str, device: str, folder: str | Path | None = None) -> dict:
+    """What is known of a device: of the file that has the profile's name, or of one that lists devices."""
+    found: dict = {}
+    for path in [path for place in profile_folders(folder) for path in sorted(place.glob("*.json"))]:
+        values = read_settings(path)
+        if "devices" in values:
+            found = values["devices"].get(device, found)
+        elif path.stem == profile:
+            found = values
+    return found
+
+
+def read_settings(path: Path) -> dict:
+    """What a file says of devices. Raises InvalidProfile for what is no number of bytes or microwatts."""
+    values = read_json(path) if path.is_file() else {}
+    known = values.get("devices", {"": values}) if isinstance(values, dict) else None
+    if not isinstance(known, dict) or not all(isinstance(one, dict) for one in known.values()):
+        raise InvalidProfile(f"{path}: give an object with any of {', '.join(SETTINGS)}")
+    for one in known.values():
+        for name in SETTINGS:
+            value = one.get(name, 1)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
+                raise InvalidProfile(f"{path}: {name} = {value!r} is not possible: give a number")
+    return values
+
+
+@cache
+def _of_packages() -> tuple[Path, ...]:
+    """Folders of other packages; these do not change while a process runs, and looking for them takes 8 ms."""
+    return tuple(Path(point.load()) for point in entry_points(group=ENTRY_POINTS))
