@@ -55,7 +55,7 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
     monkeypatch.setattr(build, "EVALUATIONS", 40)
     monkeypatch.setattr(build, "FINALISTS", 2)
-    monkeypatch.setattr(module, "space", lambda family, classes, clip_ms, features: spaces[features])
+    monkeypatch.setattr(module, "default_space", lambda family, classes, clip_ms, features: spaces[features])
     arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones"]
     arguments += ["--hub", str(tmp_path / "hub"), "--runs", str(tmp_path / "runs"), "--threads", "1"]
     monkeypatch.setattr(sys, "argv", arguments)
