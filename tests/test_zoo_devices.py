@@ -26,7 +26,8 @@ BOARD = "stm32f746-tflm-cmsis-nn"
 @pytest.fixture
 def hub(package, tmp_path, monkeypatch):
     """A hub of one model, with figures on a device of the user's."""
-    monkeypatch.setattr("predictors.device.PROFILES", tmp_path / "profiles")
+    for module in ("device", "settings"):
+        monkeypatch.setattr(f"predictors.{module}.PROFILES", tmp_path / "profiles")
     monkeypatch.setattr("predictors.settings.BUNDLED", tmp_path / "none")
     networks = default_space("temporal", 4).from_genes(default_space("temporal", 4).sample(np.random.default_rng(0), 6))
     macs = [predictors.estimate(network).macs for network in networks]
