@@ -7,8 +7,8 @@
 
 The commands of a page run one after another in a new folder, which holds what its reader has: `zoo`, a recording of
 four words called `long.flac`, a folder `my-recordings`, and a hub of one's own. Tables and pictures are those of
-`report.py`; `pages.py` knows the pages. What families and front ends
-say of their values is written into the schema of packages.
+`report.py`; `pages.py` knows the pages. What families and front ends say of their values is written into the schema of
+packages.
 """
 
 from __future__ import annotations

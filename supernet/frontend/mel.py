@@ -110,7 +110,12 @@ class MelFrontEnd:
     @property
     def context_frames(self) -> int:
         """Frames before one that reach into its window, and so have to be there where a recording is cut into parts."""
-        return -(-(self.window_samples - self.hop_samples) // self.hop_samples)
+        return -(-self._overlap // self.hop_samples)
+
+    @property
+    def _overlap(self) -> int:
+        """Samples of a frame's window that come before its hop."""
+        return self.window_samples - self.hop_samples
 
     @property
     def ram_bytes(self) -> int:
@@ -119,7 +124,7 @@ class MelFrontEnd:
 
     def log_mel(self, samples: np.ndarray) -> np.ndarray:
         """(batch, samples) -> natural logarithm of the mel energies, (batch, frames, mels) float64."""
-        silence = np.zeros((len(samples), self.window_samples - self.hop_samples), samples.dtype)
+        silence = np.zeros((len(samples), self._overlap), samples.dtype)
         return self._log_mel(np.concatenate([silence, samples], 1))
 
     def _log_mel(self, samples: np.ndarray) -> np.ndarray:
@@ -148,12 +153,12 @@ class MelFrontEnd:
 
     def reset(self) -> np.ndarray:
         """The samples before the first frame: silence."""
-        return np.zeros(self.window_samples - self.hop_samples, np.float32)
+        return np.zeros(self._overlap, np.float32)
 
     def step(self, samples: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(coefficients, frames) of samples (samples,) that follow, and the state behind them."""
         heard = np.concatenate([state, samples.astype(np.float32, copy=False)])
-        frames = (len(heard) - len(self.reset())) // self.hop_samples
+        frames = (len(heard) - self._overlap) // self.hop_samples
         if frames <= 0:
             return np.zeros((self.coefficients, 0), np.float32), heard
         features = self._normalised(self._log_mel(heard[None]))[0, :frames].T

@@ -12,6 +12,7 @@ import numpy as np
 from supernet.errors import InvalidArch
 from supernet.integer.form import IntegerForm
 from supernet.layer import LayerSpec, last_uses
+from supernet.ops.input import chosen
 
 __all__ = ["IntegerNetwork"]
 
@@ -106,23 +107,9 @@ class IntegerNetwork(IntegerForm):
 
 
 def choose_features(features: np.ndarray, spec: LayerSpec) -> np.ndarray:
-    """The features that an input layer reads, of a map at its own frame step or at the front end's.
+    """The features that an input layer reads, (batch, coefficients, frames) -> (batch, frames, height, channels).
 
-    features: (batch, coefficients, frames), with the frames of spec.out_shape, or those of spec.in_shape, of which it
-    takes the last one of each stride. Of more coefficients than those of `spec` it takes the first ones, or at a stride
-    over them the last one of each. Returns (batch, frames, height, channels). Raises InvalidArch for another map.
+    Raises InvalidArch for a map that it cannot read, as `supernet.ops.input.chosen` does.
     """
-    channels, height, frames = spec.out_shape
-    rows = channels * height
-    whole = features.ndim == 3 and (
-        features.shape[1] >= rows if spec.stride[0] == 1 else features.shape[1] in (rows, spec.in_shape[1])
-    )
-    if not whole or features.shape[2] not in (frames, spec.in_shape[2]):
-        more = "or more" if spec.stride[0] == 1 else f"or {spec.in_shape[1]}"
-        raise InvalidArch(
-            f"features of shape {tuple(features.shape)} do not fit: give (batch, {rows} {more} coefficients, "
-            f"{frames} frames)"
-        )
-    step, skip = features.shape[2] // frames, features.shape[1] // rows if spec.stride[0] > 1 else 1
-    chosen = features[:, skip - 1 : skip * rows : skip, step - 1 :: step]
-    return np.ascontiguousarray(chosen.reshape(len(features), channels, height, frames).transpose(0, 3, 2, 1))
+    read = features[:, *chosen(features.shape, spec)].reshape(len(features), *spec.out_shape)
+    return np.ascontiguousarray(read.transpose(0, 3, 2, 1))

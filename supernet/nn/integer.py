@@ -9,7 +9,6 @@ from supernet.elastic import execute
 from supernet.integer.form import IntegerForm
 from supernet.layer import LayerSpec
 from supernet.nn.ops import twin
-from supernet.ops.weighted import exact_type
 
 __all__ = ["TorchIntegers"]
 
@@ -44,12 +43,9 @@ class TorchIntegers:
     def _prepare(self, spec: LayerSpec) -> tuple[Tensor | None, list[Tensor], Tensor, Tensor]:
         """Weights in a type in which their sums are exact, multipliers of the sums, what is added, and the shift."""
         layer = self.form.tensors[spec.name]
-        multiplier, shift = (torch.from_numpy(item.astype("int64")) for item in (layer.multiplier, layer.shift))
-        half = 1 << (shift - 1)
+        ready = spec.operator.prepare(spec, layer, self.form.reaches(spec))
+        multiplier, shift = (torch.from_numpy(ready[name]) for name in ("multiplier", "shift"))
         if not spec.has_weights:
-            return None, list(multiplier), half, shift
-        spread, weight = twin(spec).spread, torch.from_numpy(layer.weight.astype("int64"))
-        largest = int(weight.abs().flatten(1).sum(1).max())
-        exact = getattr(torch, exact_type(largest, self.form.activations[spec.inputs[0]].reach))
-        constant = torch.from_numpy(layer.bias.astype("int64")) * multiplier + half
-        return weight.to(exact), [spread(multiplier)], spread(constant), spread(shift)
+            return None, list(multiplier), 1 << (shift - 1), shift
+        spread, weight = twin(spec).spread, torch.from_numpy(layer.weight.astype(ready["weight"].dtype))
+        return weight, [spread(multiplier)], spread(torch.from_numpy(ready["constant"])), spread(shift)

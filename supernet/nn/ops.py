@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from supernet.errors import InvalidArch
 from supernet.layer import LayerSpec
+from supernet.ops.input import chosen
 
 __all__ = [
     "EPSILON",
@@ -227,24 +227,15 @@ def activate(x: Tensor, spec: LayerSpec) -> Tensor:
 
 
 def select_features(x: Tensor, spec: LayerSpec, clips: int = 1) -> Tensor:
-    """The features that an input layer reads, from a map at its own frame step or at the front end's.
+    """The features that an input layer reads, (batch, coefficients, frames) -> (batch, *spec.out_shape), with the
+    frames of all clips, channels last in memory.
 
-    x: (batch, coefficients, frames), with the frames of spec.out_shape, or those of spec.in_shape, of which it takes
-    the last one of each stride; of so many `clips` in turn, that many times as many. Of more coefficients than those of
-    `spec` it takes the first ones, or at a stride over them the last one of each. Returns (batch, *spec.out_shape),
-    with the frames of all clips, channels last in memory. Raises InvalidArch for another map.
+    clips: of which x holds the frames in turn. Raises InvalidArch for a map that it cannot read, as
+    `supernet.ops.input.chosen` does.
     """
     channels, height, frames = spec.out_shape
-    rows = channels * height
-    whole = x.ndim == 3 and (x.shape[1] >= rows if spec.stride[0] == 1 else x.shape[1] in (rows, spec.in_shape[1]))
-    if not whole or x.shape[2] not in (clips * frames, clips * spec.in_shape[2]):
-        raise InvalidArch(
-            f"features of shape {tuple(x.shape)} do not fit: give (batch, {rows} "
-            f"{'or more' if spec.stride[0] == 1 else f'or {spec.in_shape[1]}'} coefficients, {clips * frames} frames)"
-        )
-    step, skip = x.shape[2] // (clips * frames), x.shape[1] // rows if spec.stride[0] > 1 else 1
-    x = x[:, skip - 1 : skip * rows : skip, step - 1 :: step].reshape(x.shape[0], channels, height, clips * frames)
-    return x.contiguous(memory_format=torch.channels_last)
+    read = x[:, *chosen(x.shape, spec, clips)].reshape(x.shape[0], channels, height, clips * frames)
+    return read.contiguous(memory_format=torch.channels_last)
 
 
 def single_clips(x: Tensor, spec: LayerSpec) -> Tensor:

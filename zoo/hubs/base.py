@@ -97,6 +97,8 @@ def as_listed_before(own: Entry, listed: Entry, config: Config) -> Entry:
     """What an index says of a package, without what one lacks that was written by an older version: labels, and the RAM
     of a stream apart from that of clips.
     """
+    if own == listed:
+        return own
     if not listed.labels:
         own = replace(own, labels=())
     if listed.clip_ram_bytes == estimate(config.arch).peak_ram_bytes:
