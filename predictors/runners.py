@@ -13,10 +13,10 @@ import torch
 from predictors.measure import Runner
 from supernet.arch import Arch
 from supernet.bits import with_bits
-from supernet.elastic import Network, recalibrate
 from supernet.layer import layers
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
+from supernet.nn.network import Network, recalibrate
 from supernet.quant.fake import FakeQuantNetwork
 
 __all__ = ["RUNNERS", "Eager", "Integers"]

@@ -34,14 +34,17 @@ import torch.nn.functional as F
 from long_run import PLANS, words_space
 from torch import Tensor
 
-from supernet import elastic, parallel
 from supernet.data.augment import Augmentation, Augmenter
 from supernet.data.clips import ClipData, Split, cached_array
-from supernet.elastic import Supernet
 from supernet.frontend.logmel import LogMel
+from supernet.nn import ops
 from supernet.nn.frontend import torch_twin
+from supernet.nn.supernet import Supernet
 from supernet.space import default_space
-from supernet.train import SupernetRecipe, draw_archs, fit_frontend, train_step
+from supernet.train import parallel
+from supernet.train.calibration import fit_frontend
+from supernet.train.recipe import SupernetRecipe
+from supernet.train.supernets import draw_archs, train_step
 
 CLIPS, SAMPLES, CLASSES = 512, 16_000, 12
 NOISE_GAIN, SHIFT = 0.1, 1600
@@ -165,7 +168,7 @@ def _plain():
         padded = F.pad(x.contiguous(), (left, right, top, bottom))
         return F.conv2d(padded, weight.clone(), stride=spec.stride, groups=spec.groups)
 
-    with patch.object(elastic, "convolve", convolve):
+    with patch.object(ops, "convolve", convolve):
         yield
 
 

@@ -28,12 +28,14 @@ from supernet.arch import Arch
 from supernet.cost import macs
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
-from supernet.elastic import Network, Supernet
 from supernet.frontend.mfcc import Mfcc
+from supernet.nn.network import Network
+from supernet.nn.store import load_supernet
+from supernet.nn.supernet import Supernet
 from supernet.population import PopulationCosts
 from supernet.space import Space
-from supernet.store import load_supernet
-from supernet.train import Recipe, train_float
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
 
 SIZES = {"smallest": 3, "map-0.6M": 3, "map-1M": 1, "map-3M": 1}
 """Seeds of each size."""

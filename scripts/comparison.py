@@ -33,21 +33,16 @@ from torch import Tensor, nn
 from supernet.cost import macs, params
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, Supernet
-from supernet.evaluate import accuracy
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.mfcc import Mfcc
+from supernet.nn.network import Network
+from supernet.nn.supernet import Supernet
 from supernet.population import PopulationCosts
-from supernet.train import (
-    Recipe,
-    draw_archs,
-    fit_frontend,
-    scene_features,
-    train_float,
-    train_network,
-    train_step,
-    train_supernet,
-)
+from supernet.train.calibration import fit_frontend, scene_features
+from supernet.train.evaluate import accuracy
+from supernet.train.networks import train_float, train_network
+from supernet.train.recipe import Recipe
+from supernet.train.supernets import draw_archs, train_step, train_supernet
 
 TABLE, SUPERNET = "comparison", "supernet"
 CALIBRATED, SLICES, SLICE_SEED = 512, 40, 5

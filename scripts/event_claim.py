@@ -35,10 +35,14 @@ from supernet.cost import macs, params
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import list_clips, load
-from supernet.elastic import Network, Supernet
 from supernet.frontend.mfcc import Mfcc
-from supernet.store import load_supernet
-from supernet.train import Recipe, calibration_features, train_float, weights_digest
+from supernet.nn.network import Network
+from supernet.nn.store import load_supernet
+from supernet.nn.supernet import Supernet
+from supernet.train.calibration import calibration_features
+from supernet.train.loop import weights_digest
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
 from zoo.make.pipeline import kept_search
 
 TABLE = "event_claim"

@@ -22,10 +22,11 @@ from supernet.arch import Arch
 from supernet.cost import params
 from supernet.data.augment import plain_features
 from supernet.data.esc50 import load
-from supernet.elastic import Network, Supernet, recalibrate
-from supernet.evaluate import accuracy
-from supernet.store import load_supernet
-from supernet.train import calibration_features
+from supernet.nn.network import Network, recalibrate
+from supernet.nn.store import load_supernet
+from supernet.nn.supernet import Supernet
+from supernet.train.calibration import calibration_features
+from supernet.train.evaluate import accuracy
 
 TABLE, WINDOWS_MS, CALIBRATED = "event_windows", (5000, 2500, 1000), 256
 

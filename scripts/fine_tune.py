@@ -27,13 +27,15 @@ from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS
-from supernet.elastic import Network
 from supernet.frontend.mfcc import Mfcc
-from supernet.heads import Heads, integer_head_of, with_outputs
 from supernet.integer.runtime import IntegerNetwork
+from supernet.nn.network import Network
+from supernet.nn.store import load_supernet
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.store import load_supernet
-from supernet.train import Recipe, scene_features, train_float
+from supernet.train.calibration import scene_features
+from supernet.train.heads import Heads, integer_head_of, with_outputs
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
 from zoo.make.package import split_figures
 
 SUPERNET, MODEL, OLD = "kws-temporal-map", "kws-temporal-6.8M-w8a8-7523a7c4", "numbers"

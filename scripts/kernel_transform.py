@@ -24,15 +24,16 @@ from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.esc50 import load
-from supernet.elastic import Supernet
-from supernet.evaluate import accuracy
 from supernet.families.blocks import Block
 from supernet.frontend import front_end
 from supernet.frontend.mfcc import Mfcc
 from supernet.layer import LayerSpec, layers
 from supernet.nn.ops import Slice
+from supernet.nn.supernet import Supernet
 from supernet.space import Space, default_space
-from supernet.train import calibration_features, fit_frontend, train_supernet
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.evaluate import accuracy
+from supernet.train.supernets import train_supernet
 
 TABLE, KERNELS, DRAWN, DRAW_SEED = "kernel_transform", (7, 5, 3), 24, 1
 PLAN = PLANS["aec-mbconv"]

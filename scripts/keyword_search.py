@@ -26,11 +26,14 @@ from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
-from supernet.elastic import Network, Supernet
 from supernet.files import read_json
 from supernet.frontend.mfcc import Mfcc
+from supernet.nn.network import Network
+from supernet.nn.supernet import Supernet
 from supernet.space import default_space
-from supernet.train import Recipe, SupernetRecipe, calibration_features, fit_frontend, train_supernet
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.recipe import Recipe, SupernetRecipe
+from supernet.train.supernets import train_supernet
 from zoo.make.pipeline import kept_search
 
 PUBLISHED = ("pless-mfcc20-5", "pless-mfcc20-4")

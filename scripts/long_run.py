@@ -36,14 +36,17 @@ from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import COMMANDS, WORDS, load
-from supernet.elastic import Network, Supernet
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.files import load_tensors, read_json, save_tensors
 from supernet.frontend.base import frontend_from_dict
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.mfcc import Mfcc
+from supernet.nn.network import Network
+from supernet.nn.supernet import Supernet
 from supernet.space import Space
-from supernet.train import Phase, SupernetRecipe, fit_frontend, scene_features, train_supernet
+from supernet.train.calibration import fit_frontend, scene_features
+from supernet.train.recipe import Phase, SupernetRecipe
+from supernet.train.supernets import train_supernet
 
 MAPS = StageChoices((8, 16, 24), (1, 2), (3,), (1,)), StageChoices((8, 16, 24, 32), (1, 2), (3,), (1, 2))
 STAGE = StageChoices((16, 24, 32, 40, 48), (1, 2, 3, 4), (3, 5, 7, 9), (1, 2, 3))

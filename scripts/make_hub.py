@@ -27,13 +27,15 @@ from supernet.data import esc50
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import WORDS, load
-from supernet.elastic import Supernet
 from supernet.errors import EarshotError, InvalidData
 from supernet.frontend import front_end
+from supernet.nn.store import round_to_half
+from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBitsRecipe
 from supernet.space import default_space
-from supernet.store import round_to_half
-from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.recipe import SupernetRecipe
+from supernet.train.supernets import train_supernet
 from zoo.keeping import with_notes
 from zoo.make.package import pooled_figures
 from zoo.make.pipeline import BITS, Build, Candidate, make_candidates, publish_models, store, train_bits, with_test

@@ -23,7 +23,7 @@ from results import accuracy_columns, add_row, paired_bootstrap
 from supernet.data.folder import load_folder
 from supernet.data.speech_commands import list_files
 from supernet.files import read_json, write_bytes
-from supernet.store import load_supernet
+from supernet.nn.store import load_supernet
 from zoo.make.train import train
 
 STARTS = ("bundled", "random")

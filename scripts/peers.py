@@ -24,10 +24,12 @@ from torch import Tensor, nn
 from supernet.arch import Arch
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
-from supernet.elastic import Network
 from supernet.frontend import front_end
 from supernet.frontend.mfcc import Mfcc
-from supernet.train import Recipe, calibration_features, fit_frontend, train_network
+from supernet.nn.network import Network
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.networks import train_network
+from supernet.train.recipe import Recipe
 
 
 @dataclass(frozen=True)

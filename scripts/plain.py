@@ -17,16 +17,17 @@ from supernet.bits import with_bits
 from supernet.cost import macs, params, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Network
-from supernet.evaluate import hits
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.temporal import MAP_STAGES
 from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
+from supernet.nn.network import Network
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.train import Recipe, train_float
+from supernet.train.evaluate import hits
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
 
 __all__ = [
     "add_run_options",

@@ -31,16 +31,16 @@ from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import mean_bits, weight_bytes
 from supernet.data.augment import plain_features
-from supernet.elastic import Network
-from supernet.evaluate import hits, predict
 from supernet.integer.runtime import IntegerNetwork
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
+from supernet.nn.network import Network
 from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.quantisers import METHODS
 from supernet.quant.widths import WidthRecipe, learn_widths
+from supernet.train.evaluate import hits, predict
 from zoo.make.pipeline import Build, train_bits, tuned_network
 
 TABLE, SUPERNET = "quantisation", "kws-temporal-map"

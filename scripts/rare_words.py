@@ -28,13 +28,15 @@ from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData, Split
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import list_files
-from supernet.elastic import Network
-from supernet.evaluate import hits
 from supernet.files import digest
 from supernet.frontend.logmel import LogMel
-from supernet.heads import with_outputs
-from supernet.store import load_supernet
-from supernet.train import Recipe, fit_frontend, scene_features, train_float
+from supernet.nn.network import Network
+from supernet.nn.store import load_supernet
+from supernet.train.calibration import fit_frontend, scene_features
+from supernet.train.evaluate import hits
+from supernet.train.heads import with_outputs
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
 from zoo.ask.lookup import get
 
 WAYS = {

@@ -26,21 +26,16 @@ from results import add_row, seconds_of
 from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Supernet
-from supernet.evaluate import accuracy
 from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
+from supernet.nn.supernet import Supernet
 from supernet.population import PopulationCosts
 from supernet.space import Space
-from supernet.train import (
-    PROGRESSIVE_SHRINKING,
-    SupernetRecipe,
-    draw_archs,
-    losses_of,
-    scene_features,
-    train_step,
-    train_supernet,
-)
+from supernet.train.calibration import scene_features
+from supernet.train.evaluate import accuracy
+from supernet.train.objective import losses_of
+from supernet.train.recipe import PROGRESSIVE_SHRINKING, SupernetRecipe
+from supernet.train.supernets import draw_archs, train_step, train_supernet
 
 SANDWICH = replace(PLANS["supernet"], sandwich=True, random=2)
 SCHEDULES = {

@@ -22,9 +22,9 @@ from supernet.arch import Arch
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
-from supernet.evaluate import hits
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
+from supernet.train.evaluate import hits
 from zoo.hubs.folder import BUNDLED, Hub
 from zoo.make.search import Searchable, limits_of, search_hub, searchable
 

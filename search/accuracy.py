@@ -27,12 +27,12 @@ from search.sampling import TABLE, read_table, sample_accuracies, table_bytes, t
 from search.space import EDGE_BITS, SearchSpace
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint
 from supernet.files import digest, read_json, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
-from supernet.parallel import rank
+from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits
+from supernet.train.parallel import rank
 
 __all__ = [
     "KINDS",

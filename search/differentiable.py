@@ -23,10 +23,11 @@ from tqdm import tqdm
 
 from search.problem import Problem
 from search.strategies import BATCH, Strategy
-from supernet.elastic import Supernet, execute
 from supernet.errors import InvalidArch
 from supernet.layer import LayerSpec, layers
+from supernet.nn.network import execute
 from supernet.nn.ops import Slice, float_layer, largest_gate, twin
+from supernet.nn.supernet import Supernet
 
 __all__ = ["Differentiable", "GatedSupernet"]
 

@@ -19,14 +19,14 @@ from tqdm import tqdm
 
 from search.space import SearchSpace
 from supernet.arch import Arch
-from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint
-from supernet.evaluate import accuracy
 from supernet.files import read_json, write_bytes, write_json
-from supernet.parallel import rank, same_everywhere, share_out, wait, world_size
+from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.train import tensor_digest, weights_digest
+from supernet.train.evaluate import accuracy
+from supernet.train.loop import tensor_digest, weights_digest
+from supernet.train.parallel import rank, same_everywhere, share_out, wait, world_size
 
 __all__ = [
     "TABLE",

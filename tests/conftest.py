@@ -128,8 +128,8 @@ def integers(small_space):
     import torch
 
     from supernet.bits import with_bits
-    from supernet.elastic import Network, recalibrate
     from supernet.nn.frontend import dequantise_features, quantise_features
+    from supernet.nn.network import Network, recalibrate
     from supernet.quant.fake import FakeQuantNetwork
 
     generator = torch.Generator().manual_seed(0)

@@ -12,13 +12,14 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from supernet import parallel
-from supernet import train as train_module
 from supernet.data.speech_commands import load
-from supernet.elastic import Supernet
 from supernet.families.blocks import BlockChoices, StageChoices
+from supernet.nn.supernet import Supernet
 from supernet.space import Space
-from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
+from supernet.train import loop, parallel
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.recipe import SupernetRecipe
+from supernet.train.supernets import train_supernet
 
 STAGE = StageChoices((8, 16), (1, 2), (3, 5), (1, 2))
 SPACE = Space("temporal", 4, 1000, (20,), (10, 20), BlockChoices((8, 16), (STAGE,), (16, 32)))
@@ -31,12 +32,12 @@ def train(folder: Path, cache: Path, run: Path, recipe: SupernetRecipe = RECIPE)
 
     What AdamW divides by is kept from nothing: else it makes gradients of nothing but rounding as large as any other.
     """
-    threads, optimiser = torch.get_num_threads(), train_module._optimiser
+    threads, optimiser = torch.get_num_threads(), loop._optimiser
     torch.set_num_threads(1)
     data = load(folder, ("up", "down"), cache)
     frontend = fit_frontend(data, 1)
     supernet = Supernet(SPACE, calibration_features(data, frontend, 22))
-    with patch.object(train_module, "_optimiser", lambda *arguments: with_epsilon(optimiser(*arguments))):
+    with patch.object(loop, "_optimiser", lambda *arguments: with_epsilon(optimiser(*arguments))):
         train_supernet(supernet, data, frontend, recipe, run, progress=False)
     torch.set_num_threads(threads)
     return torch.cat([parameter.detach().ravel() for parameter in supernet.parameters()]).numpy()
@@ -50,14 +51,14 @@ def with_epsilon(optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
 
 def kill_after(steps: int) -> None:
     """Let the system kill this process, without any warning, before the weights of the next step are changed."""
-    descend, left = train_module._descend, iter(range(steps))
+    descend, left = loop._descend, iter(range(steps))
 
     def step(*arguments):
         if next(left, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
         descend(*arguments)
 
-    train_module._descend = step
+    loop._descend = step
 
 
 if __name__ == "__main__":

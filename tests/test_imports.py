@@ -93,8 +93,7 @@ def test_importing_stays_light(module):
     assert done.stdout.strip() == "[]"
 
 
-TRAINS = ("supernet.nn", "supernet.quant", "supernet.train", "supernet.elastic", "supernet.evaluate", "supernet.heads",
-          "supernet.losses", "supernet.parallel", "supernet.store", "supernet.data.augment", "supernet.data.effects",
+TRAINS = ("supernet.nn", "supernet.quant", "supernet.train", "supernet.data.augment", "supernet.data.effects",
           "supernet.data.scenes", "supernet.data.folder", "predictors.", "search.", "zoo.make.")  # fmt: skip
 """What may import torch, pandas and scikit-learn; `zoo.make.publish` is light, too."""
 

@@ -13,7 +13,6 @@ from predictors.estimate import with_rest
 from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import cost_columns, macs, params
-from supernet.elastic import Network, Supernet, recalibrate
 from supernet.families import family
 from supernet.frontend import front_end
 from supernet.frontend.base import frontend_from_dict, quantise
@@ -22,7 +21,9 @@ from supernet.layer import layers, parts
 from supernet.memory import stream_state_bytes
 from supernet.nn.frontend import torch_twin
 from supernet.nn.integer import TorchIntegers
+from supernet.nn.network import Network, recalibrate
 from supernet.nn.ops import TWINS
+from supernet.nn.supernet import Supernet
 from supernet.ops import operator
 from supernet.population import PopulationCosts
 from supernet.quant.fake import FakeQuantNetwork

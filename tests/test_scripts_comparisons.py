@@ -179,9 +179,9 @@ def test_agreement_and_size_of_a_quantised_network(small_space):
     import quantisation
 
     from supernet.bits import with_bits
-    from supernet.elastic import Network, recalibrate
     from supernet.integer.runtime import IntegerNetwork
     from supernet.nn.frontend import dequantise_features, quantise_features
+    from supernet.nn.network import Network, recalibrate
     from supernet.quant.fake import FakeQuantNetwork
 
     stored = quantise_features(torch.randn(20, 40, 100, generator=torch.Generator().manual_seed(0)))
@@ -244,7 +244,7 @@ def test_a_clip_in_one_window_is_heard_as_whole():
     """By shorter ones it is heard as their mean."""
     from event_windows import ByWindows
 
-    from supernet.elastic import Supernet
+    from supernet.nn.supernet import Supernet
     from supernet.space import default_space
 
     networks = default_space("mbconv", 3, 1000)

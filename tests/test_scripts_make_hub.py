@@ -16,14 +16,14 @@ from search.accuracy import load_predictor
 from search.sampling import table_space
 from supernet.bits import with_bits
 from supernet.data import esc50, speech_commands
-from supernet.elastic import Network, recalibrate
 from supernet.errors import InvalidQuery
 from supernet.frontend.logmel import LogMel
 from supernet.nn.frontend import dequantise_features
+from supernet.nn.network import Network, recalibrate
+from supernet.nn.store import load_supernet
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.store import load_supernet
-from supernet.train import Recipe, SupernetRecipe
+from supernet.train.recipe import Recipe, SupernetRecipe
 from zoo.make import pipeline as build
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"

@@ -16,12 +16,13 @@ import torch
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation, plain_features
 from supernet.data.scenes import SceneMaker, Scenes
-from supernet.elastic import Supernet
 from supernet.files import read_json
 from supernet.frontend.logmel import LogMel
+from supernet.nn.store import save_supernet
+from supernet.nn.supernet import Supernet
 from supernet.space import default_space
-from supernet.store import save_supernet
-from supernet.train import Recipe, calibration_features, fit_frontend
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.recipe import Recipe
 from zoo.make import pipeline as build
 
 SCRIPTS = str(Path(__file__).parent.parent / "scripts")

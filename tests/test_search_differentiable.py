@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from search import Problem, SearchSpace, search
 from search.differentiable import Differentiable, GatedSupernet
 from supernet.cost import macs
-from supernet.elastic import Supernet
 from supernet.nn.ops import largest_gate
+from supernet.nn.supernet import Supernet
 from supernet.space import default_space
 
 SPACES = {kind: default_space("temporal", 12, 1000, kind) for kind in ("mfcc", "logmel")}

@@ -16,12 +16,12 @@ from search.sampling import (
 )
 from supernet.bits import with_bits
 from supernet.data.augment import plain_features
-from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint
-from supernet.evaluate import accuracy
+from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits
 from supernet.space import default_space
-from supernet.train import calibration_features, fit_frontend
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.evaluate import accuracy
 
 WIDE = SearchSpace(default_space("temporal", 12, 1000, "logmel"), (8, 4, 2, 1), per_layer=True)
 

@@ -10,10 +10,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from predictors import estimate
 from supernet import cost
 from supernet.bits import with_bits
-from supernet.elastic import Network, recalibrate
 from supernet.integer.packing import default_grid
 from supernet.layer import layers
 from supernet.memory import peak_arena_bytes, stream_state_bytes
+from supernet.nn.network import Network, recalibrate
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import default_space
 from zoo.package.read import model_bytes

@@ -7,11 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supernet import elastic
-from supernet.elastic import Network, Supernet, execute, recalibrate
 from supernet.errors import InvalidArch
 from supernet.layer import layers
+from supernet.nn import network as networks
+from supernet.nn.network import Network, execute, recalibrate
 from supernet.nn.ops import DepthwiseConvolution, activate
+from supernet.nn.supernet import Supernet
 from supernet.space import default_space
 
 
@@ -206,7 +207,7 @@ def test_the_depthwise_convolution_has_the_gradients_of_torch(pad, stride):
 def test_channels_lie_side_by_side_in_memory(space, request, monkeypatch):
     """A processor needs up to five times as long for the other layout, which one input channel used to bring on."""
     space, laid_out = request.getfixturevalue(space), {}
-    run = elastic.float_layer
+    run = networks.float_layer
 
     def keep(spec, inputs, tensors, training):
         output = run(spec, inputs, tensors, training)
@@ -214,7 +215,7 @@ def test_channels_lie_side_by_side_in_memory(space, request, monkeypatch):
             laid_out[spec.name] = output.is_contiguous(memory_format=torch.channels_last)
         return output
 
-    monkeypatch.setattr(elastic, "float_layer", keep)
+    monkeypatch.setattr(networks, "float_layer", keep)
     arch = space.largest()
     Network(arch).train()(torch.randn(4, arch.features.coefficients, arch.frames))
     assert laid_out == dict.fromkeys(laid_out, True)

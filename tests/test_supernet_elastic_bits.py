@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from supernet import train as train_module
 from supernet.bits import with_bits
-from supernet.elastic import Supernet
 from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel
 from supernet.files import read_json, write_json
 from supernet.integer.packing import default_grid
 from supernet.layer import layers
-from supernet.losses import label_loss
 from supernet.nn.frontend import quantise_features
+from supernet.nn.store import save_supernet
+from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import (
     WIDTHS,
     ElasticBits,
@@ -25,8 +24,10 @@ from supernet.quant.elastic import (
     train_elastic_bits,
 )
 from supernet.quant.quantisers import Lsq
-from supernet.store import save_supernet
-from supernet.train import calibration_features, fit_frontend, weights_digest
+from supernet.train import loop
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.loop import weights_digest
+from supernet.train.losses import label_loss
 
 
 @pytest.fixture
@@ -105,14 +106,14 @@ def test_a_killed_run_is_taken_up_with_the_same_weights(parts, speech_data, tmp_
         return train_elastic_bits(elastic, teacher, speech_data, frontend, recipe, folder, progress=False)
 
     whole = run(tmp_path / "whole")
-    calls, real = iter(range(3)), train_module._descend
+    calls, real = iter(range(3)), loop._descend
 
     def dies(*arguments):
         if next(calls, None) is None:
             raise KeyboardInterrupt
         real(*arguments)
 
-    monkeypatch.setattr(train_module, "_descend", dies)
+    monkeypatch.setattr(loop, "_descend", dies)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "killed")
     monkeypatch.undo()

@@ -11,11 +11,11 @@ import torch
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.cost import macs, params
-from supernet.elastic import Network, execute
 from supernet.errors import InvalidArch, UnknownName
 from supernet.families import family
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.layer import layers
+from supernet.nn.network import Network, execute
 from supernet.space import default_space
 
 NETS = pd.read_csv(Path(__file__).parent / "peter2020_nets.csv").astype({"cells": str}).to_dict("records")

@@ -16,7 +16,7 @@ from supernet.data.clips import NEGATIVE_ROW
 from supernet.data.folder import SPLITS, load_folder
 from supernet.errors import InvalidData
 from supernet.nn.frontend import torch_twin
-from supernet.train import fit_frontend
+from supernet.train.calibration import fit_frontend
 
 
 def write(path, samples, rate=RATE):

@@ -9,14 +9,18 @@ import torch.nn.functional as F
 
 from supernet.bits import with_bits
 from supernet.data.augment import plain_features
-from supernet.elastic import Network, Supernet
 from supernet.errors import InvalidData
-from supernet.evaluate import predict
 from supernet.frontend.mfcc import Mfcc
-from supernet.heads import Heads, head_of, integer_head_of, with_outputs
 from supernet.nn.frontend import dequantise_features
+from supernet.nn.network import Network
+from supernet.nn.supernet import Supernet
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.train import Recipe, SupernetRecipe, fit_frontend, train_float, train_supernet
+from supernet.train.calibration import fit_frontend
+from supernet.train.evaluate import predict
+from supernet.train.heads import Heads, head_of, integer_head_of, with_outputs
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe, SupernetRecipe
+from supernet.train.supernets import train_supernet
 
 OTHER = ("down", "_unknown_", "_silence_")
 

@@ -15,10 +15,11 @@ import numpy as np
 import parallel_run
 import pytest
 
-from supernet import load_supernet, parallel
+from supernet import load_supernet
 from supernet.errors import InvalidData
 from supernet.files import read_json
-from supernet.train import Recipe
+from supernet.train import parallel
+from supernet.train.recipe import Recipe
 
 SCRIPT = Path(parallel_run.__file__)
 

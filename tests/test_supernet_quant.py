@@ -11,13 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supernet import train as train_module
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.data.augment import plain_features
-from supernet.elastic import Network, Supernet, recalibrate
 from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidModel, UnknownName
-from supernet.evaluate import accuracy
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.files import read_json
 from supernet.integer.form import Activation, IntegerLayer, check_accumulators
@@ -27,6 +24,8 @@ from supernet.layer import layers
 from supernet.memory import stream_state_bytes
 from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.nn.integer import TorchIntegers
+from supernet.nn.network import Network, recalibrate
+from supernet.nn.supernet import Supernet
 from supernet.ops.base import encode_multiplier, requantise
 from supernet.quant.fake import FakeQuantNetwork, _weighted_layer, fake_quantise, measure_range
 from supernet.quant.finetune import QuantRecipe, quantise
@@ -41,7 +40,10 @@ from supernet.quant.quantisers import (
     method,
     quantise_weight,
 )
-from supernet.train import calibration_features, fit_frontend, weights_digest
+from supernet.train import loop
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.evaluate import accuracy
+from supernet.train.loop import weights_digest
 
 GRIDS = [(bits, grid) for grid, low, high in (("symmetric", 2, 8), ("odd", 1, 7)) for bits in range(low, high + 1)]
 
@@ -604,7 +606,7 @@ def test_fine_tuning_improves_and_a_killed_run_ends_the_same(speech_data, small_
     assert accuracy(whole, features, split.targets) >= accuracy(before, features, split.targets) + 0.2
 
     calls = 0
-    real = train_module._descend
+    real = loop._descend
 
     def dies(*arguments):
         nonlocal calls
@@ -613,7 +615,7 @@ def test_fine_tuning_improves_and_a_killed_run_ends_the_same(speech_data, small_
             raise KeyboardInterrupt
         real(*arguments)
 
-    monkeypatch.setattr(train_module, "_descend", dies)
+    monkeypatch.setattr(loop, "_descend", dies)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "killed")
     resumed = run(tmp_path / "killed")

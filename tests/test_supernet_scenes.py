@@ -9,9 +9,9 @@ import torch
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW
 from supernet.data.scenes import SceneMaker, Scenes, companded, level_of, narrowed
 from supernet.data.sounds import in_room
-from supernet.elastic import Network, execute
 from supernet.frontend.logmel import LogMel
 from supernet.layer import layers
+from supernet.nn.network import Network, execute
 from supernet.nn.ops import float_layer, single_clips
 
 RATE = 16_000

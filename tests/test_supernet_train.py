@@ -9,31 +9,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supernet import train as train_module
 from supernet.data.augment import Augmentation, plain_features
 from supernet.data.clips import Split
-from supernet.elastic import Supernet
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData, UnknownName
-from supernet.evaluate import predict
 from supernet.files import load_tensors, read_json, write_json
-from supernet.losses import distillation_loss, label_loss
 from supernet.metrics import accuracy_interval, mean_average_precision
 from supernet.nn.frontend import torch_twin
+from supernet.nn.store import load_supernet, round_to_half, save_supernet
+from supernet.nn.supernet import Supernet
 from supernet.space import default_space
-from supernet.store import load_supernet, round_to_half, save_supernet
-from supernet.train import (
-    PROGRESSIVE_SHRINKING,
-    Recipe,
-    SupernetRecipe,
-    calibration_features,
-    draw_archs,
-    fit_frontend,
-    learning_rate,
-    prior_shift,
-    train_network,
-    train_supernet,
-    weights_digest,
-)
+from supernet.train import supernets
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.evaluate import predict
+from supernet.train.loop import weights_digest
+from supernet.train.losses import distillation_loss, label_loss
+from supernet.train.networks import train_network
+from supernet.train.objective import prior_shift
+from supernet.train.recipe import PROGRESSIVE_SHRINKING, Recipe, SupernetRecipe, learning_rate
+from supernet.train.supernets import draw_archs, train_supernet
 
 RECIPE = SupernetRecipe(epochs=6, batch=8, learning_rate=1e-2, warmup=0.1, sandwich=True)
 
@@ -88,7 +81,7 @@ def test_a_step_sums_the_gradients_of_its_networks(small_space, sandwich):
     x, targets = torch.randn(8, 20, 100, generator=generator), torch.arange(8) % 4
     archs = draw_archs(small_space, recipe, 0.5, np.random.default_rng(1))
     first, second = Supernet(small_space).train(), Supernet(small_space).train()
-    train_module.train_step(first, archs, x, targets, recipe)
+    supernets.train_step(first, archs, x, targets, recipe)
     logits = [second(x, arch) for arch in archs]
     goal = logits[0].detach().softmax(1)
     labels = [torch.nn.functional.cross_entropy(item, targets, label_smoothing=0.1) for item in logits]
@@ -104,7 +97,7 @@ def test_bfloat16_steps_have_nearly_the_gradients_of_float32(small_space):
     for half in (False, True):
         supernet = Supernet(small_space).train()
         recipe = dataclasses.replace(RECIPE, bfloat16=half)
-        train_module.train_step(supernet, [small_space.largest()], x, targets, recipe)
+        supernets.train_step(supernet, [small_space.largest()], x, targets, recipe)
         gradients.append(torch.cat([parameter.grad.ravel() for parameter in supernet.parameters()]))
     assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
     assert not torch.equal(*gradients)
@@ -113,7 +106,7 @@ def test_bfloat16_steps_have_nearly_the_gradients_of_float32(small_space):
 def test_training_learns_at_both_ends_of_the_space(trained, speech_data, frontend):
     """Tones of three frequencies and noise: chance is a quarter."""
     from supernet.data.augment import plain_features
-    from supernet.evaluate import accuracy
+    from supernet.train.evaluate import accuracy
 
     split = speech_data.splits["train"]
     features = plain_features(speech_data, split.rows, frontend)
@@ -125,7 +118,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     trained, speech_data, frontend, small_space, tmp_path, monkeypatch
 ):
     calls = 0
-    step = train_module.train_step
+    step = supernets.train_step
 
     def dies(*arguments):
         nonlocal calls
@@ -135,7 +128,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
         return step(*arguments)
 
     make = lambda: Supernet(small_space, calibration_features(speech_data, frontend, 22))  # noqa: E731
-    monkeypatch.setattr(train_module, "train_step", dies)
+    monkeypatch.setattr(supernets, "train_step", dies)
     with pytest.raises(Killed):
         train_supernet(make(), speech_data, frontend, RECIPE, tmp_path, progress=False)
     resumed = train_supernet(make(), speech_data, frontend, RECIPE, tmp_path, progress=False)
@@ -170,7 +163,7 @@ def test_too_few_clips_and_a_loss_that_is_no_number_are_named(
     wide = dataclasses.replace(RECIPE, batch=99)
     with pytest.raises(InvalidData, match="batch of 99"):
         train_supernet(Supernet(small_space), speech_data, frontend, wide, tmp_path / "a", progress=False)
-    monkeypatch.setattr(train_module, "train_step", lambda *arguments: torch.tensor(float("nan")))
+    monkeypatch.setattr(supernets, "train_step", lambda *arguments: torch.tensor(float("nan")))
     with pytest.raises(Diverged, match="lower the learning rate"):
         train_supernet(Supernet(small_space), speech_data, frontend, RECIPE, tmp_path / "b", progress=False)
 

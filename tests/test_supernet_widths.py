@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.data.augment import plain_features
-from supernet.elastic import Network, Supernet, execute, recalibrate
 from supernet.errors import InvalidData
-from supernet.evaluate import accuracy
 from supernet.layer import layers
+from supernet.nn.network import Network, execute, recalibrate
 from supernet.nn.ops import float_layer
+from supernet.nn.supernet import Supernet
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import (
     LEAST_BITS,
@@ -30,7 +30,8 @@ from supernet.quant.widths import (
     learn_widths,
     whole_bits,
 )
-from supernet.train import calibration_features, fit_frontend
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.evaluate import accuracy
 
 
 def width(step: float, top: float, signed: bool) -> Width:

@@ -16,11 +16,11 @@ from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 
 import zoo
 from supernet.bits import with_bits
-from supernet.elastic import Network, recalibrate
 from supernet.errors import EarshotError, InvalidModel, InvalidPackage, InvalidQuery, UnknownName
 from supernet.files import digest, read_json, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
+from supernet.nn.network import Network, recalibrate
 from supernet.quant.elastic import load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from zoo.hubs.folder import BUNDLED, Hub

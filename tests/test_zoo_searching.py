@@ -14,18 +14,18 @@ from test_supernet_parallel import torchrun
 
 import search.accuracy
 import search.sampling
-import supernet.train
+import supernet.train.loop
 import zoo
 from search.accuracy import fit_predictor
 from search.sampling import extract
 from supernet.data.augment import plain_features
-from supernet.elastic import Supernet
 from supernet.errors import InfeasibleBudget, InvalidArch, InvalidData, InvalidQuery, NoModelFits, UnknownName
-from supernet.evaluate import accuracy
 from supernet.frontend import front_end
+from supernet.nn.store import load_supernet, save_supernet
+from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits, save_elastic_bits
-from supernet.store import load_supernet, save_supernet
-from supernet.train import calibration_features, fit_frontend
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.evaluate import accuracy
 from zoo.ask.limits import limits_of
 from zoo.ask.query import choose
 from zoo.cli import main
@@ -414,7 +414,7 @@ def test_a_model_that_the_own_hub_does_not_get_is_kept(
             f"what was made is in {package}: {AGAIN}, or `{publishing}`"
         )
     searches = counted(monkeypatch, specializing, "search_hub")
-    epochs = counted(monkeypatch, supernet.train, "_train_epoch")
+    epochs = counted(monkeypatch, supernet.train.loop, "_train_epoch")
     assert main(arguments if goes_on == "same" else advised(f"`{publishing}`")) == 0
     assert (searches, epochs) == ([], [])
     after = files(own)

@@ -14,16 +14,16 @@ from conftest import RATE, tone
 from last_steps import AGAIN, HOWS, advised, counted, fails, files
 
 import search.sampling
-import supernet.store
-import supernet.train
+import supernet.nn.store
+import supernet.train.loop
 import zoo
 from supernet import load_supernet
 from supernet.data.augment import Augmentation
-from supernet.elastic import Supernet
 from supernet.errors import InvalidQuery
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
-from supernet.store import StoredSupernet, retarget
+from supernet.nn.store import StoredSupernet, retarget
+from supernet.nn.supernet import Supernet
 from zoo.cli import main
 from zoo.hubs.folder import BUNDLED
 from zoo.make import pipeline as build
@@ -234,7 +234,7 @@ def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_pa
 def work(monkeypatch) -> list[list]:
     """Calls of what takes long: epochs, searches, and measuring."""
     measuring = [(build, name) for name in ("search_slices", "split_figures", "choose_detection")]
-    training = [(supernet.train, "_train_epoch"), (search.sampling, "_one")]
+    training = [(supernet.train.loop, "_train_epoch"), (search.sampling, "_one")]
     return [counted(monkeypatch, *part) for part in (*training, *measuring)]
 
 
@@ -303,7 +303,7 @@ def test_a_command_that_would_leave_older_models_is_not_advised(sounds, tiny, mo
 @pytest.mark.parametrize("how", HOWS)
 def test_a_supernet_that_cannot_be_written_in_the_end_costs_nothing(sounds, tiny, tmp_path, monkeypatch, capsys, how):
     command = ["train", "--data", str(sounds), "--task", "doors", "--epochs", "1"]
-    assert fails(monkeypatch, how, command, supernet.store, "write_json") == (1 if how == "full" else None)
+    assert fails(monkeypatch, how, command, supernet.nn.store, "write_json") == (1 if how == "full" else None)
     if how == "full":
         message = capsys.readouterr().err.strip().splitlines()[-1]
         assert message == (

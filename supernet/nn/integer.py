@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from supernet.elastic import execute
 from supernet.integer.form import IntegerForm
 from supernet.layer import LayerSpec
+from supernet.nn.network import execute
 from supernet.nn.ops import twin
 
 __all__ = ["TorchIntegers"]

@@ -39,7 +39,7 @@ GATE_WIDTH = 6
 class Slice(NamedTuple):
     """What a layer with weights computes with; `bias` only in linear layers, those of the norm only in convolutions.
 
-    A supernet.elastic.Layer has the same attributes.
+    A supernet.nn.network.Layer has the same attributes.
     """
 
     weight: Tensor

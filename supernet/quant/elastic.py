@@ -20,22 +20,23 @@ from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, Supernet, execute, slice_layer
 from supernet.errors import InvalidCheckpoint, InvalidModel
-from supernet.evaluate import accuracy
 from supernet.frontend.mfcc import Mfcc
 from supernet.integer.form import Activation
 from supernet.integer.packing import default_grid
 from supernet.layer import LayerSpec, layers
-from supernet.losses import distillation_loss
+from supernet.nn.network import Network, execute
 from supernet.nn.ops import preactivation
-from supernet.parallel import share_out
+from supernet.nn.store import StoredSupernet, load_file, load_supernet, save_supernet
+from supernet.nn.supernet import Supernet, slice_layer
 from supernet.quant.fake import FakeQuantNetwork, fake_quantise
 from supernet.quant.finetune import TuneRecipe
 from supernet.quant.quantisers import LEAST_SCALE, Lsq, fit_steps, lsq
 from supernet.space import Space
-from supernet.store import StoredSupernet, load_file, load_supernet, save_supernet
-from supernet.train import fit, weights_digest
+from supernet.train.evaluate import accuracy
+from supernet.train.loop import fit, weights_digest
+from supernet.train.losses import distillation_loss
+from supernet.train.parallel import share_out
 
 __all__ = [
     "WIDTHS",

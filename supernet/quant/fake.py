@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from supernet.arch import Arch
-from supernet.elastic import Network, execute
 from supernet.errors import InvalidModel
 from supernet.frontend.base import FEATURE_SCALE
 from supernet.integer.form import MAX_BIAS, Activation, IntegerLayer
 from supernet.integer.packing import default_grid
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import LayerSpec, layers
+from supernet.nn.network import Network, execute
 from supernet.nn.ops import EPSILON, GATE_WIDTH, Slice, activate, float_layer, preactivation, twin
 from supernet.ops.base import encode_multiplier
 from supernet.ops.weighted import exact_type

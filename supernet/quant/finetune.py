@@ -10,11 +10,13 @@ from torch import Tensor
 
 from supernet.arch import Arch
 from supernet.data.clips import ClipData
-from supernet.elastic import Network
 from supernet.frontend.mfcc import Mfcc
+from supernet.nn.network import Network
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.quantisers import method
-from supernet.train import Recipe, tensor_digest, train_network
+from supernet.train.loop import tensor_digest
+from supernet.train.networks import train_network
+from supernet.train.recipe import Recipe
 
 __all__ = ["QuantRecipe", "TuneRecipe", "quantise"]
 

@@ -23,14 +23,15 @@ from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, execute
 from supernet.errors import InvalidData
 from supernet.frontend.mfcc import Mfcc
 from supernet.layer import LayerSpec, layers
+from supernet.nn.network import Network, execute
 from supernet.nn.ops import Slice, float_layer, twin
 from supernet.quant.finetune import TuneRecipe
 from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE
-from supernet.train import tensor_digest, train_network
+from supernet.train.loop import tensor_digest
+from supernet.train.networks import train_network
 
 __all__ = ["Width", "WidthNetwork", "WidthRecipe", "bits_for_flash", "learn_widths", "whole_bits"]
 

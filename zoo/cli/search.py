@@ -265,7 +265,7 @@ def _plot(findings, objectives: tuple[str, ...], limits: dict, options: argparse
 
 def _predictor(options: argparse.Namespace) -> None:
     from search.accuracy import LEAST_ROWS, fit_predictor
-    from supernet import parallel
+    from supernet.train import parallel
     from zoo.make.search import load_like, open_supernet
 
     folder = Path(options.supernet)

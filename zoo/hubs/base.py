@@ -2,7 +2,7 @@
 
 HUB/index.json           what a look-up reads (see zoo.hubs.index)
 HUB/models/NAME/         packages (see zoo.package.read)
-HUB/supernets/NAME/      supernets (see supernet.store)
+HUB/supernets/NAME/      supernets (see supernet.nn.store)
 HUB/README.md            what the hub holds, for people
 """
 

@@ -15,7 +15,6 @@ from supernet.bits import MIXED, inner_bits
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.errors import InvalidModel
-from supernet.evaluate import predict
 from supernet.families import family
 from supernet.files import digest, tensors_to_bytes
 from supernet.frontend.base import quantise
@@ -25,6 +24,7 @@ from supernet.integer.runtime import IntegerNetwork
 from supernet.metrics import accuracy_interval, confusion, mean_average_precision, right
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
+from supernet.train.evaluate import predict
 from zoo.package.read import MAX_CLIPS, model_bytes
 from zoo.package.schema import SCHEMA
 from zoo.package.write import exact_costs, seal
@@ -55,7 +55,7 @@ def accuracy_figures(network: IntegerNetwork, features: torch.Tensor, targets: n
     """Accuracy (0 to 1) of the integers, its 95 % interval, the clips, and how they are confused where classes are few;
     where a clip may have several labels, the mean average precision, too.
 
-    features: (clips, coefficients, frames); targets: as `supernet.evaluate.right` and `confusion` take them.
+    features: (clips, coefficients, frames); targets: as `supernet.metrics.right` and `confusion` take them.
     """
     integers = TorchIntegers(network)
     logits = predict(lambda x: integers(quantise_features(x)), features).cpu().numpy()

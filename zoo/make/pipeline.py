@@ -28,16 +28,20 @@ from supernet.bits import MIXED, with_bits
 from supernet.cost import macs, mean_bits, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
-from supernet.elastic import Network, Supernet
 from supernet.files import digest, read_json, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.integer.runtime import IntegerNetwork
+from supernet.nn.network import Network
+from supernet.nn.store import save_supernet
+from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits, ElasticBitsRecipe, save_elastic_bits, train_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import WidthRecipe, learn_widths
-from supernet.store import save_supernet
-from supernet.train import Recipe, SupernetRecipe, calibration_features, train_float, weights_digest
+from supernet.train.calibration import calibration_features
+from supernet.train.loop import weights_digest
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe, SupernetRecipe
 from zoo.ask.limits import LIMITS, limits_of
 from zoo.hubs.folder import Hub
 from zoo.hubs.index import INDEX

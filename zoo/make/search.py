@@ -28,7 +28,6 @@ from supernet.data.clips import ClipData
 from supernet.data.folder import load_folder
 from supernet.data.speech_commands import LISTS
 from supernet.data.speech_commands import load as load_speech_commands
-from supernet.elastic import Supernet
 from supernet.errors import (
     InfeasibleBudget,
     InvalidArch,
@@ -40,8 +39,9 @@ from supernet.errors import (
 )
 from supernet.files import digest, read_bytes, read_json
 from supernet.nn.frontend import dequantise_features
+from supernet.nn.store import StoredSupernet, load_supernet
+from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
-from supernet.store import StoredSupernet, load_supernet
 from zoo.ask.limits import check_bits, limits_of
 from zoo.hubs.address import open_hub
 from zoo.hubs.base import AnyHub

@@ -16,7 +16,9 @@ from supernet.files import digest
 from supernet.integer.runtime import IntegerNetwork
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.train import Recipe, calibration_features, train_float
+from supernet.train.calibration import calibration_features
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
 from zoo.hubs.address import writable_hub
 from zoo.hubs.base import AnyHub, checked_entry
 from zoo.hubs.folder import Hub

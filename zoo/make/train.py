@@ -12,19 +12,21 @@ import numpy as np
 
 from search import Problem, SearchSpace
 from search.sampling import PLAIN_BITS
-from supernet import parallel
 from supernet.data import esc50
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
-from supernet.elastic import Supernet
 from supernet.errors import InvalidData, InvalidQuery, nearest_names
 from supernet.extras import TRAINING, need
 from supernet.files import read_json
 from supernet.frontend.mfcc import Mfcc
+from supernet.nn.store import StoredSupernet, load_supernet, retarget
+from supernet.nn.supernet import Supernet
 from supernet.space import Space, default_space
-from supernet.store import StoredSupernet, load_supernet, retarget
-from supernet.train import SupernetRecipe, calibration_features, fit_frontend, train_supernet
+from supernet.train import parallel
+from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.recipe import SupernetRecipe
+from supernet.train.supernets import train_supernet
 from zoo.ask.limits import check_bits
 from zoo.hubs.address import check_hub, writable_hub
 from zoo.hubs.folder import BUNDLED, Hub

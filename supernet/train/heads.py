@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from supernet.arch import Arch
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
-from supernet.elastic import Network
 from supernet.errors import InvalidData
 from supernet.integer.form import IntegerLayer
 from supernet.integer.runtime import IntegerNetwork
-from supernet.losses import distillation_loss, label_loss
 from supernet.metrics import right
+from supernet.nn.network import Network
+from supernet.train.losses import distillation_loss, label_loss
 
 __all__ = ["Heads", "head_of", "integer_head_of", "with_outputs"]
 

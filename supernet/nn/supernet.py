@@ -1,67 +1,24 @@
-"""Networks and the supernet that holds them all, as one executor over `LayerSpec` lists.
+"""The supernet: the largest network of a space, whose slices are all others.
 
-A `Network` is built from an Arch. A `Supernet` is the largest network of a Space; a sub-network takes slices of its
-weights, by `slice_layer`, the one function behind both `supernet(x, arch)` and `supernet.extract(arch)`, so both give
-the same numbers. Weight sharing after Once-for-All (Cai et al., ICLR 2020, arXiv 1908.09791).
+Slices are taken by `slice_layer`, the one function behind both `supernet(x, arch)` and `supernet.extract(arch)`, so
+both give the same numbers. Weight sharing after Once-for-All (Cai et al., ICLR 2020, arXiv 1908.09791).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from supernet.arch import Arch
 from supernet.errors import InvalidArch
-from supernet.layer import LayerSpec, last_uses, layers
-from supernet.nn.ops import Slice, float_layer, select_features, twin
+from supernet.layer import LayerSpec, layers
+from supernet.nn.network import Layer, Network, execute, recalibrate
+from supernet.nn.ops import Slice, float_layer, twin
 from supernet.space import Space
 
-__all__ = [
-    "Layer",
-    "Network",
-    "Supernet",
-    "execute",
-    "recalibrate",
-    "slice_layer",
-]
-
-
-class Layer(nn.Module):
-    """The parameters of one layer, and its batch-norm statistics once they are calibrated (None before)."""
-
-    def __init__(self, spec: LayerSpec, generator: torch.Generator | None = None) -> None:
-        super().__init__()
-        weight = torch.empty(spec.weight_shape)
-        fan_in = weight[0].numel()
-        nn.init.normal_(weight, std=twin(spec).initial_deviation(fan_in), generator=generator)
-        norm = twin(spec).norm
-        channels = spec.out_shape[0]
-        self.weight = nn.Parameter(weight)
-        self.gamma = nn.Parameter(torch.ones(channels)) if norm else None
-        self.beta = nn.Parameter(torch.zeros(channels)) if norm else None
-        self.bias = None if norm else nn.Parameter(torch.zeros(channels))
-        self.register_buffer("mean", None)
-        self.register_buffer("var", None)
-
-
-def execute(
-    specs: tuple[LayerSpec, ...], x: Tensor, apply: Callable[[LayerSpec, list[Tensor]], Tensor], clips: int = 1
-) -> Tensor:
-    """Run the layers in order and return the last one's output.
-
-    x: features (batch, coefficients, frames). apply: gives the output of one layer from those of its inputs. clips: of
-    which x holds the frames in turn; where no layer but the average looks ahead, the output is (batch * clips, ...), of
-    each clip behind those before it.
-    """
-    last, values = last_uses(specs), {}
-    for number, spec in enumerate(specs):
-        values[spec.name] = apply(spec, [values[name] for name in spec.inputs] or [select_features(x, spec, clips)])
-        for name in spec.inputs:
-            if last[name] == number:
-                values.pop(name, None)
-    return values[specs[-1].name]
+__all__ = ["Supernet", "slice_layer"]
 
 
 def slice_layer(tensors: Layer | Slice, spec: LayerSpec) -> Slice:
@@ -74,48 +31,6 @@ def slice_layer(tensors: Layer | Slice, spec: LayerSpec) -> Slice:
     first_channels = (None if item is None else item[:outputs] for item in (tensors.gamma, tensors.beta))
     bias = None if tensors.bias is None else tensors.bias[:outputs]
     return Slice(weight.contiguous(), *first_channels, None, None, bias)
-
-
-class Network(nn.Module):
-    """One network, built from its Arch.
-
-    seed: of the initial weights. Call it with features (batch, coefficients, frames) of its own or of the full front
-    end; it returns logits (batch, classes). Norms use the batch's statistics in training and before `recalibrate`.
-    """
-
-    def __init__(self, arch: Arch, seed: int = 0) -> None:
-        super().__init__()
-        self.arch = arch
-        self.specs = layers(arch)
-        generator = torch.Generator().manual_seed(seed)
-        self.layers = nn.ModuleDict({spec.name: Layer(spec, generator) for spec in self.specs if spec.has_weights})
-
-    def forward(self, x: Tensor, clips: int = 1) -> Tensor:
-        """(batch, coefficients, clips * frames) -> logits (batch * clips, classes), see `execute`."""
-        return execute(self.specs, x, self._run_layer, clips)
-
-    def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-        return float_layer(spec, inputs, self.layers[spec.name] if spec.has_weights else None, self.training)
-
-
-@torch.no_grad()
-def recalibrate(network: Network, features: Tensor) -> Network:
-    """Measure the batch-norm statistics of a network in one pass over `features` and keep them in it.
-
-    features: (clips, coefficients, frames) of training clips; some hundreds are enough. Each layer sees the outputs
-    of already calibrated ones. Without this a slice of a supernet is near chance.
-    """
-
-    def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-        layer = network.layers[spec.name] if spec.has_weights else None
-        if twin(spec).norm:
-            products = twin(spec).totals(spec, inputs, layer.weight)[0]
-            var, mean = torch.var_mean(products, (0, 2, 3), unbiased=False)
-            layer.mean, layer.var = mean, var
-        return float_layer(spec, inputs, layer, training=False)
-
-    execute(network.specs, features, apply)
-    return network
 
 
 class Supernet(nn.Module):

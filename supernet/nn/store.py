@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from supernet.cost import params
-from supernet.elastic import Supernet
 from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
 from supernet.files import digest, load_tensors, read_json, save_tensors, write_json
 from supernet.frontend.base import frontend_from_dict
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
+from supernet.nn.supernet import Supernet
 from supernet.space import Space
 
 __all__ = ["StoredSupernet", "load_file", "load_supernet", "retarget", "round_to_half", "save_supernet"]
