@@ -7,7 +7,18 @@ import pytest
 import torch
 
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW
-from supernet.data.scenes import SceneMaker, Scenes, companded, level_of, narrowed
+from supernet.data.scenes import (
+    HIGH_PASS_HZ,
+    LOW_PASS_HZ,
+    SceneMaker,
+    Scenes,
+    companded,
+    filtered,
+    filtered_size,
+    level_of,
+    narrowed,
+    spectrum_of,
+)
 from supernet.data.sounds import in_room
 from supernet.frontend.logmel import LogMel
 from supernet.layer import layers
@@ -119,6 +130,16 @@ def test_a_room_is_the_convolution_and_keeps_the_beginning():
     np.testing.assert_allclose(in_room(sound, response), np.convolve(sound, response)[:3000], atol=1e-3)
 
 
+@pytest.mark.parametrize("samples", [1, 2, 999, 3000])
+@pytest.mark.parametrize("taps", [1, 2, 500, 2400])
+def test_a_filter_of_scenes_is_the_convolution(samples, taps):
+    """Whatever lies over the middle, where the halves that are filtered together meet."""
+    rng = np.random.default_rng(samples + taps)
+    sound, response = (rng.standard_normal(count).astype(np.float32) for count in (samples, taps))
+    heard = filtered(sound, spectrum_of(response, filtered_size(samples, taps)), taps)
+    np.testing.assert_allclose(heard, np.convolve(sound, response)[:samples], atol=2e-3)
+
+
 def test_rooms_of_scenes_are_those_of_the_bank_again_and_again(speech_data):
     scenes = dataclasses.replace(PLAIN, rooms=2, room_share=1.0)
     maker, plain = SceneMaker(speech_data, LogMel(), scenes), SceneMaker(speech_data, LogMel(), PLAIN)
@@ -137,6 +158,20 @@ def test_a_narrow_band_takes_high_or_low_frequencies(speech_data):
         low, middle, high = (level_of(narrowed(tone, RATE, np.random.default_rng(seed))) for tone in tones)
         assert middle > 0.6
         assert max(low, high) < 0.6 * middle
+
+
+@pytest.mark.parametrize("samples", [8000, 8001])
+def test_a_narrow_band_has_the_slopes_of_butterworth_filters(samples):
+    """Of the fourth order below, of the eighth above, without a delay."""
+    rng, drawn = np.random.default_rng(2), np.random.default_rng(2)
+    low, high = (np.exp(drawn.uniform(*np.log(ends))) for ends in (HIGH_PASS_HZ, LOW_PASS_HZ))
+    assert drawn.random() >= 0.3  # no telephone
+    impulse = np.zeros(samples, np.float32)
+    impulse[samples // 2] = 1
+    heard = narrowed(impulse, RATE, rng).astype(np.float64)
+    hertz = np.arange(samples // 2 + 1) * RATE / samples
+    wanted = np.sqrt(hertz**8 / (hertz**8 + low**8) * high**16 / (high**16 + hertz**16))
+    np.testing.assert_allclose(np.abs(np.fft.rfft(heard)), wanted, atol=2e-3)
 
 
 def test_companding_is_that_of_eight_bits():

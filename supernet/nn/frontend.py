@@ -31,11 +31,15 @@ class TorchMel:
 
         warp: of voices, see `supernet.frontend.tables.mel_filters`.
         """
-        own, window = self.frontend, self.frontend.window_samples
-        padded = torch.nn.functional.pad(samples, (window - own.hop_samples, 0))
-        windows = padded.unfold(1, window, own.hop_samples) * _like(hann_window(window), samples)
-        spectrum = torch.fft.rfft(windows, own.fft)
-        power = spectrum.real.square() + spectrum.imag.square()
+        own, window, rest = (
+            self.frontend,
+            self.frontend.window_samples,
+            self.frontend.fft - self.frontend.window_samples,
+        )
+        padded = torch.nn.functional.pad(samples, (window - own.hop_samples, rest))
+        hann = torch.nn.functional.pad(_like(hann_window(window), samples), (0, rest))  # this length is the fastest
+        squares = torch.view_as_real(torch.fft.rfft(padded.unfold(1, own.fft, own.hop_samples) * hann)).square()
+        power = squares[..., 0] + squares[..., 1]
         filters = mel_filters(own.mels, own.fft, own.low_hz, own.high_hz, own.sampling_rate, warp)
         return (power @ _like(filters, samples)).clamp(min=own.floor).log().transpose(1, 2)
 
