@@ -23,9 +23,10 @@ import torch
 from results import add_row
 
 import zoo
+from supernet.data.walk import walk
 from supernet.errors import InvalidAudio
 from supernet.files import write_json
-from zoo.run.hear import BATCH, read_sound, recordings_below
+from zoo.run.hear import BATCH, read_sound
 
 TABLE, STAGES, COPIES = "run_speed", ("decoding", "features", "network"), 64
 CLIPS = Path(zoo.__file__).parent / "clips"
@@ -59,7 +60,7 @@ def _ends() -> list[str]:
 
 
 def _measure(folder: Path, models: list[zoo.Model], rounds: int, place: Path) -> None:
-    files = [path for path in recordings_below(folder) if _is_clip(path, models[0])]
+    files = [path for path in walk(folder).recordings if _is_clip(path, models[0])]
     names = " ".join(sorted({path.suffix[1:] for path in files}))
     spent = {model.name: [] for model in models}
     for _ in range(rounds):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["CACHE", "OWN_HUB", "PROFILES", "SILENCE", "UNKNOWN"]
+__all__ = ["CACHE", "NOISE", "OWN_HUB", "PROFILES", "SILENCE", "UNKNOWN"]
 
 CACHE = Path(os.environ.get("EARSHOT_CACHE") or Path.home() / ".cache" / "earshot")
 PROFILES = Path(os.environ.get("EARSHOT_PROFILES") or Path.home() / ".config" / "earshot" / "profiles")
@@ -18,3 +18,5 @@ OWN_HUB = Path(os.environ.get("EARSHOT_HUB") or Path.home() / ".local" / "share"
 
 UNKNOWN, SILENCE = "_unknown_", "_silence_"
 """Names of the classes for all other words or sounds, and for none."""
+NOISE = "_background_noise_"
+"""Name of the folder of noise beside those of classes."""

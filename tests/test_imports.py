@@ -94,7 +94,7 @@ def test_importing_stays_light(module):
 
 
 TRAINS = ("supernet.nn", "supernet.quant", "supernet.train", "supernet.data.augment", "supernet.data.effects",
-          "supernet.data.scenes", "supernet.data.folder", "predictors.", "search.", "zoo.make.")  # fmt: skip
+          "supernet.data.scenes", "predictors.", "search.", "zoo.make.")  # fmt: skip
 """What may import torch, pandas and scikit-learn; `zoo.make.publish` is light, too."""
 
 

@@ -10,10 +10,13 @@ from conftest import RATE, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supernet.data import folder as folder_module
+from supernet.data import speakers as speakers_module
 from supernet.data.augment import Augmenter
 from supernet.data.clips import NEGATIVE_ROW
-from supernet.data.folder import SPLITS, load_folder
+from supernet.data.folder import load_folder
+from supernet.data.recordings import Recording
+from supernet.data.speakers import split_groups
+from supernet.data.survey import SPLITS
 from supernet.errors import InvalidData
 from supernet.nn.frontend import torch_twin
 from supernet.train.calibration import fit_frontend
@@ -216,9 +219,9 @@ def test_no_group_is_torn_and_no_class_of_its_own_groups_lacks_a_split(clips):
     """Class `own` has groups of its own; the others share theirs, and may have to go without."""
     groups = {}
     for index, (label, speaker) in enumerate([*clips, ("own", 20), ("own", 21), ("own", 22)]):
-        item = folder_module._Recording(f"{label}/{index}", label, Path())
+        item = Recording(f"{label}/{index}", label, Path())
         groups.setdefault(f"s{speaker}", []).append(item)
-    folder_module._split_groups(groups)
+    split_groups(groups)
     for items in groups.values():
         assert len({item.split for item in items}) == 1
     assert {item.split for items in groups.values() for item in items if item.label == "own"} == set(SPLITS)
@@ -226,12 +229,9 @@ def test_no_group_is_torn_and_no_class_of_its_own_groups_lacks_a_split(clips):
 
 def test_moving_a_speaker_empties_no_other_class(monkeypatch):
     """All speakers have both classes: each split is filled once, for both."""
-    monkeypatch.setattr(folder_module, "_by_hash", lambda percent: "train")
-    groups = {
-        f"s{speaker}": [folder_module._Recording(f"{label}/{speaker}", label, Path()) for label in "ab"]
-        for speaker in range(3)
-    }
-    folder_module._split_groups(groups)
+    monkeypatch.setattr(speakers_module, "_by_hash", lambda percent: "train")
+    groups = {f"s{speaker}": [Recording(f"{label}/{speaker}", label, Path()) for label in "ab"] for speaker in range(3)}
+    split_groups(groups)
     assert sorted(items[0].split for items in groups.values()) == sorted(SPLITS)
 
 

@@ -9,21 +9,19 @@ import numpy as np
 import soundfile
 import soxr
 
+from supernet.data.walk import FORMATS
 from supernet.errors import InvalidAudio, TooLong
 
 __all__ = [
     "CUT",
-    "EXTENSIONS",
     "LONGER",
     "MAX_CHANNELS",
     "from_int16",
     "prepare_samples",
     "read_audio",
-    "recordings_in",
     "to_int16",
 ]
 
-EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3")
 RATES = (1_000, 384_000)
 MAX_CHANNELS = 8
 MAX_FLOAT = 10.0
@@ -33,11 +31,6 @@ CUT = "cut it, or go over it by sliding windows"
 """What to do with a longer one."""
 UNKNOWN_BYTES = 2**31 - 2**16
 """From here on the length that a WAV file states is what recorders write into a pipe, before they know it."""
-
-
-def recordings_in(folder: Path) -> list[Path]:
-    """The files in a folder that end as recordings do, sorted; none where there is no such folder."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in EXTENSIONS)
 
 
 def read_audio(source: str | Path | bytes, max_seconds: float | None = None) -> tuple[np.ndarray, int]:
@@ -85,7 +78,7 @@ def _begin(source: str | Path | bytes, name: str) -> tuple[int, bytes]:
         return len(source), source[:12]
     path = Path(source)
     if not path.is_file():
-        raise InvalidAudio(f"{name}: no such file; give the path of a recording ({' '.join(EXTENSIONS)})")
+        raise InvalidAudio(f"{name}: no such file; give the path of a recording ({FORMATS})")
     with path.open("rb") as file:
         return path.stat().st_size, file.read(12)
 

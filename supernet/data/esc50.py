@@ -21,8 +21,9 @@ import numpy as np
 
 from supernet import extras
 from supernet.constants import CACHE
-from supernet.data.audio import EXTENSIONS
 from supernet.data.clips import ClipData, Split, decode_clips
+from supernet.data.table import named_files, read_table, tidy_name
+from supernet.data.walk import stem_of, walk
 from supernet.errors import InvalidData, nearest_names
 from supernet.files import digest
 
@@ -40,7 +41,7 @@ ATTRIBUTION = "ESC-50, K. J. Piczak, ACM MM 2015, doi 10.1145/2733373.2806390; c
 TABLE = Path("meta") / "esc50.csv"
 SAMPLING_RATE, CLIP_SECONDS = 16_000, 5.0
 VALIDATION_SHARE, SPLIT_SEED = 0.1, 2021
-COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file")
+COLUMNS = ("file", "fold", "target", "category", "esc10", "src_file")
 COLOURS, NOISE_SECONDS, NOISE_LEVEL = (0.0, 0.5, 1.0), 10, 1000.0
 """Of the noise: exponents of the frequency that amplitudes fall with (white, pink, brown); length; steps of 16 bits."""
 
@@ -123,7 +124,8 @@ def _read_table(root: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InvalidData(f"{path}: no such file; give the folder of the extracted ESC-50 data set")
     try:
-        table = extras.load("pandas").read_csv(path, dtype=str, keep_default_na=False)[list(COLUMNS)]
+        rows = read_table(path, COLUMNS)
+        table = extras.load("pandas").DataFrame(rows, columns=COLUMNS, dtype=str)
         empty = table[(table == "").any(axis=1)]
         if len(empty):
             raise ValueError(f"row {empty.index[0] + 2} lacks a value")
@@ -134,8 +136,9 @@ def _read_table(root: Path) -> pd.DataFrame:
         if not pairs == table.target.nunique() == table.category.nunique():
             raise ValueError("a target has several categories, or the other way round")
         return table.assign(esc10=table.esc10.str.lower() == "true").astype({"fold": int, "target": int})
-    except (KeyError, ValueError, OSError) as error:
-        raise InvalidData(f"{path}: not the table of ESC-50 ({error}); take it from the data set again") from None
+    except ValueError as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise InvalidData(f"{path}: not the table of ESC-50 ({why}); take it from the data set again") from None
 
 
 def _read_subset(root: Path, subset: str) -> pd.DataFrame:
@@ -150,7 +153,7 @@ def _read_subset(root: Path, subset: str) -> pd.DataFrame:
 
 
 def _with_paths(root: Path, table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(path=_find_clips(root, table.filename)).reset_index(drop=True)
+    return table.assign(path=_find_clips(root, table.file)).reset_index(drop=True)
 
 
 def _splits(table: pd.DataFrame, test_fold: int | None) -> np.ndarray:
@@ -175,16 +178,17 @@ def _splits(table: pd.DataFrame, test_fold: int | None) -> np.ndarray:
 
 
 def _find_clips(root: Path, names: Sequence[str]) -> list[Path]:
-    """The files of the table's names, whatever their endings. Raises InvalidData."""
-    found = {path.stem: path for path in sorted((root / "audio").glob("*")) if path.suffix.lower() in EXTENSIONS}
-    stems = [Path(name).stem for name in names]
-    missing = [stem for stem in stems if stem not in found]
+    """The files of the table's names, whatever their endings and folders. Raises InvalidData."""
+    found = {path.name: path for path in walk(root / "audio").recordings}
+    names = [tidy_name(name).rpartition("/")[2] for name in names]
+    means = named_files(names, found)
+    missing = [stem_of(name) for name in names if not means[name]]
     if missing:
         raise InvalidData(
             f"{root / 'audio'}: {len(missing)} clips of the table are missing, such as {missing[0]}; "
             "complete the data set"
         )
-    return [found[stem] for stem in stems]
+    return [found[means[name][0]] for name in names]
 
 
 def _identity(table: pd.DataFrame) -> list[list]:

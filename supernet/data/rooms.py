@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from supernet.data.audio import EXTENSIONS, prepare_samples, read_audio, recordings_in
+from supernet.data.audio import prepare_samples, read_audio
 from supernet.data.clips import cached_array
+from supernet.data.walk import FORMATS, walk
 from supernet.errors import InvalidData
 from supernet.extras import need
 from supernet.files import digest
@@ -60,9 +61,9 @@ def _fill(rooms: np.ndarray, seed: int, rate: int, progress: bool) -> None:
 
 def recorded_rooms(folder: str | Path, rate: int, taps: int) -> np.ndarray:
     """(rooms, taps) float32: the impulse responses in a folder, one a file. Raises InvalidData where there are none."""
-    paths = recordings_in(Path(folder))
+    paths = walk(folder).recordings
     if not paths:
-        raise InvalidData(f"{folder}: no impulse responses; give a folder of recordings ({' '.join(EXTENSIONS)})")
+        raise InvalidData(f"{folder}: no impulse responses; give a folder of recordings ({FORMATS})")
     rooms = np.zeros((len(paths), taps), np.float32)
     for room, path in zip(rooms, paths, strict=True):
         response = prepare_samples(*read_audio(path), rate, str(path))

@@ -16,17 +16,20 @@ is shown, has the other half.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
-from supernet.constants import CACHE, SILENCE, UNKNOWN
-from supernet.data.audio import prepare_samples, read_audio, recordings_in, to_int16
+from supernet.constants import CACHE, NOISE, SILENCE, UNKNOWN
+from supernet.data.audio import prepare_samples, read_audio, to_int16
 from supernet.data.clips import ClipData, Source, Split, cut_noise, decode_clips
+from supernet.data.table import LISTS, named_files, read_list
+from supernet.data.walk import tell_left_out, walk, walk_classes
 from supernet.errors import InvalidData, nearest_names
 from supernet.files import digest
 
-__all__ = ["COMMANDS", "LISTS", "NOISE", "WORDS", "held_noise", "list_files", "load", "read_list"]
+__all__ = ["COMMANDS", "WORDS", "held_noise", "list_files", "load"]
 
 COMMANDS = "commands"
 WORDS = {
@@ -43,8 +46,8 @@ SAMPLES = int(SAMPLING_RATE * CLIP_SECONDS)
 SPLIT_SEED, EXTRA_SHARE, VALIDATION_NOISE = 2021, 0.1, 0.2
 HELD_NEGATIVE = 5
 """Each so many-th recording of negatives is kept from training."""
-NOISE = "_background_noise_"
-LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
+
+log = logging.getLogger(__name__)
 
 Entries = list[tuple[Source, int]]
 """Clips with their class indexes."""
@@ -73,6 +76,8 @@ def load(
     root, cache = Path(root), Path(cache or CACHE)
     keywords = _keywords(root, words)
     files = list_files(root, keywords)
+    if left := tell_left_out(walk_classes(root).left_out):
+        log.warning("%s: left out: %s", root, left)
     for word, paths in _from_text(Path(spoken), keywords).items() if spoken else ():
         files["train"].setdefault(word, []).extend(paths)
     others = [] if negatives is None else _decoded(Path(negatives))
@@ -135,13 +140,16 @@ def list_files(root: Path, keywords: tuple[str, ...]) -> dict[str, dict[str, lis
     if not root.is_dir():
         raise InvalidData(f"{root}: no such folder; give the folder of the extracted Speech Commands data set")
     listed = {name: read_list(root / file) for name, file in LISTS.items()}
+    words = {name: found.recordings for name, found in walk_classes(root).walks.items()}
+    there = {path.relative_to(root).as_posix(): path for paths in words.values() for path in paths}
+    split_of: dict[Path, str] = {}
+    for name, lines in listed.items():
+        for file in [file for found in named_files(lines, there).values() for file in found]:
+            split_of.setdefault(there[file], name)
     files: dict[str, dict[str, list[Path]]] = {"train": {}, "validation": {}, "test": {}}
-    for folder in sorted(root.iterdir()):
-        if folder.is_dir() and not folder.name.startswith("_"):
-            for path in recordings_in(folder):
-                name = f"{folder.name}/{path.stem}"
-                split = next((split for split, names in listed.items() if name in names), "train")
-                files[split].setdefault(folder.name, []).append(path)
+    for word, paths in words.items():
+        for path in paths:
+            files[split_of.get(path, "train")].setdefault(word, []).append(path)
     for split, by_word in files.items():
         missing = [word for word in keywords if word not in by_word]
         if missing:
@@ -163,28 +171,16 @@ def _halves(files: dict[str, list[Path]], keywords: tuple[str, ...]) -> dict[str
     return halves if all(word in half for word in keywords for half in halves.values()) else {}
 
 
-def read_list(path: Path) -> frozenset[str]:
-    """CLASS/NAME of each recording that a list names, without its ending. Raises InvalidData."""
-    if not path.is_file():
-        raise InvalidData(f"{path}: no such list; the data set must have {' and '.join(LISTS.values())}")
-    try:
-        lines = path.read_text("utf-8-sig").split("\n")
-    except UnicodeDecodeError:
-        raise InvalidData(f"{path}: not a text in UTF-8; save it as such") from None
-    names = (line.strip().replace("\\", "/").removeprefix("./") for line in lines)
-    return frozenset(line.rsplit(".", 1)[0] for line in names if line)
-
-
 def _from_text(folder: Path, keywords: tuple[str, ...]) -> dict[str, list[Path]]:
     """Word -> clips, of a folder of words, and of other words in one that is named `_unknown_`."""
-    found = {path.name: recordings_in(path) for path in sorted(folder.iterdir()) if path.is_dir()}
+    found = {name: list(found.recordings) for name, found in walk_classes(folder, (UNKNOWN,)).walks.items()}
     others = [path for path in found.pop(UNKNOWN, []) if path.stem.partition("_")[0] not in keywords]
     return {**found, UNKNOWN: others}
 
 
 def _decoded(folder: Path) -> list[np.ndarray]:
     """The recordings in a folder, (samples,) int16 each. Raises InvalidData where there are none of a second."""
-    paths = recordings_in(folder)
+    paths = walk(folder).recordings
     found = [to_int16(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path))) for path in paths]
     found = [item for item in found if len(item) >= SAMPLES]
     if not found:
@@ -194,7 +190,7 @@ def _decoded(folder: Path) -> list[np.ndarray]:
 
 def _noise(root: Path) -> list[np.ndarray]:
     folder = root / NOISE
-    paths = recordings_in(folder)
+    paths = walk(folder).recordings
     recordings = [to_int16(prepare_samples(*read_audio(path), SAMPLING_RATE, str(path)), 32767) for path in paths]
     if not any(len(item) * VALIDATION_NOISE >= SAMPLES for item in recordings):
         raise InvalidData(f"{folder}: no recording of 5 s or more; silence is cut from there, so add one")
@@ -215,7 +211,7 @@ def _unknown(files: dict[str, list[Path]], keywords: tuple[str, ...]) -> Entries
 
 
 def _silence_files(root: Path, target: int) -> Entries:
-    return [(path, target) for path in recordings_in(root / "_silence_")]
+    return [(path, target) for path in walk(root / SILENCE).recordings]
 
 
 def _draw(entries: Entries, count: int, rng: np.random.Generator) -> Entries:
@@ -237,7 +233,7 @@ def _digest(root: Path, keywords: tuple[str, ...], entries: dict[str, Entries], 
 
 def _heard(noise: list[np.ndarray], negatives: list[np.ndarray], rooms: str | Path | None) -> list:
     """What tells recordings of noise, negatives and rooms from others."""
-    files = recordings_in(Path(rooms)) if rooms else []
+    files = walk(rooms).recordings if rooms else []
     sounds = [[digest(item.tobytes()) for item in own] for own in (noise, negatives)]
     return [*sounds, [[path.name, path.stat().st_size] for path in files]]
 

@@ -26,8 +26,8 @@ from supernet.data import esc50
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.folder import load_folder
-from supernet.data.speech_commands import LISTS
 from supernet.data.speech_commands import load as load_speech_commands
+from supernet.data.table import LISTS
 from supernet.errors import (
     InfeasibleBudget,
     InvalidArch,

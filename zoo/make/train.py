@@ -132,8 +132,8 @@ def train(
     clips = clips if from_scratch else _with_owner(clips, begin)
     if publish:
         _check_budgets(budgets, begin.supernet.space, clips)
-    if strict and survey.findings:
-        found = len(survey.findings)
+    if strict and survey.faults:
+        found = len(survey.faults)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
     if publish:
         writable_hub(publish)

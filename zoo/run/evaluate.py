@@ -9,14 +9,16 @@ A recording that is longer than a clip counts once: its answer is the best of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from supernet.constants import SILENCE, UNKNOWN
+from supernet.constants import NOISE, SILENCE, UNKNOWN
+from supernet.data.table import LISTS, named_files, read_list
+from supernet.data.walk import stem_of, tell_left_out, twins, walk, walk_classes
 from supernet.errors import InvalidAudio, InvalidData, InvalidQuery, nearest_names
 from supernet.extras import need
 from supernet.files import digest, read_bytes
@@ -32,7 +34,7 @@ from zoo.run.conditions import (
     unheard_noise,
     unheard_rooms,
 )
-from zoo.run.hear import hear, hop_of, read_sound, recordings_below
+from zoo.run.hear import hear, hop_of, read_sound
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -246,9 +248,9 @@ def _sounds(model: Hearing, folder: Path, clips: Sequence[Path]) -> np.ndarray:
 
 def _noise_in(model: Hearing, folder: Path) -> list[np.ndarray]:
     """Of FOLDER/_background_noise_: of each recording what training leaves."""
-    from supernet.data.speech_commands import NOISE, held_noise
+    from supernet.data.speech_commands import held_noise
 
-    files = recordings_below(folder / NOISE) if (folder / NOISE).is_dir() else []
+    files = walk(folder / NOISE).recordings
     held = [held_noise(read_sound(path, None, model.sampling_rate, resample=True).samples) for path in files]
     return [item for item in held if len(item)]
 
@@ -304,23 +306,18 @@ def _of_esc50(model: Hearing, folder: Path, split: str | None, notes: list[str])
 
 def _targets(model: Hearing, folder: Path, notes: list[str]) -> dict[Path, int]:
     """Recording -> class index."""
-    if not folder.is_dir():
-        raise InvalidData(f"{folder}: no such folder; give one that holds a folder of recordings for each class")
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    others = [path.name for path in classes if path.name not in model.labels]
-    apart = [name for name in others if name.startswith("_")]
-    words = [name for name in others if not name.startswith("_")]
+    classes = walk_classes(folder, model.labels)
+    heard = {name: found.recordings for name, found in classes.walks.items() if found.recordings}
+    words = [name for name in heard if name not in model.labels]
     if words and UNKNOWN not in model.labels:
         raise InvalidData(f"{folder / words[0]}: no label of {model.name}: {nearest_names(words[0], model.labels)}")
-    _note(notes, "left out, since they are no classes", apart)
+    _note(notes, "left out, since they are no classes", classes.apart)
+    _note(notes, "without a recording", classes.empty)
     _note(notes, f"counted as {UNKNOWN}", words)
+    _note(notes, "names that differ in capitals or spaces only, taken for different ones", twins(heard, model.labels))
+    _note(notes, "left out", filter(None, [tell_left_out(classes.left_out)]))
     place = {**dict.fromkeys(words, UNKNOWN), **{label: label for label in model.labels}}
-    return {
-        path: model.labels.index(place[own.name])
-        for own in classes
-        if own.name in place
-        for path in recordings_below(own)
-    }
+    return {path: model.labels.index(place[name]) for name, paths in heard.items() for path in paths}
 
 
 def _listed(folder: Path, split: str | None, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
@@ -334,16 +331,15 @@ def _listed(folder: Path, split: str | None, targets: dict[Path, int], notes: li
 
 
 def _of_split(folder: Path, split: str, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
-    from supernet.data.speech_commands import LISTS, read_list
-
     if split not in LISTS:
         raise InvalidQuery(f"split = {split!r} is not possible: {nearest_names(split, LISTS)}")
-    names = {path: path.relative_to(folder).with_suffix("").as_posix() for path in targets}
-    listed = read_list(folder / LISTS[split])
-    silent = split == "test" and not any(name.startswith(f"{SILENCE}/") for name in listed)
-    missing = listed.difference(names.values())
+    names = {path: path.relative_to(folder).as_posix() for path in targets}
+    means = named_files(read_list(folder / LISTS[split]), names.values())
+    listed = {file for files in means.values() for file in files}
+    silent = split == "test" and not any(name.startswith(f"{SILENCE}/") for name in means)
+    missing = sorted({stem_of(name) for name, files in means.items() if not files})
     if missing:
-        notes.append(f"lines of {LISTS[split]} that name no recording: {len(missing):,}, such as {min(missing)}")
+        notes.append(f"lines of {LISTS[split]} that name no recording: {len(missing):,}, such as {missing[0]}")
     return {
         path: target
         for path, target in targets.items()
@@ -351,6 +347,6 @@ def _of_split(folder: Path, split: str, targets: dict[Path, int], notes: list[st
     }
 
 
-def _note(notes: list[str], what: str, names: Sequence[str]) -> None:
-    if names:
+def _note(notes: list[str], what: str, names: Iterable[str]) -> None:
+    if names := list(names):
         notes.append(f"{what}: {', '.join(names)}")

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from supernet.data.walk import tell_left_out, walk
 from supernet.errors import InvalidAudio, InvalidQuery, TooLong
 from zoo.ask.units import milliseconds
 from zoo.run.base import Hearing
@@ -36,7 +37,6 @@ __all__ = [
     "hop_of",
     "is_batch",
     "read_sound",
-    "recordings_below",
     "tell_resampled",
     "windows",
 ]
@@ -177,23 +177,20 @@ def tell_resampled(names: Sequence[str], rate: int, model_rate: int) -> None:
         log.warning("%s: resampled from %d Hz to %d Hz", what, rate, model_rate)
 
 
-def recordings_below(folder: str | Path) -> list[Path]:
-    """All recordings in a folder and the folders in it, sorted; without hidden ones."""
-    from supernet.data.audio import EXTENSIONS
-
-    found = (path for path in Path(folder).rglob("*") if path.suffix.lower() in EXTENSIONS)
-    return sorted(path for path in found if path.is_file() and not _is_hidden(path.relative_to(folder)))
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
 def find_recordings(files: str | Path | bytes | Iterable) -> list[str | Path | bytes]:
-    """The files, with all recordings of a folder in its place; a folder that has none stays."""
+    """The files, with all recordings of a folder in its place; a folder that has none stays.
+
+    What else is in a folder is told in the log.
+    """
     several = [files] if isinstance(files, (str, Path, bytes)) else list(files)
-    found = [recordings_below(file) if _is_folder(file) else [file] for file in several]
-    return [path for file, inside in zip(several, found, strict=True) for path in inside or [file]]
+    return [path for file in several for path in (_recordings_below(file) if _is_folder(file) else [file])]
+
+
+def _recordings_below(folder: str | Path) -> Sequence[str | Path]:
+    found = walk(folder)
+    if found.recordings and found.left_out:
+        log.warning("%s: left out: %s", folder, tell_left_out(found.left_out))
+    return found.recordings or [folder]
 
 
 def _is_folder(file: str | Path | bytes) -> bool:
@@ -238,7 +235,9 @@ def _clip(model: Hearing, resample: bool, file: str | Path | bytes) -> Sound | I
     """A file as a clip, or why it is none."""
     try:
         if _is_folder(file):
-            raise InvalidAudio(f"{file}: no recordings in this folder; give one that has some, or a file")
+            left = tell_left_out(walk(file).left_out)
+            inside = f", but {left}" if left else ""
+            raise InvalidAudio(f"{file}: no recordings in this folder{inside}; give one that has some, or a file")
         return read_sound(file, None, model.sampling_rate, resample, model.clip_samples)
     except InvalidAudio as error:
         return error

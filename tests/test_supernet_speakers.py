@@ -1,0 +1,207 @@
+"""Who speaks, and splits that no speaker is torn by, whatever else lies beside."""
+
+import pytest
+import soundfile
+from conftest import RATE, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supernet.data.folder import load_folder
+from supernet.data.recordings import Recording
+from supernet.data.speakers import known_speakers, split_by_speaker
+from supernet.data.survey import SPLITS
+
+NAMES = [f"{name}{number}" for number in range(10) for name in ("alice", "bob", "carol", "dan")]
+FORMS = {
+    "nohash": "{label}/{speaker}_nohash_{take}.wav",
+    "folder": "{label}/{speaker}/take{take}.wav",
+    "deep folder": "{label}/{speaker}/day{take}/{take}.wav",
+    "common folder": "{label}/takes/{speaker}/{take}.wav",
+    "underscore": "{label}/{speaker}_{take}.wav",
+    "dash": "{label}/{speaker}-0{take}.wav",
+    "space": "{label}/{speaker} {take}.wav",
+    "brackets": "{label}/{speaker}({take}).wav",
+    "dot": "{label}/{speaker}.{take}.flac",
+    "behind the class": "{label}/{label}_{speaker}_{take}.wav",
+    "behind the class in capitals": "{label}/{label}-{speaker}-{take}.wav",
+}
+
+
+def recordings(form, speakers=NAMES, takes=2, labels=("yes", "no")):
+    made = [(label, form.format(label=label, speaker=speaker, take=take))
+            for label in labels for speaker in speakers for take in range(takes)]  # fmt: skip
+    return [Recording(name, label, name) for label, name in made]
+
+
+def texts(findings):
+    return {finding.text.partition(",")[0]: finding.names for finding in findings}
+
+
+def splits_of(items, speakers):
+    return {speaker: {item.split for item in items if speaker in item.name} for speaker in speakers}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_every_speaker_is_in_one_split_whatever_lies_beside(form):
+    items = recordings(form)
+    others = [Recording(f"yes/{name}.wav", "yes", name) for name in ("mine", "take7", "Recording", "17")]
+    findings = []
+    rule = split_by_speaker([*items, *others], findings)
+    assert all(len(splits) == 1 for splits in splits_of(items, NAMES).values())
+    assert {item.split for item in items} == set(SPLITS)
+    assert texts(findings) == {"recordings without a known speaker": tuple(item.name for item in others)}
+    assert rule.startswith("the speaker, as names or folders say, else a hash of the name (4 of 164 recordings)")
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_what_lies_beside_moves_no_speaker(form):
+    alone, beside = recordings(form), recordings(form)
+    split_by_speaker(alone, [])
+    split_by_speaker([*beside, Recording("no/mine.wav", "no", "mine")], [])
+    assert [item.split for item in alone] == [item.split for item in beside]
+
+
+def test_all_ways_of_naming_a_speaker_mean_the_same_one():
+    forms = [form for form in FORMS.values() if form != FORMS["common folder"]]
+    items = [item for form in forms for item in recordings(form, ("Alice", "bob", "carol"), takes=1)]
+    items += recordings(FORMS["dash"], ("alice", "BOB", "Carol"), takes=1)
+    found = known_speakers(items)
+    assert set(found) == {"Alice", "BOB", "Carol"}
+    assert all(speaker.lower() in item.name.lower() for speaker, item in zip(found, items, strict=True))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{label}/take{take}.wav",
+        "{label}/take_{take}.wav",
+        "{label}/{label}_{take}.wav",
+        "{label}/{label} ({take}).wav",
+        "{label}/Recording {take}.wav",
+        "{label}/wav/{take}.wav",
+        "{label}/wav/{label}-{take}.wav",
+        "{label}/5f3-{label}{take}.wav",
+    ],
+)
+def test_names_that_name_nobody_are_split_by_themselves(form):
+    items, findings = recordings(form, ("",), takes=40), []
+    assert split_by_speaker(items, findings) == "a hash of the name (10 % validation, 10 % test)"
+    assert findings == []
+    assert {item.split for item in items if item.label == "no"} == set(SPLITS)
+
+
+@pytest.mark.parametrize("form", [FORMS["nohash"], FORMS["folder"], FORMS["dash"]])
+def test_two_speakers_are_too_few_and_reported(form):
+    items, findings = recordings(form, ("alice", "bob"), takes=20), []
+    assert split_by_speaker(items, findings).startswith("a hash of the name")
+    assert texts(findings) == {"fewer than 3 speakers in a class": ("alice", "bob")}
+    assert all({item.split for item in items if item.label == label} == set(SPLITS) for label in ("yes", "no"))
+
+
+def test_a_class_of_fewer_speakers_takes_those_of_the_others():
+    items = recordings(FORMS["dash"]) + recordings(FORMS["dash"], NAMES[:2], 5, ("maybe",))
+    split_by_speaker(items, [])
+    assert all(len(splits) == 1 for splits in splits_of(items, NAMES).values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(("yes", "no")), st.integers(0, 15), st.booleans()), min_size=1, max_size=60))
+def test_no_speaker_of_speech_commands_is_torn(clips):
+    """Any clips of any speakers, some files without one: where three or more are known, each has one split."""
+    items = [
+        Recording(f"{label}/{f'{speaker:04x}_nohash_{number}' if known else f'take{number}'}.wav", label, "")
+        for number, (label, speaker, known) in enumerate(clips)
+    ]
+    split_by_speaker(items, findings := [])
+    speakers = {item.name.split("/")[1].split("_")[0] for item in items if "_nohash_" in item.name}
+    torn = [name for name in speakers if len({item.split for item in items if f"/{name}_" in item.name}) > 1]
+    assert not torn or len(speakers) < 3
+    unknown = tuple(item.name for item in items if "take" in item.name)
+    if len(speakers) > 2 and unknown:
+        assert texts(findings)["recordings without a known speaker"] == unknown
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """40 files of 10 speakers, of whom names say nothing, and the text of a table of them."""
+    for number, label in enumerate(("yes", "no")):
+        (tmp_path / "words" / label).mkdir(parents=True)
+        for clip in range(20):
+            soundfile.write(tmp_path / "words" / label / f"{clip}.wav", tone(400, 0.1, 100 * number + clip), RATE)
+    return tmp_path / "words"
+
+
+def load(folder, rows, header):
+    table = folder.parent / "table.csv"
+    table.write_text("\n".join([header, *(",".join(row) for row in rows)]))
+    return load_folder(folder, table, clip_ms=100, cache=folder.parent / "cache")
+
+
+def rows_of(column):
+    return [[f"{label}/{clip}.wav", label, column(label, clip)] for label in ("yes", "no") for clip in range(20)]
+
+
+def splits_by(data, group):
+    """Group -> splits of its clips, which are in the order of `rows_of`."""
+    found = {}
+    for name in SPLITS:
+        for row in data.splits[name].rows:
+            found.setdefault(group("yes" if row < 20 else "no", int(row) % 20), set()).add(name)
+    return found
+
+
+@pytest.mark.parametrize("header", ["file,label,speaker", "file,label,Group", "Filename,Label,SPEAKER"])
+def test_a_column_of_a_table_groups_recordings(folder, header):
+    group = lambda label, clip: f"s{clip % 10}"  # noqa: E731
+    data, survey = load(folder, rows_of(group), header)
+    assert survey.rule == "the speaker, as the table says (10 % validation, 10 % test)"
+    found = splits_by(data, group)
+    assert len(found) == 10
+    assert all(len(splits) == 1 for splits in found.values())
+    assert set.union(*found.values()) == set(SPLITS)
+
+
+def test_a_column_goes_before_lists_and_names(folder):
+    (folder / "validation_list.txt").write_text("yes/1.wav\nno/1.wav\n")
+    (folder / "testing_list.txt").write_text("yes/2.wav\nno/2.wav\n")
+    group = lambda label, clip: f"s{clip % 5}"  # noqa: E731
+    data, survey = load(folder, rows_of(group), "file,label,speaker")
+    assert all(len(splits) == 1 for splits in splits_by(data, group).values())
+    assert "as the table says" in survey.rule
+
+
+def test_rows_without_a_group_are_reported(folder):
+    group = lambda label, clip: f"s{clip % 10}" if clip < 18 else ""  # noqa: E731
+    data, survey = load(folder, rows_of(group), "file,label,group")
+    (finding,) = (finding for finding in survey.findings if "without a known speaker" in finding.text)
+    assert finding.names == ("yes/18.wav", "yes/19.wav", "no/18.wav", "no/19.wav")
+    assert all(len(splits) == 1 for name, splits in splits_by(data, group).items() if name)
+
+
+def test_groups_that_a_table_tears_are_reported(folder):
+    rows = [[*row, SPLITS[int(row[0][:-4].split("/")[1]) % 3]] for row in rows_of(lambda label, clip: f"s{clip % 6}")]
+    assert not torn(load(folder, rows, "file,label,speaker,split")[1])
+    rows[0][3], rows[7][3] = "test", "train"
+    assert torn(load(folder, rows, "file,label,speaker,split")[1]) == ("s0 (train, test)", "s1 (train, validation)")
+
+
+def torn(survey):
+    found = [finding.names for finding in survey.faults if "in several splits" in finding.text]
+    return found[0] if found else ()
+
+
+@pytest.mark.parametrize("fixed", ["table", "lists"])
+def test_speakers_by_name_that_fixed_splits_tear_are_reported(folder, fixed):
+    rows = []
+    for label in ("yes", "no"):
+        for clip in range(20):
+            name = f"{label}/s{clip % 6}_nohash_{clip}.wav"
+            (folder / label / f"{clip}.wav").rename(folder / name)
+            rows.append([name, label, SPLITS[clip % 3] if clip else "test"])
+    if fixed == "lists":
+        for split, file in (("validation", "validation_list.txt"), ("test", "testing_list.txt")):
+            (folder / file).write_text("\n".join(row[0] for row in rows if row[2] == split))
+        _, survey = load_folder(folder, clip_ms=100, cache=folder.parent / "cache")
+    else:
+        _, survey = load(folder, rows, "file,label,split")
+    assert torn(survey) == ("s0 (train, test)",)
