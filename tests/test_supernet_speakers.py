@@ -10,6 +10,7 @@ from supernet.data.folder import load_folder
 from supernet.data.recordings import Recording
 from supernet.data.speakers import known_speakers, split_by_speaker
 from supernet.data.survey import SPLITS
+from supernet.errors import InvalidData
 
 NAMES = [f"{name}{number}" for number in range(10) for name in ("alice", "bob", "carol", "dan")]
 FORMS = {
@@ -50,7 +51,7 @@ def test_every_speaker_is_in_one_split_whatever_lies_beside(form):
     assert all(len(splits) == 1 for splits in splits_of(items, NAMES).values())
     assert {item.split for item in items} == set(SPLITS)
     assert texts(findings) == {"recordings without a known speaker": tuple(item.name for item in others)}
-    assert rule.startswith("the speaker, as names or folders say, else a hash of the name (4 of 164 recordings)")
+    assert rule.startswith("the speaker, as names or folders say, else a hash of the name for 4 of 164 recordings")
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -168,6 +169,13 @@ def test_a_column_goes_before_lists_and_names(folder):
     data, survey = load(folder, rows_of(group), "file,label,speaker")
     assert all(len(splits) == 1 for splits in splits_by(data, group).values())
     assert "as the table says" in survey.rule
+
+
+def test_a_column_of_two_groups_is_never_torn(folder):
+    with pytest.raises(
+        InvalidData, match=r"fewer than 3 speakers in the table, .*: s0, s1[^\0]*no (validation|test) clip"
+    ):
+        load(folder, rows_of(lambda label, clip: f"s{clip % 2}"), "file,label,speaker")
 
 
 def test_rows_without_a_group_are_reported(folder):

@@ -204,3 +204,32 @@ def test_another_recording_under_the_same_name_is_heard(work, monkeypatch, capsy
     Path("clip.wav").write_bytes(Path(LEFT).read_bytes())
     assert main(arguments) == 0
     assert Path("answers").read_text().split()[1] == "left"
+
+
+def test_a_folder_is_walked_as_in_training(model, tmp_path, capsys, caplog):
+    """Linked folders and AIFF are heard, hidden files are not, and what is not read is said once."""
+    far, root = tmp_path / "far", tmp_path / "words"
+    (far / "deep").mkdir(parents=True)
+    samples, rate = soundfile.read(STOP)
+    soundfile.write(far / "stop.aiff", samples, rate)
+    soundfile.write(far / "deep" / "stop.wav", samples, rate)
+    for name in ("._stop.wav", "stop.m4a", "deep/stop.m4a"):
+        (far / name).write_bytes(b"\0")
+    root.mkdir()
+    (root / "stop").symlink_to(far)
+    (far / "back").symlink_to(root)
+    assert main(["run", "kws", str(root), "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [item["file"] for item in found] == [str(root / "stop" / name) for name in ("deep/stop.wav", "stop.aiff")]
+    assert [item["answers"][0]["label"] for item in found] == ["stop", "stop"]
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == (
+        f"{root}: left out: 2 .m4a (such as stop.m4a), 1 hidden (such as ._stop.wav), "
+        "1 link that leads nowhere or back (such as back)"
+    )
+
+
+def test_a_folder_without_recordings_says_what_it_holds(tmp_path, capsys):
+    (tmp_path / "stop.m4a").write_bytes(b"\0")
+    assert main(["run", "kws", str(tmp_path)]) == 1
+    assert "no recordings in this folder, but 1 .m4a (such as stop.m4a); give one" in capsys.readouterr().err

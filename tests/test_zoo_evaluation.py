@@ -245,3 +245,53 @@ def test_recordings_are_not_heard_again_where_the_picture_cannot_be_written(
     assert len(heard[1][1]) == 46
     assert capsys.readouterr().out == said
     assert Path("picture.png").read_bytes() == picture
+
+
+def test_a_folder_is_walked_as_in_training(model, words, tmp_path):
+    """Links are followed; hidden files and empty folders are no recordings, and what is not read is said."""
+    expected = model.evaluate(words)
+    (words / "up").rename(tmp_path / "far")
+    (words / "up").symlink_to(tmp_path / "far")
+    (words / "down" / "inside").mkdir()
+    for path in sorted((words / "down").glob("*_nohash_*"))[::2]:
+        path.rename(words / "down" / "inside" / path.name)
+    (words / "down" / "inside" / "back").symlink_to("..")
+    for name in ("up/._x.wav", "_background_noise_/._x.wav", "up/x.m4a", "up/notes.txt", "loose.wav"):
+        (words / name).write_bytes(b"\0")
+    (words / "nothing").mkdir()
+    found = model.evaluate(words)
+    np.testing.assert_array_equal(found.matrix, expected.matrix)
+    assert found.notes == (
+        "left out, since they are no classes: _background_noise_",
+        "without a recording: nothing",
+        "counted as _unknown_: cat",
+        "left out: 1 .m4a (such as x.m4a), 1 .txt (such as notes.txt), 1 .wav (such as loose.wav), "
+        "1 hidden (such as ._x.wav), 1 link that leads nowhere or back (such as back)",
+    )
+    assert model.evaluate(words, conditions=["noise-10"]).conditions[0].clips == 45
+
+
+def test_an_empty_folder_of_another_name_is_no_error(model, words, monkeypatch):
+    monkeypatch.setattr(model, "labels", ["up", "down", "_other_", "_silence_"])
+    shutil.rmtree(words / "cat")
+    (words / "cat").mkdir()
+    assert "without a recording: cat" in model.evaluate(words).notes
+
+
+def test_a_folder_that_differs_from_a_label_in_capitals_gets_a_hint(model, words):
+    (words / "up").rename(words / "Up")
+    notes = model.evaluate(words).notes
+    assert "names that differ in capitals or spaces only, taken for different ones: Up and up" in notes
+    assert "counted as _unknown_: Up, cat" in notes
+
+
+@pytest.mark.parametrize(
+    "change", [str, lambda text: text.replace("/", "\\").replace("\n", "\r\n"), lambda text: "\ufeff" + text]
+)
+def test_a_list_is_read_as_in_training(model, words, change):
+    expected = model.evaluate(words, split="test")
+    path = words / "testing_list.txt"
+    path.write_bytes(change(path.read_text()).encode())
+    found = model.evaluate(words, split="test")
+    np.testing.assert_array_equal(found.matrix, expected.matrix)
+    assert found.notes == expected.notes

@@ -40,7 +40,10 @@ def split_by_speaker(recordings: Sequence[Recording], findings: list[Finding]) -
     """
     given = any(item.group for item in recordings)
     speakers = _by_group(recordings) if given else known_speakers(recordings)
-    if not given and len(set(speakers) - {""}) < LEAST_SPEAKERS:
+    known = set(speakers) - {""}
+    if given and len(known) < LEAST_SPEAKERS:
+        find(findings, f"fewer than {LEAST_SPEAKERS} speakers in the table, a split for each", sorted(known))
+    elif len(known) < LEAST_SPEAKERS:
         _find_few(findings, recordings)
         speakers = [""] * len(recordings)
     groups, alone = defaultdict(list), []
@@ -56,7 +59,7 @@ def _rule(findings: list[Finding], recordings: Sequence[Recording], alone: list[
     if len(alone) == len(recordings):
         return "a hash of the name"
     find(findings, "recordings without a known speaker, split by a hash of the name", alone)
-    rest = f", else a hash of the name ({len(alone):,} of {len(recordings):,} recordings)" if alone else ""
+    rest = f", else a hash of the name for {len(alone):,} of {len(recordings):,} recordings" if alone else ""
     return f"the speaker, as {'the table says' if given else 'names or folders say'}{rest}"
 
 

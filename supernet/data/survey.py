@@ -82,7 +82,7 @@ def find_left_out(findings: list[Finding], root: Path, left: Iterable[LeftOut]) 
     }
     for kind, text in texts.items():
         names = (as_text(_below(root, item.path)) for item in kinds[kind])
-        find(findings, text.format(tell_left_out(kinds[kind])), names, harmless=kind == HIDDEN)
+        find(findings, text.format(tell_left_out(kinds[kind], examples=False)), names, harmless=kind == HIDDEN)
 
 
 def find_thin(findings: list[Finding], counts: dict[str, dict[str, int]]) -> None:

@@ -124,8 +124,8 @@ def walk_classes(root: str | Path, known: Iterable[str] = (), without: str | Pat
     return Classes(walks, reserved, tuple(loose))
 
 
-def tell_left_out(left: Iterable[LeftOut]) -> str:
-    """How many of each kind, with the name of one; nothing for none.
+def tell_left_out(left: Iterable[LeftOut], examples: bool = True) -> str:
+    """How many of each kind, with the name of one as an example; nothing for none.
 
     >>> tell_left_out([LeftOut(".m4a", Path("up/a.m4a")), LeftOut(".m4a", Path("up/b.m4a"))])
     '2 .m4a (such as a.m4a)'
@@ -133,7 +133,8 @@ def tell_left_out(left: Iterable[LeftOut]) -> str:
     kinds = defaultdict(list)
     for item in left:
         kinds[item.kind].append(as_text(item.path.name))
-    return ", ".join(f"{len(names):,} {kind} (such as {names[0]})" for kind, names in sorted(kinds.items()))
+    such = {kind: f" (such as {names[0]})" if examples else "" for kind, names in kinds.items()}
+    return ", ".join(f"{len(names):,} {kind}{such[kind]}" for kind, names in sorted(kinds.items()))
 
 
 def stem_of(name: str) -> str:

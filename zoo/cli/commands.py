@@ -246,9 +246,15 @@ def _bits(text: str) -> int | str:
 
 
 def _add_training(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--data", required=True, metavar="FOLDER", help="FOLDER/CLASS/*.wav (.flac, .ogg, .opus, .mp3)")
+    sub.add_argument(
+        "--data", required=True, metavar="FOLDER", help="FOLDER/CLASS/*.wav (.flac, .ogg, .opus, .mp3, .aiff)"
+    )
     sub.add_argument("--task", required=True, help="what the models are for: their name in hubs")
-    sub.add_argument("--table", metavar="CSV", help="with columns file and label, and split to fix the splits")
+    sub.add_argument(
+        "--table",
+        metavar="CSV",
+        help="with columns file and label, split to fix the splits, speaker to keep them apart",
+    )
     sub.add_argument("--clip-ms", type=int, default=1000, help="length of a clip (default: %(default)s)")
     sub.add_argument(
         "--start", default="kws-temporal-map", metavar="NAME",

@@ -50,7 +50,7 @@ Columns of CSV: file, start_s, end_s (empty for a clip), rank, label, score.
 EVALUATE_HELP = """\
 Tell how often a model is right on a folder that holds a folder of recordings for each class.
 
-  earshot evaluate kws my-recordings/                            FOLDER/CLASS/*.wav, .flac, .ogg, .opus or .mp3
+  earshot evaluate kws my-recordings/                            FOLDER/CLASS/*.wav, .flac, .ogg, .opus, .mp3, .aiff
   earshot evaluate kws speech_commands/ --split test             those that FOLDER/testing_list.txt names
   earshot evaluate aec esc50/ --split test                       fold 4 of ESC-50; fold5 is that which none heard
   earshot evaluate kws my-recordings/ --plot confusion.png --format json
@@ -74,7 +74,7 @@ def add_run_commands(commands, command, add_hub, add_words) -> None:
     _add_model(sub, add_hub, add_words)
     sub.add_argument(
         "files", metavar="FILE", nargs="+",
-        help="recordings (WAV, FLAC, Ogg, Opus or MP3), folders of them, or - for a recording on standard input",
+        help="recordings (WAV, FLAC, Ogg, Opus, MP3 or AIFF), folders of them, or - for a recording on standard input",
     )  # fmt: skip
     sub.add_argument("--top", type=int, help="how many labels a recording (default: 1; not with --events)")
     sub.add_argument(

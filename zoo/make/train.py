@@ -89,15 +89,16 @@ def train(
 ) -> Path | None:
     """Train a supernet on a folder of classes, and return the folder that it is in.
 
-    data: DATA/CLASS/*.wav, .flac, .ogg, .opus or .mp3, of any rate and length (see supernet.data.folder). task: its
-    name in hubs. table: a CSV with the columns file, label and, to fix the splits, split. clip_ms: length of the clips
-    that the network hears. start: the bundled supernet whose weights, family and augmentation are used.
-    from_scratch: start from random weights instead, with the same family and augmentation. strict: refuse
-    data in which something was found. epochs: by the number of clips, where not given. run_dir: folder of the run
-    (default: runs/TASK); a run that was stopped goes on. publish: folder of a hub that gets the best network within
-    each of `max_macs`, such as "3M", or "3M/64kB" with at most so much RAM, with weights of each of `bits` (1 to 8, or
-    "mixed"; default: 8 and 4), for `zoo.get(task=..., hub=...)`. A network that is the best within several is one
-    model. Until the hub has them, models are in `packages` in the folder of the run.
+    data: DATA/CLASS/*.wav, .flac, .ogg, .opus, .mp3 or .aiff, of any rate and length (see supernet.data.folder). task:
+    its name in hubs. table: a CSV with the columns file, label, to fix the splits split, and to keep the recordings of
+    a speaker in one split speaker or group. clip_ms: length of the clips that the network hears. start: the bundled
+    supernet whose weights, family and augmentation are used. from_scratch: start from random weights instead, with the
+    same family and augmentation. strict: refuse data in which something was found but hidden files. epochs: by the
+    number of clips, where not given. run_dir: folder of the run (default: runs/TASK); a run that was stopped goes on.
+    publish: folder of a hub that gets the best network within each of `max_macs`, such as "3M", or "3M/64kB" with at
+    most so much RAM, with weights of each of `bits` (1 to 8, or "mixed"; default: 8 and 4), for `zoo.get(task=...,
+    hub=...)`. A network that is the best within several is one model. Until the hub has them, models are in `packages`
+    in the folder of the run.
 
     negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most

@@ -1,6 +1,6 @@
 """How often a model is right on recordings in folders of classes.
 
-    FOLDER/CLASS/NAME.wav                           or .flac, .ogg, .opus, .mp3
+    FOLDER/CLASS/NAME.wav                           or .flac, .ogg, .opus, .mp3, .aiff
     FOLDER/testing_list.txt, validation_list.txt    CLASS/NAME.wav of each clip of a split, one a line
     FOLDER/meta/esc50.csv, FOLDER/audio/            or ESC-50, whose fold 4 is tested, or one that is named
 
