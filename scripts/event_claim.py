@@ -19,7 +19,7 @@ other supernets and searches, of which there is one each. Needs the supernet tha
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,8 @@ from supernet.train.calibration import calibration_features
 from supernet.train.loop import weights_digest
 from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
-from zoo.make.pipeline import kept_search
+from zoo.make.recipe import HUB
+from zoo.make.slices import kept_search
 
 TABLE = "event_claim"
 LARGEST = "largest"
@@ -139,7 +140,8 @@ def _found(setting: Setting, size: str, plain: Arch) -> Arch:
     limits = {"max_params": params(plain), "max_macs": macs(plain)}
     parts = setting.supernet, setting.predictor, setting.data, setting.frontend
     path = setting.folder / f"{size}-found.json"
-    return Arch.from_dict(kept_search(path, *parts, limits, setting.options.task, setting.samples)["arch"])
+    making = replace(HUB, samples=setting.samples)
+    return Arch.from_dict(kept_search(path, *parts, limits, setting.options.task, making)["arch"])
 
 
 def _epochs(setting: Setting, way: str) -> int:

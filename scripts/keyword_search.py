@@ -13,6 +13,7 @@ done on validation; test is measured once a run. Runs resume.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -34,12 +35,13 @@ from supernet.space import default_space
 from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.recipe import Recipe, SupernetRecipe
 from supernet.train.supernets import train_supernet
-from zoo.make.pipeline import kept_search
+from zoo.make.recipe import HUB
+from zoo.make.slices import kept_search
 
 PUBLISHED = ("pless-mfcc20-5", "pless-mfcc20-4")
 ALONE, TUNED = "alone", "tuned"
 SUPERNET = SupernetRecipe(epochs=28, unknown=2, sandwich=True, random=1)
-SAMPLES = 100
+MAKING = replace(HUB, samples=100)
 """Networks that are measured for the accuracy predictor."""
 
 
@@ -60,7 +62,7 @@ def main() -> None:
     for published in options.within:
         limits = {"max_macs": macs(PEERS[published](len(data.labels), frontend))}
         path = run / f"found-{published}.json"
-        found = kept_search(path, supernet, predictor, data, frontend, limits, "kws", SAMPLES)
+        found = kept_search(path, supernet, predictor, data, frontend, limits, "kws", MAKING)
         arch = Arch.from_dict(found["arch"])
         for way in options.ways:
             network = Network(arch, options.seed) if way == ALONE else supernet.extract(arch, calibration)
@@ -72,7 +74,7 @@ def main() -> None:
 def _predictor(supernet: Supernet, data: ClipData, frontend: Mfcc, run: Path) -> AccuracyPredictor:
     split = data.splits["validation"]
     features = plain_features(data, split.rows, frontend)
-    table = sample_accuracies(run / "accuracies", supernet, features, split.targets, SAMPLES, SEED, True)
+    table = sample_accuracies(run / "accuracies", supernet, features, split.targets, MAKING.samples, SEED, True)
     return AccuracyPredictor(table_space(supernet)).fit(table)
 
 

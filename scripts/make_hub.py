@@ -37,8 +37,10 @@ from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
 from zoo.keeping import with_notes
+from zoo.make.candidates import Candidate, make_candidates, publish_models, with_test
 from zoo.make.package import pooled_figures
-from zoo.make.pipeline import BITS, Build, Candidate, make_candidates, publish_models, store, train_bits, with_test
+from zoo.make.pipeline import Build, store, train_bits
+from zoo.make.recipe import HUB, MakeRecipe
 
 MODELS, ELASTIC = "models", "elastic-bits"
 KEYWORDS, EVENTS, TEN_EVENTS = "keywords", "aec", "esc10"
@@ -56,10 +58,9 @@ class Plan:
     """A supernet of a family on a kind of features, and what is made of it.
 
     task: KEYWORDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the epochs of its
-    fine-tune in float: small networks gain most from them. samples: sub-networks measured for the accuracy predictor.
-    bits: of a copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside BITS.
-    calibration: clips that are stored with the supernet, and clips that models are calibrated on. half: weights are
-    rounded to 16 bits.
+    fine-tune in float: small networks gain most from them. making: what else is chosen when models are made. bits: of a
+    copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside those of HUB.
+    stored: clips that are stored with the supernet. half: weights are rounded to 16 bits.
     """
 
     task: str
@@ -67,12 +68,16 @@ class Plan:
     features: str
     recipe: SupernetRecipe
     budgets: dict[str, int]
-    samples: int
+    making: MakeRecipe
     bits: ElasticBitsRecipe | None = None
     few_bits: tuple[int | str, ...] = FEW_BITS
-    quant_epochs: int = 5
-    calibration: tuple[int, int] = (512, 2048)
+    stored: int = 512
     half: bool = False
+
+    @property
+    def all_bits(self) -> tuple[int | str, ...]:
+        """Of the weights of models that are made."""
+        return (*self.making.bits, *self.few_bits)
 
 
 PLANS = {
@@ -80,25 +85,25 @@ PLANS = {
         KEYWORDS, "temporal", "logmel",
         SupernetRecipe(epochs=40, unknown=2, sandwich=True),
         {"20M": 6, "3M": 12, "2M": 12, "1M": 20},
-        300,
+        replace(HUB, samples=300),
         ElasticBitsRecipe(unknown=2),
     ),
     "kws-temporal": Plan(
-        KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, 350
+        KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, replace(HUB, samples=350)
     ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
         {"40M": 20, "8M": 100, "3M/64kB": 100, "1M/64kB": 260},
-        200,
-        few_bits=(2,), quant_epochs=6, calibration=(48, 256), half=True,
+        replace(HUB, quant_epochs=6, calibration_clips=256),
+        few_bits=(2,), stored=48, half=True,
     ),
     "esc10-mbconv": Plan(
         TEN_EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=300, batch=16, learning_rate=2e-3, sandwich=True, random=1, augmentation=OUTDOORS),
         {"40M": 40, "5M": 300},
-        200,
-        few_bits=(2,), quant_epochs=12, calibration=(48, 217), half=True,
+        replace(HUB, quant_epochs=12, calibration_clips=217),
+        few_bits=(2,), stored=48, half=True,
     ),
 }  # fmt: skip
 NOTES = {
@@ -147,7 +152,7 @@ def main() -> None:
         tested = cross_validated(name, plan, task, options.runs, budgets) if models and task.folds else {}
         build = train(name, plan, task, task.load(), options.runs, options.hub)
         if models:
-            made = make_candidates(build, budgets, (*BITS, *plan.few_bits))
+            made = make_candidates(build, budgets, plan.all_bits)
             candidates.setdefault(plan.task, []).extend(with_figures(item, tested) for item in made)
         if bits:
             elastic.append((build, bits))
@@ -163,7 +168,7 @@ def cross_validated(name: str, plan: Plan, task: Task, runs: Path, budgets: dict
     for fold in task.folds:
         folder = runs / f"without-fold{fold}"
         build = train(name, plan, task, task.load(test_fold=fold), folder, folder / "hub")
-        for item in map(with_test, make_candidates(build, budgets, (*BITS, *plan.few_bits))):
+        for item in map(with_test, make_candidates(build, budgets, plan.all_bits)):
             for budget in item.budgets:
                 found.setdefault((budget, item.bits), []).append(item.accuracy)
     return {
@@ -219,8 +224,7 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
 def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path) -> Build:
     """Train a supernet, or go on with it, and put it into the hub."""
     frontend, recipe = fit_frontend(data, kind=front_end(plan.features)), plan.recipe
-    stored, measured_on = plan.calibration
-    calibration = calibration_features(data, frontend, stored, recipe.seed)
+    calibration = calibration_features(data, frontend, plan.stored, recipe.seed)
     networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
     supernet, run = Supernet(networks, calibration, recipe.seed), runs / name
     train_supernet(supernet, data, frontend, recipe, run)
@@ -229,8 +233,7 @@ def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Pa
     origin = f"Slice of the supernet {name}: {recipe.epochs} epochs of {recipe.schedule}, seed {recipe.seed}."
     info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
     build = Build(
-        name, task.name, supernet, recipe, data, frontend, run, hub, info,
-        samples=plan.samples, quant_epochs=plan.quant_epochs, calibration_clips=measured_on,
+        name, task.name, supernet, recipe, data, frontend, run, hub, info, plan.making,
         give_clips=plan.task == KEYWORDS,
     )  # fmt: skip
     store(build, build.folder)

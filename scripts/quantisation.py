@@ -41,7 +41,8 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.quantisers import METHODS
 from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.train.evaluate import hits, predict
-from zoo.make.pipeline import Build, train_bits, tuned_network
+from zoo.make.candidates import tuned_network
+from zoo.make.pipeline import Build, train_bits
 
 TABLE, SUPERNET = "quantisation", "kws-temporal-map"
 NETWORKS = {"small": "3M", "large": "20M"}

@@ -24,7 +24,8 @@ from supernet.nn.store import load_supernet
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.train.recipe import Recipe, SupernetRecipe
-from zoo.make import pipeline as build
+from zoo.make import candidates, pipeline
+from zoo.make.recipe import HUB
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_hub.py"
 
@@ -43,18 +44,16 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
     spaces = {"mfcc": small_space, "logmel": replace(map_space, clip_ms=1000, coefficients=(40,))}
     budgets = {"mfcc": {"0.2M": 1}, "logmel": {"0.5M": 1}}
     bits = {"mfcc": ElasticBitsRecipe(epochs=1, batch=8), "logmel": None}
+    making = replace(HUB, samples=20, quant_epochs=1, width_epochs=1, calibration_clips=22, evaluations=40, finalists=2)
     plans = {
         f"tones-{kind}": module.Plan(
-            module.KEYWORDS, "temporal", kind, short, budgets[kind], 20, bits[kind],
-            quant_epochs=1, calibration=(64, 22), half=kind == "logmel",
+            module.KEYWORDS, "temporal", kind, short, budgets[kind], making, bits[kind],
+            stored=64, half=kind == "logmel",
         )
         for kind in spaces
     }  # fmt: skip
     monkeypatch.setattr(module, "PLANS", plans)
-    monkeypatch.setattr(build, "WIDTH_EPOCHS", 1)
-    monkeypatch.setattr(build, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
-    monkeypatch.setattr(build, "EVALUATIONS", 40)
-    monkeypatch.setattr(build, "FINALISTS", 2)
+    monkeypatch.setattr(pipeline, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
     monkeypatch.setattr(module, "default_space", lambda family, classes, clip_ms, features: spaces[features])
     arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones"]
     arguments += ["--hub", str(tmp_path / "hub"), "--runs", str(tmp_path / "runs"), "--threads", "1"]
@@ -65,13 +64,13 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
 def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     recipe, speech_folder, tmp_path, monkeypatch, capsys
 ):
-    real = build.publish
+    real = candidates.publish
 
     def dies(*arguments, **options):
-        monkeypatch.setattr(build, "publish", real)
+        monkeypatch.setattr(candidates, "publish", real)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build, "publish", dies)
+    monkeypatch.setattr(candidates, "publish", dies)
     with pytest.raises(KeyboardInterrupt):
         recipe.main()
     recipe.main()
@@ -109,14 +108,14 @@ def test_events_are_cross_validated_and_then_trained_on_all_folds(recipe, map_sp
     def train(name, plan, task, data, runs, hub):
         trained_on.append({data.audio[row].tobytes() for row in data.splits["train"].rows})
         info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset}
-        return build.Build(name, task.name, None, None, data, LogMel(), runs / name, hub, info, give_clips=False)
+        return pipeline.Build(name, task.name, None, None, data, LogMel(), runs / name, hub, info, give_clips=False)
 
     def make_candidates(own, budgets, bits):
-        accuracy = {"validation": build._figures(own, network.to_integer(), "validation")}
+        accuracy = {"validation": pipeline.measured(own, network.to_integer(), "validation")}
         training = {"supernet": own.name, "search": {"max_macs": 1e6}, "summary": ["Made by a test."]}
-        return [build.Candidate(own, tuple(budgets), 8, network.to_integer(), accuracy, training)]
+        return [candidates.Candidate(own, tuple(budgets), 8, network.to_integer(), accuracy, training)]
 
-    plan = recipe.Plan(recipe.EVENTS, "temporal", "logmel", SupernetRecipe(), {"1M": 1}, 20)
+    plan = recipe.Plan(recipe.EVENTS, "temporal", "logmel", SupernetRecipe(), {"1M": 1}, HUB)
     for name, value in {"PLANS": {"events": plan}, "train": train, "make_candidates": make_candidates}.items():
         monkeypatch.setattr(recipe, name, value)
     arguments = ["make_hub.py", "--esc50", str(folder), "--folds", "1", "2", "--supernets", "events"]

@@ -23,7 +23,7 @@ from supernet.nn.supernet import Supernet
 from supernet.space import default_space
 from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.recipe import Recipe
-from zoo.make import pipeline as build
+from zoo.make.recipe import HUB
 
 SCRIPTS = str(Path(__file__).parent.parent / "scripts")
 SEEDS = {"smallest": 2, "largest": 1}
@@ -125,8 +125,7 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
         "list_clips": lambda root: pd.DataFrame({"split": "test", "src_file": range(len(speech_data.splits["test"]))}),
     }.items():
         monkeypatch.setattr(event_claim, name, value)
-    for name, value in {"EVALUATIONS": 60, "FINALISTS": 2}.items():
-        monkeypatch.setattr(build, name, value)
+    monkeypatch.setattr(event_claim, "HUB", replace(HUB, evaluations=60, finalists=2))
     options = ["data", "--supernet", folder, "--task", "tones", "--epochs", 1, "--tune-epochs", 1]
     options += ["--runs", tmp_path / "runs"]
     run(event_claim, monkeypatch, *options)
@@ -346,9 +345,8 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
             "default_space": lambda *arguments: small,
             "SUPERNET": replace(keyword_search.SUPERNET, epochs=1, batch=8),
             "Recipe": SmallBatch,
-            "SAMPLES": 20,
+            "MAKING": replace(HUB, samples=20, evaluations=60, finalists=2),
         },
-        build: {"EVALUATIONS": 60, "FINALISTS": 2},
     }.items():
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)

@@ -1,6 +1,6 @@
 """Which quantised networks are published, and in whose place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +8,10 @@ import pytest
 
 from supernet.bits import MIXED
 from supernet.metrics import accuracy_interval, confusion
-from zoo.make import pipeline as build
+from zoo.make import candidates as build
+from zoo.make import slices
 from zoo.make.package import pooled_figures
+from zoo.make.recipe import HUB
 
 
 @dataclass(frozen=True)
@@ -116,21 +118,26 @@ def test_a_model_leaves_when_all_that_it_was_made_for_is_replaced(tmp_path):
 def test_a_kept_search_is_of_the_same_limits_data_and_weights(tmp_path, monkeypatch):
     asked = []
 
-    def search(supernet, predictor, data, frontend, limits, task):
+    def search(supernet, predictor, data, frontend, limits, task, making):
         asked.append(limits)
         return {"arch": len(asked)}
 
-    monkeypatch.setattr(build, "search_slices", search)
-    monkeypatch.setattr(build, "weights_digest", lambda supernet: supernet)
-    changes = {"limits": {"max_macs": 2.0}, "data": SimpleNamespace(digest="b"), "supernet": "w", "samples": 7}
+    monkeypatch.setattr(slices, "search_slices", search)
+    monkeypatch.setattr(slices, "weights_digest", lambda supernet: supernet)
+    changes = {
+        "limits": {"max_macs": 2.0},
+        "data": SimpleNamespace(digest="b"),
+        "supernet": "w",
+        "making": replace(HUB, samples=7),
+    }
     usual = {"supernet": "v", "predictor": None, "data": SimpleNamespace(digest="a"), "frontend": None}
-    usual |= {"limits": {"max_macs": 1.0, "max_ram": None}, "task": "t", "samples": 9}
+    usual |= {"limits": {"max_macs": 1.0, "max_ram": None}, "task": "t", "making": HUB}
     for number, (name, value) in enumerate(changes.items()):
         for again in (2 * number + 1, 2 * number + 1):
-            assert build.kept_search(tmp_path / "a.json", **usual)["arch"] == again
-        assert build.kept_search(tmp_path / "a.json", **usual | {name: value})["arch"] == 2 * number + 2
+            assert slices.kept_search(tmp_path / "a.json", **usual)["arch"] == again
+        assert slices.kept_search(tmp_path / "a.json", **usual | {name: value})["arch"] == 2 * number + 2
     (tmp_path / "a.json").write_text("{}")
-    assert build.kept_search(tmp_path / "a.json", **usual)["arch"] == 9
+    assert slices.kept_search(tmp_path / "a.json", **usual)["arch"] == 9
 
 
 def test_pooled_figures_are_those_of_all_clips_together():

@@ -35,6 +35,7 @@ from zoo.hubs.index import Index, write_index
 from zoo.make import publish as hosting
 from zoo.make import search as searching
 from zoo.make import specialize as specializing
+from zoo.make.recipe import SPECIALIZE
 from zoo.make.search import load_like, search_hub
 from zoo.make.specialize import specialize
 
@@ -219,9 +220,8 @@ def test_what_is_only_predicted_comes_after_what_was_measured_and_keeps_no_least
 
 
 def test_with_data_it_is_fine_tuned_and_measured(hub_of_supernets, speech_folder, own, monkeypatch):
-    monkeypatch.setattr(specializing, "calibrated_clips", lambda clip_ms: 22)
-    monkeypatch.setattr(specializing, "TUNE_BATCH", 8)
-    monkeypatch.setattr(specializing, "QUANT_EPOCHS", 1)
+    short = dataclasses.replace(SPECIALIZE, calibration_clips=22, quant_epochs=1, quant_steps=0)
+    monkeypatch.setattr(specializing, "SPECIALIZE", short)
     wish = {"bits": 3, "hub": hub_of_supernets, "own": own, "evaluations": 200, "progress": False}
     entry = specialize("tones", {"max_macs": 0.3e6}, **wish, data=speech_folder, epochs=1)
     assert (entry.bits, entry.basis) == (3, "measured")
@@ -387,9 +387,8 @@ def test_the_keywords_of_the_official_layout_are_found(speech_folder, hub_of_sup
 def short(own, monkeypatch):
     """Few evaluations and short fine-tunes, in a folder that holds no more than the work of the commands."""
     monkeypatch.setattr(searching, "EVALUATIONS", 200)
-    monkeypatch.setattr(specializing, "calibrated_clips", lambda clip_ms: 22)
-    monkeypatch.setattr(specializing, "TUNE_BATCH", 8)
-    monkeypatch.setattr(specializing, "QUANT_EPOCHS", 1)
+    few = {"tune_epochs": 1, "tune_steps": 0, "quant_epochs": 1, "quant_steps": 0, "calibration_clips": 22}
+    monkeypatch.setattr(specializing, "SPECIALIZE", dataclasses.replace(SPECIALIZE, **few))
     monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
     (own.parent / "work").mkdir()
     monkeypatch.chdir(own.parent / "work")

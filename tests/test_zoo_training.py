@@ -26,9 +26,11 @@ from supernet.nn.store import StoredSupernet, retarget
 from supernet.nn.supernet import Supernet
 from zoo.cli import main
 from zoo.hubs.folder import BUNDLED
-from zoo.make import pipeline as build
+from zoo.make import pipeline, slices, starts
 from zoo.make import publish as hosting
 from zoo.make import train as training
+from zoo.make.recipe import TRAIN
+from zoo.make.starts import open_start
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +48,9 @@ def sounds(tmp_path_factory):
 def quick(tmp_path, monkeypatch):
     """Short fine-tunes, a short search and a cache of the test's own."""
     monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
-    monkeypatch.setattr(training, "TUNE_EPOCHS", 1)
-    monkeypatch.setattr(training, "calibrated_clips", lambda clip_ms: 24)
-    monkeypatch.setattr(build, "EVALUATIONS", 40)
-    monkeypatch.setattr(build, "FINALISTS", 2)
-    monkeypatch.setattr(training, "SAMPLES", 20)
-    monkeypatch.setattr(training, "QUANT_EPOCHS", 1)
+    short = {"tune_epochs": 1, "tune_steps": 0, "quant_epochs": 1, "quant_steps": 0, "samples": 20}
+    short |= {"calibration_clips": 24, "evaluations": 40, "finalists": 2}
+    monkeypatch.setattr(training, "TRAIN", replace(TRAIN, **short))
     monkeypatch.chdir(tmp_path)
 
 
@@ -60,10 +59,12 @@ def tiny(quick, small_space, monkeypatch, tmp_path):
     """Training that starts from a supernet of random weights, of which every network is within 1M MACs."""
     features = dequantise_features(quantise_features(torch.randn(24, 40, 100, generator=torch.Generator())))
     recipe = {"augmentation": asdict(Augmentation())}
-    config = {"licence": "cc-by-4.0", "attribution": "made by the tests", "training": {"recipe": recipe}}
+    config = {"name": "tiny", "licence": "cc-by-4.0", "attribution": "made by the tests"} | {
+        "training": {"recipe": recipe}
+    }
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
     begin = StoredSupernet(Supernet(small_space, features).eval(), frontend, ("a", "b", "c", "d"), config)
-    monkeypatch.setattr(training, "_bundled", lambda name: begin)
+    monkeypatch.setattr(training, "open_start", lambda start: begin if start == training.START else open_start(start))
     monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
     monkeypatch.setattr("search.accuracy.KINDS", ("boosting",))
     monkeypatch.setattr(training, "STORED_CLIPS", (16, 16))
@@ -142,12 +143,12 @@ def test_weights_that_are_not_for_commercial_use_make_none_that_are():
     """A licence that is not given becomes theirs; one that allows more is refused."""
     begun = SimpleNamespace(config={"licence": "cc-by-nc-3.0", "attribution": "them"})
     for licence, bound in (("other", "cc-by-nc-3.0"), ("CC-BY-NC-SA-4.0", "CC-BY-NC-SA-4.0")):
-        assert training._with_owner(_Clips(licence, "me"), begun) == _Clips(
+        assert starts.with_owner(_Clips(licence, "me"), begun) == _Clips(
             bound, "me; starting weights: them (cc-by-nc-3.0)"
         )
     for licence in ("cc-by-4.0", "x-nce"):
         with pytest.raises(InvalidQuery, match="not for commercial use"):
-            training._with_owner(_Clips(licence, "me"), begun)
+            starts.with_owner(_Clips(licence, "me"), begun)
 
 
 @dataclass(frozen=True)
@@ -233,13 +234,13 @@ def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_pa
 
 def work(monkeypatch) -> list[list]:
     """Calls of what takes long: epochs, searches, and measuring."""
-    measuring = [(build, name) for name in ("search_slices", "split_figures", "choose_detection")]
+    measuring = [(slices, "search_slices"), (pipeline, "split_figures"), (pipeline, "choose_detection")]
     training = [(supernet.train.loop, "_train_epoch"), (search.sampling, "_one")]
     return [counted(monkeypatch, *part) for part in (*training, *measuring)]
 
 
 def test_one_network_for_several_budgets_is_one_model(sounds, tiny, monkeypatch, caplog, capsys):
-    tunes, quantised = counted(monkeypatch, build, "train_float"), counted(monkeypatch, build, "quantise")
+    tunes, quantised = counted(monkeypatch, pipeline, "train_float"), counted(monkeypatch, pipeline, "quantise")
     command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "hub", "--epochs", "1"]
     with caplog.at_level("INFO"):
         assert main([*command, "--max-macs", "3M", "1M", "2M/64kB", "--format", "json"]) == 0

@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "Split",
     "cached_array",
+    "cut_clips",
     "cut_noise",
     "decode_clips",
     "random_cut",
@@ -155,6 +156,20 @@ class ClipData:
             drawn += [own] * (more // count) + [rng.permutation(own)[: more % count]]
         index = np.concatenate(drawn)
         return Split(train.rows[index], train.targets[index])
+
+
+def cut_clips(samples: np.ndarray, clip_samples: int, count: int | None = None) -> np.ndarray:
+    """A recording (samples,) int16 as clips (clips, clip_samples), one after the other, the last followed by zeros.
+
+    count: of clips, by default the nearest to its length. Where it is one, a longer recording gives its loudest part.
+    """
+    count = max(1, round(len(samples) / clip_samples)) if count is None else count
+    if count == 1 and len(samples) > clip_samples:
+        power = np.concatenate([[0.0], np.cumsum(samples.astype(float) ** 2)])
+        start = int((power[clip_samples:] - power[:-clip_samples]).argmax())
+        samples = samples[start : start + clip_samples]
+    padded = np.pad(samples[: count * clip_samples], (0, max(0, count * clip_samples - len(samples))))
+    return padded.reshape(count, clip_samples)
 
 
 def cut_noise(noise: list[np.ndarray], rng: np.random.Generator, samples: int) -> np.ndarray:

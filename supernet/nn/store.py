@@ -102,13 +102,27 @@ def _smallest(weights: np.ndarray) -> np.ndarray:
     return half if np.array_equal(half.astype(weights.dtype), weights) else weights
 
 
-def retarget(stored: StoredSupernet, classes: int, clip_ms: int, calibration: torch.Tensor, seed: int = 0) -> Supernet:
-    """A supernet for other classes and clips of another length, with the weights of a stored one and a new head."""
+def retarget(
+    stored: StoredSupernet,
+    classes: int,
+    clip_ms: int,
+    calibration: torch.Tensor,
+    seed: int = 0,
+    labels: tuple[str, ...] = (),
+) -> Supernet:
+    """A supernet for other classes and clips of another length, with the weights of a stored one and a new head.
+
+    labels: of the classes, where those that the stored one knows as well shall keep their part of its head.
+    """
     space = replace(stored.supernet.space, classes=classes, clip_ms=clip_ms)
     supernet = Supernet(space, calibration, seed)
     head = f"layers.{supernet.network.specs[-1].name}."
     weights = stored.supernet.network.state_dict()
     own = supernet.network.state_dict()
+    kept = [label for label in labels if label in stored.labels]
+    new, old = ([names.index(label) for label in kept] for names in (labels, stored.labels))
+    for name in [name for name in own if name.startswith(head)]:
+        own[name][new] = weights[name][old]
     supernet.network.load_state_dict({name: own[name] if name.startswith(head) else weights[name] for name in own})
     return supernet
 

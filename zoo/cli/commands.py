@@ -67,6 +67,7 @@ Train the supernet on your own sounds: a folder that holds a folder of recording
   earshot train --data doors/ --task doors                      ends with a supernet in runs/doors/supernet
   earshot train --data doors/ --task doors --publish my-hub     and with searched, quantised models in a hub:
   earshot get --task doors --hub my-hub --max-macs 1M
+  earshot train --data doors/ --task doors --extend             goes on with more recordings, or more --epochs
 
 It starts from the bundled supernet's weights, says first what it found in the data, and goes on where it was stopped
 when the same command is given again.
@@ -258,11 +259,17 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--clip-ms", type=int, default=1000, help="length of a clip (default: %(default)s)")
     sub.add_argument(
         "--start", default="kws-temporal-map", metavar="NAME",
-        help="the bundled supernet to start from, such as aec-mbconv for sounds of seconds (default: %(default)s)",
+        help="the supernet to start from: a bundled one, such as aec-mbconv for sounds of seconds, or the folder of "
+        "your own, such as runs/TASK/supernet (default: %(default)s)",
     )  # fmt: skip
     sub.add_argument("--from-scratch", action="store_true", help="random weights, with that one's family of networks")
     sub.add_argument("--strict", action="store_true", help="refuse data in which something was found")
     sub.add_argument("--epochs", type=int, help="default: by the number of clips")
+    sub.add_argument(
+        "--extend", action="store_true",
+        help="where the run was of fewer recordings or epochs, go on from its supernet; its state stays in before-N",
+    )  # fmt: skip
+    sub.add_argument("--quick", action="store_true", help="a first model in a fraction of the time; --extend goes on")
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     sub.add_argument("--run-dir", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
     sub.add_argument("--publish", metavar="HUB", help="folder of a hub, made where there is none, for quantised models")

@@ -99,8 +99,8 @@ def add_run_commands(commands, command, add_hub, add_words) -> None:
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
     sub.add_argument(
         "--split",
-        help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names; of ESC-50 train and fold1 "
-        "to fold5, too",
+        help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names, or without these, what "
+        "`earshot train` took for it; of ESC-50 train and fold1 to fold5, too",
     )
     sub.add_argument(
         "--conditions", nargs="*", metavar="NAME",

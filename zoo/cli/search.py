@@ -81,7 +81,9 @@ def add_search_commands(commands, command, add_query) -> None:
     sub.add_argument("supernet", metavar="SUPERNET", help="its folder")
     sub.add_argument("--data", required=True, metavar="FOLDER", help="what it was trained on")
     sub.add_argument("--task", help="whose head is measured (default: its only one)")
-    sub.add_argument("--count", type=int, default=200, help="of networks that are measured (default: %(default)s)")
+    sub.add_argument(
+        "--count", type=int, help="of networks that are measured (default: as the clips can tell apart, at most 200)"
+    )
     sub.add_argument("--run-dir", metavar="FOLDER", help="of the run's state (default: beside the supernet)")
 
 
@@ -264,14 +266,15 @@ def _plot(findings, objectives: tuple[str, ...], limits: dict, options: argparse
 
 
 def _predictor(options: argparse.Namespace) -> None:
-    from search.accuracy import LEAST_ROWS, fit_predictor
+    from search.accuracy import LEAST_ROWS, ROWS, fit_predictor
     from supernet.train import parallel
+    from zoo.make.recipe import networks_told_apart
     from zoo.make.search import load_like, open_supernet
 
     folder = Path(options.supernet)
     if not (folder / CONFIG).is_file():
         raise InvalidQuery(f"supernet {folder}: no {CONFIG} there; give the folder of a supernet")
-    if options.count < LEAST_ROWS:
+    if options.count is not None and options.count < LEAST_ROWS:
         raise InvalidQuery(f"--count {options.count} is too few: give {LEAST_ROWS} or more")
     config = read_json(folder / CONFIG)
     tasks = list(config.get("tasks", {}))
@@ -286,8 +289,9 @@ def _predictor(options: argparse.Namespace) -> None:
     source, stored = open_supernet(folder, task)
     about = stored.labels, stored.supernet.space.clip_ms, f"supernet {folder}"
     data = parallel.once_a_machine(lambda: load_like(options.data, *about))
+    count = networks_told_apart(len(data.choosing), ROWS) if options.count is None else options.count
     with going_on(run):
-        predictor = fit_predictor(folder, source, stored.frontend, data, run, options.count)
+        predictor = fit_predictor(folder, source, stored.frontend, data, run, count)
     first = parallel.rank() == 0
     parallel.leave()
     if first:

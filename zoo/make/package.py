@@ -29,9 +29,11 @@ from zoo.package.read import MAX_CLIPS, model_bytes
 from zoo.package.schema import SCHEMA
 from zoo.package.write import exact_costs, seal
 from zoo.run.conditions import condition_figures, measured_conditions
+from zoo.run.known import digests_text
 
 __all__ = [
     "accuracy_figures",
+    "known_clips",
     "measured_as",
     "noise",
     "package_name",
@@ -139,6 +141,15 @@ def package_name(task: str, network: IntegerNetwork) -> str:
     arch, (bits, activation_bits) = network.arch, inner_bits(network.arch)
     kind = MIXED if MIXED in (bits, activation_bits) else f"w{bits}a{activation_bits}"
     return f"{task}-{arch.family}-{_short(estimate(arch).macs)}-{kind}-{digest(packed(network))[:8]}"
+
+
+def known_clips(data: ClipData) -> dict:
+    """What `training` states of the clips that training heard, and of those that it was chosen and measured by."""
+    rows = {name: data.splits[name].rows for name in ("train", "validation", "test") if name in data.splits}
+    rows["train"] = np.concatenate([rows["train"], data.unknown])
+    if "choosing" in data.splits:
+        rows["validation"] = np.concatenate([rows["validation"], data.choosing.rows])
+    return digests_text({name: (data.audio[row] for row in own) for name, own in rows.items()})
 
 
 def packed(network: IntegerNetwork) -> bytes:

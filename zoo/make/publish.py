@@ -37,6 +37,7 @@ from zoo.hubs.folder import Hub
 from zoo.hubs.index import INDEX, Index, index_bytes, write_index
 from zoo.hubs.page import hub_card, is_hub_card
 from zoo.keeping import LAST_STEP, Kept, going_on
+from zoo.make.names import warn_of_mixing
 from zoo.package.entry import Entry, is_safe_name
 from zoo.package.figures import COSTS, device_figures, read_figures
 from zoo.package.read import CARD, CONFIG, MODEL, VECTORS, Config, read_config
@@ -87,6 +88,9 @@ def publish(
             if has(*TRAINING)
             else _as_they_are(folders, Path(staging))
         )
+        for folder in fresh:
+            config = read_config(folder)
+            warn_of_mixing(config.values["task"], config.labels, None if is_remote(_address(hub)) else _address(hub))
         return _change(hub, fresh, replaces and (lambda place, entry: replaces(place.config(entry))))
 
 

@@ -1,11 +1,13 @@
-"""A model of one's own where nothing published fits: search, extract, calibrate, quantise, pack, keep."""
+"""A model of one's own where nothing published fits: search, then make a package of what is found, and keep it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+
+import numpy as np
 
 from search.sampling import extract
 from supernet.constants import OWN_HUB
@@ -14,38 +16,22 @@ from supernet.data.clips import ClipData
 from supernet.errors import EarshotError, NoModelFits
 from supernet.files import digest
 from supernet.integer.runtime import IntegerNetwork
-from supernet.quant.fake import FakeQuantNetwork
-from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.train.calibration import calibration_features
-from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
 from zoo.hubs.address import writable_hub
 from zoo.hubs.base import AnyHub, checked_entry
 from zoo.hubs.folder import Hub
 from zoo.hubs.index import INDEX
-from zoo.keeping import (
-    AGAIN,
-    LAST_STEP,
-    PACKAGES,
-    RUNS,
-    check_folder,
-    going_on,
-    publish_command,
-    take_away,
-    writable,
-)
-from zoo.make.package import noise, package_name, split_figures, write_package
-from zoo.make.pipeline import calibrated_clips
+from zoo.keeping import AGAIN, LAST_STEP, PACKAGES, RUNS, check_folder, going_on, publish_command, take_away, writable
+from zoo.make.package import package_name
+from zoo.make.pipeline import Build, make_package, measured, quantised, tuned
 from zoo.make.publish import publish
+from zoo.make.recipe import BATCHES, SPECIALIZE, fitting_batch
 from zoo.make.search import Finding, search_hub, supernet_digests
 from zoo.package.entry import PREDICTED, Entry
 from zoo.package.read import Config, read_config
 
 __all__ = ["specialize"]
 
-TUNE_EPOCHS, QUANT_EPOCHS, TUNE_RATE, TUNE_BATCH = 6, 3, 2e-3, 128
-BATCHES = (16, 32, 64, 128)
-"""Of supernets, that fine-tuning takes over."""
 SEED = 0
 NO_DATA = "Its accuracy is predicted, not measured: test it on recordings of your own."
 
@@ -63,7 +49,7 @@ def specialize(
     sure: bool = False,
     hub: str | Path | AnyHub | None = None,
     data: str | Path | None = None,
-    epochs: int = TUNE_EPOCHS,
+    epochs: int | None = None,
     evaluations: int | None = None,
     own: str | Path | None = None,
     run: str | Path = "runs/specialized",
@@ -73,21 +59,22 @@ def specialize(
 
     limits: see `search.problem.LIMITS`. bits: of the weights, "mixed", or None for the best. data: what the supernet
     was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned, for
-    `epochs` in float and then some at its bits, and the integers are measured on validation and, once, on test.
-    Without, norms and ranges come from the supernet's calibration set, and the accuracy is what its predictor says,
-    marked so. A wish that a model of that hub was made for, by the same supernets, is not searched again; a network
-    that is the best for several wishes is one model. run: folder of searches and fine-tunes, which are resumed, and of
-    the package until the hub has it (in the hub, where that cannot be written). own: folder of the hub (default:
-    EARSHOT_HUB).
+    `epochs` in float (by default by the number of clips; 0 for no fine-tune) and then some at its bits, and the
+    integers are measured on validation and, once, on test. Without, norms and ranges come from the supernet's
+    calibration set, and the accuracy is what its predictor says, marked so. A wish that a model of that hub was made
+    for, by the same supernets, is not searched again; a network that is the best for several wishes is one model. run:
+    folder of searches and fine-tunes, which are resumed, and of the package until the hub has it (in the hub, where
+    that cannot be written). own: folder of the hub (default: EARSHOT_HUB).
 
     Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
     """
-    own, tuned = writable_hub(own or OWN_HUB), data is not None and epochs > 0
+    own = writable_hub(own or OWN_HUB)
     wish = {"limits": dict(limits), "bits": bits, "family": family, "device": device, "sure": sure}
-    wish |= {"supernets": supernet_digests(hub), "tuned": epochs if tuned else 0}
+    wish |= {"supernets": supernet_digests(hub), **_wanted_tuning(epochs if data is not None else 0)}
     place = Hub(own) if (own / INDEX).is_file() else None
     for entry in place.entries if place else ():
         if _answers(place.config(entry), entry, task, wish, min_accuracy):
+            log.info("%s: made for the same wish before; `earshot unpublish` it to make it anew", entry.name)
             return entry
     run = Path(run) if data is not None or writable(run) else own / RUNS
     check_folder("run", run)
@@ -101,6 +88,13 @@ def specialize(
     take_away(package, state, run=run)
     log.info("%s: kept in %s", entry.name, own)
     return entry
+
+
+def _wanted_tuning(epochs: int | None) -> dict:
+    """What a wish says of the fine-tune: its epochs, and the fewest steps where these go by the number of clips."""
+    if epochs is None:
+        return {"tuned": SPECIALIZE.tune_epochs, "steps": SPECIALIZE.tune_steps}
+    return {"tuned": max(0, epochs)}
 
 
 def _answers(config: Config, entry: Entry, task: str, wish: dict, min_accuracy: float | None) -> bool:
@@ -147,23 +141,53 @@ def _make(
     if data is None:
         _check_accuracy(best.predicted, min_accuracy, best, "predicted")
     clips = best.searched.load(data) if data is not None else None
-    fake = _tuned(best, clips, wish["tuned"], run, progress) if wish["tuned"] else _extracted(best)
-    integers = fake.to_integer()
-    info = _info(best, wish, clips, _accuracy(best, integers, clips, min_accuracy))
-    _add_wishes(info, own, package_name(task, integers))
+    build = _build(best, clips, wish, run)
+    integers, how = _tuned(build, best) if wish["tuned"] else (_extracted(best), {})
+    accuracy, training = _accuracy(build, best, integers, min_accuracy), _training(best, wish, clips is not None, how)
+    _add_wishes(training, own, package_name(task, integers))
     log.info("found among %s networks of %s", f"{len(best.result.scores):,}", best.searched.name)
-    return write_package(run / PACKAGES, integers, best.searched.stored.frontend, noise(best.arch), info)
+    return make_package(build, integers, accuracy, training)
 
 
-def _extracted(best: Finding) -> FakeQuantNetwork:
-    return extract(best.searched.source, best.arch)
+def _build(best: Finding, data: ClipData | None, wish: dict, run: Path) -> Build:
+    """What the model is made of."""
+    stored, making = best.searched.stored, SPECIALIZE
+    if data is not None:
+        making = making.fitted(data.clip_ms, len(data.choosing))
+    if "steps" not in wish:
+        making = replace(making, tune_epochs=wish["tuned"], tune_steps=0)
+    return Build(
+        best.searched.name, best.result.problem.task, best.searched.supernet, _as_trained(stored.recipe, data), data,
+        stored.frontend, run, run, _about(best, data is None), making, give_clips=False,
+    )  # fmt: skip
 
 
-def _add_wishes(info: dict, own: Hub | None, name: str) -> None:
+def _as_trained(recipe: dict, data: ClipData | None) -> Recipe:
+    """Of the recipe of a supernet what fine-tunes take over; few clips are heard in smaller batches."""
+    augmentation = Augmentation.from_dict(recipe.get("augmentation", {}))
+    batch = recipe.get("batch") if recipe.get("batch") in BATCHES else max(BATCHES)
+    fitting = batch if data is None else fitting_batch(len(data.epoch(np.random.default_rng(SEED))))
+    return Recipe(batch=min(batch, fitting), seed=SEED, augmentation=augmentation)
+
+
+def _extracted(best: Finding) -> IntegerNetwork:
+    return extract(best.searched.source, best.arch).to_integer()
+
+
+def _tuned(build: Build, best: Finding) -> tuple[IntegerNetwork, dict]:
+    """The network, fine-tuned in float and then at its bits, and how. Other data or another recipe is another run."""
+    arch = best.arch
+    place = digest([arch.digest, build.data.digest, asdict(build.making), asdict(build.recipe)])[:12]
+    network, tuning = tuned(build, arch.without_bits(), place)
+    fake, recipe = quantised(build, network, arch, min(arch.weight_bits), place)
+    return fake.to_integer(), {"tuning": tuning, "quantisation": recipe}
+
+
+def _add_wishes(training: dict, own: Hub | None, name: str) -> None:
     """Where the hub has the same network, made for other wishes, state these as well: it is one model."""
     same = own.index.find(name) if own else None
     if same:
-        search = info["training"]["search"]
+        search = training["search"]
         search["also"] = [wish for wish in _wishes(own.config(same)) if wish != search["wish"]]
         log.info("%s: the search found the same network for other limits before", name)
 
@@ -179,69 +203,62 @@ def _check_accuracy(share: float, least: float | None, best: Finding, how: str) 
         )
 
 
-def _tuned(best: Finding, data: ClipData, epochs: int, run: Path, progress: bool) -> FakeQuantNetwork:
-    """The network, fine-tuned in float and then at its bits, with distillation from the supernet's largest."""
-    supernet, arch, frontend = best.searched.supernet, best.arch, best.searched.stored.frontend
-    calibration = calibration_features(data, frontend, calibrated_clips(data.clip_ms), SEED)
-    network, teacher = (supernet.extract(own, calibration) for own in (arch.without_bits(), supernet.space.largest()))
-    trained = best.searched.stored.recipe
-    batch = trained.get("batch") if trained.get("batch") in BATCHES else TUNE_BATCH
-    shared = {"batch": batch, "seed": SEED, "augmentation": Augmentation.from_dict(trained.get("augmentation", {}))}
-    place = run / arch.digest[:12]
-    tuning = Recipe(epochs=epochs, learning_rate=TUNE_RATE, bfloat16=True, **shared)
-    train_float(network, data, frontend, tuning, place / "float", calibration, teacher)
-    recipe = QuantRecipe.at_bits(min(arch.weight_bits), epochs=QUANT_EPOCHS, **shared)
-    return quantise(network, arch, teacher, data, frontend, calibration, recipe, place / "bits", progress)
-
-
-def _accuracy(best: Finding, integers: IntegerNetwork, data: ClipData | None, least: float | None) -> dict:
+def _accuracy(build: Build, best: Finding, integers: IntegerNetwork, least: float | None) -> dict:
     """The figures of `config.json`: measured where there are data, or as predicted, with the interval of that.
 
     Test is measured only where validation has the least accuracy that is wanted.
     """
-    if data is None:
+    if build.data is None:
         share = best.predicted
         ends = [round(value, 6) for value in best.searched.predictor.interval(share)]
         clips = best.searched.about["clips"]
         return {"validation": {"accuracy": round(share, 6), "interval": ends, "clips": clips, "basis": PREDICTED}}
     figures = {}
-    for name in [name for name in ("validation", "test") if name in data.splits]:
-        figures[name] = split_figures(integers, best.searched.stored.frontend, data, name)
+    for name in [name for name in ("validation", "test") if name in build.data.splits]:
+        figures[name] = measured(build, integers, name)
         _check_accuracy(figures["validation"]["accuracy"], least, best, "on validation")
     return figures
 
 
-def _info(best: Finding, wish: dict, data: ClipData | None, accuracy: dict) -> dict:
-    """What `config.json` and the card state, beside the network."""
-    config, tried, quality = best.searched.stored.config, len(best.result.scores), best.searched.predictor.quality_
-    asked = ", ".join(f"{name} = {limit:g}" for name, limit in wish["limits"].items()) or "no limit"
-    place, epochs = f" on {wish['device']}" if wish["device"] else "", wish["tuned"]
-    chosen = "the best few were measured on validation" if data is not None else "the best predicted one was taken"
-    how = (
-        f"Fine-tuned for {epochs} epochs in float and {QUANT_EPOCHS} at its bits by LSQ, with distillation from the "
-        f"supernet's largest network."
-    )
-    plain = "Extracted without fine-tuning; norms and ranges measured on the supernet's calibration set."
+def _about(best: Finding, predicted: bool) -> dict:
+    """What `config.json` and the card state of a slice of a supernet, but its accuracies and how it was made."""
+    config = best.searched.stored.config
     about = config.get("about", {})
     return {
-        "task": best.result.problem.task,
         "labels": list(best.searched.stored.labels),
         "multi_label": about.get("multi_label", False),
         "licence": config["licence"],
         "attribution": config["attribution"],
         "notes": list(about.get("notes", [])),
-        "limits": [*about.get("limits", []), *([] if data is not None else [NO_DATA])],
+        "limits": [*about.get("limits", []), *([NO_DATA] if predicted else [])],
         "dataset": about.get("dataset", {"name": config["name"], "id": config["name"], "version": "unknown"}),
-        "accuracy": accuracy,
-        "training": {
-            "supernet": best.searched.name,
-            "search": {"wish": wish, "evaluations": tried, "seed": SEED},
-            "predictor": asdict(quality),
-            "summary": [
-                f"Slice of the supernet {best.searched.name}, found by evolutionary search within {asked}{place}: "
-                f"{tried:,} sub-networks by predicted accuracy, of which {chosen}, seed {SEED}.",
-                f"The predictor: {quality}.",
-                how if epochs else plain,
-            ],
-        },
     }
+
+
+def _training(best: Finding, wish: dict, with_data: bool, how: dict) -> dict:
+    """What `config.json` states of how a model was made. how: the recipes of its fine-tunes by their names."""
+    tried, quality = len(best.result.scores), best.searched.predictor.quality_
+    asked = ", ".join(f"{name} = {limit:g}" for name, limit in wish["limits"].items()) or "no limit"
+    place = f" on {wish['device']}" if wish["device"] else ""
+    chosen = "the best few were measured on validation" if with_data else "the best predicted one was taken"
+    return {
+        "supernet": best.searched.name,
+        "search": {"wish": wish, "evaluations": tried, "seed": SEED},
+        "predictor": asdict(quality),
+        **{name: asdict(recipe) for name, recipe in how.items()},
+        "summary": [
+            f"Slice of the supernet {best.searched.name}, found by evolutionary search within {asked}{place}: "
+            f"{tried:,} sub-networks by predicted accuracy, of which {chosen}, seed {SEED}.",
+            f"The predictor: {quality}.",
+            _tuning_text(how),
+        ],
+    }
+
+
+def _tuning_text(how: dict) -> str:
+    if not how:
+        return "Extracted without fine-tuning; norms and ranges measured on the supernet's calibration set."
+    return (
+        f"Fine-tuned for {how['tuning'].epochs} epochs in float and {how['quantisation'].epochs} at its bits by LSQ, "
+        f"with distillation from the supernet's largest network."
+    )

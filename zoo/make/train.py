@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,10 @@ from supernet.data import esc50
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
-from supernet.errors import InvalidData, InvalidQuery, nearest_names
+from supernet.errors import InvalidCheckpoint, InvalidData, InvalidQuery
 from supernet.extras import TRAINING, need
-from supernet.files import read_json
 from supernet.frontend.mfcc import Mfcc
-from supernet.nn.store import StoredSupernet, load_supernet, retarget
+from supernet.nn.store import StoredSupernet, retarget
 from supernet.nn.supernet import Supernet
 from supernet.space import Space, default_space
 from supernet.train import parallel
@@ -29,20 +28,24 @@ from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
 from zoo.ask.limits import check_bits
 from zoo.hubs.address import check_hub, writable_hub
-from zoo.hubs.folder import BUNDLED, Hub
 from zoo.keeping import check_folder, going_on
-from zoo.make.pipeline import (
-    BITS,
-    QUANT_EPOCHS,
-    Build,
-    budget_limits,
-    calibrated_clips,
-    make_candidates,
-    publish_models,
-    store,
+from zoo.make.budgets import budget_limits
+from zoo.make.candidates import make_candidates, publish_models
+from zoo.make.names import warn_of_mixing
+from zoo.make.pipeline import Build, store
+from zoo.make.recipe import QUICK, TRAIN, MakeRecipe, fitting_batch
+from zoo.make.starts import (
+    STORED,
+    already_measured,
+    differences,
+    earlier,
+    is_bundled,
+    open_start,
+    put_aside,
+    told_apart,
+    with_owner,
 )
-from zoo.package.entry import forbids_commerce, is_safe_name
-from zoo.package.read import CONFIG
+from zoo.package.entry import is_safe_name
 
 __all__ = ["train"]
 
@@ -51,16 +54,13 @@ log = logging.getLogger(__name__)
 START = "kws-temporal-map"
 """The bundled supernet to start from."""
 BUDGETS = ("3M", "1M")
-BATCHES, LEAST_STEPS = (128, 64, 32, 16, 8), 16
-"""The batch is the largest of these that gives an epoch so many steps."""
 STEPS, EPOCHS = 1500, (10, 60)
 """Steps to train for, and the fewest and most epochs."""
+QUICK_STEPS, QUICK_EPOCHS = 500, (4, 20)
 RATES = {"scratch": 4e-3, "start": 2e-3}
-TUNE_EPOCHS, SAMPLES, STORED, LONGEST_TASK = 15, 120, "supernet", 60
+LONGEST_TASK = 60
 STORED_CLIPS, STORED_MS = (64, 512), 512_000
 """Fewest and most clips whose features are stored with the supernet, and how long all are together."""
-OTHER = "other"
-"""A licence that was not named."""
 EVENTS = "esc10-mbconv and, not for commercial use, aec-mbconv"
 CLIP_MS, LONG_MS = (200, 10_000), 2_000
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
@@ -73,10 +73,12 @@ def train(
     *,
     table: str | Path | None = None,
     clip_ms: int = 1000,
-    start: str = START,
+    start: str | Path = START,
     from_scratch: bool = False,
     strict: bool = False,
     epochs: int | None = None,
+    extend: bool = False,
+    quick: bool = False,
     seed: int = 0,
     run_dir: str | Path | None = None,
     publish: str | Path | None = None,
@@ -91,14 +93,16 @@ def train(
 
     data: DATA/CLASS/*.wav, .flac, .ogg, .opus, .mp3 or .aiff, of any rate and length (see supernet.data.folder). task:
     its name in hubs. table: a CSV with the columns file, label, to fix the splits split, and to keep the recordings of
-    a speaker in one split speaker or group. clip_ms: length of the clips that the network hears. start: the bundled
-    supernet whose weights, family and augmentation are used. from_scratch: start from random weights instead, with the
-    same family and augmentation. strict: refuse data in which something was found but hidden files. epochs: by the
-    number of clips, where not given. run_dir: folder of the run (default: runs/TASK); a run that was stopped goes on.
-    publish: folder of a hub that gets the best network within each of `max_macs`, such as "3M", or "3M/64kB" with at
-    most so much RAM, with weights of each of `bits` (1 to 8, or "mixed"; default: 8 and 4), for `zoo.get(task=...,
-    hub=...)`. A network that is the best within several is one model. Until the hub has them, models are in `packages`
-    in the folder of the run.
+    a speaker in one split speaker or group. clip_ms: length of the clips that the network hears. start: the supernet
+    whose weights, family and augmentation are used: the name of a bundled one, or the folder of any, such as
+    runs/TASK/supernet. from_scratch: start from random weights instead, with the same family and augmentation. strict:
+    refuse data in which something was found but hidden files. epochs: by the number of clips, where not given. extend:
+    where the run in the folder was of other data or epochs, go on from its supernet, whose state is kept in `before-N`
+    there. quick: a first model in a fraction of the time. run_dir: folder of the run (default: runs/TASK); a run that
+    was stopped goes on. publish: folder of a hub that gets the best network within each of `max_macs`, such as "3M", or
+    "3M/64kB" with at most so much RAM, with weights of each of `bits` (1 to 8, or "mixed"; default: 8 and 4), for
+    `zoo.get(task=..., hub=...)`. A network that is the best within several is one model. Until the hub has them, models
+    are in `packages` in the folder of the run.
 
     negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
@@ -113,7 +117,7 @@ def train(
     budgets = tuple(map(str, (max_macs,) if isinstance(max_macs, (str, int, float)) else max_macs))
     if bits is not None and not publish:
         raise InvalidQuery(f"bits = {bits} is of published models: give publish, the folder of a hub, as well")
-    bits = (bits,) if isinstance(bits, (int, str)) else tuple(dict.fromkeys(bits or BITS))
+    bits = (bits,) if isinstance(bits, (int, str)) else tuple(dict.fromkeys(bits or TRAIN.bits))
     for own in bits:
         check_bits(own)
     _check_options(task, clip_ms, epochs, seed, max_false_alarms, licence)
@@ -129,8 +133,11 @@ def train(
     device = parallel.start()
     load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
     clips, survey = parallel.once_a_machine(load)
-    begin = _bundled(start)
-    clips = clips if from_scratch else _with_owner(clips, begin)
+    before = parallel.once_a_machine(partial(earlier, run))
+    begin = open_start(before or start)
+    own = before is not None or not is_bundled(start)
+    plan = _Plan(clips, begin, own, from_scratch and before is None, epochs, quick, seed)
+    plan.owned()  # so that a licence is refused before anything is done
     if publish:
         _check_budgets(budgets, begin.supernet.space, clips)
     if strict and survey.faults:
@@ -141,27 +148,99 @@ def train(
     first = parallel.rank() == 0
     if first:
         log.info("%s", survey)
+        warn_of_mixing(task, clips.labels, publish)
         if clip_ms >= LONG_MS and start == START and not from_scratch:
             log.info("clips of %g s: supernets for sounds of seconds to start from are %s", clip_ms / 1000, EVENTS)
-    supernet, frontend = _start(clips, begin, from_scratch, seed)
-    recipe = _recipe(clips, begin, from_scratch, epochs, seed)
+    plan = (_extended(plan, run) if extend else _same(plan, run)).owned()
+    supernet, frontend = _start(plan)
     with going_on(run):
-        train_supernet(supernet.to(device), clips, frontend, recipe, run)
+        train_supernet(supernet.to(device), plan.clips, frontend, plan.recipe, run)
     supernet.cpu()
     parallel.leave()
     if not first:
         return None
-    name = f"{task}-{supernet.space.family}"
-    hub = Path(publish or run / "hub")
-    info = _info(clips, survey, recipe, None if from_scratch else start)
-    build = Build(name, task, supernet, recipe, clips, frontend, run, hub, info, max_false_alarms, SAMPLES,
-                  QUANT_EPOCHS, calibrated_clips(clip_ms))  # fmt: skip
+    build = Build(
+        f"{task}-{supernet.space.family}", task, supernet, plan.recipe, plan.clips, frontend, run,
+        Path(publish or run / "hub"), _info(plan, survey), plan.making(run), max_false_alarms,
+    )  # fmt: skip
     with going_on(run):
         folder = store(build, run / STORED)
         if publish:
             store(build, build.folder)
-            publish_models(make_candidates(build, dict.fromkeys(budgets, TUNE_EPOCHS), bits), always=bits)
+            publish_models(make_candidates(build, dict.fromkeys(budgets), bits), always=bits)
     return folder
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a supernet is trained on, and from what. own: whether that is a supernet of one's own."""
+
+    clips: ClipData
+    begin: StoredSupernet
+    own: bool
+    from_scratch: bool
+    epochs: int | None
+    quick: bool
+    seed: int
+
+    @cached_property
+    def recipe(self) -> SupernetRecipe:
+        return _recipe(self)
+
+    @property
+    def space(self) -> Space:
+        """Of the networks."""
+        begun, clips = self.begin.supernet.space, self.clips
+        if self.from_scratch:
+            return default_space(begun.family, len(clips.labels), clips.clip_ms, self.begin.frontend.kind)
+        return replace(begun, classes=len(clips.labels), clip_ms=clips.clip_ms)
+
+    def making(self, run: Path) -> MakeRecipe:
+        """How models are made of it; networks that the run has measured already are all used."""
+        whole = QUICK if self.quick else TRAIN
+        fitted = whole.fitted(self.clips.clip_ms, len(self.clips.choosing))
+        return replace(fitted, samples=max(fitted.samples, min(whole.samples, already_measured(run))))
+
+    def owned(self) -> _Plan:
+        """The same, with the owner of the weights at the start named."""
+        return self if self.from_scratch else replace(self, clips=with_owner(self.clips, self.begin))
+
+    def differs_from(self, run: Path) -> list[str]:
+        """What is other in the run in a folder."""
+        return differences(run, self.recipe, self.space, self.clips)
+
+
+def _same(plan: _Plan, run: Path) -> _Plan:
+    """The plan, where the folder holds no finished run of another one. Raises InvalidCheckpoint."""
+    differs = plan.differs_from(run)
+    if differs and (run / STORED).is_dir():
+        raise InvalidCheckpoint(
+            f"{run}: holds another run ({', '.join(differs)} differ); --extend goes on from its supernet, or name "
+            "another folder or delete it"
+        )
+    told_apart(plan.clips, plan.begin)
+    return plan
+
+
+def _extended(plan: _Plan, run: Path) -> _Plan:
+    """The plan, from the supernet of the run in the folder where that was of another plan."""
+    place = parallel.once_a_machine(partial(_put_aside, plan, run))
+    if place:
+        plan = replace(plan, begin=open_start(place), own=True, from_scratch=False)
+    told_apart(plan.clips, plan.begin)
+    return plan
+
+
+def _put_aside(plan: _Plan, run: Path) -> Path | None:
+    """The supernet of the run in the folder, out of the way of the one that follows; None where there is none."""
+    differs = plan.differs_from(run)
+    if not differs:
+        if parallel.rank() == 0:
+            log.info("%s: nothing to extend, no run of other data or epochs is there", run)
+        return earlier(run)
+    place = put_aside(run)
+    log.info("%s: %s differ; training goes on from its supernet, kept in %s", run, " and ".join(differs), place)
+    return place
 
 
 def _check_options(
@@ -190,31 +269,6 @@ def _check_options(
             raise InvalidQuery(message)
 
 
-def _bundled(name: str) -> StoredSupernet:
-    """A bundled supernet. Raises InvalidQuery for an unknown name."""
-    known = {path.name: path for path in Hub(BUNDLED).supernets()}
-    if name not in known:
-        raise InvalidQuery(f"start = {name!r}: no such bundled supernet: {nearest_names(name, known)}")
-    return load_supernet(known[name], next(iter(read_json(known[name] / CONFIG)["tasks"])))
-
-
-def _with_owner(clips: ClipData, begin: StoredSupernet) -> ClipData:
-    """The clips, with the owner of the weights that training starts from named beside their own.
-
-    Where those are not for commercial use, clips of licence OTHER get theirs, as what is made is bound by it. Raises
-    InvalidQuery where the clips' licence allows more.
-    """
-    licence, owner = begin.config["licence"], begin.config["attribution"]
-    if forbids_commerce(licence) and clips.licence == OTHER:
-        clips = replace(clips, licence=licence)
-    if forbids_commerce(licence) and not forbids_commerce(clips.licence):
-        raise InvalidQuery(
-            f"licence {clips.licence}: the weights that training starts from are {licence}, not for commercial use, "
-            f"and so is what is made from them; give such a licence, or {OTHER}, or start from others"
-        )
-    return replace(clips, attribution=f"{clips.attribution}; starting weights: {owner} ({licence})")
-
-
 def _check_budgets(budgets: tuple[str, ...], begin: Space, clips: ClipData) -> None:
     """Raise InfeasibleBudget for one that no network keeps."""
     networks = SearchSpace(replace(begin, classes=len(clips.labels), clip_ms=clips.clip_ms), PLAIN_BITS)
@@ -222,43 +276,45 @@ def _check_budgets(budgets: tuple[str, ...], begin: Space, clips: ClipData) -> N
         _ = Problem(networks, budget_limits(budget)).anchor
 
 
-def _start(clips: ClipData, begin: StoredSupernet, from_scratch: bool, seed: int) -> tuple[Supernet, Mfcc]:
-    """The supernet before training and its front end: of the bundled one, whose weights know its features, or new."""
+def _start(plan: _Plan) -> tuple[Supernet, Mfcc]:
+    """The supernet before training and its front end: of the start, whose weights know its features, or new.
+
+    Classes that one's own supernet knows keep their part of its head.
+    """
+    clips, begin, seed = plan.clips, plan.begin, plan.seed
     fewest, most = STORED_CLIPS
     stored = max(fewest, min(most, STORED_MS // clips.clip_ms))
-    if from_scratch:
+    if plan.from_scratch:
         frontend = fit_frontend(clips, 1, type(begin.frontend))
-        networks = default_space(begin.supernet.space.family, len(clips.labels), clips.clip_ms, frontend.kind)
-        return Supernet(networks, calibration_features(clips, frontend, stored, seed), seed), frontend
+        return Supernet(plan.space, calibration_features(clips, frontend, stored, seed), seed), frontend
     calibration = calibration_features(clips, begin.frontend, stored, seed)
-    return retarget(begin, len(clips.labels), clips.clip_ms, calibration, seed), begin.frontend
+    known = clips.labels if plan.own else ()
+    return retarget(begin, len(clips.labels), clips.clip_ms, calibration, seed, known), begin.frontend
 
 
-def _recipe(
-    clips: ClipData, begin: StoredSupernet, from_scratch: bool, epochs: int | None, seed: int
-) -> SupernetRecipe:
-    """Batches small enough for some steps an epoch, as many epochs as make the steps, and the bundled augmentation."""
-    drawn = len(clips.epoch(np.random.default_rng(0)))
-    batch = next((size for size in BATCHES if drawn >= size * LEAST_STEPS), BATCHES[-1])
-    fewest, most = EPOCHS
-    wanted = max(fewest, min(most, round(STEPS * batch / drawn)))
-    rate, parts = RATES["scratch" if from_scratch else "start"], parallel.world_size()
+def _recipe(plan: _Plan) -> SupernetRecipe:
+    """Batches small enough for some steps an epoch, as many epochs as make the steps, and the start's augmentation."""
+    drawn = len(plan.clips.epoch(np.random.default_rng(0)))
+    batch, (fewest, most) = fitting_batch(drawn), QUICK_EPOCHS if plan.quick else EPOCHS
+    wanted = max(fewest, min(most, round((QUICK_STEPS if plan.quick else STEPS) * batch / drawn)))
+    rate, parts = RATES["scratch" if plan.from_scratch else "start"], parallel.world_size()
     if batch % parts:
         raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")
-    varied = Augmentation.from_dict(begin.recipe["augmentation"])
+    varied = Augmentation.from_dict(plan.begin.recipe.get("augmentation", {}))
     return SupernetRecipe(
-        epochs=epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=seed, augmentation=varied
+        epochs=plan.epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=plan.seed, augmentation=varied
     )
 
 
-def _info(clips: ClipData, survey: Survey, recipe: SupernetRecipe, start: str | None) -> dict:
-    """What cards say of the data and of how the supernet was made. start: the bundled one whose weights it had."""
-    start = f"from the weights of the bundled supernet {start}" if start else "from random weights"
+def _info(plan: _Plan, survey: Survey) -> dict:
+    """What cards say of the data and of how the supernet was made."""
+    clips, recipe = plan.clips, plan.recipe
+    begun = "random weights" if plan.from_scratch else f"the weights of the supernet {plan.begin.config['name']}"
     name = re.sub(r"[^\w .-]", "-", clips.name)
     return {
         "notes": [f"Trained on {len(clips.splits['train']):,} clips of {name}; splits by {survey.rule}."],
         "limits": LIMITS if clips.held_negatives else [*LIMITS, NO_DETECTION],
         "dataset": {"name": name, "id": re.sub(r"\W", "-", name), "version": clips.digest[:12]},
-        "origin": f"Slice of a supernet trained {start}: {recipe.epochs} epochs of {recipe.schedule}, "
+        "origin": f"Slice of a supernet trained from {begun}: {recipe.epochs} epochs of {recipe.schedule}, "
         f"seed {recipe.seed}.",
     }

@@ -4,6 +4,7 @@
     FOLDER/testing_list.txt, validation_list.txt    CLASS/NAME.wav of each clip of a split, one a line
     FOLDER/meta/esc50.csv, FOLDER/audio/            or ESC-50, whose fold 4 is tested, or one that is named
 
+Without lists, a split is that which the model had when it was made: it knows its clips by digests (zoo.run.known).
 A recording that is longer than a clip counts once: its answer is the best of the mean over sliding windows.
 """
 
@@ -35,6 +36,7 @@ from zoo.run.conditions import (
     unheard_rooms,
 )
 from zoo.run.hear import hear, hop_of, read_sound
+from zoo.run.known import notes_of_training, notes_of_unknown, own_split, splits_known
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -153,7 +155,8 @@ def evaluate(
     """How often a model is right on FOLDER/CLASS/*.
 
     Folders that are no label of the model count as `_unknown_`, where it knows that. split: "validation" or "test"
-    takes those that the folder's list names, or those of ESC-50, whose folds are named, too, such as "fold5";
+    takes those that the folder's list names, where there is no list those of the split that the model was made with,
+    or those of ESC-50, whose folds are named, too, such as "fold5";
     recordings in `_silence_`, which the lists of Speech Commands do not name, are of its test. resample: take
     recordings of a lower rate than the model's. progress: show a bar on a terminal. run: a folder in which answers are
     kept, so that no recording is heard again where this was stopped. conditions: names of zoo.run.conditions, or True
@@ -164,6 +167,7 @@ def evaluate(
     InvalidQuery for another split, and for a model of which clips have several labels.
     """
     from supernet.data import esc50
+    from supernet.data.table import LISTS
 
     wanted = chosen_conditions(conditions)
     if "room" in wanted:
@@ -180,7 +184,11 @@ def evaluate(
     if esc50.is_layout(Path(folder)):
         targets = _of_esc50(model, Path(folder), split, notes)
     else:
-        targets = _listed(Path(folder), split, _targets(model, Path(folder), notes), notes)
+        targets = _targets(model, Path(folder), notes)
+        known = splits_known(model, targets, resample)
+        own = split in LISTS and known and not (Path(folder) / LISTS[split]).is_file()
+        targets = own_split(known, split, targets) if own else _listed(Path(folder), split, targets, notes)
+        notes += notes_of_training(known, split, targets)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
     found = _answers(model, list(targets), resample, run, progress)
     for file, target, answer in zip(targets, targets.values(), found, strict=True):
@@ -190,6 +198,7 @@ def evaluate(
             matrix[target, answer] += 1
     if not matrix.any():
         raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
+    notes += notes_of_unknown(model, matrix)
     heard = _in_conditions(model, Path(folder), targets, wanted, resample, run, progress) if wanted else ()
     return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes), heard)
 
