@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import KEYWORDS
+import soundfile
+from conftest import KEYWORDS, tone
 from last_steps import AGAIN, HOWS, advised, counted, fails, files
 from test_supernet_parallel import torchrun
 
@@ -38,6 +39,7 @@ from zoo.make import specialize as specializing
 from zoo.make.recipe import SPECIALIZE
 from zoo.make.search import load_like, search_hub
 from zoo.make.specialize import specialize
+from zoo.run.known import Known
 
 QUICK = {"evaluations": 200, "progress": False}
 
@@ -232,6 +234,31 @@ def test_with_data_it_is_fine_tuned_and_measured(hub_of_supernets, speech_folder
     with pytest.raises(NoModelFits, match="on validation; loosen a limit"):
         specialize("tones", {"max_macs": 0.3e6}, **wish, data=speech_folder, epochs=1, min_accuracy=0.999)
     assert [one.name for one in zoo.find("tones", hub=own)] == [entry.name]
+
+
+def test_few_clips_are_tuned_for_steps_and_one_more_is_another_fine_tune(
+    hub_of_supernets, speech_folder, own, short, tmp_path, monkeypatch
+):
+    """In batches of 8, where the supernet's would hold all clips at once."""
+    steps = dataclasses.replace(specializing.SPECIALIZE, tune_steps=9, quant_steps=5)
+    monkeypatch.setattr(specializing, "SPECIALIZE", steps)
+    labels = load_supernet(hub_of_supernets / "supernets" / "plain", "tones").labels
+    epochs = counted(monkeypatch, supernet.train.loop, "_train_epoch")
+    words = shutil.copytree(speech_folder, tmp_path / "words")
+    wish = {"hub": hub_of_supernets, "own": own, "bits": 8, "evaluations": 200, "progress": False}
+    for number in (1, 2):
+        data = load_like(words, labels, 1000, "tests")
+        an_epoch = len(data.epoch(np.random.default_rng(0))) // 8
+        wanted = [max(1, -(-least // an_epoch)) for least in (9, 5)]
+        entry = specialize("tones", {"max_macs": 0.3e6}, **wish, data=words)
+        assert len(epochs) == number * sum(wanted)
+        config = json.loads((own / "models" / entry.name / "config.json").read_text())["training"]
+        assert (config["tuning"]["epochs"], config["quantisation"]["epochs"]) == tuple(wanted)
+        assert config["tuning"]["batch"] == config["quantisation"]["batch"] == 8
+        assert Known.of(config).split_of(data.audio[data.splits["test"].rows[0]], 16_000) == "test"
+        assert specialize("tones", {"max_macs": 0.3e6}, **wish, data=words) == entry  # made before
+        shutil.rmtree(own)
+        soundfile.write(words / "up" / "000000aa_nohash_0.wav", tone(300, seed=99), 16_000)
 
 
 def test_a_prediction_is_not_taken_where_data_were_given(hub_of_supernets, own, tmp_path):

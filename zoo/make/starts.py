@@ -34,7 +34,7 @@ __all__ = [
 STORED = "supernet"
 """In the folder of a run: the supernet that it ended with."""
 STATE = ("recipe.json", "checkpoint.safetensors", "log.json", "figures.jsonl", STORED, "accuracies", "search", "tuned",
-         "quant", "packages")  # fmt: skip
+         "quant", "packages", f"{STORED}-accuracies")  # fmt: skip
 """What a run keeps in its folder."""
 ASIDE, PART = "before-", ".part"
 OTHER = "other"

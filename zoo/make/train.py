@@ -114,32 +114,19 @@ def train(
     Raises InvalidData, with what was found, for data that cannot be used; InfeasibleBudget for what no network keeps.
     """
     need(*TRAINING)
-    budgets = tuple(map(str, (max_macs,) if isinstance(max_macs, (str, int, float)) else max_macs))
-    if bits is not None and not publish:
-        raise InvalidQuery(f"bits = {bits} is of published models: give publish, the folder of a hub, as well")
-    bits = (bits,) if isinstance(bits, (int, str)) else tuple(dict.fromkeys(bits or TRAIN.bits))
-    for own in bits:
-        check_bits(own)
+    budgets, bits = _budgets(max_macs), _bits(bits, publish)
     _check_options(task, clip_ms, epochs, seed, max_false_alarms, licence)
     run = Path(run_dir or Path("runs") / task)
-    check_folder("run_dir", run)
-    if publish:
-        check_hub(publish)
-    if table is None and esc50.is_layout(Path(data)):
-        raise InvalidData(
-            f"{data}: is ESC-50 in its own layout, without a folder for each class; give {Path(data) / 'audio'} with a "
-            "table of columns file, label and split (train, validation, test), made of filename, category and fold"
-        )
+    _check_places(data, table, run, publish)
     device = parallel.start()
     load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
     clips, survey = parallel.once_a_machine(load)
     before = parallel.once_a_machine(partial(earlier, run))
-    begin = open_start(before or start)
     own = before is not None or not is_bundled(start)
-    plan = _Plan(clips, begin, own, from_scratch and before is None, epochs, quick, seed)
+    plan = _Plan(clips, open_start(before or start), own, from_scratch and before is None, epochs, quick, seed)
     plan.owned()  # so that a licence is refused before anything is done
     if publish:
-        _check_budgets(budgets, begin.supernet.space, clips)
+        _check_budgets(budgets, plan.begin.supernet.space, clips)
     if strict and survey.faults:
         found = len(survey.faults)
         raise InvalidData(f"{survey}\n{data}: refused for {found} finding(s); mend them, or train without strict")
@@ -152,6 +139,8 @@ def train(
         if clip_ms >= LONG_MS and start == START and not from_scratch:
             log.info("clips of %g s: supernets for sounds of seconds to start from are %s", clip_ms / 1000, EVENTS)
     plan = (_extended(plan, run) if extend else _same(plan, run)).owned()
+    if first:
+        told_apart(plan.clips, plan.begin)
     supernet, frontend = _start(plan)
     with going_on(run):
         train_supernet(supernet.to(device), plan.clips, frontend, plan.recipe, run)
@@ -169,6 +158,32 @@ def train(
             store(build, build.folder)
             publish_models(make_candidates(build, dict.fromkeys(budgets), bits), always=bits)
     return folder
+
+
+def _budgets(given: tuple[str, ...] | str | float) -> tuple[str, ...]:
+    return tuple(map(str, (given,) if isinstance(given, (str, int, float)) else given))
+
+
+def _bits(given: tuple[int | str, ...] | int | str | None, publish: str | Path | None) -> tuple[int | str, ...]:
+    """Of the weights of published models, each once. Raises InvalidQuery."""
+    if given is not None and not publish:
+        raise InvalidQuery(f"bits = {given} is of published models: give publish, the folder of a hub, as well")
+    bits = (given,) if isinstance(given, (int, str)) else tuple(dict.fromkeys(given or TRAIN.bits))
+    for own in bits:
+        check_bits(own)
+    return bits
+
+
+def _check_places(data: str | Path, table: str | Path | None, run: Path, publish: str | Path | None) -> None:
+    """Raise InvalidQuery or InvalidData for folders that would fail later."""
+    check_folder("run_dir", run)
+    if publish:
+        check_hub(publish)
+    if table is None and esc50.is_layout(Path(data)):
+        raise InvalidData(
+            f"{data}: is ESC-50 in its own layout, without a folder for each class; give {Path(data) / 'audio'} with a "
+            "table of columns file, label and split (train, validation, test), made of filename, category and fold"
+        )
 
 
 @dataclass(frozen=True)
@@ -218,17 +233,13 @@ def _same(plan: _Plan, run: Path) -> _Plan:
             f"{run}: holds another run ({', '.join(differs)} differ); --extend goes on from its supernet, or name "
             "another folder or delete it"
         )
-    told_apart(plan.clips, plan.begin)
     return plan
 
 
 def _extended(plan: _Plan, run: Path) -> _Plan:
     """The plan, from the supernet of the run in the folder where that was of another plan."""
     place = parallel.once_a_machine(partial(_put_aside, plan, run))
-    if place:
-        plan = replace(plan, begin=open_start(place), own=True, from_scratch=False)
-    told_apart(plan.clips, plan.begin)
-    return plan
+    return replace(plan, begin=open_start(place), own=True, from_scratch=False) if place else plan
 
 
 def _put_aside(plan: _Plan, run: Path) -> Path | None:
