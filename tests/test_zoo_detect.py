@@ -49,7 +49,8 @@ def test_detections_are_those_of_a_loop(certain, smoothing, threshold):
 @pytest.mark.parametrize("block", [1000, 3])
 def test_a_window_of_a_stream_is_scored_as_the_clip_that_it_holds(integers, monkeypatch, block):
     """But for its first frames, before which a clip has silence and a stream what came before."""
-    monkeypatch.setattr("zoo.run.detection.BLOCK", block)
+    monkeypatch.setattr("zoo.run.detection.BATCH", block)
+    monkeypatch.setattr("zoo.run.parts.PART", 7 * block)
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
     frontend = frontend.select(integers.arch.features.coefficients, integers.arch.features.step_ms)
     rng = np.random.default_rng(0)

@@ -132,7 +132,8 @@ def test_windows_tell_the_words_and_their_times(model):
 @pytest.mark.parametrize("hop_ms", [10, 70, 500, 1000])
 def test_windows_are_cut_from_the_features_of_the_whole_recording(model, monkeypatch, hop_ms):
     """However it is cut into blocks; the last window hears the end, and silence after it."""
-    monkeypatch.setattr("zoo.run.detection.BLOCK", 3)
+    monkeypatch.setattr("zoo.run.detection.BATCH", 3)
+    monkeypatch.setattr("zoo.run.parts.PART", 1234)
     samples = sentence("stop", "five", silence=1_111)
     found, times = model.slide_scores(samples, hop_ms)
     step = hop_ms // 10

@@ -119,6 +119,9 @@ def _score(text: str) -> float:
 def _add_model(sub: argparse.ArgumentParser, add_hub, add_words) -> None:
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
+    sub.add_argument(
+        "--channel", type=int, metavar="N", help="hear this channel, 1 for the left one (default: the mean of all)"
+    )
     add_words(sub, "answer with these words, and _unknown_ for all others: stop,left (or stop left behind the files)")
     add_hub(sub)
 
@@ -164,6 +167,7 @@ def _run(options: argparse.Namespace) -> None:
         "hop_ms": options.hop_ms,
         "top": 1 if options.top is None else options.top,
         "resample": options.resample,
+        "channel": options.channel,
         "progress": quiet or len(files) == 1,
         "events": options.events,
     }
@@ -204,16 +208,17 @@ def _picture(
     model: zoo.Model, file: str | Path | bytes, found: list[dict] | None, floor_db: float, options: argparse.Namespace
 ):
     """Of a recording and what is heard in it. found: its events, where they were asked for."""
-    log_mel, frontend = model.log_mel(file, resample=options.resample), model.frontend
+    heard = {"resample": options.resample, "channel": options.channel}
+    log_mel, seconds = model.spectrogram(file, **heard)
     name = PIPE if isinstance(file, bytes) else Path(file).name
     if not log_mel.shape[1]:
         raise InvalidAudio(f"--plot {options.plot}: {name} is shorter than a frame; there is nothing to draw")
     threshold = THRESHOLD if options.events is None else options.events
     if found is None:
         settings = {"threshold": threshold, "floor_db": floor_db, "hop_ms": options.hop_ms}
-        found = model.events(file, **settings, resample=options.resample)
+        found = model.events(file, **settings, **heard)
     title = f"{_printable(name)}: {model.name}, scores from {threshold:g} on"
-    return events_figure(log_mel, log_mel.shape[1] * frontend["step_ms"] / 1000, found, frontend, title)
+    return events_figure(log_mel, seconds, found, model.frontend, title)
 
 
 def _is_same(file: str | Path | bytes, out: str) -> bool:
@@ -300,7 +305,7 @@ def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
 def _evaluate(options: argparse.Namespace) -> None:
     check_picture("--plot", options.plot)
     model = find_model(options.model, options.hub, options.words)
-    settings = {"split": options.split, "resample": options.resample}
+    settings = {"split": options.split, "resample": options.resample, "channel": options.channel}
     settings["conditions"] = options.conditions is not None and (options.conditions or True)
     with command_run("evaluate", options_of(options)) as run:
         found = model.evaluate(options.folder, **settings, run=run)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from supernet.arch import Arch
+from zoo.run.parts import Parts
 
 __all__ = ["Hearing"]
 
@@ -38,11 +39,11 @@ class Hearing(Protocol):
         """Probabilities (clips, classes) for quantised features."""
 
     def slide_scores(
-        self, samples: np.ndarray, hop_ms: int, progress: bool = False
+        self, recording: Parts, hop_ms: int, progress: bool = False, seconds: float = 0.0
     ) -> tuple[np.ndarray, list[tuple[float, float]]]:
-        """Scores (windows, classes) along a recording (samples,), with start and end of each window in s."""
+        """Scores (windows, classes) along a recording, with start and end of each window in s."""
 
     def event_scores(
-        self, samples: np.ndarray, hop_ms: int, floor_db: float, progress: bool = False
+        self, recording: Parts, hop_ms: int, floor_db: float, progress: bool = False, seconds: float = 0.0
     ) -> tuple[np.ndarray, list[tuple[float, float]]]:
         """The same for `zoo.run.events.mark_events`: 0 for windows that are below the floor."""

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 from tqdm import tqdm
 
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
-from supernet.frontend.base import quantise
-from supernet.frontend.mfcc import Mfcc
+from supernet.frontend.base import FrontEnd, quantise
 from supernet.integer.runtime import IntegerNetwork
+from zoo.run.parts import Parts, parts_of
 
 __all__ = ["Detection", "choose_detection", "detections", "stream_scores", "stream_windows"]
 
-HOP_MS, BATCH, BLOCK = 100, 256, 1000
-"""Time from window to window; windows that the network, and the front end, take at a time."""
+HOP_MS, BATCH = 100, 256
+"""Time from window to window; windows that the network takes at a time."""
 THRESHOLDS = (*(round(0.3 + 0.02 * step, 2) for step in range(35)), 0.99, 0.995)
 SMOOTHINGS, REFRACTORIES_MS = (1, 2, 3, 5), (500, 1000, 2000)
 CONTEXT_SEED = 2021
@@ -43,39 +43,47 @@ class Detection:
 
 def stream_scores(
     network: IntegerNetwork,
-    frontend: Mfcc,
+    frontend: FrontEnd,
     scores: Scores,
-    recording: np.ndarray,
+    recording: Parts,
     hop_ms: int = HOP_MS,
     progress: bool = False,
+    seconds: float = 0.0,
 ) -> np.ndarray:
     """Scores (windows, classes) of a recording, one window each `hop_ms`, which is a multiple of the front end's step.
 
-    recording: (samples,) int16, or float32 from -1 to 1. progress: show a bar on a terminal, for more than a batch.
+    recording: (samples,) int16, or float32 from -1 to 1, or an iterable of such parts of it, of which no more than one
+    is in memory. progress: show a bar on a terminal, for more than a batch; seconds: about how long the recording is.
     """
-    windows = stream_windows(frontend, network.arch.frames, recording, hop_ms)
-    seconds, logits = len(recording) / frontend.sampling_rate, []
+    logits = []
     hidden = None if progress and seconds * 1000 > BATCH * hop_ms else True
     form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of sound [{elapsed}<{remaining}]"
     with tqdm(desc="hearing", total=seconds, disable=hidden, leave=False, bar_format=form) as bar:
-        for part in (part for block in windows for part in np.split(block, range(BATCH, len(block), BATCH))):
+        for part in stream_windows(frontend, network.arch.frames, recording, hop_ms):
             logits.append(network(part))
             bar.update(len(part) * hop_ms / 1000)
     return scores(np.concatenate(logits))
 
 
-def stream_windows(frontend: Mfcc, frames: int, recording: np.ndarray, hop_ms: int = HOP_MS) -> Iterator[np.ndarray]:
-    """Quantised features (windows, coefficients, frames) int8 of the windows of a recording, a block at a time.
+def stream_windows(frontend: FrontEnd, frames: int, recording: Parts, hop_ms: int = HOP_MS) -> Iterator[np.ndarray]:
+    """Quantised features (windows, coefficients, frames) int8 of the windows of a recording, a batch at a time.
 
     Frames hear what came before them: they are those of the whole recording.
     """
-    hop = hop_ms // frontend.step_ms
-    count = max(0, (len(recording) // frontend.hop_samples - frames) // hop + 1)
-    for first in range(0, count, BLOCK):
-        last, back = min(first + BLOCK, count), min(first * hop, frontend.context_frames)
-        start, end = (first * hop - back) * frontend.hop_samples, ((last - 1) * hop + frames) * frontend.hop_samples
-        features = quantise(frontend(_as_float(recording[start:end])[None])[0, :, back:])
-        yield np.lib.stride_tricks.sliding_window_view(features, frames, 1)[:, ::hop].transpose(1, 0, 2)
+    hop, state, skipped = hop_ms // frontend.step_ms, frontend.reset(), 0
+    features = np.zeros((frontend.coefficients, 0), np.int8)
+    for part in chain(parts_of(recording), [None]):
+        if part is not None:
+            new, state = frontend.step(_as_float(part), state)
+            features = np.concatenate([features, quantise(new)], 1)
+        first = min(skipped, features.shape[1])
+        features, skipped = features[:, first:], skipped - first
+        count = max(0, (features.shape[1] - frames) // hop + 1)
+        whole = count if part is None else count // BATCH * BATCH
+        for start in range(0, whole, BATCH):
+            some = features[:, start * hop : (min(start + BATCH, whole) - 1) * hop + frames]
+            yield np.lib.stride_tricks.sliding_window_view(some, frames, 1)[:, ::hop].transpose(1, 0, 2)
+        skipped += whole * hop
 
 
 def _as_float(samples: np.ndarray) -> np.ndarray:
@@ -104,7 +112,7 @@ def _smooth(scores: np.ndarray, windows: int) -> np.ndarray:
 
 
 def choose_detection(
-    network: IntegerNetwork, frontend: Mfcc, scores: Scores, data: ClipData, false_alarms: float
+    network: IntegerNetwork, frontend: FrontEnd, scores: Scores, data: ClipData, false_alarms: float
 ) -> dict:
     """The settings that find most validation clips at no more than `false_alarms` an hour, and what they reach.
 
@@ -139,7 +147,12 @@ def choose_detection(
 
 
 def _clips_in_context(
-    network: IntegerNetwork, frontend: Mfcc, scores: Scores, data: ClipData, halves: list[np.ndarray], spoken: list[int]
+    network: IntegerNetwork,
+    frontend: FrontEnd,
+    scores: Scores,
+    data: ClipData,
+    halves: list[np.ndarray],
+    spoken: list[int],
 ) -> list[tuple[np.ndarray, set[int]]]:
     """Scores of each validation clip with a class that can be detected, between cuts of negatives, and its classes."""
     rng, samples = np.random.default_rng(CONTEXT_SEED), data.audio.shape[1]

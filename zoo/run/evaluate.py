@@ -151,6 +151,7 @@ def evaluate(
     progress: bool = True,
     run: str | Path | None = None,
     conditions: Sequence[str] | bool = False,
+    channel: int | None = None,
 ) -> Evaluation:
     """How often a model is right on FOLDER/CLASS/*.
 
@@ -161,7 +162,8 @@ def evaluate(
     recordings of a lower rate than the model's. progress: show a bar on a terminal. run: a folder in which answers are
     kept, so that no recording is heard again where this was stopped. conditions: names of zoo.run.conditions, or True
     for all, in which the recordings that are no longer than a clip are heard as well; noise is that of
-    FOLDER/_background_noise_, where there is some, else coloured noise.
+    FOLDER/_background_noise_, where there is some, else coloured noise. channel: hear this one, from 1 on, not the mean
+    of all.
 
     Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
     InvalidQuery for another split, and for a model of which clips have several labels.
@@ -190,7 +192,7 @@ def evaluate(
         targets = own_split(known, split, targets) if own else _listed(Path(folder), split, targets, notes)
         notes += notes_of_training(known, split, targets)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
-    found = _answers(model, list(targets), resample, run, progress)
+    found = _answers(model, list(targets), resample, channel, run, progress)
     for file, target, answer in zip(targets, targets.values(), found, strict=True):
         if isinstance(answer, str):
             left_out.append((str(file), answer))
@@ -199,7 +201,8 @@ def evaluate(
     if not matrix.any():
         raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
     notes += notes_of_unknown(model, matrix)
-    heard = _in_conditions(model, Path(folder), targets, wanted, resample, run, progress) if wanted else ()
+    settings = wanted, resample, channel, run, progress
+    heard = _in_conditions(model, Path(folder), targets, *settings) if wanted else ()
     return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes), heard)
 
 
@@ -209,6 +212,7 @@ def _in_conditions(
     targets: dict[Path, int],
     names: Sequence[str],
     resample: bool,
+    channel: int | None,
     run: str | Path | None,
     progress: bool,
 ) -> tuple[InCondition, ...]:
@@ -220,7 +224,7 @@ def _in_conditions(
     clips: dict[Path, np.ndarray] = {}
     for path in targets:
         try:
-            sound = read_sound(path, None, model.sampling_rate, resample, model.clip_samples)
+            sound = read_sound(path, None, model.sampling_rate, resample, model.clip_samples, channel)
         except InvalidAudio:  # what cannot be used is left out above; what is longer is no clip
             continue
         clips[path] = to_int16(sound.samples)
@@ -231,7 +235,7 @@ def _in_conditions(
     noise, rooms = unheard_noise(_noise_in(model, folder)), unheard_rooms(names, model.sampling_rate)
     sounds, classes = _sounds(model, folder, list(clips)), np.array([targets[path] for path in clips])
     around = Surroundings(np.stack(list(clips.values())), sounds, model.sampling_rate, noise, rooms)
-    about = {**_about(model, resample), "recordings": digest([file_state(path) for path in clips])}
+    about = {**_about(model, resample, channel), "recordings": digest([file_state(path) for path in clips])}
     kept, found = Kept(run and Path(run) / HEARD), []
     for name in tqdm(names, "conditions", disable=None if progress else True, leave=False):
 
@@ -264,21 +268,27 @@ def _noise_in(model: Hearing, folder: Path) -> list[np.ndarray]:
     return [item for item in held if len(item)]
 
 
-def _about(model: Hearing, resample: bool) -> dict:
+def _about(model: Hearing, resample: bool, channel: int | None) -> dict:
     """What an answer hangs on, beside the recording."""
-    return {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "resample": resample}
+    about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "resample": resample}
+    return about | ({} if channel is None else {"channel": channel})
 
 
 def _answers(
-    model: Hearing, files: list[Path], resample: bool, run: str | Path | None, progress: bool
+    model: Hearing,
+    files: list[Path],
+    resample: bool,
+    channel: int | None,
+    run: str | Path | None,
+    progress: bool,
 ) -> Iterator[int | str]:
     """The class of each recording, or why it cannot be used."""
-    about = _about(model, resample)
+    about = _about(model, resample, channel)
     known = ({**about, "recording": file_state(file)} for file in files)
     hop = hop_of(model)
 
     def answers(new: list[Path]) -> Iterator[int | str]:
-        for heard in hear(model, new, hop, resample, progress):
+        for heard in hear(model, new, hop, resample, progress, channel=channel):
             yield str(heard.error) if heard.error is not None else int(heard.scores.mean(0).argmax())
 
     return Kept(run and Path(run) / HEARD).each(known, files, answers)

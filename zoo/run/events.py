@@ -10,7 +10,7 @@ most for short sounds, and at lower ones by more, up to a window less that share
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from numbers import Real
@@ -18,8 +18,9 @@ from numbers import Real
 import numpy as np
 
 from supernet.errors import InvalidQuery
+from zoo.run.parts import Parts, parts_of
 
-__all__ = ["FLOOR_DB", "THRESHOLD", "Event", "audible", "check_floor", "check_threshold", "event_hop", "mark_events"]
+__all__ = ["FLOOR_DB", "THRESHOLD", "Event", "Loudness", "check_floor", "check_threshold", "event_hop", "mark_events"]
 
 THRESHOLD, WINDOWS = 0.5, 10
 """Mean score from which on a label is an event; windows that hold a moment, where no hop is asked for."""
@@ -78,16 +79,35 @@ def _spans(means: np.ndarray, edges: np.ndarray, threshold: float) -> list[tuple
     return found
 
 
-def audible(samples: np.ndarray, rate: int, starts_ms: Sequence[int], clip_ms: int, floor_db: float) -> np.ndarray:
-    """(windows,) whether some 20 ms of each window of a recording (samples,) are as loud as the floor."""
-    size = rate * PART_MS // 1000
-    parts = np.pad(samples, (0, -len(samples) % size), "edge" if len(samples) else "constant").reshape(-1, size)
-    loud = np.concatenate([[0], np.cumsum(parts.var(1) >= 10 ** (floor_db / 10))])
-    first, last = (
-        np.clip(np.asarray(ends_ms) // PART_MS, 0, len(parts))
-        for ends_ms in (np.array(starts_ms), np.array(starts_ms) + clip_ms + PART_MS - 1)
-    )
-    return loud[last] > loud[first]
+class Loudness:
+    """Where a recording is as loud as a floor, heard a part at a time. samples: how many were heard."""
+
+    def __init__(self, rate: int, floor_db: float) -> None:
+        self._size, self._least = rate * PART_MS // 1000, 10 ** (floor_db / 10)
+        self._loud, self._rest, self.samples = [], np.zeros(0, np.float32), 0
+
+    def over(self, recording: Parts) -> Iterator[np.ndarray]:
+        """The parts of a recording, each once it was heard."""
+        for part in parts_of(recording):
+            heard = np.concatenate([self._rest, part])
+            whole = len(heard) // self._size * self._size
+            self._loud.append(self._is_loud(heard[:whole]))
+            self._rest, self.samples = heard[whole:], self.samples + len(part)
+            yield part
+
+    def audible(self, starts_ms: Sequence[int], clip_ms: int) -> np.ndarray:
+        """(windows,) whether some 20 ms of each window are as loud as the floor."""
+        rest = np.pad(self._rest, (0, -len(self._rest) % self._size), "edge" if len(self._rest) else "constant")
+        loud = np.concatenate([[0], np.cumsum(np.concatenate([*self._loud, self._is_loud(rest)]))])
+        first, last = (
+            np.clip(np.asarray(ends_ms) // PART_MS, 0, len(loud) - 1)
+            for ends_ms in (np.array(starts_ms), np.array(starts_ms) + clip_ms + PART_MS - 1)
+        )
+        return loud[last] > loud[first]
+
+    def _is_loud(self, samples: np.ndarray) -> np.ndarray:
+        """Of each 20 ms."""
+        return samples.reshape(-1, self._size).var(1) >= self._least
 
 
 def event_hop(clip_ms: int, step_ms: int) -> int:

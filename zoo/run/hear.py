@@ -1,16 +1,19 @@
 """Recordings on their way through a model: files, arrays and bytes in; labels with scores, and times, out.
 
 Files are decoded in threads ahead of the network, which takes a batch of clips at a time. A recording that is longer
-than a clip is decoded when its turn comes and heard by sliding windows, so no more than one of them is in memory.
+than a clip is heard by sliding windows when its turn comes, and decoded meanwhile: no more than a part of it is in
+memory.
 """
 
 from __future__ import annotations
 
 import logging
+import operator
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
@@ -30,12 +33,15 @@ __all__ = [
     "PIPE",
     "Heard",
     "Sound",
+    "SoundParts",
     "answers",
+    "check_channel",
     "check_top",
     "find_recordings",
     "hear",
     "hop_of",
     "is_batch",
+    "open_sound",
     "read_sound",
     "tell_resampled",
     "windows",
@@ -58,6 +64,18 @@ class Sound:
     name: str
     samples: np.ndarray
     rate: int
+
+
+@dataclass(frozen=True, eq=False)
+class SoundParts:
+    """A recording at a model's rate, to be heard once. parts: (samples,) float32 from -1 to 1 each. rate: that it had
+    before, in Hz. seconds: how long it is, as far as that is known.
+    """
+
+    name: str
+    parts: Iterator[np.ndarray]
+    rate: int
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +123,19 @@ def check_top(top: Any) -> None:
         raise InvalidQuery(f"top = {top!r} is not possible: give a whole number of labels, such as 3")
 
 
+def check_channel(channel: Any) -> int | None:
+    """A number of a channel, from 1 on; None is the mean of all. Raises InvalidQuery for what is none."""
+    if channel is None:
+        return None
+    try:
+        number = 0 if isinstance(channel, bool) else operator.index(channel)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise InvalidQuery(f"channel = {channel!r} is not possible: give a whole number from 1 on, 1 for the left one")
+    return number
+
+
 def hop_of(model: Hearing, hop_ms: float | str | None = None) -> int:
     """From one sliding window to the next in ms; without a wish, half a clip. Raises InvalidQuery."""
     step = model.arch.features.step_ms
@@ -126,17 +157,27 @@ def is_batch(audio: Any) -> bool:
 
 
 def read_sound(
-    audio: Any, sampling_rate: int | None, model_rate: int, resample: bool = False, length: int | None = None
+    audio: Any,
+    sampling_rate: int | None,
+    model_rate: int,
+    resample: bool = False,
+    length: int | None = None,
+    channel: int | None = None,
 ) -> Sound:
     """A recording in any form that a model takes, at its rate and 16 bits.
 
-    length: of a clip in samples; zeros follow a shorter one. Raises InvalidAudio, and TooLong for what is no clip.
+    length: of a clip in samples; zeros follow a shorter one. channel: hear this one, from 1 on, not the mean of all.
+    Raises InvalidAudio, and TooLong for what is no clip.
     """
-    from supernet.data.audio import CUT, LONGER, from_int16, prepare_samples, to_int16
+    from supernet.data.audio import CUT, LONGER, prepare_samples, read_audio
 
-    name, samples, rate = _decoded(audio, sampling_rate, model_rate, length and length / model_rate)
-    samples = prepare_samples(samples, rate, model_rate, name, None if resample else model_rate)
-    samples = from_int16(to_int16(samples))  # as all clips of training and of published figures are
+    if _is_file(audio):
+        name, (samples, rate) = _name_of(audio), read_audio(audio, length and length / model_rate)
+        _check_same(name, rate, sampling_rate)
+    else:
+        name, (samples, rate) = "clip", _array(audio, sampling_rate, model_rate)
+    samples = prepare_samples(samples, rate, model_rate, name, None if resample else model_rate, channel)
+    samples = _at_16_bits(samples)
     if length is None:
         return Sound(name, samples, rate)
     if len(samples) > length * LONGER:
@@ -145,24 +186,66 @@ def read_sound(
     return Sound(name, np.pad(samples[:length], (0, max(0, length - len(samples)))), rate)
 
 
-def _decoded(
-    audio: Any, sampling_rate: int | None, model_rate: int, max_seconds: float | None
-) -> tuple[str, np.ndarray, int]:
-    """Name, samples (samples,) or (samples, channels), and their rate."""
-    from supernet.data.audio import read_audio
+@contextmanager
+def open_sound(
+    audio: Any, sampling_rate: int | None, model_rate: int, resample: bool = False, channel: int | None = None
+) -> Iterator[SoundParts]:
+    """What `read_sound` gives of a recording of any length, a part at a time; each may raise InvalidAudio, too."""
+    from supernet.data.audio import Recording, prepare_blocks
 
-    if isinstance(audio, (str, Path, bytes)):
-        name = PIPE if isinstance(audio, bytes) else str(audio)
-        samples, rate = read_audio(audio, max_seconds)
-        _check_same(name, rate, sampling_rate)
-        return name, samples, rate
+    least = None if resample else model_rate
+    if not _is_file(audio):
+        samples, rate = _array(audio, sampling_rate, model_rate)
+        parts = prepare_blocks(_cut(samples), rate, model_rate, "clip", least, channel)
+        yield SoundParts("clip", map(_at_16_bits, parts), rate)
+        return
+    with Recording(audio) as file:
+        name = _name_of(audio)
+        _check_same(name, file.rate, sampling_rate)
+        parts = prepare_blocks(file.blocks(), file.rate, model_rate, name, least, channel)
+        yield SoundParts(name, map(_at_16_bits, parts), file.rate, file.seconds)
+
+
+def _cut(samples: np.ndarray) -> Iterable[np.ndarray]:
+    from supernet.data.audio import BLOCK
+
+    cut = samples.ndim and len(samples) > BLOCK
+    return (samples[first : first + BLOCK] for first in range(0, len(samples), BLOCK)) if cut else [samples]
+
+
+def _at_16_bits(samples: np.ndarray) -> np.ndarray:
+    """As all clips of training and of published figures are."""
+    from supernet.data.audio import from_int16, to_int16
+
+    return from_int16(to_int16(samples))
+
+
+def _is_file(audio: Any) -> bool:
+    return isinstance(audio, (str, Path, bytes))
+
+
+def _name_of(file: str | Path | bytes) -> str:
+    return PIPE if isinstance(file, bytes) else str(file)
+
+
+def _array(audio: Any, sampling_rate: int | None, model_rate: int) -> tuple[np.ndarray, int]:
+    """Samples (samples,) or (samples, channels), and their rate."""
     if isinstance(audio, Mapping):
         own = audio.get("sampling_rate")
         _check_same("clip", own, sampling_rate)
         audio, sampling_rate = audio.get("array", audio.get("raw")), own
     if sampling_rate is None:
         raise InvalidAudio(f"samples without their rate; give sampling_rate, such as sampling_rate={model_rate}")
-    return "clip", np.asarray(audio), sampling_rate
+    return _told(np.asarray(audio)), sampling_rate
+
+
+def _told(samples: np.ndarray) -> np.ndarray:
+    """The same; floats that are silence at 16 bits are said in the log."""
+    from supernet.data.audio import tell_faint
+
+    if samples.dtype.kind == "f" and samples.size:
+        tell_faint("clip", float(max(samples.max(), -samples.min())), "FLOAT")
+    return samples
 
 
 def _check_same(name: str, own: int, sampling_rate: int | None) -> None:
@@ -198,26 +281,44 @@ def _is_folder(file: str | Path | bytes) -> bool:
 
 
 def hear(
-    model: Hearing, files: Sequence, hop_ms: int, resample: bool, progress: bool, floor_db: float | None = None
+    model: Hearing,
+    files: Sequence,
+    hop_ms: int,
+    resample: bool,
+    progress: bool,
+    floor_db: float | None = None,
+    channel: int | None = None,
 ) -> Iterator[Heard]:
     """What a model hears in each of `find_recordings`, in order, as soon as its batch is done.
 
     floor_db: slide over clips, too, as `Model.event_scores` does. progress: show bars on standard error, where it is a
-    terminal, of more than a few files, and of long ones.
+    terminal, of more than a few files, and of long ones. channel: hear this one, from 1 on, not the mean of all.
     """
     from tqdm import tqdm
 
+    way = _Way(hop_ms, resample, progress, floor_db, channel)
     rates, own = defaultdict(list), model.sampling_rate
     bar = tqdm(total=len(files), unit=" files", disable=None if progress and len(files) > SHOWN else True)
     with bar, ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
-        clips = zip(files, _ahead(threads, partial(_clip, model, resample), files), strict=True)
+        clips = zip(files, _ahead(threads, partial(_clip, model, way), files), strict=True)
         while batch := list(islice(clips, BATCH)):
-            for heard in _hear_batch(model, batch, hop_ms, resample, progress, floor_db):
+            for heard in _hear_batch(model, batch, way):
                 rates[heard.rate or own].append(heard.file)
                 yield heard
                 bar.update()
     for rate, names in rates.items():
         tell_resampled(names, rate, own)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How files are heard: see `hear`."""
+
+    hop_ms: int
+    resample: bool
+    progress: bool
+    floor_db: float | None
+    channel: int | None
 
 
 def _ahead(threads: ThreadPoolExecutor, function: Callable, items: Iterable) -> Iterator:
@@ -231,48 +332,39 @@ def _ahead(threads: ThreadPoolExecutor, function: Callable, items: Iterable) -> 
         yield waiting.popleft().result()
 
 
-def _clip(model: Hearing, resample: bool, file: str | Path | bytes) -> Sound | InvalidAudio:
-    """A file as a clip, or why it is none."""
+def _clip(model: Hearing, way: _Way, file: str | Path | bytes) -> Sound | InvalidAudio | None:
+    """A file as a clip, or why it is none; None where windows slide over all."""
     try:
         if _is_folder(file):
             left = tell_left_out(walk(file).left_out)
             inside = f", but {left}" if left else ""
             raise InvalidAudio(f"{file}: no recordings in this folder{inside}; give one that has some, or a file")
-        return read_sound(file, None, model.sampling_rate, resample, model.clip_samples)
+        if way.floor_db is not None:
+            return None
+        return read_sound(file, None, model.sampling_rate, way.resample, model.clip_samples, way.channel)
     except InvalidAudio as error:
         return error
 
 
-def _hear_batch(
-    model: Hearing, batch: list[tuple], hop_ms: int, resample: bool, progress: bool, floor_db: float | None
-) -> Iterator[Heard]:
-    clips = [] if floor_db is not None else [sound.samples for _, sound in batch if isinstance(sound, Sound)]
+def _hear_batch(model: Hearing, batch: list[tuple], way: _Way) -> Iterator[Heard]:
+    clips = [sound.samples for _, sound in batch if isinstance(sound, Sound)]
     scores = iter(model.scores(model.features(np.stack(clips)))) if clips else iter(())
     for file, sound in batch:
-        name = PIPE if isinstance(file, bytes) else str(file)
-        if isinstance(sound, Sound) and floor_db is None:
-            yield Heard(name, next(scores)[None], rate=sound.rate)
-        elif isinstance(sound, (Sound, TooLong)):
-            yield _hear_long(model, name, file, hop_ms, resample, progress, floor_db)
+        if isinstance(sound, Sound):
+            yield Heard(_name_of(file), next(scores)[None], rate=sound.rate)
+        elif sound is None or isinstance(sound, TooLong):
+            yield _hear_long(model, file, way)
         else:
-            yield Heard(name, error=sound)
+            yield Heard(_name_of(file), error=sound)
 
 
-def _hear_long(
-    model: Hearing,
-    name: str,
-    file: str | Path | bytes,
-    hop_ms: int,
-    resample: bool,
-    progress: bool,
-    floor_db: float | None,
-) -> Heard:
+def _hear_long(model: Hearing, file: str | Path | bytes, way: _Way) -> Heard:
     try:
-        sound = read_sound(file, None, model.sampling_rate, resample)
+        with open_sound(file, None, model.sampling_rate, way.resample, way.channel) as sound:
+            if way.floor_db is None:
+                heard = model.slide_scores(sound.parts, way.hop_ms, way.progress, sound.seconds)
+            else:
+                heard = model.event_scores(sound.parts, way.hop_ms, way.floor_db, way.progress, sound.seconds)
+            return Heard(_name_of(file), *heard, sound.rate)
     except InvalidAudio as error:
-        return Heard(name, error=error)
-    if floor_db is None:
-        heard = model.slide_scores(sound.samples, hop_ms, progress)
-    else:
-        heard = model.event_scores(sound.samples, hop_ms, floor_db, progress)
-    return Heard(name, *heard, sound.rate)
+        return Heard(_name_of(file), error=error)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +21,27 @@ from zoo.package.figures import Figure
 from zoo.package.read import REMEDY, Config, read_config, read_tensors, read_vectors
 from zoo.run.bill import Bill, fit
 from zoo.run.evaluate import Evaluation, evaluate
-from zoo.run.events import FLOOR_DB, THRESHOLD, audible, check_floor, check_threshold, event_hop, mark_events
+from zoo.run.events import FLOOR_DB, THRESHOLD, Loudness, check_floor, check_threshold, event_hop, mark_events
 from zoo.run.hear import (
     BATCH,
     answers,
+    check_channel,
     check_top,
     find_recordings,
     hear,
     hop_of,
     is_batch,
+    open_sound,
     read_sound,
     tell_resampled,
     windows,
 )
+from zoo.run.parts import Parts, Whole, few_columns, log_mel_parts
 
 __all__ = ["Model", "probabilities"]
+
+MOST_COLUMNS = 4000
+"""From here on columns of a spectrogram are joined."""
 
 
 def probabilities(logits: np.ndarray, scale: float, multi_label: bool = False) -> np.ndarray:
@@ -118,25 +126,26 @@ class Model:
         *,
         top: int | None = None,
         resample: bool = False,
+        channel: int | None = None,
     ) -> list:
         """Labels of a clip with scores, best first: [{"label": ..., "score": ...}, ...]; a list of these for a batch.
 
         audio: a path, the bytes of an audio file, samples (samples,) or (samples, up to 8 channels) with their
         `sampling_rate` in Hz, {"array": samples, "sampling_rate": rate} (or "raw" for "array"), or a batch: a list of
         these, or an array (clips, samples).
-        top: how many labels to give. resample: accept recordings of a lower rate than the model's.
+        top: how many labels to give. resample: accept recordings of a lower rate than the model's. channel: hear this
+        one, 1 for the left one, not the mean of all.
         Raises InvalidAudio, naming the clip, for one that cannot be read or used; TooLong for what is no clip, but a
         recording for `slide`.
         """
         check_top(top)
+        channel = check_channel(channel)
         if hasattr(audio, "__array__"):
             audio = np.asarray(audio)
         single = not is_batch(audio)
         clips, found = [audio] if single else list(audio), []
         for first in range(0, len(clips), BATCH):
-            samples = [
-                self._read(clip, sampling_rate, resample, self.clip_samples) for clip in clips[first : first + BATCH]
-            ]
+            samples = [self._clip(clip, sampling_rate, resample, channel) for clip in clips[first : first + BATCH]]
             scores = self.scores(self.features(np.stack(samples)))
             found += [answers(self.labels, row, top) for row in scores]
         return found[0] if single else found
@@ -149,18 +158,19 @@ class Model:
         hop_ms: float | str | None = None,
         top: int | None = None,
         resample: bool = False,
+        channel: int | None = None,
     ) -> list[dict]:
         """Answers along a recording of any length: [{"start_s": ..., "end_s": ..., "answers": [...]}, ...].
 
         A window of one clip moves on by `hop_ms` (default: half a clip), a multiple of the front end's step. It hears
         what came before it, as in a stream; after the end of the recording there is silence. Times are in seconds.
-        recording, sampling_rate, top, resample: as in a call. Raises InvalidAudio, and InvalidQuery for a hop that is
-        not possible.
+        A file is decoded meanwhile: no more than a part of it is in memory. recording, sampling_rate, top, resample,
+        channel: as in a call. Raises InvalidAudio, and InvalidQuery for a hop that is not possible.
         """
         check_top(top)
         hop = hop_of(self, hop_ms)
-        samples = self._read(recording, sampling_rate, resample)
-        return windows(self.labels, *self.slide_scores(samples, hop), top)
+        with self._open(recording, sampling_rate, resample, channel) as parts:
+            return windows(self.labels, *self.slide_scores(parts, hop), top)
 
     def events(
         self,
@@ -171,6 +181,7 @@ class Model:
         floor_db: float = FLOOR_DB,
         hop_ms: float | str | None = None,
         resample: bool = False,
+        channel: int | None = None,
     ) -> list[dict]:
         """What is heard along a recording, and when: [{"start_s", "end_s", "label", "score"}, ...], see zoo.run.events.
 
@@ -181,13 +192,35 @@ class Model:
         check_threshold(threshold)
         check_floor(floor_db)
         hop = self._event_hop(hop_ms)
-        samples = self._read(recording, sampling_rate, resample)
-        heard = self.event_scores(samples, hop, floor_db)
+        with self._open(recording, sampling_rate, resample, channel) as parts:
+            heard = self.event_scores(parts, hop, floor_db)
         return [asdict(event) for event in mark_events(self.labels, *heard, threshold)]
 
-    def log_mel(self, recording: str | Path | bytes | np.ndarray | Mapping, *, resample: bool = False) -> np.ndarray:
+    def log_mel(
+        self,
+        recording: str | Path | bytes | np.ndarray | Mapping,
+        *,
+        resample: bool = False,
+        channel: int | None = None,
+    ) -> np.ndarray:
         """(mels, frames) natural logarithms of the mel energies of a recording, at the `step_ms` of `frontend`."""
-        return self._frontend.recording_log_mel(self._read(recording, None, resample))
+        with self._open(recording, None, resample, channel) as parts:
+            return np.concatenate(list(log_mel_parts(self._frontend, parts)), 1)
+
+    def spectrogram(
+        self,
+        recording: str | Path | bytes | np.ndarray | Mapping,
+        *,
+        resample: bool = False,
+        channel: int | None = None,
+    ) -> tuple[np.ndarray, float]:
+        """The same for a picture, (mels, columns), each column the mean of some frames, and the seconds they take.
+
+        Columns are frames up to some thousands; of longer recordings no more than so many are in memory.
+        """
+        with self._open(recording, None, resample, channel) as parts:
+            columns, frames = few_columns(log_mel_parts(self._frontend, parts), self._frontend.mels, MOST_COLUMNS)
+        return columns, frames * self._frontend.step_ms / 1000
 
     def _event_hop(self, hop_ms: float | str | None) -> int:
         return event_hop(self.clip_ms, self.arch.features.step_ms) if hop_ms is None else hop_of(self, hop_ms)
@@ -202,6 +235,7 @@ class Model:
         floor_db: float = FLOOR_DB,
         resample: bool = False,
         progress: bool = False,
+        channel: int | None = None,
     ) -> Iterator[dict]:
         """Answers for many files and whole folders, in order, each as soon as its batch is done.
 
@@ -209,14 +243,16 @@ class Model:
         called `-`. Yields {"file", "answers"} for a clip, {"file", "windows"} for a longer recording (see `slide`), and
         {"file", "error"} with the InvalidAudio of what cannot be used. events: a threshold, with which there are
         {"file", "events"} instead, as of `events`, which floor_db is for, too. progress: show a bar on a terminal.
-        Raises InvalidQuery for a hop that is not possible.
+        channel: as in a call. Raises InvalidQuery for a hop that is not possible.
         """
         check_top(top)
+        channel = check_channel(channel)
         if events is not None:
             check_threshold(events)
             check_floor(floor_db)
         hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
-        found = hear(self, find_recordings(files), hop, resample, progress, None if events is None else floor_db)
+        floor = None if events is None else floor_db
+        found = hear(self, find_recordings(files), hop, resample, progress, floor, channel)
         return (heard.to_dict(self.labels, top, events) for heard in found)
 
     def evaluate(
@@ -228,9 +264,10 @@ class Model:
         progress: bool = True,
         run: str | Path | None = None,
         conditions: Sequence[str] | bool = False,
+        channel: int | None = None,
     ) -> Evaluation:
         """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.run.evaluate."""
-        return evaluate(self, folder, split, resample, progress, run, conditions)
+        return evaluate(self, folder, split, resample, progress, run, conditions, check_channel(channel))
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""
@@ -245,24 +282,23 @@ class Model:
         return self._probabilities(self.logits(features))
 
     def slide_scores(
-        self, samples: np.ndarray, hop_ms: int, progress: bool = False
+        self, recording: Parts, hop_ms: int, progress: bool = False, seconds: float = 0.0
     ) -> tuple[np.ndarray, list[tuple[float, float]]]:
-        """Scores (windows, classes) along a recording (samples,) float32, with start and end of each window in s.
+        """Scores (windows, classes) along a recording, with start and end of each window in s.
 
-        progress: show a bar on a terminal, where the recording is long.
+        recording: (samples,) float32, or parts of it. progress: show a bar on a terminal, where the recording is long,
+        about so many seconds.
         """
         from zoo.run.detection import stream_scores
 
-        step = hop_ms * self.sampling_rate // 1000
-        beyond = -(-max(0, len(samples) - self.clip_samples) // step)
-        padded = np.pad(samples, (0, self.clip_samples + beyond * step - len(samples)))
-        found = stream_scores(self.network, self._frontend, self._probabilities, padded, hop_ms, progress)
-        end_ms = round(1000 * len(samples) / self.sampling_rate)
+        whole = Whole(recording, self.clip_samples, hop_ms * self.sampling_rate // 1000)
+        found = stream_scores(self.network, self._frontend, self._probabilities, whole, hop_ms, progress, seconds)
+        end_ms = round(1000 * whole.samples / self.sampling_rate)
         starts = range(0, hop_ms * len(found), hop_ms)
         return found, [(start / 1000, min(start + self.clip_ms, end_ms) / 1000) for start in starts]
 
     def event_scores(
-        self, samples: np.ndarray, hop_ms: int, floor_db: float, progress: bool = False
+        self, recording: Parts, hop_ms: int, floor_db: float, progress: bool = False, seconds: float = 0.0
     ) -> tuple[np.ndarray, list[tuple[float, float]]]:
         """The same for `mark_events`: 0 for windows that are below the floor.
 
@@ -271,10 +307,12 @@ class Model:
         """
         lead = (self.clip_ms - 1) // hop_ms * hop_ms
         silence = np.zeros(lead * self.sampling_rate // 1000, np.float32)
-        scores, times = self.slide_scores(np.concatenate([silence, samples, silence]), hop_ms, progress)
+        loudness = Loudness(self.sampling_rate, floor_db)
+        around = chain([silence], loudness.over(recording), [silence])
+        scores, times = self.slide_scores(around, hop_ms, progress, seconds)
         starts = hop_ms * np.arange(len(scores)) - lead
-        scores = scores * audible(samples, self.sampling_rate, starts, self.clip_ms, floor_db)[:, None]
-        last = round(1000 * len(samples) / self.sampling_rate)
+        scores = scores * loudness.audible(starts, self.clip_ms)[:, None]
+        last = round(1000 * loudness.samples / self.sampling_rate)
         ends = [tuple(min(max(0, round(1000 * one) - lead), last) / 1000 for one in span) for span in times]
         kept = [number for number, (start, end) in enumerate(ends) if start < end]
         return scores[kept], [ends[number] for number in kept]
@@ -308,11 +346,18 @@ class Model:
         own = [label if label in self.labels else UNKNOWN for label in self.knows]
         return np.array([[float(label == name) for name in self.labels] for label in own])
 
-    def _read(self, audio, sampling_rate: int | None, resample: bool, length: int | None = None) -> np.ndarray:
-        """Samples (samples,) float32 at the model's rate."""
-        sound = read_sound(audio, sampling_rate, self.sampling_rate, resample, length)
+    def _clip(self, audio, sampling_rate: int | None, resample: bool, channel: int | None) -> np.ndarray:
+        """A clip (samples,) float32 at the model's rate."""
+        sound = read_sound(audio, sampling_rate, self.sampling_rate, resample, self.clip_samples, channel)
         tell_resampled([sound.name], sound.rate, self.sampling_rate)
         return sound.samples
+
+    @contextmanager
+    def _open(self, audio, sampling_rate: int | None, resample: bool, channel: int | None) -> Iterator[Iterator]:
+        """The parts of a recording (samples,) float32 at the model's rate."""
+        with open_sound(audio, sampling_rate, self.sampling_rate, resample, check_channel(channel)) as sound:
+            yield sound.parts
+        tell_resampled([sound.name], sound.rate, self.sampling_rate)
 
     @property
     def folds(self) -> tuple[int, ...]:
