@@ -236,3 +236,88 @@ def test_a_package_runs_without_the_training_code(package):
         [sys.executable, "-c", code, package, WORDS["stop"]], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def stereo(tmp_path):
+    """Four seconds: on the left words, on the right the same upside down."""
+    words = sentence("stop", "left", "five", "zero")
+    soundfile.write(tmp_path / "stereo.wav", np.stack([words, -words], 1), 16_000, subtype="FLOAT")
+    return tmp_path / "stereo.wav"
+
+
+def test_channels_that_cancel_are_said_and_one_is_heard(model, stereo, caplog):
+    words = soundfile.read(stereo, dtype="float32")[0][:, 0]
+    model.slide(stereo)
+    assert "stereo.wav: its 2 channels cancel each other" in caplog.text
+    caplog.clear()
+    found = model.slide(stereo, channel=1)
+    assert found == model.slide(words, 16_000)
+    assert [window["answers"][0]["label"] for window in found[::2]] == ["stop", "left", "five", "zero"]
+    assert model.events(stereo, channel=np.int64(1)) == model.events(words, 16_000)
+    assert next(model.run(stereo, channel=1))["windows"] == found
+    first = np.stack([words[:16_000], np.zeros(16_000, np.float32)], 1)
+    assert model(first, 16_000, channel=1) == model(words[:16_000], 16_000)
+    assert not caplog.text
+    with pytest.raises(InvalidAudio, match=r"stereo\.wav: channel 3 is not there, it has 2"):
+        model.slide(stereo, channel=3)
+    assert "channel 3" in str(next(model.run(stereo, channel=3))["error"])
+
+
+@pytest.mark.parametrize("channel", [0, -1, 1.0, True, "left"])
+def test_a_channel_must_be_a_number_from_1_on(model, channel):
+    for ask in (model, model.slide, model.events, model.log_mel, model.run, model.evaluate):
+        with pytest.raises(InvalidQuery, match=f"channel = {channel!r} is not possible"):
+            ask(WORDS["stop"], channel=channel)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_a_long_recording_is_heard_in_parts_as_it_is_whole(model, tmp_path, monkeypatch, rate):
+    """No more than a part is asked of the decoder or the front end; scores are the same bit for bit."""
+    from supernet.data.audio import Recording, prepare_samples
+    from supernet.frontend.mel import MelFrontEnd
+
+    words = sentence("stop", "left", "five", "zero", "stop", silence=1_111)
+    samples = np.stack([words, 0.5 * words], 1)
+    if rate != 16_000:
+        samples = scipy.signal.resample_poly(samples, rate, 16_000).astype(np.float32)
+    soundfile.write(tmp_path / "long.wav", samples, rate)
+    decoded, _ = soundfile.read(tmp_path / "long.wav", dtype="float32")
+    mono = np.round(prepare_samples(decoded, rate, 16_000, "x") * 32768).clip(-32768, 32767) / 32768
+    whole = model.slide_scores(mono.astype(np.float32), 100)
+    events = model.events(mono.astype(np.float32), 16_000, threshold=0.1)
+
+    asked, heard, blocks, step = [], [], Recording.blocks, MelFrontEnd.step
+    monkeypatch.setattr(Recording, "blocks", lambda self: (asked.append(b.shape) or b for b in blocks(self, 3000)))
+    monkeypatch.setattr(MelFrontEnd, "step", lambda self, x, state: heard.append(len(x)) or step(self, x, state))
+    monkeypatch.setattr("zoo.run.parts.PART", 1000)
+    monkeypatch.setattr("zoo.run.detection.BATCH", 4)
+    [found] = model.run(tmp_path / "long.wav", hop_ms=100)
+    assert [(window["start_s"], window["end_s"]) for window in found["windows"]] == whole[1]
+    for window, row in zip(found["windows"], whole[0], strict=True):
+        assert {answer["label"]: answer["score"] for answer in window["answers"]} == dict(
+            zip(model.labels, row.tolist(), strict=True)
+        )
+    assert model.events(tmp_path / "long.wav", threshold=0.1) == events
+    assert max(asked) == (3000, 2)
+    assert max(heard) <= 1000
+    assert sum(size for size, _ in asked) == 2 * len(decoded)
+
+
+def test_a_spectrogram_of_any_length_has_few_columns(model, monkeypatch):
+    monkeypatch.setattr("zoo.run.parts.PART", 1234)
+    samples = sentence("stop", "left", silence=900)
+    recording = {"array": samples, "sampling_rate": 16_000}
+    frames = model.log_mel(recording)
+    np.testing.assert_array_equal(frames, model._frontend.recording_log_mel(samples))
+    columns, seconds = model.spectrogram(recording)
+    np.testing.assert_array_equal(columns, frames)
+    assert seconds == 2.05
+    for most, width in ((100, 4), (60, 4), (205, 2), (206, 1)):
+        monkeypatch.setattr("zoo.run.model.MOST_COLUMNS", most)
+        columns, seconds = model.spectrogram(recording)
+        count = 205 // width
+        assert columns.shape == (40, count)
+        wanted = frames[:, : count * width].reshape(40, count, width).mean(2)
+        np.testing.assert_allclose(columns, wanted, rtol=1e-5)
+        assert seconds == 2.05
