@@ -59,6 +59,8 @@ class Fault:
     match: str = ""
     times: float = 0
     status: int | None = None
+    code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     drop: int | None = None
     reset: bool = False
     hang_up: bool = False
@@ -250,9 +252,10 @@ class HubServer:
             match: searched in e.g. "GET /anna/zoo/resolve/main/index.json", the path unquoted; the bytes of LFS files
                 come from "GET /lfs/<sha256>/<owner>/<name>/<path>". `hf_hub_download` sends a HEAD before its GET.
             times: the count of requests.
-            what: `status`: answer this error and do nothing. `drop`: close after so many bytes of the body.
-                `hang_up`: do what was asked, then close without an answer. `reset`: close, in both cases, by a TCP
-                reset. `alter`: flip a byte in the middle of a file. `delay`: wait for so many seconds first.
+            what: `status`: answer this error, with `code` and `headers`, and do nothing. `drop`: close after so many
+                bytes of the body. `hang_up`: do what was asked, then close without an answer. `reset`: close, in both
+                cases, by a TCP reset. `alter`: flip a byte in the middle of a file. `delay`: wait for so many seconds
+                first.
         """
         with self.lock:
             self._faults.append(Fault(match, math.inf if times is None else times, **what))
@@ -382,7 +385,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, fault: Fault) -> Answer:
         try:
             if fault.status:
-                raise Refused(fault.status, STALE if fault.status == 412 else HTTPStatus(fault.status).phrase)
+                said = STALE if fault.status == 412 else HTTPStatus(fault.status).phrase
+                raise Refused(fault.status, said, fault.code, fault.headers)
             with self.hub.lock:
                 answer = self._route()
             return self._range(_altered(answer) if fault.alter else answer)

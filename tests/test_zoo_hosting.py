@@ -505,3 +505,26 @@ def test_a_hub_that_is_being_written_is_waited_for_and_given_up(hub, package, mo
     with FileLock(hub / ".lock"), pytest.raises(HubUnavailable, match="another writes"):
         publish(package, hub)
     assert "waiting for another" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["index.json", "costs.json", "supernets"])
+def test_what_cannot_be_read_is_not_taken_for_absent(hub, package, tmp_path, name):
+    """A link to itself, which nobody can read, root included."""
+    entry = Hub(hub).entries[0]
+    path = hub / "models" / entry.name / name if name == COSTS else hub / name
+    path.unlink(missing_ok=True)
+    path.symlink_to(path)
+    acts = {
+        "index.json": [
+            lambda: publish(package, hub),
+            lambda: sync(BUNDLED, hub, name=SMALL),
+            lambda: zoo.find(hub=hub),
+        ],
+        COSTS: [lambda: zoo.info(entry.name, hub=hub), lambda: zoo.find(device="stm32", max_latency_ms=9, hub=hub)],
+        "supernets": [lambda: sync(hub, tmp_path / "other", supernets=True)],
+    }
+    for act in acts[name]:
+        with pytest.raises((InvalidPackage, InvalidQuery), match="cannot be read"):
+            act()
+    assert path.is_symlink()
+    assert not (tmp_path / "other").exists()

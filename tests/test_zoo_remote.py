@@ -1,5 +1,7 @@
 """Hubs at hf:// addresses: the real client against a real server on loopback, as users meet it, faults included."""
 
+import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -7,18 +9,19 @@ from pathlib import Path
 
 import pytest
 from hf_server import HubServer, calm_client
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 from last_steps import AGAIN, counted, files
 
 import zoo
 from supernet.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
-from supernet.files import read_json
+from supernet.files import digest, read_json
 from zoo.cli import main
 from zoo.hubs.address import open_hub
 from zoo.hubs.folder import BUNDLED
 from zoo.make import package as making
 from zoo.make import publish as hosting
 from zoo.make.publish import publish, sync, unpublish, verify
+from zoo.make.search import supernet_digests
 
 REPO = "anna/zoo"
 ADDRESS = f"hf://{REPO}"
@@ -284,3 +287,258 @@ def test_two_publishers_at_once_lose_nothing(server, bundle, tmp_path):
     started = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for command in commands]
     assert [process.wait() for process in started] == [0, 0]
     assert {entry.name for entry in open_hub(ADDRESS).entries} == {package.name for package in packages}
+
+
+FAULTS = [
+    *({"status": status} for status in (401, 403, 404, 408, 429, 500, 502, 503, 504)),
+    {"status": 401, "code": "RepoNotFound"}, {"hang_up": True}, {"hang_up": True, "reset": True},
+]  # fmt: skip
+FEW = [{"status": 403}, {"status": 503}, {"status": 404}, {"hang_up": True}]
+
+
+def faulty(faults):
+    return pytest.mark.parametrize("fault", faults, ids=lambda fault: "-".join(map(str, fault.items())))
+
+
+DEVICE = "stm32f746-tflm-cmsis-nn"
+
+
+@pytest.fixture
+def stocked(hub):
+    """The hub with two supernets."""
+    for name in ("one", "two"):
+        trunk = f"the weights of {name}".encode()
+        config = {"digests": {"trunk.bin": digest(trunk)}, "tasks": {"kws": {"labels": ["up"]}}}
+        files = {"trunk.bin": trunk, "config.json": json.dumps(config).encode()}
+        hub.commit(REPO, {f"supernets/{name}/{file}": data for file, data in files.items()})
+    return hub
+
+
+@faulty(FAULTS)
+def test_supernets_that_cannot_be_asked_for_are_not_taken_for_none(stocked, tmp_path, capsys, fault):
+    stocked.fail("/tree/|HEAD .*supernets/", times=None, **fault)
+    assert main(["sync", ADDRESS, str(tmp_path / "copy"), "--supernets", "--task", "kws"]) == 1
+    assert f"earshot: hub {ADDRESS}: supernets: " in capsys.readouterr().err
+    assert not (tmp_path / "copy").exists()
+    with pytest.raises(HubUnavailable, match=f"hub {ADDRESS}: supernets: "):
+        supernet_digests(ADDRESS)
+    stocked.heal()
+    assert len(supernet_digests(ADDRESS)) == 2
+
+
+@faulty(FEW)
+def test_a_supernet_that_cannot_be_downloaded_is_not_left_out(stocked, tmp_path, capsys, fault):
+    stocked.fail("HEAD .*supernets/two/config", times=None, **fault)
+    assert main(["sync", ADDRESS, str(tmp_path / "copy"), "--supernets"]) == 1
+    assert f"earshot: hub {ADDRESS}: " in capsys.readouterr().err
+    assert not (tmp_path / "copy").exists()
+    stocked.heal()
+    assert main(["sync", ADDRESS, str(tmp_path / "copy"), "--supernets"]) == 0
+    assert {path.name for path in (tmp_path / "copy" / "supernets").iterdir()} == {"one", "two"}
+
+
+@faulty(FEW)
+def test_figures_that_cannot_be_asked_for_are_not_taken_for_none(stocked, capsys, fault):
+    stocked.fail(r"costs\.json", times=None, **fault)
+    wish = ["--task", "kws", "--device", DEVICE, "--max-latency-ms", "1000", "--hub", ADDRESS]
+    assert main(["get", *wish]) == 1
+    said = capsys.readouterr()
+    assert f"earshot: hub {ADDRESS}: " in said.err
+    assert "costs.json" in said.err or "log in" in said.err
+    assert said.out == ""
+    with pytest.raises(HubUnavailable):
+        zoo.info(open_hub(ADDRESS).entries[0].name, hub=ADDRESS)
+    stocked.heal()
+    assert main(["get", *wish]) == 0
+
+
+@faulty(FEW)
+def test_a_page_that_cannot_be_asked_for_is_not_written_over(stocked, fault):
+    before = stocked.commit(REPO, {"README.md": b"---\nlicense: mit\n---\n# My own page\n"})
+    stocked.fail(r"README\.md", times=None, **fault)
+    with pytest.raises(HubUnavailable, match=ADDRESS):
+        sync(BUNDLED, ADDRESS, name="kws-temporal-0.28M-w2*")
+    assert stocked.history(REPO)[-1] == before
+
+
+@faulty(FEW)
+def test_an_index_that_cannot_be_asked_for_is_not_taken_for_an_empty_one(stocked, package, fault):
+    before = stocked.history(REPO)
+    stocked.fail(r"index\.json|GET /api/models/anna/zoo$", times=None, **fault)
+    for act in (lambda: publish(package, ADDRESS), lambda: sync(BUNDLED, ADDRESS, name="kws-temporal-0.28M-w2*")):
+        with pytest.raises((HubUnavailable, UnknownName), match=ADDRESS):
+            act()
+    assert stocked.history(REPO) == before
+
+
+@pytest.mark.parametrize("path", ["/tree/", "HEAD .*supernets/one/config"])
+def test_a_hub_that_never_answers_is_given_up(stocked, monkeypatch, path):
+    place = open_hub(ADDRESS)
+    stocked.fail(path, times=None, delay=600)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.05)
+    monkeypatch.setattr(file_download, "_ETAG_RETRY_TIMEOUT", 0.05)
+    with pytest.raises(HubUnavailable, match="timed out"):
+        place.supernets()
+
+
+def test_what_a_hub_lists_is_not_absent_whatever_it_answers(stocked, package):
+    before = stocked.history(REPO)
+    for file in ("index.json", "costs.json", "README.md"):
+        stocked.fail(file, times=None, status=404, code="EntryNotFound")
+    name = open_hub(BUNDLED).entries[0].name
+    with pytest.raises(HubUnavailable, match=r"lists index\.json, but answers HTTP 404"):
+        zoo.find("kws", hub=ADDRESS)
+    with pytest.raises(HubUnavailable, match=r"lists index\.json, but answers HTTP 404"):
+        publish(package, ADDRESS)
+    assert stocked.history(REPO) == before
+    stocked.heal()
+    name = open_hub(ADDRESS).entries[0].name
+    stocked.fail("costs.json", times=None, status=404, code="EntryNotFound")
+    with pytest.raises(HubUnavailable, match=r"lists models/.*costs\.json, but"):
+        zoo.info(name, hub=ADDRESS)
+
+
+def test_what_is_absent_is_known_offline_as_well(hub, monkeypatch):
+    name = open_hub(ADDRESS).entries[0].name
+    hub.commit(REPO, {f"models/{name}/costs.json": None})
+    assert zoo.info(name, hub=ADDRESS).devices == {}
+    assert zoo.open_hub(ADDRESS).supernets() == ()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert zoo.info(name, hub=ADDRESS).devices == {}
+
+
+def test_a_model_of_which_a_file_is_absent_is_told(hub):
+    entry = open_hub(ADDRESS).entries[0]
+    hub.commit(REPO, {f"models/{entry.name}/model.safetensors": None})
+    with pytest.raises(InvalidPackage, match=r"has no file models/.*model\.safetensors, which belongs"):
+        zoo.get(name=entry.name, hub=ADDRESS)
+
+
+def test_offline_a_part_of_a_hub_is_not_taken_for_all_of_it(stocked, monkeypatch, tmp_path, capsys, caplog):
+    model = zoo.get("kws", hub=ADDRESS)
+    caplog.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    for arguments in (
+        ["sync", ADDRESS, str(tmp_path / "copy"), "--supernets", "--name", model.name],
+        ["get", "--task", "kws", "--device", DEVICE, "--max-latency-ms", "1000", "--hub", ADDRESS],
+    ):
+        assert main(arguments) == 1
+        assert "HF_HUB_OFFLINE forbids" in capsys.readouterr().err
+    assert not (tmp_path / "copy").exists()
+    assert "taken from the cache, as it was at commit" in caplog.text
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    assert main(["sync", ADDRESS, str(tmp_path / "copy"), "--supernets"]) == 0
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert main(["sync", ADDRESS, str(tmp_path / "other"), "--supernets"]) == 0
+    assert files(tmp_path / "copy") == files(tmp_path / "other")
+
+
+@faulty([{"status": 503}, {"status": 429}, {"hang_up": True}])
+def test_what_is_of_the_cache_is_said_to_be(stocked, caplog, fault):
+    known = zoo.find("kws", hub=ADDRESS)
+    assert not caplog.records
+    stocked.fail("", times=None, **fault)
+    assert zoo.find("kws", hub=ADDRESS) == known
+    [record] = [record for record in caplog.records if record.name.startswith("zoo")]
+    said = record.getMessage()
+    assert said.startswith(f"hub {ADDRESS}: ")
+    assert f"taken from the cache, as it was at commit {stocked.history(REPO)[-1][:8]}" in said
+
+
+@faulty([{"status": 403}, {"status": 401, "code": "RepoNotFound"}])
+def test_a_refusal_is_not_answered_from_the_cache(stocked, fault):
+    zoo.find("kws", hub=ADDRESS)
+    stocked.fail("", times=None, **fault)
+    with pytest.raises((HubUnavailable, UnknownName), match="log in"):
+        zoo.find("kws", hub=ADDRESS)
+
+
+def test_a_hub_that_asks_to_wait_is_waited_for_and_its_time_is_told(hub, naps):
+    hub.fail("HEAD .*index", status=429, headers={"Retry-After": "7"}, times=2)
+    assert len(zoo.find("kws", hub=ADDRESS)) == 2
+    assert 8.0 in naps  # the client waits a second more
+    hub.fail("/api/models/", status=429, headers={"Retry-After": "7"}, times=None)
+    with pytest.raises(HubUnavailable, match=r"answered HTTP 429; try again in 7 s$"):
+        publish([], ADDRESS)
+
+
+def test_a_cache_that_cannot_be_written_is_told_as_such(hub, monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "cache"))
+    assert main(["list", "--task", "kws", "--hub", ADDRESS]) == 1
+    said = capsys.readouterr().err
+    assert f"the cache of downloads cannot be used ({tmp_path / 'file'}" in said
+    assert "set HF_HOME to another folder" in said
+    assert "reached" not in said
+
+
+def test_a_full_disk_under_the_cache_is_told_as_such(hub):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(HubUnavailable, match="the cache of downloads cannot be used"):
+            zoo.find("kws", hub=ADDRESS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(zoo.find("kws", hub=ADDRESS)) == 2
+
+
+def test_an_index_that_was_altered_on_its_way_is_downloaded_again(hub):
+    hub.fail(r"GET .*index\.json", alter=True)
+    assert len(zoo.find("kws", hub=ADDRESS)) == 2
+
+
+def test_nothing_is_asked_of_a_hub_after_it_took_a_commit(hub, package):
+    place = publish(package, ADDRESS)
+    assert hub.requests[-1].path.endswith("/commit/main")
+    assert place.entries == open_hub(ADDRESS).entries
+    assert place.address == f"{ADDRESS}@{hub.history(REPO)[-1]}"
+
+
+@pytest.mark.parametrize("command", ["publish", "sync"])
+@pytest.mark.parametrize("public", [False, True])
+def test_a_repository_is_made_private_unless_it_is_to_be_public(server, bundle, package, capsys, command, public):
+    arguments = [str(package), "--hub", ADDRESS] if command == "publish" else [str(bundle), ADDRESS]
+    word = "public" if public else "private"
+    assert main([command, *arguments, *["--public"] * public]) == 0
+    assert server.repo(REPO).private is not public
+    assert f"({word})" in capsys.readouterr().out
+    assert main([command, *arguments, "--format", "json", *["--public"] * (not public)]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["visibility"] == word
+    assert server.repo(REPO).private is not public
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_who_sees_a_repository_that_is_there_is_not_changed(server, bundle, public, caplog, capsys):
+    for private in (False, True):
+        server.create(REPO, {"README.md": b""}, private=private)
+        word = "private" if private else "public"
+        assert main(["sync", str(bundle), ADDRESS, *["--public"] * public]) == 0
+        assert capsys.readouterr().out.endswith(f"copied 2 to {ADDRESS} ({word})\n")
+        assert server.repo(REPO).private is private
+        assert ("is private and stays so" in caplog.text) is (public and private)
+        assert unpublish(open_hub(ADDRESS).entries[0].name, ADDRESS).visibility == word
+
+
+def test_no_repository_is_made_for_what_cannot_be_published(server, package, tmp_path):
+    broken = shutil.copytree(package, tmp_path / package.name)
+    (broken / "model.safetensors").write_bytes(b"x")
+    for act, error in (
+        (lambda: publish(broken, ADDRESS), InvalidPackage),
+        (lambda: publish(package, f"{ADDRESS}@branch"), UnknownName),
+        (lambda: publish(package, tmp_path / "hub", public=True), InvalidQuery),
+        (lambda: sync(BUNDLED, tmp_path / "hub", public=True), InvalidQuery),
+    ):
+        with pytest.raises(error):
+            act()
+    assert REPO not in server
+    assert not (tmp_path / "hub").exists()
+
+
+def test_verifying_says_that_supernets_cannot_be_had(stocked, capsys):
+    stocked.fail("/tree/", times=None, status=502)
+    assert main(["verify", ADDRESS]) == 1
+    assert f"supernets: hub {ADDRESS}: supernets: answered HTTP 502; try again later\n2 of 3 hold" in (
+        capsys.readouterr().out
+    )

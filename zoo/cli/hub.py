@@ -6,9 +6,12 @@ import argparse
 import json
 import logging
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 
 import zoo
+from supernet.errors import HubUnavailable
+from zoo.hubs.base import AnyHub
 from zoo.keeping import command_run, options_of
 
 __all__ = ["add_hub_commands"]
@@ -17,7 +20,8 @@ PUBLISH_HELP = """\
 Put models into a hub: a folder, made where there is none, or a repository on the Hugging Face Hub.
 
   earshot publish runs/doors/packages/* --hub ./my-hub          what `earshot train --publish` made and did not publish
-  earshot publish my-model --hub hf://me/my-hub                 as `hf auth login` or HF_TOKEN allows
+  earshot publish my-model --hub hf://me/my-hub                 as `hf auth login` or HF_TOKEN allows; made private
+  earshot publish my-model --hub hf://me/my-hub --public        made public, where there is none yet
   earshot publish my-model --hub ./my-hub --data doors/         measures its accuracy again first
 
 MODEL is the folder of a package. Its digests are checked and its test vectors run; costs, figures by device and the
@@ -41,7 +45,8 @@ status is 1 where something does not hold.
 SYNC_HELP = """\
 Copy to one hub what it lacks of another, byte for byte. Nothing is taken away.
 
-  earshot sync ./my-hub hf://me/my-hub            upload
+  earshot sync ./my-hub hf://me/my-hub            upload; a repository is made where there is none, private
+  earshot sync ./my-hub hf://me/my-hub --public   or public
   earshot sync hf://me/my-hub@v1.0 ./mirror       download, for places without a network
   earshot sync hf://me/my-hub ./mirror --task kws --name "*-w4a8-*"
 """
@@ -59,6 +64,7 @@ def add_hub_commands(commands, command) -> None:
     sub.add_argument("models", metavar="MODEL", nargs="+", help="the folder of a package")
     _add_hub(sub)
     sub.add_argument("--data", metavar="FOLDER", help="what they were trained on: accuracies are measured again")
+    _add_public(sub)
     sub = command(commands, "unpublish", _unpublish, UNPUBLISH_HELP, "take models out of a hub")
     sub.add_argument("names", metavar="NAME", nargs="+", help="exactly as listed")
     _add_hub(sub)
@@ -75,6 +81,7 @@ def add_hub_commands(commands, command) -> None:
     sub.add_argument("--task", help="only models for it")
     sub.add_argument("--name", metavar="PATTERN", help='only models of such names, such as "*-w4a8-*"')
     sub.add_argument("--supernets", action="store_true", help="supernets too")
+    _add_public(sub)
     sub = command(commands, "rebuild", _rebuild, REBUILD_HELP, "write the index of a hub anew")
     sub.add_argument("hub", metavar="HUB", help="its folder")
 
@@ -83,19 +90,43 @@ def _add_hub(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--hub", required=True, metavar="ADDRESS", help="a folder, or hf://OWNER/NAME@BRANCH")
 
 
+def _add_public(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--public", action="store_true",
+        help="make the hf:// repository public, where there is none yet (default: private; one that is there stays as "
+        "it is)",
+    )  # fmt: skip
+
+
 def _publish(options: argparse.Namespace) -> None:
     logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
-    before = len(options.models)
+    count, progress = len(options.models), sys.stderr.isatty()
     with command_run("publish", options_of(options)) as run:
-        place = zoo.publish(options.models, options.hub, data=options.data, run=run, progress=sys.stderr.isatty())
-    _say(options, {"hub": place.address, "published": before, "models": len(place.index)},
-         f"published {before}, {place.address} lists {len(place.index)}")  # fmt: skip
+        place = zoo.publish(
+            options.models, options.hub, data=options.data, run=run, progress=progress, public=options.public
+        )
+    seen = _seen(place)
+    _say(options, {"hub": place.address, **seen, "published": count, "models": len(place.index)},
+         f"published {count}, {_named(place.address, seen)} lists {len(place.index)}")  # fmt: skip
 
 
 def _unpublish(options: argparse.Namespace) -> None:
     place = zoo.unpublish(options.names, options.hub)
-    _say(options, {"hub": place.address, "unpublished": options.names, "models": len(place.index)},
-         f"took {len(options.names)} away, {place.address} lists {len(place.index)}")  # fmt: skip
+    seen = _seen(place)
+    _say(options, {"hub": place.address, **seen, "unpublished": options.names, "models": len(place.index)},
+         f"took {len(options.names)} away, {_named(place.address, seen)} lists {len(place.index)}")  # fmt: skip
+
+
+def _seen(place: AnyHub) -> dict[str, str]:
+    """Who can see a hub, where that is known."""
+    with suppress(HubUnavailable):  # what was done is done
+        return {"visibility": place.visibility} if place.visibility else {}
+    return {}
+
+
+def _named(address: str, seen: dict[str, str]) -> str:
+    """An address, with who can see what is there."""
+    return f"{address} ({seen['visibility']})" if seen else address
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -108,9 +139,13 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> None:
-    chosen = {"task": options.task, "name": options.name, "supernets": options.supernets}
-    copied = zoo.sync(options.source, options.target, **chosen, progress=sys.stderr.isatty())
-    _say(options, {"copied": copied}, "\n".join([*copied, f"copied {len(copied)} to {options.target}"]))
+    from zoo.make.publish import copied
+
+    chosen = {"task": options.task, "name": options.name, "supernets": options.supernets, "public": options.public}
+    names, place = copied(options.source, options.target, **chosen, progress=sys.stderr.isatty())
+    seen = _seen(place) if place else {}
+    told = f"copied {len(names)} to {_named(options.target, seen)}"
+    _say(options, {"copied": names, **seen}, "\n".join([*names, told]))
 
 
 def _rebuild(options: argparse.Namespace) -> None:

@@ -134,6 +134,6 @@ def check_hub(address: str | Path) -> Path:
         raise InvalidQuery(f"hub {address}: give a folder here, and upload it with `earshot sync FOLDER {address}`")
     if not writable(folder):
         raise InvalidQuery(f"hub {address}: not a folder that can be written; give another")
-    if (folder / INDEX).is_file():
+    if is_file(folder / INDEX):
         _ = Hub(folder).index
     return folder

@@ -8,6 +8,7 @@ HUB/README.md            what the hub holds, for people
 
 from __future__ import annotations
 
+import stat
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from zoo.hubs.index import Index
 from zoo.package.entry import Entry
 from zoo.package.read import CONFIG, Config, read_config
 
-__all__ = ["MODELS", "REMOTE", "SUPERNETS", "AnyHub", "check_inside", "checked_entry", "supernets_in"]
+__all__ = ["MODELS", "REMOTE", "SUPERNETS", "AnyHub", "check_inside", "checked_entry", "is_there", "supernets_in"]
 
 MODELS, SUPERNETS, REMOTE = "models", "supernets", "hf://"
 
@@ -28,12 +29,13 @@ class AnyHub(ABC):
     """What is asked of a hub, wherever it is.
 
     address: where it is, as `open_hub` takes it; of several, all. index: its models. writable: their folders can be
-    changed here.
+    changed here. visibility: "private" or "public" on the Hugging Face Hub, where that is known.
     """
 
     address: str
     index: Index
     writable: bool = False
+    visibility: str | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -78,8 +80,22 @@ class AnyHub(ABC):
 
 
 def supernets_in(folder: Path) -> tuple[Path, ...]:
-    """The folders of supernets in the folder of a hub."""
-    return tuple(sorted(path.parent for path in folder.glob(f"{SUPERNETS}/*/{CONFIG}")))
+    """The folders of supernets in the folder of a hub. Raises InvalidPackage where they cannot be read."""
+    try:
+        found = sorted((folder / SUPERNETS).iterdir())
+        return tuple(path for path in found if path.name[0] != "." and is_there(path / CONFIG))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise InvalidPackage(f"{error.filename}: cannot be read ({error.strerror})") from None
+
+
+def is_there(path: Path) -> bool:
+    """True for a file, False for none. Raises OSError where neither can be known."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def check_inside(hub: Path, folder: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from supernet.errors import InvalidQuery
-from zoo.hubs.base import MODELS, AnyHub, check_inside, supernets_in
+from supernet.errors import InvalidPackage, InvalidQuery
+from zoo.hubs.base import MODELS, AnyHub, check_inside, is_there, supernets_in
 from zoo.hubs.index import INDEX, Index, read_index
 from zoo.package.entry import Entry
 
@@ -49,7 +49,10 @@ class Hub(AnyHub):
     def file(self, entry: Entry, name: str) -> Path | None:
         """One file of a model's package; None where it has no such file."""
         path = self.folder / MODELS / entry.name / name
-        return path if path.is_file() else None
+        try:
+            return path if is_there(path) else None
+        except OSError as error:
+            raise InvalidPackage(f"{path}: cannot be read ({error.strerror})") from None
 
     def supernets(self) -> tuple[Path, ...]:
         """The folders of its supernets."""
@@ -59,6 +62,8 @@ class Hub(AnyHub):
 def is_file(path: Path) -> bool:
     """Raises InvalidQuery for what cannot be read."""
     try:
-        return path.is_file()
+        return is_there(path)
+    except ValueError:  # of a name that no file can have
+        return False
     except OSError as error:
         raise InvalidQuery(f"hub {str(path.parent)[:200]}: cannot be read ({error.strerror})") from None

@@ -33,7 +33,7 @@ from supernet.frontend.mfcc import Mfcc
 from zoo.hubs.address import check_hub, is_remote, open_hub, writable_hub
 from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, check_inside, checked_entry
 from zoo.hubs.costs import figures
-from zoo.hubs.folder import Hub
+from zoo.hubs.folder import Hub, is_file
 from zoo.hubs.index import INDEX, Index, index_bytes, write_index
 from zoo.hubs.page import hub_card, is_hub_card
 from zoo.keeping import LAST_STEP, Kept, going_on
@@ -64,6 +64,7 @@ def publish(
     replaces: Callable[[Config], bool] | None = None,
     run: str | Path | None = None,
     progress: bool = False,
+    public: bool = False,
 ) -> AnyHub:
     """Put packages into a hub, a folder or hf://OWNER/NAME@BRANCH, made where there is none, and list them.
 
@@ -71,8 +72,9 @@ def publish(
     what a model was trained on, to measure its accuracy on validation and test again. Where the packages for that are
     not installed (extra `train`), models are published as they are, once their digests hold, with a warning in the log.
     replaces: which models of the hub are superseded. run: a folder in which what was measured is kept, so that it is
-    not measured again. Returns the hub. Raises InvalidPackage, before anything is written, for a model that does not
-    hold; HubUnavailable for a hub that refuses.
+    not measured again. public: for a repository that is made, which is private otherwise; the hub's `visibility` says
+    what one is that was there. Returns the hub. Raises InvalidPackage, before anything is written, for a model that
+    does not hold; HubUnavailable for a hub that refuses.
     """
     if data is not None:
         need(*TRAINING)
@@ -80,7 +82,10 @@ def publish(
     twice = [folder for folder, count in Counter(folder.resolve().name for folder in folders).items() if count > 1]
     if twice:
         raise InvalidQuery(f"model {twice[0]}: given twice; give each once")
-    _check_target(hub)
+    _check_public(hub, public)
+    for folder in folders:
+        _check_package(folder)
+    _check_target(hub, public)
     with tempfile.TemporaryDirectory() as staging:
         kept = Kept(run and Path(run) / MEASURED)
         fresh = (
@@ -91,16 +96,25 @@ def publish(
         for folder in fresh:
             config = read_config(folder)
             warn_of_mixing(config.values["task"], config.labels, None if is_remote(_address(hub)) else _address(hub))
-        return _change(hub, fresh, replaces and (lambda place, entry: replaces(place.config(entry))))
+        gone = replaces and (lambda place, entry: replaces(place.config(entry)))
+        return _change(hub, fresh, gone, public=public)
 
 
-def _check_target(hub: str | Path | AnyHub) -> None:
+def _check_public(hub: str | Path | AnyHub, public: bool) -> None:
+    """Raise InvalidQuery for what is of no use: a folder has no visibility."""
+    if public and not is_remote(_address(hub)):
+        raise InvalidQuery(
+            f"public: hub {_address(hub)} is a folder; give public with an hf:// address, or leave it out"
+        )
+
+
+def _check_target(hub: str | Path | AnyHub, public: bool) -> None:
     """Raise what a hub that cannot be written raises, before long work."""
     address = _address(hub)
     if is_remote(address):
         from zoo.hubs.remote import RemoteHub
 
-        RemoteHub(address, new=True)
+        RemoteHub(address, new=True, public=public)
     else:
         writable_hub(address)
 
@@ -130,13 +144,30 @@ def sync(
     name: str | None = None,
     supernets: bool = False,
     progress: bool = False,
+    public: bool = False,
 ) -> list[str]:
     """Copy to a hub what it lacks of another, byte for byte; returns the names of what was copied.
 
     task, name: only models of a task, and of names that fit a pattern. supernets: those of the task too, as
-    `supernets/NAME`. Nothing is taken away, and no supernet is replaced. Raises InvalidPackage, before anything is
-    written, for what does not hold.
+    `supernets/NAME`. Nothing is taken away, and no supernet is replaced. public: as `publish` has it. Raises
+    InvalidPackage, before anything is written, for what does not hold; HubUnavailable for a hub that cannot say what it
+    has.
     """
+    return copied(source, target, task=task, name=name, supernets=supernets, progress=progress, public=public)[0]
+
+
+def copied(
+    source: str | Path | AnyHub,
+    target: str | Path | AnyHub,
+    *,
+    task: str | None,
+    name: str | None,
+    supernets: bool,
+    progress: bool,
+    public: bool,
+) -> tuple[list[str], AnyHub | None]:
+    """As `sync`, with the hub that was copied to; None where there is none and nothing was to copy."""
+    _check_public(target, public)
     place, there = open_hub(source), _opened(target)
     if not is_remote(_address(target)):
         check_hub(_address(target))
@@ -146,8 +177,8 @@ def sync(
         extra = _lacking_supernets(place, there, task) if supernets else []
     if folders or extra:
         with going_on(_address(target), *_downloads(place), errors=LAST_STEP):
-            _change(target, folders, None, extra)
-    return [entry.name for entry in entries] + [f"{SUPERNETS}/{folder.name}" for folder in extra]
+            there = _change(target, folders, None, extra, public)
+    return [entry.name for entry in entries] + [f"{SUPERNETS}/{folder.name}" for folder in extra], there
 
 
 def _downloads(place: AnyHub) -> list[Path]:
@@ -194,9 +225,12 @@ def _lacking_supernets(place: AnyHub, there: AnyHub | None, task: str | None) ->
 
 def _opened(address: str | Path | AnyHub) -> AnyHub | None:
     """A hub that may not be there yet."""
+    place = _address(address)
+    if not is_remote(place):
+        return Hub(place) if is_file(Path(place) / INDEX) else None
     try:
-        return open_hub(_address(address))
-    except (InvalidQuery, UnknownName):
+        return open_hub(place)
+    except UnknownName:
         return None
 
 
@@ -225,15 +259,20 @@ def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False)
         _verdict(entry.name, lambda entry=entry: _check_listed(place, entry))
         for entry in tqdm(place.entries, "verify", disable=not progress)
     ]
-    found += [
-        Verdict(f"{SUPERNETS}/{folder.name}", _problem(lambda folder=folder: check_supernet(folder)))
-        for folder in place.supernets()
-    ]
+    found += _supernet_verdicts(place)
     return found + [Verdict(name, "not in the index; `earshot rebuild` lists it") for name in _unlisted(place)]
 
 
 def _verdict(name: str, check: Callable[[], object]) -> Verdict:
     return Verdict(name, _problem(check))
+
+
+def _supernet_verdicts(place: AnyHub) -> list[Verdict]:
+    try:
+        folders = place.supernets()
+    except EarshotError as error:
+        return [Verdict(SUPERNETS, str(error))]
+    return [_verdict(f"{SUPERNETS}/{folder.name}", lambda folder=folder: check_supernet(folder)) for folder in folders]
 
 
 def _problem(check: Callable[[], object]) -> str | None:
@@ -259,12 +298,19 @@ def _check_listed(place: AnyHub, entry: Entry) -> None:
 
 def check_supernet(folder: Path) -> None:
     """Raise EarshotError for a supernet in a folder whose files are not what its `config.json` says, or lead out."""
-    check_inside(folder.parent.parent, folder)
+    check_inside(_root(folder), folder)
     for file in supernet_files(folder):
         read_bytes(folder / file)
     for file, sha256 in _supernet_digests(folder).items():
         if digest(read_bytes(folder / file)) != sha256:
             raise InvalidPackage(f"{folder / file}: altered; take the supernet from its source again")
+
+
+def _root(folder: Path) -> Path:
+    """Of the hub of a supernet; of what is downloaded the whole cache, whose snapshots are links to its blobs."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) if folder.is_relative_to(HF_HUB_CACHE) else folder.parent.parent
 
 
 def _unlisted(place: AnyHub) -> list[str]:
@@ -302,10 +348,9 @@ def _sound(packages: Iterable[Path]) -> Iterator[Entry]:
 
 
 def _as_they_are(folders: list[Path], staging: Path) -> list[Path]:
-    """Packages byte for byte, under their own names, checked."""
+    """Packages byte for byte, under their own names."""
     found = []
     for folder in folders:
-        _check_package(folder)
         if (folder / COSTS).is_file():
             read_figures(folder / COSTS)
         found.append(staging / read_config(folder).name)
@@ -315,9 +360,7 @@ def _as_they_are(folders: list[Path], staging: Path) -> list[Path]:
 
 
 def _renewed(folders: list[Path], staging: Path, data: str | Path | None, kept: Kept, progress: bool) -> list[Path]:
-    """Packages with figures and cards as they are now, checked."""
-    for folder in folders:
-        _check_package(folder)
+    """Packages with figures and cards as they are now."""
     found = []
     configs = sorted((read_config(folder) for folder in folders), key=lambda config: config.values["task"])
     for task, group in groupby(configs, key=lambda config: config.values["task"]):
@@ -366,14 +409,18 @@ Gone = Callable[[AnyHub, Entry], bool]
 
 
 def _change(
-    hub: str | Path | AnyHub, packages: Sequence[Path], gone: Gone | None, supernets: Sequence[Path] = ()
+    hub: str | Path | AnyHub,
+    packages: Sequence[Path],
+    gone: Gone | None,
+    supernets: Sequence[Path] = (),
+    public: bool = False,
 ) -> AnyHub:
     address = _address(hub)
     if is_remote(address):
-        return _change_remote(address, packages, gone, supernets)
+        return _change_remote(address, packages, gone, supernets, public)
     folder = writable_hub(address)
     with _alone(folder):
-        place = Hub(folder) if (folder / INDEX).is_file() else None
+        place = Hub(folder) if is_file(folder / INDEX) else None
         entries, old = _after(place, place.entries if place else (), packages, gone)
         for source in packages:
             _copy(source, folder / MODELS / source.name, package_files(source))
@@ -412,6 +459,8 @@ def _as_now(place: AnyHub | None, entry: Entry) -> Entry:
         values = parse_json(data, entry.name) if digest(data) == entry.config_sha256 else {}
         cost, labels = estimate(Arch.from_dict(values["arch"])), tuple(values["labels"])
         return replace(entry, labels=labels, stream_ram_bytes=cost.stream_ram_bytes, clip_ram_bytes=cost.clip_ram_bytes)
+    except HubUnavailable:
+        raise
     except (EarshotError, OSError, LookupError, TypeError, AttributeError) as error:
         log.warning("%s: listed as it was, without its labels or its RAM in a stream (%s)", entry.name, error)
         return entry
@@ -502,28 +551,41 @@ def _write_list(folder: Path, entries: Sequence[Entry]) -> None:
         write_bytes(card, hub_card(Index.of(entries).entries, "FOLDER").encode())
 
 
-def _change_remote(address: str, packages: Sequence[Path], gone: Gone | None, supernets: Sequence[Path]) -> AnyHub:
+def _change_remote(
+    address: str, packages: Sequence[Path], gone: Gone | None, supernets: Sequence[Path], public: bool
+) -> AnyHub:
     from zoo.hubs.remote import RemoteHub, Stale
 
     files = _uploads(packages, supernets)
     for attempt in range(ATTEMPTS):
-        hub = RemoteHub(address, new=True)
+        hub = RemoteHub(address, new=True, public=public)
         entries, old = _after(hub, hub.entries, packages, gone)
-        listed = {INDEX: index_bytes(entries)}
+        index, listed = Index.of(entries), {INDEX: index_bytes(entries)}
         if hub.owns_card:
-            listed[CARD] = hub_card(Index.of(entries).entries, address).encode()
+            listed[CARD] = hub_card(index.entries, address).encode()
         added = [source.name for source in (*packages, *supernets)]
         try:
-            return hub.change(files | listed, [f"{MODELS}/{entry.name}" for entry in old], _message(added, old))
+            return hub.change(files | listed, [f"{MODELS}/{entry.name}" for entry in old], _message(added, old), index)
         except Stale:
             log.info("hub %s changed meanwhile; trying again", address)
             time.sleep(0.1 * 2**attempt)
         except HubUnavailable:  # the answer may have been lost after the commit was made
-            now = RemoteHub(address, new=True)
-            if now.commit == hub.commit or set(now.entries) != set(entries):
+            now = _changed(hub, entries)
+            if now is None:
                 raise
             return now
     raise HubUnavailable(f"hub {address}: others changed it {ATTEMPTS} times meanwhile; try again later")
+
+
+def _changed(hub: AnyHub, entries: Sequence[Entry]) -> AnyHub | None:
+    """A hub as it is now, where it lists these since it was opened."""
+    from zoo.hubs.remote import RemoteHub
+
+    try:
+        now = RemoteHub(hub.asked, new=True)
+    except EarshotError:
+        return None
+    return now if now.commit != hub.commit and set(now.entries) == set(entries) else None
 
 
 def _uploads(packages: Sequence[Path], supernets: Sequence[Path]) -> dict[str, Path | bytes]:
