@@ -333,6 +333,15 @@ def test_an_upload_is_tried_again_and_then_told(hub, api, naps):
     assert (len(hub.history(REPO)), naps) == (2, [1, 1, 2, 4, 8, 8])
 
 
+def test_an_error_may_have_a_code_and_headers(hub, download, naps):
+    hub.fail("HEAD ", status=404, code="EntryNotFound")
+    with pytest.raises(errors.RemoteEntryNotFoundError):
+        download()
+    hub.fail("HEAD ", status=429, headers={"Retry-After": "30"}, times=2)
+    assert download() == FILES["index.json"]
+    assert naps == [31.0]
+
+
 def test_faults_count_and_the_log_is_forgotten(hub, download):
     hub.fail(r"GET .*card\.json", times=2, status=404)
     assert download() == FILES["index.json"]

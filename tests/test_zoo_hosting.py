@@ -455,6 +455,8 @@ for _ in range(2):
         (lambda hub, package: publish(package, ""), InvalidQuery, "hub ''"),
         (lambda hub, package: publish(package, "HF://me/x"), InvalidQuery, "give hf://OWNER/NAME"),
         (lambda hub, package: sync(hub, "hf:/me/x"), InvalidQuery, "give hf://OWNER/NAME"),
+        (lambda hub, package: publish(package, "https://huggingface.co/me/x"), InvalidQuery, "give hf://OWNER/NAME"),
+        (lambda hub, package: zoo.get(hub="https://huggingface.co/me/x"), InvalidQuery, "give hf://OWNER/NAME"),
         (lambda hub, package: publish(package, package / CONFIG), InvalidQuery, "not a folder"),
         (lambda hub, package: zoo.get(hub=[]), InvalidQuery, "give one hub or more"),
         (lambda hub, package: zoo.get(name="\udcff", hub=hub), UnknownName, "no model"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from zoo.package.entry import Entry
 from zoo.package.read import CONFIG, MODEL
 
 __all__ = ["Hubs", "check_hub", "is_remote", "open_hub", "writable_hub"]
+
+FOREIGN = re.compile(r"hf:|[a-z]+://", re.IGNORECASE)
+"""What no folder is called, unless by mistake, such as the address of a page."""
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +100,7 @@ def open_hub(address: str | Path | AnyHub | Sequence[str | Path | AnyHub] | None
 def is_remote(address: str | Path) -> bool:
     """True for hf://...; raises InvalidQuery for what is meant so and is none."""
     text = str(address)
-    if text[:3].lower() == "hf:" and not text.startswith(REMOTE):
+    if FOREIGN.match(text) and not text.startswith(REMOTE):
         raise InvalidQuery(f"hub {text}: give {REMOTE}OWNER/NAME, or a folder")
     return text.startswith(REMOTE)
 
