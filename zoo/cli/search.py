@@ -16,7 +16,8 @@ from supernet.extras import TRAINING
 from supernet.files import read_json, write_bytes
 from zoo.ask.limits import LIMITS, limits_of
 from zoo.keeping import check_folder, command_run, going_on, options_of
-from zoo.package.entry import MEASURED, accuracy_text
+from zoo.package.entry import MEASURED
+from zoo.package.facts import accuracy_text
 from zoo.package.figures import figure_of
 from zoo.package.plots import check_file, check_picture, write_picture
 from zoo.package.read import CONFIG
@@ -179,7 +180,7 @@ def _best_text(finding, device: str | None) -> str:
 
 def _bits_text(arch) -> str:
     from supernet.bits import inner_bits
-    from zoo.package.entry import precision
+    from zoo.package.facts import precision
 
     weights, between = inner_bits(arch)
     return f"{precision(weights)} weights, {precision(between)} activations"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from zoo.package.card import licence_fields
-from zoo.package.entry import PREDICTED, Entry
+from zoo.package.entry import Entry
+from zoo.package.facts import KINDS, facts, listed
 
 __all__ = ["hub_card", "is_hub_card"]
 
 MOST_LISTED = 200
 MARK = "<!-- Written by `earshot publish`, and again with each change; without this line it is left as it is. -->"
-HUB_HEAD = (
-    "| model | task | bits | MACs | flash, bytes | RAM, bytes | validation | test | licence |\n"
-    "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"
-)
 
 
 def hub_card(entries: Sequence[Entry], address: str) -> str:
@@ -38,7 +35,7 @@ def hub_card(entries: Sequence[Entry], address: str) -> str:
         f"{len(entries):,} models of Earshot, integers only, asked by constraint:",
         f'```python\nimport zoo\nmodel = zoo.get(task="{task}", max_flash="32kB", hub="{address}")\n'
         'model("clip.wav")\n```',
-        "\n".join([HUB_HEAD, *map(_hub_row, entries[:MOST_LISTED])]),
+        "\n".join([*_hub_head(), *map(_hub_row, entries[:MOST_LISTED])]),
         *more,
     ]
     return "\n\n".join(parts) + "\n"
@@ -49,10 +46,15 @@ def is_hub_card(text: bytes) -> bool:
     return MARK.encode() in text
 
 
+def _hub_head() -> tuple[str, str]:
+    kinds = [KINDS[name] for name in listed()]
+    return _line(kind.head for kind in kinds), _line("---" if kind.words else "---:" for kind in kinds)
+
+
 def _hub_row(entry: Entry) -> str:
-    test = "" if entry.test is None else f"{entry.test:.2%}"
-    share = f"{entry.validation:.2%}{' predicted' * (entry.basis == PREDICTED)}"
-    return (
-        f"| [{entry.name}](models/{entry.name}) | {entry.task} | {entry.bits} | {entry.macs:,} | {entry.flash_bytes:,} "
-        f"| {entry.ram_bytes:,} | {share} | {test} | {entry.licence} |"
-    )
+    cells = {name: fact.text for name, fact in facts(listed(), entry).items()}
+    return _line({**cells, "name": f"[{entry.name}](models/{entry.name})"}.values())
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -6,17 +6,22 @@ import warnings
 from collections.abc import Sequence
 from io import BytesIO
 
-import numpy as np
-
 from supernet.arch import Arch
 from supernet.bits import inner_bits
 from supernet.cost import LayerCost, layer_costs, mean_bits
 from supernet.layer import LayerSpec, layers
-from supernet.memory import clip_ram_bytes, stream_ram_bytes
-from zoo.package.entry import PREDICTED, precision
+from zoo.package.facts import (
+    Accuracy,
+    accuracies,
+    cost_rows,
+    detection_text,
+    device_table,
+    last_confusion,
+    percent,
+    precision,
+)
 from zoo.package.figures import BASES, Figure
-from zoo.package.read import CARD, PICTURE
-from zoo.run.conditions import known_conditions
+from zoo.package.read import CARD, PICTURE, entry_of
 
 __all__ = ["card", "licence_fields", "picture"]
 
@@ -36,7 +41,6 @@ LICENCES = {
 }  # fmt: skip
 """Identifiers that the Hub knows."""
 COLOURS = 256
-MOST_LISTED = 200
 
 
 def card(values: dict, devices: Sequence[Figure] = ()) -> str:
@@ -66,7 +70,7 @@ def picture(values: dict) -> bytes | None:
 
     values: a package's `config.json`.
     """
-    found = _confusion(values["accuracy"])
+    found = last_confusion(values["accuracy"])
     if found is None:
         return None
     import matplotlib
@@ -74,17 +78,10 @@ def picture(values: dict) -> bytes | None:
 
     from zoo.package.plots import confusion_figure, recall_figure
 
-    split, counts = found
     draw = recall_figure if values.get("multi_label") else confusion_figure
     with matplotlib.rc_context(), style.context("default"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        return _png(draw(counts, values["labels"], f"{values['name']}, {split}"))
-
-
-def _confusion(accuracy: dict) -> tuple[str, np.ndarray] | None:
-    """The last split whose confusion is known, and its counts."""
-    known = [(split, np.array(one["confusion"])) for split, one in _splits(accuracy) if "confusion" in one]
-    return known[-1] if known else None
+        return _png(draw(found.confusion, values["labels"], f"{values['name']}, {found.name}"))
 
 
 def _png(figure) -> bytes:
@@ -134,12 +131,12 @@ def _results(values: dict) -> list:
             task_type="audio-classification",
             dataset_type=values["dataset"]["id"],
             dataset_name=values["dataset"]["name"],
-            dataset_split=split,
+            dataset_split=one.name,
             metric_type="accuracy",
-            metric_value=figures["accuracy"],
+            metric_value=one.share,
         )
-        for split, figures in _splits(values["accuracy"])
-        if figures.get("basis") != PREDICTED
+        for one in accuracies(values["accuracy"])
+        if not one.predicted
     ]
 
 
@@ -160,17 +157,15 @@ def _labels(values: dict) -> list[str]:
 
 
 def _accuracy(values: dict) -> list[str]:
-    accuracy, dataset, found = values["accuracy"], values["dataset"], _confusion(values["accuracy"])
-    predicted = accuracy["validation"].get("basis") == PREDICTED
-    interval = "90 % interval of the prediction" if predicted else "95 % interval, by clip"
-    rows = [_accuracy_row(split, figures) for split, figures in _splits(accuracy)]
-    shown = [f"![Clips by label and answer on {found[0]}, with the recall of each label]({PICTURE})"] if found else []
+    dataset, known, found = values["dataset"], accuracies(values["accuracy"]), last_confusion(values["accuracy"])
+    interval = "90 % interval of the prediction" if known[0].predicted else "95 % interval, by clip"
+    shown = [f"![Clips by label and answer on {found.name}, with the recall of each label]({PICTURE})"] if found else []
     return [
         "## Accuracy",
-        f"{_measured_how(accuracy)}, on {dataset['name']} ({dataset['version']}). "
+        f"{_measured_how(values['accuracy'])}, on {dataset['name']} ({dataset['version']}). "
         "The zoo ranks by validation; test is shown so that choosing does not tune on it.",
-        _table(("split", "accuracy", interval, "clips"), rows),
-        *_precision(accuracy),
+        _table(("split", "accuracy", interval, "clips"), [_accuracy_row(one) for one in known]),
+        *_precision(known),
         *shown,
     ]
 
@@ -189,11 +184,11 @@ def _measured_how(accuracy: dict) -> str:
 def _conditions(accuracy: dict) -> list[str]:
     """The share of right answers where it is less quiet and near, of splits that were heard so."""
     parts = []
-    for split, figures in _splits(accuracy):
-        if found := known_conditions(figures):
-            rows = [(*_accuracy_row(name, one)[:3], _change(one, figures)) for name, one in found.items()]
+    for split in accuracies(accuracy):
+        if split.conditions:
+            rows = [(one.name, one.text, one.interval, _change(one, split)) for one in split.conditions]
             parts += [
-                f"On {split}, as `earshot evaluate --conditions` makes them: fainter, louder and clipped, "
+                f"On {split.name}, as `earshot evaluate --conditions` makes them: fainter, louder and clipped, "
                 "by so many dB; noise that training left out, or another clip, at a ratio of so many dB; drawn rooms; "
                 "earlier and later by so many ms.",
                 _table(("condition", "accuracy", "95 % interval", "points from above"), rows),
@@ -201,59 +196,33 @@ def _conditions(accuracy: dict) -> list[str]:
     return ["## Where it is less quiet and near", *parts] if parts else []
 
 
-def _change(one: dict, plain: dict) -> str:
-    return f"{100 * (one['accuracy'] - plain['accuracy']):+.1f}"
+def _change(one: Accuracy, plain: Accuracy) -> str:
+    return f"{100 * (one.share - plain.share):+.1f}"
 
 
-def _precision(accuracy: dict) -> list[str]:
+def _precision(known: Sequence[Accuracy]) -> list[str]:
     """Mean average precision, where a clip may have several labels."""
-    name = "mean_average_precision"
-    known = [f"{figures[name]:.2%} on {split}" for split, figures in _splits(accuracy) if name in figures]
-    return [f"Mean average precision: {', '.join(known)}."] if known else []
+    found = [f"{percent(one.average)} on {one.name}" for one in known if one.average is not None]
+    return [f"Mean average precision: {', '.join(found)}."] if found else []
 
 
-def _accuracy_row(split: str, figures: dict) -> tuple[str, ...]:
-    low, high = figures["interval"]
-    split += ", predicted, not measured" * (figures.get("basis") == PREDICTED)
-    return split, f"{figures['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", f"{figures['clips']:,}"
-
-
-def _splits(accuracy: dict) -> list[tuple[str, dict]]:
-    return [(split, accuracy[split]) for split in ("validation", "test") if split in accuracy]
+def _accuracy_row(one: Accuracy) -> tuple[str, ...]:
+    name = f"{one.name}, predicted, not measured" if one.predicted else one.name
+    return name, one.text, one.interval, f"{one.clips:,}"
 
 
 def _detection(figures: dict | None) -> list[str]:
     """How the model is used in a stream, where that was chosen."""
-    if not figures:
-        return []
-    return [
-        "## Detection in a stream",
-        f"A window of one clip each {figures['hop_ms']} ms; scores averaged over {figures['smoothing']} windows; a "
-        f"label is detected from {figures['threshold']} on, then nothing for {figures['refractory_ms']} ms.",
-        f"{figures['false_alarms_per_hour']:g} false alarms an hour on {figures['hours']:.2g} held-out hours of "
-        f"negatives; {figures['recall']:.2%} of {figures['recall_clips']:,} validation clips found. The settings were "
-        f"chosen on these clips and on {figures['chosen_on_hours']:.2g} other held-out hours.",
-    ]
+    said = detection_text(figures)
+    return ["## Detection in a stream", *said] if said else []
 
 
 def _costs(values: dict, arch: Arch) -> list[str]:
-    costs = values["costs"]
-    runtime = f"{costs['runtime_bytes']:,} bytes" if costs["runtime_bytes"] else "not measured yet, counted as 0 bytes"
-    rows = [
-        ('multiply-accumulates (MACs, "ops")', f"{costs['macs']:,}"),
-        ("front end, beside them", f"{costs['frontend_macs']:,}"),
-        ("parameters", f"{costs['params']:,}"),
-        ("flash: weights as packed, biases, multipliers, shifts", f"{costs['weight_bytes']:,} bytes"),
-        ("flash: runtime", runtime),
-    ]
-    if stream := stream_ram_bytes(arch):
-        rows.append(("RAM in a stream, with the front end", f"{stream:,} bytes"))
-    rows.append(("RAM on whole clips, with the front end", f"{clip_ram_bytes(arch):,} bytes"))
     bill = [_layer_row(cost, spec) for cost, spec in zip(layer_costs(arch), layers(arch), strict=True)]
     head = ("layer", "kind", "bits", "MACs", "parameters", "bytes")
     return [
         "## Costs of one answer",
-        _table(("figure", "value"), rows),
+        _table(("figure", "value"), cost_rows(entry_of(values, arch))),
         _fold(f"Layer by layer ({len(bill)})", _table(head, bill)),
     ]
 
@@ -269,31 +238,13 @@ def _devices(name: str, devices: Sequence[Figure]) -> list[str]:
         return []
     ordered = sorted(devices, key=lambda one: (not one.in_range, BASES.index(one.basis), one.device, one.profile))
     inside = sum(one.in_range for one in devices)
-    head = ("device", "clock", "runtime", "version", "latency", "energy", "basis", "in range")
     return [
         "## On devices",
         "Of one answer, without the front end, as of publishing: "
         f"`earshot info {name} --device DEVICE` gives today's. In brackets an interval. Indicative figures are of "
         "runtimes that cannot load this package; in range: networks of its size and bits were measured there.",
-        _fold(f"{len(devices)} devices, {inside} in range", _table(head, [_device_row(one) for one in ordered])),
+        _fold(f"{len(devices)} devices, {inside} in range", _table(*device_table(ordered))),
     ]
-
-
-def _device_row(one: Figure) -> tuple[str, ...]:
-    known, energy = one.energy_uj is not None, "not known"
-    if known:
-        energy = _with_interval("uJ", one.energy_uj, one.energy_low_uj, one.energy_high_uj)
-    doubt = "no" if not one.in_range else "latency only" if known and not one.energy_in_range else "yes"
-    clock = f"{one.clock_mhz:g} MHz" if one.clock_mhz else "not known"
-    latency = _with_interval("ms", one.latency_ms, one.low_ms, one.high_ms)
-    return one.device, clock, one.runtime or "not known", one.version, latency, energy, one.basis, doubt
-
-
-def _with_interval(unit: str, *values: float) -> str:
-    """Value, low, high, four digits each."""
-    rounded = [float(f"{value:.4g}") for value in values]
-    value, low, high = (f"{value:,.0f}" if value >= 1000 else f"{value:g}" for value in rounded)
-    return f"{value} {unit} ({low} to {high})"
 
 
 def _use(values: dict, arch: Arch) -> list[str]:

@@ -18,11 +18,9 @@ __all__ = [
     "MEASURED",
     "PREDICTED",
     "Entry",
-    "accuracy_text",
     "forbids_commerce",
     "is_safe_name",
     "possible",
-    "precision",
 ]
 
 MEASURED, PREDICTED = BASES = "measured", "predicted"
@@ -138,16 +136,3 @@ def _within(values: Sequence, most: float = MOST) -> bool:
     except OverflowError:
         return False
     return bool(((numbers >= 0) & (numbers <= most)).all())
-
-
-def precision(bits: int | str) -> str:
-    """Bits as people say them."""
-    return "mixed-precision" if bits == MIXED else f"{bits}-bit"
-
-
-def accuracy_text(entry: Entry) -> str:
-    """The accuracies of a model as they are printed."""
-    if entry.basis == PREDICTED:
-        return f"{entry.validation:.2%} predicted for validation, not measured"
-    test = "" if entry.test is None else f", {entry.test:.2%} test"
-    return f"{entry.validation:.2%} validation{test}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from supernet.files import write_bytes
 
 __all__ = [
     "KINDS",
+    "Point",
     "check_file",
     "check_picture",
     "confusion_figure",
+    "cost_figure",
     "events_figure",
     "recall_figure",
     "write_picture",
@@ -76,6 +79,69 @@ def confusion_figure(matrix: np.ndarray, labels: Sequence[str], title: str):
         _write_counts(axis, counts, shares)
     axis.set_title(title, parse_math=False)
     return figure
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model in a picture of accuracies over a cost.
+
+    fits: it keeps all limits. interval: of its accuracy (0 to 1), None where it is not shown.
+    """
+
+    name: str
+    cost: float | None
+    accuracy: float
+    fits: bool
+    interval: tuple[float, float] | None = None
+
+
+def cost_figure(
+    points: Sequence[Point], axis_name: str, title: str, most: float | None = None, least: float | None = None
+):
+    """A matplotlib Figure of accuracies over a cost: what fits is filled, with its interval, and the best at its cost
+    are named; the others are rings.
+
+    most, least: the limits on cost and accuracy, drawn as lines.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    figure = Figure(figsize=(11.0, 6.0), layout="constrained")
+    axis = figure.subplots()
+    for fits, style in ((False, {"facecolors": "none", "edgecolors": "grey"}), (True, {"color": "C0"})):
+        own = [point for point in points if point.fits == fits]
+        label = f"{'fits' if fits else 'does not fit'} ({len(own):,})"
+        axis.scatter([one.cost for one in own], [one.accuracy for one in own], label=label, zorder=3, **style)
+    _draw_intervals(axis, points)
+    _name_best(axis, points)
+    if most is not None:
+        axis.axvline(most, color="C3", linestyle="--", label=f"limit {most:,.10g}")
+    if least is not None:
+        axis.axhline(least, color="C3", linestyle=":", label=f"least accuracy {least:.2%}")
+    axis.set(xscale="log" if all(point.cost > 0 for point in points) else "linear", ylabel="accuracy on validation")
+    axis.set_xlabel(axis_name)
+    axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize="small")
+    axis.set_title(title, parse_math=False)
+    return figure
+
+
+def _draw_intervals(axis, points: Sequence[Point]) -> None:
+    for point in points:
+        if point.interval:
+            axis.vlines(point.cost, *point.interval, color="C0", alpha=0.35)
+
+
+def _name_best(axis, points: Sequence[Point]) -> None:
+    """Number the fitting models of which none is better at no more cost, and name them beside the picture."""
+    best, number = -1.0, 0
+    for point in sorted((one for one in points if one.fits), key=lambda one: (one.cost, -one.accuracy)):
+        if point.accuracy > best:
+            best, number = point.accuracy, number + 1
+            place = {"xytext": (5, 4), "textcoords": "offset points", "fontsize": "small"}
+            axis.annotate(str(number), (point.cost, point.accuracy), **place)
+            axis.plot([], [], " ", label=f"{number}  {point.name}")
 
 
 def recall_figure(counts: np.ndarray, labels: Sequence[str], title: str):

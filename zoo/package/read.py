@@ -43,6 +43,7 @@ __all__ = [
     "SCHEMA",
     "VECTORS",
     "Config",
+    "entry_of",
     "model_bytes",
     "read_config",
     "read_tensors",
@@ -88,30 +89,37 @@ class Config:
 
     def entry(self, config_sha256: str) -> Entry:
         """What an index says of this package. Raises InvalidPackage for a figure of the wrong type."""
-        cost = estimate(self.arch)
-        costs, accuracy, quantisation = (self.values[key] for key in ("costs", "accuracy", "quantization_config"))
-        return Entry(
-            name=self.name,
-            task=self.values["task"],
-            family=self.arch.family,
-            bits=quantisation["weights"]["num_bits"],
-            activation_bits=quantisation["activations"]["num_bits"],
-            macs=costs["macs"],
-            params=costs["params"],
-            frontend_macs=costs["frontend_macs"],
-            weight_bytes=costs["weight_bytes"],
-            flash_bytes=costs["flash_bytes"],
-            stream_ram_bytes=cost.stream_ram_bytes,
-            clip_ram_bytes=cost.clip_ram_bytes,
-            streamable=self.values["streamable"],
-            dataset=self.values["dataset"]["id"],
-            validation=accuracy["validation"]["accuracy"],
-            test=accuracy["test"]["accuracy"] if "test" in accuracy else None,
-            basis=accuracy["validation"].get("basis", MEASURED),
-            licence=self.values["licence"],
-            config_sha256=config_sha256,
-            labels=self.labels,
-        )
+        return entry_of(self.values, self.arch, config_sha256)
+
+
+def entry_of(values: dict, arch: Arch, config_sha256: str = "") -> Entry:
+    """What an index says of a package. values: its `config.json`, digests not needed. Raises InvalidPackage for a
+    figure of the wrong type.
+    """
+    cost = estimate(arch)
+    costs, accuracy, quantisation = (values[key] for key in ("costs", "accuracy", "quantization_config"))
+    return Entry(
+        name=values["name"],
+        task=values["task"],
+        family=arch.family,
+        bits=quantisation["weights"]["num_bits"],
+        activation_bits=quantisation["activations"]["num_bits"],
+        macs=costs["macs"],
+        params=costs["params"],
+        frontend_macs=costs["frontend_macs"],
+        weight_bytes=costs["weight_bytes"],
+        flash_bytes=costs["flash_bytes"],
+        stream_ram_bytes=cost.stream_ram_bytes,
+        clip_ram_bytes=cost.clip_ram_bytes,
+        streamable=values["streamable"],
+        dataset=values["dataset"]["id"],
+        validation=accuracy["validation"]["accuracy"],
+        test=accuracy["test"]["accuracy"] if "test" in accuracy else None,
+        basis=accuracy["validation"].get("basis", MEASURED),
+        licence=values["licence"],
+        config_sha256=config_sha256,
+        labels=tuple(values["labels"]),
+    )
 
 
 def model_bytes(arch: Arch, tensors: dict[str, Any], grids: dict[str, str]) -> bytes:

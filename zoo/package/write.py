@@ -14,7 +14,7 @@ from supernet.files import digest, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
 from zoo.package.card import card, picture
 from zoo.package.figures import Figure, write_figures
-from zoo.package.read import CARD, CONFIG, MODEL, PICTURE, VECTORS
+from zoo.package.read import CARD, CONFIG, FILES, MODEL, PICTURE, VECTORS
 from zoo.package.schema import check_values
 
 STATED = ("macs", "params", "weight_bytes", "flash_bytes", "arena_bytes", "stream_state_bytes", "peak_ram_bytes")
@@ -30,12 +30,12 @@ def seal(
     values: its `config.json`, of which the digests are made anew. devices: what it takes, by profile, which the card
     shows as well.
     """
+    check_values({**values, "digests": dict.fromkeys(FILES, digest(b""))})
     devices = devices or {}
     files = {MODEL: model, VECTORS: vectors, CARD: card(values, tuple(devices.values())).encode()}
     drawn = picture(values)
     files |= {PICTURE: drawn} if drawn else {}
     values = {**values, "digests": {file: digest(data) for file, data in files.items()}}
-    check_values(values)
     part = new_folder(Path(parent))
     try:
         for file, data in files.items():

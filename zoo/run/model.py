@@ -16,7 +16,8 @@ from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
 from supernet.frontend.base import quantise
 from zoo.ask.limits import checked_words
-from zoo.package.entry import Entry, accuracy_text, precision
+from zoo.package.entry import Entry
+from zoo.package.facts import Rivals, accuracy_text, costs_text, precision
 from zoo.package.figures import Figure
 from zoo.package.read import REMEDY, Config, read_config, read_tensors, read_vectors
 from zoo.run.bill import Bill, fit
@@ -65,12 +66,20 @@ class Model:
     entry (all figures of the index; accuracies are of all that it knows), knows (the labels of all that it knows, which
     are those of `labels` unless it was asked for some words; see `knowing`), words (these), figure (what it takes on
     the device that was asked for, or None), hub (the address that it came from, with the commit where that is remote;
-    empty for a folder of its own).
+    empty for a folder of its own), rivals (the best model of the look-up and a cheaper one within noise of it, or
+    None).
     """
 
-    def __init__(self, config: Config, entry: Entry, figure: Figure | None = None, hub: str = "") -> None:
+    def __init__(
+        self,
+        config: Config,
+        entry: Entry,
+        figure: Figure | None = None,
+        hub: str = "",
+        rivals: Rivals | None = None,
+    ) -> None:
         values = config.values
-        self._config, self.figure, self.hub = config, figure, hub
+        self._config, self.figure, self.hub, self.rivals = config, figure, hub, rivals
         self.entry, self.path, self.arch = entry, config.folder, config.arch
         self.name, self.task, self.labels = config.name, values["task"], config.labels
         self.licence, self.attribution = values["licence"], values["attribution"]
@@ -107,11 +116,11 @@ class Model:
         lines = [
             f"{self.name}: {self.task}, {precision(figures.bits)} weights, "
             f"{precision(figures.activation_bits)} activations",
-            f"  {figures.macs:,} MACs, {figures.params:,} parameters, {figures.flash_bytes:,} bytes of flash, "
-            f"{figures.ram_bytes:,} of RAM{' in a stream' if figures.stream_ram_bytes else ''}",
+            f"  {costs_text(figures)}",
             f"  {share} {accuracy_text(figures)}; licence {self.licence}",
             f"  {'answers' if self.words else 'knows'} {', '.join(self.labels)}",
         ]
+        lines += [f"  {self.rivals.text(self.name)}"] if self.rivals else []
         on_device = [f"  {self.figure}"] if self.figure else []
         return "\n".join(lines + on_device + [f"  {note}" for note in self.notes])
 
@@ -131,8 +140,9 @@ class Model:
         """Labels of a clip with scores, best first: [{"label": ..., "score": ...}, ...]; a list of these for a batch.
 
         audio: a path, the bytes of an audio file, samples (samples,) or (samples, up to 8 channels) with their
-        `sampling_rate` in Hz, {"array": samples, "sampling_rate": rate} (or "raw" for "array"), or a batch: a list of
-        these, or an array (clips, samples).
+        `sampling_rate` in Hz, {"array": samples, "sampling_rate": rate} (or "raw" for "array"), or what answers to
+        these names, as decoded audio of Hugging Face datasets, or a batch: a list of these, or an array (clips,
+        samples).
         top: how many labels to give. resample: accept recordings of a lower rate than the model's. channel: hear this
         one, 1 for the left one, not the mean of all.
         Raises InvalidAudio, naming the clip, for one that cannot be read or used; TooLong for what is no clip, but a

@@ -1,0 +1,134 @@
+"""Facts of models: cards say what they said, and a new fact is one entry that is shown everywhere."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+import zoo
+from supernet.errors import InvalidQuery
+from supernet.files import read_json
+from zoo.cli import main
+from zoo.hubs.page import hub_card
+from zoo.package import facts as known
+from zoo.package.card import card
+from zoo.package.entry import Entry
+from zoo.package.facts import KINDS, Kind, Rivals, accuracies, column_names, confusions, facts, recalls
+from zoo.package.figures import COSTS, read_figures
+from zoo.package.read import CARD, CONFIG, entry_of, read_config
+
+PACKAGES = sorted((Path(zoo.__file__).parent / "hub" / "models").iterdir())
+CONFUSION = [[5, 3, 0], [1, 6, 1], [0, 0, 0]]
+
+
+def as_of_today(text: str, entry: Entry) -> str:
+    """A published card in today's words: intervals are called by clip, and RAM is told of each form."""
+    lines = text.replace("| 95 % interval | clips |", "| 95 % interval, by clip | clips |").splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("| RAM: arena, state"))
+    stream = [f"| RAM in a stream, with the front end | {entry.stream_ram_bytes:,} bytes |"] * entry.streamable
+    lines[place : place + 1] = [*stream, f"| RAM on whole clips, with the front end | {entry.clip_ram_bytes:,} bytes |"]
+    return "\n".join(lines) + "\n"
+
+
+def test_every_bundled_card_is_told_again():
+    assert len(PACKAGES) == 39
+    for package in PACKAGES:
+        values, figures = read_json(package / CONFIG), read_figures(package / COSTS)
+        entry = zoo.Hub().index.find(package.name)
+        assert card(values, tuple(figures.values())) == as_of_today((package / CARD).read_text(), entry)
+
+
+def test_the_page_of_the_bundled_hub_is_told_again():
+    assert hub_card(zoo.Hub().index.entries, "FOLDER") == (PACKAGES[0].parent.parent / CARD).read_text()
+
+
+def test_all_that_an_index_knows_is_a_fact():
+    for entry in zoo.find(most=None):
+        found = facts([field.name for field in dataclasses.fields(Entry)], entry)
+        values = {name: fact.value for name, fact in found.items()}
+        assert values == {**entry.to_dict(), "stream_ram_bytes": entry.stream_ram_bytes or None}
+
+
+def test_facts_have_values_units_and_texts(package):
+    config = read_config(package)
+    entry = config.entry("")
+    found = facts(["macs", "flash_bytes", "validation", "test", "interval", "clips"], entry, config.values)
+    assert found["flash_bytes"] == known.Fact("flash_bytes", entry.flash_bytes, "bytes", f"{entry.flash_bytes:,}")
+    assert [fact.text for fact in found.values()][2:] == ["75.00%", "75.00%", "50.00% to 90.00%", "8"]
+    guessed = dataclasses.replace(entry, basis="predicted", test=None)
+    texts = [fact.text for fact in facts(["validation", "test"], guessed).values()]
+    assert texts == ["75.00% predicted", "-"]
+
+
+def test_a_new_fact_is_one_entry_that_is_shown_everywhere(package, monkeypatch, capsys):
+    toy = Kind(
+        "toy", lambda entry: entry.macs + 1, "bricks", "{:,}".format,
+        listed=True, card="toy of a model", line=lambda entry: f"{entry.macs + 1:,} bricks",
+    )  # fmt: skip
+    monkeypatch.setitem(KINDS, "toy", toy)
+    entry = zoo.find("kws", most=1)[0]
+    bricks = f"{entry.macs + 1:,}"
+    assert f", {bricks} bricks" in str(zoo.get("kws", name=entry.name))
+    assert f"| {bricks} |" in hub_card([entry], "FOLDER")
+    values = read_json(package / CONFIG)
+    assert f"| toy of a model | {values['costs']['macs'] + 1:,} bricks |" in card(values)
+    assert main(["list", "--task", "kws", "--most", "1"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split()[-1] == "toy"
+    assert row.split()[-1] == bricks
+    assert main(["list", "--sort", "-toy", "--columns", "toy", "--format", "csv"]) == 0
+    numbers = capsys.readouterr().out.split()
+    assert numbers == ["toy", *map(str, sorted((one.macs + 1 for one in zoo.find()), reverse=True))]
+
+
+def test_recalls_and_confusions_are_counts_of_the_matrix():
+    figures = {"accuracy": 11 / 16, "interval": [0.4, 0.9], "clips": 16}
+    values = {
+        "labels": ["a", "b", "c"],
+        "accuracy": {"test": {**figures, "confusion": CONFUSION}, "validation": figures},
+    }
+    assert recalls(values) == {"a": (5 / 8, 8), "b": (6 / 8, 8), "c": (None, 0)}
+    assert confusions(values) == [("a", "b", 3), ("b", "a", 1), ("b", "c", 1)]
+    assert confusions(values, 1) == [("a", "b", 3)]
+    values["accuracy"]["test"] = figures
+    assert (recalls(values), confusions(values)) == ({}, [])
+
+
+def test_of_clips_with_several_labels_each_has_its_recall():
+    figures = {"accuracy": 0.5, "interval": [0.1, 0.9], "clips": 4}
+    counts = [[[1, 0], [1, 2]], [[4, 0], [0, 0]]]
+    values = {"labels": ["a", "b"], "accuracy": {"validation": {**figures, "confusion": counts}}}
+    assert recalls(values) == {"a": (2 / 3, 3), "b": (None, 0)}
+    assert confusions(values) == []
+
+
+def test_accuracies_are_of_splits_and_of_what_was_heard_on_them():
+    plain = {"accuracy": 0.5, "interval": [0.4, 0.6], "clips": 9}
+    room = {"accuracy": 0.25, "interval": [0.2, 0.3], "clips": 9}
+    both = {"test": {**plain, "conditions": {"room": room}}, "validation": {**plain, "basis": "predicted"}}
+    validation, test = accuracies(both)
+    assert (validation.name, validation.predicted, validation.conditions) == ("validation", True, ())
+    assert [(one.name, one.text, one.interval) for one in test.conditions] == [("room", "25.00%", "20.00% to 30.00%")]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["macs", "flsh_bytes"], "column 'flsh_bytes' is not known: did you mean flash_bytes"),
+        (["latency_ms"], "column latency_ms needs a device"),
+        (["macs", "macs"], "column macs is given twice"),
+        ([""], "column '' is not known"),
+    ],
+)
+def test_columns_that_cannot_be_meant_are_named(names, said):
+    with pytest.raises(InvalidQuery, match=said):
+        column_names(names)
+
+
+def test_rivals_say_which_was_chosen_and_why(package):
+    best = entry_of(read_json(package / CONFIG), read_config(package).arch)
+    cheap = dataclasses.replace(best, name="cheap", macs=1, validation=0.6)
+    pair = Rivals(best, cheap, 0.5, 0.9, 8)
+    assert pair.text(best.name).startswith("within noise (50.00% to 90.00% on 8 clips), and cheaper: cheap has 60.00%")
+    assert pair.text("cheap").endswith(f"of {best.name}, which has 75.00%")
+    assert pair.to_dict()["cheaper"] == {"name": "cheap", "validation": 0.6}
