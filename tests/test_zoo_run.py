@@ -52,6 +52,29 @@ def test_a_path_an_array_a_mapping_and_a_batch_give_the_same(model):
     assert model(stop, 16_000, top=2) == expected[:2]
 
 
+class Decoded:
+    """Audio as Hugging Face datasets decode it: no mapping, but these names are answered."""
+
+    def __init__(self, **values) -> None:
+        self.values = values
+
+    def __getitem__(self, name):
+        return self.values[name]
+
+
+def test_decoded_audio_is_heard_by_its_names(model):
+    stop, left = (soundfile.read(WORDS[word])[0] for word in ("stop", "left"))
+    decoded = [Decoded(array=samples, sampling_rate=16_000) for samples in (stop, left)]
+    assert model(decoded[0]) == model(WORDS["stop"])
+    assert model(decoded) == model([WORDS["stop"], WORDS["left"]])
+    assert model.slide(decoded[1]) == model.slide(WORDS["left"])
+    with pytest.raises(InvalidAudio, match="its own rate is 16000 Hz"):
+        model(decoded[0], 8_000)
+    for nothing in (Decoded(array=stop), object()):
+        with pytest.raises(InvalidAudio, match="without their rate"):
+            model(nothing)
+
+
 def test_a_higher_rate_is_resampled_and_said_and_a_lower_one_needs_consent(model, tmp_path, caplog):
     stop, _ = soundfile.read(WORDS["stop"], dtype="float32")
     for rate in (8_000, 48_000):

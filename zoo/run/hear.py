@@ -230,6 +230,7 @@ def _name_of(file: str | Path | bytes) -> str:
 
 def _array(audio: Any, sampling_rate: int | None, model_rate: int) -> tuple[np.ndarray, int]:
     """Samples (samples,) or (samples, channels), and their rate."""
+    audio = _as_mapping(audio)
     if isinstance(audio, Mapping):
         own = audio.get("sampling_rate")
         _check_same("clip", own, sampling_rate)
@@ -246,6 +247,16 @@ def _told(samples: np.ndarray) -> np.ndarray:
     if samples.dtype.kind == "f" and samples.size:
         tell_faint("clip", float(max(samples.max(), -samples.min())), "FLOAT")
     return samples
+
+
+def _as_mapping(audio: Any) -> Any:
+    """What is no mapping and has ["array"] and ["sampling_rate"], as decoded audio of Hugging Face datasets, as one."""
+    if isinstance(audio, Mapping | Sequence | np.ndarray) or not hasattr(audio, "__getitem__"):
+        return audio
+    try:
+        return {name: audio[name] for name in ("array", "sampling_rate")}
+    except (TypeError, LookupError, ValueError):
+        return audio
 
 
 def _check_same(name: str, own: int, sampling_rate: int | None) -> None:
