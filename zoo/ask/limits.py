@@ -19,6 +19,7 @@ from supernet.errors import InvalidQuery
 from zoo.ask.units import count, energy, milliseconds, share, size
 from zoo.hubs.index import Index
 from zoo.package.entry import MEASURED, Entry, forbids_commerce
+from zoo.package.facts import CHEAPER_BY
 
 __all__ = [
     "LIMITS",
@@ -26,6 +27,7 @@ __all__ = [
     "ON_DEVICE",
     "Constraint",
     "Limit",
+    "cheaper_within",
     "check_bits",
     "checked_words",
     "constraints",
@@ -144,6 +146,21 @@ def _exactly(name: str, bits: int | str) -> Constraint:
 
 def _like(name: str, pattern: str) -> Constraint:
     return Constraint(name, pattern, _value(name), lambda index: 1.0 - index.like(name, pattern), word=True)
+
+
+def cheaper_within(best: Entry, low: float) -> Constraint:
+    """That a model takes no more MACs, flash and RAM than the best one, and has an accuracy of at least `low`, measured
+    on the same task and data. The best one itself meets it.
+    """
+
+    def excess(index: Index) -> np.ndarray:
+        alike = index.has("task", best.task) & index.has("dataset", best.dataset) & index.has("basis", MEASURED)
+        near = alike & (index.columns["validation"] >= min(low, best.validation))
+        for field in CHEAPER_BY:
+            near &= index.amounts(field) <= getattr(best, field)
+        return 1.0 - near
+
+    return Constraint("cheaper", low, _value("validation"), excess)
 
 
 def _knows(name: str, words: str | Sequence[str]) -> Constraint:

@@ -14,7 +14,7 @@ from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownNa
 from supernet.extras import TRAINING, load, need
 from supernet.files import read_json
 from zoo.ask.device import DeviceLimits
-from zoo.ask.limits import checked_words, constraints, limits_of
+from zoo.ask.limits import cheaper_within, checked_words, constraints, limits_of
 from zoo.ask.query import choose
 from zoo.ask.units import share
 from zoo.hubs.address import open_hub
@@ -23,20 +23,30 @@ from zoo.hubs.costs import figure, figures
 from zoo.hubs.folder import Hub
 from zoo.hubs.index import Index
 from zoo.package.entry import KINDS, MEASURED, Entry
+from zoo.package.facts import (
+    Accuracy,
+    Rivals,
+    accuracies,
+    confusion_text,
+    confusions,
+    detection_text,
+    facts,
+    recall_text,
+    recalls,
+)
 from zoo.package.figures import Figure
 from zoo.package.read import CONFIG, Config
-from zoo.run.conditions import known_conditions
 from zoo.run.model import Model
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Info", "find", "get", "info", "list_models"]
+__all__ = ["Info", "device_columns", "find", "get", "info", "list_models", "named"]
 
 Address = str | Path | AnyHub | Sequence[str | Path | AnyHub]
 WAITS = (0.02, 0.1)
 """Seconds to wait for a publisher that is between two files."""
-DEVICE_COLUMNS = ("latency_ms", "low_ms", "high_ms", "energy_uj", "in_range")
+DEVICE_COLUMNS = ("latency_ms", "low_ms", "high_ms", "energy_uj", "in_range", "device_basis")
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +76,15 @@ def list_models(
     rows = _rows(place, index, task, device=device, **wanted)
     table = pd.DataFrame({field: index.values(field, rows) for field in KINDS})
     if device is not None:
-        taken = [device_columns(figure(place, index.entry(row), device)) for row in rows]
+        entries = [index.entry(row) for row in rows]
+        taken = [device_columns(entry, figure(place, entry, device)) for entry in entries]
         table = pd.concat([table, pd.DataFrame(taken)], axis=1)
     return table
 
 
-def device_columns(taken: Figure) -> dict:
+def device_columns(entry: Entry, taken: Figure) -> dict:
     """What a table of models shows of what one takes on a device."""
-    return {name: getattr(taken, name) for name in DEVICE_COLUMNS} | {"device_basis": taken.basis}
+    return {name: fact.value for name, fact in facts(DEVICE_COLUMNS, entry, figure=taken).items()}
 
 
 def _rows(
@@ -87,12 +98,17 @@ def _rows(
     max_energy_uj: float | str | None = None,
     sure: bool = False,
     most: int | None = None,
+    rival: tuple[Entry, float] | None = None,
     **wanted,
 ) -> list[int]:
-    """The rows of an index that meet all constraints, best first."""
+    """The rows of an index that meet all constraints, best first.
+
+    rival: a best model and the lower end of its interval; then those that it cannot be told from, cheapest first.
+    """
     limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
     on_device = DeviceLimits(place, device, limits, sure)
-    return choose(index, task, constraints(**wanted), name, on_device, most)
+    conditions = [*constraints(**wanted), *([cheaper_within(*rival)] if rival else [])]
+    return choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
 
 
 def get(
@@ -117,6 +133,7 @@ def get(
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
     sure: bool = False,
+    cheaper: bool = False,
     hub: Address | None = None,
     specialize: bool = False,
     data: str | Path | None = None,
@@ -133,8 +150,10 @@ def get(
     knows all, such as ["stop", "left"]; it then answers with these, `_unknown_` and `_silence_` (see Model.knowing).
     device: a device profile, by its name or the beginning of it. max_latency_ms, max_energy_uj: of one answer on that
     device, without the front end, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of
-    its interval. hub: a folder, "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own
-    (EARSHOT_HUB), then the bundled one.
+    its interval. cheaper: of the models that fit, that take no more MACs, flash and RAM than the best one, and whose
+    accuracy lies in its 95 % interval, the one of fewest MACs; `model.rivals` names both, and `print(model)` says
+    without `cheaper`, too, that there is a cheaper one within noise. hub: a folder, "hf://OWNER/NAME@REVISION", or
+    several, the first one first; by default the user's own (EARSHOT_HUB), then the bundled one.
 
     specialize: where no measured model fits, search the hub's supernets for a network that does, quantise it, and keep
     it in the user's own hub (see zoo.make.specialize); that takes up to a minute, and the same wish gets the same model
@@ -160,35 +179,54 @@ def get(
         raise InvalidQuery("specialize needs a task and no name: it makes a model that has none yet")
     place = open_hub(hub)
     if specialize:
-        return _answering(words, _get_or_make(place, task, data, on_device, wanted, only))
+        return _answering(words, _get_or_make(place, task, data, on_device, wanted, only, cheaper))
     for wait in (*WAITS, None):
         try:
-            return _answering(words, _get(place, task, name, device, {**on_device, **wanted, **only}))
+            return _answering(words, _get(place, task, name, {**on_device, **wanted, **only}, cheaper))
         except InvalidPackage:  # perhaps another version was just being published
             if wait is None:
                 raise
             time.sleep(wait)
 
 
-def _get(place: AnyHub, task: str | None, name: str | None, device: str | None, wanted: dict) -> Model:
+def _get(place: AnyHub, task: str | None, name: str | None, wanted: dict, cheaper: bool) -> Model:
     if name is not None:
         place.entry(name)
-    return _opened(place, find(task, name=name, hub=place, most=1, **wanted)[0], device)
+    return _chosen(place, find(task, name=name, hub=place, most=1, **wanted)[0], task, name, wanted, cheaper)
+
+
+def _chosen(place: AnyHub, best: Entry, task: str | None, name: str | None, wanted: dict, cheaper: bool) -> Model:
+    """The best model, or the cheaper one where that is wanted and within noise."""
+    found = None if name is not None or best.basis != MEASURED else _rivals(place, best, task, wanted)
+    return _opened(place, found.cheaper if found and cheaper else best, wanted["device"], found)
+
+
+def _rivals(place: AnyHub, best: Entry, task: str | None, wanted: dict) -> Rivals | None:
+    """The best model, and the cheapest that fits and is within noise of it; None where that is the best one itself."""
+    validation = accuracies(place.home(best).config(best).values["accuracy"])[0]
+    index = place.index
+    try:
+        other = index.entry(_rows(place, index, task, most=1, rival=(best, validation.low), **wanted)[0])
+    except NoModelFits:  # the best one was just taken out
+        return None
+    return None if other == best else Rivals(best, other, validation.low, validation.high, validation.clips)
 
 
 def _answering(words: str | Sequence[str] | None, model: Model) -> Model:
     return model if words is None else model.knowing(words)
 
 
-def _opened(place: AnyHub, entry: Entry, device: str | None) -> Model:
+def _opened(place: AnyHub, entry: Entry, device: str | None, rivals: Rivals | None = None) -> Model:
     home = place.home(entry)
-    model = Model(home.config(entry), entry, device and figure(home, entry, device), home.address)
+    model = Model(home.config(entry), entry, device and figure(home, entry, device), home.address, rivals)
     if entry.non_commercial:
         log.warning("%s: licence %s does not allow commercial use", entry.name, entry.licence)
     return model
 
 
-def _get_or_make(place: AnyHub, task: str, data: str | Path | None, on_device: dict, wanted: dict, only: dict) -> Model:
+def _get_or_make(
+    place: AnyHub, task: str, data: str | Path | None, on_device: dict, wanted: dict, only: dict, cheaper: bool
+) -> Model:
     """A measured model that fits, or one that is made for just this wish, in the user's own hub."""
     need(*TRAINING)
     from zoo.make.specialize import specialize
@@ -198,7 +236,7 @@ def _get_or_make(place: AnyHub, task: str, data: str | Path | None, on_device: d
     except (NoModelFits, UnknownName):
         found = []
     if found:
-        return _opened(place, found[0], on_device["device"])
+        return _chosen(place, found[0], task, None, {**on_device, **wanted, **only}, cheaper)
     words = only.pop("words")
     if words is not None:
         _check_words(place, task, checked_words(words))
@@ -227,6 +265,17 @@ def _check_words(place: AnyHub, task: str, words: Sequence[str]) -> None:
         )
 
 
+def named(place: AnyHub, text: str) -> dict[str, str]:
+    """{"task": text} for a task of a hub's models, {"name": text} for one of its names. Raises UnknownName."""
+    index = place.index
+    if text in index.words["task"]:
+        return {"task": text}
+    if not isinstance(text, str) or index.find(text) is not None:
+        return {"name": text}
+    known = index.other_task(text, *index.values("name"))
+    raise UnknownName(f"no model {text!r:.140} and no such task in hub {place.address}: {known}")
+
+
 @dataclass(frozen=True)
 class Info:
     """Everything that a hub says of one model.
@@ -243,52 +292,60 @@ class Info:
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
-        own = {name: value for name, value in self.config.values.items() if name not in self.entry.to_dict()}
+        values = self.config.values
+        own = {name: value for name, value in values.items() if name not in self.entry.to_dict()}
         taken = {name: asdict(found) for name, found in self.devices.items()}
-        return {**self.entry.to_dict(), **own, "devices": taken, "hub": self.hub, "path": str(self.path)}
+        answered = (
+            {"recall": {label: share for label, (share, _) in recalls(values).items()}} if recalls(values) else {}
+        )
+        wrong = [{"label": label, "answer": answer, "clips": clips} for label, answer, clips in confusions(values)]
+        answered |= {"confusions": wrong} if wrong else {}
+        place = {"devices": taken, "hub": self.hub, "path": str(self.path)}
+        return {**self.entry.to_dict(), **own, **answered, **place}
 
     def __str__(self) -> str:
         values = self.config.values
-        accuracy = [
-            f"  {split}: {own['accuracy']:.2%} ({own['interval'][0]:.2%} to {own['interval'][1]:.2%}) of "
-            f"{own['clips']:,} clips{', predicted' * (own.get('basis', MEASURED) != MEASURED)}{_average(own)}"
-            for split, own in sorted(values["accuracy"].items(), reverse=True)
+        known = accuracies(values["accuracy"])
+        lines = [
+            f"data {values['dataset']['name']} ({values['dataset']['version']})",
+            *map(_accuracy_line, known),
+            *[f"{split.name}, {one.name}: {one.text} ({one.interval})" for split in known for one in split.conditions],
+            *recall_text(values),
+            *confusion_text(values),
+            *detection_text(values.get("detection")),
+            *values["training"]["summary"],
+            *values["limits"],
+            *self._device_lines(),
+            f"hub {self.hub}",
+            f"path {self.path}",
         ]
-        heard = [
-            f"  {split}, {name}: {one['accuracy']:.2%} ({one['interval'][0]:.2%} to {one['interval'][1]:.2%})"
-            for split, own in values["accuracy"].items()
-            for name, one in known_conditions(own).items()
-        ]
-        return "\n".join(
-            [
-                str(Model(self.config, self.entry)),
-                f"  data {values['dataset']['name']} ({values['dataset']['version']})",
-                *accuracy,
-                *heard,
-                *[f"  {line}" for line in values["training"]["summary"]],
-                *[f"  {line}" for line in values["limits"]],
-                *[f"  {found}" for found in list(self.devices.values())[:1] if len(self.devices) == 1],
-                *[f"  has figures for {len(self.devices)} device profiles; name one with --device"]
-                * (len(self.devices) > 1),
-                f"  hub {self.hub}",
-                f"  path {self.path}",
-            ]
-        )
+        return "\n".join([str(Model(self.config, self.entry)), *(f"  {line}" for line in lines)])
+
+    def _device_lines(self) -> list[str]:
+        if len(self.devices) > 1:
+            return [f"has figures for {len(self.devices)} device profiles; name one with --device"]
+        return list(map(str, self.devices.values()))
 
 
-def _average(figures: dict) -> str:
+def _accuracy_line(one: Accuracy) -> str:
+    predicted = ", predicted" * one.predicted
+    return f"{one.name}: {one.text} ({one.interval}) of {one.clips:,} clips{predicted}{_average(one)}"
+
+
+def _average(one: Accuracy) -> str:
     """Beside the share of clips of which all labels are right, for what may have several."""
-    name = "mean_average_precision"
-    return f", all labels right; mean average precision {figures[name]:.3f}" if name in figures else ""
+    return "" if one.average is None else f", all labels right; mean average precision {one.average:.3f}"
 
 
 def info(name: str, *, hub: Address | None = None, device: str | None = None) -> Info:
-    """Everything about the model of exactly that name; with a device, of its figures those for it.
+    """Everything about the model of exactly that name, or the best one of a task; with a device, of its figures those
+    for it.
 
     Raises UnknownName for a name or device that is not there, InvalidPackage for what is altered.
     """
     place = open_hub(hub)
-    entry = place.entry(name)
+    asked = named(place, name)
+    entry = find(asked["task"], hub=place, most=1)[0] if "task" in asked else place.entry(name)
     home = place.home(entry)
     taken = figures(home, entry) if device is None else {(own := figure(home, entry, device)).profile: own}
     return Info(entry, home.config(entry), taken, home.address, home.path(entry))

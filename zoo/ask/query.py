@@ -11,6 +11,7 @@ import numpy as np
 from supernet.errors import InvalidQuery, NoModelFits, UnknownName
 from zoo.ask.limits import Constraint
 from zoo.hubs.index import Index
+from zoo.package.facts import CHEAPER_BY
 
 if TYPE_CHECKING:
     from zoo.ask.device import DeviceLimits
@@ -25,11 +26,13 @@ def choose(
     name: str | None = None,
     on_device: DeviceLimits | None = None,
     most: int | None = None,
+    cheapest: bool = False,
 ) -> list[int]:
     """The rows of the best `most` models (all: None) of a task that meet all constraints, best first.
 
-    name: a pattern of `fnmatch`. on_device is asked of as few models as possible. Raises UnknownName for a task or name
-    that no model has, NoModelFits where none meets all.
+    name: a pattern of `fnmatch`. on_device is asked of as few models as possible. cheapest: those of fewest MACs come
+    first, then of least flash and RAM. Raises UnknownName for a task or name that no model has, NoModelFits where none
+    meets all.
     """
     if most is not None and (type(most) is not int or most < 1):
         raise InvalidQuery(f"most = {most!r} is not possible: give a whole number of models, such as 10")
@@ -38,6 +41,8 @@ def choose(
     for constraint in wanted:
         meets &= constraint.excess(index) <= 0
     rows = np.flatnonzero(meets)
+    if cheapest:
+        rows = rows[np.lexsort([index.amounts(field)[rows] for field in reversed(CHEAPER_BY)])]
     if on_device and on_device.limits:
         rows = _on_device(index, rows, on_device, most)
     if not len(rows):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import inspect
 import json
@@ -20,43 +19,36 @@ from supernet.errors import EarshotError, InvalidQuery, nearest_names
 from supernet.extras import TRAINING, missing, need
 from supernet.files import read_json
 from zoo.ask.limits import LIMITS, ON_DEVICE
-from zoo.ask.lookup import device_columns
+from zoo.ask.lookup import named
 from zoo.cli.devices import add_device_commands
 from zoo.cli.hub import add_hub_commands
+from zoo.cli.listing import LIST_HELP, add_list_options, list_models, print_entries, query_of
 from zoo.cli.run import add_run_commands
 from zoo.cli.search import add_search_commands
-from zoo.hubs.costs import figure
 from zoo.keeping import with_notes
-from zoo.package.entry import PREDICTED
 
 __all__ = ["main"]
 
 GET_HELP = """\
 Look up the best model that meets all constraints, and print where it lies with its figures.
 
+  earshot get kws
   earshot get --task kws --max-ops 20e6 --bits 4
   earshot get --task kws --max-flash 16kB
   earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
   earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-latency-ms 30
+  earshot get kws --max-flash 32kB --cheaper                a cheaper one, where it is within noise of the best
   earshot get --words stop left --max-flash 32kB            the best model that knows these words, whatever its task
   earshot get --task kws --max-flash 6kB --max-ram 12kB --specialize
 
 Where nothing published fits, --specialize searches the supernets now, and keeps what it finds in your own hub
 (EARSHOT_HUB, ~/.local/share/earshot/hub), where the next look-up finds it.
 """
-LIST_HELP = """\
-List all models that meet the constraints, best first.
-
-  earshot list --task kws
-  earshot list --name "kws-*-w4a8-*" --max-flash 32kB
-  earshot list --words stop left right
-  earshot list --licence "cc-by-[0-9]*" --format csv > models.csv
-  earshot list --hub ./my-hub --hub hf://me/my-hub@v1.0         several hubs, the first one first
-"""
 INFO_HELP = """\
-Print everything that is known about one model: figures, accuracies with intervals, how it was made, limits, and what
-it takes on devices.
+Print everything that is known about one model: figures, accuracies with intervals, the recall of each label and what is
+taken for what most often, how it was made, limits, and what it takes on devices.
 
+  earshot info kws                                              the best model of a task
   earshot info kws-temporal-6.8M-w4a8-6e9ce421
   earshot info kws-temporal-6.8M-w4a8-6e9ce421 --device stm32f746-tflm-cmsis-nn
   earshot info kws-temporal-6.8M-w4a8-6e9ce421 --format json    all of config.json, and all devices
@@ -122,11 +114,26 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"earshot: {message}; see {self.prog} --help\n")
 
 
+class _Version(argparse.Action):
+    """Prints the version, which takes 40 ms to look up, so that it is looked up when it is asked for."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("earshot")
+        except PackageNotFoundError:
+            found = "not installed, run from its folder"
+        print(f"earshot {found}")
+        parser.exit()
+
+
 def _join_negative(arguments: Sequence[str]) -> list[str]:
-    """`--max-ops -20e6` as `--max-ops=-20e6`: argparse takes the value for an option."""
+    """`--max-ops -20e6` as `--max-ops=-20e6`, and `--sort -macs` likewise: argparse takes the value for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if re.match(r"-\.?\d", argument) and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+        amount = re.match(r"-\.?\d", argument) and joined and joined[-1].startswith("--") and "=" not in joined[-1]
+        if amount or (joined and joined[-1] == "--sort" and re.match(r"-[a-z]", argument)):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)
@@ -135,19 +142,25 @@ def _join_negative(arguments: Sequence[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="earshot", description="Tiny audio models, asked by constraint.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version of Earshot, and stop")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     sub = _command(commands, "get", _get, GET_HELP, "which model, its figures, where it lies")
+    sub.add_argument("what", nargs="?", metavar="TASK|NAME", help="the same as --task, or as --name")
     _add_query(sub)
     _add_filters(sub)
     sub.add_argument("--name", help="of exactly one model")
+    sub.add_argument(
+        "--cheaper", action="store_true", help="a cheaper model, where its accuracy is within noise of the best one's"
+    )
     _add_specialize(sub)
-    sub = _command(commands, "list", _list, LIST_HELP, "all models that meet the constraints", ("text", "json", "csv"))
+    sub = _command(
+        commands, "list", list_models, LIST_HELP, "all models that meet the constraints", ("text", "json", "csv")
+    )
     _add_query(sub)
     _add_filters(sub)
-    sub.add_argument("--name", metavar="PATTERN", help='of such names, such as "kws-*-w4a8-*"')
-    sub.add_argument("--most", type=int, help="only so many, the best")
+    add_list_options(sub)
     sub = _command(commands, "info", _info, INFO_HELP, "everything about one model")
-    sub.add_argument("name", metavar="NAME", help="exactly as listed")
+    sub.add_argument("name", metavar="NAME", help="exactly as listed, or a task, for its best model")
     sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
     add_hub(sub)
     add_run_commands(commands, _command, add_hub, add_words)
@@ -308,21 +321,31 @@ def _train(options: argparse.Namespace) -> None:
         return
     print(f"supernet {folder}: validation {last['largest']:.2%} largest, {last['smallest']:.2%} smallest network")
     if models:
-        _print_entries(models)
+        print_entries(models)
 
 
-def _query(options: argparse.Namespace) -> dict:
-    names = {*inspect.signature(zoo.get).parameters, "most"}
-    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+def _asked(options: argparse.Namespace) -> dict:
+    """The query of `get`, with the task or name that is given first."""
+    query, what = query_of(options), options.what
+    if what is None:
+        return query
+    if options.task is not None or options.name is not None:
+        raise InvalidQuery(f"{what}: a task or name is given twice; leave --task and --name out")
+    if options.specialize:
+        return {**query, "task": what}
+    hub = zoo.open_hub(options.hub)
+    return {**query, **named(hub, what), "hub": hub}
 
 
 def _get(options: argparse.Namespace) -> None:
     if options.specialize:
         logging.basicConfig(format="%(message)s", level=logging.INFO)
-    model = zoo.get(**_query(options))
+    model = zoo.get(**_asked(options))
     if options.format == "json":
         extra = {"path": str(model.path), "hub": model.hub, "labels": model.labels, "notes": model.notes}
         extra |= {"words": model.words} if model.words else {}
+        if model.rivals:
+            extra["rivals"] = model.rivals.to_dict()
         if model.figure:
             extra["device"] = dataclasses.asdict(model.figure)
         print(json.dumps({**model.entry.to_dict(), **extra}, indent=1))
@@ -330,42 +353,9 @@ def _get(options: argparse.Namespace) -> None:
         print(f"{model}\n  path {model.path}")
 
 
-def _list(options: argparse.Namespace) -> None:
-    hub = zoo.open_hub(options.hub)
-    entries = zoo.find(**{**_query(options), "hub": hub})
-    taken = [figure(hub, entry, options.device) for entry in entries] if options.device else []
-    if options.format == "text":
-        _print_entries(entries, [f"{own.latency_ms:8.3g} ms" for own in taken])
-        return
-    rows = [entry.to_dict() for entry in entries]
-    for row, own in zip(rows, taken, strict=bool(taken)):
-        row |= {"device": dataclasses.asdict(own)} if options.format == "json" else device_columns(own)
-    if options.format == "json":
-        print(json.dumps(rows, indent=1))
-        return
-    table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
-    table.writeheader()
-    table.writerows({**row, "labels": json.dumps(row["labels"])} for row in rows)
-
-
 def _info(options: argparse.Namespace) -> None:
     found = zoo.info(options.name, hub=options.hub, device=options.device)
     print(json.dumps(found.to_dict(), indent=1) if options.format == "json" else found)
-
-
-def _print_entries(entries: list[zoo.Entry], latencies: Sequence[str] = ()) -> None:
-    """latencies: of each on a device, where one was asked for."""
-    width = max(len(entry.name) for entry in entries)
-    taken = [f" {text}" for text in latencies] or [""] * len(entries)
-    header = f"{'name':{width}}  {'task':6}  bits {'MACs':>12} {'flash bytes':>12} validation   test  licence"
-    print(f"{header}{'latency':>{len(taken[0]) + 2}}" if latencies else header)
-    for entry, text in zip(entries, taken, strict=True):
-        share = f"{'~' if entry.basis == PREDICTED else ''}{entry.validation:.2%}"
-        test = "-" if entry.test is None else f"{entry.test:.2%}"
-        print(
-            f"{entry.name:{width}}  {entry.task:6} {entry.bits:>5} {entry.macs:12,} {entry.flash_bytes:12,} "
-            f"{share:>10} {test:>6}  {entry.licence}{text}"
-        )
 
 
 if __name__ == "__main__":

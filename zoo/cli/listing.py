@@ -1,0 +1,214 @@
+"""The part of the command `earshot` that lists models: `list`, as a table, sorted, and as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import inspect
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import zoo
+from supernet.errors import InvalidQuery, UnknownName, nearest_names
+from zoo.ask.limits import LIMITS, limits_of
+from zoo.ask.lookup import device_columns
+from zoo.ask.units import share
+from zoo.hubs.base import AnyHub
+from zoo.hubs.costs import figure
+from zoo.package.entry import Entry
+from zoo.package.facts import KINDS, Fact, accuracies, column_names, facts, listed
+from zoo.package.figures import Figure
+from zoo.package.plots import Point, check_picture, cost_figure, write_picture
+
+__all__ = ["LIST_HELP", "add_list_options", "list_models", "print_entries", "query_of"]
+
+LIST_HELP = """\
+List all models that meet the constraints, best first.
+
+  earshot list --task kws
+  earshot list --name "kws-*-w4a8-*" --max-flash 32kB
+  earshot list --words stop left right
+  earshot list --licence "cc-by-[0-9]*" --format csv > models.csv
+  earshot list --hub ./my-hub --hub hf://me/my-hub@v1.0         several hubs, the first one first
+  earshot list --task kws --sort flash_bytes --columns name,flash_bytes,validation,interval,clips
+  earshot list --task kws --max-ram 10kB --plot kws.svg --cost ram_bytes       accuracy over RAM, with what fits marked
+
+Columns are the fields of --format json, and interval (95 %, of the accuracy on validation), clips, runtime_bytes,
+ram_bytes, detection_recall, false_alarms_per_hour; with --device also latency_ms, energy_uj and what else is known
+there. The columns interval, clips and those of detection read the package of every model.
+"""
+MOST_INTERVALS = 100
+"""Models of which a picture shows intervals, for which their packages are read."""
+
+
+def add_list_options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of what is shown of a list, and in which order."""
+    sub.add_argument("--name", metavar="PATTERN", help='of such names, such as "kws-*-w4a8-*"')
+    sub.add_argument("--most", type=int, help="only so many, the first")
+    sub.add_argument("--columns", metavar="A,B,...", help="what to show, such as name,ram_bytes,validation,interval")
+    sub.add_argument(
+        "--sort", metavar="COLUMN", help="by any column, upwards; -COLUMN: downwards (default: best first)"
+    )
+    sub.add_argument("--plot", metavar="FILE", help="picture of accuracy over a cost: .svg, .png or .pdf")
+    sub.add_argument("--cost", metavar="COLUMN", default="macs", help="of --plot (default: %(default)s)")
+
+
+def query_of(options: argparse.Namespace) -> dict:
+    """What was asked for, as arguments of `zoo.get` and `zoo.find`."""
+    names = {*inspect.signature(zoo.get).parameters, "most"}
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+
+
+def list_models(options: argparse.Namespace) -> None:
+    """The command `list`."""
+    columns, column, down = _columns(options), *_order(options)
+    _check_plot(options)
+    hub = zoo.open_hub(options.hub)
+    wanted = {**query_of(options), "hub": hub}
+    entries = zoo.find(**({**wanted, "most": None} if column else wanted))
+    taken = {entry.name: figure(hub, entry, options.device) for entry in entries} if options.device else {}
+    if column:
+        entries = _sorted(hub, entries, taken, column, down)[: _most(options.most)]
+    if options.plot:
+        write_picture(_picture(hub, entries, options), options.plot)
+    if options.format == "text":
+        _print_table(hub, entries, taken, columns or [*listed(), *["latency_ms"] * bool(taken)])
+    else:
+        _write_rows(_rows(hub, entries, taken, columns, options.format), options.format)
+
+
+def print_entries(entries: Sequence[Entry]) -> None:
+    """Print models as a table."""
+    _print_lines(listed(), [facts(listed(), entry) for entry in entries])
+
+
+def _most(most: int | None) -> int | None:
+    if most is not None and most < 1:
+        raise InvalidQuery(f"most = {most} is not possible: give a whole number of models, such as 10")
+    return most
+
+
+def _columns(options: argparse.Namespace) -> list[str] | None:
+    if options.columns is None:
+        return None
+    return column_names([name.strip() for name in options.columns.split(",")], options.device is not None)
+
+
+def _order(options: argparse.Namespace) -> tuple[str | None, bool]:
+    """The column to sort by, and whether downwards."""
+    if options.sort is None:
+        return None, False
+    column = options.sort.removeprefix("-")
+    column_names([column], options.device is not None)
+    return column, options.sort.startswith("-")
+
+
+def _facts(hub: AnyHub, entry: Entry, taken: dict[str, Figure], names: Sequence[str]) -> dict[str, Fact]:
+    packaged = any(KINDS[name].packaged for name in names)
+    return facts(names, entry, _values(hub, entry) if packaged else None, taken.get(entry.name))
+
+
+def _values(hub: AnyHub, entry: Entry) -> dict:
+    return hub.home(entry).config(entry).values
+
+
+def _sorted(hub: AnyHub, entries: list[Entry], taken: dict[str, Figure], column: str, down: bool) -> list[Entry]:
+    """Those of equal values stay best first, those without one come last."""
+    values = {entry.name: _facts(hub, entry, taken, [column])[column].value for entry in entries}
+    known = [entry for entry in entries if values[entry.name] is not None]
+    ordered = sorted(known, key=lambda entry: _comparable(values[entry.name]), reverse=down)
+    return ordered + [entry for entry in entries if values[entry.name] is None]
+
+
+def _comparable(value) -> tuple:
+    """Numbers before words, since bits may be mixed."""
+    return isinstance(value, str), value
+
+
+def _print_table(hub: AnyHub, entries: Sequence[Entry], taken: dict[str, Figure], columns: Sequence[str]) -> None:
+    _print_lines(columns, [_facts(hub, entry, taken, columns) for entry in entries])
+
+
+def _print_lines(columns: Sequence[str], rows: Sequence[dict[str, Fact]]) -> None:
+    """Words to the left, amounts to the right."""
+    cells = [[KINDS[name].head for name in columns], *(list(map(_text, row.values())) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    signs = ["<" if KINDS[name].words else ">" for name in columns]
+    for line in cells:
+        texts = [f"{cell:{sign}{width}}" for cell, sign, width in zip(line, signs, widths, strict=True)]
+        print("  ".join(texts).rstrip())
+
+
+def _text(fact: Fact) -> str:
+    """What is known on a device has its unit in the cell, all else in the head."""
+    return f"{fact.text} {fact.unit}".rstrip() if KINDS[fact.name].on_device and fact.value is not None else fact.text
+
+
+def _rows(
+    hub: AnyHub, entries: Sequence[Entry], taken: dict[str, Figure], columns: list[str] | None, form: str
+) -> list[dict]:
+    """Plain values of each model: of the columns, or all that the index knows, and what it takes on the device."""
+    if columns:
+        shown = [_facts(hub, entry, taken, columns) for entry in entries]
+        return [{name: fact.value for name, fact in row.items()} for row in shown]
+    return [{**entry.to_dict(), **_on_device(entry, taken, form)} for entry in entries]
+
+
+def _on_device(entry: Entry, taken: dict[str, Figure], form: str) -> dict:
+    if not taken:
+        return {}
+    own = taken[entry.name]
+    return {"device": dataclasses.asdict(own)} if form == "json" else device_columns(entry, own)
+
+
+def _write_rows(rows: Sequence[dict], form: str) -> None:
+    if form == "json":
+        print(json.dumps(rows, indent=1))
+        return
+    table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+    table.writeheader()
+    table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value):
+    return json.dumps(value) if isinstance(value, list | tuple) else value
+
+
+def _check_plot(options: argparse.Namespace) -> None:
+    """Raise InvalidQuery for a picture that cannot be drawn."""
+    check_picture("--plot", options.plot)
+    column_names([options.cost], options.device is not None)
+    if not KINDS[options.cost].cost:
+        costs = [name for name, kind in KINDS.items() if kind.cost]
+        raise InvalidQuery(f"--cost {options.cost}: is no cost; {nearest_names(options.cost, costs)}")
+
+
+def _picture(hub: AnyHub, fitting: Sequence[Entry], options: argparse.Namespace):
+    """All models of the tasks of those that fit, and which these are."""
+    names, tasks = {entry.name for entry in fitting}, {entry.task for entry in fitting}
+    everything = [entry for entry in zoo.find(hub=hub) if entry.task in tasks]
+    points = [_point(hub, entry, options, entry.name in names, len(names)) for entry in everything]
+    known = [point for point in points if point.cost is not None]
+    if not known:
+        raise InvalidQuery(f"--cost {options.cost}: none of these models has it; name another cost")
+    limits = [value for name, value in limits_of(vars(options)).items() if LIMITS[name].field == options.cost]
+    least = None if options.min_accuracy is None else share("min_accuracy", options.min_accuracy)
+    title = f"{', '.join(sorted(tasks))}: {len(names):,} of {len(everything):,} models fit"
+    return cost_figure(known, KINDS[options.cost].head, title, min(limits, default=None), least)
+
+
+def _point(hub: AnyHub, entry: Entry, options: argparse.Namespace, fits: bool, count: int) -> Point:
+    taken = {}
+    if options.device:
+        with suppress(UnknownName):
+            taken[entry.name] = figure(hub, entry, options.device)
+    on_device = KINDS[options.cost].on_device
+    cost = None if on_device and not taken else _facts(hub, entry, taken, [options.cost])[options.cost].value
+    interval = None
+    if fits and count <= MOST_INTERVALS:
+        validation = accuracies(_values(hub, entry)["accuracy"])[0]
+        interval = validation.low, validation.high
+    return Point(entry.name, cost, entry.validation, fits, interval)
