@@ -9,7 +9,6 @@ import inspect
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 import zoo
 from supernet.errors import InvalidQuery, UnknownName, nearest_names
@@ -53,7 +52,7 @@ def add_list_options(sub: argparse.ArgumentParser) -> None:
         "--sort", metavar="COLUMN", help="by any column, upwards; -COLUMN: downwards (default: best first)"
     )
     sub.add_argument("--plot", metavar="FILE", help="picture of accuracy over a cost: .svg, .png or .pdf")
-    sub.add_argument("--cost", metavar="COLUMN", default="macs", help="of --plot (default: %(default)s)")
+    sub.add_argument("--cost", metavar="COLUMN", help="with --plot: over which cost (default: macs)")
 
 
 def query_of(options: argparse.Namespace) -> dict:
@@ -180,35 +179,46 @@ def _cell(value):
 def _check_plot(options: argparse.Namespace) -> None:
     """Raise InvalidQuery for a picture that cannot be drawn."""
     check_picture("--plot", options.plot)
+    if options.cost is None:
+        return
     column_names([options.cost], options.device is not None)
     if not KINDS[options.cost].cost:
         costs = [name for name, kind in KINDS.items() if kind.cost]
         raise InvalidQuery(f"--cost {options.cost}: is no cost; {nearest_names(options.cost, costs)}")
+    if options.plot is None:
+        raise InvalidQuery(f"--cost {options.cost}: is of --plot; give that as well, or sort by --sort {options.cost}")
 
 
 def _picture(hub: AnyHub, fitting: Sequence[Entry], options: argparse.Namespace):
     """All models of the tasks of those that fit, and which these are."""
+    cost = options.cost or "macs"
     names, tasks = {entry.name for entry in fitting}, {entry.task for entry in fitting}
     everything = [entry for entry in zoo.find(hub=hub) if entry.task in tasks]
-    points = [_point(hub, entry, options, entry.name in names, len(names)) for entry in everything]
+    points = [_point(hub, entry, options.device, cost, entry.name in names, len(names)) for entry in everything]
     known = [point for point in points if point.cost is not None]
     if not known:
-        raise InvalidQuery(f"--cost {options.cost}: none of these models has it; name another cost")
-    limits = [value for name, value in limits_of(vars(options)).items() if LIMITS[name].field == options.cost]
+        raise InvalidQuery(f"--cost {cost}: none of these models has it; name another cost")
+    limits = [value for name, value in limits_of(vars(options)).items() if LIMITS[name].field == cost]
     least = None if options.min_accuracy is None else share("min_accuracy", options.min_accuracy)
     title = f"{', '.join(sorted(tasks))}: {len(names):,} of {len(everything):,} models fit"
-    return cost_figure(known, KINDS[options.cost].head, title, min(limits, default=None), least)
+    return cost_figure(known, KINDS[cost].head, title, min(limits, default=None), least)
 
 
-def _point(hub: AnyHub, entry: Entry, options: argparse.Namespace, fits: bool, count: int) -> Point:
-    taken = {}
-    if options.device:
-        with suppress(UnknownName):
-            taken[entry.name] = figure(hub, entry, options.device)
-    on_device = KINDS[options.cost].on_device
-    cost = None if on_device and not taken else _facts(hub, entry, taken, [options.cost])[options.cost].value
+def _point(hub: AnyHub, entry: Entry, device: str | None, cost: str, fits: bool, count: int) -> Point:
+    """count: of the models that fit."""
     interval = None
     if fits and count <= MOST_INTERVALS:
         validation = accuracies(_values(hub, entry)["accuracy"])[0]
         interval = validation.low, validation.high
-    return Point(entry.name, cost, entry.validation, fits, interval)
+    return Point(entry.name, _cost(hub, entry, device, cost), entry.validation, fits, interval)
+
+
+def _cost(hub: AnyHub, entry: Entry, device: str | None, name: str) -> float | None:
+    """What a model costs; None where it has no such figure, on that device or at all."""
+    taken = {}
+    if KINDS[name].on_device:
+        try:
+            taken = {entry.name: figure(hub, entry, device)}
+        except UnknownName:
+            return None
+    return _facts(hub, entry, taken, [name])[name].value
