@@ -6,9 +6,10 @@
     python scripts/docs.py --check --run   # and pages whose commands print something else
 
 The commands of a page run one after another in a new folder, which holds what its reader has: `zoo`, a recording of
-four words called `long.flac`, a folder `my-recordings`, and a hub of one's own. Tables and pictures are those of
-`report.py`; `pages.py` knows the pages. What families and front ends say of their values is written into the schema of
-packages.
+four words called `long.flac`, a folder `my-recordings`, and a hub of one's own. A table stands between `<!-- NAME -->`
+and `<!-- end NAME -->` in whichever page has these marks. Tables and pictures are those of all studies and benches,
+from the rows in `scripts/results`, and those of what is bundled (`pages/hub.py`). What families and front ends say of
+their values is written into the schema of packages.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from pages import PAGES, ROOT, problems, read_pages
 
+from pages.names import problems
+from pages.text import PAGES, ROOT, markdown, read_pages, with_tables
+from studies.base import BENCHES, STUDIES, Folder, Study
+from studies.rows import FOLDER, NoRows, Rows
 from supernet.families import family
+from supernet.files import write_bytes
 from supernet.frontend import front_end
 from zoo.package.schema import PATH, layout
 
@@ -60,12 +65,53 @@ def main() -> None:
 
 def _refresh(pages: list[str]) -> None:
     if not pages:
-        import report
-
-        report.main()
+        pictures(FOLDER)
+        for page, text in with_tables(read_pages(), tables()).items():
+            write_bytes(ROOT / page, text.encode())
         PATH.write_text(schema_text(), encoding="utf-8")
     for page in pages or PAGES:
         (ROOT / page).write_text(_made(page), encoding="utf-8")
+
+
+def tables() -> dict[str, str]:
+    """The tables of the pages by their names, as Markdown; of what has been run."""
+    from pages import hub
+
+    makers = dict(hub.TABLES)
+    for study in _studies():
+        makers |= study.tables
+    made = {name: markdown(*shown) for name, make in makers.items() if (shown := _shown(make))}
+    return {**made, "studies": _questions(STUDIES), "benches": _questions(BENCHES)}
+
+
+def pictures(folder: Path) -> None:
+    """Write the pictures of what has been run."""
+    from pages import draw, hub
+
+    makers = dict(hub.PICTURES)
+    for study in _studies():
+        makers |= study.pictures
+    for name, make in makers.items():
+        with draw.style():
+            figure = _shown(make)
+        if figure:
+            write_bytes(folder / f"{name}.svg", draw.svg(figure))
+
+
+def _studies() -> list[Study]:
+    return [folder.study(name) for folder in (STUDIES, BENCHES) for name in folder.questions()]
+
+
+def _shown(make: Callable[[Rows], object]) -> object:
+    """A table or a picture, or None where its rows are not measured."""
+    try:
+        return make(Rows())
+    except NoRows:
+        return None
+
+
+def _questions(folder: Folder) -> str:
+    return "".join(f"- `{name}`: {question}\n" for name, question in folder.questions().items())
 
 
 def _outdated(pages: Iterable[str]) -> list[str]:

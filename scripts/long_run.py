@@ -7,7 +7,7 @@
 
 The teacher is the largest network alone; it was trained before there were codecs and words that are none of the tasks
 from text, and is tuned to these. The supernet starts from its weights, and in each step three random sub-networks learn
-the labels, which was the best of all schedules at equal time (scripts/schedules.py). All hear the words in scenes
+the labels, which was the best of all schedules at equal time (scripts/study.py schedules). All hear the words in scenes
 (supernet.data.scenes), have a head for `commands` and one for `kws`, and are measured after each epoch on the clips
 that networks are chosen by.
 

@@ -2,21 +2,16 @@
 
 import ast
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
+import docs
 import zoo
+from pages.names import problems
+from pages.text import FIRST, PAGES, blocks, read_pages, with_tables
 from zoo.cli.commands import _parser, main
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import docs
-import pages
-
-sys.path.pop(0)
-
-TEXTS = pages.read_pages()
+TEXTS = read_pages()
 TRAINS = "quantise("
 """In Python that is not run here, since it trains for minutes."""
 VALUES = re.compile(r"^(?!\w+ = )(\S.*?)  # ([\[(](?!.*\.\.\.).*[\])])$", re.MULTILINE)
@@ -32,7 +27,7 @@ def shown(text: str) -> list[tuple[str, str]]:
     return [item for block in docs.CONSOLE.findall(text) for item in docs.commands(block)]
 
 
-@pytest.mark.parametrize("page", [page for page in pages.PAGES if docs.CONSOLE.search(TEXTS[page])])
+@pytest.mark.parametrize("page", [page for page in PAGES if docs.CONSOLE.search(TEXTS[page])])
 def test_commands_print_what_is_shown(page, tmp_path):
     printed = shown(docs.refreshed(TEXTS[page], tmp_path))
     for (command, expected), (_, made) in zip(shown(TEXTS[page]), printed, strict=True):
@@ -41,12 +36,12 @@ def test_commands_print_what_is_shown(page, tmp_path):
         assert f"$ {command}\n{made}" == f"$ {command}\n{expected}"
 
 
-@pytest.mark.parametrize("page", [page for page in pages.PAGES if pages.blocks(TEXTS[page], "python")])
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(TEXTS[page], "python")])
 def test_python_runs_as_it_stands(page, tmp_path, monkeypatch):
     docs.furnish(tmp_path)
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    for block in pages.blocks(TEXTS[page], "python"):
+    for block in blocks(TEXTS[page], "python"):
         if TRAINS not in block.text:
             exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), names)
             for expression, value in VALUES.findall(block.text):
@@ -67,11 +62,11 @@ def test_every_page_begins_with_what_it_is_for():
         title, purpose = text.split("\n\n")[:2]
         assert title.startswith("# "), page
         assert purpose[0].isalpha(), page
-        assert page == pages.FIRST or purpose.startswith("For whoever"), page
+        assert page == FIRST or purpose.startswith("For whoever"), page
 
 
 def test_what_pages_name_exists():
-    assert pages.problems() == []
+    assert problems() == []
 
 
 @pytest.mark.parametrize(
@@ -88,7 +83,10 @@ def test_what_pages_name_exists():
         ("`earshot fit MODEL --every 3`", "no option --every"),
         ("`--max-flahs`", "no option --max-flahs"),
         ("`python scripts/nothing.py`", "no file scripts/nothing.py"),
-        ("```sh\npython scripts/peers.py x --bets 3\n```", "no option --bets of scripts/peers.py"),
+        ("```sh\npython scripts/study.py peers x --bets 3\n```", "no option --bets of study peers"),
+        ("`python scripts/study.py piers`", "no study 'piers'"),
+        ("`python scripts/bench.py claim`", "no bench 'claim'"),
+        ("`python scripts/study.py --quick`", "no option --quick of scripts/study.py"),
         ("`python\nscripts/docs.py --chock`", "no option --chock of scripts/docs.py"),
         ("zoo/nothing.json says", "no file zoo/nothing.json"),
         ("`zoo.gett()`", "no name zoo.gett"),
@@ -101,7 +99,7 @@ def test_what_pages_name_exists():
     ],
 )
 def test_a_wrong_name_is_told_with_its_line(text, wrong):
-    [problem] = pages.problems({pages.FIRST: text})
+    [problem] = problems({FIRST: text})
     assert re.match(r"README\.md:\d+: ", problem)
     assert wrong in problem
 
@@ -114,21 +112,25 @@ def test_a_wrong_name_is_told_with_its_line(text, wrong):
         "```python\nearshot = zoo.get('kws')\n```",
         "`earshot get ... --specialize`, `earshot profile add --help`, `earshot profile list | show`, `--format json`",
         "`earshot verify MODEL`, `zoo.get(task='kws')`, `zoo/hub/models/NAME/`, `supernet/families/NAME.py`",
-        "`python scripts/peers.py x --runs y`, `arecord -d 1 | earshot run kws -`",
+        "`python scripts/study.py peers x --again`, `scripts/bench.py NAME`, `arecord -d 1 | earshot run kws -`",
         "## Here: it is!\n[a](#here-it-is) [b](https://x.org/nothing.md) [c](zoo/clips)",
     ],
 )
 def test_a_right_name_is_not_told(text):
-    assert pages.problems({pages.FIRST: text}) == []
+    assert problems({FIRST: text}) == []
+
+
+def test_the_tables_of_the_pages_are_those_of_the_results():
+    assert with_tables(TEXTS, docs.tables()) == TEXTS, "run python scripts/docs.py"
 
 
 def test_a_table_goes_into_the_page_that_has_its_marks():
     marks = "\n<!-- a -->\nold\n<!-- end a -->\nafter\n"
-    made = pages.with_tables({"one": "no marks\n", "two": "before" + marks}, {"a": "new\n"})
+    made = with_tables({"one": "no marks\n", "two": "before" + marks}, {"a": "new\n"})
     assert made == {"one": "no marks\n", "two": "before\n<!-- a -->\n\nnew\n\n<!-- end a -->\nafter\n"}
-    assert pages.with_tables(made, {"a": "new\n"}) == made
+    assert with_tables(made, {"a": "new\n"}) == made
     with pytest.raises(SystemExit, match="no page has a place for b"):
-        pages.with_tables(made, {"b": ""})
+        with_tables(made, {"b": ""})
 
 
 def test_help_of_every_command_teaches_by_example(capsys):

@@ -1,7 +1,6 @@
 """The scripts that compare: peers as published, tables that keep one row a run, intervals."""
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,13 +9,6 @@ import torch
 
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import torch_twin
-
-SCRIPTS = str(Path(__file__).parent.parent / "scripts")
-
-
-@pytest.fixture(autouse=True)
-def scripts_on_the_path(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +27,7 @@ def test_peers_have_the_parameters_and_macs_that_their_authors_state(name, publi
 
     DS-CNN's 22,604 count one value a channel of a norm, as its deployed form has, ours two.
     """
-    import peer_nets
+    from studies import peer_nets
 
     network = peer_nets.PEERS[name](12, Mfcc())
     assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(published_params, rel=0.02)
@@ -45,7 +37,7 @@ def test_peers_have_the_parameters_and_macs_that_their_authors_state(name, publi
 
 
 def test_eight_bits_round_weights_and_tensors_and_keep_gradients():
-    import peer_nets
+    from studies import peer_nets
 
     torch.manual_seed(0)
     network = peer_nets.TcResNet8(12, Mfcc())
@@ -66,7 +58,7 @@ def test_eight_bits_round_weights_and_tensors_and_keep_gradients():
 
 def test_eight_bits_pass_gradients_up_to_the_ends_of_the_range():
     """Sums of stored values often lie on them."""
-    import peer_nets
+    from studies import peer_nets
 
     store = peer_nets.Store()
     store.range = torch.tensor([0.0, 255.0])
@@ -78,7 +70,7 @@ def test_eight_bits_pass_gradients_up_to_the_ends_of_the_range():
 
 
 def test_the_log_mel_map_comes_back_from_all_coefficients():
-    import peer_nets
+    from studies import peer_nets
 
     samples = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0)) * 0.1
     frontend = Mfcc(mean=(1.0,) * 40, deviation=(2.0,) * 40)
@@ -90,38 +82,68 @@ def test_the_log_mel_map_comes_back_from_all_coefficients():
 
 
 def test_a_row_states_the_configuration_and_the_commit_of_its_run(tmp_path, monkeypatch):
-    import results
+    from studies import rows
 
     run = tmp_path / "run"
-    results.write_json(run / "recipe.json", {"epochs": 1})
+    rows.write_json(run / "recipe.json", {"epochs": 1})
     for commit in ("first", "second"):
-        monkeypatch.setattr(results, "_commit", lambda commit=commit: commit)
-        results.add_row("runs", {"net": "a"}, {"test": 1}, run, tmp_path)
-    row = results.read_table("runs", tmp_path).iloc[0]
+        monkeypatch.setattr(rows, "_commit", lambda commit=commit: commit)
+        rows.Rows(tmp_path).add("runs", {"net": "a"}, {"test": 1}, run)
+    row = rows.Rows(tmp_path).read("runs").iloc[0]
     assert row.commit == "first"
-    assert row.configuration == results.digest({"epochs": 1})[:12]
+    assert row.configuration == rows.digest({"epochs": 1})[:12]
+
+
+def test_a_digest_stays_what_it_is_where_it_could_be_a_number(tmp_path, monkeypatch):
+    from studies import rows
+
+    monkeypatch.setattr(rows, "_commit", lambda: "0012345678")
+    monkeypatch.setattr(rows, "digest", lambda recipe: "123456e78901" + "0" * 52)
+    rows.write_json(tmp_path / "run" / "recipe.json", {})
+    for seed in (0, 1):
+        rows.Rows(tmp_path).add("runs", {"seed": seed}, {}, tmp_path / "run")
+    table = rows.Rows(tmp_path).read("runs")
+    assert table[["configuration", "commit"]].values.tolist() == [["123456e78901", "0012345678"]] * 2
 
 
 def test_a_table_keeps_one_row_for_the_same_keys(tmp_path, monkeypatch):
-    import results
+    from studies import rows
 
-    monkeypatch.setattr(results, "_commit", lambda: "0123456789")
+    monkeypatch.setattr(rows, "_commit", lambda: "0123456789")
     for value in (1, 2):
-        results.add_row("runs", {"net": "a", "seed": 0}, {"test": value}, folder=tmp_path)
-    results.add_row("runs", {"net": "a", "seed": 1}, {"test": 3}, folder=tmp_path)
-    table = results.read_table("runs", tmp_path)
+        rows.Rows(tmp_path).add("runs", {"net": "a", "seed": 0}, {"test": value})
+    rows.Rows(tmp_path).add("runs", {"net": "a", "seed": 1}, {"test": 3})
+    table = rows.Rows(tmp_path).read("runs")
     assert table[["net", "seed", "test"]].to_numpy().tolist() == [["a", 0, 2], ["a", 1, 3]]
     assert table["commit"].notna().all()
 
 
+def test_what_is_there_is_measured_again_only_where_that_is_asked_for(tmp_path):
+    from studies.rows import NoRows, Rows
+
+    first, kept, measured = Rows(tmp_path), tmp_path / "hits-test.npy", iter(range(9))
+    for _ in range(2):
+        first.once("runs", {"seed": 0}, lambda: {"test": next(measured)})
+    assert first.read("runs").test.tolist() == [0]
+    first.once("runs", {"seed": 0}, lambda: {"test": next(measured)}, kept=kept)
+    assert first.read("runs").test.tolist() == [1]
+    Rows(tmp_path, again=True).once("runs", {"seed": 0}, lambda: {"test": next(measured)})
+    assert first.read("runs").test.tolist() == [2]
+    assert first.done("runs", {"seed": 0})
+    assert not first.done("runs", {"seed": 0}, {"seed": 1})
+    assert not first.done("none", {"seed": 0})
+    with pytest.raises(NoRows, match="none"):
+        first.read("none")
+
+
 def test_paired_bootstrap_is_narrow_where_the_same_clips_are_missed():
     """Against the normal interval of the paired differences."""
-    import results
+    from studies import rows
 
     rng = np.random.default_rng(0)
     first = rng.random((1, 2000)) < 0.9
     second = first & (rng.random((1, 2000)) < 0.98)
-    difference, low, high = results.paired_bootstrap(first, second)
+    difference, low, high = rows.paired_bootstrap(first, second)
     paired = 100 * (first.astype(float) - second)[0]
     reach = 1.96 * paired.std() / len(paired) ** 0.5
     assert difference == pytest.approx(paired.mean(), abs=0.01)
@@ -130,36 +152,27 @@ def test_paired_bootstrap_is_narrow_where_the_same_clips_are_missed():
 
 def test_speakers_are_drawn_with_all_their_clips():
     """Ten speakers of 50 clips, each of which is all better or all worse: as wide as with one clip each."""
-    import results
+    from studies import rows
 
     better, speakers = np.repeat([True, False] * 5, 50), np.repeat(np.arange(10), 50)
-    whole = results.paired_bootstrap(better[None], ~better[None], groups=speakers)
-    alone = results.paired_bootstrap(better[None, ::50], ~better[None, ::50])
+    whole = rows.paired_bootstrap(better[None], ~better[None], groups=speakers)
+    alone = rows.paired_bootstrap(better[None, ::50], ~better[None, ::50])
     assert whole[0] == alone[0] == 0
     assert whole[2] - whole[1] == pytest.approx(alone[2] - alone[1], rel=0.05)
 
 
 def test_a_row_joins_a_table_of_before_that_lacks_a_key(tmp_path):
-    import results
+    from studies.rows import Rows
 
-    results.add_row("schedules", {"schedule": "random", "minutes": 6}, {"mean": 1.0}, folder=tmp_path)
+    rows = Rows(tmp_path)
+    rows.add("schedules", {"schedule": "random", "minutes": 6}, {"mean": 1.0})
     for mean in (2.0, 3.0):
-        keys = {"schedule": "random", "taught": "teacher", "minutes": 6}
-        results.add_row("schedules", keys, {"mean": mean}, folder=tmp_path)
-    table = results.read_table("schedules", tmp_path)
-    assert sorted(table["mean"]) == [1.0, 3.0]
-
-
-def test_the_tables_of_the_pages_are_those_of_the_results():
-    import pages
-    import report
-
-    texts = pages.read_pages()
-    assert pages.with_tables(texts, report.tables()) == texts, "run python scripts/report.py"
+        rows.add("schedules", {"schedule": "random", "taught": "teacher", "minutes": 6}, {"mean": mean})
+    assert sorted(rows.read("schedules")["mean"]) == [1.0, 3.0]
 
 
 def test_each_width_starts_from_the_next_higher_one_and_runs_after_it():
-    import quantisation
+    from studies import quantisation
 
     planned = quantisation.experiments()
     assert len({item.name for item in planned}) == len(planned)
@@ -176,8 +189,7 @@ def test_each_width_starts_from_the_next_higher_one_and_runs_after_it():
 
 
 def test_agreement_and_size_of_a_quantised_network(small_space):
-    import quantisation
-
+    from studies import quantisation
     from supernet.bits import with_bits
     from supernet.integer.runtime import IntegerNetwork
     from supernet.nn.frontend import dequantise_features, quantise_features
@@ -200,9 +212,12 @@ def test_agreement_and_size_of_a_quantised_network(small_space):
     assert 4.0 < size["mean_weights"] < 8.0
 
 
-def test_the_tables_of_quantisation_hold_each_measurement_in_its_place():
+def test_the_tables_of_quantisation_hold_each_measurement_in_its_place(tmp_path):
     import pandas as pd
-    import report
+
+    from pages import draw
+    from studies import quantisation
+    from studies.rows import Rows
 
     shared = {"network": "small", "activations": 8, "float_test": 96.5, "flash_bytes": 20_000, "same": 100.0}
     shared |= {"same_float32": 99.9, "mean_weights": 4.6, "mean_activations": 8.0}
@@ -216,8 +231,12 @@ def test_the_tables_of_quantisation_hold_each_measurement_in_its_place():
     ]
     small = pd.DataFrame([{**shared, **row} for row in rows])
     table = pd.concat([small, small[:1].assign(network="large", float_test=97.0, test=96.75)], ignore_index=True)
-    lines = [[cell.strip() for cell in line.split("|")] for line in report._quantisation_table(table).splitlines()]
-    header, cells = lines[0], {(line[1], line[2]): line for line in lines[2:]}
+    keys = ["network", "method", "start", "weights", "activations"]
+    losses = table.drop_duplicates(keys)[keys].assign(lost=[0.25, 0.75, 2.5, 3.5, 2.0, 0.3], low=0.1, high=0.9)
+    table.to_csv(tmp_path / "quantisation.csv", index=False)
+    losses.to_csv(tmp_path / "quantisation_intervals.csv", index=False)
+    header, lines = quantisation.table_of_methods(Rows(tmp_path))
+    cells = {(line[0], line[1]): line for line in lines}
     place = {bits: header.index(bits) for bits in ("8", "4", "learned")}
     assert cells["small", "LSQ, inherited"][place["4"]] == "95.75"
     assert cells["small", "LSQ, inherited"][place["8"]] == cells["small", "LSQ"][place["8"]] == "96.25"
@@ -226,10 +245,8 @@ def test_the_tables_of_quantisation_hold_each_measurement_in_its_place():
     assert cells["small", "trained widths, then LSQ, inherited"][place["learned"]] == "94.50"
     assert cells["large", "LSQ"][place["8"]] == "96.75"
     assert ("small", "float: 96.50") in cells
-    keys = ["network", "method", "start", "weights", "activations"]
-    losses = table.drop_duplicates(keys)[keys].assign(lost=[0.25, 0.75, 2.5, 3.5, 2.0, 0.3], low=0.1, high=0.9)
-    lost = report._lost_table(table, losses).splitlines()[2:]
-    assert [line.split("|")[7].strip() for line in lost] == [
+    _, lost = quantisation.table_of_losses(Rows(tmp_path))
+    assert [line[6] for line in lost] == [
         "+0.25 (+0.10 to +0.90)",
         "+0.75 (+0.10 to +0.90)",
         "+2.00 (+0.10 to +0.90)",
@@ -237,30 +254,12 @@ def test_the_tables_of_quantisation_hold_each_measurement_in_its_place():
         "+0.30 (+0.10 to +0.90)",
     ]
     assert "96.00, 95.50" in lost[1]
-    assert report._bits_picture(table).count(b"<svg") == 1
-
-
-def test_a_clip_in_one_window_is_heard_as_whole():
-    """By shorter ones it is heard as their mean."""
-    from event_windows import ByWindows
-
-    from supernet.nn.supernet import Supernet
-    from supernet.space import default_space
-
-    networks = default_space("mbconv", 3, 1000)
-    supernet = Supernet(networks, torch.randn(8, 40, 100), 0).eval()
-    arch, x = networks.smallest(), torch.randn(4, 40, 100)
-    with torch.no_grad():
-        whole = ByWindows(supernet, arch, supernet.calibration, 1000)(x)
-        torch.testing.assert_close(whole, supernet(x, arch).softmax(1))
-        halves = ByWindows(supernet, arch, supernet.calibration, 500)
-        parts = [halves.network(x[:, :, first : first + 50]).softmax(1) for first in (0, 25, 50)]
-        torch.testing.assert_close(halves(x), sum(parts) / 3)
+    assert draw.svg(quantisation.picture(Rows(tmp_path))).count(b"<svg") == 1
 
 
 def test_reductions_draw_the_clips_of_a_recording_together():
     """With one recording there is nothing to draw; with as many as clips it is a plain paired bootstrap."""
-    from event_claim import _reduction
+    from studies.event_claim import _reduction
 
     rng = np.random.default_rng(0)
     first, second = (rng.random(400) < share for share in (0.2, 0.3))
@@ -275,7 +274,7 @@ def test_reductions_draw_the_clips_of_a_recording_together():
 
 def test_marks_are_counted_by_whether_their_label_is_that_of_the_clip():
     """Of two clips, one is marked rightly while its score of 0.45 is enough, and one as something else besides."""
-    from event_marks import measure
+    from studies.event_marks import measure
 
     scores = [[0.45, 0.0], [0.35, 0.9]]
 

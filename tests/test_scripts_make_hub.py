@@ -154,27 +154,27 @@ def write_events(folder: Path, folds: tuple[int, ...]) -> None:
 
 
 def test_quantisation_is_compared_on_what_the_recipe_fine_tuned(recipe, speech_folder, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    import quantisation
+    from studies import quantisation
+    from studies import rows as results
 
     chosen = [quantisation.Experiment("small", "lsq", 4, 8, 0)]
     task = recipe.keyword_task(speech_folder, "tones", "tones")
     monkeypatch.setattr(quantisation, "make_hub", recipe)
     monkeypatch.setattr(recipe, "keyword_task", lambda folder: task)
-    rows = []
-    for name, value in {
-        "SUPERNET": "tones-mfcc", "NETWORKS": {"small": "0.2M"}, "experiments": lambda: chosen,
-        "has_row": lambda *keys: bool(rows), "add_row": lambda table, keys, values, run=None: rows.append(values),
-    }.items():  # fmt: skip
+    monkeypatch.setattr(results, "_commit", lambda: "0123456789")
+    changed = {"SUPERNET": "tones-mfcc", "NETWORKS": {"small": "0.2M"}, "experiments": lambda: chosen}
+    for name, value in changed.items():
         monkeypatch.setattr(quantisation, name, value)
     monkeypatch.setattr(quantisation.QuantRecipe, "at_bits", partial(quantisation.QuantRecipe.at_bits, batch=8))
-    monkeypatch.setattr(sys, "argv", ["quantisation.py", "data", "--epochs", "1", "--runs", str(tmp_path / "runs")])
-    quantisation.main()
-    measured, lost = rows
-    assert (measured["epochs"], measured["same"]) == (1, 100.0)
-    assert lost["lost"] == pytest.approx(measured["float_test"] - measured["test"], abs=0.02)
-    quantisation.main()
-    assert rows == [measured, lost]
+    rows = results.Rows(tmp_path / "results")
+    arguments = ["data", "--epochs", "1", "--runs", tmp_path / "runs"]
+    quantisation.STUDY.start(arguments, folder=rows.folder)
+    (measured,), (lost,) = (rows.read(name).itertuples() for name in ("quantisation", "quantisation_intervals"))
+    assert (measured.epochs, measured.same) == (1, 100.0)
+    assert lost.lost == pytest.approx(measured.float_test - measured.test, abs=0.02)
+    written = (rows.folder / "quantisation.csv").read_text()
+    quantisation.STUDY.start(arguments, folder=rows.folder)
+    assert (rows.folder / "quantisation.csv").read_text() == written
 
 
 def test_a_wrong_folder_is_one_line(tmp_path):

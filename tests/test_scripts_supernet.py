@@ -3,9 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from itertools import product
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,8 +23,7 @@ from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.recipe import Recipe
 from zoo.make.recipe import HUB
 
-SCRIPTS = str(Path(__file__).parent.parent / "scripts")
-SEEDS = {"smallest": 2, "largest": 1}
+SEEDS = {"smallest": 2, "map-1M": 1}
 
 
 @dataclass(frozen=True)
@@ -41,26 +38,11 @@ def space(map_space):
 
 @pytest.fixture
 def tables(tmp_path, monkeypatch):
-    """Folder in which both scripts' rows land, as from a clean checkout."""
-    monkeypatch.syspath_prepend(SCRIPTS)
-    import claim
-    import event_claim
-    import kernel_transform
-    import keyword_search
-    import plain
-    import results
-    import schedules
+    """Folder in which rows land, as from a clean checkout."""
+    from studies import rows
 
-    monkeypatch.setattr(results, "_commit", lambda: "0123456789")
-    for module in (claim, event_claim, kernel_transform, keyword_search, plain, schedules):
-        monkeypatch.setattr(module, "add_row", partial(results.add_row, folder=tmp_path / "results"))
-    monkeypatch.setattr(event_claim, "has_row", partial(results.has_row, folder=tmp_path / "results"))
+    monkeypatch.setattr(rows, "_commit", lambda: "0123456789")
     return tmp_path / "results"
-
-
-def run(module, monkeypatch, *arguments):
-    monkeypatch.setattr("sys.argv", ["script", *map(str, arguments)])
-    module.main()
 
 
 def contents(folder):
@@ -68,7 +50,7 @@ def contents(folder):
 
 
 def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tables, tmp_path, monkeypatch):
-    import claim
+    from studies import claim
 
     frontend = fit_frontend(speech_data, 1, LogMel)
     supernet = Supernet(space, calibration_features(speech_data, frontend, 22)).eval()
@@ -77,10 +59,10 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
     monkeypatch.setattr(claim, "load", lambda *arguments: speech_data)
     monkeypatch.setattr(claim, "Recipe", SmallBatch)
     monkeypatch.setattr(claim, "SIZES", SEEDS)
-    monkeypatch.setattr(claim, "uniform_archs", lambda classes: {"largest": space.largest()})
+    monkeypatch.setattr(claim, "uniform_archs", lambda classes: {"map-1M": space.largest()})
     options = ["data", "--supernet", folder, "--task", "tones", "--epochs", 1, "--tune-epochs", 1]
     options += ["--rank-networks", 3, "--runs", tmp_path / "runs"]
-    run(claim, monkeypatch, *options)
+    claim.STUDY.start(options, folder=tables)
     written = contents(tables)
     rows = pd.read_csv(tables / "claim.csv")
     counts = rows.groupby(["size", "way"]).size().to_dict()
@@ -100,13 +82,13 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
         assert row.low <= row.difference <= row.high
     assert len(pd.read_csv(tables / "rank.csv")) == len(SEEDS) + 3
     assert pd.read_csv(tables / "rank_correlation.csv").value.between(-1, 1).all()
-    run(claim, monkeypatch, *options)
+    claim.STUDY.start(options, folder=tables)
     assert contents(tables) == written
 
 
 def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_data, tables, tmp_path, monkeypatch):
     """A plain network and one that was found within its parameters and MACs, each made in its ways."""
-    import event_claim
+    from studies import event_claim
 
     frontend = fit_frontend(speech_data, 1, LogMel)
     supernet = Supernet(square_space, calibration_features(speech_data, frontend, 22)).eval()
@@ -127,8 +109,8 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
         monkeypatch.setattr(event_claim, name, value)
     monkeypatch.setattr(event_claim, "HUB", replace(HUB, evaluations=60, finalists=2))
     options = ["data", "--supernet", folder, "--task", "tones", "--epochs", 1, "--tune-epochs", 1]
-    options += ["--runs", tmp_path / "runs"]
-    run(event_claim, monkeypatch, *options)
+    options += ["--only", "20k", "largest", "--runs", tmp_path / "runs"]
+    event_claim.STUDY.start(options, folder=tables)
     written = contents(tables)
     rows = pd.read_csv(tables / "event_claim.csv")
     counts = rows.groupby(["size", "network", "way"]).size().to_dict()
@@ -147,45 +129,22 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
         assert row.reduction == pytest.approx(100 * (1 - first / second), abs=0.3)
         assert row.low <= row.reduction <= row.high
     assert set(reductions[reductions["size"] == "largest"]["first"]) == {"plain tuned"}
-    run(event_claim, monkeypatch, *options)
+    event_claim.STUDY.start(options, folder=tables)
     assert contents(tables) == written
 
 
-def test_kernels_are_compared_as_slices_and_with_a_transform(square_space, speech_data, tables, tmp_path, monkeypatch):
-    """The transform begins as the identity, so that both supernets begin the same, and is learned."""
-    import kernel_transform
-
-    kinds = [kind(square_space, seed=1).train() for kind in kernel_transform.KINDS.values()]
-    x = torch.randn(2, 40, 100)
-    for arch in square_space.from_genes(square_space.sample(np.random.default_rng(0), 6)):
-        torch.testing.assert_close(*(supernet(x, arch) for supernet in kinds))
-        assert torch.equal(kinds[1](x, arch), kinds[1].extract(arch)(x))
-    kinds[1](x, square_space.smallest()).sum().backward()
-    assert any(matrix.grad is not None and matrix.grad.any() for matrix in kinds[1].matrices.values())
-    monkeypatch.setattr(kernel_transform, "load", lambda *arguments: speech_data)
-    monkeypatch.setattr(kernel_transform, "default_space", lambda *arguments: square_space)
-    monkeypatch.setattr(kernel_transform, "KERNELS", (7, 3))
-    monkeypatch.setattr(kernel_transform, "DRAWN", 2)
-    plan = kernel_transform.PLAN
-    monkeypatch.setattr(kernel_transform, "PLAN", replace(plan, recipe=replace(plan.recipe, batch=8)))
-    run(kernel_transform, monkeypatch, "data", "--epochs", 1, "--runs", tmp_path / "runs")
-    rows = pd.read_csv(tables / "kernel_transform.csv")
-    assert list(rows.kernels) == ["slices", "transformed"]
-    assert (rows["mean"] - (rows.kernel_7 + rows.kernel_3) / 2).abs().max() < 0.02
-
-
 def test_plain_networks_of_events_have_about_their_parameters(tables):
-    import plain
+    from studies import networks
 
-    sizes = {name: params(arch) for name, arch in plain.event_archs(50).items()}
+    sizes = {name: params(arch) for name, arch in networks.event_archs(50).items()}
     assert sizes == {name: pytest.approx(1000 * int(name[:-1]), rel=0.1) for name in ("20k", "50k", "100k")}
-    assert all(arch in default_space("mbconv", 50, 5000, "logmel") for arch in plain.event_archs(50).values())
+    assert all(arch in default_space("mbconv", 50, 5000, "logmel") for arch in networks.event_archs(50).values())
 
 
 def test_the_schedules_are_measured_on_the_same_networks(map_space, speech_data, tables, tmp_path, monkeypatch):
     """From the same weights, with a teacher and without; what is measured again is the same."""
     import long_run
-    import schedules
+    from studies import schedules
 
     tasks = (("downs", ("down", "_unknown_", "_silence_")),)
     space = replace(map_space, classes=7, clip_ms=1000, coefficients=(40,))
@@ -213,21 +172,20 @@ def test_the_schedules_are_measured_on_the_same_networks(map_space, speech_data,
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
     options = ["data", "--minutes", 0.001, "--runs", tmp_path / "runs", "--long", tmp_path / "long"]
-    run(schedules, monkeypatch, *options)
+    schedules.STUDY.start(options, folder=tables)
     written = contents(tables)
     rows = pd.read_csv(tables / "schedules.csv")
     assert set(zip(rows.schedule, rows.taught, strict=True)) == set(product(schedules.SCHEDULES, schedules.TAUGHT))
     assert rows["mean"].to_numpy() == pytest.approx(rows[["small", "large"]].mean(axis=1).to_numpy(), abs=0.01)
     assert (rows.epochs >= 1).all()
-    run(schedules, monkeypatch, *options)
+    schedules.STUDY.start(options, folder=tables)
     assert contents(tables) == written
 
 
 def test_peers_plain_networks_and_slices_have_the_same_time_and_clips(
     map_space, speech_data, tables, tmp_path, monkeypatch
 ):
-    import comparison
-    import results
+    from studies import comparison
 
     space = replace(map_space, clip_ms=1000, coefficients=(40,))
     scenes = Scenes(chain=2, rooms=2)
@@ -237,12 +195,11 @@ def test_peers_plain_networks_and_slices_have_the_same_time_and_clips(
         "words_space": lambda data: space,
         "PLANS": {"supernet": plan},
         "PEERS": {"tc-resnet8": comparison.PEERS["tc-resnet8"]},
-        "OURS": {"plain": space.largest()},
+        "OURS": {"map-1M": space.largest()},
         "Recipe": SmallBatch,
         "CALIBRATED": 8,
         "SLICES": 2,
         "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
-        "has_row": partial(results.has_row, folder=tables),
     }.items():
         monkeypatch.setattr(comparison, name, value)
     heard = []
@@ -254,23 +211,29 @@ def test_peers_plain_networks_and_slices_have_the_same_time_and_clips(
 
     monkeypatch.setattr(SceneMaker, "scene", listened)
     options = ["data", "--hours", 1e-9, "--runs", tmp_path, "--only", "tc-resnet8"]
-    run(comparison, monkeypatch, *options)
+    comparison.STUDY.start(options, folder=tables)
     first = heard.copy()
     heard.clear()
-    run(comparison, monkeypatch, *options[:-1], "plain")
+    comparison.STUDY.start([*options[:-1], "map-1M"], folder=tables)
     assert all(np.array_equal(one, other) for one, other in zip(first, heard, strict=True))
-    run(comparison, monkeypatch, *options[:-1], "supernet")
+    comparison.STUDY.start([*options[:-1], "supernet"], folder=tables)
     rows = pd.read_csv(tables / "comparison.csv").set_index("net")
-    assert set(rows.index) == {"tc-resnet8", "plain", "supernet", "supernet within tc-resnet8", "supernet within plain"}
+    assert set(rows.index) == {
+        "tc-resnet8",
+        "map-1M",
+        "supernet",
+        "supernet within tc-resnet8",
+        "supernet within map-1M",
+    }
     assert (rows.epochs == 1).all()
-    assert rows.macs["supernet within plain"] <= rows.macs["plain"]
+    assert rows.macs["supernet within map-1M"] <= rows.macs["map-1M"]
     before = contents(tables)
-    run(comparison, monkeypatch, *options)
+    comparison.STUDY.start(options, folder=tables)
     assert contents(tables) == before
 
 
 def test_a_cut_network_hears_each_clip_alone(tables):
-    import comparison
+    from studies import comparison
 
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4 * 5, 3))
     scenes = torch.randn(2, 4, 15, generator=torch.Generator().manual_seed(0))
@@ -296,16 +259,21 @@ def test_weights_that_are_kept_serve_where_the_runs_are_lost(map_space, speech_d
     }.items():
         monkeypatch.setattr(long_run, name, value)
     monkeypatch.setattr(long_run.os, "nice", lambda more: 0)
+
+    def train(*arguments):
+        monkeypatch.setattr("sys.argv", ["long_run.py", *map(str, arguments)])
+        long_run.main()
+
     runs = tmp_path / "runs" / "long"
-    run(long_run, monkeypatch, "data", "--runs", runs, "--only", "teacher")
-    run(long_run, monkeypatch, "data", "--runs", runs, "--only", "teacher", "--keep")
+    train("data", "--runs", runs, "--only", "teacher")
+    train("data", "--runs", runs, "--only", "teacher", "--keep")
     frontend = long_run.fitted(speech_data, runs)
     first = long_run.trained("teacher", plan, speech_data, frontend, runs, None)
     assert long_run.fitted(speech_data, tmp_path / "none") == frontend
     lost = long_run.trained("teacher", plan, speech_data, frontend, tmp_path / "none", None)
     for own, kept in zip(first.parameters(), lost.parameters(), strict=True):
         np.testing.assert_allclose(kept.detach(), own.detach(), rtol=1e-3, atol=1e-6)
-    run(long_run, monkeypatch, "data", "--runs", tmp_path / "new" / "long")
+    train("data", "--runs", tmp_path / "new" / "long")
     new = tmp_path / "new" / "long"
     assert [len(read_json(new / name / "log.json")) for name in ("tuned", "supernet")] == [1, 2]
     assert not (new / "teacher").exists()
@@ -336,7 +304,7 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
     square_space, speech_data, tables, tmp_path, monkeypatch
 ):
     """Both are made alone and from the slice; the supernet's ends are told as its log has them."""
-    import keyword_search
+    from studies import keyword_search
 
     small = replace(square_space, feature_kind="mfcc")
     for module, values in {
@@ -351,7 +319,7 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
     options = ["data", "--within", "pless-mfcc20-5", "--epochs", 1, "--runs", tmp_path / "runs"]
-    run(keyword_search, monkeypatch, *options)
+    keyword_search.STUDY.start(options, folder=tables)
     written = contents(tables)
     [ends] = pd.read_csv(tables / "keyword_supernet.csv").itertuples()
     log = read_json(tmp_path / "runs" / "kws-mbconv" / "log.json")
@@ -362,5 +330,5 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
     ]
     assert (rows.macs <= 14_176_368).all()
     assert rows.macs.nunique() == 1
-    run(keyword_search, monkeypatch, *options)
+    keyword_search.STUDY.start(options, folder=tables)
     assert contents(tables) == written

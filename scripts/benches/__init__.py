@@ -1,0 +1,1 @@
+"""Benches: studies of speed, which measure anew each time."""

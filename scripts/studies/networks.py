@@ -1,0 +1,178 @@
+"""What the comparisons share: plain networks of ours, the recipe at 8 bits, and how a run is measured."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from studies.base import RUNS, THREADS, value
+from studies.rows import Rows, accuracy_columns, save_hits
+from supernet.arch import Arch, FeatureSpec
+from supernet.bits import with_bits
+from supernet.cost import macs, params, weight_bytes
+from supernet.data.augment import plain_features
+from supernet.data.clips import ClipData
+from supernet.families.blocks import Block, Blocks, Stage
+from supernet.families.temporal import MAP_STAGES
+from supernet.files import read_json, write_json
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import quantise_features
+from supernet.nn.integer import TorchIntegers
+from supernet.nn.network import Network
+from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.train.evaluate import hits
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
+
+PEERS_TABLE, TIMED = "peers", 10
+AS_PEERS = (
+    value("--epochs", 10, "in float"), value("--quant-epochs", 1, "at 8 bits, after them"), RUNS, THREADS,
+)  # fmt: skip
+"""Options of how networks are trained as the peers are."""
+WAY_NAMES = {
+    "alone": "alone",
+    "longer": "alone, longer",
+    "distilled": "alone, distilled",
+    "longer distilled": "alone, distilled, longer",
+    "slice": "slice",
+    "tuned": "slice, fine-tuned",
+}
+"""What pages call the ways in which a network is made."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the runs of a study share. calibration: features (clips, coefficients, frames) of clips of training."""
+
+    options: argparse.Namespace
+    rows: Rows
+    data: ClipData
+    frontend: Mfcc
+    calibration: Tensor
+
+    def measured(self, network: Callable[[Tensor], Tensor], run: Path) -> dict[str, float]:
+        """Columns of validation and test of a finished network; its hits are kept in the folder of its run."""
+        right = split_hits(network, self.data, self.frontend)
+        save_hits(run, **right)
+        return {**accuracy_columns("validation", right["validation"]), **accuracy_columns("test", right["test"])}
+
+
+def uniform_archs(classes: int) -> dict[str, Arch]:
+    """Networks of family `temporal` with equal blocks in each stage, by the MACs that they have on one second.
+
+    Those named `map` read the log-mel map by convolutions over frequency too.
+    """
+    log_mel = FeatureSpec("logmel")
+    shapes = {
+        "0.3M": ((16, 1, 3), (16, 1, 2), (16, 1, 2), 16, 32, FeatureSpec("mfcc", 20, 20)),
+        "0.9M": ((16, 2, 3), (16, 2, 3), (24, 2, 3), 16, 64, FeatureSpec("mfcc", 30, 20)),
+        "3M": ((24, 3, 3), (32, 3, 3), (32, 3, 3), 24, 96, FeatureSpec()),
+        "7M": ((40, 4, 3), (40, 4, 3), (40, 4, 3), 40, 96, FeatureSpec()),
+        "map-0.6M": ((8, 1, 1), (16, 1, 1), (16, 2, 2), (16, 1, 2), 8, 32, log_mel),
+        "map-1M": ((16, 1, 1), (16, 1, 1), (24, 2, 3), (24, 1, 3), 8, 64, log_mel),
+        "map-3M": ((24, 1, 1), (32, 1, 1), (32, 3, 3), (32, 2, 3), 16, 96, log_mel),
+    }
+    archs = {}
+    for name, (*stages, stem, head, features) in shapes.items():
+        maps = MAP_STAGES if features.kind == "logmel" else 0
+        blocks = tuple(
+            Stage(width, (Block(3 if number < maps else 9, expansion),) * depth)
+            for number, (width, depth, expansion) in enumerate(stages)
+        )
+        archs[name] = Arch("temporal", features, 1000 // features.step_ms, classes, Blocks(stem, blocks, head))
+    return archs
+
+
+def event_archs(classes: int) -> dict[str, Arch]:
+    """Networks of family `mbconv` with equal blocks in each stage on clips of five seconds, by their parameters at 50
+    classes: 3 x 3 kernels, no excitation, 40 log-mels each 20 ms.
+    """
+    shapes = {
+        "20k": ((16, 1, 2), (32, 1, 2), (32, 2, 2), 64),
+        "50k": ((24, 1, 2), (32, 2, 3), (64, 2, 2), 128),
+        "100k": ((24, 1, 3), (48, 2, 3), (96, 2, 2), 128),
+    }
+    return {
+        name: Arch("mbconv", FeatureSpec("logmel", 40, 20), 250, classes, Blocks(16, tuple(
+            Stage(width, (Block(3, expansion),) * depth, 2) for width, depth, expansion in stages
+        ), head))
+        for name, (*stages, head) in shapes.items()
+    }  # fmt: skip
+
+
+def epochs_in(
+    hours: float,
+    path: Path,
+    recipe: Recipe,
+    data: ClipData,
+    frontend: Mfcc,
+    step: Callable[[Tensor, Tensor, int], object],
+) -> int:
+    """How many epochs take so long on one core, by the median of some steps; measured once, and kept in a file.
+
+    step: from features, targets and the number of the step.
+    """
+    if not path.is_file():
+        maker, clips, seconds = recipe.augmentation.maker(data, frontend), data.epoch(np.random.default_rng(0)), []
+        steps = len(clips) // recipe.batch
+        for number in range(TIMED + 1):
+            first, started = number % steps * recipe.batch, time.process_time()
+            rows = slice(first, first + recipe.batch)
+            x = maker(clips.rows[rows], np.random.default_rng(number))
+            step(x, torch.from_numpy(clips.targets[rows]), number)
+            seconds.append(time.process_time() - started)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, max(1, round(3600 * hours / (float(np.median(seconds[1:])) * steps))))
+    return read_json(path)
+
+
+def split_hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:
+    """Which clips of validation and test a network gets right: two arrays (clips,)."""
+    return {
+        name: hits(network, plain_features(data, split.rows, frontend), split.targets)
+        for name, split in data.splits.items()
+        if name != "train"
+    }
+
+
+def quant_recipe(recipe: Recipe, epochs: int) -> QuantRecipe:
+    """The recipe of the 8-bit fine-tune on the labels that follows float training by `recipe`."""
+    changed = {"epochs": epochs, "learning_rate": recipe.learning_rate / 16, "bfloat16": False, "distillation": 0.0}
+    return QuantRecipe(**{**vars(recipe), **changed})
+
+
+def peer_keys(name: str, bits: int, recipe: Recipe) -> dict:
+    """Of the row of a network that was trained as the peers are. recipe: in float."""
+    return {"net": name, "bits": bits, "seed": recipe.seed, "epochs": recipe.epochs}
+
+
+def train_both(network: Network, name: str, setting: Setting, recipe: Recipe, folder: Path) -> None:
+    """Train a network of ours in float, then its integers at 8 bits, and write both rows beside the peers'."""
+    if setting.rows.done(PEERS_TABLE, *(peer_keys(name, bits, recipe) for bits in (32, 8))):
+        return
+    costs, quant_epochs = {"macs": macs(network.arch), "params": params(network.arch)}, setting.options.quant_epochs
+
+    def write(bits: int, epochs: int, own: Callable[[Tensor], Tensor], arch: Arch, run: Path) -> None:
+        figures = {"quant_epochs": epochs, **costs, "flash_bytes": weight_bytes(arch)}
+        setting.rows.add(PEERS_TABLE, peer_keys(name, bits, recipe), {**figures, **setting.measured(own, run)}, run)
+
+    parts = setting.data, setting.frontend
+    train_float(network, *parts, recipe, folder, setting.calibration)
+    write(32, 0, network, network.arch, folder)
+    arch, run = with_bits(network.arch, 8), folder.with_name(folder.name + "-w8")
+    fake = quantise(network, arch, None, *parts, setting.calibration, quant_recipe(recipe, quant_epochs), run)
+    integers = TorchIntegers(fake.to_integer())
+    write(8, quant_epochs, lambda x: integers(quantise_features(x)), arch, run)
+
+
+def measured_ways(table: pd.DataFrame) -> list[str]:
+    """Those of WAY_NAMES that a table has rows of."""
+    return [way for way in WAY_NAMES if (table.way == way).any()]
