@@ -98,3 +98,13 @@ def test_a_study_that_is_none_is_told_with_those_that_are(toys, capsys):
 def test_a_wrong_folder_of_data_is_one_line(tmp_path):
     with pytest.raises(SystemExit, match=rf"^study peers: {tmp_path}/missing: no such folder; give [^\n]*$"):
         base.main(base.STUDIES, "", ["peers", str(tmp_path / "missing")])
+
+
+def test_look_ups_are_timed_on_made_up_models(tmp_path, monkeypatch):
+    from benches import lookup
+
+    monkeypatch.setenv("EARSHOT_CACHE", str(tmp_path / "cache"))
+    lookup._write(tmp_path / "index.json", 400)
+    taken = lookup._worker(tmp_path)
+    assert {"load_ms", "best_ms", "none_ms", "list_ms"} < set(taken)
+    assert all(value > 0 for value in taken.values())

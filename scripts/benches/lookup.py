@@ -28,6 +28,7 @@ import numpy as np
 import zoo
 from studies.base import Shown, Study, option, value
 from studies.rows import Rows
+from zoo.hubs.index import SCHEMA
 
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 TABLE, QUERIES = "lookup", 15
@@ -116,7 +117,7 @@ def _write(path: Path, models: int) -> None:
                 "labels": [f"word{word}" for word in range(number % SETS, number % SETS + LABELS)],
             }  # fmt: skip
             file.write(json.dumps(row, separators=(",", ":")) + ",\n" * (number < models - 1))
-        file.write('\n],"schema":4}\n')
+        file.write(f'\n],"schema":{SCHEMA}}}\n')
 
 
 def _seconds(call: Callable[[], object]) -> float:
