@@ -1,5 +1,6 @@
 """Running models: right on the bundled clips, however a clip is handed in; clear errors for what is no clip."""
 
+from decimal import MAX_EMAX, MIN_EMIN, Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 import zoo
 from supernet.errors import InvalidAudio, InvalidQuery
+from zoo.run.model import probabilities
 
 CLIPS = Path(zoo.__file__).parent / "clips"
 WORDS = {path.stem: path for path in sorted(CLIPS.glob("*.wav"))}
@@ -18,6 +20,22 @@ WORDS = {path.stem: path for path in sorted(CLIPS.glob("*.wav"))}
 @pytest.fixture(scope="module")
 def model() -> zoo.Model:
     return zoo.get(task="kws", max_ops=20e6, bits=4)
+
+
+def exact_scores(logits: np.ndarray, scale: float, multi_label: bool) -> list[list[float]]:
+    """By decimals, which do not overflow."""
+    with localcontext(Emax=MAX_EMAX, Emin=MIN_EMIN):
+        powers = [[(Decimal(scale) * int(logit)).exp() for logit in row] for row in logits]
+        sums = [[1 + power for power in row] if multi_label else [sum(row)] * len(row) for row in powers]
+        return [[float(a / b) for a, b in zip(*rows, strict=True)] for rows in zip(powers, sums, strict=True)]
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("scale", [1e-12, 0.01, 1.0, 1e6])
+def test_scores_are_exact_at_any_scale_of_logits(scale, multi_label):
+    logits = np.array([[-32768, 32767, 0, -1], [-710, -700, -699, 5], [32766, 32767, 32767, 0]], np.int16)
+    expected = exact_scores(logits, scale, multi_label)
+    np.testing.assert_allclose(probabilities(logits, scale, multi_label), expected, rtol=1e-9, atol=1e-300)
 
 
 @pytest.mark.parametrize("word", WORDS)

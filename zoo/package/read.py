@@ -58,6 +58,8 @@ MAX_CLIPS = 16
 """Of test vectors."""
 MAX_CONFIG_BYTES, MAX_ARENA_BYTES = 8_000_000, 8 * 2**20
 ROUNDING = 1e-6
+MAX_LOGIT_SCALE = 1.0
+"""Of a step of the logits; trained networks have some hundredths."""
 HEADER_BYTES, LAYER_HEADER_BYTES = 4096, 2048
 """Of a safetensors file, beside its tensors: at most so many."""
 REMEDY = "take the model from its source again"
@@ -196,7 +198,7 @@ def _check_config(values: dict, arch: Arch) -> None:
     weighted = {spec.name: spec.weight_bits for spec in specs if spec.has_weights}
     between = {spec.name: spec.activation_bits for spec in specs}
     inner, splits = tuple(quantisation[key]["num_bits"] for key in ("weights", "activations")), values["accuracy"]
-    many = values.get("multi_label", False)
+    many, logits = values.get("multi_label", False), _logit_scale(quantisation, specs)
     for valid, what in (
         (values["name"].endswith(values["digests"][MODEL][:8]), f"the name does not end with the digest of {MODEL}"),
         (len(labels) == arch.classes, f"{len(labels)} labels do not fit the {arch.classes} classes of the network"),
@@ -205,6 +207,7 @@ def _check_config(values: dict, arch: Arch) -> None:
         (exact["arena_bytes"] <= MAX_ARENA_BYTES, f"the network computes in more than {MAX_ARENA_BYTES:,} bytes"),
         (_bits(quantisation["layers"]) == weighted, "the bits of layers are not those of the architecture"),
         (_bits(quantisation["tensors"]) == between, "the bits of tensors are not those of the architecture"),
+        (logits <= MAX_LOGIT_SCALE, f"the scale of the logits, {logits:g}, is over {MAX_LOGIT_SCALE:g}"),
         (inner == inner_bits(arch), "the bits are not those of the architecture"),
         (_features(features) == _features(asdict(arch.features)), "the front end is not that of the architecture"),
         (all(map(_in_interval, _all_figures(splits))), "an accuracy is outside of its interval"),
@@ -216,6 +219,11 @@ def _check_config(values: dict, arch: Arch) -> None:
 
 def _bits(tensors: dict[str, dict]) -> dict[str, int]:
     return {name: tensor["num_bits"] for name, tensor in tensors.items()}
+
+
+def _logit_scale(quantisation: dict, specs: tuple[LayerSpec, ...]) -> float:
+    """Of the last layer; 0 where the configuration does not name it, which is told of its bits."""
+    return quantisation["tensors"].get(specs[-1].name, {"scale": 0.0})["scale"]
 
 
 def _features(values: dict) -> tuple:

@@ -44,12 +44,15 @@ __all__ = ["Model", "probabilities"]
 MOST_COLUMNS = 4000
 """From here on columns of a spectrogram are joined."""
 
+MAX_EXPONENT = 700.0
+"""Of what does not overflow; scores are 0 there in any format."""
+
 
 def probabilities(logits: np.ndarray, scale: float, multi_label: bool = False) -> np.ndarray:
     """Scores (clips, classes) from integer logits: of one class each, or of each class by itself."""
     values = logits * scale
     if multi_label:
-        return 1 / (1 + np.exp(-values))
+        return 1 / (1 + np.exp(np.minimum(-values, MAX_EXPONENT)))
     exponentials = np.exp(values - values.max(1, keepdims=True))
     return exponentials / exponentials.sum(1, keepdims=True)
 
