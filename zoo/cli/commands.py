@@ -8,14 +8,13 @@ import dataclasses
 import inspect
 import json
 import logging
-import os
 import re
 import sys
 from collections.abc import Sequence
 
 import zoo
 from supernet.bits import MIXED
-from supernet.errors import EarshotError, InvalidQuery, nearest_names
+from supernet.errors import EarshotError, InvalidQuery, MissingExtra, nearest_names
 from supernet.extras import TRAINING, missing, need
 from supernet.files import read_json
 from zoo.ask.limits import LIMITS, ON_DEVICE
@@ -25,6 +24,7 @@ from zoo.cli.hub import add_hub_commands
 from zoo.cli.listing import LIST_HELP, add_list_options, list_models, print_entries, query_of
 from zoo.cli.run import add_run_commands
 from zoo.cli.search import add_search_commands
+from zoo.cli.streams import STDOUT, standard_streams
 from zoo.keeping import with_notes
 
 __all__ = ["main"]
@@ -68,31 +68,47 @@ when the same command is given again.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    options = _parser().parse_args(_join_negative(sys.argv[1:] if arguments is None else arguments))
+    with standard_streams():
+        try:
+            return _command_line(sys.argv[1:] if arguments is None else arguments)
+        except (EarshotError, OSError, ModuleNotFoundError, KeyboardInterrupt) as error:
+            return _failed(error)
+
+
+def _command_line(arguments: Sequence[str]) -> int:
     try:
+        options = _parser().parse_args(_join_negative(arguments))
         need(*options.needs)
-        status = options.command(options) or 0
+        return options.command(options) or 0
+    finally:
         sys.stdout.flush()
-    except EarshotError as error:
-        print(f"earshot: {with_notes(error, str(error))}", file=sys.stderr)
-        return 2 if isinstance(error, InvalidQuery) else 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _failed(error: BaseException) -> int:
+    """Say in one line what stopped a command; returns its exit status."""
+    if isinstance(error, BrokenPipeError) and error.filename == STDOUT:  # who reads has had enough
         return 1
-    except OSError as error:
-        place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
-        print(f"earshot: {with_notes(error, f'{place}{error.strerror or error}')}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        lacking = missing(error)
-        if lacking is error:
-            raise
-        print(f"earshot: {lacking}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        print(f"earshot: {with_notes(error, 'interrupted')}", file=sys.stderr)
-        return 1
-    return status
+    print(f"earshot: {with_notes(error, _reason(error))}", file=sys.stderr)
+    return 2 if isinstance(error, InvalidQuery) else 1
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, EarshotError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, ModuleNotFoundError):
+        return str(_lacking(error))
+    place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
+    return f"{place}{error.strerror or error}"
+
+
+def _lacking(error: ModuleNotFoundError) -> MissingExtra:
+    """What a module that is not installed means. Raises the error where no extra brings it."""
+    lacking = missing(error)
+    if lacking is error:
+        raise error
+    return lacking
 
 
 class _Parser(argparse.ArgumentParser):
@@ -109,6 +125,9 @@ class _Parser(argparse.ArgumentParser):
     def _check_value(self, action, value):
         if action.choices is not None and value not in action.choices:
             raise argparse.ArgumentError(action, f"{value!r} is not possible: {nearest_names(value, action.choices)}")
+
+    def _print_message(self, message, file=None):
+        (file or sys.stderr).write(message)  # argparse hides that it failed
 
     def error(self, message: str):
         self.exit(2, f"earshot: {message}; see {self.prog} --help\n")

@@ -43,7 +43,6 @@ __all__ = ["Model", "probabilities"]
 
 MOST_COLUMNS = 4000
 """From here on columns of a spectrogram are joined."""
-
 MAX_EXPONENT = 700.0
 """Of what does not overflow; scores are 0 there in any format."""
 
