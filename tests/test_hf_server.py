@@ -177,7 +177,7 @@ def test_a_card_without_metadata_is_warned_of(api):
     ],
 )
 def test_what_is_missing_is_named(download, token, places, error):
-    with pytest.raises(error) as info:
+    with pytest.raises(error, match=f"Not Found for url: .*{next(iter(places.values()))}") as info:
         download(token=token, **places)
     assert info.value.response.status_code == (401 if "repo" in places and not token else 404)
 
@@ -187,10 +187,10 @@ def test_writing_to_what_is_missing_is_refused(hub, api):
         (("anna/none", None), errors.RepositoryNotFoundError),
         ((REPO, "x"), errors.RevisionNotFoundError),
     ):
-        with pytest.raises(error):
+        with pytest.raises(error, match="Not Found for url: "):
             api.create_commit(places[0], add(x_json=b"1"), commit_message="No", revision=places[1])
     for path in ("none.json", "none/"):
-        with pytest.raises(errors.EntryNotFoundError):
+        with pytest.raises(errors.EntryNotFoundError, match="A file with this name doesn't exist"):
             api.create_commit(REPO, [CommitOperationDelete(path)], commit_message="No")
     assert len(hub.history(REPO)) == 1
 
@@ -198,9 +198,9 @@ def test_writing_to_what_is_missing_is_refused(hub, api):
 def test_a_private_repository_wants_a_token(hub, download):
     hub.create("anna/own", FILES, private=True)
     assert download(repo="anna/own", token="hf_read") == FILES["index.json"]
-    with pytest.raises(errors.RepositoryNotFoundError):
+    with pytest.raises(errors.RepositoryNotFoundError, match="401 Client Error"):
         HfApi(hub.endpoint, token=False).repo_info("anna/own")
-    with pytest.raises(errors.RepositoryNotFoundError):
+    with pytest.raises(errors.RepositoryNotFoundError, match="401 Client Error"):
         download("tones/card.json", repo="anna/own")
 
 
@@ -219,7 +219,7 @@ def test_writing_wants_a_token_that_writes(hub, token, status):
         lambda: api.create_repo("anna/new", exist_ok=True),
     ]
     for call in calls:
-        with pytest.raises(errors.HfHubHTTPError) as info:
+        with pytest.raises(errors.HfHubHTTPError, match=str(status)) as info:
             call()
         assert info.value.response.status_code == status
     assert (hub.files(REPO), "anna/new" in hub) == (FILES, False)
@@ -255,18 +255,18 @@ def test_ranges_are_parts(hub):
 
 
 @pytest.mark.parametrize(
-    ("fault", "error", "attempts"),
+    ("fault", "error", "said", "attempts"),
     [
-        ({"drop": 5}, httpx.RemoteProtocolError, 6),
-        ({"hang_up": True}, httpx.RemoteProtocolError, 6),
-        ({"drop": 5, "reset": True}, httpx.ReadError, 1),
-        ({"status": 500}, errors.HfHubHTTPError, 1),
-        ({"status": 429}, errors.HfHubHTTPError, 6),
+        ({"drop": 5}, httpx.RemoteProtocolError, "received 5 bytes, expected 13", 6),
+        ({"hang_up": True}, httpx.RemoteProtocolError, "without sending a response", 6),
+        ({"drop": 5, "reset": True}, httpx.ReadError, "reset by peer", 1),
+        ({"status": 500}, errors.HfHubHTTPError, "500 Internal Server Error", 1),
+        ({"status": 429}, errors.HfHubHTTPError, "429 Too Many Requests", 6),
     ],
 )
-def test_a_body_that_never_comes_is_an_error_and_leaves_no_file(hub, download, tmp_path, fault, error, attempts):
+def test_a_body_that_never_comes_is_an_error_and_leaves_no_file(hub, download, tmp_path, fault, error, said, attempts):
     hub.fail("GET ", times=None, **fault)
-    with pytest.raises(error):
+    with pytest.raises(error, match=said):
         download()
     assert len(asked(hub, "GET")) == attempts
     assert not list(tmp_path.glob("cache/models--*/blobs/*"))
@@ -279,7 +279,7 @@ def test_a_server_error_is_tried_again_and_then_told(hub, download, naps):
     assert download() == FILES["index.json"]
     assert asked(hub, "HEAD") == [(503, None), (200, None)]
     hub.fail("HEAD ", times=None, status=500)
-    with pytest.raises(errors.LocalEntryNotFoundError) as info:
+    with pytest.raises(errors.LocalEntryNotFoundError, match="cannot find the requested files") as info:
         download("tones/card.json")
     assert info.value.__cause__.response.status_code == 500
     assert naps == [1, 2, 4, 8, 8]
@@ -301,24 +301,24 @@ def test_a_slow_answer_is_asked_for_again(hub, download):
 
 def test_a_server_that_is_not_there_is_an_error_offline_or_not(download, monkeypatch):
     unreachable = {"endpoint": "http://127.0.0.1:9"}
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(httpx.ConnectError, match="refused"):
         HfApi("http://127.0.0.1:9").repo_info(REPO)
-    with pytest.raises(errors.LocalEntryNotFoundError) as info:
+    with pytest.raises(errors.LocalEntryNotFoundError, match="cannot find the requested files") as info:
         download(**unreachable)
     assert isinstance(info.value.__cause__, httpx.ConnectError)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(errors.LocalEntryNotFoundError) as info:
+    with pytest.raises(errors.LocalEntryNotFoundError, match="cannot find the requested files") as info:
         download()
     assert isinstance(info.value.__cause__, errors.OfflineModeIsEnabled)
 
 
 def test_a_commit_whose_answer_is_lost_is_made_and_one_that_fails_is_not(hub, api):
     hub.fail("/commit/", status=500)
-    with pytest.raises(errors.HfHubHTTPError):
+    with pytest.raises(errors.HfHubHTTPError, match="500 Internal Server Error"):
         api.create_commit(REPO, add(x_json=b"1"), commit_message="Failed")
     assert len(hub.history(REPO)) == 1
     hub.fail("/commit/", hang_up=True)
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         api.create_commit(REPO, add(x_json=b"1"), commit_message="Lost")
     assert hub.files(REPO)["x.json"] == b"1"
 
@@ -346,7 +346,7 @@ def test_faults_count_and_the_log_is_forgotten(hub, download):
     hub.fail(r"GET .*card\.json", times=2, status=404)
     assert download() == FILES["index.json"]
     for _ in range(2):
-        with pytest.raises(errors.HfHubHTTPError):
+        with pytest.raises(errors.HfHubHTTPError, match="404 Not Found"):
             download("tones/card.json")
     assert download("tones/card.json") == b"{}"
     hub.forget()

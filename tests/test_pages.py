@@ -140,7 +140,7 @@ def test_help_of_every_command_teaches_by_example(capsys):
 
 
 def _help(arguments: list[str], capsys) -> str:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main([*arguments, "--help"])
     return capsys.readouterr().out
 

@@ -53,7 +53,7 @@ def test_what_cannot_be_used_is_refused_by_row_and_column_and_nothing_is_kept(tm
     path, kept = write(tmp_path, text), tmp_path / "kept"
     with pytest.raises(InvalidProfile, match=message):
         read_measurements(path)
-    with pytest.raises(InvalidProfile):
+    with pytest.raises(InvalidProfile, match=message):
         add_profile("mine", path, kept)
     assert not kept.exists()
 
@@ -63,7 +63,7 @@ def test_junk_of_10_megabytes_is_refused_in_a_line(tmp_path):
     with pytest.raises(InvalidProfile, match="no column latency_ms") as caught:
         read_measurements(write(tmp_path, junk))
     assert len(str(caught.value)) < 400
-    with pytest.raises(InvalidProfile) as caught:
+    with pytest.raises(InvalidProfile, match="a line has more cells than columns") as caught:
         read_measurements(write(tmp_path, b"macs,latency_ms\n" + junk))
     assert len(str(caught.value)) < 2000
 

@@ -101,17 +101,22 @@ def test_what_is_kept_predicts_the_same_and_is_no_pickle(predictor, folder):
 
 
 HARMS = {
-    "altered": lambda values: values,
-    "missing": lambda values: values,
-    "no quality": lambda values: {"sha256": values["sha256"], "clips": 9},
-    "no clips": lambda values: {key: values[key] for key in ("sha256", "quality")},
-    "another kind": lambda values: {**values, "quality": {**values["quality"], "kind": "x"}},
-    "not numbers": lambda values: {**values, "quality": {**values["quality"], "kernel": ["a"] * 5}},
-    "a kernel of any size": lambda values: {**values, "quality": {**values["quality"], "kernel": [900.0] * 5}},
-    "ends the wrong way": lambda values: {**values, "quality": {**values["quality"], "low": 2.0, "high": 1.0}},
-    "another count": lambda values: {**values, "quality": {**values["quality"], "rows": 7}},
-    "no interval": lambda values: {**values, "quality": {**values["quality"], "kendall_interval": 3}},
+    "altered": (lambda values: values, r"accuracy\.csv: altered"),
+    "missing": (lambda values: values, "No such file"),
+    "no quality": (lambda values: {"sha256": values["sha256"], "clips": 9}, "'quality'"),
+    "no clips": (lambda values: {key: values[key] for key in ("sha256", "quality")}, "'clips'"),
+    "another kind": (lambda values: changed(values, kind="x"), "not possible: x"),
+    "not numbers": (lambda values: changed(values, kernel=["a"] * 5), "not possible: .*'a'"),
+    "a kernel of any size": (lambda values: changed(values, kernel=[900.0] * 5), r"not possible: .*900\.0"),
+    "ends the wrong way": (lambda values: changed(values, low=2.0, high=1.0), r"not possible: .*2\.0, 1\.0"),
+    "another count": (lambda values: changed(values, rows=7), "not of the table beside it"),
+    "no interval": (lambda values: changed(values, kendall_interval=3), "must be an iterable"),
 }
+"""What is done to a predictor's description, and what is said of it."""
+
+
+def changed(values: dict, **quality) -> dict:
+    return {**values, "quality": {**values["quality"], **quality}}
 
 
 @pytest.mark.parametrize("signed", [True, False])
@@ -120,14 +125,15 @@ def test_a_predictor_on_disk_that_is_not_as_written_is_refused(predictor, folder
     """signed: the digest in the supernet's config is that of the altered file."""
     save_predictor(folder, TRAIN, predictor.quality_, {"clips": 9})
     table, about = folder / TABLE, folder / "accuracy.json"
-    about.write_text(json.dumps(HARMS[harm](json.loads(about.read_text()))))
+    change, said = HARMS[harm]
+    about.write_text(json.dumps(change(json.loads(about.read_text()))))
     if harm == "altered":
         table.write_text(table.read_text().replace("0.9", "0.8", 1))
     elif harm == "missing":
         table.unlink()
     if signed:
         (folder / "config.json").write_text(json.dumps({"digests": {"accuracy.json": digest(about.read_bytes())}}))
-    with pytest.raises(InvalidCheckpoint):
+    with pytest.raises(InvalidCheckpoint, match=said if signed else r"accuracy\.json: altered"):
         load_predictor(folder, SPACE)
 
 

@@ -52,7 +52,7 @@ def test_every_candidate_is_repaired_into_the_limits_or_there_is_none(seed, shar
     inside = np.logical_and.reduce([COSTS[LIMITS[name]] <= limit for name, limit in limits.items()])
     assert (problem.keeps(ALL) == inside).all()
     if not inside.any():
-        with pytest.raises(InfeasibleBudget):
+        with pytest.raises(InfeasibleBudget, match=f"no network meets ({'|'.join(limits)}) = "):
             _ = problem.anchor
         return
     genes = SMALL.sample(rng, 50)
@@ -89,7 +89,7 @@ def test_a_limit_that_nothing_keeps_is_named_with_the_least_that_is_possible(nam
 
 def test_what_is_asked_for_after_an_infeasible_limit_can_be_had():
     """The stated least may be typed as it is printed, though it is rounded."""
-    with pytest.raises(InfeasibleBudget) as caught:
+    with pytest.raises(InfeasibleBudget, match="max_latency_ms = 3") as caught:
         _ = Problem(MAPS, {"max_latency_ms": 3.0}, BOARD).anchor
     stated = str(caught.value).split("the smallest needs ")[1].split(";")[0].replace(",", "")
     _ = Problem(MAPS, {"max_latency_ms": float(stated)}, BOARD).anchor

@@ -220,7 +220,7 @@ def test_features_are_computed_once(speech_data, monkeypatch):
     first = plain_features(speech_data, rows, FRONTEND)
     monkeypatch.setattr(TorchMel, "__call__", None)
     assert plain_features(speech_data, rows, FRONTEND).equal(first)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
         plain_features(speech_data, rows[::-1].copy(), FRONTEND)
 
 

@@ -202,20 +202,20 @@ def test_what_family_mbconv_cannot_build_is_refused(changes):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "said"),
     [
-        {"stages": (Stage(16, (Block(4, 1),)),)},
-        {"stages": (Stage(16, (Block(3, 5),)),)},
-        {"stages": (Stage(16, (Block(3, 1),), 1, True),)},
-        {"features": FeatureSpec("mfcc", 10, 30)},
-        {"features": FeatureSpec("sinc", 10, 10)},
-        {"features": FeatureSpec("logmel", 40, 10), "stages": (Stage(16, (Block(3, 1),)),) * 2},
-        {"weight_bits": (8,)},
-        {"activation_bits": (8,)},
+        ({"stages": (Stage(16, (Block(4, 1),)),)}, "kernel=4"),
+        ({"stages": (Stage(16, (Block(3, 5),)),)}, "expansion=5"),
+        ({"stages": (Stage(16, (Block(3, 1),), 1, True),)}, "has no excitation"),
+        ({"features": FeatureSpec("mfcc", 10, 30)}, "step_ms=30"),
+        ({"features": FeatureSpec("sinc", 10, 10)}, "kind='sinc'"),
+        ({"features": FeatureSpec("logmel", 40, 10), "stages": (Stage(16, (Block(3, 1),)),) * 2}, "than 2 stages"),
+        ({"weight_bits": (8,)}, "1 weight_bits and 0 activation_bits"),
+        ({"activation_bits": (8,)}, "0 weight_bits and 1 activation_bits"),
     ],
 )
-def test_what_the_family_cannot_build_is_refused(changes):
-    with pytest.raises(InvalidArch):
+def test_what_the_family_cannot_build_is_refused(changes, said):
+    with pytest.raises(InvalidArch, match=said):
         layers(changed(sampled("temporal", 0), **changes))
 
 

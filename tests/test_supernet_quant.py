@@ -110,7 +110,7 @@ def test_a_multiplier_is_the_nearest_31_bit_one(real):
 
 @pytest.mark.parametrize("real", [2.0**30, 2.0**-33, 0.0, float("nan")])
 def test_a_multiplier_without_a_31_bit_form_is_refused(real):
-    with pytest.raises(InvalidModel):
+    with pytest.raises(InvalidModel, match="has no 31-bit form"):
         encode_multiplier(np.array([real]))
 
 
@@ -542,8 +542,18 @@ def test_an_accumulator_that_could_overflow_is_refused_by_name(small_space):
         check_accumulators(layers(integers.arch)[:2], {"stem": wide}, integers.activations)
 
 
-@pytest.mark.parametrize("change", ["missing", "shape", "dtype", "multiplier", "shift", "bits"])
-def test_tensors_that_do_not_fit_are_refused(small_space, change):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("missing", "the tensors of the package are not those of its architecture"),
+        ("shape", "layer head: multiplier is not"),
+        ("dtype", "layer head: bias is not"),
+        ("multiplier", "layer head: a multiplier or shift is out of range"),
+        ("shift", "layer head: a multiplier or shift is out of range"),
+        ("bits", "layer head: .* differ in activation bits"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(small_space, change, said):
     integers = fake_network(small_space, 0, 4).to_integer()
     tensors, activations = copy.deepcopy(integers.tensors), dict(integers.activations)
     head = tensors["head"]
@@ -559,7 +569,7 @@ def test_tensors_that_do_not_fit_are_refused(small_space, change):
         head.shift[0] = 63
     else:
         activations["head"] = Activation(0.1, 0, 7)
-    with pytest.raises(InvalidModel):
+    with pytest.raises(InvalidModel, match=said):
         IntegerNetwork(integers.arch, tensors, activations)
 
 

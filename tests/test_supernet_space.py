@@ -126,9 +126,19 @@ def test_a_wrong_value_is_named(changes, named):
         example(**changes)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"family": 1}', '{"stages": 3}', "NaN"])
-def test_text_that_is_no_architecture_is_refused(text):
-    with pytest.raises(InvalidArch):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "not an architecture: Expecting value"),
+        ("[]", "not an architecture: list indices"),
+        ("{}", "not an architecture: 'family'"),
+        ('{"family": 1}', "family = 1 is not possible: give a plain name"),
+        ('{"stages": 3}', "not an architecture: 'family'"),
+        ("NaN", "not an architecture: 'float'"),
+    ],
+)
+def test_text_that_is_no_architecture_is_refused(text, said):
+    with pytest.raises(InvalidArch, match=said):
         Arch.from_json(text)
 
 
@@ -142,7 +152,7 @@ def test_a_network_outside_the_space_has_no_genes():
     for changes in ({"classes": 3}, {"frames": 51}, {"family": "other"}, {"shape": shorter}):
         changed = dataclasses.replace(SPACE.smallest(), **changes)
         assert changed not in SPACE
-        with pytest.raises(InvalidArch):
+        with pytest.raises(InvalidArch, match="not in this space"):
             SPACE.to_genes([changed])
 
 
@@ -153,21 +163,21 @@ def test_choices_must_be_sorted_numbers(depths):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("field", "value", "said"),
     [
-        ("classes", 10**9),
-        ("clip_ms", 10**12),
-        ("coefficients", (10**9,)),
-        ("steps_ms", (True,)),
-        ("stems", (8, 10**9)),
-        ("heads", 3),
-        ("stages", ()),
-        ("stages", [{"widths": [8], "depths": [10**9], "kernels": [3], "expansions": [1]}]),
-        ("stages", [{"widths": [8], "depths": [60], "kernels": [3], "expansions": [1]}] * 3),
+        ("classes", 10**9, "classes = 1000000000"),
+        ("clip_ms", 10**12, "clip_ms = 1000000000000"),
+        ("coefficients", (10**9,), "coefficients = "),
+        ("steps_ms", (True,), "steps_ms = "),
+        ("stems", (8, 10**9), "stems = "),
+        ("heads", 3, "not a space: 'int' object"),
+        ("stages", (), "stages = 0"),
+        ("stages", [{"widths": [8], "depths": [10**9], "kernels": [3], "expansions": [1]}], r"stage1\.depths = "),
+        ("stages", [{"widths": [8], "depths": [60], "kernels": [3], "expansions": [1]}] * 3, "of all stages = 180"),
     ],
 )
-def test_a_space_larger_than_any_device_is_refused_before_it_is_counted(field, value):
-    with pytest.raises(InvalidArch):
+def test_a_space_larger_than_any_device_is_refused_before_it_is_counted(field, value, said):
+    with pytest.raises(InvalidArch, match=said):
         Space.from_dict({**SPACE.to_dict(), field: value})
 
 

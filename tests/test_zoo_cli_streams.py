@@ -80,7 +80,7 @@ def statuses(redirection: str, commands: list[list[str]]) -> tuple[list[int], st
 
 
 def every_help(capsys) -> list[list[str]]:
-    with pytest.raises(SystemExit, match="0"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main(["--help"])
     names = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
     assert {"get", "train", "sync", "measure"} <= set(names)

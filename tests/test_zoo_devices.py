@@ -254,7 +254,7 @@ def test_a_profile_whose_figures_cannot_be_written_is_kept(hub, tmp_path, monkey
 def test_a_wrong_option_adds_nothing(hub, tmp_path, wrong):
     table = tmp_path / "mine.csv"
     table.write_text("macs,latency_ms\n1000000,10\n2000000,20\n")
-    assert main(["profile", "add", "mine", str(table), "--hub", str(hub.folder), *wrong]) in (1, 2)
+    assert main(["profile", "add", "mine", str(table), "--hub", str(hub.folder), *wrong]) == 2
     assert not (tmp_path / "profiles" / "mine.csv").exists()
 
 

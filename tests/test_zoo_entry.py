@@ -66,7 +66,7 @@ def test_the_answer_is_the_best_that_meets_everything(entries, max_ops, max_flas
         and (min_accuracy is None or item.validation >= min_accuracy)
     ]
     if not meets:
-        with pytest.raises(NoModelFits) as caught:
+        with pytest.raises(NoModelFits, match=f"({'|'.join(item.name for item in wanted)}) binds") as caught:
             choose(entries, "kws", wanted)
         binding = next(item for item in wanted if item.name == caught.value.constraint)
         assert binding.excess(Index.of([caught.value.nearest]))[0] > 0
@@ -101,7 +101,7 @@ def test_what_binds_and_the_nearest_are_named():
 def test_taking_the_advice_of_an_error_finds_the_model():
     items = [entry("a", validation=0.953457, macs=1_234_567)]
     for query, name in (({"min_accuracy": 0.99}, "min_accuracy"), ({"max_ops": 5}, "max_ops")):
-        with pytest.raises(NoModelFits) as caught:
+        with pytest.raises(NoModelFits, match=f"{name} binds") as caught:
             choose(items, "kws", constraints(**query))
         advised = re.search(rf"ask for {name}=([0-9.]+)", str(caught.value))[1]
         assert choose(items, "kws", constraints(**{name: advised}))[0].name == "a"
@@ -162,7 +162,8 @@ def test_names_that_could_leave_their_folder_are_not_safe(name):
     "changes", [{"name": "../x"}, {"macs": -1}, {"macs": 1.5}, {"validation": float("nan")}, {"task": 3}]
 )
 def test_an_entry_that_lies_about_its_types_is_refused(changes):
-    with pytest.raises(InvalidPackage):
+    [(name, value)] = changes.items()
+    with pytest.raises(InvalidPackage, match=re.escape(f"{name} = {value!r} is not possible")):
         dataclasses.replace(entry("a"), **changes)
 
 

@@ -175,7 +175,7 @@ def test_verify_runs_the_vectors_of_a_package_whose_digests_were_made_to_fit(pac
     reseal(copy, read_json(copy / CONFIG))
     [found] = verify(copy)
     assert "the test vectors give other integers" in found.problem
-    with pytest.raises(InvalidPackage):
+    with pytest.raises(InvalidPackage, match="the test vectors give other integers"):
         publish(copy, tmp_path / "hub")
     assert not (tmp_path / "hub" / "index.json").exists()
 
@@ -204,9 +204,9 @@ def test_copying_takes_what_is_lacking_and_only_what_was_asked_for(hub, tmp_path
     assert sync(hub, other, name="*-w4a8-*") == []
     assert set(sync(hub, other)) == {entry.name for entry in Hub(hub).entries} - {copied}
     assert (other / "index.json").read_bytes() == (hub / "index.json").read_bytes()
-    for source, task, name in ((hub, "kwz", None), (hub, None, "x*")):
-        with pytest.raises(UnknownName):
-            sync(source, other, task=task, name=name)
+    for chosen, said in (({"task": "kwz"}, "no model for task 'kwz'"), ({"name": "x*"}, r"no model of name 'x\*'")):
+        with pytest.raises(UnknownName, match=said):
+            sync(hub, other, **chosen)
     with pytest.raises(InvalidQuery, match=r"index\.json"):
         sync(tmp_path / "nothing", other)
 

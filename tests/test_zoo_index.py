@@ -48,7 +48,7 @@ def test_patterns_are_those_of_fnmatch(names, pattern):
     expected = {name for name in names if fnmatch.fnmatchcase(name, pattern)}
     assert {name for name in names if like(name, pattern)} == expected
     if not expected:
-        with pytest.raises(UnknownName):
+        with pytest.raises(UnknownName, match=re.escape(f"no model of name {pattern!r}")):
             index.like("name", pattern)
         return
     assert set(index.values("name", index.like("name", pattern))) == expected

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +17,7 @@ from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 
 import zoo
 from supernet.bits import with_bits
-from supernet.errors import EarshotError, InvalidModel, InvalidPackage, InvalidQuery, UnknownName
+from supernet.errors import InvalidModel, InvalidPackage, InvalidQuery, UnknownName
 from supernet.files import digest, read_json, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
@@ -104,60 +105,71 @@ def test_a_changed_file_is_named(copy, file, change):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        lambda v: v.pop("labels"),
-        lambda v: v.update(labels=["a", "b"]),
-        lambda v: v.update(labels=["a", "b", "c", "d\n"]),
-        lambda v: v.update(labels=["a", "a", "c", "d"]),
-        lambda v: v.update(schema=99),
-        lambda v: v.update(name="../../x"),
-        lambda v: v.update(arch=3),
-        lambda v: v["arch"].update(stem=24),
-        lambda v: v["arch"].update(weight_bits=[]),
-        lambda v: v["arch"]["weight_bits"].pop(),
-        lambda v: v["arch"].update(classes=12),
-        lambda v: v["frontend"].update(fft=10**9),
-        lambda v: v["frontend"].update(kind="code"),
-        lambda v: v["quantization_config"].pop("tensors"),
-        lambda v: v["quantization_config"]["tensors"]["head"].update(scale=-1.0),
-        lambda v: v["quantization_config"]["tensors"]["head"].update(zero_point=10**6),
-        lambda v: v["quantization_config"]["tensors"].pop("head"),
-        lambda v: v["quantization_config"]["layers"]["head"].update(grid="odd"),
-        lambda v: v["costs"].pop("macs"),
-        lambda v: v["accuracy"]["test"].update(accuracy="high"),
-        lambda v: v.update(labels="abcd"),
-        lambda v: v.update(notes=3),
-        lambda v: v.pop("notes"),
-        lambda v: v.pop("attribution"),
-        lambda v: v.update(digests=[]),
-        lambda v: v["costs"].update(macs=5),
-        lambda v: v["costs"].update(frontend_macs=5),
-        lambda v: v["quantization_config"]["weights"].update(num_bits=1),
-        lambda v: v["quantization_config"]["layers"]["head"].update(num_bits=1),
-        lambda v: v["quantization_config"]["tensors"]["head"].update(zero_point=1.5),
-        lambda v: v["quantization_config"]["tensors"]["head"].update(num_bits=8.0),
-        lambda v: v["quantization_config"]["tensors"]["classifier"].update(scale=1e308),
-        lambda v: v["frontend"].update(step_ms=30 - v["frontend"]["step_ms"]),
-        lambda v: v["frontend"].update(kind="logmel"),
-        lambda v: v.update(streamable=False),
-        lambda v: v["arch"]["activation_bits"].__setitem__(1, 7),
-        lambda v: v["accuracy"]["test"].update(interval=[0.8, 0.9]),
-        lambda v: v["accuracy"]["test"].update(
-            conditions={"room": {"accuracy": 0.5, "interval": [0.6, 0.7], "clips": 8}}
+        (lambda v: v.pop("labels"), "'labels' is missing"),
+        (lambda v: v.update(labels=["a", "b"]), "2 labels do not fit the 4 classes"),
+        (lambda v: v.update(labels=["a", "b", "c", "d\n"]), "labels[3] = 'd\\n' is not possible"),
+        (lambda v: v.update(labels=["a", "a", "c", "d"]), "all different"),
+        (lambda v: v.update(schema=99), "schema = 99 is newer than 1"),
+        (lambda v: v.update(name="../../x-00000000"), "name = '../../x-"),
+        (lambda v: v.update(arch=3), "arch = 3 is not possible"),
+        (lambda v: v["arch"].update(stem=24), "15 activation_bits do not fit"),
+        (lambda v: v["arch"].update(weight_bits=[]), "arch.weight_bits = []"),
+        (lambda v: v["arch"]["weight_bits"].pop(), "9 weight_bits and 15 activation_bits do not fit"),
+        (lambda v: v["arch"].update(classes=12), "4 labels do not fit the 12 classes"),
+        (lambda v: v["frontend"].update(fft=10**9), "frontend.fft = 1000000000"),
+        (lambda v: v["frontend"].update(kind="code"), "frontend.kind = 'code'"),
+        (lambda v: v["quantization_config"].pop("tensors"), "quantization_config: 'tensors' is missing"),
+        (lambda v: tensors(v)["head"].update(scale=-1.0), "tensors.head.scale = -1.0"),
+        (lambda v: tensors(v)["head"].update(zero_point=10**6), "tensors.head.zero_point = 1000000"),
+        (lambda v: tensors(v).pop("head"), "the bits of tensors are not"),
+        (lambda v: v["quantization_config"]["layers"]["head"].update(grid="odd"), "its bits, grids or shapes are not"),
+        (lambda v: v["costs"].pop("macs"), "costs: 'macs' is missing"),
+        (lambda v: v["accuracy"]["test"].update(accuracy="high"), "accuracy.test.accuracy = 'high'"),
+        (lambda v: v.update(labels="abcd"), "labels = 'abcd'"),
+        (lambda v: v.update(notes=3), "notes = 3"),
+        (lambda v: v.pop("notes"), "'notes' is missing"),
+        (lambda v: v.pop("attribution"), "'attribution' is missing"),
+        (lambda v: v.update(digests=[]), "digests = []"),
+        (lambda v: v["costs"].update(macs=5), "the costs are not those"),
+        (lambda v: v["costs"].update(frontend_macs=5), "frontend_macs is not that of the front end"),
+        (lambda v: v["quantization_config"]["weights"].update(num_bits=1), "the bits are not those"),
+        (lambda v: v["quantization_config"]["layers"]["head"].update(num_bits=1), "the bits of layers are not"),
+        (lambda v: tensors(v)["head"].update(zero_point=1.5), "tensors.head.zero_point = 1.5"),
+        (lambda v: tensors(v)["head"].update(num_bits=8.0), "bits 8.0 are not possible"),
+        (lambda v: tensors(v)["classifier"].update(scale=1e308), "tensors.classifier.scale = 1e+308"),
+        (lambda v: tensors(v)["classifier"].update(scale=1.5), "the scale of the logits, 1.5, is over 1"),
+        (lambda v: v["frontend"].update(step_ms=30 - v["frontend"]["step_ms"]), "the front end is not that"),
+        (lambda v: v["frontend"].update(kind="logmel"), "the front end is not that"),
+        (lambda v: v.update(streamable=False), "streamable is not that"),
+        (lambda v: v["arch"]["activation_bits"].__setitem__(1, 7), "the bits of tensors are not"),
+        (lambda v: v["accuracy"]["test"].update(interval=[0.8, 0.9]), "an accuracy is outside"),
+        (
+            lambda v: v["accuracy"]["test"].update(
+                conditions={"room": {"accuracy": 0.5, "interval": [0.6, 0.7], "clips": 8}}
+            ),
+            "an accuracy is outside",
         ),
-        lambda v: v["accuracy"]["test"].update(
-            conditions={"room": {"accuracy": 0.5, "interval": [0.6, 0.7], "clips": 8, "basis": "predicted"}}
+        (
+            lambda v: v["accuracy"]["test"].update(
+                conditions={"room": {"accuracy": 0.5, "interval": [0.6, 0.7], "clips": 8, "basis": "predicted"}}
+            ),
+            "an accuracy is outside",
         ),
-        lambda v: v["accuracy"]["test"].update(interval=[0.9, 0.5]),
+        (lambda v: v["accuracy"]["test"].update(interval=[0.9, 0.5]), "an accuracy is outside"),
     ],
 )
-def test_a_configuration_that_does_not_fit_is_refused(copy, change):
+def test_a_configuration_that_does_not_fit_is_refused(copy, change, said):
     values = read_json(copy / CONFIG)
     change(values)
     reseal(copy, values)
-    with pytest.raises(InvalidPackage):
+    with pytest.raises(InvalidPackage, match=re.escape(said)):
         _use(copy)
+
+
+def tensors(values: dict) -> dict:
+    return values["quantization_config"]["tensors"]
 
 
 def test_a_name_never_means_other_weights(copy):
@@ -268,7 +280,7 @@ def test_publishing_a_broken_package_leaves_the_hub_as_it_was(package, copy, tmp
     publish(package, hub)
     before = (hub / "index.json").read_bytes()
     (copy / MODEL).write_bytes(b"")
-    with pytest.raises(InvalidPackage):
+    with pytest.raises(InvalidPackage, match=r"model\.safetensors: altered"):
         publish(copy, hub)
     assert (hub / "index.json").read_bytes() == before
     assert [path.name for path in (hub / "models").iterdir()] == [package.name]
@@ -379,9 +391,14 @@ def test_the_bundled_index_is_the_one_of_its_packages(tmp_path):
 
 
 def test_only_errors_of_the_zoo_come_out_of_a_folder_of_anything(tmp_path):
-    for content in (b"", b"{}", b"\xff\xfe", b'{"schema": 1}'):
+    for content, said in (
+        (b"", "not readable JSON"),
+        (b"{}", "schema = None: this is no package"),
+        (b"\xff\xfe", "not readable JSON"),
+        (b'{"schema": 1}', "'name' is missing"),
+    ):
         (tmp_path / CONFIG).write_bytes(content)
-        with pytest.raises(EarshotError):
+        with pytest.raises(InvalidPackage, match=said):
             zoo.Model.from_folder(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import jsonschema
 import pytest
@@ -73,7 +74,7 @@ def test_two_readers_agree(path, value):
     if READER.is_valid(changed):
         check_values(changed)
     else:
-        with pytest.raises(InvalidPackage) as error:
+        with pytest.raises(InvalidPackage, match=r"is (missing|not known|not possible)|differ") as error:
             check_values(changed)
         assert "\n" not in str(error.value)
         assert len(str(error.value)) < 600
@@ -108,9 +109,8 @@ def test_two_readers_agree(path, value):
     ],
 )
 def test_what_is_refused_is_named_with_what_is_possible(path, value, said):
-    with pytest.raises(InvalidPackage) as error:
+    with pytest.raises(InvalidPackage, match=re.escape(said)) as error:
         check_values(put(EXAMPLE, path, value))
-    assert said in str(error.value)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
 
@@ -136,5 +136,5 @@ def test_another_version_is_told_what_to_do(tmp_path, version, said):
 def test_what_is_no_object_is_no_package(tmp_path, values):
     with pytest.raises(InvalidPackage, match="no package"):
         check_version(values, tmp_path)
-    with pytest.raises(InvalidPackage):
+    with pytest.raises(InvalidPackage, match=r"give an object|'schema' is missing"):
         check_values(values)
