@@ -18,7 +18,7 @@ from predictors.device import find_profile
 from predictors.estimate import with_rest
 from predictors.fitted import OnDevice
 from search.space import SearchSpace
-from supernet.errors import InfeasibleBudget, UnknownName, nearest_names
+from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName, nearest_names
 
 __all__ = ["COSTS", "LIMITS", "ON_DEVICE", "Problem"]
 
@@ -44,7 +44,8 @@ class Problem:
     limits: by names of LIMITS, in MACs, parameters, bytes, ms and uJ. device: a device profile, for latency and energy.
     task: what the networks are for, as predictors of latency take it. sure: the upper ends of the intervals of latency
     and energy must keep the limits, not the medians. folder: of the user's profiles.
-    Raises UnknownName for an unknown limit, and for a limit on a device that is not named or was not measured.
+    Raises UnknownName for an unknown limit, and for a limit on a device that is not named or was not measured, and
+    InvalidQuery for one that is not above 0.
     """
 
     space: SearchSpace
@@ -55,9 +56,11 @@ class Problem:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in self.limits:
+        for name, limit in self.limits.items():
             if name not in LIMITS:
                 raise UnknownName(f"unknown limit {name!r}: {nearest_names(name, LIMITS)}")
+            if not limit > 0:
+                raise InvalidQuery(f"{name} = {limit:g} is not possible: give a number above 0")
             if LIMITS[name] in ON_DEVICE and self.device is None:
                 raise UnknownName(f"{name} needs a device; `earshot profile list` shows all")
             if LIMITS[name] in ON_DEVICE and LIMITS[name] not in self._on_device.models:

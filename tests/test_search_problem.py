@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from fuzzing import fuzzed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictors import estimate, estimate_many
 from search import Problem, SearchSpace
 from search.problem import LIMITS
-from supernet.errors import InfeasibleBudget, UnknownName
+from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.space import Space, default_space
 
@@ -35,32 +36,33 @@ ALL = every(SMALL)
 COSTS = Problem(SMALL, {}).costs(ALL)
 
 
-@settings(max_examples=40, deadline=None)
-@given(
+@fuzzed(
+    40,
     st.integers(0, 2**32 - 1),
     st.dictionaries(
-        st.sampled_from(["max_macs", "max_params", "max_flash", "max_ram"]), st.floats(0.05, 1.0), min_size=1
+        st.sampled_from(["max_macs", "max_params", "max_flash", "max_ram"]), st.floats(-0.2, 1.0), min_size=1
     ),
 )
 def test_every_candidate_is_repaired_into_the_limits_or_there_is_none(seed, shares):
-    """Limits at shares of the way from the least to the most; against all networks of a small space."""
+    """Limits at shares of the way from the least to the most, some below it; against all networks of a small space."""
     limits = {}
     for name, share in shares.items():
         values = COSTS[LIMITS[name]]
-        limits[name] = float(values.min() + share * (values.max() - values.min()))
+        limits[name] = max(1.0, float(values.min() + share * (values.max() - values.min())))
     problem, rng = Problem(SMALL, limits), np.random.default_rng(seed)
     inside = np.logical_and.reduce([COSTS[LIMITS[name]] <= limit for name, limit in limits.items()])
     assert (problem.keeps(ALL) == inside).all()
     if not inside.any():
         with pytest.raises(InfeasibleBudget, match=f"no network meets ({'|'.join(limits)}) = "):
             _ = problem.anchor
-        return
+        return False
     genes = SMALL.sample(rng, 50)
     repaired = problem.repair(genes, rng)
     assert problem.keeps(repaired).all()
     kept = problem.keeps(genes)
     assert (repaired[kept] == genes[kept]).all()
     assert (SMALL.canonical(repaired) == repaired).all()
+    return True
 
 
 @settings(max_examples=10, deadline=None)
@@ -107,6 +109,12 @@ def test_limits_that_are_possible_alone_but_not_together_name_the_others():
     with pytest.raises(InfeasibleBudget, match="max_params = 19 beside max_macs = 10: the smallest needs 20") as caught:
         _ = Conflicting(SMALL, {"max_macs": 10, "max_params": 19}).anchor
     assert (caught.value.constraint, caught.value.smallest) == ("max_params", 20)
+
+
+@pytest.mark.parametrize("limit", [0, -5.0, float("nan")])
+def test_a_limit_that_is_not_above_0_is_refused(limit):
+    with pytest.raises(InvalidQuery, match=f"max_macs = {limit:g} is not possible: give a number above 0"):
+        Problem(SMALL, {"max_macs": limit})
 
 
 def test_energy_that_nobody_measured_is_no_limit():

@@ -6,7 +6,7 @@ import re
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzzed
 from hypothesis import strategies as st
 
 from supernet.errors import InvalidPackage
@@ -67,17 +67,22 @@ def test_bundled_packages_have_the_layout(path):
     READER.validate(values)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(paths(EXAMPLE)), st.one_of(st.just(...), VALUES))
+FEW = [path for path in paths(EXAMPLE) if not any(isinstance(key, int) for key in path)]
+"""Places outside of lists, of which most are counts of a confusion."""
+
+
+@fuzzed(200, st.one_of(st.sampled_from(FEW), st.sampled_from(paths(EXAMPLE))), st.one_of(st.just(...), VALUES))
 def test_two_readers_agree(path, value):
     changed = put(EXAMPLE, path, value)
-    if READER.is_valid(changed):
+    valid = READER.is_valid(changed)
+    if valid:
         check_values(changed)
     else:
         with pytest.raises(InvalidPackage, match=r"is (missing|not known|not possible)|differ") as error:
             check_values(changed)
         assert "\n" not in str(error.value)
         assert len(str(error.value)) < 600
+    return valid
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What comes from elsewhere: whatever a package or an index says, there is an answer or an error of the zoo."""
 
 import contextlib
-import functools
 import itertools
 import json
 import os
@@ -11,7 +10,7 @@ import struct
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import HealthCheck, given, settings
+from fuzzing import fuzzed
 from hypothesis import strategies as st
 
 import zoo
@@ -24,11 +23,6 @@ from zoo.package.entry import is_safe_name
 from zoo.package.figures import COSTS
 from zoo.package.read import CARD, CONFIG, MODEL, VECTORS, read_config, read_vectors
 
-MANY = int(os.environ.get("EARSHOT_FUZZ", "1"))
-"""Times as many examples, for a longer search."""
-LEAST_SHARE = 0.1
-"""Of the examples of a fuzz test, those that survive, and those that are refused."""
-FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 CONTROL = ["up\n", "\x1b[31mup", "up\0", "‮up", "\ud800", ""]
 NUMBERS = [0, 1, -1, 8, 2**31, 2**63, 10**400, 0.5, -0.0, 1e-320, 1e308, True]
 VALUES = st.one_of(
@@ -215,31 +209,6 @@ def look_up(hub, name: str, labels: tuple[str, ...]) -> None:
         model = zoo.get(hub=hub, **asked)
         assert model.labels == labels
         assert repr(model).replace("\n", "").isprintable()
-
-
-def fuzzed(examples: int, **strategies):
-    """A test of many examples that tells of each whether it survived: what takes everything fails, and what refuses
-    everything does.
-    """
-    options = settings(max_examples=MANY * examples, deadline=None, suppress_health_check=FOLDER, derandomize=MANY == 1)
-
-    def made(test):
-        counts = {True: 0, False: 0}
-
-        @options
-        @given(**strategies)
-        @functools.wraps(test)
-        def each(*arguments, **values):
-            counts[test(*arguments, **values)] += 1
-
-        @functools.wraps(each)
-        def whole(*arguments, **values):
-            each(*arguments, **values)
-            assert min(counts.values()) >= LEAST_SHARE * sum(counts.values()), counts
-
-        return whole
-
-    return made
 
 
 @fuzzed(150, data=st.data())
