@@ -13,6 +13,7 @@ from predictors.estimate import with_rest
 from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import cost_columns, macs, params
+from supernet.errors import InvalidArch, UnknownName
 from supernet.families import family
 from supernet.frontend import front_end
 from supernet.frontend.base import frontend_from_dict, quantise
@@ -123,12 +124,22 @@ def test_integers_are_one_in_numpy_torch_and_training(name):
         assert np.array_equal(steps.round().numpy(), logits)
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "mbconv"])
+def test_networks_that_are_tested_have_every_operator_and_may_stream_or_not():
+    archs = {name: drawn(name)[1] for name in FAMILIES}
+    assert {spec.kind for one in archs.values() for arch in one for spec in layers(arch)} == {*operator.names}
+    assert {family(name).streamable for name in FAMILIES} == {True, False}
+    assert {"toy", "magnitude", "energies"} <= {*family.names, *operator.names, *front_end.names}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_stream_gives_what_a_clip_gives(name):
-    """In any cut; mbconv, which looks ahead, has none."""
-    assert family(name).streamable
+    """In any cut; a family that looks ahead has none."""
     for arch in drawn(name)[1]:
         integers = calibrated(arch).to_integer()
+        if not family(name).streamable:
+            with pytest.raises(InvalidArch, match=f"of family {name} hears whole clips"):
+                integers.reset()
+            continue
         x = own_features(arch, 2, 2)
         for cuts in ([], [1, 2], [9, 30]):
             state, found = integers.reset(2), []
@@ -172,3 +183,13 @@ def test_features_are_one_in_numpy_torch_and_a_stream(kind):
     assert np.abs(quantise(np.concatenate(found, 1)).astype(int) - quantise(features[0])).max() <= 1
     assert frontend.ram_bytes > 2 * frontend.window_samples
     assert frontend.macs(200) == 2 * frontend.macs(100) > 0
+
+
+@pytest.mark.parametrize(("registry", "name"), [(family, "toy"), (operator, "magnitude"), (front_end, "energies")])
+def test_what_is_registered_is_found_until_it_is_forgotten(registry, name):
+    entry = registry(name)
+    registry.forget(name)
+    with pytest.raises(UnknownName, match=name):
+        registry(name)
+    registry.register(name, entry)
+    assert registry(name) is entry
