@@ -435,6 +435,15 @@ def test_an_index_that_lies_is_refused(hub, package, anew, field, value):
     assert not survives(look_up, folder, package.name, read_config(package).labels)
 
 
+@pytest.mark.parametrize("schema", ["x" * 10**5, [9] * 10**5, {"x" * 10**5: None}, 10**400, None])
+def test_an_index_of_any_schema_is_refused_in_a_line(hub, package, anew, schema):
+    folder = anew(hub)
+    (folder / INDEX).write_text(json.dumps({**read_json(folder / INDEX), "schema": schema}))
+    with pytest.raises(InvalidPackage, match=r"of schema .{1,40}, this version reads") as caught:
+        zoo.find(hub=folder)
+    assert len(str(caught.value)) < 500
+
+
 def test_nothing_of_a_package_is_imported_or_run(copy, monkeypatch):
     """A package with code beside it is used; the code is not."""
     for name in ("zoo.py", "__init__.py", "modeling_tones.py", "sitecustomize.py"):

@@ -285,7 +285,7 @@ def _parsed(data: bytes, path: Path) -> Index:
         raise InvalidPackage("not an index of models")
     schema, rows = values.get("schema"), values["models"]
     if schema not in (*FORMER, SCHEMA):
-        raise InvalidPackage(f"of schema {schema!r}, this version reads {', '.join(map(str, (*FORMER, SCHEMA)))}")
+        raise InvalidPackage(f"of schema {schema!r:.40}, this version reads {', '.join(map(str, (*FORMER, SCHEMA)))}")
     fields = KINDS.keys() if schema == SCHEMA else KINDS.keys() - {*FORMER[schema]} | {FORMER_RAM}
     if not all(isinstance(row, dict) and row.keys() == fields for row in rows):
         wrong = next(row for row in rows if not isinstance(row, dict) or row.keys() != fields)
