@@ -121,8 +121,9 @@ class Energies(MelFrontEnd):
 
     kind: ClassVar[str] = "energies"
 
-    def _transform(self, log_mel):
-        return log_mel[..., ::-1][..., : self.coefficients]
+    @property
+    def chosen_mels(self):
+        return slice(None, None if self.coefficients == self.mels else self.mels - 1 - self.coefficients, -1)
 
     def _chosen(self, values, coefficients):
         return values[:coefficients]

@@ -20,8 +20,9 @@ from torch import Tensor
 from supernet.data.audio import from_int16
 from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
 from supernet.data.effects import at_speed, resampler
-from supernet.errors import InvalidCheckpoint, InvalidData
+from supernet.errors import InvalidCheckpoint, InvalidData, InvalidModel
 from supernet.files import digest
+from supernet.frontend.mel import MelFrontEnd
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features, torch_twin
 
@@ -76,7 +77,9 @@ class Augmentation:
     mask_share: float = 0.5
 
     def maker(self, data: ClipData, frontend: Mfcc) -> Augmenter:
-        """What makes features of the clips of `data`."""
+        """What makes features of the clips of `data`. Raises InvalidModel for a front end of something else."""
+        if not isinstance(frontend, MelFrontEnd):
+            raise InvalidModel(f"a front end {frontend.kind} has no log-mels that can be varied: train it in Scenes")
         return Augmenter(data, frontend, self)
 
     @classmethod
@@ -234,14 +237,13 @@ def _mix(first: np.ndarray, second: np.ndarray, shares: np.ndarray, least: float
 
 def plain_features(data: ClipData, rows: np.ndarray, frontend: Mfcc) -> Tensor:
     """Quantised features of clips as they are, computed once and cached: (rows, coefficients, frames) int8."""
-    key = digest([data.audio_key, digest(rows.astype(np.int64).tobytes()), frontend.to_dict()])
+    key = digest([data.audio_key, digest(rows.astype(np.int64).tobytes()), frontend.to_dict(), "in integers"])
     path = data.cache / "features" / f"{key}.npy"
-    frames, twin = data.audio.shape[1] // frontend.hop_samples, torch_twin(frontend)
+    frames = data.audio.shape[1] // frontend.hop_samples
 
     def fill(features: np.ndarray) -> None:
         for first in range(0, len(rows), BATCH):
-            samples = _samples(data.audio[rows[first : first + BATCH]])
-            features[first : first + BATCH] = quantise_features(twin(samples)).numpy()
+            features[first : first + BATCH] = frontend.run(data.audio[rows[first : first + BATCH]])
 
     return torch.from_numpy(np.array(cached_array(path, (len(rows), frontend.coefficients, frames), np.int8, fill)))
 

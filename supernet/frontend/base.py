@@ -1,7 +1,9 @@
 """What a front end is: samples to features, frame by frame, each frame hearing only its past. No torch here.
 
-Frequencies in Hz, times in ms, samples from -1 to 1. A clip of one second has 100 frames of 10 ms; frames of 20 ms are
-every second one of them. A frame is the same alone, in a batch and in a stream.
+Frequencies in Hz, times in ms. A front end is defined by its integer form, from 16-bit samples to the int8 input of
+networks; training computes the same in floating point (supernet.nn.frontend), within a stated distance. A clip of one
+second has 100 frames of 10 ms; frames of 20 ms are every second one of them. A frame is the same alone, in a batch and
+in a stream.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from supernet.errors import InvalidModel
 from supernet.frontend import front_end
 
 __all__ = ["FEATURE_SCALE", "FrontEnd", "dequantise", "frontend_from_dict", "quantise"]
+
+State = tuple[np.ndarray, ...]
 
 FEATURE_SCALE = 1 / 32
 """One step of quantised features, in standard deviations; 8 bits reach from -4 to almost 4, zero point 0."""
@@ -51,14 +55,17 @@ class FrontEnd(Protocol):
     def select(self, coefficients: int, step_ms: int) -> FrontEnd:
         """The front end that computes only so many of its coefficients, one frame each `step_ms`."""
 
-    def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """(batch, samples) from -1 to 1 -> (batch, coefficients, samples // hop_samples) float32, after silence."""
+    def run(self, samples: np.ndarray) -> np.ndarray:
+        """(batch, samples) int16 -> (batch, coefficients, samples // hop_samples) int8, each clip after silence."""
 
-    def reset(self) -> np.ndarray:
-        """What a stream keeps before its first sample: silence."""
+    def reset(self) -> State:
+        """What a stream keeps before its first sample, silence first: arrays, together no larger than `ram_bytes`."""
 
-    def step(self, samples: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(coefficients, frames) of any number of samples that follow, and the state behind them."""
+    def step(self, samples: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """(coefficients, frames) int8 of any number of samples (samples,) int16 that follow, and the state behind them.
+
+        In any cut the frames are those of `run`.
+        """
 
     def to_dict(self) -> dict:
         """Plain values for JSON; `frontend_from_dict` gives the equal front end back."""
@@ -74,6 +81,22 @@ def frontend_from_dict(values: dict) -> FrontEnd:
         return front_end(kind)(**settings)
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidModel(f"not a front end that this version knows: {error}") from None
+
+
+def run_each(frontend: FrontEnd, samples: np.ndarray) -> np.ndarray:
+    """`run` of a front end, by its `step` on each clip."""
+    clips = [frontend.step(clip, frontend.reset())[0] for clip in samples]
+    return np.stack(clips) if clips else np.zeros((0, frontend.coefficients, 0), np.int8)
+
+
+def windows_of(samples: np.ndarray, window: int, hop: int) -> tuple[np.ndarray, np.ndarray]:
+    """(frames, window) views of samples that begin with what the first window looks back on, and what is left over:
+    the samples that the next window looks back on, and those that have no window yet.
+    """
+    frames = max(0, (len(samples) - (window - hop)) // hop)
+    if not frames:
+        return np.zeros((0, window), samples.dtype), samples
+    return np.lib.stride_tricks.sliding_window_view(samples, window)[: frames * hop : hop], samples[frames * hop :]
 
 
 def settings(frontend: FrontEnd) -> dict:

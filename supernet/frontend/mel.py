@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from supernet.errors import InvalidModel
-from supernet.frontend.base import settings
+from supernet.frontend.base import run_each, settings, windows_of
+from supernet.frontend.fixed import fixed_features, mel_tables
 from supernet.frontend.tables import hann_window, mel_edges, mel_filters
 from supernet.schemas import listing, real, whole
 
@@ -151,18 +152,18 @@ class MelFrontEnd:
         """(batch, samples) from -1 to 1 -> (batch, coefficients, samples // hop_samples) float32."""
         return self._normalised(self.log_mel(samples)).transpose(0, 2, 1)
 
-    def reset(self) -> np.ndarray:
-        """The samples before the first frame: silence."""
-        return np.zeros(self._overlap, np.float32)
+    def run(self, samples: np.ndarray) -> np.ndarray:
+        """(batch, samples) int16 -> (batch, coefficients, samples // hop_samples) int8, each after silence."""
+        return run_each(self, samples)
 
-    def step(self, samples: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(coefficients, frames) of samples (samples,) that follow, and the state behind them."""
-        heard = np.concatenate([state, samples.astype(np.float32, copy=False)])
-        frames = (len(heard) - self._overlap) // self.hop_samples
-        if frames <= 0:
-            return np.zeros((self.coefficients, 0), np.float32), heard
-        features = self._normalised(self._log_mel(heard[None]))[0, :frames].T
-        return features, heard[frames * self.hop_samples :]
+    def reset(self) -> tuple[np.ndarray]:
+        """The samples before the first frame: silence."""
+        return (np.zeros(self._overlap, np.int16),)
+
+    def step(self, samples: np.ndarray, state: tuple[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray]]:
+        """(coefficients, frames) int8 of the samples (samples,) int16 that follow, and the state behind them."""
+        windows, rest = windows_of(np.concatenate([state[0], samples]), self.window_samples, self.hop_samples)
+        return fixed_features(mel_tables(self), windows).T, (rest,)
 
     def _normalised(self, log_mel: np.ndarray) -> np.ndarray:
         """(batch, frames, mels) -> normalised coefficients (batch, frames, coefficients) float32."""
@@ -173,7 +174,17 @@ class MelFrontEnd:
 
     def _transform(self, log_mel: np.ndarray) -> np.ndarray:
         """(..., mels) -> (..., coefficients) before normalisation."""
-        raise NotImplementedError
+        return log_mel[..., self.chosen_mels] if self.cosines is None else log_mel @ self.cosines.T
+
+    @property
+    def cosines(self) -> np.ndarray | None:
+        """(coefficients, mels) of a transform of the logarithms, or None."""
+        return None
+
+    @property
+    def chosen_mels(self) -> slice:
+        """Which mels are features, where they are not transformed."""
+        return slice(None)
 
     def select(self, coefficients: int, step_ms: int) -> MelFrontEnd:
         """The front end that computes only so many of its coefficients, one frame each `step_ms`."""

@@ -20,9 +20,10 @@ class Mfcc(MelFrontEnd):
 
     kind: ClassVar[str] = "mfcc"
 
-    def _transform(self, log_mel: np.ndarray) -> np.ndarray:
-        """The cosine transform."""
-        return log_mel @ cosine_transform(self.coefficients, self.mels).T
+    @property
+    def cosines(self) -> np.ndarray:
+        """(coefficients, mels) of the transform."""
+        return cosine_transform(self.coefficients, self.mels)
 
     @property
     def _transform_macs(self) -> int:

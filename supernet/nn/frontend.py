@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from supernet.data.audio import to_int16
 from supernet.frontend.base import FEATURE_SCALE, FrontEnd
 from supernet.frontend.mel import MelFrontEnd
+from supernet.frontend.micro import STEP, STEP_BITS, Micro
 from supernet.frontend.tables import cosine_transform, hann_window, mel_filters
 
-__all__ = ["TorchMel", "dequantise_features", "quantise_features", "torch_twin"]
+__all__ = ["TorchMel", "TorchMicro", "dequantise_features", "quantise_features", "torch_twin"]
 
 
 class TorchMel:
@@ -70,11 +72,35 @@ class TorchLogMel(TorchMel):
         return log_mel[:, skip - 1 :: skip]
 
 
-TWINS = {"mfcc": TorchMfcc, "logmel": TorchLogMel}
+class TorchMicro:
+    """The micro front end, computed in its integers but for the last rounding. Nothing flows back through it."""
+
+    def __init__(self, frontend: Micro) -> None:
+        self.frontend = frontend
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """(batch, samples) from -1 to 1 -> (batch, coefficients, samples // hop_samples)."""
+        return self.from_log_mel(self.log_mel(samples))
+
+    def log_mel(self, samples: Tensor, warp: float = 1.0) -> Tensor:
+        """(batch, samples) -> logarithms of the bands (batch, bands, samples // hop_samples).
+
+        warp: is left out, as the bands are what they are.
+        """
+        clips = to_int16(samples.cpu().numpy())
+        found = [self.frontend.logarithms(clip, self.frontend.reset())[0].T for clip in clips]
+        return torch.from_numpy(np.stack(found)).to(samples)
+
+    def from_log_mel(self, log_mel: Tensor) -> Tensor:
+        """Logarithms -> features, in the scale that 8 bits have."""
+        return (log_mel * (2**STEP_BITS / STEP) - 128) * FEATURE_SCALE
+
+
+TWINS = {"mfcc": TorchMfcc, "logmel": TorchLogMel, "micro": TorchMicro}
 """By kind of front end."""
 
 
-def torch_twin(frontend: FrontEnd) -> TorchMel:
+def torch_twin(frontend: FrontEnd) -> TorchMel | TorchMicro:
     """What computes a front end in torch."""
     return TWINS[frontend.kind](frontend)
 

@@ -10,6 +10,7 @@ from supernet.data.audio import from_int16
 from supernet.data.augment import BATCH, Augmenter
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
+from supernet.frontend.mel import MelFrontEnd
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import torch_twin
 
@@ -21,8 +22,11 @@ def fit_frontend(
 ) -> Mfcc:
     """The front end with the mean and deviation of each coefficient over every `stride`-th training clip.
 
-    scenes: with them, of an epoch's clips in scenes that are drawn by the seed, as they are heard in training.
+    scenes: with them, of an epoch's clips in scenes that are drawn by the seed, as they are heard in training. A kind
+    that has no such settings is given as it is.
     """
+    if not issubclass(kind, MelFrontEnd):
+        return kind()
     if scenes is None:
         rows = data.splits["train"].rows[::stride]
         samples = torch.from_numpy(from_int16(data.audio[rows]))
