@@ -1,10 +1,11 @@
-"""How fast is the NumPy runtime of integer networks beside torch's evaluator, and are features the same, on one thread?
+"""How fast is the NumPy runtime of integer networks beside torch's evaluator, and how far are features in integers?
 
     python scripts/bench.py runtime                          # all bundled models, in turn
-    python scripts/bench.py runtime --data speech_commands/  # and features of the test split in NumPy and torch
+    python scripts/bench.py runtime --data speech_commands/  # and features of the test split in floating point
 
 Both compute the same random features, a batch of 64 clips and one clip; medians of rounds in turn, as ratios.
-Features of the models' front ends are compared at 8 bits.
+Features in integers, which are the definition, are compared with those in floating point, which training hears, at the
+clips' own level and fainter, and so are the labels that the models of words give.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from threadpoolctl import threadpool_limits
 import zoo
 from studies.base import Study, option, value
 from studies.rows import Rows
-from supernet.data.audio import from_int16
 from supernet.data.speech_commands import load
-from supernet.frontend.base import frontend_from_dict, quantise
+from supernet.frontend.base import FrontEnd, frontend_from_dict
 from supernet.nn.frontend import quantise_features, torch_twin
 from supernet.nn.integer import TorchIntegers
+from supernet.samples import from_int16, to_int16
 
 BATCHES, ROUNDS, PART = {64: 2, 1: 20}, 5, 256
 """Clips at a time and calls of a round; rounds; clips whose features are made at a time."""
+LEVELS_DB = (0, -30)
+"""At which features are compared."""
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
@@ -67,18 +70,29 @@ def _seconds(run: Callable[[], object], calls: int) -> float:
 
 
 def _compare(folder: Path, task: str) -> None:
+    """Features in integers against those in floating point, and the labels that each model gives by either."""
     data = load(folder, task)
-    rows = data.splits["test"].rows
-    kept = {str(model.frontend): model for model in (zoo.get(name=entry.name) for entry in zoo.find("kws"))}
-    for model in kept.values():
-        frontend, values, differ, far = frontend_from_dict(model.frontend), 0, 0, 0
-        for first in range(0, len(rows), PART):
-            samples = from_int16(data.audio[rows[first : first + PART]])
-            own = quantise(frontend(samples)).astype(int)
-            apart = np.abs(own - quantise_features(torch_twin(frontend)(torch.from_numpy(samples))).numpy())
-            values, differ, far = values + apart.size, differ + int((apart > 0).sum()), max(far, int(apart.max()))
-        name = f"{frontend.kind} {frontend.coefficients}"
-        print(f"{name}: {differ} of {values:,} differ, by {far} at most; {len(rows)} clips")
+    clips = data.audio[data.splits["test"].rows]
+    models = [zoo.get(name=entry.name) for entry in zoo.find("kws")]
+    for level in LEVELS_DB:
+        heard = to_int16(from_int16(clips) * np.float32(10 ** (level / 20)))
+        made = {}
+        for model in models:
+            frontend = frontend_from_dict(model.frontend)
+            if frontend not in made:
+                made[frontend] = frontend.run(heard), _in_floats(frontend, heard)
+                apart = np.abs(made[frontend][0].astype(int) - made[frontend][1])
+                equal, far = (apart == 0).mean(), apart.max()
+                name = f"{frontend.kind} {frontend.coefficients}"
+                print(f"{level} dB: {name}: {equal:.2%} of {apart.size:,} equal, others by {far} at most")
+            own, other = (model.logits(features).argmax(1) for features in made[frontend])
+            print(f"{level} dB: {model.name}: {(own != other).mean():.2%} of {len(own)} clips another label")
+
+
+def _in_floats(frontend: FrontEnd, clips: np.ndarray) -> np.ndarray:
+    twin = torch_twin(frontend)
+    parts = (torch.from_numpy(from_int16(clips[first : first + PART])) for first in range(0, len(clips), PART))
+    return np.concatenate([quantise_features(twin(part)).numpy() for part in parts])
 
 
 STUDY = Study(

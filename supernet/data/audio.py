@@ -17,6 +17,7 @@ import soxr
 from supernet.data.containers import block_samples, check_stream
 from supernet.data.walk import FORMATS
 from supernet.errors import InvalidAudio, TooLong
+from supernet.samples import from_int16, to_int16
 
 __all__ = [
     "BLOCK",
@@ -332,13 +333,3 @@ def _check_samples(samples: np.ndarray, name: str) -> None:
     reach = max(samples.max(), -samples.min())
     if reach > MAX_FLOAT:
         raise InvalidAudio(f"{name}: floats reach {reach:.3g}; scale them to -1 to 1 (int16 / 32768)")
-
-
-def to_int16(samples: np.ndarray, scale: int = 32768) -> np.ndarray:
-    """Floats from -1 to 1 as 16-bit integers; what is louder is clipped."""
-    return np.round(samples * scale).clip(-32768, 32767).astype(np.int16)
-
-
-def from_int16(samples: np.ndarray) -> np.ndarray:
-    """16-bit integers as float32 from -1 to 1."""
-    return samples.astype(np.float32) / np.float32(32768)

@@ -1,6 +1,7 @@
 """The integer form of the mel front ends: int16 samples to int8 features, with no floating point but in their tables.
 
-    window      16 bits; as many guard bits below the samples as a spectrum in 32 bits leaves
+    window      16 bits; each frame moved up as far as 16 bits allow, then as many guard bits below its samples as a
+                spectrum in 32 bits leaves
     spectrum    a real FFT as a complex one of half the points: decimation in time, radix 4, twiddles of 30 bits;
                 nothing is scaled on the way, since no sum can pass 31 bits (see `guard_bits`)
     energies    re^2 + im^2 in 64 bits; triangles of 15 bits, each bin's rising and falling weight adding up to one
@@ -165,7 +166,9 @@ def fixed_features(tables: MelTables, windows: np.ndarray) -> np.ndarray:
 
 
 def _features(tables: MelTables, windows: np.ndarray) -> np.ndarray:
-    logarithms = log2_fixed(energies(tables, windows), tables.logarithm) - tables.offset
+    up = spare_bits(windows)
+    found = log2_fixed(energies(tables, windows << up[:, None], tables.least << 2 * up), tables.logarithm)
+    logarithms = found - tables.offset - (2 * up[:, None] << LOG_BITS)
     if tables.transform is None:
         return _normalised(tables, logarithms[:, tables.chosen])
     sums = logarithms.astype(np.float64) @ _mirrored(tables.transform, logarithms.shape[1]).T  # below 2^53: exact
@@ -184,15 +187,21 @@ def _normalised(tables: MelTables, values: np.ndarray) -> np.ndarray:
     return np.clip((values * tables.multiplier + tables.bias) >> shift, -128, 127).astype(np.int8)
 
 
-def energies(tables: MelTables, windows: np.ndarray) -> np.ndarray:
-    """(frames, window) int16 -> (frames, mels) int64 energies, `least` at least."""
+def spare_bits(windows: np.ndarray) -> np.ndarray:
+    """(frames,) int16: how many bits the samples (frames, window) int16 of each frame may be moved up."""
+    peaks = np.abs(windows.astype(np.int32)).max(1)
+    return np.maximum(0, SAMPLE_BITS - np.frexp(peaks)[1]).astype(np.int64)
+
+
+def energies(tables: MelTables, windows: np.ndarray, least: np.ndarray | int) -> np.ndarray:
+    """(frames, window) int16 -> (frames, mels) int64 energies, of each frame `least` at least."""
     first, last = int(tables.starts[0]), int(tables.starts[-1])
     real, imaginary = (part[first:last] for part in doubled_spectrum(tables, windows))
     half = 1 << (tables.power_shift - 1)
     power = (real * real + imaginary * imaginary + half) >> tables.power_shift
     rising = power * tables.rising[:, None]
     rises, falls = (_sums(value, tables.starts - first) for value in (rising, (power << FILTER_BITS) - rising))
-    return np.maximum(rises[:-1] + falls[1:], tables.least).T
+    return np.maximum(rises[:-1] + falls[1:], least).T
 
 
 def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

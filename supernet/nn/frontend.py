@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.data.audio import to_int16
 from supernet.frontend.base import FEATURE_SCALE, FrontEnd
 from supernet.frontend.mel import MelFrontEnd
 from supernet.frontend.micro import STEP, STEP_BITS, Micro
 from supernet.frontend.tables import cosine_transform, hann_window, mel_filters
+from supernet.samples import to_int16
 
 __all__ = ["TorchMel", "TorchMicro", "dequantise_features", "quantise_features", "torch_twin"]
 

@@ -17,7 +17,6 @@ from supernet.data.clips import ClipData
 from supernet.errors import InvalidModel
 from supernet.families import family
 from supernet.files import digest, tensors_to_bytes
-from supernet.frontend.base import quantise
 from supernet.frontend.mfcc import Mfcc
 from supernet.integer.packing import default_grid
 from supernet.integer.runtime import IntegerNetwork
@@ -166,8 +165,7 @@ def vector_bytes(network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, m
     """The `test_vectors.safetensors` of a network whose `model.safetensors` is `model`. The rest as `write_package`."""
     arch = network.arch
     silence = ((0, 0), (0, arch.frames * frontend.hop_samples - samples.shape[1]))
-    whole = np.pad(samples.astype(np.float32) / 32768, silence)
-    features = quantise(frontend(whole))
+    features = frontend.run(np.pad(samples, silence))
     vectors = {"samples": samples, "features": features, "logits": network(features)}
     return tensors_to_bytes(vectors, {"model": digest(model)})
 

@@ -122,10 +122,16 @@ def _arch_record(names: list[str], schema: dict) -> dict:
 
 
 def _named(values: Any, part: str, key: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The family, or the kind of front end, that a package names; all known ones where it names none of them."""
+    """The family, or the kind of front end, that a package names; any where it names none, which the schema tells.
+
+    Raises InvalidPackage for one that is not known.
+    """
     own = values.get(part) if isinstance(values, dict) else None
-    name = own.get(key) if isinstance(own, dict) else None
-    return (name,) if name in known else known
+    if not isinstance(own, dict) or key not in own:
+        return known[:1]
+    if own[key] not in known:
+        raise InvalidPackage(f"{part}.{key} = {SHORT.repr(own[key])} is not possible: give {', '.join(known)}")
+    return (own[key],)
 
 
 @cache

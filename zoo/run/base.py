@@ -33,7 +33,7 @@ class Hearing(Protocol):
     clip_samples: int
 
     def features(self, samples: np.ndarray) -> np.ndarray:
-        """(clips, samples) float32 -> quantised features (clips, coefficients, frames) int8."""
+        """(clips, samples) int16 or float32 -> quantised features (clips, coefficients, frames) int8."""
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Probabilities (clips, classes) for quantised features."""

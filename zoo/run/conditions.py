@@ -232,7 +232,7 @@ def condition_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, s
     from tqdm import tqdm
 
     from supernet.data.audio import from_int16
-    from supernet.frontend.base import quantise
+    from supernet.samples import as_int16
 
     names, clips = measured_conditions(), data.splits[split]
     noise = unheard_noise([from_int16(item) for item in data.held_noise])
@@ -242,7 +242,7 @@ def condition_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, s
     )
 
     def scores(samples: np.ndarray) -> np.ndarray:
-        return network(quantise(frontend(samples)))
+        return network(frontend.run(as_int16(samples)))
 
     bar = tqdm(names, "conditions", disable=None if progress else True, leave=False)
     found = [heard_in(name, around, clips.targets, scores) for name in bar]

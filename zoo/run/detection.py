@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
-from supernet.frontend.base import FrontEnd, quantise
+from supernet.frontend.base import FrontEnd
 from supernet.integer.runtime import IntegerNetwork
+from supernet.samples import as_int16
 from zoo.run.parts import Parts, parts_of
 
 __all__ = ["Detection", "choose_detection", "detections", "stream_scores", "stream_windows"]
@@ -74,8 +75,8 @@ def stream_windows(frontend: FrontEnd, frames: int, recording: Parts, hop_ms: in
     features = np.zeros((frontend.coefficients, 0), np.int8)
     for part in chain(parts_of(recording), [None]):
         if part is not None:
-            new, state = frontend.step(_as_float(part), state)
-            features = np.concatenate([features, quantise(new)], 1)
+            new, state = frontend.step(as_int16(part), state)
+            features = np.concatenate([features, new], 1)
         first = min(skipped, features.shape[1])
         features, skipped = features[:, first:], skipped - first
         count = max(0, (features.shape[1] - frames) // hop + 1)
@@ -84,12 +85,6 @@ def stream_windows(frontend: FrontEnd, frames: int, recording: Parts, hop_ms: in
             some = features[:, start * hop : (min(start + BATCH, whole) - 1) * hop + frames]
             yield np.lib.stride_tricks.sliding_window_view(some, frames, 1)[:, ::hop].transpose(1, 0, 2)
         skipped += whole * hop
-
-
-def _as_float(samples: np.ndarray) -> np.ndarray:
-    """float32 from -1 to 1."""
-    scale = 32768 if samples.dtype == np.int16 else 1
-    return samples.astype(np.float32) / np.float32(scale)
 
 
 def detections(scores: np.ndarray, settings: Detection, spoken: Sequence[int]) -> list[tuple[int, int]]:

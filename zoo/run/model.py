@@ -14,7 +14,7 @@ import numpy as np
 
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
-from supernet.frontend.base import quantise
+from supernet.samples import as_int16
 from zoo.ask.limits import checked_words
 from zoo.package.entry import Entry
 from zoo.package.facts import Rivals, accuracy_text, costs_text, precision
@@ -282,8 +282,10 @@ class Model:
         return evaluate(self, folder, split, resample, progress, run, conditions, check_channel(channel))
 
     def features(self, samples: np.ndarray) -> np.ndarray:
-        """(clips, samples) float32 at the model's rate -> quantised features (clips, coefficients, frames) int8."""
-        return quantise(self._frontend(samples))
+        """(clips, samples) int16, or float32 from -1 to 1, at its rate -> features (clips, coefficients, frames)
+        int8, the same integers everywhere.
+        """
+        return self._frontend.run(as_int16(samples))
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Exact integers: features (clips, coefficients, frames) int8 -> logits (clips, classes) int16."""
@@ -339,7 +341,7 @@ class Model:
         try:
             samples, features, logits = (vectors[name] for name in ("samples", "features", "logits"))
             silence = ((0, 0), (0, self.clip_samples - samples.shape[1]))
-            heard = self.features(np.pad(samples.astype(np.float32) / 32768, silence))
+            heard = self.features(np.pad(samples, silence))
             steps = np.abs(heard.astype(np.int16) - features)
             same = steps.max() <= 1 and np.array_equal(self.logits(features), logits)
         except (KeyError, ValueError) as error:
