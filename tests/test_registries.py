@@ -14,7 +14,6 @@ from predictors.estimate import with_rest
 from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import cost_columns, macs, params
-from supernet.data.audio import from_int16, to_int16
 from supernet.errors import InvalidArch, UnknownName
 from supernet.families import family
 from supernet.frontend import front_end
@@ -30,6 +29,7 @@ from supernet.nn.supernet import Supernet
 from supernet.ops import operator
 from supernet.population import PopulationCosts
 from supernet.quant.fake import FakeQuantNetwork
+from supernet.samples import from_int16, to_int16
 from supernet.space import Space, default_space
 from zoo import Model
 from zoo.make.package import noise, write_package

@@ -1,6 +1,6 @@
 """The integer form of the mel front ends: int16 samples to int8 features, with no floating point but in their tables.
 
-    window      16 bits; each frame moved up as far as 16 bits allow, then as many guard bits below its samples as a
+    window      30 bits; each frame moved up as far as 16 bits allow, then as many guard bits below its samples as a
                 spectrum in 32 bits leaves
     spectrum    a real FFT as a complex one of half the points: decimation in time, radix 4, twiddles of 30 bits;
                 nothing is scaled on the way, since no sum can pass 31 bits (see `guard_bits`)
@@ -23,20 +23,22 @@ import numpy as np
 from supernet.errors import InvalidModel
 from supernet.files import digest
 from supernet.frontend.base import FEATURE_SCALE
-from supernet.frontend.tables import hann_window, mel_edges
+from supernet.frontend.tables import mel_edges
 from supernet.ops.base import encode_multiplier
 
 __all__ = ["MelTables", "fixed_features", "mel_tables"]
 
-WINDOW_BITS, FILTER_BITS = 16, 15
-TWIDDLE_BITS = 30
+FILTER_BITS = 15
+WINDOW_BITS = TWIDDLE_BITS = 30
 LOG_BITS, LOG_STEPS = 16, 7
 """Behind the point of logarithms, and of their table: 2^7 steps."""
 SAMPLE_BITS = 15
+TRANSFORM_BITS = 24
+"""Of the largest number of the cosine transform, so that sums of products with logarithms have less than 53."""
 SUM_BITS = 62
 """That no sum of 64 bits may pass."""
-LONGEST_SHIFT = 53
-"""Of features, so that some hundreds of them fit into 64 bits."""
+MOST_MEAN = 2**15
+"""Of a coefficient, as a logarithm to base 2, so that it fits into 32 bits."""
 PART_FRAMES = 64
 """That are computed at a time, so that they stay in the processor's cache."""
 
@@ -45,23 +47,25 @@ PART_FRAMES = 64
 class MelTables:
     """What the integer form reads, as generated code holds it.
 
-    window: (window,) uint16, 2^16 is one. cosines: (points / 4 + 1,) int32, a quarter of a wave, 2^30 is one. starts:
-    (mels + 2,) uint16, the first bin of each rise, and behind the last fall. rising: (bins,) uint16, the weight of each
-    bin between `starts`, 2^15 is one. logarithm: (128,) uint16. transform: (coefficients, half of the mels) int16 of
-    so many `transform_bits`, or None: the other half mirrors it, with the other sign in every second row. multiplier,
-    shift, bias: of each coefficient. least: energy. offset: of logarithms, those of an energy of one. power_shift: of
-    the squares of twice the spectrum. chosen: mels, where there is no transform.
+    window: (window_samples / 2 + 1,) int32, its first half, 2^30 is one. cosines: (points / 4 + 1,) int32, a quarter of
+    a wave, 2^30 is one. starts: (mels + 2,) uint16, the first bin of each rise, and behind the last fall. rising:
+    (bins,) uint16, the weight of each bin between `starts`, 2^15 is one. logarithm: (128,) uint16. transform:
+    (coefficients, half of the mels) int32 of so many `transform_bits`, or None: the other half mirrors it, with the
+    other sign in every second row. mean, multiplier, shift: of each coefficient. least: energy. offset: of logarithms,
+    those of an energy of one. power_shift: of the squares of twice the spectrum. chosen: mels, where there is no
+    transform.
     """
 
     window: np.ndarray
+    window_samples: int
     cosines: np.ndarray
     starts: np.ndarray
     rising: np.ndarray
     logarithm: np.ndarray
     transform: np.ndarray | None
+    mean: np.ndarray
     multiplier: np.ndarray
     shift: np.ndarray
-    bias: np.ndarray
     points: int
     guard: int
     power_shift: int
@@ -78,12 +82,12 @@ class MelTables:
 
 
 def guard_bits(window: np.ndarray) -> int:
-    """Bits that samples may get below their own: what any sum of windowed samples leaves of 30 bits.
+    """Bits that samples may get below their own: what any sum of windowed samples leaves below 2^30.
 
     Every value inside the transform is the spectrum of some of the samples, so it is at most the sum of all their
     sizes; the last step doubles it.
     """
-    return 30 - ceil(log2(2**SAMPLE_BITS * float(window.sum())))
+    return 29 - floor(log2(2**SAMPLE_BITS * float(window.sum())))
 
 
 @lru_cache(maxsize=64)
@@ -92,26 +96,27 @@ def mel_tables(frontend) -> MelTables:
     points = frontend.fft
     if points < 8 or points & (points - 1):
         raise InvalidModel(f"fft = {points} has no integer form: give a power of two from 8 on")
-    real = hann_window(frontend.window_samples).astype(np.float64)
+    real = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frontend.window_samples) / frontend.window_samples)
     guard = guard_bits(real)
     most = log2(points * float(np.square(real).sum())) + 2 * (SAMPLE_BITS + guard)
     power_shift = max(0, ceil(most) + FILTER_BITS - SUM_BITS)
     one = 2 * (SAMPLE_BITS + guard) - power_shift + FILTER_BITS
     starts, rising = _triangles(frontend)
     transform, transform_bits = _transform(frontend)
-    multiplier, shift, bias = _normalisation(frontend)
+    mean, multiplier, shift = _normalisation(frontend)
     steps = np.arange(2**LOG_STEPS) / 2**LOG_STEPS
     angles = 2 * np.pi * np.arange(points // 4 + 1) / points
     return MelTables(
-        window=_rounded(np.minimum(real * 2**WINDOW_BITS, 2**WINDOW_BITS - 1), np.uint16),
+        window=_rounded(real[: len(real) // 2 + 1] * 2**WINDOW_BITS, np.int32),
+        window_samples=len(real),
         cosines=_rounded(np.cos(angles) * 2**TWIDDLE_BITS, np.int32),
         starts=starts,
         rising=rising,
         logarithm=_rounded(np.log2(1 + steps) * 2**LOG_BITS, np.uint16),
         transform=transform,
+        mean=mean,
         multiplier=multiplier,
         shift=shift,
-        bias=bias,
         points=points,
         guard=guard,
         power_shift=power_shift + 2,
@@ -138,25 +143,22 @@ def _triangles(frontend) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _transform(frontend) -> tuple[np.ndarray | None, int]:
-    """The first half of the cosine transform, as large as 16 bits allow, and its bits behind the point."""
+    """The first half of the cosine transform, as large as its bits allow, and how many are behind the point."""
     if frontend.cosines is None:
         return None, 0
     half = frontend.cosines[:, : -(-frontend.mels // 2)].astype(np.float64)
-    bits = 15 - 1 - floor(log2(float(np.abs(half).max())))
-    return _rounded(np.clip(half * 2**bits, -(2**15), 2**15 - 1), np.int16), bits
+    bits = TRANSFORM_BITS - 1 - floor(log2(float(np.abs(half).max())))
+    return _rounded(half * 2**bits, np.int32), bits
 
 
 def _normalisation(frontend) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Multiplier, shift and bias from a logarithm to base 2 to steps of features."""
+    """Mean of each coefficient as a logarithm to base 2, and multiplier and shift from there to steps of features."""
     count = frontend.coefficients
-    mean = np.array(frontend.mean or [0.0] * count)
+    mean = np.array(frontend.mean or [0.0] * count) / log(2)
+    if np.abs(mean).max() >= MOST_MEAN:
+        raise InvalidModel(f"a mean of {max(frontend.mean, key=abs):g} has no integer form: give up to 20000")
     steps = 1 / (np.array(frontend.deviation or [1.0] * count) * FEATURE_SCALE)
-    multiplier, shift = encode_multiplier(steps * log(2) / 2**LOG_BITS)
-    spare = np.maximum(0, shift.astype(np.int64) - LONGEST_SHIFT)
-    multiplier, shift = ((multiplier.astype(np.int64) >> spare).astype(np.int32), (shift - spare).astype(np.uint8))
-    most = 2.0**SUM_BITS
-    bias = [int(max(-most, min(most, value))) for value in np.floor((0.5 - mean * steps) * 2.0**shift + 0.5)]
-    return multiplier, shift, np.array(bias, np.int64)
+    return _rounded(mean * 2**LOG_BITS, np.int32), *encode_multiplier(steps * log(2) / 2**LOG_BITS)
 
 
 def fixed_features(tables: MelTables, windows: np.ndarray) -> np.ndarray:
@@ -184,7 +186,8 @@ def _mirrored(half: np.ndarray, mels: int) -> np.ndarray:
 
 def _normalised(tables: MelTables, values: np.ndarray) -> np.ndarray:
     shift = tables.shift.astype(np.int64)
-    return np.clip((values * tables.multiplier + tables.bias) >> shift, -128, 127).astype(np.int8)
+    scaled = (values - tables.mean) * tables.multiplier + (np.int64(1) << (shift - 1))
+    return np.clip(scaled >> shift, -128, 127).astype(np.int8)
 
 
 def spare_bits(windows: np.ndarray) -> np.ndarray:
@@ -234,7 +237,7 @@ def doubled_spectrum(tables: MelTables, windows: np.ndarray) -> tuple[np.ndarray
     half, drop = tables.points // 2, WINDOW_BITS - tables.guard
     cosines, sines = (wave[:, None] for wave in twiddles(tables))
     padded = np.zeros((tables.points, len(windows)), np.int64)
-    padded[: windows.shape[1]] = (windows.T * tables.window[:, None].astype(np.int64) + (1 << (drop - 1))) >> drop
+    padded[: windows.shape[1]] = (windows.T * whole_window(tables)[:, None] + (1 << (drop - 1))) >> drop
     real, imaginary = complex_transform(padded[0::2], padded[1::2], cosines[::2], sines[::2])
     ends = np.arange(half + 1) % half
     mirror = -ends % half
@@ -242,6 +245,12 @@ def doubled_spectrum(tables: MelTables, windows: np.ndarray) -> tuple[np.ndarray
     odd = imaginary[ends] + imaginary[mirror], real[mirror] - real[ends]
     turned = turned_back(*odd, cosines[: half + 1], sines[: half + 1])
     return even[0] + turned[0], even[1] + turned[1]
+
+
+def whole_window(tables: MelTables) -> np.ndarray:
+    """(window,) int64, from its half."""
+    half = tables.window.astype(np.int64)
+    return np.concatenate([half, half[1 : tables.window_samples - len(half) + 1][::-1]])
 
 
 @lru_cache(maxsize=16)
