@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from predictors.boosting import OWN_ROWS, SEED, Own, Pooled
-from predictors.device import DeviceProfile, core_family, plain_runtime, profiles, slug
+from predictors.device import DeviceProfile, beside, core_family, plain_runtime, profiles, slug
 from predictors.fitted import model_for, predict_rows
 
 __all__ = ["check", "cross_validate", "errors", "line", "match"]
@@ -36,9 +36,9 @@ def check(rows: pd.DataFrame, folder: str | Path | None = None) -> pd.DataFrame:
     found = [np.zeros(len(rows)) for _ in range(3)] + [np.zeros(len(rows), bool)]
     for name, places in rows.groupby("profile").indices.items():
         part = rows.iloc[places]
-        own = name in known and model_for(known[name], "latency_ms", folder)
-        usable = isinstance(own, Own) and part[own.columns_].notna().all(axis=None)
-        said = own.predict(part) if usable else predict_rows(part, folder)
+        own = model_for(known[name], "latency_ms", folder) if name in known else None
+        unusable = own is None or (isinstance(own, Own) and part[own.columns_].isna().any(axis=None))
+        said = predict_rows(part, folder) if unusable else own.predict(part)
         for column, values in zip(found, (said.median, said.low, said.high, said.in_range), strict=True):
             column[places] = values
     names = ("said_ms", "low_ms", "high_ms", "in_range")
@@ -71,7 +71,7 @@ def cross_validate(profile: DeviceProfile, folder: str | Path | None = None) -> 
     In five parts; where there are fewer rows, each row by itself.
     """
     rows = profile.rows.reset_index(drop=True)
-    others = [one.rows for name, one in profiles(folder).items() if name != profile.name]
+    others = [one.rows for name, one in beside(profile, folder).items() if name != profile.name]
     folds = np.random.default_rng(SEED).permutation(np.arange(len(rows)) % min(FOLDS, len(rows)))
     said = pd.DataFrame(0.0, index=rows.index, columns=["ours", "line", "constant"])
     for fold in np.unique(folds):

@@ -12,7 +12,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from predictors.cores import core_family, doubts, possible
 from predictors.names import resolve
-from predictors.settings import BUNDLED, profile_folders, read_settings
+from predictors.settings import BUNDLED, own_folders, published_folders, read_settings
 from supernet.arch import Arch
 from supernet.constants import PROFILES
 from supernet.cost import COLUMNS as COST_COLUMNS
 from supernet.cost import cost_columns
-from supernet.errors import EarshotError, InvalidProfile, nearest_names
+from supernet.errors import EarshotError, InvalidProfile, UnknownName, nearest_names
 from supernet.files import digest, write_bytes
 from supernet.layer import layers
 
@@ -36,13 +37,17 @@ __all__ = [
     "DeviceProfile",
     "Measurements",
     "add_profile",
+    "beside",
     "core_family",
     "find_profile",
+    "own_profiles",
     "plain_runtime",
     "possible",
     "profile_file",
     "profiles",
+    "published",
     "read_measurements",
+    "remove_profile",
     "runtime_family",
     "runtime_version",
     "slug",
@@ -92,16 +97,6 @@ COLUMNS = {**NUMBERS, **TEXTS}
 """All columns of a CSV of measurements, with what they hold."""
 MAY_BE_ZERO = {name for name in COST_COLUMNS if name not in ("macs", "params", "moved_bytes")}
 
-CORE = re.compile(r"(?<![a-z])(m0|m33|m3|m4|m55|m7|m85|lx6|lx7|a7|a9|a53|a55)(?!\d)")
-ACCELERATORS = ("npu", "accel", "hifi")
-OTHER_CORES = {
-    **dict.fromkeys(ACCELERATORS, "npu"),
-    "risc": "risc-v", "andes": "risc-v", "xuantie": "risc-v", "big": "phone",
-    "oryon": "phone", "kryo": "phone", "cortex-a": "phone", "x86": "host", "epyc": "host", "xeon": "host",
-    "ryzen": "host", "intel": "host",
-}  # fmt: skip
-MOST_MACS_A_CYCLE = {"m0": 1.0, "m3": 1.0, "m4": 2.0, "m33": 2.0, "m7": 2.0}
-"""What these cores can do at 8 bits: one or two multiply-accumulates in an instruction."""
 RUNTIMES = {
     "mvp": "tflm mvp", "esp-nn": "esp-nn", "esp-sr": "esp-sr", "cmsis": "tflm cmsis-nn", "tinyengine": "tinyengine",
     "cube": "cube.ai", "stedge": "cube.ai", "tvm": "tvm", "plumerai": "plumerai", "onnc": "onnc", "micro": "tflm",
@@ -113,18 +108,20 @@ OURS = ("earshot",)
 
 @dataclass(frozen=True)
 class Measurements:
-    """Rows that were read. warnings: what the user should look at."""
+    """Rows that were read. warnings: what the user should look at; doubts: what cannot be right, by units."""
 
     rows: pd.DataFrame
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DeviceProfile:
     """One device at one clock with one runtime of one version, and its rows of measurements.
 
-    digest: of the rows. settings: what is known of the device beside them, from NAME.json: flash_bytes and ram_bytes
-    that it has, sleep_power_uw. A file of several devices has these under `devices`, by device.
+    digest: of the rows. file: the CSV that it is from, whose profiles know each other. settings: what is known of the
+    device beside them, from NAME.json: flash_bytes and ram_bytes that it has, sleep_power_uw. A file of several devices
+    has these under `devices`, by device.
     """
 
     name: str
@@ -136,6 +133,7 @@ class DeviceProfile:
     digest: str
     rows: pd.DataFrame = field(compare=False)
     settings: dict = field(default_factory=dict, compare=False)
+    file: str = ""
 
     @property
     def indicative(self) -> bool:
@@ -158,15 +156,6 @@ class DeviceProfile:
         return frame.assign(bits=[str(own) for own in bits])
 
 
-def core_family(text: str) -> str:
-    """Cores that compute alike: `m4` for any way to write Cortex-M4."""
-    lower = text.lower().replace("no accelerator", "")
-    found, helped = CORE.search(lower), any(key in lower for key in ACCELERATORS)
-    if found and not helped:
-        return found[1]
-    return next((family for key, family in OTHER_CORES.items() if key in lower), "other")
-
-
 def runtime_family(text: str) -> str:
     """Runtimes that compute alike: without who measured, and without the version."""
     lower = plain_runtime(text).lower()
@@ -183,14 +172,6 @@ def runtime_version(text: str) -> str:
     """The version in a runtime's name, or an empty text."""
     found = re.findall(r"\bv?(\d+(?:\.\d+)+)", text)
     return found[-1] if found else ""
-
-
-def possible(rows: pd.DataFrame) -> np.ndarray:
-    """(rows,) False where a row cannot be right: more multiply-accumulates a cycle than the core can do."""
-    family = rows["core"].fillna("").map(core_family)
-    most = family.map(MOST_MACS_A_CYCLE).astype(float).fillna(np.inf).to_numpy()
-    rate = (rows["macs"] / (rows["latency_ms"] * rows["clock_mhz"] * 1e3)).astype(float).fillna(0.0).to_numpy()
-    return rate <= most
 
 
 def read_measurements(path: str | Path, complete: bool = True) -> Measurements:
@@ -218,16 +199,18 @@ def _checked(path: Path, table: pd.DataFrame, complete: bool = True) -> Measurem
     for name in NUMBERS:
         rows[name] = rows[name].astype(float) if name in rows else np.nan
     rows["macs"] = rows["macs"].fillna(rows["ops"] / 2)
-    doubts = []
-    rows = _only_complete(path, rows, complete, doubts)
+    notes: list[str] = []
+    rows = _only_complete(path, rows, complete, notes)
     doubled = rows.duplicated()
     if doubled.any():
         count = int(doubled.sum())
-        doubts.append(f"{count} rows are the same as others before them (first: {_line(doubled)}); left out")
+        notes.append(f"{count} rows are the same as others before them (first: {_line(doubled)}); left out")
         rows = rows[~doubled]
     if rows.empty:
         raise InvalidProfile(f"{path}: no row of measurements; give latency_ms and macs, a row for each network")
-    return Measurements(rows.reset_index(drop=True), (*doubts, *_doubtful_units(rows)))
+    doubtful = tuple(doubts(rows))
+    warned = (*notes, *(f"WARNING: {text}" for text in doubtful))
+    return Measurements(rows.reset_index(drop=True), warned, doubtful)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -298,7 +281,7 @@ def _fill_archs(rows: pd.DataFrame, problems: list[str]) -> None:
             rows.loc[row, "bits"] = rows["bits"][row] or str(min(arch.weight_bits, default=32))
 
 
-def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, doubts: list[str]) -> pd.DataFrame:
+def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, notes: list[str]) -> pd.DataFrame:
     for name in ("latency_ms", "macs"):
         missing = rows[name].isna()
         if missing.any() and complete:
@@ -306,7 +289,7 @@ def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, doubts: list[
             raise InvalidProfile(_report(path, lines))
     missing = rows["latency_ms"].isna() | rows["macs"].isna()
     if missing.any():
-        doubts.append(f"{int(missing.sum())} rows without latency_ms or macs are left out (first: {_line(missing)})")
+        notes.append(f"{int(missing.sum())} rows without latency_ms or macs are left out (first: {_line(missing)})")
     return rows[~missing]
 
 
@@ -319,26 +302,6 @@ def _report(path: Path, problems: list[str]) -> str:
     return f"{path}: nothing was read, since\n  " + "\n  ".join(problems[:MOST_PROBLEMS]) + more
 
 
-def _doubtful_units(rows: pd.DataFrame) -> list[str]:
-    """Rows that are far from anything that was ever measured, and which unit would explain them."""
-    cycles = rows["latency_ms"] * rows["clock_mhz"].fillna(200.0) * 1e3 / rows["macs"]
-    power = rows["energy_uj"] / rows["latency_ms"]
-    doubts = [
-        (rows["macs"] < 500, "macs below 500", "are these millions?"),
-        (rows["clock_mhz"] > 20_000, "a clock_mhz above 20,000", "is this in Hz or kHz?"),
-        (rows["clock_mhz"] < 1, "a clock_mhz below 1", "is this in GHz?"),
-        (cycles > 300, "more than 300 cycles a MAC", "is latency_ms in microseconds?"),
-        ((cycles < 5e-4) | ~possible(rows), "more MACs a cycle than the core can do", "is latency_ms in seconds?"),
-        (power > 30_000, "more than 30 W", "is energy_uj in nJ, or latency_ms in seconds?"),
-        (power < 0.03, "less than 30 uW while it computes", "is energy_uj in mJ?"),
-    ]
-    found = [(flags, what, question) for flags, what, question in doubts if flags.any()]
-    return [
-        f"WARNING: {int(flags.sum())} of {len(rows)} rows ({_line(flags)} first) have {what}: {question}"
-        for flags, what, question in found
-    ]
-
-
 def whole_bits(text: str) -> int | None:
     """Bits of weights as a number; None where they are not one, as of `hybrid 8/1`."""
     return int(text) if re.fullmatch(r"\d{1,2}", str(text)) else None
@@ -349,8 +312,32 @@ def profiles(folder: str | Path | None = None) -> dict[str, DeviceProfile]:
 
     One of the user's takes the place of another of its name.
     """
+    return published() | own_profiles(folder)
+
+
+def published() -> dict[str, DeviceProfile]:
+    """The profiles that come with Earshot or another package, by name. What is said of them depends on them alone."""
+    return _in_folders(published_folders())
+
+
+def own_profiles(folder: str | Path | None = None) -> dict[str, DeviceProfile]:
+    """The user's profiles in `folder` (default: EARSHOT_PROFILES), by name."""
+    return _in_folders(own_folders(folder))
+
+
+def beside(profile: DeviceProfile, folder: str | Path | None = None) -> dict[str, DeviceProfile]:
+    """The profiles, by name, from which one is predicted: what is published, and those of its own file.
+
+    So a user's profile moves the figures of no other device. folder: of the user's profiles.
+    """
+    own = own_profiles(folder)
+    file = own[profile.name].file if profile.name in own else None
+    return published() | {name: one for name, one in own.items() if one.file == file}
+
+
+def _in_folders(places: Iterable[Path]) -> dict[str, DeviceProfile]:
     found: dict[str, DeviceProfile] = {}
-    for place in profile_folders(folder):
+    for place in places:
         found.update(_in_folder(place, _stamp(place)))
     return found
 
@@ -361,26 +348,27 @@ def find_profile(name: str, folder: str | Path | None = None) -> DeviceProfile:
     return known[resolve(name, known)]
 
 
-def add_profile(name: str, path: str | Path, folder: str | Path | None = None, **known: str) -> list[DeviceProfile]:
+def add_profile(
+    name: str, path: str | Path, folder: str | Path | None = None, *, yes: bool = False, **known: str
+) -> list[DeviceProfile]:
     """Check a CSV and keep it as NAME.csv in the user's folder; returns its profiles.
 
     known: what the CSV does not say of its rows, such as device, core, clock_mhz, runtime and version. A CSV of several
     devices, clocks, runtimes or versions becomes several profiles, NAME-1 and so on, or NAME-PROFILE by its column.
+    yes: take rows that cannot be right by what any such core can do (see predictors.cores), with a warning.
     Raises InvalidProfile, and keeps nothing.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name):
-        raise InvalidProfile(f"name {name!r} is not possible: give small letters, digits, `.`, `_` and `-`")
-    if name in profiles("/"):
+    _check_name(name)
+    if name in published():
         raise InvalidProfile(f"name {name!r} is that of a profile that comes with Earshot; give another")
-    target, table = profile_file(name, folder), _read_csv(Path(path))
-    for column, value in known.items():
-        cells = table[column] if column in table else pd.Series("", index=table.index)
-        table[column] = cells.where(cells.str.strip() != "", str(value))
-    if "profile" in table:
-        own = table["profile"].map(slug)
-        table["profile"] = [f"{name}-{one}" if one and one != name else name for one in own]
-    checked = _checked(Path(path), table)
-    rows, found = checked.rows, _grouped(name, checked.rows, {})
+    target, checked = profile_file(name, folder), _checked(Path(path), _named(name, _read_csv(Path(path)), known))
+    if checked.doubts and not yes:
+        listed = "\n  ".join(checked.doubts)
+        raise InvalidProfile(
+            f"{path}: not added, since this cannot be right:\n  {listed}\ncorrect it, or give --yes (yes=True) "
+            "to add it as it is"
+        )
+    found = _grouped(name, checked.rows, {})
     for profile in found.values():
         if profile.rows["macs"].nunique() < LEAST_ROWS:
             raise InvalidProfile(
@@ -390,8 +378,42 @@ def add_profile(name: str, path: str | Path, folder: str | Path | None = None, *
         log.warning("%s: %s", path, doubt)
     if target.is_file():
         log.warning("%s: takes the place of the profile that was there", target)
-    write_bytes(target, without_empty(rows).to_csv(index=False).encode())
-    return list(found.values())
+    write_bytes(target, without_empty(checked.rows).to_csv(index=False).encode())
+    own = own_profiles(folder)
+    return [own[one] for one in found]
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name):
+        raise InvalidProfile(f"name {name!r} is not possible: give small letters, digits, `.`, `_` and `-`")
+
+
+def _named(name: str, table: pd.DataFrame, known: Mapping[str, str]) -> pd.DataFrame:
+    """A table with what is known beside it in its empty cells, and profiles whose names begin with its own."""
+    for column, value in known.items():
+        cells = table[column] if column in table else pd.Series("", index=table.index)
+        table[column] = cells.where(cells.str.strip() != "", str(value))
+    if "profile" in table:
+        own = table["profile"].map(slug)
+        table["profile"] = [f"{name}-{one}" if one and one != name else name for one in own]
+    return table
+
+
+def remove_profile(name: str, folder: str | Path | None = None) -> list[Path]:
+    """Take one of the user's profiles away, by the name it was added by: its CSV, and what was said of it in NAME.json.
+
+    Returns the files that were removed. Raises UnknownName for what is none of the user's.
+    """
+    target = profile_file(name, folder) if re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) else None
+    if target is None or not target.is_file():
+        files = sorted(path.stem for place in own_folders(folder) for path in place.glob("*.csv"))
+        kept = f"it comes with Earshot and stays; your own: {', '.join(files) or 'none'}"
+        near = nearest_names(name, files) if files else "you have added none"
+        raise UnknownName(f"profile {name!r} is none of your own: {kept if name in published() else near}")
+    removed = [path for path in (target, target.with_suffix(".json")) if path.is_file()]
+    for path in removed:
+        path.unlink()
+    return removed
 
 
 def profile_file(name: str, folder: str | Path | None = None) -> Path:
@@ -416,13 +438,14 @@ def _in_folder(folder: Path, stamp: tuple) -> dict[str, DeviceProfile]:
     for name in (name for name, *_ in stamp if name.endswith(".csv")):
         try:
             rows = read_measurements(folder / name).rows
-            found.update(_grouped(Path(name).stem, rows, read_settings((folder / name).with_suffix(".json"))))
+            settings = read_settings((folder / name).with_suffix(".json"))
+            found.update(_grouped(Path(name).stem, rows, settings, str(folder / name)))
         except EarshotError as error:
             log.warning("left out: %s", error)
     return found
 
 
-def _grouped(stem: str, rows: pd.DataFrame, settings: dict) -> dict[str, DeviceProfile]:
+def _grouped(stem: str, rows: pd.DataFrame, settings: dict, file: str = "") -> dict[str, DeviceProfile]:
     """The profiles of a file: by the column `profile`, else by device, clock, runtime and version."""
     groups = rows.groupby(["device", "clock_mhz", "runtime", "version"], dropna=False).ngroup()
     named = rows["profile"] != ""
@@ -430,12 +453,12 @@ def _grouped(stem: str, rows: pd.DataFrame, settings: dict) -> dict[str, DeviceP
     own = [f"{stem}-{group + 1}" if several else stem for group in groups]
     names = rows["profile"].where(named, own)
     return {
-        name: _profile(name, part.reset_index(drop=True), settings)
+        name: _profile(name, part.reset_index(drop=True), settings, file)
         for name, part in rows.assign(profile=names).groupby("profile", sort=True)
     }
 
 
-def _profile(name: str, rows: pd.DataFrame, settings: dict) -> DeviceProfile:
+def _profile(name: str, rows: pd.DataFrame, settings: dict, file: str) -> DeviceProfile:
     first = rows.iloc[0]
     device = first["device_key"] or first["device"] or name
     clock = None if np.isnan(first["clock_mhz"]) else float(first["clock_mhz"])
@@ -443,7 +466,7 @@ def _profile(name: str, rows: pd.DataFrame, settings: dict) -> DeviceProfile:
     known = settings["devices"].get(device, {}) if "devices" in settings else settings
     rows = rows.assign(device=device)
     own = digest(rows.to_csv(index=False).encode())
-    return DeviceProfile(name, device, first["core"], clock, first["runtime"], version, own, rows, known)
+    return DeviceProfile(name, device, first["core"], clock, first["runtime"], version, own, rows, known, file)
 
 
 def slug(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from predictors.boosting import OWN_ROWS, Own, Pooled, PooledAt, Prediction
-from predictors.device import DeviceProfile, profiles
+from predictors.device import DeviceProfile, beside, profiles
 from predictors.names import UNITS
 from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
@@ -95,20 +95,20 @@ def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[
 
 
 def predict_rows(rows: pd.DataFrame, folder: Path | None = None) -> Prediction:
-    """Latency of measurements' own networks (rows with macs, core, clock_mhz, runtime, device, profile, task)."""
-    return _pooled("latency_ms", *_known(folder)).predict(rows)
+    """Latency of measurements' own networks (rows with macs, core, clock_mhz, runtime, device, profile, task) by all
+    profiles at hand.
+    """
+    return _pooled("latency_ms", *profiles(folder).values()).predict(rows)
 
 
 def model_for(profile: DeviceProfile, target: str, folder: Path | None = None) -> Own | Pooled:
-    """The model that answers for a device: its own where it has rows enough, else that of all devices."""
+    """The model that answers for a device: its own where it has rows enough, else that of all published devices, and
+    of what the user measured together with it.
+    """
     rows = profile.rows[profile.rows[target].notna()]
     if len(rows) >= OWN_ROWS:
         return _own(profile, target)
-    return _pooled(target, *_known(folder))
-
-
-def _known(folder: Path | None) -> tuple[DeviceProfile, ...]:
-    return tuple(profiles(folder).values())
+    return _pooled(target, *beside(profile, folder).values())
 
 
 @lru_cache(maxsize=16)
@@ -116,7 +116,7 @@ def _own(profile: DeviceProfile, target: str) -> Own:
     return Own(target).fit(profile.rows[profile.rows[target].notna()])
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _pooled(target: str, *known: DeviceProfile) -> Pooled:
     rows = pd.concat([profile.rows for profile in known], ignore_index=True)
     return Pooled(target).fit(rows[rows[target].notna()])

@@ -5,6 +5,7 @@ No pandas here, so that a model's bill can be made of stored figures.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,18 +14,37 @@ from supernet.constants import PROFILES
 from supernet.errors import InvalidProfile
 from supernet.files import read_json
 
-__all__ = ["BUNDLED", "device_settings", "profile_folders", "read_settings"]
+__all__ = [
+    "BUNDLED",
+    "device_limits",
+    "device_settings",
+    "own_folders",
+    "profile_folders",
+    "published_folders",
+    "read_settings",
+]
 
 BUNDLED = Path(__file__).parent / "profiles"
 ENTRY_POINTS = "earshot.profiles"
 SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw")
+LIMITS = {"flash_bytes": "max_flash", "ram_bytes": "max_ram"}
 
 
 def profile_folders(folder: str | Path | None = None) -> list[Path]:
     """The folders of profiles, later ones before earlier ones: the bundled, those of other packages, and the user's in
     `folder` (default: EARSHOT_PROFILES).
     """
-    return [Path(place) for place in (BUNDLED, *_of_packages(), folder or PROFILES) if Path(place).is_dir()]
+    return [*published_folders(), *own_folders(folder)]
+
+
+def published_folders() -> list[Path]:
+    """The folders of profiles that come with Earshot and with other packages."""
+    return [Path(place) for place in (BUNDLED, *_of_packages()) if Path(place).is_dir()]
+
+
+def own_folders(folder: str | Path | None = None) -> list[Path]:
+    """The folder of the user's profiles, where there is one."""
+    return [place for place in (Path(folder or PROFILES),) if place.is_dir()]
 
 
 def device_settings(profile: str, device: str, folder: str | Path | None = None) -> dict:
@@ -37,6 +57,11 @@ def device_settings(profile: str, device: str, folder: str | Path | None = None)
         elif path.stem == profile:
             found = values
     return found
+
+
+def device_limits(settings: Mapping[str, float]) -> dict[str, float]:
+    """The limits on a model, by names of look-ups and searches, that follow from what a device has."""
+    return {limit: float(settings[name]) for name, limit in LIMITS.items() if settings.get(name)}
 
 
 def read_settings(path: Path) -> dict:

@@ -10,10 +10,12 @@ from predictors.device import (
     add_profile,
     core_family,
     find_profile,
+    own_profiles,
     plain_runtime,
     possible,
     profiles,
     read_measurements,
+    remove_profile,
     runtime_family,
     runtime_version,
 )
@@ -114,12 +116,89 @@ def test_what_is_said_beside_a_file_fills_only_what_it_leaves_empty(tmp_path):
 def test_units_are_questioned_with_what_is_said_beside_the_file(tmp_path, caplog):
     """1.5 cycles a MAC at 80 MHz, in seconds; the file itself says neither core nor clock."""
     rows = "".join(f"{macs},{macs * 1.5 / 80e6}\n" for macs in (400_000, 800_000, 1_600_000))
-    add_profile("mine", write(tmp_path, "macs,latency_ms\n" + rows), tmp_path, core="Cortex-M4", clock_mhz="80")
+    path, kept = write(tmp_path, "macs,latency_ms\n" + rows), tmp_path / "kept"
+    with pytest.raises(InvalidProfile, match=r"line 2 first.*0\.0075.*which is 2; is latency_ms in seconds\?\n.*--yes"):
+        add_profile("mine", path, kept, core="Cortex-M4", clock_mhz="80")
+    with pytest.raises(InvalidProfile, match=r"clock_mhz = 80,000,000, .*in Hz"):
+        add_profile("mine", write(tmp_path, GOOD, "other.csv"), kept, clock_mhz="80000000")
+    assert not kept.exists()
+    add_profile("mine", path, kept, yes=True, core="Cortex-M4", clock_mhz="80")
     assert "in seconds?" in caplog.text
-    caplog.clear()
-    add_profile("mine", write(tmp_path, GOOD, "other.csv"), tmp_path, clock_mhz="1e9")
-    assert "in Hz" in caplog.text
+    add_profile("mine", path, kept, yes=True, core="Cortex-M4", clock_mhz="80")
     assert "takes the place" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("core", "clock", "rows", "unit"),
+    [
+        ("2x Xtensa LX7", "240", {"latency_ms": (0.0294, 0.061)}, "latency_ms in seconds"),
+        ("", "", {"latency_ms": (0.0294, 0.061)}, "latency_ms in seconds"),
+        ("NewCore X1", "64", {"latency_ms": (0.5, 1.1)}, "latency_ms in seconds"),
+        ("Cortex-M0+", "48", {"latency_ms": (0.4, 0.8)}, "latency_ms in seconds"),
+        ("RISC-V", "160", {"latency_ms": (0.426, 0.9)}, "latency_ms in seconds"),
+        ("NewCore X1", "64000000", {"latency_ms": (500, 1100)}, "in Hz"),
+        ("Cortex-M4", "80000", {"latency_ms": (200, 400)}, "in kHz"),
+        ("Cortex-M7", "0.48", {"latency_ms": (20, 40)}, "in GHz"),
+        ("Cortex-M7", "1.2", {"latency_ms": (8, 16)}, "clock_mhz in GHz"),
+        ("Intel x86", "2.4", {"latency_ms": (3, 6)}, "in GHz"),
+        ("Cortex-M4", "80", {"latency_ms": (90_000, 180_000)}, "microseconds"),
+        ("Cortex-M4", "80", {"latency_ms": (90, 180), "energy_uj": (3, 6)}, "energy_uj in mJ"),
+        ("", "", {"latency_ms": (90, 180), "energy_uj": (0.003, 0.006)}, "energy_uj in mJ"),
+        ("Cortex-M7", "216", {"latency_ms": (90, 180), "energy_uj": (1e7, 2e7)}, "energy_uj in nJ"),
+    ],
+)
+def test_what_no_such_core_can_do_is_refused_with_the_unit_that_was_meant(tmp_path, core, clock, rows, unit):
+    """Networks of 2.66 and 5.3 million MACs."""
+    table = pd.DataFrame({"macs": (2_656_768, 5_300_000), **rows})
+    known = {name: value for name, value in (("core", core), ("clock_mhz", clock)) if value}
+    path, kept = write(tmp_path, table.to_csv(index=False)), tmp_path / "kept"
+    with pytest.raises(InvalidProfile, match=rf"line 2 first(.|\n)*is .*{unit.removeprefix('in ')}"):
+        add_profile("mine", path, kept, **known)
+    assert not kept.exists()
+    add_profile("mine", path, kept, yes=True, **known)
+
+
+@pytest.mark.parametrize(
+    ("core", "clock", "latency", "energy"),
+    [
+        ("2x Xtensa LX7", "240", (29.4, 58), None),
+        ("Ethos-U55 NPU", "500", (0.3, 0.5), None),
+        ("NewCore X1", "64", (500, 1000), (15_000, 31_000)),
+        ("", "", (29.4, 58), (900, 1800)),
+        ("Cortex-M0+", "1", (60_000, 120_000), None),
+        ("Neoverse-N1 (aarch64, one thread)", "", (0.05, 0.1), None),
+    ],
+)
+def test_what_such_cores_do_is_taken(tmp_path, core, clock, latency, energy):
+    table = pd.DataFrame({"macs": (2_656_768, 5_300_000), "latency_ms": latency})
+    table = table if energy is None else table.assign(energy_uj=energy)
+    known = {name: value for name, value in (("core", core), ("clock_mhz", clock)) if value}
+    assert add_profile("mine", write(tmp_path, table.to_csv(index=False)), tmp_path / "kept", **known)
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "1e-400", "1e400", "true", ""])
+@pytest.mark.parametrize("column", ["latency_ms", "macs"])
+def test_numbers_that_are_none_are_refused_even_with_yes(tmp_path, column, value):
+    row = {"macs": "1000000", "latency_ms": "10"} | {column: value}
+    path = write(tmp_path, f"macs,latency_ms\n{row['macs']},{row['latency_ms']}\n2000000,20\n")
+    with pytest.raises(InvalidProfile, match=f"line 2, column {column}"):
+        add_profile("mine", path, tmp_path / "kept", yes=True)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_profile_is_removed_with_what_was_said_of_it(tmp_path):
+    path, kept = write(tmp_path, GOOD), tmp_path / "kept"
+    add_profile("mine", path, kept)
+    add_profile("other", path, kept)
+    (kept / "mine.json").write_text('{"ram_bytes": 128000}')
+    assert {file.name for file in remove_profile("mine", kept)} == {"mine.csv", "mine.json"}
+    assert set(own_profiles(kept)) == {"other"}
+    for name, message in (
+        ("mine", "did you mean.*other|other"), ("../other", "none of your own"), ("stm32f746-tflm-cmsis-nn", "stays")
+    ):  # fmt: skip
+        with pytest.raises(UnknownName, match=message):
+            remove_profile(name, kept)
+    assert (kept / "other.csv").is_file()
 
 
 def test_a_profile_takes_no_others_place(tmp_path):
