@@ -19,6 +19,7 @@ from supernet.errors import InvalidArch
 from supernet.layer import layers
 from supernet.population import PopulationCosts
 from supernet.space import Space
+from supernet.whole import is_whole, with_plain_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,10 +44,10 @@ class SearchSpace:
         per_layer: bool = False,
     ) -> None:
         self.space, self.per_layer = space, per_layer
-        self.weight_bits = tuple(sorted(set(weight_bits)))
-        self.activation_bits = tuple(sorted(set(activation_bits))) if self.weight_bits else ()
+        self.weight_bits = with_plain_numbers(tuple(sorted(set(weight_bits))))
+        self.activation_bits = with_plain_numbers(tuple(sorted(set(activation_bits)))) if self.weight_bits else ()
         for name, choices, low in (("weight_bits", self.weight_bits, 1), ("activation_bits", self.activation_bits, 2)):
-            if not all(isinstance(bits, int) and low <= bits <= 8 for bits in choices):
+            if not all(is_whole(bits, low, 8) for bits in choices):
                 raise InvalidArch(f"{name} = {choices} is not possible: give whole numbers from {low} to 8")
         self.costs_of = PopulationCosts(space)
         self._inner = np.flatnonzero(self.costs_of.inner)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from supernet.errors import InvalidArch
 from supernet.families import family
 from supernet.files import canonical_json, digest
+from supernet.whole import is_whole, with_plain_numbers
 
 __all__ = ["Arch", "FeatureSpec", "NetworkShape", "check", "check_choices", "check_int", "plain"]
 
@@ -71,6 +72,8 @@ class Arch:
 
     def __post_init__(self) -> None:
         _check_family(self.family)
+        for name in ("features", "frames", "classes", "weight_bits", "activation_bits"):
+            object.__setattr__(self, name, with_plain_numbers(getattr(self, name)))
         check_int("features.coefficients", self.features.coefficients, 1, MAX_COEFFICIENTS)
         check_int("features.step_ms", self.features.step_ms, 1, MAX_STEP_MS)
         check_int("frames", self.frames, 1, MAX_FRAMES)
@@ -141,13 +144,12 @@ def check(valid: bool, name: str, value: Any, wanted: str) -> None:
 
 def check_int(name: str, value: Any, low: int, high: int) -> None:
     """Raise InvalidArch unless the value is a whole number within limits."""
-    valid = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    check(valid, name, value, f"a whole number from {low} to {high}")
+    check((type(value) is int and low <= value <= high) or is_whole(value, low, high), name, value, f"a whole number from {low} to {high}")
 
 
 def check_choices(name: str, choices: Sequence[int], most: int) -> None:
     """Raise InvalidArch unless the choices are positive, sorted, different and at most `most`."""
-    whole = all(type(choice) is int and 0 < choice <= most for choice in choices)
+    whole = all(is_whole(choice, 1, most) for choice in choices)
     valid = choices and whole and list(choices) == sorted(set(choices))
     check(valid, name, choices, f"whole numbers from 1 to {most}, sorted, without repeats and not empty")
 

@@ -18,6 +18,7 @@ import safetensors
 import safetensors.numpy
 
 from supernet.errors import InvalidCheckpoint
+from supernet.whole import for_json
 
 __all__ = [
     "canonical_json",
@@ -44,7 +45,9 @@ READ_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, Recursi
 
 def canonical_json(value: Any) -> str:
     """The one JSON text of `value`: sorted keys, no spaces, no NaN. Same value in, same bytes out."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=for_json
+    )
 
 
 def digest(value: Any) -> str:
@@ -79,7 +82,7 @@ def _write_beside(path: Path, data: bytes) -> None:
 
 def write_json(path: str | Path, value: Any) -> Path:
     """Write `value` as readable JSON: keys sorted, rows of figures on one line; same value in, same bytes out."""
-    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False, default=for_json)
     return write_bytes(path, (PLAIN_ARRAY.sub(_on_one_line, text) + "\n").encode())
 
 

@@ -31,6 +31,7 @@ from supernet.arch import (
 from supernet.errors import InvalidArch
 from supernet.extras import moved_names
 from supernet.families import family
+from supernet.whole import with_plain_numbers
 
 __all__ = ["DIMENSIONS", "Gene", "ShapeChoices", "Slot", "Space", "default_space"]
 
@@ -112,6 +113,7 @@ class Space:
     feature_kind: str = "mfcc"
 
     def __post_init__(self) -> None:
+        with_plain_numbers(self)
         check_int("classes", self.classes, 2, MAX_CLASSES)
         check_int("clip_ms", self.clip_ms, 1, MAX_FRAMES * MAX_STEP_MS)
         check_choices("coefficients", self.coefficients, MAX_COEFFICIENTS)

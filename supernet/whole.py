@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_whole"]
+__all__ = ["as_whole", "for_json", "is_whole", "with_plain_numbers"]
+
+PLAIN = frozenset({bool, float, int, str, type(None)})
 
 
 def as_whole(value: Any) -> int | None:
@@ -18,3 +20,35 @@ def as_whole(value: Any) -> int | None:
         return operator.index(value)
     except TypeError:
         return None
+
+
+def is_whole(value: Any, low: int, high: float) -> bool:
+    """True for a whole number from `low` to `high`."""
+    whole = as_whole(value)
+    return whole is not None and low <= whole <= high
+
+
+def for_json(value: Any) -> int | float:
+    """The number that JSON can hold for one of NumPy's. Raises TypeError for what is none."""
+    if isinstance(value, np.floating):
+        return float(value)
+    whole = as_whole(value)
+    if whole is None:
+        raise TypeError(f"{type(value).__name__} is no value of JSON")
+    return whole
+
+
+def with_plain_numbers(value: Any) -> Any:
+    """Tuples and frozen dataclasses with `int` and `float` where NumPy's numbers are, which overflow at their width."""
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is tuple:
+        return value if PLAIN.issuperset(map(type, value)) else tuple([with_plain_numbers(item) for item in value])
+    if isinstance(value, np.number):
+        return value.item()
+    for name in getattr(kind, "__dataclass_fields__", ()):
+        own = getattr(value, name)
+        if type(own) not in PLAIN:
+            object.__setattr__(value, name, with_plain_numbers(own))
+    return value

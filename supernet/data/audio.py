@@ -18,6 +18,7 @@ from supernet.data.containers import block_samples, check_stream
 from supernet.data.walk import FORMATS
 from supernet.errors import InvalidAudio, TooLong
 from supernet.samples import from_int16, to_int16
+from supernet.whole import is_whole
 
 __all__ = [
     "BLOCK",
@@ -251,7 +252,7 @@ def prepare_blocks(
 
 
 def _check_rate(rate: int, name: str, least_rate: int | None) -> None:
-    if not isinstance(rate, (int, np.integer)) or not RATES[0] <= rate <= RATES[1]:
+    if not is_whole(rate, *RATES):
         raise InvalidAudio(f"{name}: sampling rate {rate!r} is not possible; give a whole number of Hz, such as 16000")
     if least_rate is not None and rate < least_rate:
         raise InvalidAudio(

@@ -10,6 +10,7 @@ the generator that is passed.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from reprlib import repr as short_repr
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from supernet.files import digest
 from supernet.frontend.mel import MelFrontEnd
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features, torch_twin
+from supernet.whole import as_whole
 
 __all__ = ["Augmentation", "Augmenter", "Masks", "mask", "plain_features"]
 
@@ -112,8 +114,8 @@ def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, tuple):
         few = isinstance(value, tuple) and 1 <= len(value) <= MOST_SPEEDS
         return few and all(_is_like(one, default[0]) and one > 0 for one in value)
-    kinds = (int,) if isinstance(default, int) else (int, float)
-    return isinstance(value, kinds) and 0 <= value <= LARGEST
+    number = as_whole(value) is not None if isinstance(default, int) else isinstance(value, Real)
+    return number and 0 <= value <= LARGEST
 
 
 UNVARIED = Augmentation(speeds=(1.0,), shift_ms=0, noise_share=0.0, mask_share=0.0)

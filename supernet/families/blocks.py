@@ -17,6 +17,7 @@ from supernet.arch import check, check_choices, check_int, plain
 from supernet.layer import LayerSpec, Part, Shape
 from supernet.schemas import listing, record, whole
 from supernet.space import Gene, Keep, Slot, tuples
+from supernet.whole import with_plain_numbers
 
 __all__ = ["SCHEMA", "WIDTH_MULTIPLE", "Block", "BlockChoices", "Blocks", "Stage", "StageChoices", "bottleneck"]
 
@@ -56,6 +57,7 @@ class Blocks:
     head: int
 
     def __post_init__(self) -> None:
+        with_plain_numbers(self)
         for name, width in (("stem", self.stem), ("head", self.head)):
             _check_width(name, width)
         check(0 < len(self.stages) <= MAX_STAGES, "stages", len(self.stages), f"1 to {MAX_STAGES} stages")
@@ -140,6 +142,7 @@ class BlockChoices:
     heads: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        with_plain_numbers(self)
         check_choices("stems", self.stems, MAX_WIDTH)
         check_choices("heads", self.heads, MAX_WIDTH)
         check(0 < len(self.stages) <= MAX_STAGES, "stages", len(self.stages), f"1 to {MAX_STAGES} stages")

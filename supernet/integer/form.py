@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
 from supernet.arch import Arch
 from supernet.errors import InvalidModel
 from supernet.layer import LayerSpec, layers
+from supernet.whole import as_whole, is_whole, with_plain_numbers
 
 __all__ = ["MAX_BIAS", "Activation", "IntegerForm", "IntegerLayer", "check_accumulators"]
 
@@ -40,8 +42,9 @@ class Activation:
     bits: int = 8
 
     def __post_init__(self) -> None:
-        whole = all(type(value) is int for value in (self.zero_point, self.bits)) and 2 <= self.bits <= 16
-        real = isinstance(self.scale, (int, float)) and LEAST_SCALE <= self.scale <= LARGEST_SCALE
+        with_plain_numbers(self)
+        whole = as_whole(self.zero_point) is not None and is_whole(self.bits, 2, 16)
+        real = isinstance(self.scale, Real) and LEAST_SCALE <= self.scale <= LARGEST_SCALE
         if not (whole and real and self.limits[0] <= self.zero_point <= self.limits[1]):
             raise InvalidModel(
                 f"scale {self.scale!r}, zero point {self.zero_point!r} and bits {self.bits!r} are not possible"

@@ -16,6 +16,7 @@ import numpy as np
 from supernet.bits import MIXED
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import InvalidQuery
+from supernet.whole import as_whole, is_whole
 from zoo.ask.units import count, energy, milliseconds, share, size
 from zoo.hubs.index import Index
 from zoo.package.entry import MEASURED, Entry, forbids_commerce
@@ -102,11 +103,13 @@ def constraints(**wanted) -> list[Constraint]:
     return [make(name, wanted[name]) for name, make in MAKERS.items() if wanted.get(name) is not None]
 
 
-def check_bits(bits: int | str, name: str = "bits") -> None:
-    """Raise InvalidQuery for bits that no model can have."""
-    whole = isinstance(bits, int) and not isinstance(bits, bool) and 1 <= bits <= 8
-    if not whole and bits != MIXED:
+def check_bits(bits: int | str, name: str = "bits") -> int | str:
+    """Bits as they are stored. Raises InvalidQuery for bits that no model can have."""
+    if isinstance(bits, str) and bits == MIXED:
+        return MIXED
+    if not is_whole(bits, 1, 8):
         raise InvalidQuery(f"{name} = {bits!r} is not possible: give a whole number from 1 to 8, or {MIXED!r}")
+    return as_whole(bits)
 
 
 def _value(field: str) -> Callable[[Entry], Any]:
@@ -133,7 +136,7 @@ def _at_least(name: str, limit: float | str) -> Constraint:
 
 def _exactly(name: str, bits: int | str) -> Constraint:
     """How far bits are from those wanted, relative; mixed ones are nearer to none."""
-    check_bits(bits, name)
+    bits = check_bits(bits, name)
 
     def apart(own: int | str) -> float:
         return float(own != bits) if MIXED in (own, bits) else abs(own - bits) / bits
@@ -187,7 +190,7 @@ def checked_words(words: str | Sequence[str], name: str = "words") -> tuple[str,
 
 def _whether(name: str, wanted: bool, field: str, found: Callable[[Index], np.ndarray]) -> Constraint:
     """found: (models,) True or False."""
-    if not isinstance(wanted, bool):
+    if not isinstance(wanted, (bool, np.bool_)):
         raise InvalidQuery(f"{name} = {wanted!r} is not possible: give True or False")
     return Constraint(name, wanted, _value(field), lambda index: 1.0 * (found(index) != wanted), word=True)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supernet.errors import InvalidQuery, NoModelFits, UnknownName
+from supernet.whole import is_whole
 from zoo.ask.limits import Constraint
 from zoo.hubs.index import Index
 from zoo.package.facts import CHEAPER_BY
@@ -34,7 +35,7 @@ def choose(
     first, then of least flash and RAM. Raises UnknownName for a task or name that no model has, NoModelFits where none
     meets all.
     """
-    if most is not None and (type(most) is not int or most < 1):
+    if most is not None and not is_whole(most, 1, math.inf):
         raise InvalidQuery(f"most = {most!r} is not possible: give a whole number of models, such as 10")
     pool = _pool(index, task, name)
     meets = pool.copy()

@@ -1,6 +1,6 @@
-"""Quantities as people type them: `20e6`, `20M`, `64kB`, `64KiB`, `95.5%`, `20ms`, `0.5mJ`.
+"""Quantities as people type them: `20e6`, `20M`, `64k`, `64kB`, `64KiB`, `95.5%`, `20ms`, `0.5mJ`.
 
-kB is 1,000 bytes, KiB is 1,024.
+k (or K) is 1,000, alone as in kB, and M 1,000,000; Ki is 1,024 and Mi 1,024 of these, alone as in KiB and MiB.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+import numpy as np
+
 from supernet.errors import InvalidQuery
 
 __all__ = ["count", "energy", "milliseconds", "share", "size"]
 
 NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
 COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
-SIZES = {"": 1, "B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "KiB": 1024, "MiB": 1024**2}
+PREFIXES = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
+SIZES = {f"{prefix}{unit}": factor for prefix, factor in PREFIXES.items() for unit in ("", "B")}
 SHARES = {"": 1, "%": 100}
 TIMES = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
 ENERGIES = {"": 1, "nJ": 1e-3, "uJ": 1, "mJ": 1e3, "J": 1e6}
@@ -28,8 +31,8 @@ def count(name: str, value: float | str) -> float:
 
 
 def size(name: str, value: float | str) -> float:
-    """A positive number of bytes, such as 64000, "64kB" or "64KiB"."""
-    return _quantity(name, value, SIZES, "a size above 0 in bytes, such as 64000, 64kB or 64KiB")
+    """A positive number of bytes, such as 64000, "64k", "64kB" or "64KiB"."""
+    return _quantity(name, value, SIZES, "a size above 0 in bytes, such as 64000, 64k, 64kB or 64KiB")
 
 
 def milliseconds(name: str, value: float | str) -> float:
@@ -63,7 +66,7 @@ def _number(name: str, value: float | str, units: Mapping[str, float], wanted: s
     match = NUMBER.fullmatch(value) if isinstance(value, str) else None
     number, unit = match.groups() if match else (value, "")
     try:
-        if isinstance(value, bool) or unit not in units:
+        if isinstance(value, (bool, np.bool_)) or unit not in units:
             raise ValueError
         return float(number), unit
     except (ValueError, TypeError, OverflowError):

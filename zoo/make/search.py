@@ -298,8 +298,7 @@ def search_hub(
     evaluations = EVALUATIONS if evaluations is None else evaluations
     limits = {**limits, **limits_of(limits)}
     _check(strategy, evaluations, seed, limits, objectives, device)
-    if bits is not None:
-        check_bits(bits)
+    bits = None if bits is None else check_bits(bits)
     candidates = supernets_of(task, hub, supernet)
     found, infeasible, unsuited = [], [], []
     for item, space in _fitting(candidates, task, bits, family, tuned):

@@ -6,6 +6,7 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -161,17 +162,16 @@ def train(
 
 
 def _budgets(given: tuple[str, ...] | str | float) -> tuple[str, ...]:
-    return tuple(map(str, (given,) if isinstance(given, (str, int, float)) else given))
+    return tuple(map(str, (given,) if isinstance(given, (str, Real)) else given))
 
 
 def _bits(given: tuple[int | str, ...] | int | str | None, publish: str | Path | None) -> tuple[int | str, ...]:
     """Of the weights of published models, each once. Raises InvalidQuery."""
     if given is not None and not publish:
         raise InvalidQuery(f"bits = {given} is of published models: give publish, the folder of a hub, as well")
-    bits = (given,) if isinstance(given, (int, str)) else tuple(dict.fromkeys(given or TRAIN.bits))
-    for own in bits:
-        check_bits(own)
-    return bits
+    several = TRAIN.bits if given is None else given
+    bits = (several,) if isinstance(several, (str, Real)) else tuple(several) or TRAIN.bits
+    return tuple(dict.fromkeys(map(check_bits, bits)))
 
 
 def _check_places(data: str | Path, table: str | Path | None, run: Path, publish: str | Path | None) -> None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import numpy as np
 
 from supernet.data.walk import tell_left_out, walk
 from supernet.errors import InvalidAudio, InvalidQuery, TooLong
+from supernet.whole import is_whole
 from zoo.ask.units import milliseconds
 from zoo.run.base import Hearing
 from zoo.run.events import mark_events
@@ -119,7 +121,7 @@ def windows(labels: Sequence[str], scores: np.ndarray, times: Sequence, top: int
 
 def check_top(top: Any) -> None:
     """Raise InvalidQuery for what is no number of labels; None is all."""
-    if top is not None and (not isinstance(top, int) or isinstance(top, bool) or top < 1):
+    if top is not None and not is_whole(top, 1, inf):
         raise InvalidQuery(f"top = {top!r} is not possible: give a whole number of labels, such as 3")
 
 
