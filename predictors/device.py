@@ -22,12 +22,19 @@ import pandas as pd
 
 from predictors.cores import core_family, doubts, possible
 from predictors.names import resolve
-from predictors.settings import BUNDLED, own_folders, published_folders, read_settings
+from predictors.settings import (
+    BUNDLED,
+    check_name,
+    own_folders,
+    profile_file,
+    published_folders,
+    read_settings,
+    remove_profile,
+)
 from supernet.arch import Arch
-from supernet.constants import PROFILES
 from supernet.cost import COLUMNS as COST_COLUMNS
 from supernet.cost import cost_columns
-from supernet.errors import EarshotError, InvalidProfile, UnknownName, nearest_names
+from supernet.errors import EarshotError, InvalidProfile, nearest_names
 from supernet.files import digest, write_bytes
 from supernet.layer import layers
 
@@ -358,7 +365,7 @@ def add_profile(
     yes: take rows that cannot be right by what any such core can do (see predictors.cores), with a warning.
     Raises InvalidProfile, and keeps nothing.
     """
-    _check_name(name)
+    check_name(name)
     if name in published():
         raise InvalidProfile(f"name {name!r} is that of a profile that comes with Earshot; give another")
     target, checked = profile_file(name, folder), _checked(Path(path), _named(name, _read_csv(Path(path)), known))
@@ -383,11 +390,6 @@ def add_profile(
     return [own[one] for one in found]
 
 
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name):
-        raise InvalidProfile(f"name {name!r} is not possible: give small letters, digits, `.`, `_` and `-`")
-
-
 def _named(name: str, table: pd.DataFrame, known: Mapping[str, str]) -> pd.DataFrame:
     """A table with what is known beside it in its empty cells, and profiles whose names begin with its own."""
     for column, value in known.items():
@@ -397,28 +399,6 @@ def _named(name: str, table: pd.DataFrame, known: Mapping[str, str]) -> pd.DataF
         own = table["profile"].map(slug)
         table["profile"] = [f"{name}-{one}" if one and one != name else name for one in own]
     return table
-
-
-def remove_profile(name: str, folder: str | Path | None = None) -> list[Path]:
-    """Take one of the user's profiles away, by the name it was added by: its CSV, and what was said of it in NAME.json.
-
-    Returns the files that were removed. Raises UnknownName for what is none of the user's.
-    """
-    target = profile_file(name, folder) if re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) else None
-    if target is None or not target.is_file():
-        files = sorted(path.stem for place in own_folders(folder) for path in place.glob("*.csv"))
-        kept = f"it comes with Earshot and stays; your own: {', '.join(files) or 'none'}"
-        near = nearest_names(name, files) if files else "you have added none"
-        raise UnknownName(f"profile {name!r} is none of your own: {kept if name in published() else near}")
-    removed = [path for path in (target, target.with_suffix(".json")) if path.is_file()]
-    for path in removed:
-        path.unlink()
-    return removed
-
-
-def profile_file(name: str, folder: str | Path | None = None) -> Path:
-    """Where `add_profile` keeps a profile."""
-    return Path(folder or PROFILES) / f"{name}.csv"
 
 
 def without_empty(rows: pd.DataFrame) -> pd.DataFrame:

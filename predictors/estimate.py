@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,23 @@ from predictors.names import UNITS
 from supernet import cost, memory
 from supernet.arch import Arch
 from supernet.extras import need
+from supernet.frontend import front_end
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["RUNTIME_BYTES", "Cost", "DeviceCost", "estimate", "estimate_many", "exact", "with_rest"]
+__all__ = [
+    "RUNTIME_BYTES",
+    "Cost",
+    "DeviceCost",
+    "estimate",
+    "estimate_many",
+    "exact",
+    "frontend_macs",
+    "frontend_macs_of",
+    "with_rest",
+]
 
 RUNTIME_BYTES = 0
 """Flash of the runtime's code and tables: not measured yet, so flash figures are those of the weights alone."""
@@ -69,6 +81,18 @@ def exact(arch: Arch) -> Cost:
     """What is known without a device."""
     columns = with_rest(cost.cost_columns([arch]), [arch.features.kind], [arch.classes])
     return Cost(**{field.name: int(columns[field.name][0]) for field in fields(Cost)})
+
+
+def frontend_macs(arch: Arch) -> int:
+    """Multiply-accumulates of the front end for one answer, which stand beside those of the network."""
+    own = arch.features
+    return frontend_macs_of(own.kind, own.coefficients, own.step_ms, arch.frames)
+
+
+@cache
+def frontend_macs_of(kind: str, coefficients: int, step_ms: int, frames: int) -> int:
+    """The same of a front end by its kind, for so many frames."""
+    return front_end(kind)().select(coefficients, step_ms).macs(frames)
 
 
 def with_rest(columns: dict[str, np.ndarray], kinds: Sequence[str], classes: Sequence[int]) -> dict[str, np.ndarray]:

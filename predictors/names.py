@@ -13,6 +13,7 @@ UNITS = {"latency": "ms", "energy": "uj"}
 """Of what a device takes, as columns end with them."""
 
 MOST_NAMED = 8
+"""Lines, and names in each of them."""
 
 
 def resolve(name: str, known: Iterable[str], place: str = "") -> str:
@@ -28,9 +29,39 @@ def resolve(name: str, known: Iterable[str], place: str = "") -> str:
     if wanted and len(begin) == 1:
         return begin[0]
     if wanted and begin:
-        more = f", and {len(begin) - MOST_NAMED} more" if len(begin) > MOST_NAMED else ""
-        raise UnknownName(f"device {name!r} has {len(begin)} profiles: {', '.join(begin[:MOST_NAMED])}{more}; name one")
+        lines = _narrowed(begin, known)
+        more = [f"and {len(lines) - MOST_NAMED} lines more"] * (len(lines) > MOST_NAMED)
+        listed = "\n  ".join([*lines[:MOST_NAMED], *more])
+        raise UnknownName(f"device {name!r} has {len(begin)} profiles; give as much as tells one of them:\n  {listed}")
     close = ", ".join(difflib.get_close_matches(wanted, known, n=4, cutoff=0.3)) or "none"
     where = f"{place} has no figures for" if place else "no profile for"
     hint = "; of a profile that you added, `earshot profile costs --hub ...` computes them" if place else ""
     raise UnknownName(f"{where} device {name!r}; near: {close}; `earshot profile list` shows all{hint}")
+
+
+def _narrowed(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Lines of beginnings that tell each name from all that are known; what several begin with is written once."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_shared(name, known), []).append(_shortest(name, known))
+    return [_line(start, short) for start, short in groups.items()]
+
+
+def _shortest(name: str, known: Iterable[str]) -> str:
+    """As many whole words of a name as no other begins with; all of it, where another goes on."""
+    words = name.split("-")
+    starts = ("-".join(words[:count]) for count in range(1, len(words)))
+    return next((start for start in starts if sum(own.startswith(start) for own in known) == 1), name)
+
+
+def _shared(name: str, known: Iterable[str]) -> str:
+    """The whole words that the shortest form of a name shares with others."""
+    head, dash, _ = _shortest(name, known).rpartition("-")
+    return head + dash
+
+
+def _line(start: str, short: list[str]) -> str:
+    ends = [own.removeprefix(start) for own in short]
+    more = f", and {len(ends) - MOST_NAMED} more" if len(ends) > MOST_NAMED else ""
+    listed = ", ".join(ends[:MOST_NAMED]) + more
+    return f"{start} followed by {listed}" if start and len(ends) > 1 else f"{start}{listed}"

@@ -5,26 +5,34 @@ No pandas here, so that a model's bill can be made of stored figures.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from supernet.constants import PROFILES
-from supernet.errors import InvalidProfile
+from supernet.errors import EarshotError, InvalidProfile, UnknownName
 from supernet.files import read_json
 
 __all__ = [
     "BUNDLED",
+    "check_name",
     "device_limits",
     "device_settings",
+    "own_costs",
     "own_folders",
+    "profile_file",
     "profile_folders",
     "published_folders",
     "read_settings",
+    "remove_profile",
 ]
 
 BUNDLED = Path(__file__).parent / "profiles"
+OWN_COSTS = "costs"
+"""Folder of figures in the folder of the user's profiles."""
 ENTRY_POINTS = "earshot.profiles"
 SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw")
 LIMITS = {"flash_bytes": "max_flash", "ram_bytes": "max_ram"}
@@ -47,16 +55,56 @@ def own_folders(folder: str | Path | None = None) -> list[Path]:
     return [place for place in (Path(folder or PROFILES),) if place.is_dir()]
 
 
+def check_name(name: str) -> None:
+    """Raise InvalidProfile for what cannot be the name of a profile."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name):
+        raise InvalidProfile(f"name {name!r} is not possible: give small letters, digits, `.`, `_` and `-`")
+
+
+def profile_file(name: str, folder: str | Path | None = None) -> Path:
+    """Where `predictors.device.add_profile` keeps a profile."""
+    return Path(folder or PROFILES) / f"{name}.csv"
+
+
+def own_costs(table: Path) -> Path:
+    """Where the figures of models on the user's profiles in a CSV are kept."""
+    return table.parent / OWN_COSTS / f"{table.stem}.json"
+
+
+def remove_profile(name: str, folder: str | Path | None = None) -> list[Path]:
+    """Take one of the user's profiles away, by the name it was added by: its CSV, the figures of models on it, and what
+    was said of it in NAME.json. Returns the files that were removed. Raises UnknownName for what is none of the user's.
+    """
+    own = {path.stem: path for place in own_folders(folder) for path in sorted(place.glob("*.csv"))}
+    if name not in own:
+        near = f"your own are {', '.join(own)}" if own else "you have added none"
+        raise UnknownName(f"profile {name!r} is none of your own, and others stay: {near}")
+    table = own[name]
+    removed = [path for path in (own_costs(table), table.with_suffix(".json"), table) if path.is_file()]
+    for path in removed:
+        path.unlink()
+    return removed
+
+
 def device_settings(profile: str, device: str, folder: str | Path | None = None) -> dict:
-    """What is known of a device: of the file that has the profile's name, or of one that lists devices."""
+    """What is known of a device: of the file whose profiles have the profile's name, or of one that lists devices.
+
+    A file that cannot be used is left out, as its profile is.
+    """
     found: dict = {}
-    for path in [path for place in profile_folders(folder) for path in sorted(place.glob("*.json"))]:
-        values = read_settings(path)
-        if "devices" in values:
-            found = values["devices"].get(device, found)
-        elif path.stem == profile:
-            found = values
+    for path in [path for place in profile_folders(folder) for path in sorted(place.glob("*.json"), key=_length)]:
+        with suppress(EarshotError):
+            values = read_settings(path)
+            if "devices" in values:
+                found = values["devices"].get(device, found)
+            elif path.stem == profile or profile.startswith(f"{path.stem}-"):
+                found = values
     return found
+
+
+def _length(path: Path) -> int:
+    """The file with the longer name knows the profile better."""
+    return len(path.stem)
 
 
 def device_limits(settings: Mapping[str, float]) -> dict[str, float]:

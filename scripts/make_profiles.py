@@ -104,7 +104,7 @@ def main() -> None:
     print(f"{len(rows)} rows, {rows['profile'].nunique()} profiles")
     if options.costs:
         hub = Hub()
-        write_costs(hub, hub.entries)
+        write_costs(hub, hub.entries, bundled=True)
 
 
 def _with_known(table: Path, folder: Path) -> Path:

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from predictors.device import find_profile
-from predictors.estimate import with_rest
+from predictors.estimate import frontend_macs_of, with_rest
 from predictors.fitted import OnDevice
 from search.space import SearchSpace
 from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName, nearest_names
+from supernet.space import FEATURE_GENES
 
 __all__ = ["COSTS", "LIMITS", "ON_DEVICE", "Problem"]
 
@@ -41,7 +42,8 @@ SURE = {"latency_ms": "latency_high_ms", "energy_uj": "energy_high_uj"}
 class Problem:
     """The networks of `space` that keep all limits.
 
-    limits: by names of LIMITS, in MACs, parameters, bytes, ms and uJ. device: a device profile, for latency and energy.
+    limits: by names of LIMITS, in MACs, parameters, bytes, ms and uJ. device: a device profile, for latency and energy,
+    which are with the front end, whose part is guessed by its MACs as in look-ups.
     task: what the networks are for, as predictors of latency take it. sure: the upper ends of the intervals of latency
     and energy must keep the limits, not the medians. folder: of the user's profiles.
     Raises UnknownName for an unknown limit, and for a limit on a device that is not named or was not measured, and
@@ -75,9 +77,18 @@ class Problem:
         names, columns = tuple(names), self._exact(genes)
         if self.device is not None and set(names) & {*ON_DEVICE, *SURE.values()}:
             bits = self.space.least_bits(genes)
-            table = self._on_device(columns, bits)
-            columns |= {name: table[name].to_numpy() for name in (*ON_DEVICE, *SURE.values())}
+            table, whole = self._on_device(columns, bits), self._with_frontend(genes, columns["macs"])
+            columns |= {name: table[name].to_numpy() * whole for name in (*ON_DEVICE, *SURE.values())}
         return {name: columns[name] for name in names if name in columns}
+
+    def _with_frontend(self, genes: np.ndarray, macs: np.ndarray) -> np.ndarray:
+        """(count,) how many times as much a network takes with its front end, by MACs, as look-ups guess it."""
+        networks = self.space.space
+        chosen = genes[:, networks.columns(FEATURE_GENES)]
+        pairs, which = np.unique(chosen, axis=0, return_inverse=True)
+        kinds = [(networks.coefficients[first], networks.steps_ms[second]) for first, second in pairs.tolist()]
+        front = [frontend_macs_of(networks.feature_kind, *own, networks.clip_ms // own[1]) for own in kinds]
+        return 1 + np.array(front)[which.ravel()] / macs
 
     @cached_property
     def _on_device(self) -> OnDevice:

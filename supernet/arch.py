@@ -144,7 +144,12 @@ def check(valid: bool, name: str, value: Any, wanted: str) -> None:
 
 def check_int(name: str, value: Any, low: int, high: int) -> None:
     """Raise InvalidArch unless the value is a whole number within limits."""
-    check((type(value) is int and low <= value <= high) or is_whole(value, low, high), name, value, f"a whole number from {low} to {high}")
+    check(
+        (type(value) is int and low <= value <= high) or is_whole(value, low, high),
+        name,
+        value,
+        f"a whole number from {low} to {high}",
+    )
 
 
 def check_choices(name: str, choices: Sequence[int], most: int) -> None:

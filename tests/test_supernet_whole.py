@@ -1,4 +1,4 @@
-"""Whole numbers of any library are taken as whole numbers, wherever one is asked for; booleans and fractions are not."""
+"""Whole numbers of any library are taken wherever one is asked for; booleans and fractions are not."""
 
 import numpy as np
 import pytest
@@ -95,7 +95,7 @@ def test_k_is_a_thousand_bytes_and_ki_1024(text, amount):
 
 @pytest.mark.parametrize("text", ["64m", "64kib", "k", "64kBB", "64 k B", "-64k", "0k", True, np.True_, "64ms"])
 def test_what_is_no_size_is_refused(text):
-    with pytest.raises(InvalidQuery, match="max_ram = .*64k"):
+    with pytest.raises(InvalidQuery, match=r"max_ram = .*64k"):
         size("max_ram", text)
     with pytest.raises(InvalidQuery):
         count("max_ops", True)

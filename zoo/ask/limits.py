@@ -41,7 +41,8 @@ class Constraint:
     """One condition on models.
 
     name: as the user wrote it. value: of one model, for messages. excess: (models,) by how much each misses, relative;
-    0 or less where it meets. word: it asks for a word, not for an amount.
+    0 or less where it meets. word: it asks for a word, not for an amount. owner: the device that has no more, where
+    nobody asked.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Constraint:
     value: Callable[[Entry], Any]
     excess: Callable[[Index], np.ndarray]
     word: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,17 @@ LIMITS = {
     "max_ops": Limit("macs", count, "most multiply-accumulates (MACs) of one answer, such as 20e6 or 20M"),
     "max_macs": Limit("macs", count, "the same limit by its clear name"),
     "max_params": Limit("params", count, "most parameters, such as 100k"),
-    "max_flash": Limit("flash_bytes", size, "most flash for weights and runtime, such as 64kB or 64KiB"),
+    "max_flash": Limit("flash_bytes", size, "most flash for weights and runtime, such as 64k, 64kB or 64KiB"),
     "max_ram": Limit(
         "ram_bytes", size, "most RAM with the front end, in a stream where the model can, such as 32kB"
     ),
     "max_latency_ms": Limit(
         "latency_ms", milliseconds,
-        "most time of one answer on that device, by the median, such as 20 or 20ms", "high_ms",
+        "most time of one answer on that device with the front end, by the median, such as 20 or 20ms", "high_ms",
     ),
     "max_energy_uj": Limit(
-        "energy_uj", energy, "most energy of one answer on that device, such as 500 or 0.5mJ", "energy_high_uj"
+        "energy_uj", energy, "most energy of one answer on that device with the front end, such as 500 or 0.5mJ",
+        "energy_high_uj",
     ),
 }  # fmt: skip
 ON_DEVICE = {name: limit for name, limit in LIMITS.items() if limit.sure}

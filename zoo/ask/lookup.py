@@ -14,7 +14,7 @@ from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownNa
 from supernet.extras import TRAINING, load, need
 from supernet.files import read_json
 from zoo.ask.device import DeviceLimits
-from zoo.ask.limits import cheaper_within, checked_words, constraints, limits_of
+from zoo.ask.limits import cheaper_within, check_bits, checked_words, constraints, limits_of
 from zoo.ask.query import choose
 from zoo.ask.units import share
 from zoo.hubs.address import open_hub
@@ -46,7 +46,9 @@ __all__ = ["Info", "device_columns", "find", "get", "info", "list_models", "name
 Address = str | Path | AnyHub | Sequence[str | Path | AnyHub]
 WAITS = (0.02, 0.1)
 """Seconds to wait for a publisher that is between two files."""
-DEVICE_COLUMNS = ("latency_ms", "low_ms", "high_ms", "energy_uj", "in_range", "device_basis")
+DEVICE_COLUMNS = (
+    "latency_ms", "low_ms", "high_ms", "energy_uj", "in_range", "frontend_ms", "as_bits", "device_basis",
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,8 @@ def list_models(
 ) -> pd.DataFrame:
     """All models that meet the constraints of `find`, best first, as a table with the fields of `Entry` as columns.
 
-    device: adds what each takes there: latency_ms with low_ms and high_ms, energy_uj, in_range and device_basis.
+    device: adds what each takes there, with the front end: latency_ms with low_ms and high_ms, energy_uj, in_range,
+    frontend_ms, as_bits and device_basis (see zoo.package.figures.Figure).
     Raises as `get` does.
     """
     pd = load("pandas")
@@ -97,6 +100,7 @@ def _rows(
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
     sure: bool = False,
+    ignore_limits: bool = False,
     most: int | None = None,
     rival: tuple[Entry, float] | None = None,
     **wanted,
@@ -106,7 +110,7 @@ def _rows(
     rival: a best model and the lower end of its interval; then those that it cannot be told from, cheapest first.
     """
     limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
-    on_device = DeviceLimits(place, device, limits, sure)
+    on_device = DeviceLimits(place, device, limits, sure, ignore_limits)
     conditions = [*constraints(**wanted), *([cheaper_within(*rival)] if rival else [])]
     return choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
 
@@ -133,6 +137,7 @@ def get(
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
     sure: bool = False,
+    ignore_limits: bool = False,
     cheaper: bool = False,
     hub: Address | None = None,
     specialize: bool = False,
@@ -141,19 +146,21 @@ def get(
     """The best model that meets all constraints: highest validation accuracy, then fewest MACs.
 
     task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as 20e6
-    or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64kB" or "64KiB".
+    or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64k", "64kB" or "64KiB".
     max_ram: bytes that answering takes, in a stream where the model can and else on whole clips, with the front end,
     likewise. bits: of the weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on
     validation, such as 0.955 or "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*".
     commercial: True for models whose licence does not forbid commercial use, as those of names like cc-by-nc do.
     dataset: what it was trained on. streaming: True for models of which no layer looks ahead. words: that the model
     knows all, such as ["stop", "left"]; it then answers with these, `_unknown_` and `_silence_` (see Model.knowing).
-    device: a device profile, by its name or the beginning of it. max_latency_ms, max_energy_uj: of one answer on that
-    device, without the front end, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True the upper end of
-    its interval. cheaper: of the models that fit, that take no more MACs, flash and RAM than the best one, and whose
-    accuracy lies in its 95 % interval, the one of fewest MACs; `model.rivals` names both, and `print(model)` says
-    without `cheaper`, too, that there is a cheaper one within noise. hub: a folder, "hf://OWNER/NAME@REVISION", or
-    several, the first one first; by default the user's own (EARSHOT_HUB), then the bundled one.
+    device: a device profile, by its name or the beginning of it; the flash and RAM that the device has, where they are
+    known, are limits unless ignore_limits is True. max_latency_ms, max_energy_uj: of one answer on that device, with
+    the front end, whose part is guessed by its MACs, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True
+    the upper end of its interval. cheaper: of the models that fit, that take no more MACs, flash and RAM than the best
+    one, and whose accuracy lies in its 95 % interval, the one of fewest MACs; `model.rivals` names both, and
+    `print(model)` says without `cheaper`, too, that there is a cheaper one within noise. hub: a folder,
+    "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own (EARSHOT_HUB), then the
+    bundled one.
 
     specialize: where no measured model fits, search the hub's supernets for a network that does, quantise it, and keep
     it in the user's own hub (see zoo.make.specialize); that takes up to a minute, and the same wish gets the same model
@@ -169,6 +176,7 @@ def get(
     that one needs.
     """
     on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
+    on_device |= {"ignore_limits": ignore_limits}
     sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
     wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
     only = {"activation_bits": activation_bits, "licence": licence, "commercial": commercial, "dataset": dataset}
@@ -247,8 +255,12 @@ def _get_or_make(
                 "specialize out"
             )
     least = None if wanted["min_accuracy"] is None else share("min_accuracy", wanted["min_accuracy"])
-    wish = {"bits": wanted["bits"], "family": wanted["family"], "min_accuracy": least}
-    wish |= {"device": on_device["device"], "sure": on_device["sure"]}
+    wish = {
+        "bits": None if wanted["bits"] is None else check_bits(wanted["bits"]),
+        "family": wanted["family"],
+        "min_accuracy": least,
+    }
+    wish |= {name: on_device[name] for name in ("device", "sure", "ignore_limits")}
     entry = specialize(task, limits_of({**wanted, **on_device}), **wish, hub=place, data=data)
     return _opened(Hub(OWN_HUB), entry, on_device["device"])
 

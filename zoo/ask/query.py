@@ -44,10 +44,10 @@ def choose(
     rows = np.flatnonzero(meets)
     if cheapest:
         rows = rows[np.lexsort([index.amounts(field)[rows] for field in reversed(CHEAPER_BY)])]
-    if on_device and on_device.limits:
+    if on_device and on_device.limiting:
         rows = _on_device(index, rows, on_device, most)
     if not len(rows):
-        raise _no_model_fits(index, pool, [*wanted, *(on_device.constraints() if on_device else [])])
+        raise _no_model_fits(index, pool, [*wanted, *(on_device.constraints(index) if on_device else [])])
     return [int(row) for row in rows[:most]]
 
 
@@ -87,10 +87,13 @@ def _no_model_fits(index: Index, pool: np.ndarray, wanted: Sequence[Constraint])
     row = int(rows[amount[rows].argmin()])
     nearest, missed = index.entry(row), [item for item, own in zip(wanted, excess[:, row], strict=True) if own > 0]
     binding = wanted[int(excess[:, row].argmax())]
-    asked = ", ".join(f"{constraint.name}={_text(constraint.limit)}" for constraint in wanted)
-    amounts = [f"{item.name}={_text(item.value(nearest))}" for item in missed if not item.word]
+    asked = ", ".join(f"{one.name}={_text(one.limit)}{f' (of {one.owner})' * bool(one.owner)}" for one in wanted)
+    plain = [item for item in missed if not (item.word or item.owner)]
+    amounts = [f"{item.name}={_text(item.value(nearest))}" for item in plain]
     words = [item.name for item in missed if item.word]
     advice = [f"ask for {', '.join(amounts)}"] * bool(amounts) + [f"leave {' and '.join(words)} out"] * bool(words)
+    owners = dict.fromkeys(item.owner for item in missed if item.owner)
+    advice += [f"give ignore_limits (--ignore-limits) to go beyond what {owner} has" for owner in owners]
     return NoModelFits(
         f"no model has {asked}: {binding.name} binds; the nearest is {nearest.name} with "
         f"{_text(binding.value(nearest))}; {' and '.join(advice)}, or loosen another constraint",

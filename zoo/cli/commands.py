@@ -17,6 +17,7 @@ from supernet.bits import MIXED
 from supernet.errors import EarshotError, InvalidQuery, MissingExtra, nearest_names
 from supernet.extras import TRAINING, missing, need
 from supernet.files import read_json
+from zoo.ask.device import known_limits
 from zoo.ask.limits import LIMITS, ON_DEVICE
 from zoo.ask.lookup import named
 from zoo.cli.devices import add_device_commands
@@ -220,6 +221,9 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     for name, limit in ON_DEVICE.items():
         sub.add_argument(_option(name), help=limit.help)
     sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
+    sub.add_argument(
+        "--ignore-limits", action="store_true", help="let the flash and RAM that the device has limit nothing"
+    )
     add_hub(sub)
 
 
@@ -367,6 +371,7 @@ def _get(options: argparse.Namespace) -> None:
             extra["rivals"] = model.rivals.to_dict()
         if model.figure:
             extra["device"] = dataclasses.asdict(model.figure)
+            extra["device_limits"] = known_limits(model.figure)
         print(json.dumps({**model.entry.to_dict(), **extra}, indent=1))
     else:
         print(f"{model}\n  path {model.path}")

@@ -14,7 +14,7 @@ import zoo
 from supernet.errors import InvalidQuery, nearest_names
 from supernet.extras import TRAINING
 from zoo.cli.run import find_model
-from zoo.hubs.costs import check_writable, write_costs
+from zoo.hubs.costs import TABLES, write_costs, write_own_costs
 from zoo.keeping import check_folder, going_on
 from zoo.package.plots import check_picture, write_picture
 
@@ -43,7 +43,14 @@ as JSON). Others improve what is predicted: device, core, clock_mhz, runtime, ve
   earshot get --task kws --device my-board --max-latency-ms 20
 
 It prints how well unseen rows of it are predicted, beside a straight line and the median, and then computes what the
-models of the hub take on it. A CSV in which something is wrong is not added.
+models of the hub take on it. All is kept in the folder of your profiles, and changes no figure of another device. A CSV
+in which something is wrong is not added; neither are rows that no such core can do (latency in seconds, a clock in Hz),
+unless --yes is given.
+"""
+REMOVE_HELP = """\
+Take one of your own profiles away: its CSV, its figures, and what you said of it in NAME.json.
+
+  earshot profile remove my-board
 """
 CHECK_HELP = """\
 Predict every row of a CSV of measurements from the profiles at hand, and print the errors.
@@ -55,13 +62,14 @@ Rows belong to a profile of equal device, clock and runtime; others are predicte
 are in a profile already are known to it, so their errors say little.
 """
 COSTS_HELP = """\
-Compute again what the models of a hub take on all profiles at hand (costs.json beside each model).
+Compute again what the models of a hub take: on your own profiles, kept beside these, and, where the hub is a folder of
+your own, on all published ones (costs.json beside each model). What comes with Earshot stays as it is.
 
   earshot profile costs --hub my-hub
 """
 FIT_HELP = """\
-Itemise what a model takes of a device: flash, RAM, latency, energy and front end, with pass or fail where the device's
-limit is known. The exit status is 1 where a line fails.
+Itemise what a model takes of a device: flash, RAM, latency and energy with the front end, with pass or fail where the
+device's limit is known. The exit status is 1 where a line fails.
 
   earshot fit kws --device stm32f746-tflm-cmsis-nn
   earshot fit NAME --device my-board --every-ms 100
@@ -86,8 +94,6 @@ parameters, bytes of flash, and RAM of the integer runtime.
   earshot cost kws
   earshot cost NAME --format json
 """
-TABLES = ("pandas", "sklearn")
-"""What reading and fitting measurements needs."""
 FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
 
 
@@ -129,8 +135,12 @@ def add_device_commands(commands, command, add_hub) -> None:
                        ("version", "of the runtime"), ("task", "such as kws")):  # fmt: skip
         sub.add_argument(f"--{name}", help=f"{text}, where the CSV does not say")
     sub.add_argument("--clock-mhz", help="of the core, where the CSV does not say")
+    sub.add_argument("--yes", action="store_true", help="add rows that no such core can do as they are")
     add_hub(sub)
     _add_plot(sub)
+    sub = command(parts, "remove", _remove, REMOVE_HELP, "one of your own")
+    sub.add_argument("name", metavar="NAME", help="as it was added")
+    _add_folder(sub)
     sub = command(parts, "check", _check, CHECK_HELP, "errors on measurements of one's own", needs=TABLES)
     sub.add_argument("file", metavar="FILE.csv")
     _add_folder(sub)
@@ -270,7 +280,6 @@ def _add(options: argparse.Namespace) -> None:
     from predictors.device import add_profile, profile_file
 
     hub = zoo.open_hub(options.hub)
-    check_writable(hub)
     check_picture("--plot", options.plot)
     if options.clock_mhz is not None and not re.fullmatch(r"\d+(\.\d+)?", options.clock_mhz):
         raise InvalidQuery(f"--clock-mhz {options.clock_mhz}: give a number above 0, such as 80")
@@ -279,11 +288,23 @@ def _add(options: argparse.Namespace) -> None:
     known = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     kept = profile_file(options.name, options.profiles)
     check_folder("--profiles", kept.parent)
-    added = add_profile(options.name, options.file, options.profiles, **known)
+    added = add_profile(options.name, options.file, options.profiles, yes=options.yes, **known)
     with going_on(kept):
         _report(added, options)
-        write_costs(hub, hub.entries, options.profiles)
+        write_own_costs(hub, hub.entries, options.profiles, options.name)
     print(f"earshot: the {len(hub.entries)} models of {hub.address} now have figures for it", file=sys.stderr)
+    if options.profiles:
+        print(f"earshot: look-ups find them with EARSHOT_PROFILES={options.profiles}", file=sys.stderr)
+
+
+def _remove(options: argparse.Namespace) -> None:
+    from predictors.settings import remove_profile
+
+    removed = remove_profile(options.name, options.profiles)
+    if options.format == "json":
+        print(json.dumps({"removed": [str(path) for path in removed]}, indent=1))
+    else:
+        print(f"removed {', '.join(str(path) for path in removed)}")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -314,7 +335,7 @@ def _check(options: argparse.Namespace) -> None:
 def _costs(options: argparse.Namespace) -> None:
     hub = zoo.open_hub(options.hub)
     with going_on(hub.address):
-        count = write_costs(hub, hub.entries, options.profiles)
+        count = write_costs(hub, hub.entries) + write_own_costs(hub, hub.entries, options.profiles)
     print(f"{len(hub.entries)} models on {count} profiles")
 
 

@@ -19,7 +19,7 @@ from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figure
 from zoo.package.entry import Entry
 from zoo.package.facts import KINDS, Fact, accuracies, column_names, facts, listed
-from zoo.package.figures import Figure
+from zoo.package.figures import Figure, bits_note
 from zoo.package.plots import Point, check_picture, cost_figure, write_picture
 
 __all__ = ["LIST_HELP", "add_list_options", "list_models", "print_entries", "query_of"]
@@ -75,6 +75,7 @@ def list_models(options: argparse.Namespace) -> None:
         write_picture(_picture(hub, entries, options), options.plot)
     if options.format == "text":
         _print_table(hub, entries, taken, columns or [*listed(), *["latency_ms"] * bool(taken)])
+        _print_notes(list(taken.values()))
     else:
         _write_rows(_rows(hub, entries, taken, columns, options.format), options.format)
 
@@ -144,6 +145,14 @@ def _print_lines(columns: Sequence[str], rows: Sequence[dict[str, Fact]]) -> Non
 def _text(fact: Fact) -> str:
     """What is known on a device has its unit in the cell, all else in the head."""
     return f"{fact.text} {fact.unit}".rstrip() if KINDS[fact.name].on_device and fact.value is not None else fact.text
+
+
+def _print_notes(taken: Sequence[Figure]) -> None:
+    """What is to be known of latencies in a table, on standard error."""
+    if taken:
+        print("earshot: latency is with the front end, which is guessed by its MACs", file=sys.stderr)
+    for bits in sorted({own.as_bits for own in taken if own.as_bits is not None}):
+        print(f"earshot: {bits_note(bits)}", file=sys.stderr)
 
 
 def _rows(

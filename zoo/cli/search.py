@@ -114,6 +114,7 @@ def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hubs.base.AnyH
         family=options.family,
         device=options.device,
         sure=options.sure,
+        ignore_limits=options.ignore_limits,
         hub=hub,
         supernet=options.supernet,
         objectives=objectives,
@@ -149,8 +150,9 @@ def _check(options: argparse.Namespace) -> None:
         raise InvalidQuery("--min-accuracy is of look-ups: a search gives the most accurate network within the limits")
     if options.front and options.data:
         raise InvalidQuery("--front with --data: a front is of predictions; give --data with limits for one answer")
-    if options.sure and not options.device:
-        raise InvalidQuery("--sure needs a device; `earshot profile list` shows all")
+    for name, given in (("--sure", options.sure), ("--ignore-limits", options.ignore_limits)):
+        if given and not options.device:
+            raise InvalidQuery(f"{name} needs a device; `earshot profile list` shows all")
     if len(set(options.front)) > 2:
         raise InvalidQuery(f"--front {' '.join(options.front)}: give one or two costs")
     check_picture("--plot", options.plot)
@@ -194,7 +196,10 @@ def _shape(arch) -> str:
 
 def _print_published(options: argparse.Namespace, best) -> None:
     """The best published model within the same limits, where there is one: it was fine-tuned."""
-    query = {name: getattr(options, name) for name in (*LIMITS, "task", "bits", "family", "device", "sure", "hub")}
+    query = {
+        name: getattr(options, name)
+        for name in (*LIMITS, "task", "bits", "family", "device", "sure", "hub", "ignore_limits")
+    }
     try:
         entry = zoo.find(**query)[0]
     except (NoModelFits, UnknownName):

@@ -24,7 +24,15 @@ from tqdm import tqdm
 
 from predictors import estimate
 from supernet.arch import Arch
-from supernet.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName, nearest_names
+from supernet.errors import (
+    EarshotError,
+    HubUnavailable,
+    InvalidPackage,
+    InvalidQuery,
+    MissingExtra,
+    UnknownName,
+    nearest_names,
+)
 from supernet.extras import TRAINING, has, lacking, need
 from supernet.families import family
 from supernet.files import digest, parse_json, read_bytes, read_json, write_bytes
@@ -32,7 +40,7 @@ from supernet.frontend.base import frontend_from_dict
 from supernet.frontend.mfcc import Mfcc
 from zoo.hubs.address import check_hub, is_remote, open_hub, writable_hub
 from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, check_inside, checked_entry
-from zoo.hubs.costs import figures
+from zoo.hubs.costs import figures, keep_own_figures
 from zoo.hubs.folder import Hub, is_file
 from zoo.hubs.index import INDEX, Index, index_bytes, write_index
 from zoo.hubs.page import hub_card, is_hub_card
@@ -96,8 +104,18 @@ def publish(
         for folder in fresh:
             config = read_config(folder)
             warn_of_mixing(config.values["task"], config.labels, None if is_remote(_address(hub)) else _address(hub))
+        _keep_own_figures(fresh)
         gone = replaces and (lambda place, entry: replaces(place.config(entry)))
         return _change(hub, fresh, gone, public=public)
+
+
+def _keep_own_figures(folders: list[Path]) -> None:
+    """What models take on the user's own profiles, kept beside these."""
+    configs = [read_config(folder) for folder in folders]
+    try:
+        keep_own_figures([(config.name, config.values["task"], config.arch) for config in configs])
+    except (MissingExtra, OSError) as error:
+        log.warning("no figures on your own profiles (%s); `earshot profile costs` computes them", error)
 
 
 def _check_public(hub: str | Path | AnyHub, public: bool) -> None:

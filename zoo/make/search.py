@@ -13,6 +13,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from predictors.device import find_profile
+from predictors.settings import device_limits
 from search import EVALUATIONS, Evolution, Problem, Random, Result, SearchSpace, Strategy, measure_best, search
 from search.accuracy import AccuracyPredictor, has_predictor, load_predictor
 from search.differentiable import Batches, Differentiable
@@ -273,6 +275,7 @@ def search_hub(
     family: str | None = None,
     device: str | None = None,
     sure: bool = False,
+    ignore_limits: bool = False,
     hub: str | Path | AnyHub | None = None,
     supernet: str | Path | None = None,
     objectives: tuple[str, ...] = (),
@@ -286,10 +289,11 @@ def search_hub(
 ) -> Findings:
     """Search all supernets for a task, or one of them, within limits (see `search.problem.LIMITS`).
 
-    limits: in any unit. bits: of the weights, "mixed" for bits of each layer, or None for the best. family: of its
-    networks. objectives: costs that a front is wanted against. data: with it the best few are measured on its
-    validation split before one is chosen. run: a folder in which scores are kept, so that a search that was stopped
-    goes on. tuned: fine-tuning will follow, so any bits do.
+    limits: in any unit; those of the device's flash and RAM, where they are known, join them unless ignore_limits.
+    bits: of the weights, "mixed" for bits of each layer, or None for the best. family: of its networks. objectives:
+    costs that a front is wanted against. data: with it the best few are measured on its validation split before one is
+    chosen. run: a folder in which scores are kept, so that a search that was stopped goes on. tuned: fine-tuning will
+    follow, so any bits do.
 
     A supernet that a strategy cannot search is left out with a warning. Raises InfeasibleBudget where no network of any
     supernet keeps the limits, InvalidArch where the strategy suits none, UnknownName, and InvalidQuery for bits that no
@@ -298,6 +302,7 @@ def search_hub(
     evaluations = EVALUATIONS if evaluations is None else evaluations
     limits = {**limits, **limits_of(limits)}
     _check(strategy, evaluations, seed, limits, objectives, device)
+    limits = limits_on(limits, device, ignore_limits)
     bits = None if bits is None else check_bits(bits)
     candidates = supernets_of(task, hub, supernet)
     found, infeasible, unsuited = [], [], []
@@ -327,6 +332,18 @@ def search_hub(
     if not found:
         raise unsuited[0]
     return Findings(tuple(found), objectives)
+
+
+def limits_on(limits: Mapping[str, float], device: str | None, ignore_limits: bool = False) -> dict[str, float]:
+    """Limits and those that follow from what a device has, the lower of both. Raises UnknownName for the device."""
+    if device is None or ignore_limits:
+        return dict(limits)
+    profile = find_profile(device)
+    known = device_limits(profile.settings)
+    if known:
+        has = " and ".join(f"{name} = {most:,.0f}" for name, most in known.items())
+        log.info("%s has %s, which are limits; --ignore-limits leaves them out", profile.device, has)
+    return {**limits, **{name: min(most, limits.get(name, most)) for name, most in known.items()}}
 
 
 def _check(

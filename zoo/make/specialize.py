@@ -26,7 +26,7 @@ from zoo.make.package import package_name
 from zoo.make.pipeline import Build, make_package, measured, quantised, tuned
 from zoo.make.publish import publish
 from zoo.make.recipe import BATCHES, SPECIALIZE, fitting_batch
-from zoo.make.search import Finding, search_hub, supernet_digests
+from zoo.make.search import Finding, limits_on, search_hub, supernet_digests
 from zoo.package.entry import PREDICTED, Entry
 from zoo.package.read import Config, read_config
 
@@ -47,6 +47,7 @@ def specialize(
     min_accuracy: float | None = None,
     device: str | None = None,
     sure: bool = False,
+    ignore_limits: bool = False,
     hub: str | Path | AnyHub | None = None,
     data: str | Path | None = None,
     epochs: int | None = None,
@@ -57,7 +58,8 @@ def specialize(
 ) -> Entry:
     """Search the supernets of a hub within limits, and put the best network as a package into the user's own hub.
 
-    limits: see `search.problem.LIMITS`. bits: of the weights, "mixed", or None for the best. data: what the supernet
+    limits: see `search.problem.LIMITS`; those of the device's flash and RAM, where they are known, join them unless
+    ignore_limits. bits: of the weights, "mixed", or None for the best. data: what the supernet
     was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned, for
     `epochs` in float (by default by the number of clips; 0 for no fine-tune) and then some at its bits, and the
     integers are measured on validation and, once, on test. Without, norms and ranges come from the supernet's
@@ -69,7 +71,8 @@ def specialize(
     Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
     """
     own = writable_hub(own or OWN_HUB)
-    wish = {"limits": dict(limits), "bits": bits, "family": family, "device": device, "sure": sure}
+    limits = limits_on(limits, device, ignore_limits)
+    wish = {"limits": limits, "bits": bits, "family": family, "device": device, "sure": sure}
     wish |= {"supernets": supernet_digests(hub), **_wanted_tuning(epochs if data is not None else 0)}
     place = Hub(own) if (own / INDEX).is_file() else None
     for entry in place.entries if place else ():
@@ -136,7 +139,7 @@ def _make(
     asked = {name: wish[name] for name in ("bits", "family", "device", "sure")}
     best = search_hub(
         task, wish["limits"], **asked, hub=hub, evaluations=evaluations, data=data, run=state,
-        tuned=wish["tuned"] > 0, progress=progress,
+        tuned=wish["tuned"] > 0, progress=progress, ignore_limits=True,
     ).best  # fmt: skip
     if data is None:
         _check_accuracy(best.predicted, min_accuracy, best, "predicted")

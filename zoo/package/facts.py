@@ -232,6 +232,8 @@ KINDS: dict[str, Kind] = {
     "energy_uj": Kind(
         "energy", lambda one: one.energy_uj, "uJ", _three, FIGURE, cost=True, card="energy", cell=_energy
     ),
+    "frontend_ms": Kind("front end", lambda one: one.frontend_ms, "ms", _three, FIGURE, cost=True),
+    "as_bits": Kind("as at bits", lambda one: one.as_bits, "", str, FIGURE),
     "device_basis": Kind(
         "device basis", lambda one: one.basis, source=FIGURE, words=True, card="basis", cell=lambda one: one.basis
     ),

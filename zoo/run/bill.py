@@ -9,9 +9,14 @@ from predictors.names import resolve
 from predictors.settings import device_settings
 from supernet.extras import lacking
 from zoo.ask.units import milliseconds
-from zoo.package.figures import COSTS, Figure, figure_of, read_figures, short
+from zoo.package.figures import COSTS, Figure, bits_note, figure_of, own_figures, read_figures, short
 
 __all__ = ["Bill", "Line", "fit"]
+
+WHOLE_CLIPS = (
+    "Each answer is charged a whole clip, although one is wanted every {every:g} ms and the model streams: a stream "
+    "computes each frame once, so it takes less. What a frame takes is not predicted yet."
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """What a model takes of a device."""
+    """What a model takes of a device. notes: what the lines leave out."""
 
     model: str
     figure: Figure
     lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -53,19 +59,21 @@ class Bill:
     def to_dict(self) -> dict:
         """Plain values for JSON."""
         lines = [{**asdict(line), "verdict": line.verdict} for line in self.lines]
-        return {"model": self.model, "passes": self.passes, "device": asdict(self.figure), "lines": lines}
+        found = {"model": self.model, "passes": self.passes, "device": asdict(self.figure), "lines": lines}
+        return found | {"notes": list(self.notes)}
 
     def __str__(self) -> str:
         text = [line.text for line in self.lines]
         head = f"{'':14} {'takes':>22} {'limit':>14}"
-        return "\n".join([f"{self.model}", f"  {self.figure}", head, *text])
+        return "\n".join([f"{self.model}", f"  {self.figure}", head, *text, *self.notes])
 
 
 def fit(model, device: str, every_ms: float | None = None, folder: str | Path | None = None) -> Bill:
     """What a model takes of a device, against what the device has.
 
     device: a profile, by its name or the beginning of it. every_ms: how often an answer is wanted (default: once a
-    clip), which latency must keep and average power is counted by. folder: of the user's profiles.
+    clip), which latency must keep and average power is counted by. Latency and energy are those of look-ups: of the
+    network and its front end, whose part is guessed by its MACs. folder: of the user's profiles.
     Latency and energy are predicted anew, or, without pandas and scikit-learn, those that lie beside the package.
     Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant, MissingExtra
     where nothing lies beside the package and nothing can be predicted.
@@ -73,10 +81,11 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
     from predictors import estimate
     from predictors.power import EXAMPLES, average_power_uw
 
-    arch, macs = model.arch, model.entry.macs
-    every = arch.frames * arch.features.step_ms if every_ms is None else milliseconds("every_ms", every_ms)
+    arch, clip_ms = model.arch, model.arch.frames * model.arch.features.step_ms
+    every = clip_ms if every_ms is None else milliseconds("every_ms", every_ms)
     cost, (found, has) = estimate(arch), _on_device(model, device, folder)
-    whole, span = (macs + model.entry.frontend_macs) / macs, f"{_text(found.low_ms)} to {_text(found.high_ms)}"
+    span = f"{_text(found.low_ms)} to {_text(found.high_ms)}, with the front end"
+    guess = f"guessed: {model.entry.frontend_macs / model.entry.macs:.0%} more MACs than the network's"
     form = "in a stream" if cost.stream_ram_bytes else "on whole clips"
     lines = [
         Line("flash", model.entry.flash_bytes, "bytes", has.get("flash_bytes"), "weights, without the runtime's code"),
@@ -84,17 +93,22 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
         Line("  as a stream", cost.stream_ram_bytes, "bytes", None) if cost.stream_ram_bytes else None,
         Line("  on clips", cost.clip_ram_bytes, "bytes", None),
         Line("latency", found.latency_ms, "ms", every, f"{span}; an answer is wanted every {every:g} ms"),
-        Line("  + front end", short(whole * found.latency_ms), "ms", every, f"guessed: {whole - 1:.0%} more MACs"),
+        Line("  network", short(found.latency_ms - found.frontend_ms), "ms", None, _bits_note(found)),
+        Line("  front end", found.frontend_ms, "ms", None, guess),
     ]
     if found.energy_uj is not None:
-        with_frontend = whole * found.energy_uj
-        power = average_power_uw(with_frontend, 1000 / every, has.get("sleep_power_uw", 0.0))
+        power = average_power_uw(found.energy_uj, 1000 / every, has.get("sleep_power_uw", 0.0))
         asleep = "" if "sleep_power_uw" in has else "; sleep not known, taken as 0"
-        lines.append(Line("energy", found.energy_uj, "uJ", None, "of one answer"))
-        lines.append(Line("  + front end", short(with_frontend), "uJ", None, "guessed likewise"))
+        lines.append(Line("energy", found.energy_uj, "uJ", None, "of one answer, with the front end"))
         lines.append(Line("power", short(power), "uW", None, f"on average, with the front end{asleep}"))
         lines += [Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES]
-    return Bill(model.name, found, tuple(line for line in lines if line))
+    notes = [WHOLE_CLIPS.format(every=every)] * (cost.stream_ram_bytes > 0 and every < clip_ms)
+    return Bill(model.name, found, tuple(line for line in lines if line), tuple(notes))
+
+
+def _bits_note(found: Figure) -> str:
+    """Of the bits that the network's latency is of, where those are not its own."""
+    return "" if found.as_bits is None else bits_note(found.as_bits)
 
 
 def _on_device(model, device: str, folder: str | Path | None) -> tuple[Figure, dict]:
@@ -105,10 +119,12 @@ def _on_device(model, device: str, folder: str | Path | None) -> tuple[Figure, d
 
         profile = find_profile(device, folder)
         return figure_of(model.arch, profile.name, model.task, folder), profile.settings
-    if not (model.path / COSTS).is_file():
+    stored = read_figures(model.path / COSTS) if (model.path / COSTS).is_file() else {}
+    stored = stored | own_figures(model.name, folder)
+    if not stored:
         raise missing
-    stored = read_figures(model.path / COSTS)
     figure = stored[resolve(device, stored, f"{model.path / COSTS}")]
+    figure = figure.with_frontend(model.entry.macs, model.entry.frontend_macs)
     return figure, device_settings(figure.profile, figure.device, folder)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
 from supernet.samples import as_int16
+from zoo.ask.device import device_note
 from zoo.ask.limits import checked_words
 from zoo.package.entry import Entry
 from zoo.package.facts import Rivals, accuracy_text, costs_text, precision
@@ -66,10 +67,10 @@ class Model:
 
     Attributes: name, task, labels, multi_label (a clip may have several), licence, attribution, notes, path, arch,
     entry (all figures of the index; accuracies are of all that it knows), knows (the labels of all that it knows, which
-    are those of `labels` unless it was asked for some words; see `knowing`), words (these), figure (what it takes on
-    the device that was asked for, or None), hub (the address that it came from, with the commit where that is remote;
-    empty for a folder of its own), rivals (the best model of the look-up and a cheaper one within noise of it, or
-    None).
+    are those of `labels` unless it was asked for some words; see `knowing`), words (these), figure (what it takes with
+    its front end on the device that was asked for, or None), hub (the address that it came from, with the commit where
+    that is remote; empty for a folder of its own), rivals (the best model of the look-up and a cheaper one within noise
+    of it, or None).
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class Model:
             f"  {'answers' if self.words else 'knows'} {', '.join(self.labels)}",
         ]
         lines += [f"  {self.rivals.text(self.name)}"] if self.rivals else []
-        on_device = [f"  {self.figure}"] if self.figure else []
+        on_device = [f"  {self.figure}", f"  {device_note(figures, self.figure)}"] if self.figure else []
         return "\n".join(lines + on_device + [f"  {note}" for note in self.notes])
 
     def fit(self, device: str, every_ms: float | None = None, folder: str | Path | None = None) -> Bill:
