@@ -18,6 +18,8 @@ OTHER_CORES = {
     "oryon": "phone", "kryo": "phone", "cortex-a": "phone", "x86": "host", "epyc": "host", "xeon": "host",
     "ryzen": "host", "intel": "host", "one thread": "host",
 }  # fmt: skip
+FABRIC = re.compile(r"fpga|zynq|zcu\d|zedboard|pynq", re.IGNORECASE)
+"""In a core, device or runtime: what computes is no core but a circuit."""
 CLUSTER = re.compile(r"\bgap\s?[89]|cluster", re.IGNORECASE)
 MOST_MACS_A_CYCLE = {
     "m0": 1, "m3": 1, "m4": 2, "m33": 2, "m7": 2, "m55": 8, "m85": 8, "lx6": 2, "lx7": 16, "a7": 16, "a9": 16,
@@ -77,6 +79,8 @@ def _facts(rows: pd.DataFrame) -> pd.DataFrame:
     """What the checks compare, and the limits for each row's core."""
     core = rows["core"].fillna("")
     family = core.map(lambda text: "cluster" if CLUSTER.search(text) else core_family(text))
+    names = [rows[name].fillna("") for name in ("core", "device", "runtime") if name in rows]
+    family = family.where(~sum(names[1:], names[0]).str.contains(FABRIC), "npu")
     known = {name: _numbers(rows, name) for name in ("macs", "latency_ms", "clock_mhz", "energy_uj")}
     facts = pd.DataFrame(known, index=rows.index).assign(core=core, large=family.isin(LARGE))
     facts["most"], facts["fastest"] = family.map(MOST_MACS_A_CYCLE), family.map(FASTEST_MHZ)
