@@ -39,7 +39,7 @@ def apart(text: str) -> tuple[str, set[str]]:
 
 
 def test_every_bundled_card_is_told_again():
-    """Figures on devices are those of when it was published; boards have been added since, which moved them a little."""
+    """Figures on devices are as of publishing; boards that were added since have moved them a little."""
     assert len(PACKAGES) == 39
     for package in PACKAGES:
         values, figures = read_json(package / CONFIG), read_figures(package / COSTS)
