@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict
@@ -39,6 +39,7 @@ from zoo.run.hear import (
     windows,
 )
 from zoo.run.parts import Parts, Whole, few_columns, log_mel_parts
+from zoo.run.stream import Stream, StreamState
 
 __all__ = ["Model", "probabilities"]
 
@@ -296,6 +297,20 @@ class Model:
         """Probabilities (clips, classes) for quantised features: of one class each, or of each class by itself."""
         return self._probabilities(self.logits(features))
 
+    def reset(self) -> StreamState:
+        """The state of a stream before its first sample. Raises InvalidArch for a model that hears whole clips."""
+        return self._stream.reset()
+
+    def step(self, samples: np.ndarray, state: StreamState) -> tuple[np.ndarray, StreamState]:
+        """Logits (answers, classes) int16 of samples that follow in a stream, and the state behind them; see
+        `zoo.run.stream`.
+        """
+        return self._stream.step(samples, state)
+
+    def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Logits (answers, classes) int16 of each chunk (samples,) of a stream, at the model's rate."""
+        return self._stream.answers(chunks)
+
     def slide_scores(
         self, recording: Parts, hop_ms: int, progress: bool = False, seconds: float = 0.0
     ) -> tuple[np.ndarray, list[tuple[float, float]]]:
@@ -398,6 +413,10 @@ class Model:
     def clip_samples(self) -> int:
         """Samples of a clip."""
         return self.arch.frames * self._frontend.hop_samples
+
+    @property
+    def _stream(self) -> Stream:
+        return Stream(self._frontend, self.network)
 
     @cached_property
     def _frontend(self):

@@ -1,0 +1,77 @@
+"""A model in a stream: one answer a frame, whatever the chunks, and of a clip the clip's own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import zoo
+from supernet.errors import InvalidArch
+
+CLIPS = sorted((Path(__file__).parent.parent / "zoo" / "clips").glob("*.wav"))
+WORDS = np.concatenate([soundfile.read(path, dtype="int16")[0] for path in CLIPS])
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, zoo.Model]:
+    """The smallest models of words: on log-mel and on MFCC."""
+    found = [zoo.get(name=entry.name) for entry in zoo.find("kws", bits=8)]
+    return {kind: min((one for one in found if one.frontend["kind"] == kind), key=lambda one: one.entry.macs)
+            for kind in ("logmel", "mfcc")}  # fmt: skip
+
+
+def whole(model: zoo.Model) -> np.ndarray:
+    return model.step(WORDS, model.reset())[0]
+
+
+@pytest.mark.parametrize("kind", ["logmel", "mfcc"])
+@pytest.mark.parametrize("size", [1, 7, 160, 16_000])
+def test_chunks_of_any_size_give_equal_answers(models, kind, size):
+    model, samples = models[kind], WORDS[:4000] if size == 1 else WORDS
+    chunks = (samples[first : first + size] for first in range(0, len(samples), size))
+    found = np.concatenate(list(model.stream(chunks)))
+    assert found.dtype == np.int16
+    assert np.array_equal(found, model.step(samples, model.reset())[0])
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(0, len(WORDS)), max_size=20).map(sorted))
+def test_random_cuts_give_equal_answers(models, cuts):
+    model = models["logmel"]
+    assert np.array_equal(np.concatenate(list(model.stream(np.split(WORDS, cuts)))), whole(model))
+
+
+@pytest.mark.parametrize("kind", ["logmel", "mfcc"])
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_a_clip_is_a_stream_from_reset(models, kind, path):
+    model = models[kind]
+    samples = np.resize(soundfile.read(path, dtype="int16")[0], model.clip_samples)
+    logits, _ = model.step(samples, model.reset())
+    assert np.array_equal(logits[-1], model.logits(model.features(samples[None]))[0])
+
+
+def test_samples_may_be_floats(models):
+    model = models["logmel"]
+    assert np.array_equal(model.step(WORDS / np.float32(32768), model.reset())[0], whole(model))
+
+
+def test_the_state_keeps_its_size(models):
+    model = models["logmel"]
+    state = model.reset()
+    sizes = set()
+    for chunk in np.split(WORDS[:32_000], range(1600, 32_000, 1600)):
+        _, state = model.step(chunk, state)
+        held = [
+            np.asarray(part) for kept in state.layers.values() for part in (kept if isinstance(kept, tuple) else [kept])
+        ]
+        sizes.add((len(state.samples[0]), *(part.shape for part in held)))
+    assert len(sizes) == 1
+
+
+def test_a_model_that_hears_whole_clips_has_no_stream():
+    model = zoo.get(task="esc10")
+    with pytest.raises(InvalidArch, match="hears whole clips; it answers in no stream"):
+        model.reset()
