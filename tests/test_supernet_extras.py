@@ -14,7 +14,7 @@ import zoo
 from supernet.errors import InvalidPackage, MissingExtra
 from supernet.extras import EXTRAS, has, lazy_names, load, need
 from zoo.cli import main
-from zoo.make import publish as hosting
+from zoo.make import renew
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -122,8 +122,8 @@ def test_a_package_is_published_under_its_own_name_and_never_with_figures_that_c
     entry = zoo.Hub().entry(MODEL)
     package, hub = tmp_path / "elsewhere" / MODEL, tmp_path / "hub"
     shutil.copytree(zoo.Hub().path(entry), package)
-    monkeypatch.setattr(hosting, "TRAINING", ("no_such_package",))
-    monkeypatch.setattr(hosting, "lacking", lambda *_: None)
+    monkeypatch.setattr(renew, "TRAINING", ("no_such_package",))
+    monkeypatch.setattr(renew, "lacking", lambda *_: None)
     monkeypatch.chdir(package)
     assert [one.name for one in zoo.publish(".", hub).entries] == [MODEL]
     assert {one.problem for one in zoo.verify(hub)} == {None}

@@ -18,9 +18,14 @@ from supernet.files import load_tensors, read_json, save_tensors, write_bytes, w
 from zoo.cli import main
 from zoo.hubs.folder import BUNDLED, Hub
 from zoo.hubs.index import read_index, write_index
+from zoo.make import change, renew
+from zoo.make import files as copying
 from zoo.make import package as making
-from zoo.make import publish as hosting
-from zoo.make.publish import publish, rebuild, sync, unpublish, verify
+from zoo.make import sync as syncing
+from zoo.make.change import rebuild
+from zoo.make.publish import publish, unpublish
+from zoo.make.sync import sync
+from zoo.make.verify import verify
 from zoo.package.figures import COSTS
 from zoo.package.read import CARD, CONFIG, MODEL, VECTORS
 
@@ -78,7 +83,7 @@ def test_publishing_measures_accuracy_where_there_are_data(package, speech_folde
 def work(tmp_path, monkeypatch):
     """A folder that holds no more than the work of a command."""
     monkeypatch.setattr("supernet.data.speech_commands.CACHE", tmp_path / "cache")
-    monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
+    monkeypatch.setattr(renew, "device_figures", lambda archs, task: [{} for _ in archs])
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
@@ -88,7 +93,7 @@ def test_what_was_measured_for_a_hub_that_cannot_be_written_is_kept(
     package, speech_folder, work, monkeypatch, capsys, how
 ):
     arguments = ["publish", str(package), "--hub", "hub", "--data", str(speech_folder)]
-    assert fails(monkeypatch, how, arguments, hosting, "write_index") == (1 if how == "full" else None)
+    assert fails(monkeypatch, how, arguments, change, "write_index") == (1 if how == "full" else None)
     [run] = Path("runs").iterdir()
     if how == "full":
         assert capsys.readouterr().err.strip().splitlines()[-1] == (
@@ -116,21 +121,21 @@ def test_what_was_measured_of_another_model_is_not_taken(package, speech_folder,
 @pytest.mark.parametrize("how", HOWS)
 def test_copying_goes_on_where_the_target_could_not_be_written(hub, work, monkeypatch, capsys, how):
     arguments = ["sync", str(hub), "copy", "--name", SMALL]
-    assert fails(monkeypatch, how, arguments, hosting, "write_index") == (1 if how == "full" else None)
+    assert fails(monkeypatch, how, arguments, change, "write_index") == (1 if how == "full" else None)
     if how == "full":
         assert capsys.readouterr().err.strip().splitlines()[-1] == (
             "earshot: hub copy: cannot be written (copy/index.json: No space left on device); give another folder; "
             f"what was made is in copy: {AGAIN}"
         )
-    written = counted(monkeypatch, hosting, "write_bytes")
+    copies, lists = (counted(monkeypatch, module, "write_bytes") for module in (copying, change))
     assert main(arguments) == 0
-    assert [Path(path).name for path, _ in written] == [CARD]
+    assert [Path(path).name for path, _ in copies + lists] == [CARD]
     assert files("copy") == files(hub)
 
 
 def test_a_target_that_cannot_be_written_is_told_before_anything_is_read(hub, work, monkeypatch, capsys):
     Path("file").touch()
-    monkeypatch.setattr(hosting, "_whole", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr(syncing, "_whole", lambda *_: pytest.fail("read"))
     assert main(["sync", str(hub), "file/copy"]) == 2
     assert "hub file/copy: not a folder that can be written" in capsys.readouterr().err
 
@@ -503,7 +508,7 @@ def test_rebuilding_leaves_out_what_does_not_hold_and_says_so(hub, capsys):
 
 
 def test_a_hub_that_is_being_written_is_waited_for_and_given_up(hub, package, monkeypatch, caplog):
-    monkeypatch.setattr(hosting, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(change, "PATIENCE_S", 0.1)
     with FileLock(hub / ".lock"), pytest.raises(HubUnavailable, match="another writes"):
         publish(package, hub)
     assert "waiting for another" in caplog.text

@@ -19,9 +19,11 @@ from zoo.cli import main
 from zoo.hubs.address import open_hub
 from zoo.hubs.folder import BUNDLED
 from zoo.make import package as making
-from zoo.make import publish as hosting
-from zoo.make.publish import publish, sync, unpublish, verify
+from zoo.make import renew
+from zoo.make.publish import publish, unpublish
 from zoo.make.search import supernet_digests
+from zoo.make.sync import sync
+from zoo.make.verify import verify
 
 REPO = "anna/zoo"
 ADDRESS = f"hf://{REPO}"
@@ -240,7 +242,7 @@ def test_what_was_measured_for_a_hub_that_cannot_be_reached_is_kept(
     server, package, speech_folder, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr("supernet.data.speech_commands.CACHE", tmp_path / "cache")
-    monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
+    monkeypatch.setattr(renew, "device_figures", lambda archs, task: [{} for _ in archs])
     monkeypatch.chdir(tmp_path)
     arguments = ["publish", str(package), "--data", str(speech_folder), "--hub", ADDRESS]
     server.fail("/commit/", status=500, times=None)

@@ -33,7 +33,7 @@ from zoo.cli import main
 from zoo.cli import search as cli_search
 from zoo.hubs.folder import BUNDLED
 from zoo.hubs.index import Index, write_index
-from zoo.make import publish as hosting
+from zoo.make import change, renew
 from zoo.make import search as searching
 from zoo.make import specialize as specializing
 from zoo.make.recipe import SPECIALIZE
@@ -416,7 +416,7 @@ def short(own, monkeypatch):
     monkeypatch.setattr(searching, "EVALUATIONS", 200)
     few = {"tune_epochs": 1, "tune_steps": 0, "quant_epochs": 1, "quant_steps": 0, "calibration_clips": 22}
     monkeypatch.setattr(specializing, "SPECIALIZE", dataclasses.replace(SPECIALIZE, **few))
-    monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
+    monkeypatch.setattr(renew, "device_figures", lambda archs, task: [{} for _ in archs])
     (own.parent / "work").mkdir()
     monkeypatch.chdir(own.parent / "work")
 
@@ -430,7 +430,7 @@ def test_a_model_that_the_own_hub_does_not_get_is_kept(
 ):
     arguments = ["get", "--task", "tones", "--hub", str(hub_of_supernets), "--max-macs", "0.3M", "--bits", "8"]
     arguments += ["--specialize", *(["--data", str(speech_folder)] if data else [])]
-    assert fails(monkeypatch, how, arguments, hosting, "write_index") == (1 if how == "full" else None)
+    assert fails(monkeypatch, how, arguments, change, "write_index") == (1 if how == "full" else None)
     message = capsys.readouterr().err.strip().splitlines()[-1]
     [package] = Path("runs/specialized/packages").iterdir()
     publishing = f"earshot publish {package} --hub {own}"

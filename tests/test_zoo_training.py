@@ -26,8 +26,7 @@ from supernet.nn.store import StoredSupernet, retarget
 from supernet.nn.supernet import Supernet
 from zoo.cli import main
 from zoo.hubs.folder import BUNDLED
-from zoo.make import pipeline, slices, starts
-from zoo.make import publish as hosting
+from zoo.make import change, pipeline, renew, slices, starts
 from zoo.make import train as training
 from zoo.make.recipe import TRAIN
 from zoo.make.starts import open_start
@@ -65,7 +64,7 @@ def tiny(quick, small_space, monkeypatch, tmp_path):
     frontend = Mfcc(mean=(0.0,) * 40, deviation=(5.0,) * 40)
     begin = StoredSupernet(Supernet(small_space, features).eval(), frontend, ("a", "b", "c", "d"), config)
     monkeypatch.setattr(training, "open_start", lambda start: begin if start == training.START else open_start(start))
-    monkeypatch.setattr(hosting, "device_figures", lambda archs, task: [{} for _ in archs])
+    monkeypatch.setattr(renew, "device_figures", lambda archs, task: [{} for _ in archs])
     monkeypatch.setattr("search.accuracy.KINDS", ("boosting",))
     monkeypatch.setattr(training, "STORED_CLIPS", (16, 16))
     (tmp_path / "work").mkdir()
@@ -272,7 +271,7 @@ def test_a_hub_that_cannot_be_written_in_the_end_costs_nothing(
 ):
     command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "my hub", "--epochs", "1"]
     command += ["--bits", "8", "--negatives", radio]
-    assert fails(monkeypatch, how, command, hosting, "write_index") == (1 if how == "full" else None)
+    assert fails(monkeypatch, how, command, change, "write_index") == (1 if how == "full" else None)
     message = capsys.readouterr().err.strip().splitlines()[-1]
     publishing = "earshot publish runs/doors/packages/* --hub 'my hub'"
     if how == "full":
@@ -294,7 +293,7 @@ def test_a_command_that_would_leave_older_models_is_not_advised(sounds, tiny, mo
     command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "hub", "--bits", "8", "--epochs"]
     assert main([*command, "1"]) == 0
     old = zoo.find("doors", hub="hub")
-    assert fails(monkeypatch, "full", [*command, "2", "--run-dir", "other"], hosting, "write_index") == 1
+    assert fails(monkeypatch, "full", [*command, "2", "--run-dir", "other"], change, "write_index") == 1
     assert capsys.readouterr().err.strip().endswith(f"what was made is in other/packages: {AGAIN}")
     assert zoo.find("doors", hub="hub") == old
     assert main([*command, "2", "--run-dir", "other"]) == 0

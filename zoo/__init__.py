@@ -42,7 +42,11 @@ __all__ = [
 
 LATER = {
     "train": "zoo.make.train",
-    **dict.fromkeys(("publish", "unpublish", "verify", "sync", "rebuild"), "zoo.make.publish"),
+    "publish": "zoo.make.publish",
+    "unpublish": "zoo.make.publish",
+    "verify": "zoo.make.verify",
+    "sync": "zoo.make.sync",
+    "rebuild": "zoo.make.change",
 }
 """What is loaded when it is first used, since look-ups do without it."""
 

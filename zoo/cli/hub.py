@@ -139,7 +139,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> None:
-    from zoo.make.publish import copied
+    from zoo.make.sync import copied
 
     chosen = {"task": options.task, "name": options.name, "supernets": options.supernets, "public": options.public}
     names, place = copied(options.source, options.target, **chosen, progress=sys.stderr.isatty())

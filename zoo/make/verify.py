@@ -1,0 +1,110 @@
+"""Checking hubs, packages and supernets: what they state, and test vectors by running them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from supernet.errors import EarshotError, InvalidPackage
+from supernet.files import digest, read_bytes
+from zoo.hubs.address import open_hub
+from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, check_inside, checked_entry
+from zoo.hubs.costs import figures
+from zoo.hubs.folder import Hub
+from zoo.make.files import supernet_digests, supernet_files
+from zoo.package.entry import Entry, is_safe_name
+from zoo.package.read import CONFIG
+from zoo.run.model import Model
+
+__all__ = ["Verdict", "check_package", "check_supernet", "verify"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one model or supernet. problem: None where everything holds."""
+
+    name: str
+    problem: str | None
+
+
+def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False) -> list[Verdict]:
+    """Check a hub, one package in a folder, or one model by its name: index, digests, configurations, figures on
+    devices, supernets, and test vectors by running them.
+
+    target: by default your own hub and the bundled one. Raises InvalidQuery or UnknownName for what is none of these.
+    """
+    if isinstance(target, (str, Path)) and (Path(target) / CONFIG).is_file():
+        return [_verdict(Path(target).name, lambda: check_package(Path(target)))]
+    if isinstance(target, str) and is_safe_name(target) and not Path(target).exists():
+        place = open_hub()
+        entry = place.entry(target)
+        return [_verdict(entry.name, lambda: _check_listed(place, entry))]
+    place = open_hub(target)
+    found = [
+        _verdict(entry.name, lambda entry=entry: _check_listed(place, entry))
+        for entry in tqdm(place.entries, "verify", disable=not progress)
+    ]
+    found += _supernet_verdicts(place)
+    return found + [Verdict(name, "not in the index; `earshot rebuild` lists it") for name in _unlisted(place)]
+
+
+def _verdict(name: str, check: Callable[[], object]) -> Verdict:
+    return Verdict(name, _problem(check))
+
+
+def _supernet_verdicts(place: AnyHub) -> list[Verdict]:
+    try:
+        folders = place.supernets()
+    except EarshotError as error:
+        return [Verdict(SUPERNETS, str(error))]
+    return [_verdict(f"{SUPERNETS}/{folder.name}", lambda folder=folder: check_supernet(folder)) for folder in folders]
+
+
+def _problem(check: Callable[[], object]) -> str | None:
+    try:
+        check()
+    except EarshotError as error:
+        return str(error)
+    return None
+
+
+def check_package(folder: Path) -> Entry:
+    """What an index lists of a package. Raises EarshotError where digests or test vectors do not hold."""
+    entry = checked_entry(folder)
+    Model.from_folder(folder).verify()
+    return entry
+
+
+def _check_listed(place: AnyHub, entry: Entry) -> None:
+    config = place.config(entry)
+    if check_package(config.folder) != entry:
+        raise InvalidPackage(f"{config.folder}: the index states other figures; `earshot rebuild` writes it anew")
+    figures(place, entry)
+
+
+def check_supernet(folder: Path) -> None:
+    """Raise EarshotError for a supernet in a folder whose files are not what its `config.json` says, or lead out."""
+    check_inside(_root(folder), folder)
+    for file in supernet_files(folder):
+        read_bytes(folder / file)
+    for file, sha256 in supernet_digests(folder).items():
+        if digest(read_bytes(folder / file)) != sha256:
+            raise InvalidPackage(f"{folder / file}: altered; take the supernet from its source again")
+
+
+def _root(folder: Path) -> Path:
+    """Of the hub of a supernet; of what is downloaded the whole cache, whose snapshots are links to its blobs."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) if folder.is_relative_to(HF_HUB_CACHE) else folder.parent.parent
+
+
+def _unlisted(place: AnyHub) -> list[str]:
+    if not isinstance(place, Hub):
+        return []
+    names = set(place.index.values("name"))
+    folders = {path.parent.name for path in place.folder.glob(f"{MODELS}/*/{CONFIG}")}
+    return sorted(name for name in folders - names if not name.startswith("."))
