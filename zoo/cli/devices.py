@@ -336,6 +336,11 @@ def _costs(options: argparse.Namespace) -> None:
     hub = zoo.open_hub(options.hub)
     with going_on(hub.address):
         count = write_costs(hub, hub.entries) + write_own_costs(hub, hub.entries, options.profiles)
+    if options.hub and hub.entries and not count:
+        raise InvalidQuery(
+            f"hub {hub.address}: not writable; `earshot sync` copies it to a folder of your own, and `earshot profile "
+            "add` makes a profile of your own, whose figures are kept beside it"
+        )
     print(f"{len(hub.entries)} models on {count} profiles")
 
 

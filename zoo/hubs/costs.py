@@ -59,15 +59,16 @@ def figure(hub: AnyHub, entry: Entry, device: str) -> Figure:
 
 def write_costs(hub: AnyHub, entries: Iterable[Entry], bundled: bool = False) -> int:
     """Compute the figures of models on all published profiles, and keep them beside their packages where a hub can be
-    written; returns how many profiles there are. bundled: in the installed hub too, which stays as it is otherwise.
+    written; returns on how many profiles. bundled: in the installed hub too, which stays as it is otherwise.
     """
     need(*TABLES)
     from predictors.device import published
 
-    for task, own in _by_task([entry for entry in entries if _is_open(hub.home(entry), bundled)]):
+    entries = [entry for entry in entries if _is_open(hub.home(entry), bundled)]
+    for task, own in _by_task(entries):
         for entry, taken in zip(own, device_figures(_archs(hub, own), task), strict=True):
             write_figures(hub.path(entry), taken)
-    return len(published())
+    return len(published()) if entries else 0
 
 
 def _is_open(home: AnyHub, bundled: bool) -> bool:
