@@ -2,7 +2,8 @@
 
 EARSHOT_CACHE: folder of decoded audio (default ~/.cache/earshot).
 EARSHOT_PROFILES: folder of the user's own device profiles (default ~/.config/earshot/profiles).
-EARSHOT_HUB: the user's own hub, where specialised models are kept (default ~/.local/share/earshot/hub).
+EARSHOT_HUB: the user's own hub, where specialised models are kept (default ~/.local/share/earshot/hub);
+/dev/null for none.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["CACHE", "NOISE", "OWN_HUB", "PROFILES", "SILENCE", "UNKNOWN"]
+__all__ = ["CACHE", "DEFAULT_HUB", "NOISE", "OWN_HUB", "PROFILES", "SILENCE", "UNKNOWN"]
 
 CACHE = Path(os.environ.get("EARSHOT_CACHE") or Path.home() / ".cache" / "earshot")
 PROFILES = Path(os.environ.get("EARSHOT_PROFILES") or Path.home() / ".config" / "earshot" / "profiles")
-OWN_HUB = Path(os.environ.get("EARSHOT_HUB") or Path.home() / ".local" / "share" / "earshot" / "hub")
+DEFAULT_HUB = Path.home() / ".local" / "share" / "earshot" / "hub"
+OWN_HUB = Path(os.environ.get("EARSHOT_HUB") or DEFAULT_HUB)
 
 UNKNOWN, SILENCE = "_unknown_", "_silence_"
 """Names of the classes for all other words or sounds, and for none."""

@@ -57,6 +57,8 @@ def test_a_table_is_read_however_it_was_written(tmp_path, separator, header, how
         (b"file,label\nx.wav,a\ny.wav,b,c\n", "line 3 has 3 cells for 2 columns"),
         (b'file,label\n"x.wav,a\n', "is no CSV"),
         (b"file,label\n\xff.wav,a\n", "not a text in UTF-8"),
+        (b"file,label\nx.wav,a\n\ny\0.wav,a\n", "line 4 holds a NUL byte"),
+        ("file,label\nx.wav,a\n".encode("utf-16-le"), "line 1 holds a NUL byte"),
         (b"file,label\n ,a\n", "an empty name of a file is not below"),
         (b"file,label\n/etc/x.wav,a\n", "/etc/x.wav is not below"),
         (b"file,label\n..\\x.wav,a\n", r"\.\.\\x\.wav is not below"),
@@ -192,3 +194,9 @@ def test_the_metadata_of_esc_50_is_read_likewise(esc, tmp_path, change):
     expected, found = list_clips(esc), list_clips(root)
     assert [path.name for path in found.path] == [path.name for path in expected.path]
     assert np.array_equal(found[["target", "split", "category"]], expected[["target", "split", "category"]])
+
+
+def test_a_nul_byte_in_a_list_is_named_with_its_line(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"door/a.wav\r\ndoor/\0b.wav\r\n")
+    with pytest.raises(InvalidData, match=r"list\.txt: line 2 holds a NUL byte"):
+        read_list(tmp_path / "list.txt")

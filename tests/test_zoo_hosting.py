@@ -354,6 +354,35 @@ def test_a_damaged_hub_of_the_users_own_is_left_out_with_a_word(hub, monkeypatch
     assert "your own hub is left out" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("file", "EARSHOT_HUB = {}: is no folder"),
+        ("full", "EARSHOT_HUB = {}: has no index.json"),
+        ("no/where", "EARSHOT_HUB = {}: there is no folder"),
+        ("empty", ""),
+        ("later", ""),
+        ("worked", ""),
+        (os.devnull, ""),
+    ],
+)
+def test_a_place_that_cannot_be_ones_own_hub_is_said(tmp_path, monkeypatch, caplog, place, said):
+    for made in ("full/songs", "empty", "worked/runs"):
+        (tmp_path / made).mkdir(parents=True)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("zoo.hubs.address.OWN_HUB", tmp_path / place)
+    assert zoo.get("kws").hub == str(BUNDLED)
+    assert [said.format(tmp_path / place) in text for text in caplog.messages] == [True] * bool(said)
+
+
+def test_the_command_says_that_the_hub_of_the_environment_is_none(tmp_path):
+    (tmp_path / "file").touch()
+    for value, said in ((str(tmp_path / "file"), True), ("", False), (os.devnull, False)):
+        env = {**os.environ, "EARSHOT_HUB": value, "HOME": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-m", "zoo.cli", "get", "kws"], env=env, capture_output=True, text=True)
+        assert (done.returncode, "EARSHOT_HUB = " in done.stderr) == (0, said)
+
+
 @pytest.mark.parametrize("text", ["# My own page\n", ""])
 def test_a_page_of_somebodys_own_is_left_as_it_is(hub, tmp_path, text):
     other = tmp_path / "other"

@@ -346,6 +346,22 @@ def test_the_command_prints_the_answer_and_keeps_the_front(hub_of_supernets, own
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("evaluations", 2.5), ("evaluations", True), ("evaluations", "9"), ("epochs", 1.5), ("epochs", -1)],
+)
+def test_numbers_of_a_search_are_whole(tmp_path, name, value):
+    with pytest.raises(InvalidQuery, match=f"{name} = .* is not possible: give a whole number"):
+        specialize("kws", {}, own=tmp_path / "own", run=tmp_path / "runs", **{name: value})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", True), ("seed", 1.5), ("seed", "1"), ("evaluations", 2.5)])
+def test_seeds_and_evaluations_are_whole(name, value):
+    with pytest.raises(InvalidQuery, match=f"{name} = .* is not possible: give a whole number"):
+        search_hub("kws", {"macs": 3e6}, **{name: value})
+
+
+@pytest.mark.parametrize(
     ("arguments", "what"),
     [
         ([], "which task"),

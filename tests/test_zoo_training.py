@@ -194,6 +194,41 @@ def test_bad_options_are_one_clear_line(sounds, quick, tmp_path, capsys, options
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("seed", value) for value in (True, 1.5, "1", None, -1, 2**70)],
+        *[("epochs", value) for value in (True, 2.5, "5", 0, np.bool_(True))],
+        *[("clip_ms", value) for value in (1000.0, "1000", True, None, 1010)],
+        *[("max_false_alarms", value) for value in ("1", None, True, float("nan"))],
+        *[("max_macs", value) for value in (True, ("3M", True), None, "x", [None])],
+        *[("licence", value) for value in (None, 4)],
+    ],
+)
+def test_options_that_cannot_be_meant_are_named_before_anything_is_written(sounds, quick, tmp_path, name, value):
+    with pytest.raises(InvalidQuery, match=f"^{name} .*(give|is not possible)"):
+        zoo.train(sounds, "doors", **{name: value})
+    assert not (tmp_path / "runs").exists()
+
+
+def test_whole_numbers_of_numpy_are_taken_as_plain_ones(sounds, quick, monkeypatch):
+    class Reached(Exception):
+        pass
+
+    def reach(plan, run):
+        raise Reached(plan)
+
+    monkeypatch.setattr(training, "_same", reach)
+    with pytest.raises(Reached) as caught:
+        zoo.train(
+            sounds, "doors", seed=np.int64(1), epochs=np.uint8(5), clip_ms=np.int32(1000), max_macs=np.float32(3e6)
+        )
+    plan = caught.value.args[0]
+    numbers = (plan.seed, plan.epochs, plan.clips.clip_ms, plan.recipe.seed, plan.recipe.epochs)
+    assert numbers == (1, 5, 1000, 1, 5)
+    assert {type(number) for number in numbers} == {int}
+
+
 def test_esc50_in_its_own_layout_is_told_what_to_give(tmp_path, capsys):
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta" / "esc50.csv").touch()

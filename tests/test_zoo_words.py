@@ -68,7 +68,38 @@ def test_words_that_nobody_knows_are_refused_with_the_nearest():
         zoo.get("kws").knowing("dog")
 
 
-@pytest.mark.parametrize("words", [[], "", ["stop", ""], 3, ["stop", 3], {"stop": 1}])
+@pytest.mark.parametrize(
+    "make",
+    [
+        list, tuple, np.array, iter,
+        lambda words: (word for word in words), lambda words: dict.fromkeys(words).keys(),
+        lambda words: dict(enumerate(words)).values(),
+    ],
+)  # fmt: skip
+def test_any_texts_one_after_another_are_words(make):
+    for ask in (lambda words: zoo.get("kws", words=words), zoo.get("kws").knowing):
+        words = ask(make(["stop", "left"])).words
+        assert sorted(words) == ["left", "stop"]
+        assert {type(word) for word in words} == {str}
+    assert zoo.find("kws", words=make(["stop"])) == zoo.find("kws", words="stop")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        "",
+        ["stop", ""],
+        3,
+        ["stop", 3],
+        {"stop": 1},
+        b"stop",
+        np.array([]),
+        np.array("stop"),
+        iter(["stop", 3]),
+        iter(()),
+    ],
+)
 def test_what_are_no_words_is_refused(words):
     with pytest.raises(InvalidQuery, match="give one word or more"):
         zoo.get(words=words)

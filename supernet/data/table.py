@@ -88,7 +88,12 @@ def _text(path: str | Path) -> str:
         raise InvalidData(f"{path}: cannot be read ({error.strerror}); give a file of text") from None
     except UnicodeDecodeError:
         raise InvalidData(f"{path}: not a text in UTF-8; save it as such") from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    before, nul, _ = text.partition("\0")
+    if nul:
+        line = before.count("\n") + 1
+        raise InvalidData(f"{path}: line {line} holds a NUL byte, which no name has; save it as a text in UTF-8")
+    return text
 
 
 def _without_hint(text: str) -> str:

@@ -6,7 +6,7 @@ search as well, of search.problem.LIMITS); the command line has it from here. An
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -169,7 +169,7 @@ def cheaper_within(best: Entry, low: float) -> Constraint:
     return Constraint("cheaper", low, _value("validation"), excess)
 
 
-def _knows(name: str, words: str | Sequence[str]) -> Constraint:
+def _knows(name: str, words: str | Iterable[str]) -> Constraint:
     """How many of the words are no labels of each model, as a share of them."""
     asked = checked_words(words, name)
     return Constraint(
@@ -178,17 +178,32 @@ def _knows(name: str, words: str | Sequence[str]) -> Constraint:
     )  # fmt: skip
 
 
-def checked_words(words: str | Sequence[str], name: str = "words") -> tuple[str, ...]:
-    """Words that are asked for, each once. Raises InvalidQuery for what are none."""
-    if isinstance(words, set | frozenset):
-        words = sorted(words, key=str)
-    found = (words,) if isinstance(words, str) else tuple(dict.fromkeys(words)) if isinstance(words, Sequence) else ()
-    texts = bool(found) and all(isinstance(word, str) and word for word in found)
+def checked_words(words: str | Iterable[str], name: str = "words") -> tuple[str, ...]:
+    """Words that are asked for, each once, of a text or of any texts one after another; those of a set by the alphabet.
+
+    Raises InvalidQuery for what are none.
+    """
+    given = _several(words)
+    texts = bool(given) and all(isinstance(word, str) and word for word in given)
     if not texts:
-        raise InvalidQuery(f"{name} = {words!r:.140} is not possible: give one word or more, such as ['stop', 'left']")
+        shown = given if isinstance(words, Iterator) else words
+        raise InvalidQuery(f"{name} = {shown!r:.140} is not possible: give one word or more, such as ['stop', 'left']")
+    found = tuple(dict.fromkeys(map(str, given)))
     if own := {UNKNOWN, SILENCE}.intersection(found):
         raise InvalidQuery(f"{name}: {min(own)} is no word, and answered beside the words anyway: leave it out")
     return found
+
+
+def _several(words: Any) -> list:
+    """What words are given, if any."""
+    if isinstance(words, str):
+        return [words]
+    if isinstance(words, Mapping):
+        return []
+    try:
+        return sorted(words, key=str) if isinstance(words, set | frozenset) else list(words)
+    except TypeError:  # of what has no items
+        return []
 
 
 def _whether(name: str, wanted: bool, field: str, found: Callable[[Index], np.ndarray]) -> Constraint:

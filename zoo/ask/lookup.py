@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,7 +132,7 @@ def get(
     commercial: bool | None = None,
     dataset: str | None = None,
     streaming: bool | None = None,
-    words: str | Sequence[str] | None = None,
+    words: str | Iterable[str] | None = None,
     device: str | None = None,
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
@@ -175,6 +175,7 @@ def get(
     reached; with specialize InfeasibleBudget, which names the limit that no network of a supernet keeps, and the least
     that one needs.
     """
+    words = None if words is None else checked_words(words)  # of what may be read only once
     on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
     on_device |= {"ignore_limits": ignore_limits}
     sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
@@ -220,7 +221,7 @@ def _rivals(place: AnyHub, best: Entry, task: str | None, wanted: dict) -> Rival
     return None if other == best else Rivals(best, other, validation.low, validation.high, validation.clips)
 
 
-def _answering(words: str | Sequence[str] | None, model: Model) -> Model:
+def _answering(words: str | Iterable[str] | None, model: Model) -> Model:
     return model if words is None else model.knowing(words)
 
 
@@ -247,7 +248,7 @@ def _get_or_make(
         return _chosen(place, found[0], task, None, {**on_device, **wanted, **only}, cheaper)
     words = only.pop("words")
     if words is not None:
-        _check_words(place, task, checked_words(words))
+        _check_words(place, task, words)
     for name, value in only.items():
         if value is not None:
             raise InvalidQuery(

@@ -9,12 +9,15 @@ import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from supernet.errors import InvalidQuery
+from supernet.whole import as_whole, is_whole
 
-__all__ = ["count", "energy", "milliseconds", "share", "size"]
+__all__ = ["count", "energy", "milliseconds", "rate", "seed_of", "share", "size", "whole"]
 
 NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
 COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -22,6 +25,8 @@ PREFIXES = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "
 SIZES = {f"{prefix}{unit}": factor for prefix, factor in PREFIXES.items() for unit in ("", "B")}
 SHARES = {"": 1, "%": 100}
 TIMES = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
+LARGEST_SEED = 2**63 - 1
+"""The largest that all generators of random numbers take."""
 ENERGIES = {"": 1, "nJ": 1e-3, "uJ": 1, "mJ": 1e3, "J": 1e6}
 
 
@@ -53,6 +58,27 @@ def share(name: str, value: float | str) -> float:
     if not 0 <= result <= 1:
         raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
     return result
+
+
+def whole(name: str, value: Any, low: int, high: float = math.inf) -> int:
+    """A whole number from `low` to `high`, as `int`; texts are none. name: for the message of InvalidQuery."""
+    if not is_whole(value, low, high):
+        wanted = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+        raise InvalidQuery(f"{name} = {value!r:.140} is not possible: give a whole number, {wanted}")
+    return as_whole(value)
+
+
+def seed_of(value: Any) -> int:
+    """A seed of random numbers, as `int`. Raises InvalidQuery."""
+    return whole("seed", value, 0, LARGEST_SEED)
+
+
+def rate(name: str, value: Any) -> float:
+    """A number of events an hour, 0 or more; texts are none. name: for the message of InvalidQuery."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:
+        raise InvalidQuery(f"{name} = {value!r:.140} is not possible: give a number an hour, 0 or more")
+    return float(value)
 
 
 def _quantity(name: str, value: float | str, units: Mapping[str, float], wanted: str) -> float:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from supernet.constants import OWN_HUB
+from supernet.constants import DEFAULT_HUB, OWN_HUB
 from supernet.errors import InvalidCheckpoint, InvalidPackage, InvalidQuery
 from supernet.files import read_json
 from zoo.hubs.base import REMOTE, AnyHub
 from zoo.hubs.folder import Hub, is_file
 from zoo.hubs.index import INDEX, Index, merged
-from zoo.keeping import writable
+from zoo.keeping import RUNS, writable
 from zoo.package.entry import Entry
 from zoo.package.read import CONFIG, MODEL
 
@@ -108,12 +109,26 @@ def is_remote(address: str | Path) -> bool:
 def _default() -> AnyHub:
     try:
         if not is_file(OWN_HUB / INDEX):
+            _check_place(OWN_HUB)
             return Hub()
         _ = Hub(OWN_HUB).index
-    except (InvalidPackage, InvalidQuery) as error:
+    except (InvalidPackage, InvalidQuery, OSError) as error:
         log.warning("your own hub is left out: %s", error)
         return Hub()
     return Hubs([Hub(OWN_HUB), Hub()])
+
+
+def _check_place(folder: Path) -> None:
+    """Raise InvalidQuery for a place that was named in EARSHOT_HUB, and neither is nor can become one's own hub."""
+    if folder in (DEFAULT_HUB, Path(os.devnull)):
+        return
+    advice = "; give the folder of a hub, or one to be made in a folder that is there"
+    if folder.exists() and not folder.is_dir():
+        raise InvalidQuery(f"EARSHOT_HUB = {folder}: is no folder{advice}")
+    if folder.is_dir() and any(path.name != RUNS.name for path in folder.iterdir()):
+        raise InvalidQuery(f"EARSHOT_HUB = {folder}: has no {INDEX}{advice}")
+    if not folder.parent.is_dir():
+        raise InvalidQuery(f"EARSHOT_HUB = {folder}: there is no folder {folder.parent}{advice}")
 
 
 def writable_hub(address: str | Path) -> Path:

@@ -45,6 +45,7 @@ from supernet.nn.store import StoredSupernet, load_supernet
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
 from zoo.ask.limits import check_bits, limits_of
+from zoo.ask.units import seed_of, whole
 from zoo.hubs.address import open_hub
 from zoo.hubs.base import AnyHub
 from zoo.package.read import CONFIG
@@ -299,9 +300,10 @@ def search_hub(
     supernet keeps the limits, InvalidArch where the strategy suits none, UnknownName, and InvalidQuery for bits that no
     supernet has.
     """
-    evaluations = EVALUATIONS if evaluations is None else evaluations
+    evaluations = EVALUATIONS if evaluations is None else whole("evaluations", evaluations, 1)
+    seed = seed_of(seed)
     limits = {**limits, **limits_of(limits)}
-    _check(strategy, evaluations, seed, limits, objectives, device)
+    _check(strategy, limits, objectives, device)
     limits = limits_on(limits, device, ignore_limits)
     bits = None if bits is None else check_bits(bits)
     candidates = supernets_of(task, hub, supernet)
@@ -348,8 +350,6 @@ def limits_on(limits: Mapping[str, float], device: str | None, ignore_limits: bo
 
 def _check(
     strategy: str,
-    evaluations: int,
-    seed: int,
     limits: Mapping[str, float],
     objectives: tuple[str, ...],
     device: str | None,
@@ -357,10 +357,6 @@ def _check(
     """Raise InvalidQuery or UnknownName for what would fail later."""
     if strategy not in STRATEGIES:
         raise UnknownName(f"unknown strategy {strategy!r}: {nearest_names(strategy, STRATEGIES)}")
-    if evaluations < 1:
-        raise InvalidQuery(f"evaluations = {evaluations} is not possible: give 1 or more")
-    if seed < 0:
-        raise InvalidQuery(f"seed = {seed} is not possible: give 0 or more")
     for name in limits:
         if name not in LIMITS:
             raise UnknownName(f"unknown limit {name!r}: {nearest_names(name, LIMITS)}")

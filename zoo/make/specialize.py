@@ -17,6 +17,7 @@ from supernet.errors import EarshotError, NoModelFits
 from supernet.files import digest
 from supernet.integer.runtime import IntegerNetwork
 from supernet.train.recipe import Recipe
+from zoo.ask.units import whole
 from zoo.hubs.address import writable_hub
 from zoo.hubs.base import AnyHub, checked_entry
 from zoo.hubs.folder import Hub
@@ -70,6 +71,8 @@ def specialize(
 
     Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
     """
+    epochs = None if epochs is None else whole("epochs", epochs, 0)
+    evaluations = None if evaluations is None else whole("evaluations", evaluations, 1)
     own = writable_hub(own or OWN_HUB)
     limits = limits_on(limits, device, ignore_limits)
     wish = {"limits": limits, "bits": bits, "family": family, "device": device, "sure": sure}
@@ -97,7 +100,7 @@ def _wanted_tuning(epochs: int | None) -> dict:
     """What a wish says of the fine-tune: its epochs, and the fewest steps where these go by the number of clips."""
     if epochs is None:
         return {"tuned": SPECIALIZE.tune_epochs, "steps": SPECIALIZE.tune_steps}
-    return {"tuned": max(0, epochs)}
+    return {"tuned": epochs}
 
 
 def _answers(config: Config, entry: Entry, task: str, wish: dict, min_accuracy: float | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from numbers import Real
@@ -27,7 +28,9 @@ from supernet.train import parallel
 from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
+from supernet.whole import as_whole, is_whole
 from zoo.ask.limits import check_bits
+from zoo.ask.units import rate, seed_of, whole
 from zoo.hubs.address import check_hub, writable_hub
 from zoo.keeping import check_folder, going_on
 from zoo.make.budgets import budget_limits
@@ -63,7 +66,7 @@ LONGEST_TASK = 60
 STORED_CLIPS, STORED_MS = (64, 512), 512_000
 """Fewest and most clips whose features are stored with the supernet, and how long all are together."""
 EVENTS = "esc10-mbconv and, not for commercial use, aec-mbconv"
-CLIP_MS, LONG_MS = (200, 10_000), 2_000
+CLIP_MS, STEP_MS, LONG_MS = (200, 10_000), 20, 2_000
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
 
@@ -112,11 +115,14 @@ def train(
     Under torchrun the processes share each batch while the supernet is trained; the first one does all else, and the
     others get None. Each normalises over its own share, so another number of processes is another run.
 
-    Raises InvalidData, with what was found, for data that cannot be used; InfeasibleBudget for what no network keeps.
+    Raises InvalidData, with what was found, for data that cannot be used; InfeasibleBudget for what no network keeps;
+    InvalidQuery, before anything is written, for an option that cannot be meant.
     """
     need(*TRAINING)
     budgets, bits = _budgets(max_macs), _bits(bits, publish)
-    _check_options(task, clip_ms, epochs, seed, max_false_alarms, licence)
+    _check_names(task, licence)
+    clip_ms, seed, most_alarms = _clip_ms(clip_ms), seed_of(seed), rate("max_false_alarms", max_false_alarms)
+    epochs = None if epochs is None else whole("epochs", epochs, 1)
     run = Path(run_dir or Path("runs") / task)
     _check_places(data, table, run, publish)
     device = parallel.start()
@@ -151,7 +157,7 @@ def train(
         return None
     build = Build(
         f"{task}-{supernet.space.family}", task, supernet, plan.recipe, plan.clips, frontend, run,
-        Path(publish or run / "hub"), _info(plan, survey), plan.making(run), max_false_alarms,
+        Path(publish or run / "hub"), _info(plan, survey), plan.making(run), most_alarms,
     )  # fmt: skip
     with going_on(run):
         folder = store(build, run / STORED)
@@ -162,7 +168,13 @@ def train(
 
 
 def _budgets(given: tuple[str, ...] | str | float) -> tuple[str, ...]:
-    return tuple(map(str, (given,) if isinstance(given, (str, Real)) else given))
+    """Of published models. Raises InvalidQuery for what cannot be meant."""
+    several = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+    for budget in several:
+        if isinstance(budget, bool) or not isinstance(budget, (str, Real)):
+            raise InvalidQuery(f"max_macs = {budget!r:.140} is not possible: give MACs such as 3M, or 3M/64kB with RAM")
+        budget_limits(str(budget))
+    return tuple(map(str, several))
 
 
 def _bits(given: tuple[int | str, ...] | int | str | None, publish: str | Path | None) -> tuple[int | str, ...]:
@@ -254,30 +266,22 @@ def _put_aside(plan: _Plan, run: Path) -> Path | None:
     return place
 
 
-def _check_options(
-    task: str, clip_ms: int, epochs: int | None, seed: int, max_false_alarms: float, licence: str
-) -> None:
-    """Raise InvalidQuery for options that would fail later."""
+def _check_names(task: str, licence: str) -> None:
+    """Raise InvalidQuery for names that hubs cannot have."""
+    if not isinstance(task, str) or not is_safe_name(task) or len(task) > LONGEST_TASK:
+        raise InvalidQuery(f"task {task!r}: use up to {LONGEST_TASK} letters, digits, - and _")
+    if not isinstance(licence, str) or not re.fullmatch(r"[A-Za-z0-9.+-]{1,60}", licence):
+        raise InvalidQuery(f"licence {licence!r}: give an identifier as hubs have it, such as cc-by-4.0")
+
+
+def _clip_ms(given: int) -> int:
+    """The length of clips. Raises InvalidQuery."""
     least, most = CLIP_MS
-    for valid, message in (
-        (
-            is_safe_name(task) and len(task) <= LONGEST_TASK,
-            f"task {task!r}: use up to {LONGEST_TASK} letters, digits, - and _",
-        ),
-        (
-            least <= clip_ms <= most and clip_ms % 20 == 0,
-            f"clip_ms = {clip_ms}: give a multiple of 20 ms from {least} to {most}",
-        ),
-        (epochs is None or epochs >= 1, f"epochs = {epochs}: give 1 or more"),
-        (seed >= 0, f"seed = {seed}: give 0 or more"),
-        (0 <= max_false_alarms < float("inf"), f"max_false_alarms = {max_false_alarms}: give 0 or more an hour"),
-        (
-            re.fullmatch(r"[A-Za-z0-9.+-]{1,60}", licence),
-            f"licence {licence!r}: give an identifier as hubs have it, such as cc-by-4.0",
-        ),
-    ):
-        if not valid:
-            raise InvalidQuery(message)
+    if not is_whole(given, least, most) or given % STEP_MS:
+        raise InvalidQuery(
+            f"clip_ms = {given!r:.140}: give a whole number, a multiple of {STEP_MS} ms from {least} to {most}"
+        )
+    return as_whole(given)
 
 
 def _check_budgets(budgets: tuple[str, ...], begin: Space, clips: ClipData) -> None:

@@ -97,7 +97,7 @@ class Model:
         config = read_config(folder)
         return cls(config, config.entry(""))
 
-    def knowing(self, words: str | Sequence[str]) -> Model:
+    def knowing(self, words: str | Iterable[str]) -> Model:
         """The same model, answering with these words of its labels, `_unknown_` for all others, and `_silence_` where
         it knows that.
 
