@@ -65,6 +65,9 @@ __all__ = [
 MOST_BYTES = 64_000_000
 MOST_PROBLEMS = 12
 LEAST_ROWS = 2
+SEPARATORS = ",;\t"
+BITS = {*range(1, 9), 16, 32}
+"""Of weights; 16 and 32 of floating point."""
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +203,11 @@ def _checked(path: Path, table: pd.DataFrame, complete: bool = True) -> Measurem
     for name in TEXTS:
         rows[name] = rows[name].str.strip() if name in rows else ""
     rows["bits"] = rows["bits"].str.replace(r"\.0+$", "", regex=True)
+    problems += [
+        f"line {row}, column bits: {text[:40]!r}; give a whole number of 1 to 8, 16, or 32 for floating point"
+        for row, text in rows["bits"].items()
+        if _is_number(text) and whole_bits(text) not in BITS
+    ]
     _fill_archs(rows, problems)
     if problems:
         raise InvalidProfile(_report(path, problems))
@@ -234,15 +242,18 @@ def _read_csv(path: Path) -> pd.DataFrame:
     first = text.partition("\n")[0]
     if "\0" in text or "latency_ms" not in first.lower():
         raise InvalidProfile(f"{path}: no column latency_ms in the first line, which is {first[:80]!r}")
-    if "," not in first:
-        raise InvalidProfile(f"{path}: one column alone, {first[:80]!r}; separate columns by commas")
+    separator = max(SEPARATORS, key=first.count)
+    if separator not in first:
+        raise InvalidProfile(
+            f"{path}: one column alone, {first[:80]!r}; separate columns by commas, semicolons or tabs"
+        )
     reading = {"dtype": str, "keep_default_na": False, "skipinitialspace": True, "skip_blank_lines": False}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(io.StringIO(text), index_col=False, **reading)
+            table = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, **reading)
     except pd.errors.ParserWarning:
-        raise InvalidProfile(f"{path}: a line has more cells than columns; no commas within numbers") from None
+        raise InvalidProfile(f"{path}: a line has more cells than columns; no separators within numbers") from None
     except (ValueError, pd.errors.ParserError) as error:
         raise InvalidProfile(f"{path}: not a CSV ({str(error).strip()[:200]})") from None
     table = table.rename(columns=lambda name: name.strip().lower()).fillna("")
@@ -312,6 +323,10 @@ def _report(path: Path, problems: list[str]) -> str:
 def whole_bits(text: str) -> int | None:
     """Bits of weights as a number; None where they are not one, as of `hybrid 8/1`."""
     return int(text) if re.fullmatch(r"\d{1,2}", str(text)) else None
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[-+]?[\d.,]+(e[-+]?\d+)?", text, re.IGNORECASE) is not None
 
 
 def profiles(folder: str | Path | None = None) -> dict[str, DeviceProfile]:

@@ -48,6 +48,11 @@ def write(folder, text, name="mine.csv"):
         ("", "no column latency_ms"),
         (b"\xff\xfe\x00macs", "not text in UTF-8"),
         (b"latency_ms,macs\n\0\0\0", "no column latency_ms"),
+        ("macs,latency_ms,bits\n1e6,2,8\n2e6,3,99\n", "line 3, column bits: '99'; give a whole number of 1 to 8"),
+        ("macs,latency_ms,bits\n1e6,2,8.5\n2e6,3,8\n", "line 2, column bits: '8.5'"),
+        ("macs,latency_ms,bits\n1e6,2,0\n2e6,3,-4\n", "line 2, column bits: '0'.*\n.*line 3, column bits: '-4'"),
+        ("macs latency_ms\n1e6 2\n", "one column alone"),
+        ("macs;latency_ms\n1000000;2,5\n", "line 2, column latency_ms: '2,5'; give a number above 0, with a point"),
         ('macs,latency_ms\n"1,2\n', "not a CSV|line 2"),
     ],
 )
@@ -242,6 +247,16 @@ def test_an_added_profile_is_found_with_what_the_user_said_of_it(tmp_path):
     write(kept, GOOD + "8000000,70\n", "my-board.csv")
     assert len(find_profile("my-board", kept).rows) == 4
     assert find_profile("my-board", kept) != profile
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_give_the_same_rows(tmp_path, separator):
+    text = "macs,latency_ms,bits,notes\n1000000,10,8.0,\n2000000,19.5,hybrid 8/1,a b\n4000000,37.5,32,\n"
+    expected = read_measurements(write(tmp_path, text)).rows
+    found = read_measurements(write(tmp_path, text.replace(",", separator), "other.csv")).rows
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["bits"].tolist() == ["8", "hybrid 8/1", "32"]
+    assert found["latency_ms"].tolist() == [10, 19.5, 37.5]
 
 
 def test_an_arch_gives_all_counts(tmp_path):

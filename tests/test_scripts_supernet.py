@@ -97,6 +97,7 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
     folder = save_supernet(tmp_path / "supernet", supernet, frontend, "tones", speech_data.labels, info)
     plain = square_space.from_genes(square_space.sample(np.random.default_rng(5)))[0]
     best = SimpleNamespace(predict=lambda space, genes: space.costs(genes)["macs"] / 1e9)
+    tested = len(speech_data.splits["test"])
     for name, value in {
         "load": lambda *arguments: speech_data,
         "load_predictor": lambda folder, space: (best, {"quality": {"rows": 9}}),
@@ -104,7 +105,7 @@ def test_the_claim_on_events_compares_errors_of_one_size(square_space, speech_da
         "event_archs": lambda classes: {"20k": plain},
         "SEEDS": {"20k": 2, "largest": 1},
         "LONG": {"longer": {"20k": 1}, "longer distilled": {"20k": 2}},
-        "list_clips": lambda root: pd.DataFrame({"split": "test", "src_file": range(len(speech_data.splits["test"]))}),
+        "list_clips": lambda root: SimpleNamespace(split=np.array(["test"] * tested), src_file=np.arange(tested)),
     }.items():
         monkeypatch.setattr(event_claim, name, value)
     monkeypatch.setattr(event_claim, "HUB", replace(HUB, evaluations=60, finalists=2))

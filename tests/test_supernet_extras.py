@@ -8,7 +8,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import zoo
 from supernet.errors import InvalidPackage, MissingExtra
@@ -78,6 +80,24 @@ def test_all_but_training_and_tables_works_without_any_extra(tmp_path, capsys):
     assert main(["fit", "kws", "--device", DEVICE]) == 0
     assert capsys.readouterr().out == found[14][1]
     assert found[2][1].count("\n") == 1 + len(zoo.find("kws"))
+
+
+def test_esc_50_is_evaluated_without_any_extra(tmp_path):
+    """In all conditions but rooms, too, which it says."""
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "audio").mkdir()
+    rows = ["filename,fold,target,category,esc10,src_file,take"]
+    for number, label in enumerate(zoo.get("esc10").knows):
+        soundfile.write(tmp_path / "audio" / f"5-{number}.flac", np.sin(np.arange(8000) * 0.1 * (number + 1)), 16_000)
+        rows.append(f"5-{number}.wav,5,{7 * number},{label},True,{number},A")
+    (tmp_path / "meta" / "esc50.csv").write_text("\n".join(rows))
+    command = ["evaluate", "esc10", str(tmp_path), "--split", "fold5"]
+    [plain, varied] = without(HEAVY, command, [*command, "--conditions"])
+    assert (plain[0], plain[2]) == (0, "")
+    assert "of 10" in plain[1]
+    assert varied[0] == 0
+    assert re.fullmatch(r".*not measured in rooms; this needs pyroomacoustics.*\n", varied[2])
+    assert "late-200" in varied[1]
 
 
 TRAIN = [

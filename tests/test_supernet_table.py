@@ -200,3 +200,5 @@ def test_a_nul_byte_in_a_list_is_named_with_its_line(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"door/a.wav\r\ndoor/\0b.wav\r\n")
     with pytest.raises(InvalidData, match=r"list\.txt: line 2 holds a NUL byte"):
         read_list(tmp_path / "list.txt")
+    for column in ("target", "split", "category"):
+        assert np.array_equal(getattr(found, column), getattr(expected, column))

@@ -184,6 +184,17 @@ def test_without_rooms_the_others_are_measured(speech_data, integers, monkeypatc
     assert "not measured in rooms; pyroomacoustics is missing" in caplog.text
 
 
+def test_without_rooms_all_others_are_evaluated_and_a_named_one_is_refused(words, monkeypatch, capsys, caplog):
+    monkeypatch.setattr("supernet.extras.find_spec", lambda name: None if name == "pyroomacoustics" else name)
+    assert main(["evaluate", MODEL, str(words), "--conditions"]) == 0
+    lines = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "% to " in line]
+    assert lines[-12:] == [name for name in CONDITIONS if name != "room"]
+    [said] = caplog.messages
+    assert said.startswith("not measured in rooms; this needs pyroomacoustics, which is not installed: ")
+    assert main(["evaluate", MODEL, str(words), "--conditions", "room"]) == 1
+    assert "this needs pyroomacoustics, which is not installed" in capsys.readouterr().err
+
+
 def test_noise_is_what_training_does_not_hear(speech_data, words):
     """The last fifth of each recording."""
     assert speech_data.held_noise

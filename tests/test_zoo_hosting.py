@@ -170,6 +170,18 @@ def test_verify_names_what_does_not_hold_and_nothing_else(hub, change, capsys):
     assert "3 of 4 hold" in capsys.readouterr().out
 
 
+def test_verify_says_that_there_is_neither_folder_nor_model(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for target in ("./hub2", "hubs/hub2"):
+        assert main(["verify", target]) == 2
+        assert f"{target}: no such folder; give the folder of a hub" in capsys.readouterr().err
+    assert main(["verify", "hub2"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("earshot: hub2: no such folder, and no model 'hub2' in hub ")
+    assert error.count("-w") == 12
+    assert error.endswith(" more\n")
+
+
 def test_verify_runs_the_vectors_of_a_package_whose_digests_were_made_to_fit(package, tmp_path):
     from test_zoo_pack import reseal
 

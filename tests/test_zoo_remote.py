@@ -538,6 +538,17 @@ def test_no_repository_is_made_for_what_cannot_be_published(server, package, tmp
     assert not (tmp_path / "hub").exists()
 
 
+def test_supernets_are_copied_by_way_of_a_cache_of_a_relative_path(stocked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "hfc/hub")
+    assert main(["sync", ADDRESS, "copy", "--supernets"]) == 0
+    for name in ("one", "two"):
+        folder = tmp_path / "copy" / "supernets" / name
+        assert (folder / "trunk.bin").read_text() == f"the weights of {name}"
+        assert not (folder / "trunk.bin").is_symlink()
+    assert (tmp_path / "hfc" / "hub").is_dir()
+
+
 def test_verifying_says_that_supernets_cannot_be_had(stocked, capsys):
     stocked.fail("/tree/", times=None, status=502)
     assert main(["verify", ADDRESS]) == 1

@@ -181,7 +181,7 @@ def _make(setting: Sliced, arch: Arch, way: str, seed: int, folder: Path) -> Net
 def _reductions(setting: Sliced, size: str) -> None:
     """Relative reductions of the error between ways, seeds averaged, with intervals over the test recordings."""
     clips = list_clips(setting.options.data)
-    sources = clips.src_file[clips.split == "test"].to_numpy()
+    sources = clips.src_file[clips.split == "test"]
     for first, second in COMPARED:
         known = [kind in _kinds(size) and way in _ways(size, kind) for kind, way in (first, second)]
         if not all(known):

@@ -14,12 +14,11 @@ Many clips are padded with digital silence, which no microphone gives: training 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from supernet import extras
 from supernet.constants import CACHE
 from supernet.data.clips import ClipData, Split, decode_clips
 from supernet.data.table import named_files, read_table, tidy_name
@@ -27,10 +26,7 @@ from supernet.data.walk import stem_of, walk
 from supernet.errors import InvalidData, nearest_names
 from supernet.files import digest
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["FOLDS", "SUBSETS", "TEST_FOLD", "fold_clips", "is_layout", "list_clips", "load", "subset_of"]
+__all__ = ["FOLDS", "SUBSETS", "TEST_FOLD", "Clips", "fold_clips", "is_layout", "list_clips", "load", "subset_of"]
 
 FOLDS, TEST_FOLD = (1, 2, 3, 4), 4
 """Those that are split, and that which is tested where no other is named."""
@@ -44,6 +40,29 @@ VALIDATION_SHARE, SPLIT_SEED = 0.1, 2021
 COLUMNS = ("file", "fold", "target", "category", "esc10", "src_file")
 COLOURS, NOISE_SECONDS, NOISE_LEVEL = (0.0, 0.5, 1.0), 10, 1000.0
 """Of the noise: exponents of the frequency that amplitudes fall with (white, pink, brown); length; steps of 16 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """Rows of the table, column by column, each (clips,). target: 0 and up, in the data set's order; split: "" where
+    there is none; path: of the files that were found, "" before they are looked for.
+    """
+
+    file: np.ndarray
+    fold: np.ndarray
+    target: np.ndarray
+    category: np.ndarray
+    esc10: np.ndarray
+    src_file: np.ndarray
+    split: np.ndarray
+    path: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def where(self, chosen: np.ndarray) -> Clips:
+        """The rows (clips,) that are True."""
+        return Clips(*(getattr(self, column.name)[chosen] for column in fields(self)))
 
 
 def load(
@@ -60,7 +79,7 @@ def load(
     """
     root, cache = Path(root), Path(cache or CACHE)
     table = list_clips(root, subset, test_fold, folds)
-    labels = tuple(table.drop_duplicates("target").sort_values("target").category)
+    labels = tuple(table.category[np.unique(table.target, return_index=True)[1]].tolist())
     names = ("train", "validation", *["test"] * (test_fold is not None))
     rows = {name: np.flatnonzero(table.split == name) for name in names}
     identity = [[path.name, path.stat().st_size, *row] for path, row in zip(table.path, _identity(table), strict=True)]
@@ -69,7 +88,7 @@ def load(
         labels=labels,
         sampling_rate=SAMPLING_RATE,
         audio=decode_clips(root, list(table.path), SAMPLING_RATE, CLIP_SECONDS, cache),
-        splits={name: Split(own, table.target.to_numpy(np.int64)[own]) for name, own in rows.items()},
+        splits={name: Split(own, table.target[own]) for name, own in rows.items()},
         unknown=np.zeros(0, np.int64),
         extra=0,
         noise=_coloured_noise(),
@@ -84,29 +103,29 @@ def load(
 
 def list_clips(
     root: str | Path, subset: str = "esc50", test_fold: int | None = TEST_FOLD, folds: Sequence[int] = FOLDS
-) -> pd.DataFrame:
-    """A row for each clip of a split: path, category, target (0 and up, in the data set's order) and split.
+) -> Clips:
+    """The clips of all splits.
 
     Raises as `load` does.
     """
     table = _read_subset(Path(root), subset)
-    if test_fold is None and (missing := sorted(set(folds) - set(table.fold))):
+    if test_fold is None and (missing := sorted(set(folds) - set(table.fold.tolist()))):
         raise InvalidData(f"{Path(root) / TABLE}: has no fold {', '.join(map(str, missing))}; give those that it has")
-    table = table[table.fold.isin(list(folds))]
-    table = table.assign(split=_splits(table, test_fold))
-    return _with_paths(Path(root), table[table.split != ""])
+    table = table.where(np.isin(table.fold, list(folds)))
+    table = replace(table, split=_splits(table, test_fold))
+    return _with_paths(Path(root), table.where(table.split != ""))
 
 
-def fold_clips(root: str | Path, subset: str = "esc50", fold: int | None = None) -> pd.DataFrame:
-    """A row for each clip of a fold, or of all, whatever split it is of: path, category and target.
+def fold_clips(root: str | Path, subset: str = "esc50", fold: int | None = None) -> Clips:
+    """The clips of a fold, or all, whatever split they are of.
 
     Raises as `load` does.
     """
     table = _read_subset(Path(root), subset)
-    folds = sorted(set(table.fold))
+    folds = sorted(set(table.fold.tolist()))
     if fold is not None and fold not in folds:
         raise InvalidData(f"{Path(root) / TABLE}: has no fold {fold}; it has {', '.join(map(str, folds))}")
-    return _with_paths(Path(root), table if fold is None else table[table.fold == fold])
+    return _with_paths(Path(root), table if fold is None else table.where(table.fold == fold))
 
 
 def is_layout(root: Path) -> bool:
@@ -119,59 +138,65 @@ def subset_of(labels: Sequence[str]) -> str:
     return "esc10" if len(labels) == 10 else "esc50"
 
 
-def _read_table(root: Path) -> pd.DataFrame:
+def _read_table(root: Path) -> Clips:
     path = root / TABLE
     if not path.is_file():
         raise InvalidData(f"{path}: no such file; give the folder of the extracted ESC-50 data set")
     try:
-        rows = read_table(path, COLUMNS)
-        table = extras.load("pandas").DataFrame(rows, columns=COLUMNS, dtype=str)
-        empty = table[(table == "").any(axis=1)]
-        if len(empty):
-            raise ValueError(f"row {empty.index[0] + 2} lacks a value")
-        wrong = table[~table.esc10.str.lower().isin(("true", "false"))]
-        if len(wrong):
-            raise ValueError(f"row {wrong.index[0] + 2}: esc10 is {wrong.esc10.iloc[0]!r}, neither True nor False")
-        pairs = len(table.drop_duplicates(["target", "category"]))
-        if not pairs == table.target.nunique() == table.category.nunique():
-            raise ValueError("a target has several categories, or the other way round")
-        return table.assign(esc10=table.esc10.str.lower() == "true").astype({"fold": int, "target": int})
-    except ValueError as error:
+        return _checked(read_table(path, COLUMNS))
+    except (ValueError, OverflowError) as error:
         why = str(error).removeprefix(f"{path}: ")
         raise InvalidData(f"{path}: not the table of ESC-50 ({why}); take it from the data set again") from None
 
 
-def _read_subset(root: Path, subset: str) -> pd.DataFrame:
+def _checked(rows: list[dict[str, str]]) -> Clips:
+    """Raises ValueError for what the table cannot hold."""
+    for number, row in enumerate(rows, 2):
+        if not all(row[name] for name in COLUMNS):
+            raise ValueError(f"row {number} lacks a value")
+        if row["esc10"].lower() not in ("true", "false"):
+            raise ValueError(f"row {number}: esc10 is {row['esc10']!r}, neither True nor False")
+    pairs = {(row["target"], row["category"]) for row in rows}
+    if not len(pairs) == len({target for target, _ in pairs}) == len({category for _, category in pairs}):
+        raise ValueError("a target has several categories, or the other way round")
+    file, category, source = (np.array([row[name] for row in rows], str) for name in ("file", "category", "src_file"))
+    fold, target = (np.array([int(row[name]) for row in rows], np.int64) for name in ("fold", "target"))
+    esc10, empty = np.array([row["esc10"].lower() == "true" for row in rows], bool), np.full(len(rows), "")
+    return Clips(file, fold, target, category, esc10, source, empty, empty)
+
+
+def _read_subset(root: Path, subset: str) -> Clips:
     """The table of a subset, its targets numbered from 0."""
     if subset not in SUBSETS:
         raise InvalidData(f"unknown subset {subset!r} of ESC-50: {nearest_names(subset, SUBSETS)}")
     table = _read_table(root)
-    table = table[table.esc10] if subset == "esc10" else table
+    table = table.where(table.esc10) if subset == "esc10" else table
     if not len(table):
         raise InvalidData(f"{root / TABLE}: names no clip of {subset}; take it from the data set again")
-    return table.assign(target=table.target.map(sorted(set(table.target)).index))
+    return replace(table, target=np.unique(table.target, return_inverse=True)[1])
 
 
-def _with_paths(root: Path, table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(path=_find_clips(root, table.file)).reset_index(drop=True)
+def _with_paths(root: Path, table: Clips) -> Clips:
+    return replace(table, path=np.array(_find_clips(root, table.file.tolist()), dtype=object))
 
 
-def _splits(table: pd.DataFrame, test_fold: int | None) -> np.ndarray:
+def _splits(table: Clips, test_fold: int | None) -> np.ndarray:
     """The split of each row; "" for those of recordings that are tested under another class."""
-    folds = sorted(set(table.fold))
+    folds = sorted(set(table.fold.tolist()))
     if test_fold is not None and (test_fold not in folds or len(folds) < 2):
         asked = f"there must be fold {test_fold} to test on, and another"
         raise InvalidData(f"{asked}: of the folds to be split the table has {folds}")
-    test = (table.fold == test_fold).to_numpy()
-    tested = set(table.src_file[test])
-    splits = np.where(test, "test", np.where(table.src_file.isin(tested), "", "train")).astype("<U10")
+    test = table.fold == test_fold if test_fold is not None else np.zeros(len(table), bool)
+    splits = np.where(test, "test", np.where(np.isin(table.src_file, table.src_file[test]), "", "train")).astype("<U10")
     rng = np.random.default_rng(SPLIT_SEED)
-    for _, own in table[splits == "train"].groupby("target", sort=True):
-        held, wanted = set(), round(VALIDATION_SHARE * len(own))
-        for source in rng.permutation(sorted(set(own.src_file)))[:-1]:
-            if own.src_file.isin(held).sum() < wanted:
-                held.add(source)
-        splits[(table.src_file.isin(held) & (splits == "train")).to_numpy()] = "validation"
+    train = splits == "train"
+    for target in np.unique(table.target[train]):
+        own = table.src_file[train & (table.target == target)]
+        held, wanted = [], round(VALIDATION_SHARE * len(own))
+        for source in rng.permutation(np.unique(own))[:-1]:
+            if np.isin(own, held).sum() < wanted:
+                held.append(source)
+        splits[np.isin(table.src_file, held) & train] = "validation"
     if not {"train", "validation"} <= set(splits):
         raise InvalidData("too few recordings to hold some out for validation; complete the data set")
     return splits
@@ -191,8 +216,8 @@ def _find_clips(root: Path, names: Sequence[str]) -> list[Path]:
     return [found[means[name][0]] for name in names]
 
 
-def _identity(table: pd.DataFrame) -> list[list]:
-    return [[int(target), split] for target, split in zip(table.target, table.split, strict=True)]
+def _identity(table: Clips) -> list[list]:
+    return [[int(target), str(split)] for target, split in zip(table.target, table.split, strict=True)]
 
 
 def _coloured_noise() -> list[np.ndarray]:

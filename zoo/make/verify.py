@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from supernet.errors import EarshotError, InvalidPackage
+from supernet.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
 from supernet.files import digest, read_bytes
-from zoo.hubs.address import open_hub
+from zoo.hubs.address import is_remote, open_hub
 from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, check_inside, checked_entry
 from zoo.hubs.costs import figures
 from zoo.hubs.folder import Hub
@@ -38,9 +38,8 @@ def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False)
     """
     if isinstance(target, (str, Path)) and (Path(target) / CONFIG).is_file():
         return [_verdict(Path(target).name, lambda: check_package(Path(target)))]
-    if isinstance(target, str) and is_safe_name(target) and not Path(target).exists():
-        place = open_hub()
-        entry = place.entry(target)
+    if isinstance(target, (str, Path)) and not is_remote(target) and not Path(target).exists():
+        place, entry = _named(target)
         return [_verdict(entry.name, lambda: _check_listed(place, entry))]
     place = open_hub(target)
     found = [
@@ -49,6 +48,17 @@ def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False)
     ]
     found += _supernet_verdicts(place)
     return found + [Verdict(name, "not in the index; `earshot rebuild` lists it") for name in _unlisted(place)]
+
+
+def _named(name: str | Path) -> tuple[AnyHub, Entry]:
+    """The model of what is no folder, and its hub. Raises InvalidQuery for a path, UnknownName for another name."""
+    if not is_safe_name(name):
+        raise InvalidQuery(f"{name}: no such folder; give the folder of a hub or of a model, or the name of a model")
+    place = open_hub()
+    try:
+        return place, place.entry(name)
+    except UnknownName as error:
+        raise UnknownName(f"{name}: no such folder, and {error}") from None
 
 
 def _verdict(name: str, check: Callable[[], object]) -> Verdict:
@@ -99,7 +109,9 @@ def _root(folder: Path) -> Path:
     """Of the hub of a supernet; of what is downloaded the whole cache, whose snapshots are links to its blobs."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    return Path(HF_HUB_CACHE) if folder.is_relative_to(HF_HUB_CACHE) else folder.parent.parent
+    cache = Path(HF_HUB_CACHE)
+    inside = any(folder.absolute().is_relative_to(place) for place in (cache.absolute(), cache.resolve()))
+    return cache if inside else folder.parent.parent
 
 
 def _unlisted(place: AnyHub) -> list[str]:

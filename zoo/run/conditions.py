@@ -19,7 +19,7 @@ import numpy as np
 
 from supernet.constants import CACHE
 from supernet.errors import InvalidQuery, nearest_names
-from supernet.extras import lacking
+from supernet.extras import lacking, need
 
 if TYPE_CHECKING:
     from supernet.data.clips import ClipData
@@ -161,12 +161,17 @@ training heard, at the clip's level; early, late: by so many ms."""
 
 
 def chosen_conditions(names: Sequence[str] | bool) -> tuple[str, ...]:
-    """The conditions of these names, in the order of CONDITIONS, and `clean`; True for all. Raises InvalidQuery."""
+    """The conditions of these names, in the order of CONDITIONS, and `clean`; True for all that can be measured here.
+
+    Raises InvalidQuery for an unknown one, MissingExtra for `room` where pyroomacoustics is not installed.
+    """
     if isinstance(names, bool):
-        return tuple(CONDITIONS) if names else ()
+        return measured_conditions() if names else ()
     for name in names:
         if name not in CONDITIONS:
             raise InvalidQuery(f"condition {name!r} is unknown: {nearest_names(name, CONDITIONS)}")
+    if "room" in names:
+        need("pyroomacoustics")
     return tuple(name for name in CONDITIONS if name == "clean" or name in names)
 
 

@@ -21,7 +21,6 @@ from supernet.constants import NOISE, SILENCE, UNKNOWN
 from supernet.data.table import LISTS, named_files, read_list
 from supernet.data.walk import stem_of, tell_left_out, twins, walk, walk_classes
 from supernet.errors import InvalidAudio, InvalidData, InvalidQuery, nearest_names
-from supernet.extras import need
 from supernet.files import digest, read_bytes
 from zoo.keeping import HEARD, Kept, file_state
 from zoo.package.read import CONFIG
@@ -161,7 +160,8 @@ def evaluate(
     recordings in `_silence_`, which the lists of Speech Commands do not name, are of its test. resample: take
     recordings of a lower rate than the model's. progress: show a bar on a terminal. run: a folder in which answers are
     kept, so that no recording is heard again where this was stopped. conditions: names of zoo.run.conditions, or True
-    for all, in which the recordings that are no longer than a clip are heard as well; noise is that of
+    for all that what is installed can measure, in which the recordings that are no longer than a clip are heard as
+    well; noise is that of
     FOLDER/_background_noise_, where there is some, else coloured noise. channel: hear this one, from 1 on, not the mean
     of all.
 
@@ -172,8 +172,6 @@ def evaluate(
     from supernet.data.table import LISTS
 
     wanted = chosen_conditions(conditions)
-    if "room" in wanted:
-        need("pyroomacoustics")
     if model.multi_label:
         raise InvalidQuery(
             f"{model.name}: gives several labels a clip, and a folder of classes has one; earshot info tells its mean "
@@ -304,18 +302,19 @@ def _of_esc50(model: Hearing, folder: Path, split: str | None, notes: list[str])
         raise InvalidQuery(f"split = {split!r}: {model.name} was trained on all of folds {folds}; name another fold")
     if split in ("train", "validation"):
         clips = esc50.list_clips(folder, subset)
-        clips = clips[clips.split == split]
+        clips = clips.where(clips.split == split)
     elif split in (None, "test", *ESC50_FOLDS):
         fold = ESC50_FOLDS.get(split, esc50.TEST_FOLD)
         clips = esc50.fold_clips(folder, subset, fold if split else None)
-        if clips.fold.isin(heard or set(esc50.FOLDS) - {esc50.TEST_FOLD}).any():
+        if set(clips.fold.tolist()) & set(heard or set(esc50.FOLDS) - {esc50.TEST_FOLD}):
             other = "name a fold that it was not trained on" if heard else "test is --split test"
             notes.append(f"clips of training are among them: {other}")
     else:
         raise InvalidQuery(
             f"split = {split!r} is not possible: ESC-50 has train, validation, test and fold1 to fold{len(ESC50_FOLDS)}"
         )
-    if (clips.target.map(dict(enumerate(model.knows))) != clips.category).any():
+    known = dict(enumerate(model.knows))
+    if [known.get(target) for target in clips.target.tolist()] != clips.category.tolist():
         raise InvalidData(
             f"{folder}: {model.name} knows other classes than these of ESC-50; take a model of aec or esc10"
         )
