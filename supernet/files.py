@@ -56,7 +56,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_bytes(path: str | Path, data: bytes) -> Path:
+def write_bytes(path: str | Path, data: bytes | memoryview) -> Path:
     """Write a file whole or not at all: beside its place, then renamed. Raises OSError, naming the file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def write_bytes(path: str | Path, data: bytes) -> Path:
     return path
 
 
-def _write_beside(path: Path, data: bytes) -> None:
+def _write_beside(path: Path, data: bytes | memoryview) -> None:
     handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

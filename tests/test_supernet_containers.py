@@ -75,7 +75,7 @@ def test_so_are_two_of_other_kinds(kind, other):
 @pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
 def test_a_recording_that_was_cut_short_is_refused(kind, share):
     data = coded(kind)
-    with pytest.raises(InvalidAudio, match=r"-: cut short|flac decoder lost sync"):
+    with pytest.raises(InvalidAudio, match="-: cut short"):
         read_audio(data[: round(share * len(data)) - 1])
 
 

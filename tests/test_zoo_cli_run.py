@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -233,3 +234,67 @@ def test_a_folder_without_recordings_says_what_it_holds(tmp_path, capsys):
     (tmp_path / "stop.m4a").write_bytes(b"\0")
     assert main(["run", "kws", str(tmp_path)]) == 1
     assert "no recordings in this folder, but 1 .m4a (such as stop.m4a); give one" in capsys.readouterr().err
+
+
+def test_json_is_the_text_of_all_items_at_once(model, long, tmp_path, capsys):
+    """Also with a name that JSON escapes, a file that cannot be used, and events."""
+    odd = tmp_path / 'tür "1".wav'
+    odd.write_bytes(Path(long).read_bytes())
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    for wish, named in (([], {"top": 2}), (["--events"], {"events": 0.5})):
+        top = ["--top", "2"] if not wish else []
+        files = [str(odd), STOP, str(tmp_path / "bad.wav")]
+        assert main(["run", "kws", *files, "--format", "json", *top, *wish]) == 1
+        items = [{**one, "error": str(one["error"])} if "error" in one else one for one in model.run(files, **named)]
+        assert capsys.readouterr().out == json.dumps(items, indent=1) + "\n"
+
+
+@pytest.mark.parametrize("data", [Path(STOP).read_bytes(), b"no sound", b""])
+def test_standard_input_leaves_no_file(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    status = main(["run", "kws", "-", "--format", "json"])
+    found = capsys.readouterr()
+    assert list(tmp_path.iterdir()) == []
+    assert status == (data[:4] != b"RIFF")
+    if status == 0:
+        assert json.loads(found.out) == [{**next(iter(zoo.get(task="kws").run(STOP, top=1))), "file": "-"}]
+    else:
+        assert found.err.startswith("earshot: -: ")
+
+
+def test_too_much_of_standard_input_leaves_no_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cli_run, "MAX_PIPED_BYTES", 1000)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(1001))))
+    assert main(["run", "kws", "-"]) == 1
+    assert "-: more than 1,000 bytes" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+PEAK = """
+import resource, sys
+from zoo.cli import main
+status = main(sys.argv[1:])
+print(status, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
+"""
+
+
+def _peak_mb(*command: str, **pipe) -> int:
+    done = subprocess.run([sys.executable, "-c", PEAK, "run", "kws", *command], capture_output=True, **pipe)
+    status, peak = done.stderr.split()[-2:]
+    assert int(status) == 0
+    return int(peak)
+
+
+def test_a_long_recording_on_standard_input_is_not_held(tmp_path):
+    """Of 200 MB that are nearly all a chunk that is no sound."""
+    sound, size = Path(STOP).read_bytes(), 200_000_000
+    junk = b"junk" + size.to_bytes(4, "little")
+    with (tmp_path / "wide.wav").open("wb") as file:
+        file.write(sound[:4] + (len(sound) + size).to_bytes(4, "little") + sound[8:12] + junk)
+        file.seek(size, io.SEEK_CUR)
+        file.write(sound[12:])
+    with (tmp_path / "wide.wav").open("rb") as file:
+        piped = _peak_mb("-", stdin=file)
+    assert piped < _peak_mb(STOP) + 60

@@ -1,5 +1,6 @@
 """Running models: right on the bundled clips, however a clip is handed in; clear errors for what is no clip."""
 
+import io
 from decimal import MAX_EMAX, MIN_EMIN, Decimal, localcontext
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_decoded_audio_is_heard_by_its_names(model):
     with pytest.raises(InvalidAudio, match="its own rate is 16000 Hz"):
         model(decoded[0], 8_000)
     for nothing in (Decoded(array=stop), object()):
-        with pytest.raises(InvalidAudio, match="without their rate"):
+        with pytest.raises(InvalidAudio, match="is not audio; give the path"):
             model(nothing)
 
 
@@ -362,3 +363,25 @@ def test_a_spectrogram_of_any_length_has_few_columns(model, monkeypatch):
         wanted = frames[:, : count * width].reshape(40, count, width).mean(2)
         np.testing.assert_allclose(columns, wanted, rtol=1e-5)
         assert seconds == 2.05
+
+
+def test_files_that_are_open_and_datasets_that_are_not_decoded_are_heard():
+    """As `Audio(decode=False)` of Hugging Face datasets gives them."""
+    model, data = zoo.get(task="kws"), (CLIPS / "stop.wav").read_bytes()
+    path = str(CLIPS / "stop.wav")
+    with open(path, "rb") as file:
+        forms = [file, {"path": path, "bytes": None}, {"path": "gone.wav", "bytes": data}, {"bytes": data}]
+        assert model(forms) == [model(path)] * 4
+    assert model.slide({"path": None, "bytes": data}) == model.slide(path)
+
+
+@pytest.mark.parametrize("nothing", [5, None, 0.5, {}, {"path": None, "bytes": None}, {"file": "x.wav"}])
+def test_what_is_no_audio_is_told_what_is_taken(nothing):
+    for hear in (zoo.get(task="kws"), zoo.get(task="kws").slide):
+        with pytest.raises(InvalidAudio, match="is not audio; give the path of a recording, the bytes"):
+            hear(nothing, sampling_rate=16_000)
+
+
+def test_a_file_that_is_open_for_text_is_refused():
+    with pytest.raises(InvalidAudio, match="gives str, not bytes, is not audio; open it with mode"):
+        zoo.get(task="kws")(io.StringIO("text"))

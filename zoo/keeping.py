@@ -6,6 +6,7 @@ where that is, and which command goes on from there.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -16,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from supernet.data.walk import Spooled
 from supernet.errors import EarshotError, InvalidAudio, InvalidData, InvalidQuery
 from supernet.files import digest
 
@@ -181,9 +183,12 @@ class Kept:
 
 
 def file_state(file: str | Path | bytes) -> list:
-    """Of a file: its name, size and time, so that another one is known; of bytes their digest."""
+    """Of a file: its name, size and time, so that another one is known; of bytes, and of a Spooled, their digest."""
     if isinstance(file, bytes):
         return [digest(file)]
+    if isinstance(file, Spooled):
+        with open(file, "rb") as held:
+            return [hashlib.file_digest(held, "sha256").hexdigest()]
     try:
         status = os.stat(file)
     except (OSError, ValueError):

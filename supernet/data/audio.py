@@ -15,7 +15,7 @@ import soundfile
 import soxr
 
 from supernet.data.containers import block_samples, check_stream
-from supernet.data.walk import FORMATS
+from supernet.data.walk import FORMATS, Spooled
 from supernet.errors import InvalidAudio, TooLong
 from supernet.samples import from_int16, to_int16
 from supernet.whole import is_whole
@@ -48,6 +48,8 @@ MPEG_PADDING = 1105 + 1152
 """Samples that an MP3 may be longer than its sound: the delay of encoder and decoder, and a last frame."""
 MOST_FRAMES = 2**40
 """From here on the length that a header states is none, as of FLAC that was written into a pipe."""
+LOST = "flac decoder lost sync"
+"""What libsndfile says of FLAC that ends before its recording does."""
 CANCELLED = 0.01
 """Power of a mix over that of its channels below which these cancel each other: -20 dB."""
 FAINT = {"PCM_24": 2.0**-8, "PCM_32": 2.0**-8, "FLOAT": 2.0**-15, "DOUBLE": 2.0**-15}
@@ -91,12 +93,12 @@ class Recording:
 
     def __init__(self, source: str | Path | bytes, max_seconds: float | None = None) -> None:
         self._source = source
-        self.name = "-" if isinstance(source, bytes) else str(Path(source))
+        self.name = "-" if isinstance(source, (bytes, Spooled)) else str(Path(source))
         with self._errors():
             _check_there(source, self.name)
             with self._bytes() as file:
                 held = check_stream(file, self.name)
-            self._file = _Forward(BytesIO(source) if isinstance(source, bytes) else self.name)
+            self._file = _Forward(BytesIO(source) if isinstance(source, bytes) else str(Path(source)))
         with self._errors():
             self.rate, self.channels = self._file.samplerate, self._file.channels
             self.frames = self._cut(self._stated(held), max_seconds)
@@ -180,6 +182,10 @@ class Recording:
             ) from error
         except (soundfile.SoundFileError, OSError, TypeError) as error:
             reason = getattr(error, "strerror", None) or str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
+            if reason == LOST:
+                raise InvalidAudio(
+                    f"{self.name}: cut short, or damaged ({reason}); copy it again, or convert what is left to WAV"
+                ) from None
             raise InvalidAudio(
                 f"{self.name}: not a readable audio file ({reason}); convert it to WAV or FLAC"
             ) from None

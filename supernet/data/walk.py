@@ -24,6 +24,7 @@ __all__ = [
     "UNREAD",
     "Classes",
     "LeftOut",
+    "Spooled",
     "Walk",
     "alike",
     "as_text",
@@ -44,6 +45,12 @@ UNREAD = (".m4a", ".aac", ".mp4", ".m4b", ".wma", ".amr", ".3gp", ".webm", ".mka
 MAC_FOLDER = "__MACOSX"
 """Of archives that macOS makes: hidden files alone."""
 HIDDEN, LINK, LOCKED = "hidden", "link that leads nowhere or back", "folder that cannot be opened"
+
+
+class Spooled(str):
+    """The path of a file that holds a recording from standard input, which is called `-`."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

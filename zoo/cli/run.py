@@ -8,9 +8,14 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import BinaryIO
 
 import zoo
+from supernet.data.walk import Spooled
 from supernet.errors import InvalidAudio, InvalidQuery, UnknownName
 from supernet.files import digest, read_bytes, write_bytes
 from zoo.keeping import HEARD, Kept, command_run, file_state, options_of
@@ -18,7 +23,7 @@ from zoo.package.plots import check_file, check_picture, confusion_figure, event
 from zoo.package.read import CONFIG
 from zoo.run.conditions import CONDITIONS
 from zoo.run.events import FLOOR_DB, THRESHOLD
-from zoo.run.hear import PIPE, find_recordings
+from zoo.run.hear import PIPE, Heard, check_top, find_recordings
 
 __all__ = ["add_run_commands", "find_model"]
 
@@ -63,7 +68,7 @@ its 95 % interval, the recall of each class, and which classes are taken for whi
 when the same command is given again.
 """
 COLUMNS = ("file", "start_s", "end_s", "rank", "label", "score")
-MAX_PIPED_BYTES = 2**30
+MAX_PIPED_BYTES, BLOCK_BYTES = 2**30, 2**20
 
 
 def add_run_commands(commands, command, add_hub, add_words) -> None:
@@ -149,7 +154,11 @@ def _run(options: argparse.Namespace) -> None:
     check_file("--out", options.out)
     check_picture("--plot", options.plot)
     model = find_model(options.model, options.hub, options.words)
-    files = find_recordings(_with_pipe(options.files))
+    with _with_pipe(options.files) as files:
+        _run_on(options, model, find_recordings(files))
+
+
+def _run_on(options: argparse.Namespace, model: zoo.Model, files: list[str | Path]) -> None:
     if options.events is not None and options.top is not None:
         raise InvalidQuery(f"--top {options.top}: events have one label each; leave it or --events out")
     if options.plot and len(files) != 1:
@@ -180,37 +189,51 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _heard(model: zoo.Model, files: list, settings: dict, run: Path | None) -> Iterator[dict]:
-    """The items of `model.run`; what was heard before is taken from the folder of the run."""
-    about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, **settings}
+    """The items of `model.run`, with windows as rows; what was heard before is taken from the folder of the run."""
+    about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "windows": "rows", **settings}
     known = ({**about, "recording": file_state(file)} for file in files)
-    items = Kept(run and run / HEARD).each(known, files, lambda new: map(_plain, model.run(new, **settings)))
+    items = Kept(run and run / HEARD).each(known, files, partial(_hear_new, model, settings))
     return ({**item, "error": InvalidAudio(item["error"])} if "error" in item else item for item in items)
 
 
-def _plain(item: dict) -> dict:
-    return {**item, "error": str(item["error"])} if "error" in item else item
+def _hear_new(model: zoo.Model, settings: dict, files: list) -> Iterator[dict]:
+    top = settings["top"]
+    check_top(top)
+    found = model.heard(files, **{name: value for name, value in settings.items() if name != "top"})
+    return (_plain(model, heard, top, settings["events"]) for heard in found)
+
+
+def _plain(model: zoo.Model, heard: Heard, top: int, threshold: float | None) -> dict:
+    """For JSON; dicts of the windows of a long recording would take hundreds of megabytes."""
+    if heard.error is not None:
+        return {"file": heard.file, "error": str(heard.error)}
+    if threshold is None and heard.times:
+        return {"file": heard.file, "windows": heard.rows(model.labels, top)}
+    return heard.to_dict(model.labels, top, threshold)
 
 
 def _give(options: argparse.Namespace, model: zoo.Model, files: list, floor_db: float, items: Iterable[dict]) -> None:
     """Write the items, and the picture of an only file."""
     items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written
-    output = io.StringIO(newline="") if options.out else sys.stdout
+    output = io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") if options.out else sys.stdout
     picture = _picture(model, files[0], items[0].get("events"), floor_db, options) if options.plot else None
     WRITERS[options.format](items, output)
     if picture:
         write_picture(picture, options.plot)
     if options.out:
-        write_bytes(options.out, output.getvalue().encode())
+        output.flush()
+        with output.buffer.getbuffer() as data:
+            write_bytes(options.out, data)
     sys.stdout.flush()
 
 
 def _picture(
-    model: zoo.Model, file: str | Path | bytes, found: list[dict] | None, floor_db: float, options: argparse.Namespace
+    model: zoo.Model, file: str | Path, found: list[dict] | None, floor_db: float, options: argparse.Namespace
 ):
     """Of a recording and what is heard in it. found: its events, where they were asked for."""
     heard = {"resample": options.resample, "channel": options.channel}
     log_mel, seconds = model.spectrogram(file, **heard)
-    name = PIPE if isinstance(file, bytes) else Path(file).name
+    name = PIPE if isinstance(file, Spooled) else Path(file).name
     if not log_mel.shape[1]:
         raise InvalidAudio(f"--plot {options.plot}: {name} is shorter than a frame; there is nothing to draw")
     threshold = THRESHOLD if options.events is None else options.events
@@ -221,24 +244,44 @@ def _picture(
     return events_figure(log_mel, seconds, found, model.frontend, title)
 
 
-def _is_same(file: str | Path | bytes, out: str) -> bool:
-    return not isinstance(file, bytes) and Path(file).resolve() == Path(out).resolve()
+def _is_same(file: str | Path, out: str) -> bool:
+    return Path(file).resolve() == Path(out).resolve()
 
 
-def _with_pipe(files: list[str]) -> list[str | bytes]:
-    """The files, with what standard input holds in the place of `-`."""
+@contextmanager
+def _with_pipe(files: list[str]) -> Iterator[list[str]]:
+    """The files, with one of what standard input holds in the place of `-`, which is removed at the end."""
     if files.count(PIPE) > 1:
         raise InvalidQuery(f"{PIPE} is given twice: standard input holds one recording")
     if PIPE in files and sys.stdin.isatty():
         raise InvalidQuery(f"{PIPE}: standard input is a terminal; pipe a recording into it, as of arecord")
-    return [_piped() if file == PIPE else file for file in files]
+    if PIPE not in files:
+        yield files
+        return
+    with TemporaryDirectory(prefix="earshot-") as folder:
+        piped = _piped(Path(folder) / "piped")
+        yield [piped if file == PIPE else file for file in files]
 
 
-def _piped() -> bytes:
-    data = sys.stdin.buffer.read(MAX_PIPED_BYTES + 1)
-    if len(data) > MAX_PIPED_BYTES:
-        raise InvalidAudio(f"{PIPE}: more than {MAX_PIPED_BYTES:,} bytes; write it to a file, and give that")
-    return data
+def _piped(place: Path) -> Spooled:
+    """A file of what standard input holds."""
+    left = MAX_PIPED_BYTES
+    with place.open("wb") as file:
+        while block := sys.stdin.buffer.read(min(left + 1, BLOCK_BYTES)):
+            left -= len(block)
+            if left < 0:
+                raise InvalidAudio(f"{PIPE}: more than {MAX_PIPED_BYTES:,} bytes; write it to a file, and give that")
+            _keep(block, file)
+    return Spooled(place)
+
+
+def _keep(block: bytes, file: BinaryIO) -> None:
+    try:
+        file.write(block)
+        file.flush()
+    except OSError as error:
+        file.raw.truncate(0)
+        raise OSError(error.errno, f"{error.strerror}; set TMPDIR to a folder that has room", gettempdir()) from None
 
 
 def _usable(items: Iterable[dict], errors: list[InvalidAudio], count: int, keep: bool) -> Iterator[dict]:
@@ -284,13 +327,48 @@ def _write_csv(items: Iterable[dict], output) -> None:
 
 
 def _write_json(items: Iterable[dict], output) -> None:
-    print(json.dumps(list(items), indent=1), file=output)
+    """What json.dumps gives, a window at a time; nothing before all is heard."""
+    output.writelines(_array(map(_item_text, list(items)), 1))
+    output.write("\n")
+
+
+def _item_text(item: dict) -> Iterator[str]:
+    if "windows" not in item:
+        yield _indented(item, 1)
+        return
+    yield f'{{\n  "file": {json.dumps(item["file"])},\n  "windows": '
+    yield from _array(([_indented(_window(row), 3)] for row in item["windows"]), 3)
+    yield "\n }"
+
+
+def _array(items: Iterable[Iterable[str]], depth: int) -> Iterator[str]:
+    """The text of an array of which each item comes in pieces."""
+    before = "["
+    for item in items:
+        yield f"{before}\n{' ' * depth}"
+        yield from item
+        before = ","
+    yield f"\n{' ' * (depth - 1)}]"
+
+
+def _indented(value: dict, depth: int) -> str:
+    return json.dumps(value, indent=1).replace("\n", "\n" + " " * depth)  # no string holds a bare line end
 
 
 WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
 
 
-def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
+def _window(row: list) -> dict:
+    """A window of `Model.slide` of its row."""
+    pairs = zip(row[2::2], row[3::2], strict=True)
+    return {
+        "start_s": row[0],
+        "end_s": row[1],
+        "answers": [{"label": label, "score": score} for label, score in pairs],
+    }
+
+
+def _windows(item: dict) -> Iterable[tuple[tuple, list[dict]]]:
     """Times and answers of a long recording's windows, or of its events; () and the answers of a clip.
 
     Without an event there are no times and no answers.
@@ -299,7 +377,7 @@ def _windows(item: dict) -> list[tuple[tuple, list[dict]]]:
         return [((event["start_s"], event["end_s"]), [event]) for event in item["events"]] or [((), [])]
     if "answers" in item:
         return [((), item["answers"])]
-    return [((window["start_s"], window["end_s"]), window["answers"]) for window in item["windows"]]
+    return ((tuple(row[:2]), _window(row)["answers"]) for row in item["windows"])
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -16,14 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from supernet.data.walk import tell_left_out, walk
+from supernet.data.walk import Spooled, tell_left_out, walk
 from supernet.errors import InvalidAudio, InvalidQuery, TooLong
 from supernet.whole import is_whole
 from zoo.ask.units import milliseconds
@@ -55,6 +55,10 @@ SHOWN = 5
 """Files up to which no progress bar is shown."""
 PIPE = "-"
 """Name of a recording that came as bytes, as of standard input."""
+TAKEN = (
+    "give the path of a recording, the bytes of an audio file, a file that is open for reading bytes, samples with "
+    'their sampling_rate, or {"array": samples, "sampling_rate": rate}'
+)
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,13 @@ class Heard:
     times: Sequence[tuple[float, float]] = ()
     rate: int | None = None
     error: InvalidAudio | None = None
+
+    def rows(self, labels: Sequence[str], top: int | None = None) -> list[list]:
+        """[start_s, end_s, label, score, label, score, ...] of each window: what `windows` gives, in less memory."""
+        return [
+            [*span, *chain.from_iterable(one.values() for one in answers(labels, row, top))]
+            for span, row in zip(self.times, self.scores, strict=True)
+        ]
 
     def to_dict(self, labels: Sequence[str], top: int | None = None, threshold: float | None = None) -> dict:
         """{"file", "answers"}, {"file", "windows"} or {"file", "error"}; with a threshold {"file", "events"}."""
@@ -173,6 +184,7 @@ def read_sound(
     """
     from supernet.data.audio import CUT, LONGER, prepare_samples, read_audio
 
+    audio = _source(audio)
     if _is_file(audio):
         name, (samples, rate) = _name_of(audio), read_audio(audio, length and length / model_rate)
         _check_same(name, rate, sampling_rate)
@@ -195,7 +207,7 @@ def open_sound(
     """What `read_sound` gives of a recording of any length, a part at a time; each may raise InvalidAudio, too."""
     from supernet.data.audio import Recording, prepare_blocks
 
-    least = None if resample else model_rate
+    audio, least = _source(audio), None if resample else model_rate
     if not _is_file(audio):
         samples, rate = _array(audio, sampling_rate, model_rate)
         parts = prepare_blocks(_cut(samples), rate, model_rate, "clip", least, channel)
@@ -222,12 +234,32 @@ def _at_16_bits(samples: np.ndarray) -> np.ndarray:
     return from_int16(to_int16(samples))
 
 
+def _source(audio: Any) -> Any:
+    """The same; of an open file its bytes, and of {"path", "bytes"}, as of datasets that are not decoded, either."""
+    if hasattr(audio, "read"):
+        return _read(audio)
+    if isinstance(audio, Mapping) and audio.get("array") is None and audio.get("raw") is None:
+        held = audio.get("path") if audio.get("bytes") is None else audio["bytes"]
+        if not _is_file(held):
+            raise InvalidAudio(f"a dict of {', '.join(map(repr, audio)) or 'nothing'} is not audio; {TAKEN}")
+        return held
+    return audio
+
+
+def _read(file: Any) -> bytes:
+    data = file.read()
+    if not isinstance(data, bytes):
+        what = f"an open {type(file).__name__} that gives {type(data).__name__}, not bytes"
+        raise InvalidAudio(f'{what}, is not audio; open it with mode "rb", or give its path')
+    return data
+
+
 def _is_file(audio: Any) -> bool:
     return isinstance(audio, (str, Path, bytes))
 
 
 def _name_of(file: str | Path | bytes) -> str:
-    return PIPE if isinstance(file, bytes) else str(file)
+    return PIPE if isinstance(file, (bytes, Spooled)) else str(file)
 
 
 def _array(audio: Any, sampling_rate: int | None, model_rate: int) -> tuple[np.ndarray, int]:
@@ -237,6 +269,8 @@ def _array(audio: Any, sampling_rate: int | None, model_rate: int) -> tuple[np.n
         own = audio.get("sampling_rate")
         _check_same("clip", own, sampling_rate)
         audio, sampling_rate = audio.get("array", audio.get("raw")), own
+    if audio is None or np.ndim(audio) == 0:
+        raise InvalidAudio(f"{audio!r:.80} is not audio; {TAKEN}")
     if sampling_rate is None:
         raise InvalidAudio(f"samples without their rate; give sampling_rate, such as sampling_rate={model_rate}")
     return _told(np.asarray(audio)), sampling_rate

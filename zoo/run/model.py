@@ -26,6 +26,7 @@ from zoo.run.evaluate import Evaluation, evaluate
 from zoo.run.events import FLOOR_DB, THRESHOLD, Loudness, check_floor, check_threshold, event_hop, mark_events
 from zoo.run.hear import (
     BATCH,
+    Heard,
     answers,
     check_channel,
     check_top,
@@ -143,10 +144,10 @@ class Model:
     ) -> list:
         """Labels of a clip with scores, best first: [{"label": ..., "score": ...}, ...]; a list of these for a batch.
 
-        audio: a path, the bytes of an audio file, samples (samples,) or (samples, up to 8 channels) with their
-        `sampling_rate` in Hz, {"array": samples, "sampling_rate": rate} (or "raw" for "array"), or what answers to
-        these names, as decoded audio of Hugging Face datasets, or a batch: a list of these, or an array (clips,
-        samples).
+        audio: a path, the bytes of an audio file, a file that is open for reading bytes, samples (samples,) or
+        (samples, up to 8 channels) with their `sampling_rate` in Hz, {"array": samples, "sampling_rate": rate} (or
+        "raw" for "array"), or what answers to these names, as decoded audio of Hugging Face datasets, {"path", "bytes"}
+        of theirs that is not decoded, or a batch: a list of these, or an array (clips, samples).
         top: how many labels to give. resample: accept recordings of a lower rate than the model's. channel: hear this
         one, 1 for the left one, not the mean of all.
         Raises InvalidAudio, naming the clip, for one that cannot be read or used; TooLong for what is no clip, but a
@@ -260,14 +261,29 @@ class Model:
         channel: as in a call. Raises InvalidQuery for a hop that is not possible.
         """
         check_top(top)
+        wish = {"hop_ms": hop_ms, "events": events, "floor_db": floor_db, "resample": resample, "channel": channel}
+        found = self.heard(files, progress=progress, **wish)
+        return (heard.to_dict(self.labels, top, events) for heard in found)
+
+    def heard(
+        self,
+        files: str | Path | bytes | Sequence[str | Path | bytes],
+        *,
+        hop_ms: float | str | None = None,
+        events: float | None = None,
+        floor_db: float = FLOOR_DB,
+        resample: bool = False,
+        progress: bool = False,
+        channel: int | None = None,
+    ) -> Iterator[Heard]:
+        """What `run` makes its answers of: the scores of each file as one array, which takes less memory."""
         channel = check_channel(channel)
         if events is not None:
             check_threshold(events)
             check_floor(floor_db)
         hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
         floor = None if events is None else floor_db
-        found = hear(self, find_recordings(files), hop, resample, progress, floor, channel)
-        return (heard.to_dict(self.labels, top, events) for heard in found)
+        return hear(self, find_recordings(files), hop, resample, progress, floor, channel)
 
     def evaluate(
         self,
