@@ -34,6 +34,63 @@ def recordings(form, speakers=NAMES, takes=2, labels=("yes", "no")):
     return [Recording(name, label, name) for label, name in made]
 
 
+UNUSUAL = {
+    "take first": ("{label}/{take}_{speaker}.wav", True),
+    "take, class, speaker": ("{label}/{take:04}_{label}_{speaker}.wav", True),
+    "session": ("{label}/session{session}/{speaker}_{take}.wav", True),
+    "called speaker": ("{label}/speaker_{speaker}_take_{take}.wav", False),
+    "called spk": ("{label}/spk-{speaker}-{take}.wav", False),
+    "called subject, a take each": ("{label}/subject_{speaker}.wav", False),
+    "common beginning": ("{label}/lab2024_{speaker}_{take}.wav", False),
+    "number first": ("{label}/{speaker}_{take}.wav", False),
+    "number, then mood": ("{label}/{speaker}_mood{take}x.wav", False),
+    "folder, then take and date": ("{label}/{speaker}/{take}_2024.wav", False),
+    "folder, then session": ("{label}/{speaker}/s{take}_{session}.wav", False),
+}
+
+
+@pytest.mark.parametrize("speaker", ["{:03}", "s{:02}x", "{:04x}a"])
+@pytest.mark.parametrize(("form", "unsure"), UNUSUAL.values(), ids=UNUSUAL)
+def test_no_speaker_is_torn_wherever_the_name_tells_it(form, unsure, speaker):
+    takes = 1 if "{take" not in form else 4
+    made = [(label, number, form.format(label=label, speaker=speaker.format(number), take=take, session=take % 3))
+            for label in ("up", "down") for number in range(20) for take in range(takes)]  # fmt: skip
+    items, found = [Recording(name, label, name) for label, _, name in made], []
+    assert split_by_speaker(items, found).startswith("the speaker, as names or folders say (")
+    splits = [{item.split for item, (_, own, _) in zip(items, made, strict=True) if own == number}
+              for number in range(20)]  # fmt: skip
+    assert all(len(own) == 1 for own in splits)
+    assert set.union(*splits) == set(SPLITS)
+    assert [finding.text.startswith("two parts of names or folders") for finding in found] == [True] * unsure
+
+
+def test_many_numbers_in_front_stay_speakers_but_are_doubted():
+    numbers = [f"{number:03}" for number in range(20)]
+    items = recordings(FORMS["underscore"], numbers, takes=40)
+    split_by_speaker(items, found := [])
+    assert all(len({item.split for item in items if f"/{number}_" in item.name}) == 1 for number in numbers)
+    assert [finding.names for finding in found] == [("000, 001, 002 rather than 0, 1, 10",)]
+
+
+def test_sessions_that_share_some_speakers_keep_both_together():
+    """Three sites of two sessions; the speakers of a site are in both of its sessions, and in no other."""
+    made = [(f"day{site}{day}", f"s{site}{number}") for site in range(3) for day in range(2) for number in range(8)]
+    items = [Recording(f"{label}/{day}/{speaker}_{take}.wav", label, "")
+             for label in ("up", "down") for day, speaker in made for take in range(2)]  # fmt: skip
+    split_by_speaker(items, found := [])
+    for part in {part for pair in made for part in pair}:
+        assert len({item.split for item in items if f"/{part}" in item.name}) == 1
+    assert [finding.names for finding in found] == [("s00, s01, s02 rather than day00, day01, day10",)]
+
+
+def test_beginnings_that_repeat_but_are_too_few_in_a_class_are_reported():
+    items = [Recording(f"{label}/{label}{number}x_{take}.wav", label, "")
+             for label in ("up", "down") for number in range(2) for take in range(20)]  # fmt: skip
+    assert split_by_speaker(items, found := []).startswith("a hash of the name")
+    assert [finding.names for finding in found] == [("down0x", "down1x", "up0x", "up1x")]
+    assert found[0].text.startswith("no speaker can be told from the names")
+
+
 def texts(findings):
     return {finding.text.partition(",")[0]: finding.names for finding in findings}
 
@@ -151,7 +208,16 @@ def splits_by(data, group):
     return found
 
 
-@pytest.mark.parametrize("header", ["file,label,speaker", "file,label,Group", "Filename,Label,SPEAKER"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "file,label,speaker",
+        "file,label,Group",
+        "Filename,Label,SPEAKER",
+        "path,label,client_id",
+        "file,label,Speaker_ID",
+    ],
+)
 def test_a_column_of_a_table_groups_recordings(folder, header):
     group = lambda label, clip: f"s{clip % 10}"  # noqa: E731
     data, survey = load(folder, rows_of(group), header)
@@ -160,6 +226,14 @@ def test_a_column_of_a_table_groups_recordings(folder, header):
     assert len(found) == 10
     assert all(len(splits) == 1 for splits in found.values())
     assert set.union(*found.values()) == set(SPLITS)
+
+
+def test_columns_that_are_not_read_are_told_and_harmless(folder):
+    rows = [[*row, "x", "y"] for row in rows_of(lambda label, clip: f"s{clip % 10}")]
+    _, survey = load(folder, rows, "file,label,client_id,age,person")
+    (finding,) = (finding for finding in survey.findings if "not read" in finding.text)
+    assert finding.names == ("age", "person")
+    assert finding not in survey.faults
 
 
 def test_a_column_goes_before_lists_and_names(folder):

@@ -35,6 +35,8 @@ BALANCE = 0.5
 """How far rarer classes are drawn more often (see ClipData)."""
 GROUPS = ("speaker", "group")
 """Columns of a table that say which recordings belong together; one of them at most."""
+GROUP_ALIASES = ("speaker_id", "client_id")
+"""Other headers of such a column, of which the first counts where there is none of GROUPS."""
 LONGEST_LABEL = 100
 
 
@@ -51,17 +53,18 @@ def load_folder(
     """The recordings under `root` as a task, decoded once and cached, and what was found in them.
 
     table: a CSV with the columns `file` (below root) and `label`, `split` where it fixes the splits, and `speaker` or
-    `group` where it says which recordings must be in one split; labels with ; between them, and empty ones, make a task
-    where a clip may have several. Rarer classes are drawn more often in training. negatives: a folder of recordings of
-    any length in which no class is heard: windows of them are the class `_unknown_`, and the last fifth of each is held
-    out. Raises InvalidData, with what was found, where nothing can be trained or measured.
+    `group` (else `speaker_id`, `client_id`) where it says which recordings must be in one split; labels with ; between
+    them, and empty ones, make a task where a clip may have several. Rarer classes are drawn more often in training.
+    negatives: a folder of recordings of any length in which no class is heard: windows of them are the class
+    `_unknown_`, and the last fifth of each is held out. Raises InvalidData, with what was found, where nothing can be
+    trained or measured.
     """
     root, samples, cache = Path(root), sampling_rate * clip_ms // 1000, Path(cache or CACHE)
     findings: list[Finding] = []
     left: list[LeftOut] = []
     if not root.is_dir():
         raise InvalidData(f"{root}: no such folder; give one that holds a folder of recordings for each class")
-    recordings = _from_table(root, Path(table)) if table else _from_folders(root, negatives, findings, left)
+    recordings = _from_table(root, Path(table), findings) if table else _from_folders(root, negatives, findings, left)
     noise = _long(root / NOISE, sampling_rate, samples, findings, left)
     others = _long(Path(negatives), sampling_rate, 2 * samples, findings, left) if negatives else []
     find_left_out(findings, root, left)
@@ -134,13 +137,16 @@ def _meant(name: str) -> str:
     return f"{name} (rename it to {known[0]}, if it is that)" if known else name
 
 
-def _from_table(root: Path, table: Path) -> list[Recording]:
+def _from_table(root: Path, table: Path, findings: list[Finding]) -> list[Recording]:
     rows = read_table(table, ("file", "label"))
     if not rows:
         raise InvalidData(f"{table}: no rows; give one for each recording")
     groups = [column for column in GROUPS if column in rows[0]]
     if len(groups) > 1:
         raise InvalidData(f"{table}: has the columns {' and '.join(groups)}; give one of them")
+    groups = groups or [column for column in GROUP_ALIASES if column in rows[0]]
+    unread = [column for column in rows[0] if column not in ("", "file", "label", "split", *groups[:1])]
+    find(findings, "columns of the table that are not read", unread, harmless=True)
     files = _files_of(root, [_name_below(root, table, row["file"]) for row in rows])
     recordings = []
     for row, file in zip(rows, files, strict=True):
