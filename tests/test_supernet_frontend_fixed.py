@@ -1,6 +1,6 @@
 """The integer form of the mel front ends against floating point in 64 bits, and against its own bounds."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,6 @@ from supernet.frontend.fixed import (
     guard_bits,
     log2_fixed,
     mel_tables,
-    twiddles,
-    whole_window,
 )
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.mel import MelFrontEnd
@@ -82,7 +80,7 @@ def in_floating_point(frontend: MelFrontEnd, clip: np.ndarray) -> np.ndarray:
     """(coefficients, frames) int8 by the definition."""
     padded = np.concatenate([np.zeros(frontend.window_samples - frontend.hop_samples), clip / 2**15])
     windows = np.lib.stride_tricks.sliding_window_view(padded, frontend.window_samples)[:: frontend.hop_samples]
-    spectrum = np.fft.rfft(windows * (whole_window(mel_tables(frontend)) / 2**30), frontend.fft)
+    spectrum = np.fft.rfft(windows * (mel_tables(frontend).whole_window / 2**30), frontend.fft)
     filters = mel_filters(frontend.mels, frontend.fft, frontend.low_hz, frontend.high_hz, frontend.sampling_rate)
     logarithms = np.log(np.maximum(np.abs(spectrum) ** 2 @ filters, frontend.floor))
     values = logarithms if frontend.cosines is None else logarithms @ frontend.cosines.T
@@ -93,7 +91,7 @@ def in_floating_point(frontend: MelFrontEnd, clip: np.ndarray) -> np.ndarray:
 def test_no_sum_passes_its_bits(fft, window_ms):
     """The bound, and samples at their loudest, each with the sign that a bin likes best."""
     tables = mel_tables(LogMel(fft=fft, window_ms=window_ms, mels=20, coefficients=20))
-    window = whole_window(tables) / 2**30
+    window = tables.whole_window / 2**30
     whole = 2**15 * 2**tables.guard * window.sum()
     assert 2 * whole + fft < 2**31
     assert 4 * whole > 2**31 - 2**16, "and one more guard bit would"
@@ -117,7 +115,7 @@ def test_the_spectrum_is_the_fourier_transform(fft):
     tables = mel_tables(frontend)
     windows = np.random.default_rng(fft).integers(-32768, 32768, (5, tables.window_samples), np.int16)
     real, imaginary = doubled_spectrum(tables, windows)
-    wanted = 2 * 2.0**tables.guard * np.fft.rfft(windows * (whole_window(tables) / 2**30), fft).T
+    wanted = 2 * 2.0**tables.guard * np.fft.rfft(windows * (tables.whole_window / 2**30), fft).T
     assert np.abs(real - wanted.real).max() < 8 * np.sqrt(fft)
     assert np.abs(imaginary - wanted.imag).max() < 8 * np.sqrt(fft)
 
@@ -128,11 +126,11 @@ def test_a_whole_window_follows_from_half(rate, window_ms):
     tables = mel_tables(MelFrontEnd(fft=512, window_ms=window_ms, sampling_rate=rate, **one))
     samples = rate * window_ms // 1000
     wanted = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(samples) / samples)
-    assert np.abs(whole_window(tables) - wanted * 2**30).max() <= 0.5 + 1e-6
+    assert np.abs(tables.whole_window - wanted * 2**30).max() <= 0.5 + 1e-6
 
 
 def test_a_whole_wave_follows_from_a_quarter():
-    cosines, sines = twiddles(mel_tables(LogMel()))
+    cosines, sines = mel_tables(LogMel()).waves
     angles = 2 * np.pi * np.arange(512) / 512
     assert np.abs(cosines - np.cos(angles) * 2**30).max() <= 0.5
     assert np.abs(sines - np.sin(angles) * 2**30).max() <= 0.5
@@ -157,7 +155,8 @@ def test_logarithms_beside_powers_of_two(bits):
 @pytest.mark.parametrize("kind", LEAST_EQUAL)
 def test_tables_are_small_and_the_same_everywhere(kind):
     tables = mel_tables(fitted(kind, recordings()))
-    held = [value for value in vars(tables).values() if isinstance(value, np.ndarray)]
+    values = (getattr(tables, field.name) for field in fields(tables))
+    held = [value for value in values if isinstance(value, np.ndarray)]
     assert sum(value.nbytes for value in held) <= 6000
     assert not any(value.flags.writeable for value in (tables.window, tables.cosines, tables.rising, tables.logarithm))
     wanted = {

@@ -9,6 +9,7 @@ in a stream.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ from supernet.frontend import front_end
 __all__ = ["FEATURE_SCALE", "FrontEnd", "dequantise", "frontend_from_dict", "quantise"]
 
 State = tuple[np.ndarray, ...]
+PART_FRAMES = 64
+"""That are computed at a time."""
 
 FEATURE_SCALE = 1 / 32
 """One step of quantised features, in standard deviations; 8 bits reach from -4 to almost 4, zero point 0."""
@@ -97,6 +100,19 @@ def windows_of(samples: np.ndarray, window: int, hop: int) -> tuple[np.ndarray, 
     if not frames:
         return np.zeros((0, window), samples.dtype), samples
     return np.lib.stride_tricks.sliding_window_view(samples, window)[: frames * hop : hop], samples[frames * hop :]
+
+
+def by_parts(compute: Callable[[np.ndarray], np.ndarray], windows: np.ndarray) -> np.ndarray:
+    """What is computed of windows (frames, window), so many at a time that they stay in the processor's cache."""
+    firsts = range(0, max(1, len(windows)), PART_FRAMES)
+    return np.concatenate([compute(windows[first : first + PART_FRAMES]) for first in firsts])
+
+
+def band_sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """(bins, frames) int64 -> (len(starts) - 1, frames): of the values from each start to the next."""
+    running = np.zeros((len(values) + 1, values.shape[1]), np.int64)
+    np.cumsum(values, 0, out=running[1:])
+    return np.diff(running[starts], axis=0)
 
 
 def settings(frontend: FrontEnd) -> dict:

@@ -14,15 +14,15 @@ where they lie beside the middle between two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache, partial
 from math import ceil, floor, log, log2
 
 import numpy as np
 
 from supernet.errors import InvalidModel
 from supernet.files import digest
-from supernet.frontend.base import FEATURE_SCALE
+from supernet.frontend.base import FEATURE_SCALE, band_sums, by_parts
 from supernet.frontend.tables import mel_edges
 from supernet.ops.base import encode_multiplier
 
@@ -39,8 +39,6 @@ SUM_BITS = 62
 """That no sum of 64 bits may pass."""
 MOST_MEAN = 2**15
 """Of a coefficient, as a logarithm to base 2, so that it fits into 32 bits."""
-PART_FRAMES = 64
-"""That are computed at a time, so that they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +75,28 @@ class MelTables:
     @property
     def digest(self) -> str:
         """Of all numbers."""
-        values = (value.tolist() if isinstance(value, np.ndarray) else repr(value) for value in vars(self).values())
-        return digest(list(values))
+        values = (getattr(self, field.name) for field in fields(self))
+        return digest([value.tolist() if isinstance(value, np.ndarray) else repr(value) for value in values])
+
+    @cached_property
+    def whole_window(self) -> np.ndarray:
+        """(window_samples,) int64, from its half."""
+        half = self.window.astype(np.int64)
+        return np.concatenate([half, half[1 : self.window_samples - len(half) + 1][::-1]])
+
+    @cached_property
+    def waves(self) -> tuple[np.ndarray, np.ndarray]:
+        """(points,) int64 cosines and sines of all angles, from the quarter."""
+        quarter = self.cosines.astype(np.int64)
+        whole = np.concatenate([quarter, -quarter[-2::-1], -quarter[1:], quarter[-2:0:-1]])
+        return whole, np.roll(whole, self.points // 4)
+
+    @cached_property
+    def whole_transform(self) -> np.ndarray:
+        """(coefficients, mels) float64, from its half."""
+        half, mels = self.transform, len(self.starts) - 2
+        signs = np.where(np.arange(len(half)) % 2, -1.0, 1.0)[:, None]
+        return np.concatenate([half.astype(np.float64), signs * half[:, : mels // 2][:, ::-1]], 1)
 
 
 def guard_bits(window: np.ndarray) -> int:
@@ -163,8 +181,7 @@ def _normalisation(frontend) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def fixed_features(tables: MelTables, windows: np.ndarray) -> np.ndarray:
     """(frames, window) int16 -> (frames, coefficients) int8."""
-    parts = [_features(tables, windows[at : at + PART_FRAMES]) for at in range(0, len(windows), PART_FRAMES)]
-    return np.concatenate(parts) if parts else np.zeros((0, len(tables.multiplier)), np.int8)
+    return by_parts(partial(_features, tables), windows)
 
 
 def _features(tables: MelTables, windows: np.ndarray) -> np.ndarray:
@@ -173,15 +190,9 @@ def _features(tables: MelTables, windows: np.ndarray) -> np.ndarray:
     logarithms = found - tables.offset - (2 * up[:, None] << LOG_BITS)
     if tables.transform is None:
         return _normalised(tables, logarithms[:, tables.chosen])
-    sums = logarithms.astype(np.float64) @ _mirrored(tables.transform, logarithms.shape[1]).T  # below 2^53: exact
+    sums = logarithms.astype(np.float64) @ tables.whole_transform.T  # below 2^53: exact
     half = 1 << (tables.transform_bits - 1)
     return _normalised(tables, (sums.astype(np.int64) + half) >> tables.transform_bits)
-
-
-def _mirrored(half: np.ndarray, mels: int) -> np.ndarray:
-    """The whole transform of its first half of columns, float64."""
-    signs = np.where(np.arange(len(half)) % 2, -1.0, 1.0)[:, None]
-    return np.concatenate([half.astype(np.float64), signs * half[:, : mels // 2][:, ::-1]], 1)
 
 
 def _normalised(tables: MelTables, values: np.ndarray) -> np.ndarray:
@@ -203,15 +214,8 @@ def energies(tables: MelTables, windows: np.ndarray, least: np.ndarray | int) ->
     half = 1 << (tables.power_shift - 1)
     power = (real * real + imaginary * imaginary + half) >> tables.power_shift
     rising = power * tables.rising[:, None]
-    rises, falls = (_sums(value, tables.starts - first) for value in (rising, (power << FILTER_BITS) - rising))
+    rises, falls = (band_sums(value, tables.starts - first) for value in (rising, (power << FILTER_BITS) - rising))
     return np.maximum(rises[:-1] + falls[1:], least).T
-
-
-def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """(bins, frames) -> (len(starts) - 1, frames): of the values from each start to the next."""
-    running = np.zeros((len(values) + 1, values.shape[1]), np.int64)
-    np.cumsum(values, 0, out=running[1:])
-    return np.diff(running[starts], axis=0)
 
 
 def log2_fixed(values: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -235,9 +239,9 @@ def doubled_spectrum(tables: MelTables, windows: np.ndarray) -> tuple[np.ndarray
     Two samples are one complex number of the transform (Sorensen et al., IEEE TASSP 35(6), 1987).
     """
     half, drop = tables.points // 2, WINDOW_BITS - tables.guard
-    cosines, sines = (wave[:, None] for wave in twiddles(tables))
+    cosines, sines = (wave[:, None] for wave in tables.waves)
     padded = np.zeros((tables.points, len(windows)), np.int64)
-    padded[: windows.shape[1]] = (windows.T * whole_window(tables)[:, None] + (1 << (drop - 1))) >> drop
+    padded[: windows.shape[1]] = (windows.T * tables.whole_window[:, None] + (1 << (drop - 1))) >> drop
     real, imaginary = complex_transform(padded[0::2], padded[1::2], cosines[::2], sines[::2])
     ends = np.arange(half + 1) % half
     mirror = -ends % half
@@ -245,24 +249,6 @@ def doubled_spectrum(tables: MelTables, windows: np.ndarray) -> tuple[np.ndarray
     odd = imaginary[ends] + imaginary[mirror], real[mirror] - real[ends]
     turned = turned_back(*odd, cosines[: half + 1], sines[: half + 1])
     return even[0] + turned[0], even[1] + turned[1]
-
-
-def whole_window(tables: MelTables) -> np.ndarray:
-    """(window,) int64, from its half."""
-    half = tables.window.astype(np.int64)
-    return np.concatenate([half, half[1 : tables.window_samples - len(half) + 1][::-1]])
-
-
-@lru_cache(maxsize=16)
-def _whole_wave(points: int, quarter: bytes) -> tuple[np.ndarray, np.ndarray]:
-    cosines = np.frombuffer(quarter, np.int32).astype(np.int64)
-    whole = np.concatenate([cosines, -cosines[-2::-1], -cosines[1:], cosines[-2:0:-1]])
-    return whole, np.roll(whole, points // 4)
-
-
-def twiddles(tables: MelTables) -> tuple[np.ndarray, np.ndarray]:
-    """(points,) cosines and sines of all angles, from the quarter."""
-    return _whole_wave(tables.points, tables.cosines.tobytes())
 
 
 def turned_back(real: np.ndarray, imaginary: np.ndarray, cosines: np.ndarray, sines: np.ndarray) -> tuple:
@@ -281,7 +267,7 @@ def complex_transform(real: np.ndarray, imaginary: np.ndarray, cosines: np.ndarr
     twice where only two parts are left.
     """
     points, done = len(real), 1
-    real, imaginary = (part.reshape(1, points, -1) for part in (real, imaginary))
+    real, imaginary = (part.reshape(1, *part.shape) for part in (real, imaginary))
     while done < points:
         ways = 4 if points // done % 4 == 0 else 2
         parts = list(zip(np.split(real, ways, 1), np.split(imaginary, ways, 1), strict=True))

@@ -22,7 +22,7 @@ from typing import ClassVar
 import numpy as np
 
 from supernet.errors import InvalidModel
-from supernet.frontend.base import run_each, settings, windows_of
+from supernet.frontend.base import band_sums, by_parts, run_each, settings, windows_of
 from supernet.schemas import whole
 
 __all__ = ["FRONT_END", "Micro"]
@@ -44,8 +44,6 @@ LOG_BITS, LOG_STEPS, LOG_OF_TWO, LOG_SCALE = 16, 7, 45_426, 6
 STEP, STEP_BITS = 666, 8
 """Of so many logarithms as 8 bits hold."""
 WORD = 2**32 - 1
-PART_FRAMES = 64
-"""That are computed at a time, so that they stay in the processor's cache."""
 SAMPLE_BYTES, WORD_BYTES = 2, 4
 
 
@@ -105,9 +103,7 @@ class Micro:
     def logarithms(self, samples: np.ndarray, state: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, tuple]:
         """(frames, bands) as the front end of the examples gives them, 0 to some 670, and the state behind them."""
         windows, rest = windows_of(np.concatenate([state[0], samples]), WINDOW, self.hop_samples)
-        parts = [band_signals(windows[at : at + PART_FRAMES]) for at in range(0, len(windows), PART_FRAMES)]
-        signals = np.concatenate(parts) if parts else np.zeros((0, BANDS), np.int64)
-        reduced, noises, last = without_noise(signals, state[1])
+        reduced, noises, last = without_noise(by_parts(band_signals, windows), state[1])
         return natural_log(with_gain(reduced, noises)), (rest, last)
 
     def to_dict(self) -> dict:
@@ -127,13 +123,8 @@ def band_signals(windows: np.ndarray) -> np.ndarray:
     real, imaginary = real_transform(np.pad(_short(weighted << up), ((0, POINTS - WINDOW), (0, 0))))
     starts, rising, falling = triangles()
     energy = (real * real + imaginary * imaginary)[starts[0] : starts[-1]]
-    rises, falls = (_sums(energy * weights[:, None], starts - starts[0]) for weights in (rising, falling))
+    rises, falls = (band_sums(energy * weights[:, None], starts - starts[0]) for weights in (rising, falling))
     return (_root(rises[:-1] + falls[1:]) >> up).T
-
-
-def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """(bins, frames) -> (len(starts) - 1, frames): of the values from each start to the next."""
-    return np.diff(np.pad(np.cumsum(values, 0), ((1, 0), (0, 0)))[starts], axis=0)
 
 
 def _root(values: np.ndarray) -> np.ndarray:
@@ -211,7 +202,7 @@ def real_transform(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def complex_transform(real: np.ndarray, imaginary: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(points, frames), points a power of four: decimation in time, quartered in each pass."""
     points, done = len(real), 1
-    real, imaginary = (part.reshape(1, points, -1) for part in (real, imaginary))
+    real, imaginary = (part.reshape(1, *part.shape) for part in (real, imaginary))
     while done < points:
         parts = [(_divided(one, 4), _divided(two, 4))
                  for one, two in zip(np.split(real, 4, 1), np.split(imaginary, 4, 1), strict=True)]  # fmt: skip
