@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 import pytest
+from entries import entry
 from fuzzing import fuzzed
 from hypothesis import strategies as st
 
@@ -15,16 +16,6 @@ from zoo.ask.query import choose as choose_rows
 from zoo.ask.units import count, share, size
 from zoo.hubs.index import Index
 from zoo.package.entry import Entry, is_safe_name
-
-
-def entry(name: str, **changes) -> Entry:
-    values = {
-        "name": name, "task": "kws", "family": "temporal", "bits": 8, "activation_bits": 8, "macs": 1000, "params": 100,
-        "frontend_macs": 10, "weight_bytes": 100, "flash_bytes": 100, "stream_ram_bytes": 100, "clip_ram_bytes": 200,
-        "streamable": True, "dataset": "words", "validation": 0.9, "test": 0.9, "basis": "measured",
-        "licence": "cc-by-4.0", "config_sha256": "0" * 64,
-    }  # fmt: skip
-    return Entry(**{**values, **changes})
 
 
 def choose(entries: list[Entry], task: str | None, wanted: list, **more) -> list[Entry]:
@@ -199,10 +190,10 @@ def test_a_licence_is_asked_for_in_any_case(licence):
 
 
 def test_the_accuracy_that_is_printed_can_be_asked_for():
-    for entry in zoo.find(task="kws"):
-        shown = f"{entry.validation:.2%}"
-        assert zoo.find(task="kws", min_accuracy=shown)[0].validation >= entry.validation
-        assert entry in zoo.find(task="kws", min_accuracy=shown)
+    for known in zoo.find(task="kws"):
+        shown = f"{known.validation:.2%}"
+        assert zoo.find(task="kws", min_accuracy=shown)[0].validation >= known.validation
+        assert known in zoo.find(task="kws", min_accuracy=shown)
 
 
 def test_limits_of_look_ups_and_of_searches_are_on_the_same_costs():

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from entries import entry
 
 import zoo
 from supernet.errors import UnknownName
@@ -19,16 +20,6 @@ from zoo.package.entry import Entry
 from zoo.package.facts import KINDS
 
 BOARD = "stm32f746-tflm-cmsis-nn"
-
-
-def entry(name: str, **changes) -> Entry:
-    values = {
-        "name": name, "task": "kws", "family": "temporal", "bits": 8, "activation_bits": 8, "macs": 1000, "params": 100,
-        "frontend_macs": 10, "weight_bytes": 100, "flash_bytes": 100, "stream_ram_bytes": 100, "clip_ram_bytes": 200,
-        "streamable": True, "dataset": "words", "validation": 0.9, "test": 0.9, "basis": "measured",
-        "licence": "cc-by-4.0", "config_sha256": "0" * 64,
-    }  # fmt: skip
-    return Entry(**{**values, **changes})
 
 
 def listed(capsys, *more: str) -> list[list[str]]:

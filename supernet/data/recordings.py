@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from supernet.constants import SILENCE
 from supernet.data.audio import prepare_samples, read_audio, to_int16
-from supernet.data.clips import cached_array, cut_noise, random_cut
+from supernet.data.clips import cached_array, cut_clips, cut_noise, random_cut
 from supernet.data.survey import SPLITS
 from supernet.data.walk import Walk
 from supernet.errors import InvalidAudio
@@ -165,11 +165,6 @@ def _decode_one(item: Recording, audio: np.ndarray, rate: int, samples: int) -> 
         return {"rms": [], "rate": 0, "digest": "", "error": str(error)}
     clip = to_int16(mono)
     whole = digest(clip.tobytes())
-    if item.windows == 1 and len(clip) > samples:
-        power = np.concatenate([[0.0], np.cumsum(clip.astype(float) ** 2)])
-        start = int((power[samples:] - power[:-samples]).argmax())
-        clip = clip[start : start + samples]
-    padded = np.pad(clip[: item.windows * samples], (0, max(0, item.windows * samples - len(clip))))
-    rows = padded.reshape(item.windows, samples)
+    rows = cut_clips(clip, samples, item.windows)
     audio[item.first : item.first + item.windows] = rows
     return {"rms": np.sqrt((rows.astype(float) ** 2).mean(1)).tolist(), "rate": own_rate, "digest": whole, "error": ""}

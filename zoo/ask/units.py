@@ -21,7 +21,7 @@ __all__ = ["count", "energy", "milliseconds", "rate", "seed_of", "share", "size"
 
 NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
 COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
-PREFIXES = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
+PREFIXES = {**COUNTS, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 SIZES = {f"{prefix}{unit}": factor for prefix, factor in PREFIXES.items() for unit in ("", "B")}
 SHARES = {"": 1, "%": 100}
 TIMES = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
