@@ -8,7 +8,6 @@ memory.
 from __future__ import annotations
 
 import logging
-import operator
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ import numpy as np
 
 from supernet.data.walk import Spooled, tell_left_out, walk
 from supernet.errors import InvalidAudio, InvalidQuery, TooLong
-from supernet.whole import is_whole
+from supernet.whole import as_whole, is_whole
 from zoo.ask.units import milliseconds
 from zoo.run.base import Hearing
 from zoo.run.events import mark_events
@@ -140,13 +139,9 @@ def check_channel(channel: Any) -> int | None:
     """A number of a channel, from 1 on; None is the mean of all. Raises InvalidQuery for what is none."""
     if channel is None:
         return None
-    try:
-        number = 0 if isinstance(channel, bool) else operator.index(channel)
-    except TypeError:
-        number = 0
-    if number < 1:
+    if not is_whole(channel, 1, inf):
         raise InvalidQuery(f"channel = {channel!r} is not possible: give a whole number from 1 on, 1 for the left one")
-    return number
+    return as_whole(channel)
 
 
 def hop_of(model: Hearing, hop_ms: float | str | None = None) -> int:
