@@ -171,10 +171,21 @@ def test_windows_tell_the_words_and_their_times(model):
     assert found == model.slide(mapping, top=1)
 
 
-@pytest.mark.parametrize("hop_ms", [10, 70, 500, 1000])
+@pytest.mark.parametrize("hop_ms", [20, 500, 1000])
+def test_windows_are_the_answers_of_a_stream_where_the_hop_allows(model, monkeypatch, hop_ms):
+    monkeypatch.setattr("zoo.run.parts.PART", 1234)
+    samples = sentence("stop", "five", silence=1_111)
+    found, _times = model.slide_scores(samples, hop_ms)
+    answers, _ = model.step(np.pad(samples, (0, 32_000)), model.reset())
+    expected = model._probabilities(answers[49 :: hop_ms // 20])[: len(found)]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(found[0], model.scores(model.features(samples[None, :16_000]))[0])
+
+
+@pytest.mark.parametrize("hop_ms", [10, 70, 510])
 def test_windows_are_cut_from_the_features_of_the_whole_recording(model, monkeypatch, hop_ms):
     """However it is cut into blocks; the last window hears the end, and silence after it."""
-    monkeypatch.setattr("zoo.run.detection.BATCH", 3)
+    monkeypatch.setattr("zoo.run.along.BATCH", 3)
     monkeypatch.setattr("zoo.run.parts.PART", 1234)
     samples = sentence("stop", "five", silence=1_111)
     found, times = model.slide_scores(samples, hop_ms)
@@ -333,7 +344,7 @@ def test_a_long_recording_is_heard_in_parts_as_it_is_whole(model, tmp_path, monk
     monkeypatch.setattr(Recording, "blocks", lambda self: (asked.append(b.shape) or b for b in blocks(self, 3000)))
     monkeypatch.setattr(MelFrontEnd, "step", lambda self, x, state: heard.append(len(x)) or step(self, x, state))
     monkeypatch.setattr("zoo.run.parts.PART", 1000)
-    monkeypatch.setattr("zoo.run.detection.BATCH", 4)
+    monkeypatch.setattr("zoo.run.along.BATCH", 4)
     [found] = model.run(tmp_path / "long.wav", hop_ms=100)
     assert [(window["start_s"], window["end_s"]) for window in found["windows"]] == whole[1]
     for window, row in zip(found["windows"], whole[0], strict=True):

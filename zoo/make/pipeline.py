@@ -34,10 +34,10 @@ from supernet.train.calibration import calibration_features
 from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
 from zoo.keeping import PACKAGES, Kept
+from zoo.make.detection import choose_detection
 from zoo.make.package import known_clips, measured_as, noise, packed, split_figures, vector_clips, write_package
 from zoo.make.recipe import HUB, MakeRecipe
-from zoo.run.detection import choose_detection
-from zoo.run.model import probabilities
+from zoo.run.scores import IntegerScores
 
 __all__ = ["Build", "make_package", "measured", "quantised", "store", "train_bits", "tuned", "with_learned_bits"]
 
@@ -177,7 +177,7 @@ def _detection(build: Build, integers: IntegerNetwork) -> dict:
     """How the integers detect in a stream, where there are negatives."""
     data, features = build.data, integers.arch.features
     scale = integers.activations[integers.specs[-1].name].scale
-    scores = partial(probabilities, scale=scale, multi_label=data.multi_label)
+    scores = IntegerScores(scale, data.multi_label)
     selected = build.frontend.select(features.coefficients, features.step_ms)
     choose = partial(choose_detection, integers, selected, scores, data, build.false_alarms)
     return _kept(build, integers, f"detection, {build.false_alarms} false alarms an hour", choose)

@@ -1,178 +1,186 @@
-"""Detection in a stream: when a model fires, and how often it does where it should not.
+"""The detector: events of a stream of answers, in integers, so that firmware gives the same ones.
 
-A window of one clip moves on by HOP_MS. The scores of the last `smoothing` windows are averaged; a label whose mean
-reaches `threshold` is detected, and then nothing else for `refractory_ms`. `_unknown_` and `_silence_` are never
-detected. All figures are of the integers.
+It looks at an answer every `hop_ms`, from the first whole clip on. The scores (15 bits, see zoo.run.scores) of the last
+`smoothing` of them are averaged, and before there are as many nothing is detected. A label whose mean reaches its
+threshold is an event, the one with the largest mean where several do. One word is one event: afterwards its label waits
+until its mean has fallen below a share `release` of its threshold, and then for `refractory_ms`, as all other labels do
+from the event on. `_unknown_` and `_silence_` are never events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import chain, product
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import ceil
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from supernet.constants import SILENCE, UNKNOWN
-from supernet.data.clips import ClipData
-from supernet.frontend.base import FrontEnd
-from supernet.integer.runtime import IntegerNetwork
-from supernet.samples import as_int16
-from zoo.run.parts import Parts, parts_of
+from supernet.errors import InvalidQuery
+from supernet.memory import SMOOTHED
+from zoo.ask.units import share, whole
+from zoo.run.scores import ONE, IntegerScores
 
-__all__ = ["Detection", "choose_detection", "detections", "stream_scores", "stream_windows"]
+__all__ = ["NEVER", "Detection", "Detector", "DetectorState", "Found"]
 
-HOP_MS, BATCH = 100, 256
-"""Time from window to window; windows that the network takes at a time."""
-THRESHOLDS = (*(round(0.3 + 0.02 * step, 2) for step in range(35)), 0.99, 0.995)
-SMOOTHINGS, REFRACTORIES_MS = (1, 2, 3, 5), (500, 1000, 2000)
-CONTEXT_SEED = 2021
-Scores = Callable[[np.ndarray], np.ndarray]
-"""From logits (windows, classes) int16 to probabilities."""
+NEVER = (UNKNOWN, SILENCE)
+"""What is never an event."""
+HOP_MS, LONGEST_MS = 100, 3_600_000
 
 
 @dataclass(frozen=True)
 class Detection:
-    """How a stream of scores becomes detections (see above). smoothing: windows."""
+    """How answers become events (see above).
 
-    threshold: float
-    smoothing: int
-    refractory_ms: int
+    threshold: of every label that `thresholds` does not name, above 0 and up to 1. smoothing: answers, up to
+    `supernet.memory.SMOOTHED`. release: share of the threshold. The defaults are for models that have no settings of
+    their own. Raises InvalidQuery.
+    """
+
+    threshold: float = 0.8
+    smoothing: int = 3
+    refractory_ms: int = 500
     hop_ms: int = HOP_MS
+    release: float = 0.5
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in {"threshold": self.threshold, "release": self.release, **self.thresholds}.items():
+            if not 0 < share(name, value) <= 1:
+                raise InvalidQuery(f"{name} = {value!r} is not possible: give a share above 0 and up to 1")
+        whole("smoothing", self.smoothing, 1, SMOOTHED)
+        whole("refractory_ms", self.refractory_ms, 0, LONGEST_MS)
+        whole("hop_ms", self.hop_ms, 1, LONGEST_MS)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Detection:
+        """The settings among what `config.json` states of detection."""
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+
+    def of(self, label: str) -> float:
+        """The threshold of a label."""
+        return self.thresholds.get(label, self.threshold)
+
+    def asking(self, threshold: float | None, thresholds: Mapping[str, float]) -> Detection:
+        """The same with other thresholds; one for all goes before those of the settings, not before `thresholds`."""
+        if threshold is None:
+            return replace(self, thresholds={**self.thresholds, **thresholds})
+        return replace(self, threshold=threshold, thresholds=dict(thresholds))
 
 
-def stream_scores(
-    network: IntegerNetwork,
-    frontend: FrontEnd,
-    scores: Scores,
-    recording: Parts,
-    hop_ms: int = HOP_MS,
-    progress: bool = False,
-    seconds: float = 0.0,
-) -> np.ndarray:
-    """Scores (windows, classes) of a recording, one window each `hop_ms`, which is a multiple of the front end's step.
-
-    recording: (samples,) int16, or float32 from -1 to 1, or an iterable of such parts of it, of which no more than one
-    is in memory. progress: show a bar on a terminal, for more than a batch; seconds: about how long the recording is.
+@dataclass(frozen=True)
+class Found:
+    """An event. answer: the number of the answer, from 0 on, at which it was found. label: its number. score: the mean,
+    0 to 1.
     """
-    logits = []
-    hidden = None if progress and seconds * 1000 > BATCH * hop_ms else True
-    form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of sound [{elapsed}<{remaining}]"
-    with tqdm(desc="hearing", total=seconds, disable=hidden, leave=False, bar_format=form) as bar:
-        for part in stream_windows(frontend, network.arch.frames, recording, hop_ms):
-            logits.append(network(part))
-            bar.update(len(part) * hop_ms / 1000)
-    return scores(np.concatenate(logits))
+
+    answer: int
+    label: int
+    score: float
 
 
-def stream_windows(frontend: FrontEnd, frames: int, recording: Parts, hop_ms: int = HOP_MS) -> Iterator[np.ndarray]:
-    """Quantised features (windows, coefficients, frames) int8 of the windows of a recording, a batch at a time.
+@dataclass(frozen=True, eq=False)
+class DetectorState:
+    """What a detector keeps.
 
-    Frames hear what came before them: they are those of the whole recording.
+    ring: (smoothing - 1, classes) int32 scores of the last answers, zeros first. missing: answers until there are as
+    many as are averaged. waits: (classes,) answers until each may be an event. heard: (classes,) whether it was one and
+    its mean has not fallen since. answers: how many were seen.
     """
-    hop, state, skipped = hop_ms // frontend.step_ms, frontend.reset(), 0
-    features = np.zeros((frontend.coefficients, 0), np.int8)
-    for part in chain(parts_of(recording), [None]):
-        if part is not None:
-            new, state = frontend.step(as_int16(part), state)
-            features = np.concatenate([features, new], 1)
-        first = min(skipped, features.shape[1])
-        features, skipped = features[:, first:], skipped - first
-        count = max(0, (features.shape[1] - frames) // hop + 1)
-        whole = count if part is None else count // BATCH * BATCH
-        for start in range(0, whole, BATCH):
-            some = features[:, start * hop : (min(start + BATCH, whole) - 1) * hop + frames]
-            yield np.lib.stride_tricks.sliding_window_view(some, frames, 1)[:, ::hop].transpose(1, 0, 2)
-        skipped += whole * hop
+
+    ring: np.ndarray
+    missing: int
+    waits: np.ndarray
+    heard: np.ndarray
+    answers: int = 0
 
 
-def detections(scores: np.ndarray, settings: Detection, spoken: Sequence[int]) -> list[tuple[int, int]]:
-    """(window, class) of each detection. scores: (windows, classes). spoken: classes that can be detected."""
-    smooth = _smooth(scores[:, spoken], settings.smoothing)
-    found, free = [], 0
-    for window in np.flatnonzero(smooth.max(1, initial=0.0) >= settings.threshold):
-        if window >= free:
-            found.append((int(window), int(spoken[smooth[window].argmax()])))
-            free = window + -(-settings.refractory_ms // settings.hop_ms)
-    return found
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """A detector of a network's answers every `hop_ms`. labels: of its classes. listen: those that may be events."""
+
+    settings: Detection
+    labels: Sequence[str]
+    scores: IntegerScores
+    listen: Sequence[str] | None = None
+
+    @property
+    def refractory(self) -> int:
+        """In answers; at least one, so that an answer is one event."""
+        return max(1, -(-self.settings.refractory_ms // self.settings.hop_ms))
+
+    @cached_property
+    def thresholds(self) -> np.ndarray:
+        """(classes,) least sums of `smoothing` scores that are events; beyond all sums where a class never is one."""
+        listen = [label for label in self.labels if label not in NEVER] if self.listen is None else self.listen
+        least = [ceil(self.settings.of(label) * ONE) if label in listen else ONE + 1 for label in self.labels]
+        return self.settings.smoothing * np.array(least, np.int64)
+
+    @cached_property
+    def releases(self) -> np.ndarray:
+        """(classes,) least sums at which a class is still heard."""
+        least = [ceil(self.settings.of(label) * self.settings.release * ONE) for label in self.labels]
+        return self.settings.smoothing * np.array(least, np.int64)
+
+    def reset(self) -> DetectorState:
+        """The state before the first answer."""
+        kept, classes = self.settings.smoothing - 1, len(self.labels)
+        ring, waits = np.zeros((kept, classes), np.int32), np.zeros(classes, np.int64)
+        return DetectorState(ring, kept, waits, np.zeros(classes, bool))
+
+    def step(self, logits: np.ndarray, state: DetectorState) -> tuple[list[Found], DetectorState]:
+        """The events of any number of answers that follow, logits (answers, classes) int16, and the state behind."""
+        return self.events(self.scores(logits), state)
+
+    def events(self, scores: np.ndarray, state: DetectorState | None = None) -> tuple[list[Found], DetectorState]:
+        """The same of their scores (answers, classes), 0 to `ONE`."""
+        state = self.reset() if state is None else state
+        rows = np.concatenate([state.ring, scores])
+        sums = self._sums(rows)
+        found, waits, heard = self._walk(sums, state)
+        one = self.settings.smoothing * ONE
+        ring = rows[len(rows) - len(state.ring) :]
+        after = DetectorState(ring, max(0, state.missing - len(scores)), waits, heard, state.answers + len(scores))
+        return [Found(state.answers + at, label, float(sums[at, label]) / one) for at, label in found], after
+
+    def _sums(self, rows: np.ndarray) -> np.ndarray:
+        """(answers, classes) of each answer and those before it."""
+        count = len(rows) - self.settings.smoothing + 1
+        return sum(rows[first : first + count].astype(np.int64) for first in range(self.settings.smoothing))
+
+    def _walk(self, sums: np.ndarray, state: DetectorState) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
+        """(answer, class) of each event; what classes wait for behind the answers, and which are still heard."""
+        loud, fallen = self._loud(sums, state.missing), self._fallen(sums)
+        free, heard, found = state.waits.copy(), state.heard.copy(), []
+
+        def await_release(label: int, start: int) -> None:
+            later = fallen[label][np.searchsorted(fallen[label], start) :]
+            heard[label] = not len(later)
+            free[label] = later[0] + self.refractory if len(later) else len(sums)
+
+        for label in np.flatnonzero(heard):
+            await_release(label, 0)
+        while (event := _first(sums, loud, free)) is not None:
+            found.append(event)
+            np.maximum(free, event[0] + self.refractory, out=free)
+            await_release(event[1], event[0] + 1)
+        return found, np.maximum(free - len(sums), 0) * ~heard, heard
+
+    def _loud(self, sums: np.ndarray, missing: int) -> list[np.ndarray]:
+        """Of each class, the answers at which its threshold is reached, in order."""
+        return [missing + np.flatnonzero(sums[missing:, label] >= least) for label, least in enumerate(self.thresholds)]
+
+    def _fallen(self, sums: np.ndarray) -> list[np.ndarray]:
+        """Of each class, the answers at which it is heard no more, in order."""
+        return [np.flatnonzero(sums[:, label] < least) for label, least in enumerate(self.releases)]
 
 
-def _smooth(scores: np.ndarray, windows: int) -> np.ndarray:
-    """The mean over the last windows, over fewer at the start."""
-    sums = np.cumsum(np.pad(scores.astype(float), ((1, 0), (0, 0))), axis=0)
-    ends = np.arange(1, len(scores) + 1)
-    starts = np.maximum(ends - windows, 0)
-    return (sums[ends] - sums[starts]) / (ends - starts)[:, None]
-
-
-def choose_detection(
-    network: IntegerNetwork, frontend: FrontEnd, scores: Scores, data: ClipData, false_alarms: float
-) -> dict:
-    """The settings that find most validation clips at no more than `false_alarms` an hour, and what they reach.
-
-    They are chosen on the first half of each held-out negative; the false alarms an hour that are given, and the hours
-    that they rest on, are of the second half. Clips are heard between negatives of the first half. Where no setting is
-    quiet enough, the quietest is taken.
-    """
-    spoken = [index for index, label in enumerate(data.labels) if label not in (UNKNOWN, SILENCE)]
-    halves = [np.array_split(recording, 2) for recording in data.held_negatives]
-    first, second = (
-        [
-            stream_scores(network, frontend, scores, half[part])
-            for half in halves
-            if len(half[part]) >= network.arch.frames * frontend.hop_samples
-        ]
-        for part in (0, 1)
-    )
-    clips = _clips_in_context(network, frontend, scores, data, [half[0] for half in halves], spoken)
-    figures = {}
-    for settings in (Detection(*values) for values in product(THRESHOLDS, SMOOTHINGS, REFRACTORIES_MS)):
-        alarms = _alarms_an_hour(first, settings, spoken)
-        figures[settings] = (min(-alarms, -false_alarms), _recall(clips, settings, spoken))
-    best = max(figures, key=lambda item: (*figures[item], -item.smoothing, -item.refractory_ms, item.threshold))
-    return {
-        **asdict(best),
-        "recall": round(figures[best][1], 4),
-        "recall_clips": len(clips),
-        "false_alarms_per_hour": round(_alarms_an_hour(second, best, spoken), 3),
-        "hours": round(_hours(second), 4),
-        "chosen_on_hours": round(_hours(first), 4),
-    }
-
-
-def _clips_in_context(
-    network: IntegerNetwork,
-    frontend: FrontEnd,
-    scores: Scores,
-    data: ClipData,
-    halves: list[np.ndarray],
-    spoken: list[int],
-) -> list[tuple[np.ndarray, set[int]]]:
-    """Scores of each validation clip with a class that can be detected, between cuts of negatives, and its classes."""
-    rng, samples = np.random.default_rng(CONTEXT_SEED), data.audio.shape[1]
-    split, heard = data.splits["validation"], []
-    for row, target in zip(split.rows, split.targets, strict=True):
-        classes = {int(target)} if np.ndim(target) == 0 else set(np.flatnonzero(target).tolist())
-        if classes & set(spoken):
-            half = np.pad(halves[rng.integers(len(halves))], (0, samples))
-            start = rng.integers(len(half) - samples)
-            context = half[start : start + samples]
-            stream = np.concatenate([context, data.audio[row], context])
-            heard.append((stream_scores(network, frontend, scores, stream), classes))
-    return heard
-
-
-def _recall(clips: list[tuple[np.ndarray, set[int]]], settings: Detection, spoken: list[int]) -> float:
-    """Share of the clips of which the first thing that is detected is right."""
-    firsts = [detections(scores, settings, spoken)[:1] for scores, _ in clips]
-    found = [bool(first) and first[0][1] in classes for first, (_, classes) in zip(firsts, clips, strict=True)]
-    return float(np.mean(found)) if found else 0.0
-
-
-def _hours(streams: list[np.ndarray]) -> float:
-    return sum(map(len, streams)) * HOP_MS / 3_600_000
-
-
-def _alarms_an_hour(streams: list[np.ndarray], settings: Detection, spoken: list[int]) -> float:
-    return sum(len(detections(scores, settings, spoken)) for scores in streams) / max(_hours(streams), 1e-9)
+def _first(sums: np.ndarray, loud: list[np.ndarray], free: np.ndarray) -> tuple[int, int] | None:
+    """The first answer at which a class is loud that is free, and the class of these with the largest mean."""
+    places = [np.searchsorted(at, start) for at, start in zip(loud, free, strict=True)]
+    firsts = [int(at[place]) if place < len(at) else len(sums) for at, place in zip(loud, places, strict=True)]
+    at = min(firsts, default=len(sums))
+    labels = [label for label, first in enumerate(firsts) if first == at < len(sums)]
+    return (at, max(labels, key=lambda label: sums[at, label])) if labels else None

@@ -21,7 +21,9 @@ from zoo.package.entry import Entry
 from zoo.package.facts import Rivals, accuracy_text, costs_text, precision
 from zoo.package.figures import Figure
 from zoo.package.read import REMEDY, Config, read_config, read_tensors, read_vectors
+from zoo.run.along import answer_ms, logits_along, shown
 from zoo.run.bill import Bill, fit
+from zoo.run.detection import NEVER, Detection, Detector, Found
 from zoo.run.evaluate import Evaluation, evaluate
 from zoo.run.events import FLOOR_DB, THRESHOLD, Loudness, check_floor, check_threshold, event_hop, mark_events
 from zoo.run.hear import (
@@ -39,7 +41,8 @@ from zoo.run.hear import (
     tell_resampled,
     windows,
 )
-from zoo.run.parts import Parts, Whole, few_columns, log_mel_parts
+from zoo.run.parts import Parts, Whole, few_columns, log_mel_parts, parts_of
+from zoo.run.scores import IntegerScores
 from zoo.run.stream import Stream, StreamState
 
 __all__ = ["Model", "probabilities"]
@@ -335,10 +338,9 @@ class Model:
         recording: (samples,) float32, or parts of it. progress: show a bar on a terminal, where the recording is long,
         about so many seconds.
         """
-        from zoo.run.detection import stream_scores
-
         whole = Whole(recording, self.clip_samples, hop_ms * self.sampling_rate // 1000)
-        found = stream_scores(self.network, self._frontend, self._probabilities, whole, hop_ms, progress, seconds)
+        parts = logits_along(self.network, self._frontend, whole, hop_ms)
+        found = self._probabilities(np.concatenate(list(shown(parts, hop_ms, progress, seconds))))
         end_ms = round(1000 * whole.samples / self.sampling_rate)
         starts = range(0, hop_ms * len(found), hop_ms)
         return found, [(start / 1000, min(start + self.clip_ms, end_ms) / 1000) for start in starts]
@@ -381,9 +383,82 @@ class Model:
         if not same:
             raise InvalidPackage(f"{self.path}: the test vectors give other integers; {REMEDY}")
 
+    @cached_property
+    def detection(self) -> Detection:
+        """The settings of the detector: those of the package, or where it has none, those of `Detection`."""
+        stated = self._config.values.get("detection")
+        if stated:
+            return Detection.from_dict(stated)
+        return Detection(hop_ms=event_hop(self.clip_ms, answer_ms(self.network)))
+
+    def detector(
+        self,
+        threshold: float | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Detector:
+        """The detector of the model, with other thresholds than the settings have, of these labels or of all that it
+        answers. Raises UnknownName for a label that the model does not know, InvalidQuery.
+        """
+        known = [label for label in self.labels if label not in NEVER]
+        for label in [*(labels or ()), *(thresholds or ())]:
+            if label not in known:
+                raise UnknownName(f"{self.name} does not detect {label!r:.140}: {nearest_names(label, set(known))}")
+        settings = self.detection.asking(threshold, thresholds or {})
+        return Detector(settings, self.knows, self._integer_scores, labels or known)
+
+    def detect(
+        self,
+        recording: str | Path | bytes | np.ndarray | Mapping,
+        sampling_rate: int | None = None,
+        *,
+        threshold: float | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        labels: Sequence[str] | None = None,
+        resample: bool = False,
+        channel: int | None = None,
+    ) -> list[dict]:
+        """The words or sounds of a recording as firmware detects them: [{"time_s", "label", "score"}, ...].
+
+        time_s: when it is known, which is after the sound. The recording is followed by a clip of silence. threshold,
+        thresholds, labels: as of `detector`; by default the settings of the package. The rest is as for `slide`.
+        """
+        detector = self.detector(threshold, thresholds, labels)
+        with self._open(recording, sampling_rate, resample, channel) as parts:
+            return self.detected(parts, detector)
+
+    def detected(
+        self, recording: Parts, detector: Detector, progress: bool = False, seconds: float = 0.0
+    ) -> list[dict]:
+        """What `detect` gives of a recording at the model's rate, or of its parts. progress, seconds: as for
+        `slide_scores`.
+        """
+        whole = chain(parts_of(recording), [np.zeros(self.clip_samples, np.int16)])
+        return [found for some in self.events_of(whole, detector, progress, seconds) for found in some]
+
+    def events_of(
+        self, chunks: Iterable[np.ndarray], detector: Detector, progress: bool = False, seconds: float = 0.0
+    ) -> Iterator[list[dict]]:
+        """The events of each chunk of a stream, as they come."""
+        hop_ms, state = detector.settings.hop_ms, detector.reset()
+        for logits in shown(logits_along(self.network, self._frontend, chunks, hop_ms), hop_ms, progress, seconds):
+            found, state = detector.step(logits, state)
+            yield [self._event(one, hop_ms) for one in found]
+
+    def _event(self, found: Found, hop_ms: int) -> dict:
+        time_s = (self.clip_ms + found.answer * hop_ms) / 1000
+        return {"time_s": time_s, "label": self.knows[found.label], "score": found.score}
+
+    @property
+    def _integer_scores(self) -> IntegerScores:
+        return IntegerScores(self._logit_scale, self.multi_label)
+
+    @property
+    def _logit_scale(self) -> float:
+        return self.network.activations[self.network.specs[-1].name].scale
+
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        scale = self.network.activations[self.network.specs[-1].name].scale
-        known = probabilities(logits, scale, self.multi_label)
+        known = probabilities(logits, self._logit_scale, self.multi_label)
         return known @ self._answered if self.words else known
 
     @property
