@@ -1,6 +1,6 @@
 """Where Earshot keeps things, read from the environment once, and names that all parts share.
 
-EARSHOT_CACHE: folder of decoded audio (default ~/.cache/earshot).
+EARSHOT_CACHE: folder of decoded audio (default ~/.cache/earshot), which supernet.data.cache keeps to 20 GB.
 EARSHOT_PROFILES: folder of the user's own device profiles (default ~/.config/earshot/profiles).
 EARSHOT_HUB: the user's own hub, where specialised models are kept (default ~/.local/share/earshot/hub);
 /dev/null for none.

@@ -37,7 +37,8 @@ from long_run import PLANS, words_space
 from studies.base import Study, option, value
 from studies.rows import Rows
 from supernet.data.augment import Augmentation, Augmenter
-from supernet.data.clips import ClipData, Split, cached_array
+from supernet.data.cache import cached_array
+from supernet.data.clips import ClipData, Split
 from supernet.frontend.logmel import LogMel
 from supernet.nn import ops
 from supernet.nn.frontend import torch_twin

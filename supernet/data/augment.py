@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from supernet.data.audio import from_int16
-from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
+from supernet.data.cache import cached_array
+from supernet.data.clips import NEGATIVE_ROW, SILENT_ROW, ClipData
 from supernet.data.effects import at_speed, resampler
 from supernet.errors import InvalidCheckpoint, InvalidData, InvalidModel
 from supernet.files import digest

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from tqdm import tqdm
 
 from supernet.data.audio import prepare_samples, read_audio, to_int16
+from supernet.data.cache import MADE, cached_array
 from supernet.errors import InvalidAudio
 from supernet.files import digest
 
@@ -24,7 +24,6 @@ __all__ = [
     "ClipData",
     "Source",
     "Split",
-    "cached_array",
     "cut_clips",
     "cut_noise",
     "decode_clips",
@@ -33,9 +32,6 @@ __all__ = [
 
 SILENT_ROW, NEGATIVE_ROW, JOINED_ROW = -1, -2, -3
 """In the place of a row: a clip of noise, one of the negatives, or parts of words, put together."""
-
-MADE = 2
-"""In the keys of decoded audio, and so of features: another number wherever either is made in another way."""
 
 log = logging.getLogger(__name__)
 
@@ -195,26 +191,6 @@ def decode_clips(root: Path, sources: Sequence[Source], sampling_rate: int, seco
     return cached_array(
         path, (len(sources), samples), np.int16, lambda audio: _decode(audio, sources, sampling_rate, seconds)
     )
-
-
-def cached_array(path: Path, shape: tuple[int, ...], dtype: type, fill: Callable[[np.ndarray], object]) -> np.ndarray:
-    """The array in a .npy file, memory-mapped; `fill` makes it, in another file that is renamed, where there is none.
-
-    One process makes it while others wait. What a killed one left is written over.
-    """
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with FileLock(path.with_suffix(".lock")):
-            if not path.is_file():
-                try:
-                    array = np.lib.format.open_memmap(part, "w+", dtype, shape)
-                    fill(array)
-                    array.flush()
-                    part.replace(path)
-                finally:
-                    part.unlink(missing_ok=True)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _key(root: Path, sources: Sequence[Source], sampling_rate: int, samples: int) -> str:

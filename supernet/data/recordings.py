@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,11 +14,21 @@ from tqdm import tqdm
 
 from supernet.constants import SILENCE
 from supernet.data.audio import prepare_samples, read_audio, to_int16
-from supernet.data.clips import cached_array, cut_clips, cut_noise, random_cut
+from supernet.data.cache import cached_array
+from supernet.data.clips import cut_clips, cut_noise, random_cut
+from supernet.data.decoded import (
+    Decoded,
+    begin_of,
+    identity_of,
+    known_files,
+    read_index,
+    remove_older,
+    write_index,
+)
 from supernet.data.survey import SPLITS
 from supernet.data.walk import Walk
 from supernet.errors import InvalidAudio
-from supernet.files import digest, read_json, write_json
+from supernet.files import digest
 
 __all__ = ["HELD_PERCENT", "HELD_SHARE", "LABELS", "Held", "Recording", "decode_recordings", "heard_of", "read_long"]
 
@@ -31,6 +42,8 @@ LONGEST_SECONDS = 24 * 3600
 CUT_SEED = 2021
 LABELS = ";"
 """Between the labels of a recording that has several."""
+
+log = logging.getLogger(__name__)
 
 Held = dict[str, list[tuple[np.ndarray, np.ndarray]]]
 """Label -> the parts of each long recording: for training, and held out."""
@@ -96,26 +109,30 @@ def decode_recordings(
 ) -> tuple[np.ndarray, dict[str, list[tuple[int, str]]]]:
     """Decode all recordings into a file of the cache, or find them there, and fill in what was found in each.
 
-    Returns the audio (rows, samples) int16, memory-mapped, and rows with labels of clips that validation and test get
-    of the held-out parts.
+    Files that were decoded before, with others of this folder, are copied from there, so that one more is decoded
+    alone; what that makes needless is removed. Returns the audio (rows, samples) int16, memory-mapped, and rows with
+    labels of clips that validation and test get of the held-out parts.
     """
-    rows = _place(recordings, rate, samples)
+    begin, files = begin_of(root, rate, samples), [identity_of(root, item.name) for item in recordings]
+    found = known_files(cache / "audio", begin)
+    known = [found.get(file) for file in files]
+    rows = _place(recordings, known, rate, samples)
     count = max(1, round(rows * HELD_PERCENT / 100 / len({item.label for item in recordings})))
     cuts = [(split, label) for split in SPLITS[1:] for label in held for _ in range(count)]
-    files = [_identity(item.path) for item in recordings]
-    path = cache / "audio" / f"{digest([str(root.resolve()), rate, samples, files, count, heard_of(held)])}.npy"
+    path = cache / "audio" / f"{begin}-{digest([files, rows, count, heard_of(held)])}.npy"
 
     def fill(audio: np.ndarray) -> None:
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            facts = threads.map(lambda item: _decode_one(item, audio, rate, samples), recordings)
-            facts = list(tqdm(facts, "decoding recordings", len(recordings), unit=" files", mininterval=1))
+        facts = _decode(recordings, known, audio, rate, samples)
         rng = np.random.default_rng(CUT_SEED)
         for row, (split, label) in enumerate(cuts, rows):
             audio[row] = _cut(held[label], split, label, rng, samples)
-        write_json(path.with_suffix(".json"), facts)
+        write_index(path, files, facts)
 
+    made = not path.is_file()
     audio = cached_array(path, (rows + len(cuts), samples), np.int16, fill)
-    for item, facts in zip(recordings, read_json(path.with_suffix(".json")), strict=True):
+    if made:
+        remove_older(root, path, begin)
+    for item, facts in zip(recordings, read_index(path), strict=True):
         item.rms, item.rate = tuple(facts["rms"]), facts["rate"]
         item.digest, item.error = facts["digest"], facts["error"]
     cut = {name: [(row, label) for row, (split, label) in enumerate(cuts, rows) if split == name] for name in SPLITS}
@@ -130,28 +147,44 @@ def _cut(pairs: list, split: str, label: str, rng: np.random.Generator, samples:
     return (cut_noise if label == SILENCE else random_cut)(fit, rng, samples)
 
 
-def _place(recordings: list[Recording], rate: int, samples: int) -> int:
+def _place(recordings: list[Recording], known: list[Decoded | None], rate: int, samples: int) -> int:
     """Give each recording its rows, by the length that its header states, and return how many there are."""
     rows = 0
-    for item in recordings:
-        try:
-            information = soundfile.info(item.path)
-            seconds = information.frames / information.samplerate
-        except (soundfile.SoundFileError, OSError):
-            seconds = 0.0
-        if seconds > LONGEST_SECONDS:
-            seconds, item.error = 0.0, f"{item.path}: longer than {LONGEST_SECONDS / 3600:g} hours; cut it first"
-        item.first, item.windows = rows, max(1, round(seconds * rate / samples))
+    for item, before in zip(recordings, known, strict=True):
+        item.first = rows
+        item.windows = len(before.audio) if before else _windows(item, rate, samples)
         rows += item.windows
     return rows
 
 
-def _identity(path: Path) -> list:
+def _windows(item: Recording, rate: int, samples: int) -> int:
+    """Of how many clips a recording is; one of those that cannot be used."""
     try:
-        status = path.stat()
-    except OSError:
-        return [str(path)]
-    return [str(path), status.st_size, status.st_mtime_ns]
+        information = soundfile.info(item.path)
+        seconds = information.frames / information.samplerate
+    except (soundfile.SoundFileError, OSError):
+        seconds = 0.0
+    if seconds > LONGEST_SECONDS:
+        seconds, item.error = 0.0, f"{item.path}: longer than {LONGEST_SECONDS / 3600:g} hours; cut it first"
+    return max(1, round(seconds * rate / samples))
+
+
+def _decode(
+    recordings: list[Recording], known: list[Decoded | None], audio: np.ndarray, rate: int, samples: int
+) -> list[dict]:
+    """Fill the rows of all recordings, those that are known first, and say what was found in each."""
+    new = [item for item, before in zip(recordings, known, strict=True) if before is None]
+    if len(new) < len(recordings):
+        log.info("%d of %d recordings were decoded before", len(recordings) - len(new), len(recordings))
+    for item, before in zip(recordings, known, strict=True):
+        if before is not None:
+            audio[item.first : item.first + item.windows] = before.audio
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = threads.map(lambda item: _decode_one(item, audio, rate, samples), new)
+        found = iter(list(tqdm(found, "decoding recordings", len(new), unit=" files", mininterval=1)))
+    facts = [next(found) if before is None else before.facts for before in known]
+    rows = ({"first": item.first, "windows": item.windows} for item in recordings)
+    return [{**own, **place} for own, place in zip(facts, rows, strict=True)]
 
 
 def _decode_one(item: Recording, audio: np.ndarray, rate: int, samples: int) -> dict:

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from supernet.data.audio import prepare_samples, read_audio
-from supernet.data.clips import cached_array
+from supernet.data.cache import cached_array
 from supernet.data.walk import FORMATS, walk
 from supernet.errors import InvalidData
 from supernet.extras import need

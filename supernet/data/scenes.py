@@ -27,7 +27,8 @@ from tqdm import tqdm
 
 from supernet.data.audio import from_int16, to_int16
 from supernet.data.augment import BATCH, mask
-from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW, ClipData, cached_array
+from supernet.data.cache import cached_array
+from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW, ClipData
 from supernet.data.codecs import CODECS, coded, library
 from supernet.data.effects import at_speed, resampler
 from supernet.data.rooms import room_bank
