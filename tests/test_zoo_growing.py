@@ -15,7 +15,7 @@ from supernet import load_supernet
 from supernet.data.augment import Augmentation
 from supernet.data.folder import load_folder
 from supernet.errors import InvalidQuery
-from supernet.files import read_json
+from supernet.files import load_tensors, read_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.nn.store import StoredSupernet, retarget
@@ -125,9 +125,79 @@ def test_a_run_whose_state_was_half_put_aside_goes_on(sounds, tiny):
     assert read_json(RUN / "recipe.json")["start"] == weights_digest(begun)
 
 
-def test_a_run_that_has_no_supernet_yet_is_not_extended(sounds, tiny, capsys):
+def stopped_in(epoch, monkeypatch):
+    """Training that is killed in an epoch."""
+    whole = supernet.train.loop._train_epoch
+
+    def part(module, data, augmenter, optimiser, recipe, number, *others):
+        if number == epoch:
+            raise KeyboardInterrupt
+        return whole(module, data, augmenter, optimiser, recipe, number, *others)
+
+    monkeypatch.setattr(supernet.train.loop, "_train_epoch", part)
+
+
+def test_a_run_that_was_stopped_before_it_had_a_supernet_is_extended_from_what_it_learned(sounds, tiny, caplog, capsys):
+    with pytest.MonkeyPatch.context() as patch:
+        stopped_in(1, patch)
+        assert main([*COMMAND, "3"]) == 1
+    learned, _ = load_tensors(RUN / "checkpoint.safetensors")
+    add("bell", 10)
+    before = files(RUN)
+    assert main([*COMMAND, "3"]) == 1
+    assert f"{RUN}: holds another run (data differ); --extend goes on" in capsys.readouterr().err
+    assert files(RUN) == before
+    with caplog.at_level("INFO"):
+        assert main([*COMMAND, "2", "--extend"]) == 0
+    place = RUN / "before-1" / "supernet"
+    assert f"goes on from its supernet, which was stopped after 1 of 3 epochs, kept in {place}" in caplog.text
+    stored = load_supernet(place, "doors")
+    assert stored.labels == ("bell", "door")
+    assert stored.config["attribution"] == "the owner of the recordings; starting weights: them (cc-by-4.0)"
+    assert [row["epoch"] for row in stored.config["training"]["log"]] == [0]
+    own = dict(stored.supernet.named_parameters())
+    assert all(torch.equal(own[name], torch.from_numpy(learned[f"weight:{name}"])) for name in own)
+    begun = retarget(stored, 2, 1000, stored.supernet.calibration, labels=("bell", "door"))
+    assert read_json(RUN / "recipe.json")["start"] == weights_digest(begun)
+    assert [row["epoch"] for row in read_json(RUN / "log.json")] == [0, 1]
+
+
+def test_clips_that_a_stopped_run_heard_are_known_as_well(sounds, tiny, caplog, monkeypatch):
+    with pytest.MonkeyPatch.context() as patch:
+        stopped_in(1, patch)
+        assert main([*COMMAND, "3"]) == 1
+    table = Path("table.csv").read_text()
+    Path("table.csv").write_text(table.replace("bell/0.wav,bell,train", "bell/0.wav,bell,test"))
+    assert main([*COMMAND, "2", "--extend"]) == 0
+    assert "1 of 5 clips of validation and test were heard in training" in caplog.text
+
+
+@pytest.mark.parametrize("added", [False, True])
+def test_a_run_that_was_stopped_before_it_learned_anything_is_begun_by_extend(sounds, tiny, added):
+    with pytest.MonkeyPatch.context() as patch:
+        stopped_in(0, patch)
+        assert main([*COMMAND, "2"]) == 1
+    if added:
+        add("gong", 1), add("gong", 2), add("gong", 3, "validation"), add("gong", 4, "test")
+    assert main([*COMMAND, "2", "--extend"]) == 0
+    assert load_supernet(RUN / "supernet", "doors").labels == ("bell", "door", "gong")[: 2 + added]
+    assert read_json(RUN / "begun.json")["labels"] == ["bell", "door", "gong"][: 2 + added]
+    assert not list(RUN.glob("before-*"))
+
+
+def test_an_unfinished_run_of_the_same_plan_is_finished_by_extend_to_the_same_weights(sounds, tiny):
+    assert main([*COMMAND, "2", "--run-dir", "whole"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        stopped_in(1, patch)
+        assert main([*COMMAND, "2"]) == 1
+    assert main([*COMMAND, "2", "--extend"]) == 0
+    assert files(RUN / "supernet") == files(Path("whole/supernet"))
+
+
+def test_a_stopped_run_of_which_nothing_says_what_it_is_of_is_left_as_it_is(sounds, tiny, capsys):
     assert main([*COMMAND, "2"]) == 0
     shutil.rmtree(RUN / "supernet")
+    (RUN / "begun.json").unlink()  # as runs of earlier versions lack it
     add("bell", 10)
     before = files(RUN)
     assert main([*COMMAND, "2", "--extend"]) == 2

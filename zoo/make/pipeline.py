@@ -39,7 +39,17 @@ from zoo.make.package import known_clips, measured_as, noise, packed, split_figu
 from zoo.make.recipe import HUB, MakeRecipe
 from zoo.run.scores import IntegerScores
 
-__all__ = ["Build", "make_package", "measured", "quantised", "store", "train_bits", "tuned", "with_learned_bits"]
+__all__ = [
+    "Build",
+    "make_package",
+    "measured",
+    "quantised",
+    "store",
+    "stored_info",
+    "train_bits",
+    "tuned",
+    "with_learned_bits",
+]
 
 FIGURES = "figures.jsonl"
 """In the folder of a run: what was measured of integers."""
@@ -115,7 +125,7 @@ class Build:
 
 def store(build: Build, folder: Path) -> Path:
     """Write the supernet with its recipe and the log of its run into a folder of its own."""
-    info = _stored_info(build, build.name, build.recipe, build.run)
+    info = stored_info(build, build.name, build.recipe, _log(build.run))
     return save_supernet(folder, build.supernet, build.frontend, build.task, build.data.labels, info)
 
 
@@ -123,14 +133,19 @@ def train_bits(build: Build, recipe: ElasticBitsRecipe) -> ElasticBits:
     """Train a copy of the supernet at several widths at once, or go on with it, and put it into the hub."""
     elastic, run, name = ElasticBits(copy.deepcopy(build.supernet)), build.run / "bits", f"{build.name}-bits"
     train_elastic_bits(elastic, build.teacher, build.data, build.frontend, recipe, run)
-    info, folder = _stored_info(build, name, recipe, run), build.hub / "supernets" / name
+    info, folder = stored_info(build, name, recipe, _log(run)), build.hub / "supernets" / name
     save_elastic_bits(folder, elastic, build.frontend, build.task, build.data.labels, info)
     fit_predictor(folder, elastic.eval(), build.frontend, build.data, run / "accuracies", 2 * build.making.samples)
     return elastic.eval()
 
 
-def _stored_info(build: Build, name: str, recipe: Recipe, run: Path) -> dict:
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in read_json(run / "log.json")]
+def _log(run: Path) -> list[dict]:
+    return read_json(run / "log.json")
+
+
+def stored_info(build: Build, name: str, recipe: Recipe, log: list[dict]) -> dict:
+    """What `config.json` of a supernet states beside its tensors. log: rows of its run, a row an epoch."""
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in log]
     about = {key: build.info[key] for key in ("notes", "limits", "dataset")}
     return {
         "name": name,

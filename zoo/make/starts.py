@@ -20,6 +20,9 @@ from zoo.package.read import CONFIG
 from zoo.run.known import Known
 
 __all__ = [
+    "BEGUN",
+    "CHECKPOINT",
+    "RECIPE",
     "STORED",
     "already_measured",
     "differences",
@@ -33,7 +36,9 @@ __all__ = [
 
 STORED = "supernet"
 """In the folder of a run: the supernet that it ended with."""
-STATE = ("recipe.json", "checkpoint.safetensors", "log.json", "figures.jsonl", STORED, "accuracies", "search", "tuned",
+RECIPE, CHECKPOINT, BEGUN = "recipe.json", "checkpoint.safetensors", "begun.json"
+"""There, of its training, and what the supernet is to state."""
+STATE = (RECIPE, CHECKPOINT, BEGUN, "log.json", "figures.jsonl", STORED, "accuracies", "search", "tuned",
          "quant", "packages", f"{STORED}-accuracies")  # fmt: skip
 """What a run keeps in its folder."""
 ASIDE, PART = "before-", ".part"
@@ -122,22 +127,15 @@ def already_measured(run: Path) -> int:
 
 def differences(run: Path, recipe: Recipe, space: Space, clips: ClipData) -> list[str]:
     """What of a run in a folder is other than this; nothing where there is none."""
-    if not (run / "recipe.json").is_file() or not (run / "checkpoint.safetensors").is_file():
+    if not (run / RECIPE).is_file() or not (run / CHECKPOINT).is_file():
         return []
     now = {"recipe": asdict(recipe), "space": space.to_dict(), "data": clips.digest}
-    now, then = json.loads(canonical_json(now)), read_json(run / "recipe.json")
+    now, then = json.loads(canonical_json(now)), read_json(run / RECIPE)
     return [name for name, value in now.items() if then.get(name) != value]
 
 
 def put_aside(run: Path) -> Path:
-    """Move the state of a finished run into a folder of its own inside it; returns its supernet.
-
-    Raises InvalidQuery where the run has none yet.
-    """
-    if not (run / STORED / CONFIG).is_file():
-        raise InvalidQuery(
-            f"extend: {run} was stopped before it had a supernet; finish it as it was begun, or name another folder"
-        )
+    """Move the state of a run that has a supernet into a folder of its own inside it; returns that supernet."""
     part = run / f"{ASIDE}{_last(run) + 1}{PART}"
     part.mkdir()
     return _move(run, part) / STORED

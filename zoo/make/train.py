@@ -11,6 +11,7 @@ from numbers import Real
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from search import Problem, SearchSpace
 from search.sampling import PLAIN_BITS
@@ -49,7 +50,9 @@ from zoo.make.starts import (
     told_apart,
     with_owner,
 )
+from zoo.make.unfinished import note_begin, store_unfinished
 from zoo.package.entry import is_safe_name
+from zoo.package.read import CONFIG
 
 __all__ = ["train"]
 
@@ -149,16 +152,18 @@ def train(
     if first:
         told_apart(plan.clips, plan.begin)
     supernet, frontend = _start(plan)
+    build = Build(
+        f"{task}-{supernet.space.family}", task, supernet, plan.recipe, plan.clips, frontend, run,
+        Path(publish or run / "hub"), _info(plan, survey), plan.making(run), most_alarms,
+    )  # fmt: skip
     with going_on(run):
+        if first:
+            note_begin(build)
         train_supernet(supernet.to(device), plan.clips, frontend, plan.recipe, run)
     supernet.cpu()
     parallel.leave()
     if not first:
         return None
-    build = Build(
-        f"{task}-{supernet.space.family}", task, supernet, plan.recipe, plan.clips, frontend, run,
-        Path(publish or run / "hub"), _info(plan, survey), plan.making(run), most_alarms,
-    )  # fmt: skip
     with going_on(run):
         folder = store(build, run / STORED)
         if publish:
@@ -228,6 +233,12 @@ class _Plan:
         fitted = whole.fitted(self.clips.clip_ms, len(self.clips.choosing))
         return replace(fitted, samples=max(fitted.samples, min(whole.samples, already_measured(run))))
 
+    def calibration(self, frontend: Mfcc) -> Tensor:
+        """Features of training clips that are stored with the supernet."""
+        fewest, most = STORED_CLIPS
+        stored = max(fewest, min(most, STORED_MS // self.clips.clip_ms))
+        return calibration_features(self.clips, frontend, stored, self.seed)
+
     def owned(self) -> _Plan:
         """The same, with the owner of the weights at the start named."""
         return self if self.from_scratch else replace(self, clips=with_owner(self.clips, self.begin))
@@ -238,9 +249,9 @@ class _Plan:
 
 
 def _same(plan: _Plan, run: Path) -> _Plan:
-    """The plan, where the folder holds no finished run of another one. Raises InvalidCheckpoint."""
+    """The plan, where the folder holds no run of another one. Raises InvalidCheckpoint."""
     differs = plan.differs_from(run)
-    if differs and (run / STORED).is_dir():
+    if differs:
         raise InvalidCheckpoint(
             f"{run}: holds another run ({', '.join(differs)} differ); --extend goes on from its supernet, or name "
             "another folder or delete it"
@@ -261,8 +272,11 @@ def _put_aside(plan: _Plan, run: Path) -> Path | None:
         if parallel.rank() == 0:
             log.info("%s: nothing to extend, no run of other data or epochs is there", run)
         return earlier(run)
-    place = put_aside(run)
-    log.info("%s: %s differ; training goes on from its supernet, kept in %s", run, " and ".join(differs), place)
+    early = "" if (run / STORED / CONFIG).is_file() else store_unfinished(run, plan.clips.clip_ms, plan.calibration)
+    place, stopped = put_aside(run), early and f", which was stopped after {early}"
+    log.info(
+        "%s: %s differ; training goes on from its supernet%s, kept in %s", run, " and ".join(differs), stopped, place
+    )
     return place
 
 
@@ -297,12 +311,10 @@ def _start(plan: _Plan) -> tuple[Supernet, Mfcc]:
     Classes that one's own supernet knows keep their part of its head.
     """
     clips, begin, seed = plan.clips, plan.begin, plan.seed
-    fewest, most = STORED_CLIPS
-    stored = max(fewest, min(most, STORED_MS // clips.clip_ms))
     if plan.from_scratch:
         frontend = fit_frontend(clips, 1, type(begin.frontend))
-        return Supernet(plan.space, calibration_features(clips, frontend, stored, seed), seed), frontend
-    calibration = calibration_features(clips, begin.frontend, stored, seed)
+        return Supernet(plan.space, plan.calibration(frontend), seed), frontend
+    calibration = plan.calibration(begin.frontend)
     known = clips.labels if plan.own else ()
     return retarget(begin, len(clips.labels), clips.clip_ms, calibration, seed, known), begin.frontend
 
