@@ -64,6 +64,91 @@ def test_no_speaker_is_torn_wherever_the_name_tells_it(form, unsure, speaker):
     assert [finding.text.startswith("two parts of names or folders") for finding in found] == [True] * unsure
 
 
+def split_as(form, labels=("up", "down"), speakers=5, takes=30, called=str):
+    """Recordings in splits with their speakers, the rule and what was found. takes: a number, or one for a speaker."""
+    many = takes if callable(takes) else lambda speaker: takes
+    made = [(label, speaker, take) for label in labels for speaker in range(speakers) for take in range(many(speaker))]
+    items = [Recording(form.format(label=label, speaker=called(who), take=take, count=50 * who + take), label, "")
+             for label, who, take in made]  # fmt: skip
+    rule = split_by_speaker(items, found := [])
+    splits = {speaker: {item.split for item, (_, own, _) in zip(items, made, strict=True) if own == speaker}
+              for speaker in range(speakers)}  # fmt: skip
+    return splits, rule, found
+
+
+def named(number):
+    return ("ann", "bob", "Cat", "dan", "eve", "fay", "gus", "hal")[number]
+
+
+@pytest.mark.parametrize(
+    ("form", "speakers", "takes", "unsure"),
+    [
+        ("{label}/{speaker}_{take}.wav", 5, 30, True),
+        ("{label}/{speaker}-{take}.wav", 4, 60, True),
+        ("{label}/{label}_{speaker}_{take}.wav", 8, 20, True),
+        ("{label}/{speaker}_{take}.wav", 6, lambda speaker: 10 + 3 * speaker, True),
+        ("{label}/{speaker}_{take:03}.wav", 5, 4, False),
+        ("{label}/{speaker}_{count}.wav", 6, 30, False),
+        ("{label}/{speaker}_{count:04}.wav", 6, 30, False),
+    ],
+)
+def test_of_two_numbers_the_first_is_the_speaker_however_many_takes(form, speakers, takes, unsure):
+    splits, rule, found = split_as(form, speakers=speakers, takes=takes)
+    assert rule.startswith("the speaker, as names or folders say (")
+    assert all(len(own) == 1 for own in splits.values())
+    assert set.union(*splits.values()) == set(SPLITS)
+    assert [finding.text.startswith("two parts of names or folders") for finding in found] == [True] * unsure
+    assert not any(finding.harmless for finding in found)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{label}/{label}{speaker}_{take}.wav",
+        "{label}/{label}{speaker}-0{take}.wav",
+        "{label}/{speaker}{label}_{take}.wav",
+        "{label}/{label}_{speaker}/{take}.wav",
+        "{label}/{speaker}-{label}/take{take}.wav",
+        "{label}/{label}_{speaker}.wav",
+        "{label}/{label}{speaker}.wav",
+        "{label}/{label}-{speaker}.wav",
+        "{label}/{speaker}_{label}.wav",
+    ],
+)
+@pytest.mark.parametrize("labels", [("up", "down"), ("Lights On", "lights off", "stop")])
+def test_a_speaker_that_the_class_is_glued_to_is_the_same_in_all_classes(form, labels):
+    splits, rule, found = split_as(form, labels, 8, 4 if "take" in form else 1, named)
+    assert rule.startswith("the speaker, as names or folders say (")
+    assert found == []
+    assert all(len(own) == 1 for own in splits.values())
+    assert set.union(*splits.values()) == set(SPLITS)
+
+
+def test_names_that_only_happen_to_begin_with_a_class_stay_whole():
+    items = recordings("{label}/{speaker}_{take}.wav", ("upton", "downey", "upson", "ann"), 4, ("up", "down"))
+    assert set(known_speakers(items)) == {"upton", "downey", "upson", "ann"}
+
+
+@pytest.mark.parametrize("form", ["{label}/{speaker}_{label}.wav", "{label}/0{speaker}-{label}.wav"])
+def test_a_number_for_each_recording_of_a_class_is_not_called_a_speaker(form):
+    """As one person may have counted takes, or many people spoken once: who has the same number stays together."""
+    splits, rule, found = split_as(form, speakers=30, takes=1)
+    assert rule == "a number in names, a speaker's or a take's (10 % validation, 10 % test)"
+    assert all(len(own) == 1 for own in splits.values())
+    (finding,) = found
+    assert finding.text.startswith("numbers that names have once in each class, of a speaker or of a take")
+    assert finding.harmless
+
+
+@pytest.mark.parametrize(
+    "form", ["{label}/{label}_{speaker}.wav", "{label}/{label}{speaker}.wav", "{label}/{speaker}.wav"]
+)
+def test_numbers_alone_are_takes(form):
+    _, rule, found = split_as(form, speakers=30, takes=1)
+    assert rule == "a hash of the name (10 % validation, 10 % test)"
+    assert found == []
+
+
 def test_many_numbers_in_front_stay_speakers_but_are_doubted():
     numbers = [f"{number:03}" for number in range(20)]
     items = recordings(FORMS["underscore"], numbers, takes=40)
@@ -84,11 +169,15 @@ def test_sessions_that_share_some_speakers_keep_both_together():
 
 
 def test_beginnings_that_repeat_but_are_too_few_in_a_class_are_reported():
-    items = [Recording(f"{label}/{label}{number}x_{take}.wav", label, "")
-             for label in ("up", "down") for number in range(2) for take in range(20)]  # fmt: skip
-    assert split_by_speaker(items, found := []).startswith("a hash of the name")
-    assert [finding.names for finding in found] == [("down0x", "down1x", "up0x", "up1x")]
-    assert found[0].text.startswith("no speaker can be told from the names")
+    for begins, text, names in (
+        ({"up": "a", "down": "b"}, "no speaker can be told from the names", ("a0x", "a1x", "b0x", "b1x")),
+        ({"up": "up", "down": "down"}, "fewer than 3 speakers in a class, so that each is in several", ("0x", "1x")),
+    ):
+        items = [Recording(f"{label}/{begin}{number}x_{take}.wav", label, "")
+                 for label, begin in begins.items() for number in range(2) for take in range(20)]  # fmt: skip
+        assert split_by_speaker(items, found := []).startswith("a hash of the name")
+        assert [finding.names for finding in found] == [names]
+        assert found[0].text.startswith(text)
 
 
 def texts(findings):
@@ -248,8 +337,19 @@ def test_a_column_goes_before_lists_and_names(folder):
 def test_a_column_of_two_groups_is_never_torn(folder):
     with pytest.raises(
         InvalidData, match=r"fewer than 3 speakers in the table, .*: s0, s1[^\0]*no (validation|test) clip"
-    ):
+    ) as caught:
         load(folder, rows_of(lambda label, clip: f"s{clip % 2}"), "file,label,speaker")
+    assert "record more people, or give a column split, or leave out this column" in str(caught.value)
+
+
+def test_two_groups_go_the_ways_that_the_refusal_names(folder):
+    rows = [row[:2] for row in rows_of(lambda label, clip: "")]
+    data, survey = load(folder, rows, "file,label")
+    assert survey.rule.startswith("a hash of the name")
+    assert all(len(data.splits[name]) for name in SPLITS)
+    fixed = [[*row, f"s{number % 2}", SPLITS[number % 4 % 3]] for number, row in enumerate(rows)]
+    _, survey = load(folder, fixed, "file,label,speaker,split")
+    assert torn(survey) == ("s0 (train, test)", "s1 (train, validation)")
 
 
 def test_rows_without_a_group_are_reported(folder):
