@@ -13,6 +13,7 @@ from supernet import cost, memory
 from supernet.arch import Arch
 from supernet.extras import need
 from supernet.frontend import front_end
+from supernet.layer import layers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "exact",
     "frontend_macs",
     "frontend_macs_of",
+    "frontend_macs_per_second",
     "with_rest",
 ]
 
@@ -83,10 +85,20 @@ def exact(arch: Arch) -> Cost:
     return Cost(**{field.name: int(columns[field.name][0]) for field in fields(Cost)})
 
 
-def frontend_macs(arch: Arch) -> int:
-    """Multiply-accumulates of the front end for one answer, which stand beside those of the network."""
+def frontend_macs(arch: Arch, frames: int | None = None) -> int:
+    """Multiply-accumulates of the front end for one answer, which stand beside those of the network.
+
+    frames: that are new (default: all of a clip).
+    """
     own = arch.features
-    return frontend_macs_of(own.kind, own.coefficients, own.step_ms, arch.frames)
+    return frontend_macs_of(own.kind, own.coefficients, own.step_ms, arch.frames if frames is None else frames)
+
+
+def frontend_macs_per_second(arch: Arch) -> int:
+    """Of a second of a stream, rounded; 0 where the network answers on whole clips only."""
+    if not all(spec.causal for spec in layers(arch)):
+        return 0
+    return round(1000 * frontend_macs(arch, 1) / arch.features.step_ms)
 
 
 @cache

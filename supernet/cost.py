@@ -15,6 +15,7 @@ from math import prod
 import numpy as np
 
 from supernet.arch import Arch
+from supernet.errors import InvalidArch, InvalidQuery
 from supernet.layer import LayerSpec, Part, layers, parts
 from supernet.memory import alive_bytes, answer_frames, state_bytes, stream_alive_bytes
 
@@ -22,16 +23,19 @@ __all__ = [
     "COLUMNS",
     "MAC_KINDS",
     "LayerCost",
+    "answer_interval",
     "cost_columns",
     "layer_bytes",
     "layer_costs",
     "mac_kind",
     "macs",
+    "macs_per_second",
     "mean_bits",
     "packed_bytes",
     "params",
     "part_row",
     "rescale_bytes",
+    "stream_macs",
     "weight_bytes",
 ]
 
@@ -78,6 +82,39 @@ class LayerCost:
 def macs(arch: Arch) -> int:
     """Multiply-accumulates for one clip, the front end's not counted."""
     return sum(spec.macs for spec in layers(arch))
+
+
+def answer_interval(arch: Arch) -> int:
+    """How many frames of its features a stream goes on from one answer to the next: the product of all strides.
+
+    Raises InvalidArch for a network that looks ahead, which has no stream.
+    """
+    return max(_intervals(arch).values())
+
+
+def stream_macs(arch: Arch, every: int | None = None) -> int:
+    """Multiply-accumulates of a stream from one answer to the next, the front end's not counted.
+
+    every: frames of features between the two (default: `answer_interval`). Each layer computes the frames that are new
+    once; the average and what is behind it are computed once. Where strides divide the frames of a clip, so many frames
+    with one answer cost what a clip does. Raises InvalidArch as `answer_interval`, InvalidQuery for frames that are no
+    multiple of it.
+    """
+    intervals, interval = _intervals(arch), answer_interval(arch)
+    every = interval if every is None else every
+    if every < 1 or every % interval:
+        raise InvalidQuery(f"every = {every!r:.40} frames is not possible: give a multiple of {interval}")
+    times = {name: every // frames for name, frames in intervals.items()}
+    return sum(spec.macs // spec.out_shape[2] * times.get(spec.name, 1) for spec in layers(arch))
+
+
+def macs_per_second(arch: Arch) -> int:
+    """Multiply-accumulates of a second of a stream that answers as often as it can, rounded; 0 for a network that looks
+    ahead. The front end's are not counted.
+    """
+    if not all(spec.causal for spec in layers(arch)):
+        return 0
+    return round(1000 * stream_macs(arch) / (answer_interval(arch) * arch.features.step_ms))
 
 
 def params(arch: Arch) -> int:
@@ -169,6 +206,19 @@ def part_row(part: Part, answers: int) -> tuple[int, ...]:
         max(alive_bytes(part)),
         max(stream_alive_bytes(part, answers)),
     )
+
+
+def _intervals(arch: Arch) -> dict[str, int]:
+    """Frames of features between two of each layer's own, of the layers before those that an answer alone needs."""
+    found: dict[str, int] = {}
+    for spec in layers(arch):
+        if not spec.causal:
+            raise InvalidArch(f"layer {spec.name} of family {arch.family} hears whole clips; it answers in no stream")
+        if not spec.inputs:
+            found[spec.name] = 1
+        elif not spec.operator.per_answer and spec.inputs[0] in found:
+            found[spec.name] = found[spec.inputs[0]] * spec.stride[1]
+    return found
 
 
 def _aligned(spec: LayerSpec) -> bool:

@@ -27,11 +27,13 @@ class Operator:
     """One kind of layer. All that a LayerSpec of the kind costs and computes is asked here.
 
     has_weights: whether it multiplies by weights, and so has biases as well. in_place: whether it is written over its
-    first input.
+    first input. per_answer: whether it makes one frame of a clip's, so that in a stream it and what is behind it are
+    computed only where an answer is wanted.
     """
 
     has_weights = False
     in_place = False
+    per_answer = False
 
     def weight_shape(self, spec: LayerSpec) -> tuple[int, ...]:
         """(out, in / groups, ...) of the weights; empty without any."""

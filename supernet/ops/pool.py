@@ -17,6 +17,8 @@ __all__ = ["OPERATOR"]
 class Pool(Operator):
     """1 / N of its N values is in the multiplier."""
 
+    per_answer = True
+
     def kept_frames(self, spec: LayerSpec) -> int:
         """The window that is averaged."""
         return spec.in_shape[2] if spec.causal else 0
