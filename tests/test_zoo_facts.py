@@ -1,6 +1,7 @@
 """Facts of models: cards say what they said, and a new fact is one entry that is shown everywhere."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,29 @@ CONFUSION = [[5, 3, 0], [1, 6, 1], [0, 0, 0]]
 
 
 def as_of_today(text: str, entry: Entry) -> str:
-    """A published card in today's words: intervals are called by clip, and RAM is told of each form."""
+    """A published card in today's words: intervals are called by clip, RAM is told of each form, MACs of a second."""
     lines = text.replace("| 95 % interval | clips |", "| 95 % interval, by clip | clips |").splitlines()
     place = next(number for number, line in enumerate(lines) if line.startswith("| RAM: arena, state"))
     stream = [f"| RAM in a stream, with the front end | {entry.stream_ram_bytes:,} bytes |"] * entry.streamable
     lines[place : place + 1] = [*stream, f"| RAM on whole clips, with the front end | {entry.clip_ram_bytes:,} bytes |"]
+    place = next(number for number, line in enumerate(lines) if line.startswith("| front end, beside them"))
+    lines[place + 1 : place + 1] = [line for line in per_second(lines) if entry.streamable and line not in lines]
     return "\n".join(lines) + "\n"
+
+
+def per_second(lines: list[str]) -> list[str]:
+    """What a stream computes in a second, by a card's own bill: on clips of a second that answer each 20 ms, all that a
+    clip does, and the classifier 49 times more.
+    """
+    count = {line.split(" | ")[0]: line.split(" | ")[-1].strip(" |") for line in lines if line.startswith("| ")}
+    bill = {cells[0]: cells[3] for line in lines if len(cells := line.strip("| ").split(" | ")) == 6}
+    macs, classifier = (
+        int(text.replace(",", "")) for text in (count['| multiply-accumulates (MACs, "ops")'], bill["classifier"])
+    )
+    return [
+        f"| MACs a second in a stream that answers as often as it can | {macs + 49 * classifier:,} |",
+        f"| front end a second, beside them | {count['| front end, beside them']} |",
+    ]
 
 
 def apart(text: str) -> tuple[str, set[str]]:
@@ -92,6 +110,34 @@ def test_a_new_fact_is_one_entry_that_is_shown_everywhere(package, monkeypatch, 
     assert main(["list", "--sort", "-toy", "--columns", "toy", "--format", "csv"]) == 0
     numbers = capsys.readouterr().out.split()
     assert numbers == ["toy", *map(str, sorted((one.macs + 1 for one in zoo.find()), reverse=True))]
+
+
+def test_a_second_of_a_stream_is_a_column_and_a_line(capsys):
+    """A clip of a second answers once, the stream each 20 ms: 49 more classifiers of 32 x 12."""
+    name = "kws-temporal-0.28M-w4a8-1a8f6ae0"
+    assert main(["list", "--name", name, "--columns", "macs,macs_per_second,frontend_macs_per_second"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[-2:] == ["MACs a second", "front end MACs a second"]
+    assert row.split() == ["279,984", f"{279_984 + 49 * 32 * 12:,}", "596,200"]
+    assert "  298,800 MACs a second in a stream that answers as often as it can, front end 596,200" in str(
+        zoo.info(name)
+    )
+    assert zoo.info(name).to_dict()["macs_per_second"] == 298_800
+    assert main(["cost", name]) == 0
+    said = "a second in a stream, with an answer each 20 ms: 298,800 MACs, front end 596,200 MACs"
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    assert main(["cost", name, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["macs_per_second"] == 298_800
+
+
+def test_what_hears_whole_clips_has_no_second_of_a_stream(capsys):
+    whole = zoo.info("esc10")
+    assert (whole.to_dict()["macs_per_second"], whole.to_dict()["frontend_macs_per_second"]) == (None, None)
+    assert "in a stream" not in str(whole)
+    assert main(["list", "--name", whole.entry.name, "--columns", "name,macs_per_second"]) == 0
+    assert capsys.readouterr().out.split()[-1] == "-"
+    assert main(["cost", whole.entry.name]) == 0
+    assert "in a stream" not in capsys.readouterr().out
 
 
 def test_recalls_and_confusions_are_counts_of_the_matrix():

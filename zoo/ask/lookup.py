@@ -24,6 +24,7 @@ from zoo.hubs.folder import Hub
 from zoo.hubs.index import Index
 from zoo.package.entry import KINDS, MEASURED, Entry
 from zoo.package.facts import (
+    PER_SECOND,
     Accuracy,
     Rivals,
     accuracies,
@@ -33,6 +34,7 @@ from zoo.package.facts import (
     facts,
     recall_text,
     recalls,
+    stream_text,
 )
 from zoo.package.figures import Figure
 from zoo.package.read import CONFIG, Config
@@ -313,6 +315,7 @@ class Info:
         )
         wrong = [{"label": label, "answer": answer, "clips": clips} for label, answer, clips in confusions(values)]
         answered |= {"confusions": wrong} if wrong else {}
+        answered |= {name: fact.value for name, fact in facts(PER_SECOND, self.entry, values).items()}
         place = {"devices": taken, "hub": self.hub, "path": str(self.path)}
         return {**self.entry.to_dict(), **own, **answered, **place}
 
@@ -321,6 +324,7 @@ class Info:
         known = accuracies(values["accuracy"])
         lines = [
             f"data {values['dataset']['name']} ({values['dataset']['version']})",
+            *stream_text(self.entry, values),
             *map(_accuracy_line, known),
             *[f"{split.name}, {one.name}: {one.text} ({one.interval})" for split in known for one in split.conditions],
             *recall_text(values),

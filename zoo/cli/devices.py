@@ -7,8 +7,10 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import zoo
 from supernet.errors import InvalidQuery, nearest_names
@@ -17,6 +19,9 @@ from zoo.cli.run import find_model
 from zoo.hubs.costs import TABLES, write_costs, write_own_costs
 from zoo.keeping import check_folder, going_on
 from zoo.package.plots import check_picture, write_picture
+
+if TYPE_CHECKING:
+    from supernet.cost import LayerCost
 
 __all__ = ["add_device_commands"]
 
@@ -159,22 +164,36 @@ def _add_plot(sub: argparse.ArgumentParser) -> None:
 
 
 def _cost(options: argparse.Namespace) -> None:
-    from predictors import estimate
+    from predictors.estimate import estimate, frontend_macs_per_second
     from supernet.bits import with_bits
-    from supernet.cost import MAC_KINDS, cost_columns, layer_costs, weight_bytes
+    from supernet.cost import MAC_KINDS, answer_interval, cost_columns, layer_costs, macs_per_second, weight_bytes
 
     model = find_model(options.model, options.hub)
     arch, rows, exact = model.arch, layer_costs(model.arch), asdict(estimate(model.arch))
     columns = cost_columns([arch])
     kinds = {f"{kind}_macs": int(columns[f"{kind}_macs"][0]) for kind in MAC_KINDS}
     by_bits = {str(bits): weight_bytes(with_bits(arch.without_bits(), bits)) for bits in FLASH_BITS}
+    rate = {"macs_per_second": macs_per_second(arch), "frontend_macs_per_second": frontend_macs_per_second(arch)}
     if options.format == "json":
         totals = {**exact, **kinds, "frontend_macs": model.entry.frontend_macs, "flash_bytes_by_bits": by_bits}
-        print(json.dumps({"model": model.name, **totals, "layers": [asdict(row) for row in rows]}, indent=1))
+        print(json.dumps({"model": model.name, **totals, **rate, "layers": [asdict(row) for row in rows]}, indent=1))
         return
+    _print_layers(model.name, rows, exact)
+    print("MACs by kind: " + ", ".join(f"{kinds[f'{kind}_macs']:,} {kind}" for kind in MAC_KINDS))
+    print("flash by bits of inner weights: " + ", ".join(f"{bits}: {count:,}" for bits, count in by_bits.items()))
+    stream = f"{exact['stream_ram_bytes']:,} bytes in a stream, " if exact["stream_ram_bytes"] else ""
+    print(f"RAM with the front end: {stream}{exact['clip_ram_bytes']:,} bytes on whole clips")
+    print(f"front end: {model.entry.frontend_macs:,} MACs beside the network's")
+    if model.entry.streamable:
+        every = answer_interval(arch) * arch.features.step_ms
+        own, front = (f"{count:,} MACs" for count in rate.values())
+        print(f"a second in a stream, with an answer each {every} ms: {own}, front end {front}")
+
+
+def _print_layers(name: str, rows: Sequence[LayerCost], exact: Mapping[str, int]) -> None:
     width = max(len(row.name) for row in rows)
     header = f"{'layer':{width}}  {'kind':9} {'MACs':>10} {'params':>8} {'flash':>8} {'arena':>8} {'stream':>7}"
-    print(f"{model.name}\n{header}")
+    print(f"{name}\n{header}")
     for row in rows:
         counts = (
             f"{row.macs:10,} {row.params:8,} {row.weight_bytes:8,} {row.arena_bytes:8,} {row.stream_state_bytes:7,}"
@@ -182,11 +201,6 @@ def _cost(options: argparse.Namespace) -> None:
         print(f"{row.name:{width}}  {row.kind:9} {counts}")
     whole = f"{exact['macs']:10,} {exact['params']:8,} {exact['weight_bytes']:8,}"
     print(f"{'in total':{width}}  {'':9} {whole} {exact['arena_bytes']:8,} {exact['stream_state_bytes']:7,}")
-    print("MACs by kind: " + ", ".join(f"{kinds[f'{kind}_macs']:,} {kind}" for kind in MAC_KINDS))
-    print("flash by bits of inner weights: " + ", ".join(f"{bits}: {count:,}" for bits, count in by_bits.items()))
-    stream = f"{exact['stream_ram_bytes']:,} bytes in a stream, " if exact["stream_ram_bytes"] else ""
-    print(f"RAM with the front end: {stream}{exact['clip_ram_bytes']:,} bytes on whole clips")
-    print(f"front end: {model.entry.frontend_macs:,} MACs beside the network's")
 
 
 def _fit(options: argparse.Namespace) -> int:

@@ -222,7 +222,7 @@ def _costs(values: dict, arch: Arch) -> list[str]:
     head = ("layer", "kind", "bits", "MACs", "parameters", "bytes")
     return [
         "## Costs of one answer",
-        _table(("figure", "value"), cost_rows(entry_of(values, arch))),
+        _table(("figure", "value"), cost_rows(entry_of(values, arch), values)),
         _fold(f"Layer by layer ({len(bill)})", _table(head, bill)),
     ]
 

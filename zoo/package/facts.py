@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from predictors.estimate import frontend_macs_per_second
+from supernet.arch import Arch
 from supernet.bits import MIXED
+from supernet.cost import macs_per_second
 from supernet.errors import InvalidQuery, nearest_names
 from zoo.package.entry import MEASURED, PREDICTED, Entry
 from zoo.package.figures import Figure
@@ -21,6 +24,7 @@ from zoo.run.conditions import known_conditions
 __all__ = [
     "CHEAPER_BY",
     "KINDS",
+    "PER_SECOND",
     "Accuracy",
     "Fact",
     "Kind",
@@ -41,11 +45,14 @@ __all__ = [
     "precision",
     "recall_text",
     "recalls",
+    "stream_text",
 ]
 
 ENTRY, CONFIG, FIGURE = "entry", "config", "figure"
 """Where a fact is read: in the index, in `config.json`, or in what a model takes on a device."""
 UNKNOWN_TEXT = "-"
+PER_SECOND = ("macs_per_second", "frontend_macs_per_second")
+"""Facts of a second of a stream."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,11 @@ def _detected(name: str) -> Callable[[Mapping], Any]:
     return lambda values: (values.get("detection") or {}).get(name)
 
 
+def _of_stream(count: Callable[[Arch], int]) -> Callable[[Mapping], int | None]:
+    """A count of a network's stream; None where it answers on whole clips only."""
+    return lambda values: count(Arch.from_dict(values["arch"])) or None
+
+
 def _with_interval(unit: str, *values: float) -> str:
     """Value, low, high, four digits each."""
     rounded = [float(f"{value:.4g}") for value in values]
@@ -166,6 +178,14 @@ KINDS: dict[str, Kind] = {
     ),
     "frontend_macs": Kind(
         "front end MACs", lambda entry: entry.frontend_macs, show=_count, card="front end, beside them", cost=True
+    ),
+    "macs_per_second": Kind(
+        "MACs a second", _of_stream(macs_per_second), show=_count, source=CONFIG, cost=True,
+        card="MACs a second in a stream that answers as often as it can",
+    ),
+    "frontend_macs_per_second": Kind(
+        "front end MACs a second", _of_stream(frontend_macs_per_second), show=_count, source=CONFIG, cost=True,
+        card="front end a second, beside them",
     ),
     "params": Kind(
         "parameters", lambda entry: entry.params, show=_count, card="parameters", cost=True,
@@ -294,9 +314,17 @@ def costs_text(entry: Entry, names: Iterable[str] | None = None) -> str:
     return ", ".join(kind.line(entry) for kind in kinds if kind.line)
 
 
-def cost_rows(entry: Entry) -> list[tuple[str, str]]:
-    """What a model costs, line by line, as cards show it; without what it does not have."""
-    rows = facts((name for name, kind in KINDS.items() if kind.card and kind.source == ENTRY), entry)
+def stream_text(entry: Entry, values: Mapping) -> list[str]:
+    """What a second of a stream takes, in a line, where there is a stream. values: of `config.json`."""
+    if not entry.streamable:
+        return []
+    own, front = (fact.text for fact in facts(PER_SECOND, entry, values).values())
+    return [f"{own} MACs a second in a stream that answers as often as it can, front end {front}"]
+
+
+def cost_rows(entry: Entry, values: Mapping) -> list[tuple[str, str]]:
+    """What a model costs, line by line, as cards show it; without what it does not have. values: of `config.json`."""
+    rows = facts((name for name, kind in KINDS.items() if kind.card and not kind.on_device), entry, values)
     known = {name: fact for name, fact in rows.items() if fact.value is not None}
     return [(KINDS[name].card, f"{fact.text} {fact.unit}".strip()) for name, fact in known.items()]
 
