@@ -312,6 +312,15 @@ class Own:
             inside &= (values >= seen.min()) & (values <= seen.max())
         return Prediction(np.exp(median), np.exp(median + low), np.exp(median + high), inside)
 
+    def beside_macs(self, rows: pd.DataFrame) -> np.ndarray:
+        """(rows,) of what the linear part says, the share that a run takes however few frames it computes: its start,
+        each layer, and reading the weights.
+        """
+        costs = dict(zip(self.columns_, self.line_.coef_[1:], strict=True))
+        layers = costs.get("layers", 0.0) * rows["layers"].to_numpy()
+        weights = costs.get("moved_bytes", 0.0) * rows["weight_bytes"].to_numpy()
+        return (self.line_.coef_[0] + layers + weights) / np.exp(self._line(self.line_, rows))
+
     def spread(self, rows: pd.DataFrame) -> np.ndarray:
         """(rows,) how much models of other parts of the measurements disagree: where to measure next."""
         parts = [train for train, _ in splits(folds(len(self.rows_)))]

@@ -14,8 +14,9 @@ from predictors.device import DeviceProfile, beside, profiles
 from predictors.names import UNITS
 from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
+from supernet.cost import cost_columns
 
-__all__ = ["OnDevice", "model_for", "predict", "predict_rows"]
+__all__ = ["OnDevice", "beside_macs", "model_for", "predict", "predict_rows"]
 
 TARGETS, SIZES = tuple(f"{name}_{unit}" for name, unit in UNITS.items()), ("macs", "params")
 
@@ -92,6 +93,16 @@ def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[
                 table.loc[place, "in_range" if name == "latency" else "energy_in_range"] = True
         table.loc[place, "basis"] = "measured"
     return table
+
+
+def beside_macs(profile: DeviceProfile, arch: Arch, task: str, folder: Path | None = None) -> dict[str, float]:
+    """Of latency_ms and energy_uj of a network on a device, the share that each run takes however few frames it
+    computes: its start, each layer, and reading the weights. Only of what the device has a model of its own for.
+    """
+    row = profile.row_of(cost_columns([arch]), task, [min(arch.weight_bits, default=FLOAT_BITS)])
+    targets = [target for target in TARGETS if profile.rows[target].notna().any()]
+    models = {target: model_for(profile, target, folder) for target in targets}
+    return {target: float(own.beside_macs(row)[0]) for target, own in models.items() if isinstance(own, Own)}
 
 
 def predict_rows(rows: pd.DataFrame, folder: Path | None = None) -> Prediction:

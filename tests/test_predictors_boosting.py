@@ -67,6 +67,18 @@ def test_a_device_of_its_own_is_its_formula():
     assert not beyond.in_range.any()
 
 
+def test_what_comes_with_each_run_is_its_start_its_layers_and_its_weights():
+    rows, exact = measured(networks(60))
+    beside = (0.3 + 0.05 * rows["layers"]) / exact
+    assert np.abs(Own().fit(rows).beside_macs(rows) / beside - 1).max() < 0.05
+    moving = rows.assign(latency_ms=exact + 2e-4 * rows["moved_bytes"])
+    beside = (0.3 + 0.05 * rows["layers"] + 2e-4 * rows["weight_bytes"]) / moving["latency_ms"]
+    assert np.abs(Own().fit(moving).beside_macs(moving) / beside - 1).max() < 0.1
+    bare = pd.DataFrame({"macs": rows["macs"], "latency_ms": 2 + rows["macs"] / 1e5}).reindex(columns=rows.columns)
+    found = Own().fit(bare).beside_macs(rows)
+    assert np.abs(found / (2 / bare["latency_ms"]) - 1).max() < 0.01
+
+
 def test_trees_learn_what_no_line_can():
     """A device that is 1.5 times as slow from 1.5 million MACs on, as one whose cache is full."""
     rows, _ = measured(networks(240))

@@ -1,5 +1,6 @@
 """Models by what they take on a device: look-ups, the bill, and the commands."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from last_steps import AGAIN, HOWS, fails, files
 import predictors
 import zoo
 import zoo.package.figures
-from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName
+from supernet.bits import with_bits
+from supernet.cost import cost_columns, stream_macs
+from supernet.errors import InvalidPackage, InvalidQuery, MissingExtra, NoModelFits, UnknownName
 from supernet.files import digest
 from supernet.space import default_space
 from zoo.cli import main
@@ -236,12 +239,100 @@ def test_a_look_up_limits_the_latency_that_the_bill_charges(device):
     assert "front end, guessed" in repr(model)
 
 
-def test_answers_more_often_than_clips_are_charged_whole_clips_and_it_is_said():
+def needs(bill) -> dict[str, float]:
+    """What the lines of a bill say."""
+    return {line.name.strip(): line.need for line in bill.lines}
+
+
+@pytest.mark.parametrize("every", [20, 100, "0.5s", 980])
+def test_an_answer_in_a_stream_is_charged_the_frames_that_are_new(every):
+    """A clip of a second gives a frame each 20 ms; of so many with one answer, all but the classifier is a share."""
     model = zoo.get(task="kws")
-    assert "charged a whole clip" in str(model.fit(BOARD, every_ms=20))
-    assert model.fit(BOARD, every_ms=20).to_dict()["notes"]
-    assert not model.fit(BOARD).notes
-    assert not zoo.get(task="aec").fit(BOARD, every_ms=20).notes  # whole clips is what it answers
+    clip, bill = model.fit(BOARD), model.fit(BOARD, every_ms=every)
+    whole, part = needs(clip), needs(bill)
+    times = 1000 * float(every[:-1]) if isinstance(every, str) else every
+    classifier = model.arch.shape.head * model.arch.classes
+    macs = (model.entry.macs - classifier) * times / 1000 + classifier
+    assert part["network"] == pytest.approx(whole["network"] * macs / model.entry.macs, rel=2e-3)
+    assert part["front end"] == pytest.approx(whole["front end"] * times / 1000, rel=1e-3)
+    assert part["latency"] == pytest.approx(part["network"] + part["front end"], rel=2e-3)
+    assert part["energy"] / whole["energy"] == pytest.approx(part["latency"] / whole["latency"], rel=1e-3)
+    assert part["power"] == pytest.approx(part["energy"] * 1000 / times, rel=1e-3)
+    assert whole["power"] <= part["power"] < 1.05 * whole["power"]
+    assert next(line.limit for line in bill.lines if line.name == "latency") == times
+    assert bill.figure.low_ms < part["latency"] < bill.figure.high_ms < clip.figure.high_ms
+    new, beside = bill.notes
+    assert f"{macs:,.0f} MACs in the network" in new
+    runs = times / 20
+    more = 0.01 * whole["network"] * (runs - macs / model.entry.macs)
+    assert f"an answer would take {more:.3g}"[:-1] in beside
+
+
+def test_a_bill_says_which_rate_it_assumes():
+    model, whole = zoo.get(task="kws"), zoo.get(task="aec")
+    assert model.fit(BOARD).notes == (
+        "One answer a clip, each 1000 ms, is assumed and charged a whole clip; --every-ms states another rate.",
+    )
+    assert "each 5000 ms, is assumed" in str(whole.fit(BOARD))
+    assert not whole.fit(BOARD, every_ms=20).notes  # whole clips is what it answers
+    assert needs(whole.fit(BOARD, every_ms=20))["latency"] == needs(whole.fit(BOARD))["latency"]
+    assert not model.fit(BOARD, every_ms=1000).notes
+    assert needs(model.fit(BOARD, every_ms=1000)) == needs(model.fit(BOARD))
+    rarely = model.fit(BOARD, every_ms=2500)
+    assert rarely.notes == ("Each answer is charged a whole clip of 1000 ms; 1500 ms between clips are not heard.",)
+    assert needs(rarely)["power"] == pytest.approx(needs(model.fit(BOARD))["power"] / 2.5, rel=1e-3)
+
+
+def test_a_rate_that_a_stream_does_not_have_is_rounded_down_or_refused(capsys):
+    model = zoo.get(task="kws")
+    rounded = model.fit(BOARD, every_ms=119.9)
+    assert rounded.notes[0] == "A stream of this model answers each 20 ms: every_ms = 119.9 is taken as 100."
+    assert rounded.lines == model.fit(BOARD, every_ms=100).lines
+    assert model.fit(BOARD, every_ms="0.58s").notes == model.fit(BOARD, every_ms=580).notes
+    with pytest.raises(InvalidQuery, match="every_ms = 19 is not possible: a stream of this model answers each 20 ms"):
+        model.fit(BOARD, every_ms=19)
+    assert main(["fit", "kws", "--device", BOARD, "--every-ms", "5"]) == 2
+    assert "give that or more" in capsys.readouterr().err
+
+
+def test_a_board_with_many_measurements_charges_each_run_what_comes_with_it(tmp_path):
+    """Its networks take 2 ms, 0.1 ms a layer and 1 ns a MAC; its energy is 3 uJ and 1 pJ a MAC."""
+    space = default_space("temporal", 12, features="logmel")
+    archs = [with_bits(one, 8) for one in space.from_genes(space.sample_sizes(np.random.default_rng(0), 40))]
+    columns = cost_columns(archs)
+    rows = pd.DataFrame({"arch": [arch.to_json() for arch in archs]})
+    rows["latency_ms"] = 2 + 0.1 * columns["layers"] + 1e-6 * columns["macs"]
+    rows["energy_uj"] = 3 + 1e-6 * columns["macs"]
+    rows.assign(runtime="Earshot C", core="Cortex-M4", clock_mhz=80).to_csv(tmp_path / "own.csv", index=False)
+    model = zoo.get(task="kws", bits=8)
+    layers = int(cost_columns([model.arch])["layers"][0])
+    bill = model.fit("own", every_ms=100, folder=tmp_path)
+    macs = stream_macs(model.arch, 100 // model.arch.features.step_ms)
+    assert needs(bill)["network"] == pytest.approx(5 * (2 + 0.1 * layers) + 1e-6 * macs, rel=0.02)
+    front, energy = model.entry.frontend_macs / model.entry.macs / 10, 3 + 1e-6 * model.entry.macs
+    assert needs(bill)["energy"] == pytest.approx(5 * 3 + 1e-6 * macs + front * energy, rel=0.03)
+    assert bill.notes[1].endswith("of its energy on a clip.")
+    assert "is counted, by the measurements there" in bill.notes[1]
+    rarely = model.fit("own", every_ms=980, folder=tmp_path)
+    assert needs(rarely)["latency"] > needs(model.fit("own", folder=tmp_path))["latency"]
+    assert rarely.notes[-1].startswith("An answer on a whole clip takes less, ")
+
+
+def test_without_tables_a_stream_is_charged_from_what_lies_beside_the_package(monkeypatch):
+    model = zoo.get(task="kws")
+    before = model.fit(BOARD, every_ms=100)
+    monkeypatch.setattr("zoo.run.bill.lacking", lambda *_: MissingExtra("no tables"))
+    after = model.fit(BOARD, every_ms=100)
+    assert after.notes[0] == before.notes[0]
+    assert needs(after) == pytest.approx(needs(before), rel=0.05)
+
+
+def test_what_was_measured_is_predicted_in_a_stream():
+    clip = Figure("p", "d", None, "", "", 10.0, 9.0, 12.0, 100.0, 90.0, 110.0, True, True, "measured", None, 2.0)
+    part = clip.in_stream(0.5, 0.25, 0.1)
+    assert (part.latency_ms, part.frontend_ms, part.basis) == (8 * 0.5 + 2 * 0.1, 0.2, "predicted")
+    assert (part.energy_uj, part.low_ms, part.high_ms) == (80 * 0.25 + 20 * 0.1, 3.78, 5.04)
+    assert dataclasses.replace(clip, basis="indicative").in_stream(1, 1, 1).basis == "indicative"
 
 
 def test_bits_that_were_not_measured_are_said_beside_the_figure(capsys):
@@ -286,18 +377,18 @@ def test_figures_of_the_first_schema_are_read(hub):
 
 def test_the_bill_itemises_against_what_the_device_has(hub):
     model = zoo.get(hub=hub.folder)
-    bill = model.fit("board", every_ms=500)
+    bill = model.fit("board", every_ms=2000)
     lines = {line.name.strip(): line for line in bill.lines}
     exact = predictors.estimate(model.arch)
     assert (lines["flash"].need, lines["flash"].limit) == (model.entry.flash_bytes, 5000)
     assert lines["RAM"].need == exact.ram_bytes > 1000
     assert lines["RAM"].verdict == "fail"
     assert not bill.passes
-    assert lines["latency"].limit == 500
+    assert lines["latency"].limit == 2000
     alone, whole = stored_figures(hub, model.entry)["board"], 1 + model.entry.frontend_macs / model.entry.macs
     assert lines["latency"].need == pytest.approx(whole * alone.latency_ms, rel=1e-3)
     assert lines["network"].need == pytest.approx(alone.latency_ms, rel=1e-2)
-    assert lines["power"].need == pytest.approx(2 * whole * alone.energy_uj + 7, rel=1e-3)
+    assert lines["power"].need == pytest.approx(0.5 * whole * alone.energy_uj + 7, rel=1e-3)
     assert {line.need for line in bill.lines} >= {212.0, 8.79}
     assert "fail" in str(bill)
     with pytest.raises(InvalidQuery, match="every_ms"):

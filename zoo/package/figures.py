@@ -46,6 +46,8 @@ COSTS, SCHEMA, NAMED = "costs.json", 3, 1
 BASES = ("measured", "predicted", "indicative")
 REMEDY = "write the costs again with `earshot profile costs`"
 NOT_STORED = ("profile", "frontend_ms")
+LATENCIES = ("latency_ms", "low_ms", "high_ms")
+ENERGIES = ("energy_uj", "energy_low_uj", "energy_high_uj")
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +96,23 @@ class Figure:
     def with_frontend(self, macs: int, frontend_macs: int) -> Figure:
         """The same with the front end, which is guessed to take as long and as much energy a MAC as the network."""
         whole = (macs + frontend_macs) / max(1, macs)
-        names = ("latency_ms", "low_ms", "high_ms", "energy_uj", "energy_low_uj", "energy_high_uj")
-        known = {name: getattr(self, name) for name in names}
-        more = {name: short(whole * value) for name, value in known.items() if value is not None}
+        more = {**self._times(LATENCIES, whole), **self._times(ENERGIES, whole)}
         return replace(self, **more, frontend_ms=short((whole - 1) * self.latency_ms))
+
+    def in_stream(self, latency: float, energy: float, frontend: float) -> Figure:
+        """The same, with the front end, of an answer in a stream: it takes such shares of the latency and energy that
+        the network has on a clip, and such a share of the front end's.
+        """
+        part = self.frontend_ms / self.latency_ms if self.latency_ms else 0.0
+        latencies = self._times(LATENCIES, (1 - part) * latency + part * frontend)
+        energies = self._times(ENERGIES, (1 - part) * energy + part * frontend)
+        basis = BASES[1] if self.basis == BASES[0] else self.basis
+        return replace(self, **latencies, **energies, frontend_ms=short(frontend * self.frontend_ms), basis=basis)
+
+    def _times(self, names: Sequence[str], factor: float) -> dict[str, float]:
+        """Fields times a factor, without those that are not known."""
+        known = {name: getattr(self, name) for name in names}
+        return {name: short(factor * value) for name, value in known.items() if value is not None}
 
     def __str__(self) -> str:
         clock = f" at {self.clock_mhz:g} MHz" if self.clock_mhz else ""

@@ -6,17 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from predictors.names import resolve
+from predictors.power import EXAMPLES, average_power_uw
 from predictors.settings import device_settings
 from supernet.extras import lacking
-from zoo.ask.units import milliseconds
 from zoo.package.figures import COSTS, Figure, bits_note, figure_of, own_figures, read_figures, short
+from zoo.run.rate import Rate, rate_of
 
 __all__ = ["Bill", "Line", "fit"]
-
-WHOLE_CLIPS = (
-    "Each answer is charged a whole clip, although one is wanted every {every:g} ms and the model streams: a stream "
-    "computes each frame once, so it takes less. What a frame takes is not predicted yet."
-)
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """What a model takes of a device. notes: what the lines leave out."""
+    """What a model takes of a device. figure: of one answer at the bill's rate. notes: what the lines assume."""
 
     model: str
     figure: Figure
@@ -72,38 +68,55 @@ def fit(model, device: str, every_ms: float | None = None, folder: str | Path | 
     """What a model takes of a device, against what the device has.
 
     device: a profile, by its name or the beginning of it. every_ms: how often an answer is wanted (default: once a
-    clip), which latency must keep and average power is counted by. Latency and energy are those of look-ups: of the
-    network and its front end, whose part is guessed by its MACs. folder: of the user's profiles.
+    clip), which latency must keep and average power is counted by; a model that streams then computes only the frames
+    that are new (see zoo.run.rate). Latency and energy are those of look-ups at that rate: of the network and its front
+    end, whose part is guessed by its MACs. folder: of the user's profiles.
     Latency and energy are predicted anew, or, without pandas and scikit-learn, those that lie beside the package.
     Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant, MissingExtra
     where nothing lies beside the package and nothing can be predicted.
     """
-    from predictors import estimate
-    from predictors.power import EXAMPLES, average_power_uw
+    rate, (clip, beside, has) = rate_of(model.arch, every_ms), _on_device(model, device, folder)
+    found = rate.charged(clip, beside)
+    lines = (*_memory(model, has), *_latency(model, found, rate), *_energy(found, rate, has))
+    return Bill(model.name, found, lines, rate.told(clip, beside))
 
-    arch, clip_ms = model.arch, model.arch.frames * model.arch.features.step_ms
-    every = clip_ms if every_ms is None else milliseconds("every_ms", every_ms)
-    cost, (found, has) = estimate(arch), _on_device(model, device, folder)
-    span = f"{_text(found.low_ms)} to {_text(found.high_ms)}, with the front end"
-    guess = f"guessed: {model.entry.frontend_macs / model.entry.macs:.0%} more MACs than the network's"
+
+def _memory(model, has: dict) -> list[Line]:
+    from predictors import estimate
+
+    cost = estimate(model.arch)
     form = "in a stream" if cost.stream_ram_bytes else "on whole clips"
-    lines = [
+    stream = [Line("  as a stream", cost.stream_ram_bytes, "bytes", None)] if cost.stream_ram_bytes else []
+    return [
         Line("flash", model.entry.flash_bytes, "bytes", has.get("flash_bytes"), "weights, without the runtime's code"),
         Line("RAM", cost.ram_bytes, "bytes", has.get("ram_bytes"), f"answering {form}, with the front end"),
-        Line("  as a stream", cost.stream_ram_bytes, "bytes", None) if cost.stream_ram_bytes else None,
+        *stream,
         Line("  on clips", cost.clip_ram_bytes, "bytes", None),
-        Line("latency", found.latency_ms, "ms", every, f"{span}; an answer is wanted every {every:g} ms"),
+    ]
+
+
+def _latency(model, found: Figure, rate: Rate) -> list[Line]:
+    span = f"{_text(found.low_ms)} to {_text(found.high_ms)}, with the front end"
+    wanted = f"{span}; an answer is wanted every {rate.every_ms:g} ms"
+    guess = f"guessed: {model.entry.frontend_macs / model.entry.macs:.0%} more MACs than the network's"
+    return [
+        Line("latency", found.latency_ms, "ms", rate.every_ms, wanted),
         Line("  network", short(found.latency_ms - found.frontend_ms), "ms", None, _bits_note(found)),
         Line("  front end", found.frontend_ms, "ms", None, guess),
     ]
-    if found.energy_uj is not None:
-        power = average_power_uw(found.energy_uj, 1000 / every, has.get("sleep_power_uw", 0.0))
-        asleep = "" if "sleep_power_uw" in has else "; sleep not known, taken as 0"
-        lines.append(Line("energy", found.energy_uj, "uJ", None, "of one answer, with the front end"))
-        lines.append(Line("power", short(power), "uW", None, f"on average, with the front end{asleep}"))
-        lines += [Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES]
-    notes = [WHOLE_CLIPS.format(every=every)] * (cost.stream_ram_bytes > 0 and every < clip_ms)
-    return Bill(model.name, found, tuple(line for line in lines if line), tuple(notes))
+
+
+def _energy(found: Figure, rate: Rate, has: dict) -> list[Line]:
+    """None where nobody measured energy on the device."""
+    if found.energy_uj is None:
+        return []
+    power = average_power_uw(found.energy_uj, 1000 / rate.every_ms, has.get("sleep_power_uw", 0.0))
+    asleep = "" if "sleep_power_uw" in has else "; sleep not known, taken as 0"
+    return [
+        Line("energy", found.energy_uj, "uJ", None, "of one answer, with the front end"),
+        Line("power", short(power), "uW", None, f"on average, with the front end{asleep}"),
+        *[Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES],
+    ]
 
 
 def _bits_note(found: Figure) -> str:
@@ -111,21 +124,23 @@ def _bits_note(found: Figure) -> str:
     return "" if found.as_bits is None else bits_note(found.as_bits)
 
 
-def _on_device(model, device: str, folder: str | Path | None) -> tuple[Figure, dict]:
-    """What a model takes on a device, and what the device has."""
+def _on_device(model, device: str, folder: str | Path | None) -> tuple[Figure, dict, dict]:
+    """What an answer on a clip takes on a device, what of it comes with each run, and what the device has."""
     missing = lacking("pandas", "sklearn")
     if missing is None:
         from predictors.device import find_profile
+        from predictors.fitted import beside_macs
 
         profile = find_profile(device, folder)
-        return figure_of(model.arch, profile.name, model.task, folder), profile.settings
+        beside = beside_macs(profile, model.arch, model.task, folder)
+        return figure_of(model.arch, profile.name, model.task, folder), beside, profile.settings
     stored = read_figures(model.path / COSTS) if (model.path / COSTS).is_file() else {}
     stored = stored | own_figures(model.name, folder)
     if not stored:
         raise missing
     figure = stored[resolve(device, stored, f"{model.path / COSTS}")]
     figure = figure.with_frontend(model.entry.macs, model.entry.frontend_macs)
-    return figure, device_settings(figure.profile, figure.device, folder)
+    return figure, {}, device_settings(figure.profile, figure.device, folder)
 
 
 def _text(value: float) -> str:
