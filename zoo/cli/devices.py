@@ -74,7 +74,8 @@ your own, on all published ones (costs.json beside each model). What comes with 
 """
 FIT_HELP = """\
 Itemise what a model takes of a device: flash, RAM, latency and energy with the front end, with pass or fail where the
-device's limit is known. The exit status is 1 where a line fails.
+device's limit is known. The exit status is 1 where a line fails. With --every-ms, an answer of a model that streams
+takes the frames that are new since the one before, not a whole clip.
 
   earshot fit kws --device stm32f746-tflm-cmsis-nn
   earshot fit NAME --device my-board --every-ms 100
@@ -113,7 +114,7 @@ def add_device_commands(commands, command, add_hub) -> None:
     fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device")
     fit.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     fit.add_argument("--device", required=True, help="a profile, by its name or the beginning of it")
-    fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip)")
+    fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip, of all its frames)")
     add_hub(fit)
     _add_folder(fit)
     sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device", needs=TRAINING)
