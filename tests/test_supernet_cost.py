@@ -164,8 +164,7 @@ def test_a_stream_multiplies_what_is_counted(space):
         assert cost.stream_macs(arch) == cost.stream_macs(arch, interval)
 
 
-@settings(max_examples=6, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
+@pytest.mark.parametrize(("seed", "times"), [(0, 1), (1, 2), (2, 7)])
 def test_a_longer_clip_costs_more_by_what_a_stream_computes(seed, times):
     """torch counts two clips of which one is longer; both answer once."""
     arch = sampled(seed)
