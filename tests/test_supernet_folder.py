@@ -102,6 +102,25 @@ def test_names_without_speakers_are_split_by_name(load, tmp_path, names):
     assert "hash of the name" in load(fill(tmp_path / "sounds", names=names))[1].rule
 
 
+def test_one_channel_is_heard_as_if_it_were_alone(load, tmp_path):
+    """Of classes and of noise; a recording that lacks it is left out by name, and the mean is decoded by itself."""
+    fill(tmp_path / "right", clips=20)
+    write(tmp_path / "right" / "_background_noise_" / "fan.wav", tone(90, 30.0, seed=1))
+    for file in sorted((tmp_path / "right").glob("*/*.wav")):
+        right, _ = soundfile.read(file, dtype="int16")
+        write(tmp_path / "both" / file.relative_to(tmp_path / "right"), np.stack([right // 3, right], 1))
+    expected, _ = load(tmp_path / "right")
+    heard, _ = load(tmp_path / "both", channel=2)
+    np.testing.assert_array_equal(heard.audio, expected.audio)
+    np.testing.assert_array_equal(heard.noise[0], expected.noise[0])
+    assert heard.digest == expected.digest
+    assert load(tmp_path / "both")[0].digest != expected.digest
+    write(tmp_path / "both" / "door" / "mono.wav", tone(90, seed=2))
+    _, survey = load(tmp_path / "both", channel=2)
+    (unread,) = found(survey, "unreadable recordings, left out")
+    assert "mono.wav: channel 2 is not there, it has 1" in unread
+
+
 def test_lists_and_tables_fix_the_splits(load, tmp_path):
     root = fill(tmp_path / "sounds", clips=4)
     (root / "validation_list.txt").write_text("door/take0.wav\nbell/take0.wav\n")

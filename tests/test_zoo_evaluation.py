@@ -63,8 +63,9 @@ def test_a_split_is_what_its_list_names_whatever_the_files_end_with(model, speec
 def test_silence_that_no_list_names_is_of_the_test(model, words):
     (words / "_silence_").mkdir()
     soundfile.write(words / "_silence_" / "1.wav", 0.01 * tone(50), RATE)
-    counts = [model.evaluate(words, split=split).matrix[3].sum() for split in (None, "validation", "test")]
-    assert counts == [1, 0, 1]
+    found = [model.evaluate(words, split=split).matrix for split in ("train", "validation", "test")]
+    assert [matrix[3].sum() for matrix in found] == [0, 0, 1]
+    np.testing.assert_array_equal(np.sum(found, axis=0), model.evaluate(words).matrix)
 
 
 def test_a_long_recording_counts_once_by_the_mean_of_its_windows(model, tmp_path):
@@ -111,6 +112,8 @@ def test_what_cannot_be_evaluated_is_named(model, words, monkeypatch):
     (words / "validation_list.txt").write_text("up/nobody.wav\n")
     with pytest.raises(InvalidData, match="no recordings of split validation"):
         model.evaluate(words, split="validation")
+    with pytest.raises(InvalidData, match=r"testing_list\.txt: no such list; give it .* or leave --split out"):
+        model.evaluate(words, split="train")
     for word in ("up", "down", "cat"):
         for path in (words / word).iterdir():
             path.write_bytes(b"")

@@ -106,20 +106,22 @@ def test_an_evaluation_on_what_trained_the_model_says_so(model, recordings, tmp_
     assert "warning: 1 of 9 recordings are of validation, by which the model was chosen" in model.evaluate(moved).notes
 
 
-@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_without_lists_a_split_is_that_of_the_training(model, recordings, tmp_path, split):
     found = model.evaluate(recordings, split=split)
     files = files_of(recordings, split)
     answers = [model.evaluate(_alone(file, tmp_path / f"{number}")).matrix for number, file in enumerate(files)]
     np.testing.assert_array_equal(found.matrix, np.sum(answers, axis=0))
-    assert found.clips == 8
-    assert not [note for note in found.notes if "warning" in note]
+    assert found.clips == SPLITS.count(split) * 8
+    warned = ["warning: 16 of 16 recordings were heard in training, so this flatters"] if split == "train" else []
+    assert [note for note in found.notes if "warning" in note] == warned
     with_lists = shutil.copytree(recordings, tmp_path / "lists")
     (with_lists / "testing_list.txt").write_text("up/0.wav\ndown/1.wav\n")
     (with_lists / "validation_list.txt").write_text("up/0.wav\ndown/1.wav\n")
     listed = model.evaluate(with_lists, split=split)
-    assert listed.clips == 2
-    assert "warning: 2 of 2 recordings were heard in training, so this flatters" in listed.notes
+    heard, clips = (14, 30) if split == "train" else (2, 2)
+    assert listed.clips == clips
+    assert f"warning: {heard} of {clips} recordings were heard in training, so this flatters" in listed.notes
 
 
 def _alone(file: Path, folder: Path) -> Path:

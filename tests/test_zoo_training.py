@@ -203,6 +203,7 @@ def test_bad_options_are_one_clear_line(sounds, quick, tmp_path, capsys, options
         *[("max_false_alarms", value) for value in ("1", None, True, float("nan"))],
         *[("max_macs", value) for value in (True, ("3M", True), None, "x", [None])],
         *[("licence", value) for value in (None, 4)],
+        *[("channel", value) for value in (0, True, 1.0, "1")],
     ],
 )
 def test_options_that_cannot_be_meant_are_named_before_anything_is_written(sounds, quick, tmp_path, name, value):
@@ -221,7 +222,13 @@ def test_whole_numbers_of_numpy_are_taken_as_plain_ones(sounds, quick, monkeypat
     monkeypatch.setattr(training, "_same", reach)
     with pytest.raises(Reached) as caught:
         zoo.train(
-            sounds, "doors", seed=np.int64(1), epochs=np.uint8(5), clip_ms=np.int32(1000), max_macs=np.float32(3e6)
+            sounds,
+            "doors",
+            channel=np.int8(1),
+            seed=np.int64(1),
+            epochs=np.uint8(5),
+            clip_ms=np.int32(1000),
+            max_macs=np.float32(3e6),
         )
     plan = caught.value.args[0]
     numbers = (plan.seed, plan.epochs, plan.clips.clip_ms, plan.recipe.seed, plan.recipe.epochs)

@@ -34,10 +34,12 @@ class Decoded:
     facts: dict
 
 
-def begin_of(root: Path, rate: int, samples: int) -> str:
-    """What the names of all arrays of a folder begin with: the same while decoding gives the same."""
+def begin_of(root: Path, rate: int, samples: int, channel: int | None = None) -> str:
+    """What the names of all arrays of a folder begin with: the same while decoding gives the same. channel: the one
+    that is heard, None for the mean of all.
+    """
     versions = soundfile.__libsndfile_version__, soxr.__version__
-    return digest([MADE, str(root.resolve()), rate, samples, versions])[:16]
+    return digest([MADE, str(root.resolve()), rate, samples, versions, channel])[:16]
 
 
 def identity_of(root: Path, name: str) -> Identity:

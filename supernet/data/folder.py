@@ -49,6 +49,7 @@ def load_folder(
     attribution: str = "the owner of the recordings",
     negatives: str | Path | None = None,
     cache: str | Path | None = None,
+    channel: int | None = None,
 ) -> tuple[ClipData, Survey]:
     """The recordings under `root` as a task, decoded once and cached, and what was found in them.
 
@@ -56,8 +57,8 @@ def load_folder(
     `group` (else `speaker_id`, `client_id`) where it says which recordings must be in one split; labels with ; between
     them, and empty ones, make a task where a clip may have several. Rarer classes are drawn more often in training.
     negatives: a folder of recordings of any length in which no class is heard: windows of them are the class
-    `_unknown_`, and the last fifth of each is held out. Raises InvalidData, with what was found, where nothing can be
-    trained or measured.
+    `_unknown_`, and the last fifth of each is held out. channel: hear this one of all recordings, from 1 on, not the
+    mean of all. Raises InvalidData, with what was found, where nothing can be trained or measured.
     """
     root, samples, cache = Path(root), sampling_rate * clip_ms // 1000, Path(cache or CACHE)
     findings: list[Finding] = []
@@ -65,14 +66,14 @@ def load_folder(
     if not root.is_dir():
         raise InvalidData(f"{root}: no such folder; give one that holds a folder of recordings for each class")
     recordings = _from_table(root, Path(table), findings) if table else _from_folders(root, negatives, findings, left)
-    noise = _long(root / NOISE, sampling_rate, samples, findings, left)
-    others = _long(Path(negatives), sampling_rate, 2 * samples, findings, left) if negatives else []
+    noise = _long(root / NOISE, (sampling_rate, samples, channel), findings, left)
+    others = _long(Path(negatives), (sampling_rate, 2 * samples, channel), findings, left) if negatives else []
     find_left_out(findings, root, left)
     if negatives and not others:
         least = 2 * samples / sampling_rate / HELD_SHARE
         raise InvalidData(f"{negatives}: no recording of {least:g} s or more to learn from")
     held = {label: parts for label, parts in ((SILENCE, noise), (UNKNOWN, others)) if parts}
-    audio, cut = decode_recordings(root, recordings, held, sampling_rate, samples, cache)
+    audio, cut = decode_recordings(root, recordings, held, sampling_rate, samples, cache, channel)
     recordings = _usable(recordings, sampling_rate, findings)
     if not recordings:
         raise InvalidData("\n".join([*map(str, findings), f"{root}: no recording that can be used"]))
@@ -178,12 +179,13 @@ def _files_of(root: Path, names: list[str]) -> list[str]:
 
 
 def _long(
-    folder: Path, rate: int, samples: int, findings: list[Finding], left: list[LeftOut]
+    folder: Path, wanted: tuple[int, int, int | None], findings: list[Finding], left: list[LeftOut]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Both parts of each long recording in a folder (see read_long)."""
+    """Both parts of each long recording in a folder. wanted: rate, samples and channel (see read_long)."""
+    rate, samples, _ = wanted
     found = walk(folder)
     left += found.left_out
-    parts, short = read_long(found, rate, samples)
+    parts, short = read_long(found, *wanted)
     least, names = samples / rate / HELD_SHARE, (as_text(path.relative_to(folder).as_posix()) for path in short)
     find(findings, f"recordings in {folder.name} that are unreadable or shorter than {least:g} s, left out", names)
     return parts

@@ -81,14 +81,16 @@ class Recording:
         return [self.first + index for index, rms in enumerate(self.rms) if rms >= loud]
 
 
-def read_long(found: Walk, rate: int, samples: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[Path]]:
+def read_long(
+    found: Walk, rate: int, samples: int, channel: int | None = None
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[Path]]:
     """The part of each long recording for training, and the part that is held out, int16, of at least `samples`; and
-    those that are unreadable or too short.
+    those that are unreadable or too short. channel: hear this one, from 1 on, not the mean of all.
     """
     parts, left = [], []
     for path in found.recordings:
         try:
-            heard = to_int16(prepare_samples(*read_audio(path), rate, str(path)))
+            heard = to_int16(prepare_samples(*read_audio(path), rate, str(path), channel=channel))
         except InvalidAudio:
             heard = np.empty(0, np.int16)
         first = int(len(heard) * (1 - HELD_SHARE))
@@ -105,15 +107,21 @@ def heard_of(held: Held) -> list:
 
 
 def decode_recordings(
-    root: Path, recordings: list[Recording], held: Held, rate: int, samples: int, cache: Path
+    root: Path,
+    recordings: list[Recording],
+    held: Held,
+    rate: int,
+    samples: int,
+    cache: Path,
+    channel: int | None = None,
 ) -> tuple[np.ndarray, dict[str, list[tuple[int, str]]]]:
     """Decode all recordings into a file of the cache, or find them there, and fill in what was found in each.
 
     Files that were decoded before, with others of this folder, are copied from there, so that one more is decoded
     alone; what that makes needless is removed. Returns the audio (rows, samples) int16, memory-mapped, and rows with
-    labels of clips that validation and test get of the held-out parts.
+    labels of clips that validation and test get of the held-out parts. channel: as `read_long` has it.
     """
-    begin, files = begin_of(root, rate, samples), [identity_of(root, item.name) for item in recordings]
+    begin, files = begin_of(root, rate, samples, channel), [identity_of(root, item.name) for item in recordings]
     found = known_files(cache / "audio", begin)
     known = [found.get(file) for file in files]
     rows = _place(recordings, known, rate, samples)
@@ -122,7 +130,7 @@ def decode_recordings(
     path = cache / "audio" / f"{begin}-{digest([files, rows, count, heard_of(held)])}.npy"
 
     def fill(audio: np.ndarray) -> None:
-        facts = _decode(recordings, known, audio, rate, samples)
+        facts = _decode(recordings, known, audio, rate, samples, channel)
         rng = np.random.default_rng(CUT_SEED)
         for row, (split, label) in enumerate(cuts, rows):
             audio[row] = _cut(held[label], split, label, rng, samples)
@@ -170,7 +178,12 @@ def _windows(item: Recording, rate: int, samples: int) -> int:
 
 
 def _decode(
-    recordings: list[Recording], known: list[Decoded | None], audio: np.ndarray, rate: int, samples: int
+    recordings: list[Recording],
+    known: list[Decoded | None],
+    audio: np.ndarray,
+    rate: int,
+    samples: int,
+    channel: int | None,
 ) -> list[dict]:
     """Fill the rows of all recordings, those that are known first, and say what was found in each."""
     new = [item for item, before in zip(recordings, known, strict=True) if before is None]
@@ -180,20 +193,20 @@ def _decode(
         if before is not None:
             audio[item.first : item.first + item.windows] = before.audio
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        found = threads.map(lambda item: _decode_one(item, audio, rate, samples), new)
+        found = threads.map(lambda item: _decode_one(item, audio, rate, samples, channel), new)
         found = iter(list(tqdm(found, "decoding recordings", len(new), unit=" files", mininterval=1)))
     facts = [next(found) if before is None else before.facts for before in known]
     rows = ({"first": item.first, "windows": item.windows} for item in recordings)
     return [{**own, **place} for own, place in zip(facts, rows, strict=True)]
 
 
-def _decode_one(item: Recording, audio: np.ndarray, rate: int, samples: int) -> dict:
+def _decode_one(item: Recording, audio: np.ndarray, rate: int, samples: int, channel: int | None) -> dict:
     """Fill the rows of one recording; of one that is little longer than a clip, the loudest part."""
     if item.error:
         return {"rms": [], "rate": 0, "digest": "", "error": item.error}
     try:
         heard, own_rate = read_audio(item.path)
-        mono = prepare_samples(heard, own_rate, rate, str(item.path))
+        mono = prepare_samples(heard, own_rate, rate, str(item.path), channel=channel)
     except InvalidAudio as error:
         return {"rms": [], "rate": 0, "digest": "", "error": str(error)}
     clip = to_int16(mono)

@@ -23,7 +23,7 @@ from zoo.ask.lookup import named
 from zoo.cli.devices import add_device_commands
 from zoo.cli.hub import add_hub_commands
 from zoo.cli.listing import LIST_HELP, add_list_options, list_models, print_entries, query_of
-from zoo.cli.run import add_run_commands
+from zoo.cli.run import add_channel, add_run_commands
 from zoo.cli.search import add_search_commands
 from zoo.cli.streams import STDOUT, standard_streams
 from zoo.keeping import with_notes
@@ -293,6 +293,7 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
         help="with columns file and label, split to fix the splits, speaker to keep them apart",
     )
     sub.add_argument("--clip-ms", type=int, default=1000, help="length of a clip (default: %(default)s)")
+    add_channel(sub)
     sub.add_argument(
         "--start", default="kws-temporal-map", metavar="NAME",
         help="the supernet to start from: a bundled one, such as aec-mbconv for sounds of seconds, or the folder of "

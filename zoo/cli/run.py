@@ -25,7 +25,7 @@ from zoo.run.conditions import CONDITIONS
 from zoo.run.events import FLOOR_DB, THRESHOLD
 from zoo.run.hear import PIPE, Heard, check_top, find_recordings
 
-__all__ = ["add_run_commands", "find_model"]
+__all__ = ["add_channel", "add_run_commands", "find_model"]
 
 RUN_HELP = """\
 Run a model on recordings and print labels with scores, best first.
@@ -104,8 +104,8 @@ def add_run_commands(commands, command, add_hub, add_words) -> None:
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
     sub.add_argument(
         "--split",
-        help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names, or without these, what "
-        "`earshot train` took for it; of ESC-50 train and fold1 to fold5, too",
+        help="test or validation: what FOLDER/testing_list.txt or validation_list.txt names; train: what neither "
+        "names; without these, what `earshot train` took for it; of ESC-50 also fold1 to fold5",
     )
     sub.add_argument(
         "--conditions", nargs="*", metavar="NAME",
@@ -124,11 +124,16 @@ def _score(text: str) -> float:
 def _add_model(sub: argparse.ArgumentParser, add_hub, add_words) -> None:
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
+    add_channel(sub)
+    add_words(sub, "answer with these words, and _unknown_ for all others: stop,left (or stop left behind the files)")
+    add_hub(sub)
+
+
+def add_channel(sub: argparse.ArgumentParser) -> None:
+    """Add the option of which channel of the recordings is heard."""
     sub.add_argument(
         "--channel", type=int, metavar="N", help="hear this channel, 1 for the left one (default: the mean of all)"
     )
-    add_words(sub, "answer with these words, and _unknown_ for all others: stop,left (or stop left behind the files)")
-    add_hub(sub)
 
 
 def find_model(name: str, hub: list[str] | None, words: list[str] | None = None) -> zoo.Model:

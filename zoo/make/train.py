@@ -53,6 +53,7 @@ from zoo.make.starts import (
 from zoo.make.unfinished import note_begin, store_unfinished
 from zoo.package.entry import is_safe_name
 from zoo.package.read import CONFIG
+from zoo.run.hear import check_channel
 
 __all__ = ["train"]
 
@@ -80,6 +81,7 @@ def train(
     *,
     table: str | Path | None = None,
     clip_ms: int = 1000,
+    channel: int | None = None,
     start: str | Path = START,
     from_scratch: bool = False,
     strict: bool = False,
@@ -100,7 +102,8 @@ def train(
 
     data: DATA/CLASS/*.wav, .flac, .ogg, .opus, .mp3 or .aiff, of any rate and length (see supernet.data.folder). task:
     its name in hubs. table: a CSV with the columns file, label, to fix the splits split, and to keep the recordings of
-    a speaker in one split speaker or group. clip_ms: length of the clips that the network hears. start: the supernet
+    a speaker in one split speaker or group. clip_ms: length of the clips that the network hears. channel: hear this one
+    of all recordings, from 1 on, not the mean of all. start: the supernet
     whose weights, family and augmentation are used: the name of a bundled one, or the folder of any, such as
     runs/TASK/supernet. from_scratch: start from random weights instead, with the same family and augmentation. strict:
     refuse data in which something was found but hidden files. epochs: by the number of clips, where not given. extend:
@@ -125,11 +128,12 @@ def train(
     budgets, bits = _budgets(max_macs), _bits(bits, publish)
     _check_names(task, licence)
     clip_ms, seed, most_alarms = _clip_ms(clip_ms), seed_of(seed), rate("max_false_alarms", max_false_alarms)
-    epochs = None if epochs is None else whole("epochs", epochs, 1)
+    epochs, channel = None if epochs is None else whole("epochs", epochs, 1), check_channel(channel)
     run = Path(run_dir or Path("runs") / task)
     _check_places(data, table, run, publish)
     device = parallel.start()
-    load = partial(load_folder, data, table, clip_ms, licence=licence, attribution=attribution, negatives=negatives)
+    about = {"licence": licence, "attribution": attribution, "negatives": negatives, "channel": channel}
+    load = partial(load_folder, data, table, clip_ms, **about)
     clips, survey = parallel.once_a_machine(load)
     before = parallel.once_a_machine(partial(earlier, run))
     own = before is not None or not is_bundled(start)

@@ -10,7 +10,7 @@ A recording that is longer than a clip counts once: its answer is the best of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from supernet.constants import NOISE, SILENCE, UNKNOWN
+from supernet.data.survey import SPLITS
 from supernet.data.table import LISTS, named_files, read_list
 from supernet.data.walk import stem_of, tell_left_out, twins, walk, walk_classes
 from supernet.errors import InvalidAudio, InvalidData, InvalidQuery, nearest_names
@@ -155,8 +156,8 @@ def evaluate(
     """How often a model is right on FOLDER/CLASS/*.
 
     Folders that are no label of the model count as `_unknown_`, where it knows that. split: "validation" or "test"
-    takes those that the folder's list names, where there is no list those of the split that the model was made with,
-    or those of ESC-50, whose folds are named, too, such as "fold5";
+    takes those that the folder's list names, "train" those that neither list names, and where there is no list, each
+    those of the split that the model was made with; or those of ESC-50, whose folds are named, too, such as "fold5";
     recordings in `_silence_`, which the lists of Speech Commands do not name, are of its test. resample: take
     recordings of a lower rate than the model's. progress: show a bar on a terminal. run: a folder in which answers are
     kept, so that no recording is heard again where this was stopped. conditions: names of zoo.run.conditions, or True
@@ -169,7 +170,6 @@ def evaluate(
     InvalidQuery for another split, and for a model of which clips have several labels.
     """
     from supernet.data import esc50
-    from supernet.data.table import LISTS
 
     wanted = chosen_conditions(conditions)
     if model.multi_label:
@@ -185,8 +185,8 @@ def evaluate(
         targets = _of_esc50(model, Path(folder), split, notes)
     else:
         targets = _targets(model, Path(folder), notes)
-        known = splits_known(model, targets, resample)
-        own = split in LISTS and known and not (Path(folder) / LISTS[split]).is_file()
+        known = splits_known(model, targets, resample, channel)
+        own = known and split in SPLITS and not any((Path(folder) / LISTS[name]).is_file() for name in _lists(split))
         targets = own_split(known, split, targets) if own else _listed(Path(folder), split, targets, notes)
         notes += notes_of_training(known, split, targets)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
@@ -349,19 +349,32 @@ def _listed(folder: Path, split: str | None, targets: dict[Path, int], notes: li
 
 
 def _of_split(folder: Path, split: str, targets: dict[Path, int], notes: list[str]) -> dict[Path, int]:
-    if split not in LISTS:
-        raise InvalidQuery(f"split = {split!r} is not possible: {nearest_names(split, LISTS)}")
+    if split not in SPLITS:
+        raise InvalidQuery(f"split = {split!r} is not possible: {nearest_names(split, SPLITS)}")
     names = {path: path.relative_to(folder).as_posix() for path in targets}
-    means = named_files(read_list(folder / LISTS[split]), names.values())
-    listed = {file for files in means.values() for file in files}
-    silent = split == "test" and not any(name.startswith(f"{SILENCE}/") for name in means)
+    listed = set().union(*(_in_list(folder, name, names.values(), notes) for name in _lists(split)))
+    return {path: target for path, target in targets.items() if (names[path] in listed) == (split != "train")}
+
+
+def _lists(split: str) -> tuple[str, ...]:
+    """The splits of which the lists tell a split: training has what is in neither."""
+    return tuple(LISTS) if split == "train" else (split,)
+
+
+def _in_list(folder: Path, split: str, names: Collection[str], notes: list[str]) -> set[str]:
+    """Those of the recordings, by their names below the folder, that are of a split which has a list."""
+    if not (folder / LISTS[split]).is_file():
+        raise InvalidData(
+            f"{folder / LISTS[split]}: no such list; give it (CLASS/NAME.wav of each clip of the split, one a line), "
+            "or leave --split out; without lists only a model that `earshot train` made knows its splits"
+        )
+    means = named_files(read_list(folder / LISTS[split]), names)
     missing = sorted({stem_of(name) for name, files in means.items() if not files})
     if missing:
         notes.append(f"lines of {LISTS[split]} that name no recording: {len(missing):,}, such as {missing[0]}")
-    return {
-        path: target
-        for path, target in targets.items()
-        if names[path] in listed or (silent and names[path].startswith(f"{SILENCE}/"))
+    silent = split == "test" and not any(name.startswith(f"{SILENCE}/") for name in means)
+    return {file for files in means.values() for file in files} | {
+        name for name in names if silent and name.startswith(f"{SILENCE}/")
     }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from supernet.constants import UNKNOWN
+from supernet.data.survey import SPLITS
 from supernet.errors import InvalidAudio, InvalidData
 from supernet.files import read_json
 from zoo.package.read import CONFIG
@@ -28,7 +29,6 @@ __all__ = ["Known", "digests_text", "notes_of_training", "notes_of_unknown", "ow
 CLIPS = "clips"
 """The key below `training`."""
 MOST_CLIPS, BYTES = 20_000, 5
-SPLITS = ("train", "validation", "test")
 SILENT = np.zeros(0, np.int16)
 SHARE = 0.05
 """How far the share of the unknown class may be from that of the card's test before that is told."""
@@ -83,14 +83,14 @@ def _digests(text: Any) -> frozenset[bytes]:
     return frozenset(data[place : place + BYTES] for place in range(0, whole, BYTES))
 
 
-def splits_known(model: Hearing, files: Iterable[Path], resample: bool) -> dict[Path, str]:
-    """Of recordings that a model was made with, the split that each was in."""
+def splits_known(model: Hearing, files: Iterable[Path], resample: bool, channel: int | None = None) -> dict[Path, str]:
+    """Of recordings that a model was made with, the split that each was in. channel: which was heard of each."""
     from supernet.data.audio import to_int16
 
     known, found = Known.of(_config(model)["training"]), {}
     for path in files if known else ():
         try:
-            samples = to_int16(read_sound(path, None, model.sampling_rate, resample).samples)
+            samples = to_int16(read_sound(path, None, model.sampling_rate, resample, channel=channel).samples)
         except InvalidAudio:  # left out where it is heard
             continue
         split = known.split_of(samples, model.clip_samples)
