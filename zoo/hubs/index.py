@@ -6,6 +6,7 @@ index is parsed once: its columns are kept in EARSHOT_CACHE under the digest of 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import logging
 import re
@@ -139,14 +140,24 @@ class Index:
 
     def knowing(self, words: Sequence[str]) -> np.ndarray:
         """(models,) how many of these words are labels of each. Raises UnknownName for one that no model knows."""
-        known = {label for labels in self.words[LABELS] for label in labels} - {UNKNOWN, SILENCE}
+        known = _words(self.words[LABELS])
         if unsaid := int(self.has(LABELS, ()).sum()):
             log.warning("%d models are left out: listed without labels, which `earshot rebuild` adds", unsaid)
         for word in words:
             if word not in known:
-                raise UnknownName(f"no model knows the word {word!r:.140}: {nearest_names(word, known)}")
+                raise UnknownName(f"no model knows the word {word!r:.140}: {self._other_word(word, words)}")
         counts = [len(set(words).intersection(labels)) for labels in self.words[LABELS]]
         return np.array([*counts, 0])[self.columns[LABELS]]
+
+    def _other_word(self, word: str, words: Sequence[str]) -> str:
+        """A hint for a word that no model knows: words of models that know the others, or else one like it, or else of
+        those that hear words (and answer `_unknown_`), not of those that hear sounds.
+        """
+        told = [labels for labels in self.words[LABELS] if set(words).intersection(labels)]
+        near = difflib.get_close_matches(word, _words(self.words[LABELS]), n=1)
+        like = [labels for labels in self.words[LABELS] if set(near).intersection(labels)]
+        spoken = [labels for labels in self.words[LABELS] if UNKNOWN in labels]
+        return nearest_names(word, _words(told or like or spoken or self.words[LABELS]))
 
     def other_task(self, name: str, *more: str) -> str:
         """A hint for the name of a task that is not there, which may be one of a data set. more: other known names."""
@@ -179,6 +190,11 @@ class Index:
     def _ends(self) -> np.ndarray:
         """Where the line of each name ends."""
         return np.flatnonzero(np.frombuffer(f"{self._lines}\n".encode(), np.uint8) == ord("\n"))
+
+
+def _words(several: Iterable[tuple[str, ...]]) -> set[str]:
+    """What the labels of models name."""
+    return {label for labels in several for label in labels} - {UNKNOWN, SILENCE}
 
 
 def _letters(name: str) -> str:
