@@ -159,6 +159,11 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
         (["rnu"], "did you mean run?"),
         (["run", "kws", STOP, "--tpo", "3"], "unknown option --tpo: did you mean --top"),
         (["run", "kws", STOP, "--format", "jsn"], "did you mean json?"),
+        (["run", "--words", "left", "kws", STOP], f"--words: {STOP} is a file, not a word; put files before --words"),
+        (["run", "kws", "--words", "left", "songs"], "are required: FILE (--words takes what follows it: put it last)"),
+        (["evaluate", "--conditions", "clean", "kws", "songs"], "required: MODEL, FOLDER (--conditions takes what"),
+        (["evaluate", "kws", "--words=up", "--split", "test"], "are required: FOLDER; see"),
+        (["train", "--bits", "8", "4", "--data", "songs"], "are required: --task; see"),
     ],
 )
 def test_wrong_usage_names_the_nearest_choice(arguments, said, capsys):

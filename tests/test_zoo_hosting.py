@@ -373,7 +373,7 @@ def test_a_damaged_hub_of_the_users_own_is_left_out_with_a_word(hub, monkeypatch
         ("full", "EARSHOT_HUB = {}: has no index.json"),
         ("no/where", "EARSHOT_HUB = {}: there is no folder"),
         ("empty", ""),
-        ("later", ""),
+        ("later", "EARSHOT_HUB = {}: is not there yet"),
         ("worked", ""),
         (os.devnull, ""),
     ],

@@ -97,6 +97,8 @@ def test_what_a_model_takes_on_a_device_is_a_column(capsys):
     ("arguments", "said"),
     [
         (["--columns", "macs,ramm_bytes"], "did you mean ram_bytes"),
+        (["--columns", ""], "--columns '': names none; give some, such as name,"),
+        (["--columns", " , "], "--columns ' , ': names none; give some, such as name,"),
         (["--columns", "energy_uj"], "column energy_uj needs a device"),
         (["--sort", "-nam"], "column 'nam' is not known: did you mean name"),
         (["--sort", "macs", "--most", "0"], "most = 0"),
@@ -226,6 +228,8 @@ def test_info_takes_a_task_and_tells_recalls_and_confusions(capsys):
     [
         (["get", "kws", "--task", "kws"], 2, "kws: a task or name is given twice"),
         (["get", "kwz"], 1, "no model 'kwz' and no such task in hub"),
+        (["get", "--words", "no", "stop", "kws"], 1, "the word 'kws': it is a task or a model; name that before"),
+        (["list", "--words", "stop,esc10"], 1, "the word 'esc10': it is a task or a model; name that before"),
         (["info", "kwz"], 1, "did you mean kws?"),
     ],
 )

@@ -62,11 +62,13 @@ def test_a_recording_is_heard_by_words(tmp_path):
 def test_words_that_nobody_knows_are_refused_with_the_nearest():
     with pytest.raises(UnknownName, match="no model knows the word 'stp': did you mean stop"):
         zoo.get(words=["stp"])
-    with pytest.raises(UnknownName, match="the word 'yes': known: five, forward, four, left, one, right, stop, .*, zero$"):
+    with pytest.raises(
+        UnknownName, match=r"the word 'yes': known: five, forward, four, left, one, right, stop, .*, zero$"
+    ):
         zoo.get(words=["yes", "no"])
     with pytest.raises(UnknownName, match="the word 'dgo': did you mean dog"):
         zoo.get(words=["dgo"])
-    with pytest.raises(UnknownName, match="the word 'yes': .*airplane"):
+    with pytest.raises(UnknownName, match=r"the word 'yes': .*airplane"):
         zoo.get(words=["dog", "yes"])
     with pytest.raises(NoModelFits, match=r"no model has words=stop, dog: words binds; the nearest is .* with stop"):
         zoo.get(words=["stop", "dog"])

@@ -11,9 +11,11 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import zoo
 from supernet.bits import MIXED
+from supernet.data.walk import EXTENSIONS
 from supernet.errors import EarshotError, InvalidQuery, MissingExtra, nearest_names
 from supernet.extras import TRAINING, missing, need
 from supernet.files import read_json
@@ -112,16 +114,26 @@ def _lacking(error: ModuleNotFoundError) -> MissingExtra:
     return lacking
 
 
+REQUIRED = "arguments are required: "
+"""In what argparse says of missing ones."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all others of the command, with the nearest choice."""
 
     def parse_known_args(self, args=None, namespace=None):
+        self._given = sys.argv[1:] if args is None else args
         found, unknown = super().parse_known_args(args, namespace)
         options = [option for option in unknown if option.startswith("--")]
         if options:
             name = options[0].partition("=")[0]
             self.error(f"unknown option {name}: {nearest_names(name, self._option_string_actions)}")
         return found, unknown
+
+    def _several(self) -> list[str]:
+        """The options among what was given that take all values behind them."""
+        greedy = (action for action in self._actions if action.option_strings and action.nargs in ("+", "*", "?"))
+        return [option for action in greedy for option in action.option_strings if option in self._given]
 
     def _check_value(self, action, value):
         if action.choices is not None and value not in action.choices:
@@ -131,7 +143,10 @@ class _Parser(argparse.ArgumentParser):
         (file or sys.stderr).write(message)  # argparse hides that it failed
 
     def error(self, message: str):
-        self.exit(2, f"earshot: {message}; see {self.prog} --help\n")
+        lacking = message.partition(REQUIRED)[2].split(", ")
+        several = self._several() if any(name and not name.startswith("-") for name in lacking) else []
+        taken = f" ({several[0]} takes what follows it: put it last)" if several else ""
+        self.exit(2, f"earshot: {message}{taken}; see {self.prog} --help\n")
 
 
 class _Version(argparse.Action):
@@ -251,7 +266,14 @@ class _AddWords(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None):
         found = [word for value in values for word in value.split(",")]
+        files = [word for word in found if _is_file(word)]
+        if files:
+            raise argparse.ArgumentError(self, f"{files[0]} is a file, not a word; put files before {option_string}")
         setattr(namespace, self.dest, [*(getattr(namespace, self.dest) or ()), *found])
+
+
+def _is_file(word: str) -> bool:
+    return ("/" in word or Path(word).suffix.lower() in EXTENSIONS) and Path(word).exists()
 
 
 def add_words(sub: argparse.ArgumentParser, what: str) -> None:

@@ -95,7 +95,10 @@ def _most(most: int | None) -> int | None:
 def _columns(options: argparse.Namespace) -> list[str] | None:
     if options.columns is None:
         return None
-    return column_names([name.strip() for name in options.columns.split(",")], options.device is not None)
+    names = [name.strip() for name in options.columns.split(",") if name.strip()]
+    if not names:
+        raise InvalidQuery(f"--columns {options.columns!r}: names none; give some, such as name,ram_bytes,validation")
+    return column_names(names, options.device is not None)
 
 
 def _order(options: argparse.Namespace) -> tuple[str | None, bool]:

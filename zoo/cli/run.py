@@ -125,7 +125,7 @@ def _add_model(sub: argparse.ArgumentParser, add_hub, add_words) -> None:
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
     add_channel(sub)
-    add_words(sub, "answer with these words, and _unknown_ for all others: stop,left (or stop left behind the files)")
+    add_words(sub, "answer with these words, and _unknown_ for all others: stop,left (or stop left as the last option)")
     add_hub(sub)
 
 

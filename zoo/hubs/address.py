@@ -110,6 +110,7 @@ def _default() -> AnyHub:
     try:
         if not is_file(OWN_HUB / INDEX):
             _check_place(OWN_HUB)
+            _tell_absent(OWN_HUB)
             return Hub()
         _ = Hub(OWN_HUB).index
     except (InvalidPackage, InvalidQuery, OSError) as error:
@@ -129,6 +130,14 @@ def _check_place(folder: Path) -> None:
         raise InvalidQuery(f"EARSHOT_HUB = {folder}: has no {INDEX}{advice}")
     if not folder.parent.is_dir():
         raise InvalidQuery(f"EARSHOT_HUB = {folder}: there is no folder {folder.parent}{advice}")
+
+
+def _tell_absent(folder: Path) -> None:
+    """Say of a place that was named that nothing is there yet, since its name may be misspelt."""
+    if folder != DEFAULT_HUB and not folder.exists():
+        log.warning(
+            "EARSHOT_HUB = %s: is not there yet, and made by --specialize; the bundled hub alone is asked", folder
+        )
 
 
 def writable_hub(address: str | Path) -> Path:

@@ -143,7 +143,7 @@ class Index:
         known = _words(self.words[LABELS])
         if unsaid := int(self.has(LABELS, ()).sum()):
             log.warning("%d models are left out: listed without labels, which `earshot rebuild` adds", unsaid)
-        for word in words:
+        for word in sorted(words, key=self._is_name, reverse=True):
             if word not in known:
                 raise UnknownName(f"no model knows the word {word!r:.140}: {self._other_word(word, words)}")
         counts = [len(set(words).intersection(labels)) for labels in self.words[LABELS]]
@@ -153,11 +153,16 @@ class Index:
         """A hint for a word that no model knows: words of models that know the others, or else one like it, or else of
         those that hear words (and answer `_unknown_`), not of those that hear sounds.
         """
+        if self._is_name(word):
+            return "it is a task or a model; name that before the words, or by --task or --name"
         told = [labels for labels in self.words[LABELS] if set(words).intersection(labels)]
         near = difflib.get_close_matches(word, _words(self.words[LABELS]), n=1)
         like = [labels for labels in self.words[LABELS] if set(near).intersection(labels)]
         spoken = [labels for labels in self.words[LABELS] if UNKNOWN in labels]
         return nearest_names(word, _words(told or like or spoken or self.words[LABELS]))
+
+    def _is_name(self, word: str) -> bool:
+        return word in self.words["task"] or self.find(word) is not None
 
     def other_task(self, name: str, *more: str) -> str:
         """A hint for the name of a task that is not there, which may be one of a data set. more: other known names."""
