@@ -240,6 +240,46 @@ def test_what_is_no_task_or_name_is_one_line(arguments, status, said, capsys):
         zoo.info(None)
 
 
+def test_info_takes_the_folder_of_a_package(package, monkeypatch, capsys):
+    """And says of it what it says of a name, but for the hub; a name goes before a folder of that name."""
+    name = next(entry.name for entry in zoo.find("kws", bits=4))
+    folder = zoo.Hub().path(zoo.Hub().entry(name))
+    found, listed = zoo.info(str(folder)).to_dict(), zoo.info(name).to_dict()
+    assert found == {**listed, "hub": "", "config_sha256": "", "path": str(folder)}
+    assert main(["info", str(folder), "--device", "stm32f746-tflm-cmsis-nn"]) == 0
+    assert "on STM32F746" in capsys.readouterr().out
+    assert zoo.info(package).devices == {}
+    monkeypatch.chdir(folder.parent)
+    assert zoo.info(name).hub == str(zoo.Hub().folder)
+
+
+def test_info_says_what_else_a_folder_holds_and_what_takes_it(tmp_path, capsys):
+    def write(*names):
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+
+    write("words/up/1.wav", "words/up/2.flac", "words/down/1.mp3", "words/_background_noise_/fan.wav")
+    write("loose/1.wav", "loose/takes/2.wav", "phone/1.m4a", "runs/doors/supernet/config.json")
+    hub = zoo.Hub().folder
+    for folder, said in {
+        tmp_path / "words": "recordings, 3 in 2 classes (down 1, up 2); `earshot evaluate MODEL {0}` tests a model on",
+        tmp_path / "loose": "recordings, 2 and no classes; `earshot run MODEL {0}` hears them",
+        tmp_path / "phone": "neither a package, a supernet, a hub nor recordings (1 .m4a (such as 1.m4a)); give the",
+        tmp_path / "runs" / "doors": "a run, with the supernet {0}/supernet; `earshot info` of that says more",
+        hub: "a hub of 39 models; `earshot list --hub {0}` shows them",
+        hub / "models": "39 packages or supernets; name one, such as {0}/aec-mbconv-",
+        hub
+        / "supernets"
+        / "kws-temporal-map": "a supernet of kws; `earshot train --data FOLDER --task NAME --start {0}`",
+    }.items():
+        assert main(["info", str(folder)]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith(f"earshot: {folder}: is no model; it holds {said.format(folder)}")
+        assert captured.err.count("\n") == 1
+
+
 def test_the_version_is_that_of_the_install(capsys, monkeypatch):
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     monkeypatch.setattr("importlib.metadata.version", lambda name: {"earshot": project["version"]}[name])

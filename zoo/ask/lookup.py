@@ -14,6 +14,7 @@ from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownNa
 from supernet.extras import TRAINING, load, need
 from supernet.files import read_json
 from zoo.ask.device import DeviceLimits
+from zoo.ask.folders import about_folder, holds_package
 from zoo.ask.limits import cheaper_within, check_bits, checked_words, constraints, limits_of
 from zoo.ask.query import choose
 from zoo.ask.units import share
@@ -37,7 +38,7 @@ from zoo.package.facts import (
     stream_text,
 )
 from zoo.package.figures import Figure
-from zoo.package.read import CONFIG, Config
+from zoo.package.read import CONFIG, Config, read_config
 from zoo.run.model import Model
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ class Info:
     """Everything that a hub says of one model.
 
     entry: its figures. config: its checked `config.json`. devices: what it takes, by device profile. hub: the address
-    of its hub, with the commit where it is remote. path: the folder of its package.
+    of its hub, with the commit where it is remote; empty for a folder of its own. path: the folder of its package.
     """
 
     entry: Entry
@@ -333,7 +334,7 @@ class Info:
             *values["training"]["summary"],
             *values["limits"],
             *self._device_lines(),
-            f"hub {self.hub}",
+            *[f"hub {self.hub}"] * bool(self.hub),
             f"path {self.path}",
         ]
         return "\n".join([str(Model(self.config, self.entry)), *(f"  {line}" for line in lines)])
@@ -355,14 +356,39 @@ def _average(one: Accuracy) -> str:
 
 
 def info(name: str, *, hub: Address | None = None, device: str | None = None) -> Info:
-    """Everything about the model of exactly that name, or the best one of a task; with a device, of its figures those
-    for it.
+    """Everything about the model of exactly that name, the best one of a task, or that of a package in a folder; with a
+    device, of its figures those for it.
 
-    Raises UnknownName for a name or device that is not there, InvalidPackage for what is altered.
+    Raises UnknownName for a name or device that is not there, and for a folder that holds no model, of which it says
+    what it holds; InvalidPackage for what is altered.
     """
     place = open_hub(hub)
-    asked = named(place, name)
-    entry = find(asked["task"], hub=place, most=1)[0] if "task" in asked else place.entry(name)
+    try:
+        asked = named(place, name)
+        entry = find(asked["task"], hub=place, most=1)[0] if "task" in asked else place.entry(name)
+    except UnknownName:
+        if not _is_folder(name):
+            raise
+        return _info_of_folder(Path(name), device)
     home = place.home(entry)
-    taken = figures(home, entry) if device is None else {(own := figure(home, entry, device)).profile: own}
-    return Info(entry, home.config(entry), taken, home.address, home.path(entry))
+    return Info(entry, home.config(entry), _taken(home, entry, device), home.address, home.path(entry))
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return isinstance(name, (str, Path)) and str(name) != "" and Path(name).is_dir()
+    except (OSError, ValueError):  # of a name that no folder can have
+        return False
+
+
+def _info_of_folder(folder: Path, device: str | None) -> Info:
+    if not holds_package(folder):
+        raise UnknownName(about_folder(folder))
+    config = read_config(folder)
+    entry = config.entry("")
+    return Info(entry, config, _taken(folder, entry, device), "", folder)
+
+
+def _taken(place: AnyHub | Path, entry: Entry, device: str | None) -> dict[str, Figure]:
+    """What a model takes by profile: on all of them, or on one."""
+    return figures(place, entry) if device is None else {(own := figure(place, entry, device)).profile: own}

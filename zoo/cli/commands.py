@@ -195,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_filters(sub)
     add_list_options(sub)
     sub = _command(commands, "info", _info, INFO_HELP, "everything about one model")
-    sub.add_argument("name", metavar="NAME", help="exactly as listed, or a task, for its best model")
+    sub.add_argument("name", metavar="NAME", help="exactly as listed, a task (its best model), or a package's folder")
     sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
     add_hub(sub)
     add_run_commands(commands, _command, add_hub, add_words)

@@ -33,27 +33,32 @@ TABLES = ("pandas", "sklearn")
 """What reading and fitting measurements needs."""
 
 
-def stored_figures(hub: AnyHub, entry: Entry) -> dict[str, Figure]:
+def stored_figures(place: AnyHub | Path, entry: Entry) -> dict[str, Figure]:
     """All figures of a model's network alone by profile, those on the user's profiles among them; none where they were
-    not computed. Raises InvalidPackage.
+    not computed. place: its hub, or the folder of its package. Raises InvalidPackage.
     """
-    path = hub.file(entry, COSTS)
+    path = place.file(entry, COSTS) if isinstance(place, AnyHub) else _there(place / COSTS)
     return ({} if path is None else read_figures(path)) | own_figures(entry.name)
 
 
-def figures(hub: AnyHub, entry: Entry) -> dict[str, Figure]:
+def _there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def figures(place: AnyHub | Path, entry: Entry) -> dict[str, Figure]:
     """All figures of a model with its front end by profile, as `stored_figures` has them. Raises InvalidPackage."""
-    stored = stored_figures(hub, entry)
+    stored = stored_figures(place, entry)
     return {name: own.with_frontend(entry.macs, entry.frontend_macs) for name, own in stored.items()}
 
 
-def figure(hub: AnyHub, entry: Entry, device: str) -> Figure:
+def figure(place: AnyHub | Path, entry: Entry, device: str) -> Figure:
     """What a model with its front end takes on a device: a profile by its name or the beginning of it.
 
     Raises UnknownName.
     """
-    known = stored_figures(hub, entry)
-    found = known[resolve(device, known, f"{hub.address}: {entry.name}")]
+    known = stored_figures(place, entry)
+    where = place.address if isinstance(place, AnyHub) else place
+    found = known[resolve(device, known, f"{where}: {entry.name}")]
     return found.with_frontend(entry.macs, entry.frontend_macs)
 
 
