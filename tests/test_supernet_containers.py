@@ -7,7 +7,8 @@ import pytest
 import soundfile
 from conftest import RATE, tone
 
-from supernet.data.audio import read_audio
+from supernet.data.audio import read_audio, stated_seconds
+from supernet.data.flac import ends_of_last_frame
 from supernet.errors import InvalidAudio
 
 KINDS = {
@@ -147,3 +148,75 @@ def test_sound_that_the_header_does_not_state_is_refused():
     data = coded("wav")
     with pytest.raises(InvalidAudio, match="bytes follow the sound that its header states"):
         read_audio(data[:40] + (8000).to_bytes(4, "little") + data[44:])
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.256, 2.0, 40.0])
+@pytest.mark.parametrize(
+    "behind",
+    [np.random.default_rng(0).bytes(1500), coded("mp3")[144:], b"not a tag " * 200],
+    ids=["noise", "mp3", "text"],
+)
+def test_what_follows_the_last_frame_of_flac_is_told(behind, seconds):
+    data = coded("flac", tone(440, seconds))
+    assert len(read_audio(data + b"a few more bytes")[0]) == round(seconds * RATE)
+    with pytest.raises(InvalidAudio, match=r"-: [\d,]+ bytes follow the sound that its header states"):
+        read_audio(data + behind)
+    with pytest.raises(InvalidAudio, match=r"-: [\d,]+ bytes follow the sound that its header states"):
+        read_audio(data + TAG + behind)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize("samples", [1, 4096, 4097, 30_000])
+def test_the_end_of_flac_is_found_whatever_is_in_it(subtype, channels, samples):
+    rng = np.random.default_rng(samples)
+    for sound in (rng.uniform(-1, 1, (samples, channels)), np.zeros((samples, channels))):
+        data = io.BytesIO()
+        soundfile.write(data, sound, 12_345, format="FLAC", subtype=subtype)
+        assert _end_of_flac(data.getvalue()) == _end_of_flac(data.getvalue() + rng.bytes(99)) == len(data.getvalue())
+
+
+def _end_of_flac(data: bytes) -> int:
+    """The first end that is found behind all metadata."""
+    place, last = 4, 0
+    while not last:
+        last, place = data[place] & 128, place + 4 + int.from_bytes(data[place + 1 : place + 4], "big")
+    return ends_of_last_frame(lambda first, count: data[first : first + count], place, len(data), data[8:42])[-1]
+
+
+def test_frames_of_unequal_lengths_are_known_by_their_samples():
+    """The first example of RFC 9639 (two samples in stereo), and the same with its frame numbered by samples."""
+    data = bytes.fromhex(
+        "664c6143 80000022 1000 1000 00000f 00000f 0ac442f000000001 3e84b41807dc690307586a3dad1a2e0f"
+        "fff86918 0000bf 0358fd03128b aa9a"
+    )
+    assert _end_of_flac(data) == len(data)
+    head = b"\xff\xf9" + data[44:48]
+    frame = head + _remainder(head, 0x107, 8) + data[49:-2]
+    assert _end_of_flac(data[:42] + frame + _remainder(frame, 0x18005, 16) + b"more") == len(data)
+
+
+def _remainder(data: bytes, divisor: int, bits: int) -> bytes:
+    """Of a division of polynomials, done as by hand."""
+    left = int.from_bytes(data, "big") << bits
+    while left.bit_length() > bits:
+        left ^= divisor << left.bit_length() - bits - 1
+    return left.to_bytes(bits // 8, "big")
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_of_what_surrounds_an_mp3_its_decoder_says_nothing(mode, capfd, tmp_path, caplog):
+    """It writes on standard error by itself; bytes among the frames are told by name, and cost no sound."""
+    data = coded("mp3", np.tile(tone(440, 2.0), 3), bitrate_mode=mode)
+    expected, place = read_audio(data)[0], frames(data)[20]
+    for before, behind in ((b"", bytes(30_000)), (b"", b"junk" * 200), (ID3, b""), (ID3, APE + TAG)):
+        (tmp_path / "a.mp3").write_bytes(before + data + behind)
+        np.testing.assert_array_equal(read_audio(tmp_path / "a.mp3")[0], expected)
+        assert stated_seconds(tmp_path / "a.mp3") == len(expected) / RATE
+    assert not caplog.messages
+    (tmp_path / "b.mp3").write_bytes(data[:place] + b"junk" * 100 + data[place:])
+    np.testing.assert_array_equal(read_audio(tmp_path / "b.mp3")[0], expected)
+    assert caplog.messages == [
+        f"{tmp_path / 'b.mp3'}: 400 bytes among its sound are none, and passed over; copy it again"
+    ]
+    assert capfd.readouterr().err == ""

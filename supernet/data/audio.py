@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from supernet.data.containers import block_samples, check_stream
+from supernet.data.containers import Frames, Parts, block_samples, check_stream, frames_of
 from supernet.data.walk import FORMATS, Spooled
 from supernet.errors import InvalidAudio, TooLong
 from supernet.samples import from_int16, to_int16
@@ -30,6 +30,7 @@ __all__ = [
     "prepare_blocks",
     "prepare_samples",
     "read_audio",
+    "stated_seconds",
     "tell_faint",
     "to_int16",
 ]
@@ -94,21 +95,23 @@ class Recording:
     def __init__(self, source: str | Path | bytes, max_seconds: float | None = None) -> None:
         self._source = source
         self.name = "-" if isinstance(source, (bytes, Spooled)) else str(Path(source))
-        with self._errors():
+        with self._errors(), ExitStack() as opened:
             _check_there(source, self.name)
-            with self._bytes() as file:
-                held = check_stream(file, self.name)
-            self._file = _Forward(BytesIO(source) if isinstance(source, bytes) else str(Path(source)))
-        with self._errors():
+            file = opened.enter_context(self._bytes())
+            found = check_stream(file, self.name)
+            self._file = opened.enter_context(_Forward(self._heard(file, found)))
             self.rate, self.channels = self._file.samplerate, self._file.channels
-            self.frames = self._cut(self._stated(held), max_seconds)
+            self.frames = self._cut(self._stated(found and found.samples), max_seconds)
             self.seconds = self.frames / self.rate
+            self._opened = opened.pop_all()
+        if found and found.lost:
+            log.warning("%s: %d bytes among its sound are none, and passed over; copy it again", self.name, found.lost)
 
     def __enter__(self) -> Recording:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._opened.close()
 
     def blocks(self, size: int = BLOCK) -> Iterator[np.ndarray]:
         """All samples, up to `size` at a time: (samples, channels) float32 from -1 to 1. Raises InvalidAudio."""
@@ -163,6 +166,12 @@ class Recording:
         with self._bytes() as file:
             return block_samples(file)
 
+    def _heard(self, file: BinaryIO, frames: Frames | None) -> BinaryIO | str:
+        """What the decoder gets: of MP3 the frames alone, of all else the file."""
+        if frames is not None:
+            return Parts(file, frames.parts)
+        return BytesIO(self._source) if isinstance(self._source, bytes) else str(Path(self._source))
+
     def _bytes(self) -> BinaryIO:
         return BytesIO(self._source) if isinstance(self._source, bytes) else Path(self._source).open("rb")
 
@@ -189,6 +198,14 @@ class Recording:
             raise InvalidAudio(
                 f"{self.name}: not a readable audio file ({reason}); convert it to WAV or FLAC"
             ) from None
+
+
+def stated_seconds(path: str | Path) -> float:
+    """How long a recording is by what it states. Raises OSError or SoundFileError for what is none."""
+    with Path(path).open("rb") as file:
+        frames = frames_of(file)
+        information = soundfile.info(Parts(file, frames.parts) if frames else str(path))
+    return information.frames / information.samplerate
 
 
 def _check_there(source: str | Path | bytes, name: str) -> None:

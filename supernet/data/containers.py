@@ -7,15 +7,20 @@ fault. MP3 without a header that counts its frames is known to be cut by its las
 
 from __future__ import annotations
 
+import bisect
+import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, NoReturn
+from itertools import accumulate
+from typing import BinaryIO, NamedTuple, NoReturn
 
+from supernet.data.flac import STREAMINFO, ends_of_last_frame
 from supernet.errors import InvalidAudio
 
-__all__ = ["block_samples", "check_stream"]
+__all__ = ["Frames", "Parts", "block_samples", "check_stream", "frames_of"]
 
 UNKNOWN_BYTES = 2**31 - 2**16
 """From here on the length that a WAV file states is what recorders write into a pipe, before they know it."""
@@ -47,6 +52,55 @@ KILOBITS = {
 RATES = (44_100, 48_000, 32_000)
 HEADER, COUNTED = 4, 64
 """Bytes of the header of a frame; those of the first frame within which a count of frames is announced."""
+
+
+class Frames(NamedTuple):
+    """The frames of an MP3. parts: where they are, first and end in bytes of the file; other bytes are between parts.
+    samples: how many they hold, where the file does not state it, so that decoders guess; else None.
+    """
+
+    parts: tuple[tuple[int, int], ...]
+    samples: int | None
+
+    @property
+    def lost(self) -> int:
+        """Bytes between the parts."""
+        return self.parts[-1][1] - self.parts[0][0] - sum(end - first for first, end in self.parts)
+
+
+class Parts(io.RawIOBase):
+    """Parts of an open file as a file of its own. parts: as Frames has them."""
+
+    def __init__(self, file: BinaryIO, parts: Sequence[tuple[int, int]]) -> None:
+        *starts, size = accumulate((end - first for first, end in parts), initial=0)
+        self._file, self._parts, self._starts, self._size, self._place = file, parts, starts, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        self._place = max(0, place + (0, self._place, self._size)[whence])
+        return self._place
+
+    def readinto(self, buffer) -> int:
+        view = memoryview(buffer).cast("B")[: max(0, self._size - self._place)]
+        done = 0
+        while done < len(view) and (count := self._read_part(view[done:])):
+            done += count
+        return done
+
+    def _read_part(self, view: memoryview) -> int:
+        """As much as there is up to the end of the part that is read."""
+        number = bisect.bisect(self._starts, self._place) - 1
+        first, end = self._parts[number]
+        place = first + self._place - self._starts[number]
+        self._file.seek(place)
+        count = self._file.readinto(view[: end - place])
+        self._place += count
+        return count
 
 
 @dataclass(frozen=True)
@@ -122,18 +176,27 @@ class _File:
         return len(block) - len(block.lstrip(b"\0"))
 
 
-def check_stream(file: BinaryIO, name: str) -> int | None:
+def check_stream(file: BinaryIO, name: str) -> Frames | None:
     """Raise InvalidAudio for a file that ends before its recording does, or that holds another one behind it.
 
-    file: open for reading; its position is lost. What is no known container passes. Returns the samples that the frames
-    of an MP3 hold that does not state them, of which decoders guess how many there are; else None.
+    file: open for reading; its position is lost. What is no known container passes. Returns the frames of an MP3: of
+    what is around and between them libmpg123 writes on standard error. None for all others.
     """
     walked = _File(name, file, file.seek(0, os.SEEK_END))
     walk = _walk_of(walked)
     return walk(walked) if walk else None
 
 
-def _walk_of(file: _File) -> Callable[[_File], int | None] | None:
+def frames_of(file: BinaryIO) -> Frames | None:
+    """What `check_stream` returns, of a file that may be cut short or hold more."""
+    walked = _File("", file, file.seek(0, os.SEEK_END))
+    with suppress(InvalidAudio):
+        if _walk_of(walked) is _walk_mpeg:
+            return Frames(_parts(walked, walked.behind_tags(0))[0], None)
+    return None
+
+
+def _walk_of(file: _File) -> Callable[[_File], Frames | None] | None:
     head = file.at(0, SIGN_BYTES)
     for sign, walk in WALKS.items():
         if head.startswith(sign):
@@ -208,11 +271,15 @@ def _walk_caf(file: _File) -> None:
 
 
 def _walk_flac(file: _File) -> None:
-    place, last = file.behind_tags(0) + 4, False
+    begin = file.behind_tags(0) + 4
+    place, last = begin, False
     while not last and place + 4 <= file.size:
         head = file.at(place, 4)
         last, place = bool(head[0] & 128), place + 4 + int.from_bytes(head[1:], "big")
     file.find_stream(place)
+    ends = ends_of_last_frame(file.at, place, file.size, file.at(begin + 4, STREAMINFO))
+    if ends:
+        file.check_behind(max(ends, key=file.behind_tags))
 
 
 def _walk_ogg(file: _File) -> None:
@@ -244,24 +311,32 @@ def _page(file: _File, place: int) -> tuple[int, bytes, int, int] | None:
     return head[5], head[14:18], int.from_bytes(head[18:22], "little"), size
 
 
-def _walk_mpeg(file: _File) -> int | None:
+def _walk_mpeg(file: _File) -> Frames:
     """Frames, up to tags, other bytes or the end; the first may count them, else it is done here."""
-    first = place = file.behind_tags(0)
+    first = file.behind_tags(0)
     counted, stated = _stated(file, first)
-    frames = 0
-    while frame := _frame(file.at(place, HEADER)):
-        if place + frame > file.size:
-            file.cut(f"its last frame, at byte {place:,}, is incomplete")
-        place, frames = place + frame, frames + 1
-        if not _frame(file.at(place, HEADER)):
-            place += _lost(file, place)
+    parts, frames = _parts(file, first)
+    place = parts[-1][1]
+    if place < file.size < place + _frame(file.at(place, HEADER)):
+        file.cut(f"its last frame, at byte {place:,}, is incomplete")
     behind = file.behind_tags(place)
     if behind > place and _frame(file.at(behind, HEADER)):
         file.joined(place)
     if counted is not None:
         _compare(file, frames - 1, counted, file.size - first < stated, first)
     file.check_behind(behind)
-    return None if counted is not None else frames * _frame_samples(file.at(first, HEADER))
+    return Frames(parts, None if counted is not None else frames * _frame_samples(file.at(first, HEADER)))
+
+
+def _parts(file: _File, place: int) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Where frames that begin at a place are, as Frames has it, and how many are whole."""
+    parts, first, frames = [], place, 0
+    while (frame := _frame(file.at(place, HEADER))) and place + frame <= file.size:
+        place, frames = place + frame, frames + 1
+        if not _frame(file.at(place, HEADER)) and (lost := _lost(file, place)):
+            parts.append((first, place))
+            first = place = place + lost
+    return (*parts, (first, place)), frames
 
 
 def _lost(file: _File, place: int) -> int:

@@ -13,7 +13,7 @@ import soundfile
 from tqdm import tqdm
 
 from supernet.constants import SILENCE
-from supernet.data.audio import prepare_samples, read_audio, to_int16
+from supernet.data.audio import prepare_samples, read_audio, stated_seconds, to_int16
 from supernet.data.cache import cached_array
 from supernet.data.clips import cut_clips, cut_noise, random_cut
 from supernet.data.decoded import (
@@ -168,8 +168,7 @@ def _place(recordings: list[Recording], known: list[Decoded | None], rate: int, 
 def _windows(item: Recording, rate: int, samples: int) -> int:
     """Of how many clips a recording is; one of those that cannot be used."""
     try:
-        information = soundfile.info(item.path)
-        seconds = information.frames / information.samplerate
+        seconds = stated_seconds(item.path)
     except (soundfile.SoundFileError, OSError):
         seconds = 0.0
     if seconds > LONGEST_SECONDS:
