@@ -15,6 +15,7 @@ from pathlib import Path
 from supernet.constants import PROFILES
 from supernet.errors import EarshotError, InvalidProfile, UnknownName
 from supernet.files import read_json
+from supernet.whole import is_real
 
 __all__ = [
     "BUNDLED",
@@ -121,7 +122,7 @@ def read_settings(path: Path) -> dict:
     for one in known.values():
         for name in SETTINGS:
             value = one.get(name, 1)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
+            if not is_real(value, 0, 1e15):
                 raise InvalidProfile(f"{path}: {name} = {value!r} is not possible: give a number")
     return values
 

@@ -33,6 +33,7 @@ from supernet.frontend.mfcc import Mfcc
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits
 from supernet.train.parallel import rank
+from supernet.whole import as_whole, is_real
 
 __all__ = [
     "KINDS",
@@ -89,7 +90,7 @@ class Quality:
             self.low,
             self.high,
         )
-        whole = all(isinstance(value, (int, float)) and np.isfinite(value) for value in (*numbers, *self.kernel))
+        whole = all(is_real(value) and np.isfinite(value) for value in (*numbers, *self.kernel))
         known = self.kind in KINDS and len(self.kernel) == KERNEL_VALUES * (self.kind == "ensemble")
         pairs = len(self.kendall_interval) == len(self.error_interval) == 2
         if (
@@ -277,7 +278,7 @@ def load_predictor(folder: str | Path, space: SearchSpace) -> tuple[AccuracyPred
                 raise InvalidCheckpoint(f"{file}: altered (its digest differs); {REMEDY}")
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in about["quality"].items()}
         quality, table = Quality(**values), read_table(path, space)
-        if quality.rows != len(table) or not isinstance(about["clips"], int):
+        if quality.rows != len(table) or as_whole(about["clips"]) is None:
             raise InvalidCheckpoint(f"{folder / PREDICTOR}: not of the table beside it; {REMEDY}")
     except (OSError, KeyError, TypeError, AttributeError) as error:
         raise InvalidCheckpoint(f"{folder / PREDICTOR}: {error!r}; {REMEDY}") from None

@@ -17,6 +17,7 @@ from search.strategies import Strategy
 from supernet.arch import Arch
 from supernet.errors import InvalidCheckpoint
 from supernet.files import digest, load_tensors, save_tensors
+from supernet.whole import is_whole
 
 __all__ = ["Result", "measure_best", "search"]
 
@@ -103,8 +104,8 @@ def search(
     result. identity: what else fixes the search, beside problem, strategy and number. Raises InfeasibleBudget where no
     network keeps all limits, InvalidCheckpoint where the folder holds another search.
     """
-    if evaluations < 1:
-        raise ValueError(f"evaluations = {evaluations} must be at least 1")
+    if not is_whole(evaluations, 1, np.inf):
+        raise ValueError(f"evaluations = {evaluations!r} is not possible: give a whole number, 1 or more")
     problem, genes, scores = strategy.problem, [], []
     kept = _Kept(run, _identity(strategy, evaluations, identity), len(problem.space.cardinalities))
     with tqdm(total=evaluations, desc="search", unit=" networks", disable=not progress) as bar:

@@ -1,13 +1,15 @@
-"""Whole numbers as people and libraries give them: `int`, and the integers of NumPy and others, but no booleans."""
+"""Numbers as people and libraries give them: those of Python, of NumPy and of others, but no booleans."""
 
 from __future__ import annotations
 
+import math
 import operator
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-__all__ = ["as_whole", "for_json", "is_whole", "with_plain_numbers"]
+__all__ = ["as_whole", "for_json", "is_real", "is_whole", "with_plain_numbers"]
 
 PLAIN = frozenset({bool, float, int, str, type(None)})
 
@@ -28,6 +30,11 @@ def is_whole(value: Any, low: int, high: float) -> bool:
     return whole is not None and low <= whole <= high
 
 
+def is_real(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
+    """True for a real number from `low` to `high`; NaN is none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(low <= value <= high)
+
+
 def for_json(value: Any) -> int | float:
     """The number that JSON can hold for one of NumPy's. Raises TypeError for what is none."""
     if isinstance(value, np.floating):
@@ -39,13 +46,13 @@ def for_json(value: Any) -> int | float:
 
 
 def with_plain_numbers(value: Any) -> Any:
-    """Tuples and frozen dataclasses with `int` and `float` where NumPy's numbers are, which overflow at their width."""
+    """Tuples and frozen dataclasses with plain values where NumPy's are: its numbers overflow at their width."""
     kind = type(value)
     if kind in PLAIN:
         return value
     if kind is tuple:
         return value if PLAIN.issuperset(map(type, value)) else tuple([with_plain_numbers(item) for item in value])
-    if isinstance(value, np.number):
+    if isinstance(value, np.generic):
         return value.item()
     for name in getattr(kind, "__dataclass_fields__", ()):
         own = getattr(value, name)

@@ -1,4 +1,8 @@
-"""Whole numbers of any library are taken wherever one is asked for; booleans and fractions are not."""
+"""Numbers of any library are taken wherever one is asked for; booleans are none, and fractions are not whole."""
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,14 +12,16 @@ from search.space import SearchSpace
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.data.audio import prepare_samples
-from supernet.errors import EarshotError, InvalidArch, InvalidQuery
+from supernet.errors import EarshotError, InvalidArch, InvalidModel, InvalidQuery
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.files import canonical_json, write_json
 from supernet.frontend.logmel import LogMel
 from supernet.integer.form import Activation
 from supernet.space import Space
-from supernet.whole import as_whole
-from zoo.ask.units import count, size
+from supernet.whole import as_whole, is_real
+from zoo.ask.units import count, rate, size
+from zoo.run.conditions import chosen_conditions
+from zoo.run.events import check_floor, check_threshold
 from zoo.run.hear import check_top
 
 KINDS = (np.int8, np.uint8, np.int16, np.int32, np.uint32, np.int64, np.uint64)
@@ -41,6 +47,41 @@ def test_booleans_fractions_and_texts_are_not(value):
             check_top(value)
     with pytest.raises(InvalidArch):
         Arch("temporal", FeatureSpec(coefficients=value), 50, 12, Space.smallest(small()).shape)
+
+
+@pytest.mark.parametrize("kind", [int, float, Fraction, np.float16, np.float32, np.float64, np.int8])
+def test_real_numbers_are_those_of_any_library(kind):
+    assert is_real(kind(1))
+    assert is_real(kind(1), 0, 1)
+    assert not is_real(kind(1), 2)
+    assert not is_real(kind(1), 0, 0.5)
+    check_threshold(kind(1))
+    check_floor(-kind(1))
+    assert rate("rate", kind(1)) == 1
+    assert Activation(kind(1), 0) == Activation(1.0, 0)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "1", None, [1], 1j, np.nan, float("nan")])
+def test_what_is_no_real_number_is_refused_by_name(value):
+    assert not is_real(value)
+    for check, name in ((check_threshold, "threshold"), (check_floor, "floor_db"), (partial(rate, "alarms"), "alarms")):
+        with pytest.raises(InvalidQuery, match=f"{name} = .* is not possible: give"):
+            check(value)
+    for make in (lambda: Activation(value, 0), lambda: LogMel(low_hz=value), lambda: LogMel(floor=value)):
+        with pytest.raises(InvalidModel):
+            make()
+
+
+def test_booleans_of_numpy_are_booleans():
+    choices = StageChoices((8,), (1,), (3,), (1,), 1)
+    space = Space("temporal", 4, 1000, (10,), (20,), BlockChoices((8,), (choices,), (16,)))
+    (stage,) = space.smallest().shape.stages
+    arch = replace(
+        space.smallest(), shape=replace(space.smallest().shape, stages=(replace(stage, excitation=np.True_),))
+    )
+    assert arch.digest == Arch.from_json(arch.to_json()).digest != space.smallest().digest
+    assert arch.shape.stages[0].excitation is True
+    assert chosen_conditions(np.False_) == ()
 
 
 def small(kind=int) -> Space:
@@ -75,9 +116,9 @@ def test_front_ends_and_tensors_take_them_without_overflow(kind):
 def test_sampling_rates_and_files_take_them(tmp_path):
     samples = np.zeros(1600, np.float32)
     assert prepare_samples(samples, np.uint16(16_000), 16_000, "x").shape == (1600,)
-    for rate in (True, 16_000.0, "16000"):
+    for hertz in (True, 16_000.0, "16000"):
         with pytest.raises(EarshotError, match="sampling rate"):
-            prepare_samples(samples, rate, 16_000, "x")
+            prepare_samples(samples, hertz, 16_000, "x")
     path = write_json(tmp_path / "x.json", {"bits": np.int64(4), "share": np.float64(0.5)})
     assert path.read_text() == '{\n "bits": 4,\n "share": 0.5\n}\n'
     with pytest.raises(TypeError):

@@ -134,6 +134,10 @@ def test_silence_stays_silence_in_noise(around):
 def test_names_are_chosen_in_order_and_wrong_ones_are_refused():
     assert chosen_conditions(True) == tuple(CONDITIONS)
     assert chosen_conditions(False) == ()
+    assert chosen_conditions("noise-10") == ("clean", "noise-10")
+    assert chosen_conditions(name for name in ("room",)) == ("clean", "room")
+    with pytest.raises(InvalidQuery, match="condition 3 is unknown"):
+        chosen_conditions(3)
     assert chosen_conditions(["room", "noise-10"]) == ("clean", "noise-10", "room")
     with pytest.raises(InvalidQuery, match="condition 'rom' is unknown: did you mean room"):
         chosen_conditions(["rom"])

@@ -10,7 +10,6 @@ the generator that is passed.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from numbers import Real
 from reprlib import repr as short_repr
 from typing import Any, Protocol
 
@@ -27,7 +26,7 @@ from supernet.files import digest
 from supernet.frontend.mel import MelFrontEnd
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features, torch_twin
-from supernet.whole import as_whole
+from supernet.whole import as_whole, is_real
 
 __all__ = ["Augmentation", "Augmenter", "Masks", "mask", "plain_features"]
 
@@ -115,7 +114,7 @@ def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, tuple):
         few = isinstance(value, tuple) and 1 <= len(value) <= MOST_SPEEDS
         return few and all(_is_like(one, default[0]) and one > 0 for one in value)
-    number = as_whole(value) is not None if isinstance(default, int) else isinstance(value, Real)
+    number = as_whole(value) is not None if isinstance(default, int) else is_real(value)
     return number and 0 <= value <= LARGEST
 
 

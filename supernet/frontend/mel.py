@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from supernet.frontend.base import run_each, settings, windows_of
 from supernet.frontend.fixed import fixed_features, mel_tables
 from supernet.frontend.tables import hann_window, mel_edges, mel_filters
 from supernet.schemas import listing, real, whole
-from supernet.whole import is_whole, with_plain_numbers
+from supernet.whole import is_real, is_whole, with_plain_numbers
 
 __all__ = ["MelFrontEnd"]
 
@@ -81,7 +80,7 @@ class MelFrontEnd:
         values = [self.coefficients, self.step_ms, self.sampling_rate, self.window_ms, self.fft, self.mels]
         whole = all(is_whole(value, 1, 192_000) for value in values)
         reals = [self.low_hz, self.high_hz, self.floor, *self.mean, *self.deviation]
-        finite = all(isinstance(value, Real) and abs(value) < 1e6 for value in reals)
+        finite = all(is_real(value) and abs(value) < 1e6 for value in reals)
         if not (whole and finite):
             raise InvalidModel("a front-end value is missing or out of range; take the package from its source again")
         hop, window = self.hop_samples, self.window_samples

@@ -16,14 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
 from supernet.arch import Arch
 from supernet.errors import InvalidModel
 from supernet.layer import LayerSpec, layers
-from supernet.whole import as_whole, is_whole, with_plain_numbers
+from supernet.whole import as_whole, is_real, is_whole, with_plain_numbers
 
 __all__ = ["MAX_BIAS", "Activation", "IntegerForm", "IntegerLayer", "check_accumulators"]
 
@@ -44,7 +43,7 @@ class Activation:
     def __post_init__(self) -> None:
         with_plain_numbers(self)
         whole = as_whole(self.zero_point) is not None and is_whole(self.bits, 2, 16)
-        real = isinstance(self.scale, Real) and LEAST_SCALE <= self.scale <= LARGEST_SCALE
+        real = is_real(self.scale, LEAST_SCALE, LARGEST_SCALE)
         if not (whole and real and self.limits[0] <= self.zero_point <= self.limits[1]):
             raise InvalidModel(
                 f"scale {self.scale!r}, zero point {self.zero_point!r} and bits {self.bits!r} are not possible"

@@ -9,13 +9,12 @@ import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from supernet.errors import InvalidQuery
-from supernet.whole import as_whole, is_whole
+from supernet.whole import as_whole, is_real, is_whole
 
 __all__ = ["count", "energy", "milliseconds", "rate", "seed_of", "share", "size", "whole"]
 
@@ -75,8 +74,7 @@ def seed_of(value: Any) -> int:
 
 def rate(name: str, value: Any) -> float:
     """A number of events an hour, 0 or more; texts are none. name: for the message of InvalidQuery."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf:
+    if not is_real(value, 0) or value == math.inf:
         raise InvalidQuery(f"{name} = {value!r:.140} is not possible: give a number an hour, 0 or more")
     return float(value)
 

@@ -29,7 +29,7 @@ from supernet.train import parallel
 from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
-from supernet.whole import as_whole, is_whole
+from supernet.whole import as_whole, is_real, is_whole
 from zoo.ask.limits import check_bits
 from zoo.ask.units import rate, seed_of, whole
 from zoo.hubs.address import check_hub, writable_hub
@@ -180,7 +180,7 @@ def _budgets(given: tuple[str, ...] | str | float) -> tuple[str, ...]:
     """Of published models. Raises InvalidQuery for what cannot be meant."""
     several = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
     for budget in several:
-        if isinstance(budget, bool) or not isinstance(budget, (str, Real)):
+        if not (isinstance(budget, str) or is_real(budget)):
             raise InvalidQuery(f"max_macs = {budget!r:.140} is not possible: give MACs such as 3M, or 3M/64kB with RAM")
         budget_limits(str(budget))
     return tuple(map(str, several))

@@ -22,6 +22,7 @@ from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
 from supernet.errors import EarshotError, InvalidPackage
 from supernet.files import digest, read_bytes, read_json, write_json
+from supernet.whole import is_real
 from zoo.hubs.index import state_of
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Figure:
         texts, truths = (self.profile, self.device, self.runtime, self.version), (self.in_range, self.energy_in_range)
         if self.energy_uj is not None:
             numbers += [self.energy_uj, self.energy_low_uj, self.energy_high_uj]
-        real = all(isinstance(number, (int, float)) and 0 <= number < 2**53 for number in numbers)
+        real = all(is_real(number, 0, 2**53) for number in numbers)
         real = real and self.low_ms <= self.latency_ms <= self.high_ms
         if self.energy_uj is not None:
             real = real and self.energy_low_uj <= self.energy_uj <= self.energy_high_uj

@@ -11,7 +11,7 @@ a noise of 0 dB here is about 7 dB below the loud parts of a word, by which trai
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -160,13 +160,14 @@ CONDITIONS: dict[str, Condition] = {
 training heard, at the clip's level; early, late: by so many ms."""
 
 
-def chosen_conditions(names: Sequence[str] | bool) -> tuple[str, ...]:
+def chosen_conditions(names: Iterable[str] | str | bool) -> tuple[str, ...]:
     """The conditions of these names, in the order of CONDITIONS, and `clean`; True for all that can be measured here.
 
     Raises InvalidQuery for an unknown one, MissingExtra for `room` where pyroomacoustics is not installed.
     """
-    if isinstance(names, bool):
+    if isinstance(names, (bool, np.bool_)):
         return measured_conditions() if names else ()
+    names = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
     for name in names:
         if name not in CONDITIONS:
             raise InvalidQuery(f"condition {name!r} is unknown: {nearest_names(name, CONDITIONS)}")

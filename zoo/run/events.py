@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from numbers import Real
 
 import numpy as np
 
 from supernet.errors import InvalidQuery
+from supernet.whole import is_real
 from zoo.run.parts import Parts, parts_of
 
 __all__ = ["FLOOR_DB", "THRESHOLD", "Event", "Loudness", "check_floor", "check_threshold", "event_hop", "mark_events"]
@@ -117,15 +117,13 @@ def event_hop(clip_ms: int, step_ms: int) -> int:
 
 def check_threshold(threshold: float) -> None:
     """Raise InvalidQuery for what is no threshold of scores."""
-    valid = isinstance(threshold, Real) and not isinstance(threshold, bool)
-    if not valid or not 0 < threshold <= 1:
+    if not is_real(threshold, 0, 1) or threshold == 0:
         raise InvalidQuery(f"threshold = {threshold!r} is not possible: give a score above 0 and up to 1, such as 0.5")
 
 
 def check_floor(floor_db: float) -> None:
     """Raise InvalidQuery for what is no loudness."""
-    valid = isinstance(floor_db, Real) and not isinstance(floor_db, bool)
-    if not valid or not LOWEST_DB <= floor_db <= 0:
+    if not is_real(floor_db, LOWEST_DB, 0):
         raise InvalidQuery(
             f"floor_db = {floor_db!r} is not possible: give dB of full scale from {LOWEST_DB:g} to 0, such as "
             f"{FLOOR_DB:g}"
