@@ -34,7 +34,8 @@ from predictors.settings import (
 from supernet.arch import Arch
 from supernet.cost import COLUMNS as COST_COLUMNS
 from supernet.cost import cost_columns
-from supernet.errors import EarshotError, InvalidProfile, nearest_names
+from supernet.data.table import read_text, separator_of, without_hint
+from supernet.errors import EarshotError, InvalidData, InvalidProfile, nearest_names
 from supernet.files import digest, write_bytes
 from supernet.layer import layers
 
@@ -65,7 +66,6 @@ __all__ = [
 MOST_BYTES = 64_000_000
 MOST_PROBLEMS = 12
 LEAST_ROWS = 2
-SEPARATORS = ",;\t"
 BITS = {*range(1, 9), 16, 32}
 """Of weights; 16 and 32 of floating point."""
 
@@ -234,15 +234,16 @@ def _read_csv(path: Path) -> pd.DataFrame:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise InvalidProfile(f"{path}: {size:,} bytes; a CSV of measurements has at most {MOST_BYTES:,}")
-        text = path.read_text("utf-8-sig")
+        whole = read_text(path)
     except OSError as error:
         raise InvalidProfile(f"{path}: cannot be read ({error.strerror}); give a CSV of measurements") from None
-    except UnicodeDecodeError:
-        raise InvalidProfile(f"{path}: not text in UTF-8; give a CSV of measurements") from None
+    except InvalidData as error:
+        raise InvalidProfile(str(error)) from None
+    text = without_hint(whole)
     first = text.partition("\n")[0]
-    if "\0" in text or "latency_ms" not in first.lower():
+    if "latency_ms" not in first.lower():
         raise InvalidProfile(f"{path}: no column latency_ms in the first line, which is {first[:80]!r}")
-    separator = max(SEPARATORS, key=first.count)
+    separator = separator_of(text)
     if separator not in first:
         raise InvalidProfile(
             f"{path}: one column alone, {first[:80]!r}; separate columns by commas, semicolons or tabs"
@@ -257,7 +258,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except (ValueError, pd.errors.ParserError) as error:
         raise InvalidProfile(f"{path}: not a CSV ({str(error).strip()[:200]})") from None
     table = table.rename(columns=lambda name: name.strip().lower()).fillna("")
-    table.index += 2
+    table.index += 2 + (text != whole)
     return table[(table != "").any(axis=1)]
 
 

@@ -46,8 +46,8 @@ def write(folder, text, name="mine.csv"):
         ("arch,latency_ms\n{},2\n", "line 2, column arch: not an architecture"),
         ("macs,latency_ms\n", "no row of measurements"),
         ("", "no column latency_ms"),
-        (b"\xff\xfe\x00macs", "not text in UTF-8"),
-        (b"latency_ms,macs\n\0\0\0", "no column latency_ms"),
+        (b"\xff\xfe\x00macs", "not a text in UTF-8; save it as such"),
+        (b"latency_ms,macs\n\0\0\0", "line 2 holds a NUL byte"),
         ("macs,latency_ms,bits\n1e6,2,8\n2e6,3,99\n", "line 3, column bits: '99'; give a whole number of 1 to 8"),
         ("macs,latency_ms,bits\n1e6,2,8.5\n2e6,3,8\n", "line 2, column bits: '8.5'"),
         ("macs,latency_ms,bits\n1e6,2,0\n2e6,3,-4\n", "line 2, column bits: '0'.*\n.*line 3, column bits: '-4'"),
@@ -96,6 +96,18 @@ def test_sound_rows_are_not_questioned_and_repeats_are_left_out(tmp_path):
     twice = read_measurements(write(tmp_path, GOOD + "1000000,10\n"))
     assert len(twice.rows) == 3
     assert "line 5" in twice.warnings[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_what_spreadsheets_write_is_read_like_plain_text(tmp_path, encoding, separator, end):
+    """With the line that names the separator, which counts as a line of the file."""
+    text = (f"sep={separator}\n" + GOOD.replace(",", separator)).replace("\n", end)
+    found = read_measurements(write(tmp_path, text.encode(encoding)))
+    pd.testing.assert_frame_equal(found.rows, read_measurements(write(tmp_path, GOOD)).rows)
+    with pytest.raises(InvalidProfile, match="line 6, column latency_ms"):
+        read_measurements(write(tmp_path, (text + separator.join(("3", "x")) + end).encode(encoding)))
 
 
 def test_one_network_is_no_profile(tmp_path):

@@ -18,7 +18,16 @@ from pathlib import Path
 from supernet.data.walk import stem_of
 from supernet.errors import InvalidData
 
-__all__ = ["LISTS", "named_files", "read_list", "read_table", "tidy_name"]
+__all__ = [
+    "LISTS",
+    "named_files",
+    "read_list",
+    "read_table",
+    "read_text",
+    "separator_of",
+    "tidy_name",
+    "without_hint",
+]
 
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 """Split -> the file in a folder of classes that lists its recordings."""
@@ -35,8 +44,8 @@ def read_table(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]
 
     The file is column `file`, whatever of ALIASES it is called. Raises InvalidData, naming the line.
     """
-    text = _without_hint(_text(path))
-    lines = csv.reader(io.StringIO(text), delimiter=_separator(text), strict=True)
+    text = without_hint(read_text(path))
+    lines = csv.reader(io.StringIO(text), delimiter=separator_of(text), strict=True)
     try:
         cells = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
     except csv.Error as error:
@@ -51,7 +60,7 @@ def read_list(path: Path) -> tuple[str, ...]:
     """CLASS/NAME of each recording that a list names, as it is written there. Raises InvalidData."""
     if not path.is_file():
         raise InvalidData(f"{path}: no such list; the data set must have {' and '.join(LISTS.values())}")
-    names = (tidy_name(line) for line in _text(path).split("\n"))
+    names = (tidy_name(line) for line in read_text(path).split("\n"))
     return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -79,7 +88,7 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", stem_of(name))
 
 
-def _text(path: str | Path) -> str:
+def read_text(path: str | Path) -> str:
     """Of a file, with line ends as here. Raises InvalidData."""
     try:
         data = Path(path).read_bytes()
@@ -96,13 +105,13 @@ def _text(path: str | Path) -> str:
     return text
 
 
-def _without_hint(text: str) -> str:
+def without_hint(text: str) -> str:
     """Without the line by which spreadsheets name the separator."""
     first, _, rest = text.partition("\n")
     return rest if first.lower().startswith("sep=") else text
 
 
-def _separator(text: str) -> str:
+def separator_of(text: str) -> str:
     """That which stands most often in the header."""
     header = text.lstrip("\n").partition("\n")[0]
     return max(SEPARATORS, key=header.count)
