@@ -212,6 +212,12 @@ def test_options_that_cannot_be_meant_are_named_before_anything_is_written(sound
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("bits", [True, np.True_, 4.0, np.float32(4), "four", (8, np.True_)])
+def test_bits_that_are_none_are_named(sounds, quick, tmp_path, bits):
+    with pytest.raises(InvalidQuery, match=r"^bits = .* is not possible"):
+        zoo.train(sounds, "doors", bits=bits, publish=tmp_path / "hub")
+
+
 def test_whole_numbers_of_numpy_are_taken_as_plain_ones(sounds, quick, monkeypatch):
     class Reached(Exception):
         pass

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -191,7 +190,8 @@ def _bits(given: tuple[int | str, ...] | int | str | None, publish: str | Path |
     if given is not None and not publish:
         raise InvalidQuery(f"bits = {given} is of published models: give publish, the folder of a hub, as well")
     several = TRAIN.bits if given is None else given
-    bits = (several,) if isinstance(several, (str, Real)) else tuple(several) or TRAIN.bits
+    one = isinstance(several, str) or not isinstance(several, Iterable)
+    bits = (several,) if one else tuple(several) or TRAIN.bits
     return tuple(dict.fromkeys(map(check_bits, bits)))
 
 
