@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["as_int16", "from_int16", "to_int16"]
+__all__ = ["FULL_SCALE", "as_int16", "from_int16", "to_int16"]
+
+FULL_SCALE = 32768
+"""Steps of 16 bits from 0 to 1."""
 
 
-def to_int16(samples: np.ndarray, scale: int = 32768) -> np.ndarray:
+def to_int16(samples: np.ndarray, scale: int = FULL_SCALE) -> np.ndarray:
     """Floats from -1 to 1 as 16-bit integers; what is louder is clipped."""
     return np.round(samples * scale).clip(-32768, 32767).astype(np.int16)
 
 
 def from_int16(samples: np.ndarray) -> np.ndarray:
     """16-bit integers as float32 from -1 to 1."""
-    return samples.astype(np.float32) / np.float32(32768)
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def as_int16(samples: np.ndarray) -> np.ndarray:

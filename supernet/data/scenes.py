@@ -16,7 +16,7 @@ Levels are in dB of full scale, ratios in dB.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -99,6 +99,7 @@ class SceneMaker:
 
     def __init__(self, data: ClipData, frontend: Mfcc, scenes: Scenes) -> None:
         self.twin, self.scenes, self.samples = torch_twin(frontend), scenes, data.audio.shape[1]
+        self.masks = scenes if self.twin.has_bands else replace(scenes, mel_mask=0)
         self.versions = [_at_speed(data, speed) for speed in scenes.speeds]
         if scenes.band_share:
             self.versions.append(_through_codecs(data))
@@ -191,7 +192,7 @@ class SceneMaker:
         """Log-mels (scenes, mels, chain * frames) with masks on some clips."""
         scenes, mels, frames = log_mel.shape
         clips = log_mel.reshape(scenes, mels, self.scenes.chain, -1).transpose(1, 2)
-        masked = mask(clips.reshape(scenes * self.scenes.chain, mels, -1), self.scenes, rng)
+        masked = mask(clips.reshape(scenes * self.scenes.chain, mels, -1), self.masks, rng)
         return masked.reshape(scenes, self.scenes.chain, mels, -1).transpose(1, 2).reshape(scenes, mels, frames)
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from supernet.extras import lazy_names
 from supernet.registry import Registry
 
-__all__ = ["LogMel", "Mfcc", "Micro", "front_end", "frontend_from_dict"]
+__all__ = ["LogMel", "Mfcc", "Micro", "Raw", "front_end", "frontend_from_dict"]
 
-front_end = Registry("supernet.frontend", "front end", "FRONT_END", ("mfcc", "logmel", "micro"))
+front_end = Registry("supernet.frontend", "front end", "FRONT_END", ("mfcc", "logmel", "micro", "raw"))
 """`front_end(kind)` gives the `supernet.frontend.base.FrontEnd` of a kind."""
 
 __getattr__ = lazy_names(
@@ -21,6 +21,7 @@ __getattr__ = lazy_names(
         "LogMel": "supernet.frontend.logmel",
         "Mfcc": "supernet.frontend.mfcc",
         "Micro": "supernet.frontend.micro",
+        "Raw": "supernet.frontend.raw",
         "dequantise_features": "supernet.nn.frontend",
         "frontend_from_dict": "supernet.frontend.base",
         "quantise_features": "supernet.nn.frontend",

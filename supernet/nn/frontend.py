@@ -5,6 +5,10 @@ To add one, write a twin and name it in TWINS.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,14 +16,20 @@ from torch import Tensor
 from supernet.frontend.base import FEATURE_SCALE, FrontEnd
 from supernet.frontend.mel import MelFrontEnd
 from supernet.frontend.micro import STEP, STEP_BITS, Micro
+from supernet.frontend.raw import GAIN_BITS, GAINS, Raw
 from supernet.frontend.tables import cosine_transform, hann_window, mel_filters
-from supernet.samples import to_int16
+from supernet.samples import FULL_SCALE, to_int16
 
-__all__ = ["TorchMel", "TorchMicro", "dequantise_features", "quantise_features", "torch_twin"]
+__all__ = ["TorchMel", "TorchMicro", "TorchRaw", "dequantise_features", "quantise_features", "torch_twin"]
 
 
 class TorchMel:
-    """A front end of mel energies in torch: (batch, samples) from -1 to 1 -> (batch, coefficients, frames)."""
+    """A front end of mel energies in torch: (batch, samples) from -1 to 1 -> (batch, coefficients, frames).
+
+    has_bands: whether rows of `log_mel` are bands, of which training hides some.
+    """
+
+    has_bands: ClassVar[bool] = True
 
     def __init__(self, frontend: MelFrontEnd) -> None:
         self.frontend = frontend
@@ -53,6 +63,12 @@ class TorchMel:
         mean, deviation = (_like(np.array(value), log_mel)[:, None] for value in (own.mean, own.deviation))
         return (values - mean) / deviation
 
+    def fitted(self, batches: Iterable[Tensor]) -> MelFrontEnd:
+        """The front end with the mean and deviation of each coefficient over batches (clips, samples)."""
+        raw = torch.cat([self(batch) for batch in batches])
+        mean, deviation = (tuple(round(float(v), 5) for v in fit) for fit in (raw.mean((0, 2)), raw.std((0, 2))))
+        return replace(self.frontend, mean=mean, deviation=deviation)
+
     def _transform(self, log_mel: Tensor) -> Tensor:
         raise NotImplementedError
 
@@ -75,6 +91,8 @@ class TorchLogMel(TorchMel):
 class TorchMicro:
     """The micro front end, computed in its integers but for the last rounding. Nothing flows back through it."""
 
+    has_bands: ClassVar[bool] = True
+
     def __init__(self, frontend: Micro) -> None:
         self.frontend = frontend
 
@@ -95,12 +113,48 @@ class TorchMicro:
         """Logarithms -> features, in the scale that 8 bits have."""
         return (log_mel * (2**STEP_BITS / STEP) - 128) * FEATURE_SCALE
 
+    def fitted(self, batches: Iterable[Tensor]) -> Micro:
+        """The front end as it is, which has nothing to fit: clips are not even read."""
+        return self.frontend
 
-TWINS = {"mfcc": TorchMfcc, "logmel": TorchLogMel, "micro": TorchMicro}
+
+class TorchRaw:
+    """The raw front end, before 8 bits cut it off: gradients flow back to the samples."""
+
+    has_bands: ClassVar[bool] = False
+
+    def __init__(self, frontend: Raw) -> None:
+        self.frontend = frontend
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """(batch, samples) from -1 to 1 -> (batch, coefficients, samples // hop_samples)."""
+        return self.from_log_mel(self.log_mel(samples))
+
+    def log_mel(self, samples: Tensor, warp: float = 1.0) -> Tensor:
+        """(batch, samples) -> the same in frames (batch, hop_samples, samples // hop_samples); no logarithms here.
+
+        warp: is left out, as there are no bands to move.
+        """
+        hop = self.frontend.hop_samples
+        whole = samples.shape[1] // hop * hop
+        return samples[:, :whole].reshape(len(samples), -1, hop).transpose(1, 2)
+
+    def from_log_mel(self, log_mel: Tensor) -> Tensor:
+        """Samples -> features, in the scale that 8 bits have."""
+        return log_mel * (self.frontend.gain * FULL_SCALE / 2**GAIN_BITS * FEATURE_SCALE)
+
+    def fitted(self, batches: Iterable[Tensor]) -> Raw:
+        """The front end with the gain that makes the root mean square of batches (clips, samples) one deviation."""
+        power, count = np.sum([(float(batch.double().square().sum()), batch.numel()) for batch in batches], 0)
+        level = max(FULL_SCALE * (power / count) ** 0.5, 1.0)
+        return replace(self.frontend, gain=int(np.clip(round(2**GAIN_BITS / FEATURE_SCALE / level), *GAINS)))
+
+
+TWINS = {"mfcc": TorchMfcc, "logmel": TorchLogMel, "micro": TorchMicro, "raw": TorchRaw}
 """By kind of front end."""
 
 
-def torch_twin(frontend: FrontEnd) -> TorchMel | TorchMicro:
+def torch_twin(frontend: FrontEnd) -> TorchMel | TorchMicro | TorchRaw:
     """What computes a front end in torch."""
     return TWINS[frontend.kind](frontend)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from supernet.data.audio import from_int16
 from supernet.data.augment import BATCH, Augmenter
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
-from supernet.frontend.mel import MelFrontEnd
+from supernet.frontend.base import FrontEnd
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import torch_twin
 
@@ -20,26 +22,30 @@ __all__ = ["calibration_features", "fit_frontend", "scene_features"]
 def fit_frontend(
     data: ClipData, stride: int = 8, kind: type[Mfcc] = Mfcc, scenes: Scenes | None = None, seed: int = 0
 ) -> Mfcc:
-    """The front end with the mean and deviation of each coefficient over every `stride`-th training clip.
+    """The front end with what it fits to every `stride`-th training clip: the mean and deviation of each coefficient,
+    or the gain of samples.
 
-    scenes: with them, of an epoch's clips in scenes that are drawn by the seed, as they are heard in training. A kind
-    that has no such settings is given as it is.
+    scenes: with them, to an epoch's clips in scenes that are drawn by the seed, as they are heard in training. A kind
+    that fits nothing is given as it is.
     """
-    if not issubclass(kind, MelFrontEnd):
-        return kind()
-    if scenes is None:
-        rows = data.splits["train"].rows[::stride]
-        samples = torch.from_numpy(from_int16(data.audio[rows]))
-    else:
-        rng = np.random.default_rng([seed, 3])
-        rows = data.epoch(rng).rows
-        count = len(rows) // stride // scenes.chain
-        maker = scenes.maker(data, kind())
-        chains = rows[: count * scenes.chain].reshape(count, scenes.chain)
-        samples = torch.from_numpy(np.stack([maker.scene(chain, rng) for chain in chains]))
-    raw = torch.cat([torch_twin(kind())(part) for part in samples.split(BATCH)])
-    mean, deviation = (tuple(round(float(v), 5) for v in fit) for fit in (raw.mean((0, 2)), raw.std((0, 2))))
-    return kind(mean=mean, deviation=deviation)
+    heard = _clips(data, stride) if scenes is None else _scenes(data, stride, kind(), scenes, seed)
+    return torch_twin(kind()).fitted(heard)
+
+
+def _clips(data: ClipData, stride: int) -> Iterator[Tensor]:
+    """Batches (clips, samples) of every `stride`-th training clip."""
+    rows = data.splits["train"].rows[::stride]
+    yield from torch.from_numpy(from_int16(data.audio[rows])).split(BATCH)
+
+
+def _scenes(data: ClipData, stride: int, frontend: FrontEnd, scenes: Scenes, seed: int) -> Iterator[Tensor]:
+    """Batches (scenes, samples) of so many clips in scenes."""
+    rng = np.random.default_rng([seed, 3])
+    rows = data.epoch(rng).rows
+    count = len(rows) // stride // scenes.chain
+    maker = scenes.maker(data, frontend)
+    chains = rows[: count * scenes.chain].reshape(count, scenes.chain)
+    yield from torch.from_numpy(np.stack([maker.scene(chain, rng) for chain in chains])).split(BATCH)
 
 
 def calibration_features(data: ClipData, frontend: Mfcc, clips: int = 512, seed: int = 0) -> Tensor:
