@@ -111,7 +111,7 @@ def test_a_changed_file_is_named(copy, file, change):
         (lambda v: v.update(labels=["a", "b"]), "2 labels do not fit the 4 classes"),
         (lambda v: v.update(labels=["a", "b", "c", "d\n"]), "labels[3] = 'd\\n' is not possible"),
         (lambda v: v.update(labels=["a", "a", "c", "d"]), "all different"),
-        (lambda v: v.update(schema=99), "schema = 99 is newer than 1"),
+        (lambda v: v.update(schema=99), "schema = 99 is newer than 2"),
         (lambda v: v.update(name="../../x-00000000"), "name = '../../x-"),
         (lambda v: v.update(arch=3), "arch = 3 is not possible"),
         (lambda v: v["arch"].update(stem=24), "15 activation_bits do not fit"),

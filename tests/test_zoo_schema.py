@@ -50,7 +50,7 @@ def put(values: dict, path: tuple, value) -> dict:
 
 def test_the_schema_is_one_and_describes_every_field():
     jsonschema.Draft202012Validator.check_schema(LAYOUT)
-    assert LAYOUT["properties"]["schema"]["const"] == SCHEMA
+    assert LAYOUT["properties"]["schema"]["maximum"] == SCHEMA
     fields = [LAYOUT]
     for part in fields:
         for field in part.get("properties", {}).values():
@@ -123,8 +123,8 @@ def test_what_is_refused_is_named_with_what_is_possible(path, value, said):
 @pytest.mark.parametrize(
     ("version", "said"),
     [
-        (2, "newer than 1: update Earshot"),
-        (0, "older than 1: publish the model again with `earshot publish`"),
+        (3, "newer than 2: update Earshot"),
+        (0, "older than 2: publish the model again with `earshot publish`"),
         (True, "this is no package"),
         (1.0, "this is no package"),
         ("1", "this is no package"),
@@ -134,7 +134,8 @@ def test_what_is_refused_is_named_with_what_is_possible(path, value, said):
 def test_another_version_is_told_what_to_do(tmp_path, version, said):
     with pytest.raises(InvalidPackage, match=said):
         check_version({"schema": version}, tmp_path)
-    check_version({"schema": 1}, tmp_path)
+    for known in (1, 2):
+        check_version({"schema": known}, tmp_path)
 
 
 @pytest.mark.parametrize("values", [None, [], 3, "x", {}])

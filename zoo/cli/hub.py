@@ -52,9 +52,12 @@ Copy to one hub what it lacks of another, byte for byte. Nothing is taken away.
 """
 REBUILD_HELP = """\
 Write the index of a hub in a folder anew from its models alone, each checked against its digests: after the index was
-lost or altered, or written by an older version.
+lost or altered, or written by an older version. With --renew models of an older version get what they lack first: test
+vectors of each layer and of a stream, made from the samples of those that they have; their names, weights and figures
+stay.
 
   earshot rebuild ./my-hub
+  earshot rebuild ./my-hub --renew
 """
 
 
@@ -84,6 +87,7 @@ def add_hub_commands(commands, command) -> None:
     _add_public(sub)
     sub = command(commands, "rebuild", _rebuild, REBUILD_HELP, "write the index of a hub anew")
     sub.add_argument("hub", metavar="HUB", help="its folder")
+    sub.add_argument("--renew", action="store_true", help="bring the test vectors of older models up to date")
 
 
 def _add_hub(sub: argparse.ArgumentParser) -> None:
@@ -150,7 +154,7 @@ def _sync(options: argparse.Namespace) -> None:
 
 def _rebuild(options: argparse.Namespace) -> None:
     logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
-    place = zoo.rebuild(options.hub)
+    place = zoo.rebuild(options.hub, renew=options.renew)
     _say(options, {"hub": place.address, "models": len(place.index)}, f"{place.address} lists {len(place.index)}")
 
 

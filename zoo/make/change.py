@@ -21,11 +21,12 @@ from supernet.arch import Arch
 from supernet.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery
 from supernet.files import digest, parse_json, read_bytes, write_bytes
 from zoo.hubs.address import is_remote, writable_hub
-from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, checked_entry
+from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, check_inside, checked_entry
 from zoo.hubs.folder import Hub, is_file
 from zoo.hubs.index import INDEX, Index, index_bytes, write_index
 from zoo.hubs.page import hub_card, is_hub_card
 from zoo.make.files import copy, package_files, supernet_files
+from zoo.make.renew import renew as renew_package
 from zoo.package.entry import Entry
 from zoo.package.read import CARD, CONFIG
 
@@ -68,11 +69,12 @@ def change(
     return Hub(folder)
 
 
-def rebuild(hub: str | Path | AnyHub) -> AnyHub:
+def rebuild(hub: str | Path | AnyHub, *, renew: bool = False) -> AnyHub:
     """Write the index of a hub anew from its packages alone, each checked against its digests.
 
-    A package that is incomplete or altered is left out, with a word in the log. Raises InvalidPackage for a folder
-    without packages.
+    renew: write packages of an older schema by this one's first (see `zoo.make.renew.renew`). A package that is
+    incomplete or altered is left out, one whose test vectors do not hold stays as it is, each with a word in the log.
+    Raises InvalidPackage for a folder without packages.
     """
     address = address_of(hub)
     if is_remote(address):
@@ -82,8 +84,19 @@ def rebuild(hub: str | Path | AnyHub) -> AnyHub:
         raise InvalidPackage(f"{folder}: has no folder `{MODELS}`; give the folder of a hub")
     with _alone(folder):
         packages = sorted(path for path in (folder / MODELS).iterdir() if path.is_dir() and path.name[0] != ".")
+        if renew:
+            _renew(folder, packages)
         _write_list(folder, list(_sound(packages)))
     return Hub(folder)
+
+
+def _renew(hub: Path, packages: Iterable[Path]) -> None:
+    for package in packages:
+        try:
+            check_inside(hub, package)
+            renew_package(package)
+        except EarshotError as error:
+            log.warning("stays as it is: %s", error)
 
 
 def _sound(packages: Iterable[Path]) -> Iterator[Entry]:

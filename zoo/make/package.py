@@ -16,7 +16,7 @@ from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.errors import InvalidModel
 from supernet.families import family
-from supernet.files import digest, tensors_to_bytes
+from supernet.files import digest
 from supernet.frontend.mfcc import Mfcc
 from supernet.integer.packing import default_grid
 from supernet.integer.runtime import IntegerNetwork
@@ -29,6 +29,7 @@ from zoo.package.schema import SCHEMA
 from zoo.package.write import exact_costs, seal
 from zoo.run.conditions import condition_figures, measured_conditions
 from zoo.run.known import digests_text
+from zoo.run.vectors import vector_bytes
 
 __all__ = [
     "accuracy_figures",
@@ -39,7 +40,6 @@ __all__ = [
     "packed",
     "pooled_figures",
     "split_figures",
-    "vector_bytes",
     "vector_clips",
     "write_package",
 ]
@@ -132,7 +132,7 @@ def write_package(
         "quantization_config": _quantisation(network),
         "costs": exact_costs(arch, frontend),
     }
-    return seal(parent, values, model, vector_bytes(network, frontend, samples, model))
+    return seal(parent, values, model, vector_bytes(frontend, network, samples, model))
 
 
 def package_name(task: str, network: IntegerNetwork) -> str:
@@ -159,15 +159,6 @@ def packed(network: IntegerNetwork) -> bytes:
 def _grids(network: IntegerNetwork) -> dict[str, str]:
     """Of the weights, by layer."""
     return {spec.name: default_grid(spec.weight_bits) for spec in network.specs if spec.has_weights}
-
-
-def vector_bytes(network: IntegerNetwork, frontend: Mfcc, samples: np.ndarray, model: bytes) -> bytes:
-    """The `test_vectors.safetensors` of a network whose `model.safetensors` is `model`. The rest as `write_package`."""
-    arch = network.arch
-    silence = ((0, 0), (0, arch.frames * frontend.hop_samples - samples.shape[1]))
-    features = frontend.run(np.pad(samples, silence))
-    vectors = {"samples": samples, "features": features, "logits": network(features)}
-    return tensors_to_bytes(vectors, {"model": digest(model)})
 
 
 def vector_clips(samples: int) -> int:

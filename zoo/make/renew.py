@@ -1,4 +1,4 @@
-"""Packages made anew for a hub, with figures and cards as they are now."""
+"""Packages made anew for a hub, with test vectors, figures and cards as they are now."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from tqdm import tqdm
 
 from supernet.extras import TRAINING, has, lacking
 from supernet.families import family
-from supernet.files import digest, read_bytes
+from supernet.files import digest, read_bytes, write_bytes, write_json
 from supernet.frontend.base import frontend_from_dict
 from supernet.frontend.mfcc import Mfcc
 from zoo.keeping import Kept
 from zoo.make.files import copy, package_files
 from zoo.package.figures import COSTS, device_figures, read_figures
-from zoo.package.read import CONFIG, MODEL, VECTORS, Config, read_config
+from zoo.package.read import CONFIG, MODEL, SCHEMA, VECTORS, Config, read_config, read_vectors
 from zoo.package.write import exact_costs, seal
 from zoo.run.model import Model
+from zoo.run.vectors import vector_bytes
 
-__all__ = ["renewed"]
+__all__ = ["renew", "renewed"]
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +56,34 @@ def _anew(folders: list[Path], staging: Path, data: str | Path | None, kept: Kep
         own = list(group)
         taken = device_figures([config.arch for config in own], task)
         for config, devices in zip(tqdm(own, "publish", disable=not progress), taken, strict=True):
-            values = _recomputed(config, data, kept)
-            model, vectors = ((config.folder / file).read_bytes() for file in (MODEL, VECTORS))
-            found.append(seal(staging, values, model, vectors, devices))
+            values = {**_recomputed(config, data, kept), "schema": SCHEMA}
+            found.append(seal(staging, values, (config.folder / MODEL).read_bytes(), _own_vectors(config), devices))
     return found
+
+
+def _own_vectors(config: Config) -> bytes:
+    """The test vectors of a package, made anew from their samples where an older version made them."""
+    if config.values["schema"] == SCHEMA:
+        return read_bytes(config.folder / VECTORS)
+    model, samples = Model.from_folder(config.folder), read_vectors(config)["samples"]
+    return vector_bytes(frontend_from_dict(model.frontend), model.network, samples, read_bytes(config.folder / MODEL))
+
+
+def renew(package: Path) -> bool:
+    """Write a package of an older schema by this one's, in its place, with test vectors made anew from their samples,
+    once those that it has were run; all else stays, byte for byte. Returns whether it was older.
+
+    Raises InvalidPackage, and changes nothing, for a package that does not hold.
+    """
+    config = read_config(package)
+    if config.values["schema"] == SCHEMA:
+        return False
+    Model.from_folder(package).verify()
+    vectors = _own_vectors(config)
+    digests = {**config.values["digests"], VECTORS: digest(vectors)}
+    write_bytes(package / VECTORS, vectors)
+    write_json(package / CONFIG, {**config.values, "schema": SCHEMA, "digests": digests})
+    return True
 
 
 def _recomputed(config: Config, data: str | Path | None, kept: Kept) -> dict:

@@ -2,7 +2,7 @@
 
     config.json               task, labels, Arch, front end, quantisation, costs, accuracies, licence, digests
     model.safetensors         its integers, packed
-    test_vectors.safetensors  samples, quantised features and the exact logits that they must give
+    test_vectors.safetensors  samples, and the exact integers that they must give (see zoo.run.vectors)
     README.md                 the model card
     accuracy.png              its confusion matrix, where there is one
 
@@ -27,10 +27,12 @@ from supernet.bits import inner_bits
 from supernet.errors import EarshotError, InvalidPackage
 from supernet.families import family
 from supernet.files import digest, load_tensors, parse_json, read_bytes, tensors_to_bytes
+from supernet.frontend.base import frontend_from_dict
 from supernet.integer.packing import pack, unpack
-from supernet.layer import LayerSpec, layers
+from supernet.layer import LayerSpec, layers, parts
+from supernet.memory import answer_frames
 from zoo.package.entry import MEASURED, PREDICTED, Entry
-from zoo.package.schema import SCHEMA, check_values, check_version
+from zoo.package.schema import FORMER, SCHEMA, check_values, check_version
 
 __all__ = [
     "CARD",
@@ -54,8 +56,8 @@ CONFIG, MODEL, VECTORS, CARD = "config.json", "model.safetensors", "test_vectors
 PICTURE = "accuracy.png"
 FILES = (MODEL, VECTORS, CARD)
 """Of every package; PICTURE is there where the confusion was measured."""
-MAX_CLIPS = 16
-"""Of test vectors."""
+MAX_CLIPS, STREAMED_CLIPS = 16, 2
+"""Of test vectors, and of the stream in them."""
 MAX_CONFIG_BYTES, MAX_ARENA_BYTES = 8_000_000, 8 * 2**20
 ROUNDING = 1e-6
 MAX_LOGIT_SCALE = 1.0
@@ -308,25 +310,37 @@ def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
 
 
 def read_vectors(config: Config) -> dict[str, np.ndarray]:
-    """samples (clips, samples) int16, features (clips, coefficients, frames) int8, logits (clips, classes) int16.
+    """samples, features, layers, logits and stream, as `zoo.run.vectors` makes them; of schema 1 no layers and stream.
 
-    Samples may be fewer than a clip has; silence follows.
     Raises InvalidPackage for a file that is missing, altered or of other shapes and types; clips: 1 to MAX_CLIPS.
     """
-    arch, frontend = config.arch, config.values["frontend"]
-    step = frontend["sampling_rate"] * frontend["step_ms"] // 1000
-    wanted = {
-        "samples": ((arch.frames * step,), np.int16),
-        "features": ((arch.features.coefficients, arch.frames), np.int8),
-        "logits": ((arch.classes,), np.int16),
-    }
-    most = MAX_CLIPS * sum(prod(shape) * np.dtype(kind).itemsize for shape, kind in wanted.values()) + HEADER_BYTES
-    arrays, _ = _read(config, VECTORS, most)
-    found = {name: (array.shape[1:], array.dtype) for name, array in arrays.items()}
-    short = "samples" in found and len(found["samples"][0]) == 1 and 1 <= found["samples"][0][0] <= arch.frames * step
-    if short:
-        wanted["samples"] = (found["samples"][0], np.int16)
-    counts = {array.shape[:1] for array in arrays.values()}
-    if found != wanted or len(counts) != 1 or not 1 <= counts.pop()[0] <= MAX_CLIPS:
+    most = sum(prod(shape) * np.dtype(kind).itemsize for shape, kind in _vectors(config, MAX_CLIPS).values())
+    arrays, _ = _read(config, VECTORS, most + HEADER_BYTES)
+    found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    clips = arrays["samples"].shape if "samples" in arrays else ()
+    if len(clips) != 2 or not (1 <= clips[0] <= MAX_CLIPS and clips[1]) or found != _vectors(config, *clips):
         raise InvalidPackage(f"{config.folder / VECTORS}: not 1 to {MAX_CLIPS} clips of the architecture; {REMEDY}")
     return arrays
+
+
+def _vectors(config: Config, clips: int, samples: int | None = None) -> dict[str, tuple]:
+    """Shapes and types of test vectors of so many clips, of so many samples or of as many as a clip has."""
+    arch, whole = config.arch, config.arch.frames * _hop_samples(config)
+    found = {
+        "samples": ((clips, whole if samples is None else min(samples, whole)), np.int16),
+        "features": ((clips, arch.features.coefficients, arch.frames), np.int8),
+        "logits": ((clips, arch.classes), np.int16),
+    }
+    if config.values["schema"] in FORMER:
+        return found
+    found["layers"] = ((clips, len(config.layers)), np.uint32)
+    if config.values["streamable"]:
+        found["stream"] = ((STREAMED_CLIPS * answer_frames(parts(arch)), arch.classes), np.int16)
+    return found
+
+
+def _hop_samples(config: Config) -> int:
+    try:
+        return frontend_from_dict(config.values["frontend"]).hop_samples
+    except EarshotError as error:
+        raise InvalidPackage(f"{config.folder}: the front end: {error}") from None

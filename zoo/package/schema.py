@@ -23,8 +23,8 @@ from supernet.schemas import listing, record, whole
 __all__ = ["PATH", "SCHEMA", "check_values", "check_version", "layout"]
 
 
-SCHEMA = 1
-"""The version of packages that is written and read."""
+SCHEMA, FORMER = 2, (1,)
+"""The version of packages that is written and read, and former ones that are read: 1 has other test vectors."""
 REPUBLISH = "publish the model again with `earshot publish`"
 PATH = Path(__file__).with_name("config.schema.json")
 MAX_LAYERS = 1000
@@ -46,7 +46,7 @@ def check_version(values: Any, path: Path) -> None:
     version = values.get("schema") if isinstance(values, dict) else None
     if type(version) is not int:
         raise InvalidPackage(f"{path}: schema = {SHORT.repr(version)}: this is no package; give the folder of one")
-    if version != SCHEMA:
+    if version not in (*FORMER, SCHEMA):
         age, remedy = ("newer", "update Earshot") if version > SCHEMA else ("older", REPUBLISH)
         raise InvalidPackage(f"{path}: schema = {SHORT.repr(version)} is {age} than {SCHEMA}: {remedy}")
 

@@ -44,6 +44,7 @@ from zoo.run.hear import (
 from zoo.run.parts import Parts, Whole, few_columns, log_mel_parts, parts_of
 from zoo.run.scores import IntegerScores
 from zoo.run.stream import Stream, StreamState
+from zoo.run.vectors import difference
 
 __all__ = ["Model", "probabilities"]
 
@@ -368,20 +369,16 @@ class Model:
     def verify(self) -> None:
         """Run the package's test vectors.
 
-        Raises InvalidPackage unless the features come out of the samples to one step, as front ends in floating point
-        may differ by, and the logits out of the features exactly.
+        Raises InvalidPackage, with what differs first, unless features, all layers, logits and those of a stream in
+        uneven chunks come out of the samples bit for bit; of packages of schema 1 features may differ by a step.
         """
         vectors = read_vectors(self._config)
         try:
-            samples, features, logits = (vectors[name] for name in ("samples", "features", "logits"))
-            silence = ((0, 0), (0, self.clip_samples - samples.shape[1]))
-            heard = self.features(np.pad(samples, silence))
-            steps = np.abs(heard.astype(np.int16) - features)
-            same = steps.max() <= 1 and np.array_equal(self.logits(features), logits)
+            wrong = difference(self._frontend, self.network, vectors)
         except (KeyError, ValueError) as error:
             raise InvalidPackage(f"{self.path}: the test vectors do not fit the model ({error})") from None
-        if not same:
-            raise InvalidPackage(f"{self.path}: the test vectors give other integers; {REMEDY}")
+        if wrong:
+            raise InvalidPackage(f"{self.path}: the test vectors give other integers, first in {wrong}; {REMEDY}")
 
     @cached_property
     def detection(self) -> Detection:
