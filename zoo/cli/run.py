@@ -246,7 +246,7 @@ def _picture(
         settings = {"threshold": threshold, "floor_db": floor_db, "hop_ms": options.hop_ms}
         found = model.events(file, **settings, **heard)
     title = f"{_printable(name)}: {model.name}, scores from {threshold:g} on"
-    return events_figure(log_mel, seconds, found, model.frontend, title)
+    return events_figure(log_mel, seconds, found, model.drawn.to_dict(), title)
 
 
 def _is_same(file: str | Path, out: str) -> bool:

@@ -9,6 +9,7 @@ from io import BytesIO
 from supernet.arch import Arch
 from supernet.bits import inner_bits
 from supernet.cost import LayerCost, layer_costs, mean_bits
+from supernet.frontend.base import frontend_from_dict
 from supernet.layer import LayerSpec, layers
 from zoo.package.facts import (
     Accuracy,
@@ -248,7 +249,7 @@ def _devices(name: str, devices: Sequence[Figure]) -> list[str]:
 
 
 def _use(values: dict, arch: Arch) -> list[str]:
-    seconds, rate = arch.frames * arch.features.step_ms / 1000, values["frontend"]["sampling_rate"]
+    seconds, rate = arch.frames * arch.features.step_ms / 1000, frontend_from_dict(values["frontend"]).sampling_rate
     streams = "It streams: no layer looks ahead." if values["streamable"] else "It answers on whole clips only."
     return [
         "## Intended use and limits",

@@ -14,6 +14,8 @@ import numpy as np
 
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
+from supernet.frontend.logmel import LogMel
+from supernet.frontend.mel import MelFrontEnd
 from supernet.samples import as_int16
 from zoo.ask.device import device_note
 from zoo.ask.limits import checked_words
@@ -222,9 +224,9 @@ class Model:
         resample: bool = False,
         channel: int | None = None,
     ) -> np.ndarray:
-        """(mels, frames) natural logarithms of the mel energies of a recording, at the `step_ms` of `frontend`."""
+        """(mels, frames) natural logarithms of the mel energies of a recording, at the `step_ms` of `drawn`."""
         with self._open(recording, None, resample, channel) as parts:
-            return np.concatenate(list(log_mel_parts(self._frontend, parts)), 1)
+            return np.concatenate(list(log_mel_parts(self.drawn, parts)), 1)
 
     def spectrogram(
         self,
@@ -238,8 +240,8 @@ class Model:
         Columns are frames up to some thousands; of longer recordings no more than so many are in memory.
         """
         with self._open(recording, None, resample, channel) as parts:
-            columns, frames = few_columns(log_mel_parts(self._frontend, parts), self._frontend.mels, MOST_COLUMNS)
-        return columns, frames * self._frontend.step_ms / 1000
+            columns, frames = few_columns(log_mel_parts(self.drawn, parts), self.drawn.mels, MOST_COLUMNS)
+        return columns, frames * self.drawn.step_ms / 1000
 
     def _event_hop(self, hop_ms: float | str | None) -> int:
         return event_hop(self.clip_ms, self.arch.features.step_ms) if hop_ms is None else hop_of(self, hop_ms)
@@ -486,6 +488,11 @@ class Model:
     def frontend(self) -> dict:
         """The front end's values, as in `config.json`."""
         return self._config.values["frontend"]
+
+    @property
+    def drawn(self) -> MelFrontEnd:
+        """What pictures of sound are of: the front end, or log-mels where it has no mels."""
+        return self._frontend if isinstance(self._frontend, MelFrontEnd) else LogMel(sampling_rate=self.sampling_rate)
 
     @property
     def sampling_rate(self) -> int:
