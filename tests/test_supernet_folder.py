@@ -335,6 +335,22 @@ def test_a_table_may_give_a_clip_several_labels_or_none(load, tmp_path):
     assert data.epoch(np.random.default_rng(0)).targets.shape == (8, 2)
 
 
+def test_classes_in_another_order_are_those_of_the_same_clips(load, tmp_path):
+    root = fill(tmp_path / "sounds", clips=12)
+    named = [f"{folder}/take{clip}.wav" for folder in ("door", "bell") for clip in range(12)]
+    labels = ("dog", "dog;car", "fox", "car;fox")
+    rows = [f"{file},{labels[clip % 4]},{SPLITS[clip % 12 // 4]}" for clip, file in enumerate(named)]
+    (tmp_path / "table.csv").write_text("\n".join(["file,label,split", *rows]))
+    data, _ = load(root, table=tmp_path / "table.csv")
+    assert data.labels == ("car", "dog", "fox")
+    turned = data.in_order(("fox", "car", "dog"))
+    assert turned.labels == ("fox", "car", "dog")
+    for name in SPLITS:
+        ours, theirs = turned.splits[name], data.splits[name]
+        assert ours.rows.tolist() == theirs.rows.tolist()
+        assert ours.targets.tolist() == [[fox, car, dog] for car, dog, fox in theirs.targets.tolist()]
+
+
 def test_windows_of_negatives_are_the_unknown_class(load, tmp_path):
     """Training hears the first four fifths of each, validation and test the two halves of the rest."""
     root = fill(tmp_path / "sounds")

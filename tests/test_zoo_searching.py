@@ -19,6 +19,7 @@ import supernet.train.loop
 import zoo
 from search.accuracy import fit_predictor
 from search.sampling import extract
+from supernet.constants import SILENCE
 from supernet.data.augment import plain_features
 from supernet.errors import InfeasibleBudget, InvalidArch, InvalidData, InvalidQuery, NoModelFits, UnknownName
 from supernet.frontend import front_end
@@ -162,6 +163,27 @@ def test_data_of_other_classes_are_refused(hub_of_supernets, speech_folder, tmp_
         (tmp_path / "data" / name).unlink()
     with pytest.raises(InvalidData, match="has the classes cat, down, up, _silence_, but supernet plain knows"):
         load_like(tmp_path / "data", stored.labels, 1000, "supernet plain")
+
+
+def _named(data):
+    """What each clip is, by split, row and name of its class."""
+    return {
+        (name, row, data.labels[target])
+        for name, split in data.splits.items()
+        for row, target in zip(split.rows.tolist(), split.targets, strict=True)
+    }
+
+
+def test_classes_of_a_folder_come_in_the_order_of_the_model(speech_folder, tmp_path, own):
+    shutil.copytree(speech_folder, tmp_path / "data")
+    for name in ("validation_list.txt", "testing_list.txt"):
+        (tmp_path / "data" / name).unlink()
+    plain = load_like(tmp_path / "data", ("cat", "down", "up", SILENCE), 1000, "tests")
+    wanted = ("up", SILENCE, "cat", "down")
+    data = load_like(tmp_path / "data", wanted, 1000, "tests")
+    assert (data.labels, data.silence_class, data.unknown_class) == (wanted, 1, None)
+    assert _named(data) == _named(plain)
+    assert data.digest == plain.digest
 
 
 def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatch):

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +113,22 @@ class ClipData:
     def multi_label(self) -> bool:
         """True where a clip may have several labels, or none."""
         return self.splits["train"].targets.ndim > 1
+
+    def in_order(self, labels: tuple[str, ...]) -> ClipData:
+        """The same clips, with the same classes in another order."""
+        moved = np.array([labels.index(label) for label in self.labels])
+        place = {None: None, **dict(enumerate(moved.tolist()))}
+        return replace(
+            self,
+            labels=labels,
+            splits={name: Split(part.rows, self._moved(part.targets, moved)) for name, part in self.splits.items()},
+            unknown_class=place[self.unknown_class],
+            silence_class=place[self.silence_class],
+        )
+
+    def _moved(self, targets: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """Targets for classes of which each has another place."""
+        return targets[:, np.argsort(moved)] if self.multi_label else moved[targets].astype(targets.dtype)
 
     def epoch(self, rng: np.random.Generator, unknown: int = 1) -> Split:
         """The training clips of one epoch, shuffled: all of `train`, with unknown and silent ones drawn anew.

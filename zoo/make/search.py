@@ -430,8 +430,8 @@ def load_like(
 ) -> ClipData:
     """The data of a task in a folder: Speech Commands or ESC-50 in their official layouts, or a folder of classes.
 
-    knower: who knows these labels, for the message. folds: of ESC-50, if training heard all of them: then there is no
-    split `test`. Raises InvalidData where the classes are others.
+    Its classes are in the order of `labels`. knower: who knows these, for the message. folds: of ESC-50, if training
+    heard all of them: then there is no split `test`. Raises InvalidData where the classes are others.
     """
     folder = Path(folder)
     keywords = tuple(label for label in labels if label not in (UNKNOWN, SILENCE))
@@ -444,9 +444,9 @@ def load_like(
     else:
         data, survey = load_folder(folder, clip_ms=clip_ms)
         log.info("%s", survey)
-    if data.labels != labels:
+    if set(data.labels) != set(labels):
         raise InvalidData(
             f"{folder}: has the classes {', '.join(data.labels)}, but {knower} knows "
             f"{', '.join(labels)}; give the data that it was trained on"
         )
-    return data
+    return data if data.labels == labels else data.in_order(labels)
