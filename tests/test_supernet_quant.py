@@ -449,6 +449,22 @@ def test_a_range_is_about_the_best(bits):
     assert all(fitted <= 1.05 * error(scale) for scale in np.geomspace(0.02, 2, 200) * float(x.max()) / 2**bits)
 
 
+@given(st.integers(0, 2**31), st.sampled_from([2, 3, 4, 8, 16]), st.floats(0.5, 6), st.booleans(), st.booleans())
+def test_no_fraction_of_a_range_that_is_left_out_is_better(seed, bits, tail, relu, twice):
+    """Against all of 32, with tails from none to long ones."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=300) * np.exp(rng.normal(size=300) * tail / 3) + rng.normal()
+    x = np.maximum(x, 0) if relu else x
+    x = x.astype(np.float64 if twice else np.float32)
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    errors, scales = [], (high - low) * np.geomspace(1.0, 0.08, 32) / (2**bits - 1)
+    for scale in scales:
+        zero = 0 if relu else -round(-(2 ** (bits - 1)) - low / (high - low) * (2**bits - 1)) - 2 ** (bits - 1)
+        errors.append(np.square(np.clip(np.floor(x / scale + 0.5), zero, zero + 2**bits - 1) * scale - x).mean())
+    found = measure_range(torch.from_numpy(x), bits, relu).scale
+    assert errors[np.abs(scales - found).argmin()] == pytest.approx(min(errors), rel=1e-5)
+
+
 @pytest.mark.parametrize("bits", [4, 8, 16])
 def test_a_range_holds_its_values_at_any_bits(bits):
     x = torch.rand(500, generator=torch.Generator().manual_seed(1)) + 4.5

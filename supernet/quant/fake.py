@@ -34,7 +34,10 @@ LEAST_SHARE = 0.08
 
 
 def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 32, sample: int = 100_000) -> Activation:
-    """The scale and zero point of least squared error among so many fractions of the range of `x`."""
+    """The scale and zero point of least squared error among so many fractions of the range of `x`.
+
+    What a smaller fraction clips, it clips further: none is tried once that alone is a greater error than the least.
+    """
     values = x.flatten()
     values = values[:: max(1, len(values) // sample)]
     low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
@@ -44,9 +47,11 @@ def measure_range(x: Tensor, bits: int, relu: bool, candidates: int = 32, sample
         scale = max((high - low) * share / levels, LEAST_SCALE)
         zero = -(2 ** (bits - 1)) if relu else round(-(2 ** (bits - 1)) - low * share / scale)
         activation = Activation(scale, zero, bits)
-        error = float((_rounded(values, activation) - values).square().mean())
+        error = _squared_error(values, activation)
         if error < least:
             best, least = activation, error
+        if error - scale**2 / 4 > least:  # rounding is off by half a step at most, clipping by the rest
+            break
     return best
 
 
@@ -75,9 +80,10 @@ def fake_quantise(x: Tensor, activation: Activation, relu: bool) -> Tensor:
     return _Grid.apply(x, activation.scale, *activation.span(False), relu)
 
 
-def _rounded(x: Tensor, activation: Activation) -> Tensor:
-    """x on the activation's grid, ties up as in the integer form."""
-    return torch.floor(x / activation.scale + 0.5).clamp(*activation.span(False)) * activation.scale
+def _squared_error(x: Tensor, activation: Activation) -> float:
+    """Of x on the activation's grid, ties up as in the integer form; in place, for large x in half the time."""
+    steps = (x / activation.scale).add_(0.5).floor_().clamp_(*activation.span(False))
+    return float(steps.mul_(activation.scale).sub_(x).square_().mean())
 
 
 class FakeQuantNetwork(nn.Module):
