@@ -44,7 +44,7 @@ def test_calibration_fits_into_memory(clip_ms, clips):
 def test_recipes_are_frozen_and_quick_is_less_of_everything():
     with pytest.raises(FrozenInstanceError):
         TRAIN.samples = 3
-    for name in ("tune_epochs", "tune_steps", "quant_epochs", "quant_steps", "samples", "evaluations"):
+    for name in ("tune_epochs", "tune_steps", "quant_epochs", "quant_steps", "samples", "evaluations", "finalists"):
         assert getattr(QUICK, name) < getattr(TRAIN, name)
 
 

@@ -1,8 +1,9 @@
-"""Names of tasks that are taken: look-ups over several hubs take models of one task for rivals."""
+"""Names of data in cards, and names of tasks that are taken: look-ups over several hubs mix models of one task."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,11 +12,16 @@ from supernet.errors import EarshotError
 from zoo.hubs.folder import BUNDLED, Hub
 from zoo.hubs.index import INDEX
 
-__all__ = ["warn_of_mixing"]
+__all__ = ["name_in_cards", "warn_of_mixing"]
 
 SHOWN = 6
 
 log = logging.getLogger(__name__)
+
+
+def name_in_cards(name: str) -> str:
+    """The name of a data set, such as that of its folder, without what would format a card."""
+    return re.sub(r"[^\w .-]", "-", name)
 
 
 def warn_of_mixing(task: str, labels: Iterable[str], hub: str | Path | None = None) -> None:

@@ -70,7 +70,14 @@ HUB = MakeRecipe()
 """Of the bundled models; each of them has further choices of its own (see scripts/make_hub.py)."""
 TRAIN = MakeRecipe(tune_steps=240, quant_steps=80, samples=120, clip_digests=True)
 QUICK = replace(
-    TRAIN, tune_epochs=5, tune_steps=80, quant_epochs=2, quant_steps=32, samples=LEAST_ROWS, evaluations=4000
+    TRAIN,
+    tune_epochs=5,
+    tune_steps=80,
+    quant_epochs=2,
+    quant_steps=32,
+    samples=LEAST_ROWS,
+    evaluations=4000,
+    finalists=3,
 )
 """A first model in a fraction of the time, to see whether the data will do."""
 SPECIALIZE = MakeRecipe(tune_epochs=6, tune_steps=320, quant_epochs=3, quant_steps=110, clip_digests=True)

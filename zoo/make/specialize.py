@@ -23,6 +23,7 @@ from zoo.hubs.base import AnyHub, checked_entry
 from zoo.hubs.folder import Hub
 from zoo.hubs.index import INDEX
 from zoo.keeping import AGAIN, LAST_STEP, PACKAGES, RUNS, check_folder, going_on, publish_command, take_away, writable
+from zoo.make.names import name_in_cards
 from zoo.make.package import package_name
 from zoo.make.pipeline import Build, make_package, measured, quantised, tuned
 from zoo.make.publish import publish
@@ -164,7 +165,7 @@ def _build(best: Finding, data: ClipData | None, wish: dict, run: Path) -> Build
         making = replace(making, tune_epochs=wish["tuned"], tune_steps=0)
     return Build(
         best.searched.name, best.result.problem.task, best.searched.supernet, _as_trained(stored.recipe, data), data,
-        stored.frontend, run, run, _about(best, data is None), making, give_clips=False,
+        stored.frontend, run, run, _about(best, data, wish["tuned"] > 0), making, give_clips=False,
     )  # fmt: skip
 
 
@@ -226,7 +227,7 @@ def _accuracy(build: Build, best: Finding, integers: IntegerNetwork, least: floa
     return figures
 
 
-def _about(best: Finding, predicted: bool) -> dict:
+def _about(best: Finding, data: ClipData | None, tuned: bool) -> dict:
     """What `config.json` and the card state of a slice of a supernet, but its accuracies and how it was made."""
     config = best.searched.stored.config
     about = config.get("about", {})
@@ -235,10 +236,20 @@ def _about(best: Finding, predicted: bool) -> dict:
         "multi_label": about.get("multi_label", False),
         "licence": config["licence"],
         "attribution": config["attribution"],
-        "notes": list(about.get("notes", [])),
-        "limits": [*about.get("limits", []), *([NO_DATA] if predicted else [])],
+        "notes": [*about.get("notes", []), *_notes(data, tuned)],
+        "limits": [*about.get("limits", []), *([NO_DATA] if data is None else [])],
         "dataset": about.get("dataset", {"name": config["name"], "id": config["name"], "version": "unknown"}),
     }
+
+
+def _notes(data: ClipData | None, tuned: bool) -> list[str]:
+    """On the clips at hand, which may be others than those of the supernet."""
+    if data is None:
+        return []
+    name = name_in_cards(data.name)
+    if not tuned:
+        return [f"Measured on clips of {name}."]
+    return [f"Fine-tuned on {len(data.splits['train']):,} clips of {name}, and measured on others of it."]
 
 
 def _training(best: Finding, wish: dict, with_data: bool, how: dict) -> dict:

@@ -35,7 +35,7 @@ from zoo.hubs.address import check_hub, writable_hub
 from zoo.keeping import check_folder, going_on
 from zoo.make.budgets import budget_limits
 from zoo.make.candidates import make_candidates, publish_models
-from zoo.make.names import warn_of_mixing
+from zoo.make.names import name_in_cards, warn_of_mixing
 from zoo.make.pipeline import Build, store
 from zoo.make.recipe import QUICK, TRAIN, MakeRecipe, fitting_batch
 from zoo.make.starts import (
@@ -341,7 +341,7 @@ def _info(plan: _Plan, survey: Survey) -> dict:
     """What cards say of the data and of how the supernet was made."""
     clips, recipe = plan.clips, plan.recipe
     begun = "random weights" if plan.from_scratch else f"the weights of the supernet {plan.begin.config['name']}"
-    name = re.sub(r"[^\w .-]", "-", clips.name)
+    name = name_in_cards(clips.name)
     return {
         "notes": [f"Trained on {len(clips.splits['train']):,} clips of {name}; splits by {survey.rule}."],
         "limits": LIMITS if clips.held_negatives else [*LIMITS, NO_DETECTION],
