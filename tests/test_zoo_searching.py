@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -154,6 +155,27 @@ def test_with_data_the_finalists_are_measured(hub_of_supernets, speech_folder, o
     features = plain_features(clips, clips.splits["validation"].rows, found.best.searched.stored.frontend)
     fake = extract(found.best.searched.source, found.best.arch)
     assert found.best.score == accuracy(fake, features, clips.splits["validation"].targets)
+
+
+@pytest.mark.parametrize(("clips", "best"), [(0, 1), (2, 0), (10, 1)])
+def test_on_few_other_clips_what_is_predicted_decides(hub_of_supernets, clips, best):
+    """The predictor learned from 30: with 2 others it is 28 / 32 to 26 / 32, with 10 others 32 / 40 to 34 / 40."""
+    found = search_hub("tones", {"max_macs": 0.4e6}, hub=hub_of_supernets, supernet="plain", **QUICK).best
+    searched = SimpleNamespace(about={"clips": 30}, predict=lambda space, genes: np.array([0.9, 0.8]))
+    measured = dataclasses.replace(found.result, genes=found.result.genes[:2], scores=np.array([0.5, 1.0]))
+    finding = dataclasses.replace(found, searched=searched, measured=measured, clips=clips)
+    assert finding.arch == measured.arch_of(best)
+    assert finding.accuracy == measured.scores[best]
+    assert finding.score == pytest.approx({0: 1.0, 2: 28 / 32, 10: 34 / 40}[clips])
+
+
+def test_clips_that_the_predictor_did_not_hear_are_told_apart(hub_of_supernets, speech_folder, tmp_path, own):
+    data = shutil.copytree(speech_folder, tmp_path / "data")
+    wish = {"hub": hub_of_supernets, "supernet": "plain", **QUICK}
+    assert search_hub("tones", {"max_macs": 0.4e6}, **wish, data=data).best.clips == 0
+    next((data / "up").glob("00000001*")).unlink()
+    best = search_hub("tones", {"max_macs": 0.4e6}, **wish, data=data).best
+    assert best.clips == len(load_like(data, best.searched.stored.labels, 1000, "tests").splits["validation"])
 
 
 def test_data_of_other_classes_are_refused(hub_of_supernets, speech_folder, tmp_path, own):

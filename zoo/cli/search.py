@@ -175,8 +175,8 @@ def _best_text(finding, device: str | None) -> str:
         lines.append(f"  {figure_of(arch, device, finding.result.problem.task)}")
     lines.append(f"  accuracy {finding.predicted:.2%} predicted ({low:.2%} to {high:.2%}), without fine-tuning")
     if finding.measured is not None:
-        count = len(finding.measured.scores)
-        lines.append(f"  accuracy {finding.measured.score:.2%} measured on validation, the best of {count} measured")
+        count, how = len(finding.measured.scores), "chosen by both from" if finding.clips else "the best of"
+        lines.append(f"  accuracy {finding.accuracy:.2%} measured on validation, {how} {count} measured")
     return "\n".join(lines)
 
 
@@ -231,7 +231,6 @@ def _to_json(findings, objectives: tuple[str, ...], device: str | None) -> dict:
     costs = {name: None if value != value else value for name, value in costs.items()}
     if device:
         costs["device"] = asdict(figure_of(best.arch, device, best.result.problem.task))
-    measured = None if best.measured is None else best.measured.score
     found = {
         "supernet": best.searched.name,
         "evaluations": sum(len(finding.result.scores) for finding in findings.all),
@@ -239,7 +238,7 @@ def _to_json(findings, objectives: tuple[str, ...], device: str | None) -> dict:
         **costs,
         "predicted": best.predicted,
         "predicted_interval": list(best.searched.predictor.interval(best.predicted)),
-        "validation": measured,
+        "validation": best.accuracy,
     }
     return {**found, "front": json.loads(findings.front().to_json(orient="records"))} if objectives else found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -203,27 +203,49 @@ def _usable(folders: list[Path], task: str) -> list[Searchable]:
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What was found in one supernet. measured: the finalists by their true accuracy, where there were data."""
+    """What was found in one supernet.
+
+    measured: the finalists by their true accuracy, where there were data. clips: how many of these chose, where they
+    are not those that the predictor learned from; else 0.
+    """
 
     searched: Searchable
     result: Result
     measured: Result | None
+    clips: int = 0
+
+    @cached_property
+    def chosen(self) -> Result:
+        """What the best is taken from: candidates as predicted, or the finalists as measured.
+
+        On other clips than those of the predictor both count, each by its number of clips, since few clips tell little.
+        """
+        if self.measured is None or not self.clips:
+            return self.measured or self.result
+        known, space = self.searched.about["clips"], self.result.problem.space
+        predicted = self.searched.predict(space, self.measured.genes)
+        both = (self.clips * self.measured.scores + known * predicted) / (self.clips + known)
+        return replace(self.measured, scores=both)
 
     @property
     def score(self) -> float:
-        """Accuracy of the best: measured, or else predicted."""
-        return (self.measured or self.result).score
+        """Accuracy of the best, by which it is chosen."""
+        return self.chosen.score
+
+    @property
+    def accuracy(self) -> float | None:
+        """The measured one of the best, where there were data."""
+        return None if self.measured is None else float(self.measured.scores[self.chosen.order[0]])
 
     @property
     def arch(self) -> Arch:
         """The best network, with its bits."""
-        return (self.measured or self.result).arch
+        return self.chosen.arch
 
     @property
     def genes(self) -> np.ndarray:
         """(1, genes) of the best network."""
-        best = self.measured or self.result
-        return best.genes[best.order[:1]]
+        return self.chosen.genes[self.chosen.order[:1]]
 
     @property
     def predicted(self) -> float:
@@ -328,7 +350,8 @@ def search_hub(
             log.warning("left out: supernet %s: %s", item.name, error)
             unsuited.append(error)
             continue
-        found.append(Finding(item, result, clips and _measured(item, result, clips, place, progress)))
+        measured = clips and _measured(item, result, clips, place, progress)
+        found.append(Finding(item, result, measured, _others(item, clips)))
     if not found and infeasible:
         raise min(infeasible, key=lambda error: error.smallest / error.limit)
     if not found:
@@ -423,6 +446,11 @@ def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None
     space = item.measurable(result.problem.space)
     measure = measured_accuracy(item.source, space, features, split.targets)
     return measure_best(result, measure, run=run and run / data.digest[:12], progress=progress)
+
+
+def _others(item: Searchable, data: ClipData | None) -> int:
+    """How many clips choose, where the predictor did not learn from these."""
+    return 0 if data is None or data.digest == item.about.get("data_digest") else len(data.choosing)
 
 
 def load_like(
