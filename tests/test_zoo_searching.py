@@ -282,6 +282,20 @@ def test_with_data_it_is_fine_tuned_and_measured(hub_of_supernets, speech_folder
     assert [one.name for one in zoo.find("tones", hub=own)] == [entry.name]
 
 
+def test_a_fine_tune_that_validation_does_not_bear_out_is_left_out(hub_of_supernets, speech_folder, own, monkeypatch):
+    """At a rate that spoils the network."""
+    short = dataclasses.replace(SPECIALIZE, calibration_clips=22, quant_epochs=1, quant_steps=0, tune_rate=100.0)
+    monkeypatch.setattr(specializing, "SPECIALIZE", short)
+    wish = {"bits": 8, "hub": hub_of_supernets, "evaluations": 200, "progress": False, "data": speech_folder}
+    spoiled = specialize("tones", {"max_macs": 0.3e6}, **wish, own=own, epochs=2)
+    plain = specialize("tones", {"max_macs": 0.3e6}, **wish, own=own.parent / "plain", epochs=0)
+    assert (spoiled.name, spoiled.validation) == (plain.name, plain.validation)
+    config = json.loads((own / "models" / spoiled.name / "config.json").read_text())
+    assert "Extracted without fine-tuning" in " ".join(config["training"]["summary"])
+    assert "tuning" not in config["training"]
+    assert config["notes"] == ["Knows tones.", "Measured on Speech Commands."]
+
+
 def test_few_clips_are_tuned_for_steps_and_one_more_is_another_fine_tune(
     hub_of_supernets, speech_folder, own, short, tmp_path, monkeypatch
 ):
@@ -301,6 +315,7 @@ def test_few_clips_are_tuned_for_steps_and_one_more_is_another_fine_tune(
         config = json.loads((own / "models" / entry.name / "config.json").read_text())["training"]
         assert (config["tuning"]["epochs"], config["quantisation"]["epochs"]) == tuple(wanted)
         assert config["tuning"]["batch"] == config["quantisation"]["batch"] == 8
+        assert config["tuning"]["learning_rate"] == pytest.approx(SPECIALIZE.tune_rate * (8 / 128) ** 0.5)
         assert Known.of(config).split_of(data.audio[data.splits["test"].rows[0]], 16_000) == "test"
         assert specialize("tones", {"max_macs": 0.3e6}, **wish, data=words) == entry  # made before
         shutil.rmtree(own)

@@ -248,6 +248,11 @@ class Finding:
         return self.chosen.genes[self.chosen.order[:1]]
 
     @property
+    def has_bits(self) -> bool:
+        """Whether the supernet has the best network at its bits without any fine-tuning."""
+        return self.searched.measurable(self.result.problem.space) is self.result.problem.space
+
+    @property
     def predicted(self) -> float:
         """What the predictor says of the best network."""
         return float(self.searched.predict(self.result.problem.space, self.genes)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,8 @@ def _make(
         _check_accuracy(best.predicted, min_accuracy, best, "predicted")
     clips = best.searched.load(data) if data is not None else None
     build = _build(best, clips, wish, run)
-    integers, how = _tuned(build, best) if wish["tuned"] else (_extracted(best), {})
+    integers, how = _better(build, best) if wish["tuned"] else (_extracted(best), {})
+    build = replace(build, info=_with_note(build, how))
     accuracy, training = _accuracy(build, best, integers, min_accuracy), _training(best, wish, clips is not None, how)
     _add_wishes(training, own, package_name(task, integers))
     log.info("found among %s networks of %s", f"{len(best.result.scores):,}", best.searched.name)
@@ -157,28 +159,51 @@ def _make(
 
 
 def _build(best: Finding, data: ClipData | None, wish: dict, run: Path) -> Build:
-    """What the model is made of."""
+    """What the model is made of. Batches smaller than those of the supernet are noisier, so their rate is lower."""
     stored, making = best.searched.stored, SPECIALIZE
     if data is not None:
         making = making.fitted(data.clip_ms, len(data.choosing))
     if "steps" not in wish:
         making = replace(making, tune_epochs=wish["tuned"], tune_steps=0)
+    recipe = _as_trained(stored.recipe, data)
+    making = replace(making, tune_rate=making.tune_rate * sqrt(recipe.batch / _batch(stored.recipe)))
     return Build(
-        best.searched.name, best.result.problem.task, best.searched.supernet, _as_trained(stored.recipe, data), data,
-        stored.frontend, run, run, _about(best, data, wish["tuned"] > 0), making, give_clips=False,
+        best.searched.name, best.result.problem.task, best.searched.supernet, recipe, data,
+        stored.frontend, run, run, _about(best, data is None), making, give_clips=False,
     )  # fmt: skip
 
 
 def _as_trained(recipe: dict, data: ClipData | None) -> Recipe:
     """Of the recipe of a supernet what fine-tunes take over; few clips are heard in smaller batches."""
     augmentation = Augmentation.from_dict(recipe.get("augmentation", {}))
-    batch = recipe.get("batch") if recipe.get("batch") in BATCHES else max(BATCHES)
+    batch = _batch(recipe)
     fitting = batch if data is None else fitting_batch(len(data.epoch(np.random.default_rng(SEED))))
     return Recipe(batch=min(batch, fitting), seed=SEED, augmentation=augmentation)
 
 
+def _batch(recipe: dict) -> int:
+    """Of the recipe of a supernet."""
+    return recipe["batch"] if recipe.get("batch") in BATCHES else max(BATCHES)
+
+
 def _extracted(best: Finding) -> IntegerNetwork:
     return extract(best.searched.source, best.arch).to_integer()
+
+
+def _better(build: Build, best: Finding) -> tuple[IntegerNetwork, dict]:
+    """The network, fine-tuned, and how; or as it is in the supernet, where that is better on validation.
+
+    A supernet has heard many more clips than those at hand may be.
+    """
+    integers, how = _tuned(build, best)
+    if not best.has_bits:
+        return integers, how
+    plain = _extracted(best)
+    ours, others = (measured(build, one, "validation")["accuracy"] for one in (integers, plain))
+    if ours >= others:
+        return integers, how
+    log.info("fine-tuned it has %.2f %% on validation, and %.2f %% as it was: it stays so", 100 * ours, 100 * others)
+    return plain, {}
 
 
 def _tuned(build: Build, best: Finding) -> tuple[IntegerNetwork, dict]:
@@ -227,7 +252,7 @@ def _accuracy(build: Build, best: Finding, integers: IntegerNetwork, least: floa
     return figures
 
 
-def _about(best: Finding, data: ClipData | None, tuned: bool) -> dict:
+def _about(best: Finding, predicted: bool) -> dict:
     """What `config.json` and the card state of a slice of a supernet, but its accuracies and how it was made."""
     config = best.searched.stored.config
     about = config.get("about", {})
@@ -236,20 +261,19 @@ def _about(best: Finding, data: ClipData | None, tuned: bool) -> dict:
         "multi_label": about.get("multi_label", False),
         "licence": config["licence"],
         "attribution": config["attribution"],
-        "notes": [*about.get("notes", []), *_notes(data, tuned)],
-        "limits": [*about.get("limits", []), *([NO_DATA] if data is None else [])],
+        "notes": list(about.get("notes", [])),
+        "limits": [*about.get("limits", []), *([NO_DATA] if predicted else [])],
         "dataset": about.get("dataset", {"name": config["name"], "id": config["name"], "version": "unknown"}),
     }
 
 
-def _notes(data: ClipData | None, tuned: bool) -> list[str]:
-    """On the clips at hand, which may be others than those of the supernet."""
-    if data is None:
-        return []
-    name = name_in_cards(data.name)
-    if not tuned:
-        return [f"Measured on clips of {name}."]
-    return [f"Fine-tuned on {len(data.splits['train']):,} clips of {name}, and measured on others of it."]
+def _with_note(build: Build, how: dict) -> dict:
+    """What is stated of a model, with a note on the clips at hand, which may be others than those of the supernet."""
+    if build.data is None:
+        return build.info
+    name, count = name_in_cards(build.data.name), len(build.data.splits["train"])
+    heard = f"Fine-tuned on {count:,} clips of {name}, and measured on others of it." if how else f"Measured on {name}."
+    return {**build.info, "notes": [*build.info["notes"], heard]}
 
 
 def _training(best: Finding, wish: dict, with_data: bool, how: dict) -> dict:
