@@ -96,22 +96,48 @@ def _alive(part: Part, steps: int) -> list[int]:
 
 
 def plan_arena(arch: Arch) -> Arena:
-    """A place for each tensor. The arena takes no more than `peak_arena_bytes` where residuals are not nested.
+    """A place for each tensor of a clip. The arena takes no more than `peak_arena_bytes` where residuals are not nested.
 
     A tensor lies at the other end of what is free than the one that it is computed from, so that both ends grow towards
     each other and nothing is left between them.
     """
-    specs, last, size = layers(arch), last_uses(layers(arch)), peak_arena_bytes(arch)
-    placed: dict[str, Placed] = {}
+    return _plan(layers(arch), 1, peak_arena_bytes(arch))
+
+
+def plan_step(arch: Arch) -> Arena:
+    """A place for each tensor of one step of a stream but its features, which have their own (`feature_bytes`)."""
+    specs = [spec for spec in layers(arch) if spec.inputs]
+    return _plan(specs, answer_frames(parts(arch)), step_arena_bytes(arch))
+
+
+def _plan(specs: Sequence[LayerSpec], steps: int, size: int) -> Arena:
+    last, placed = last_uses(specs), {}
     for number, spec in enumerate(specs):
         if spec.operator.in_place:
             offset = placed[spec.inputs[0]].offset
         else:
-            source = placed[spec.inputs[-1]] if spec.inputs else None
+            source = placed.get(spec.inputs[-1]) if spec.inputs else None
             live = [item for item in placed.values() if item.last >= number]
-            offset = _free(live, _bytes(spec), size, from_top=source is not None and _is_low(source, size))
-        placed[spec.name] = Placed(spec.name, offset, _bytes(spec), number, last[spec.name])
+            offset = _free(live, _bytes(spec, steps), size, from_top=source is not None and _is_low(source, size))
+        placed[spec.name] = Placed(spec.name, offset, _bytes(spec, steps), number, last[spec.name])
     return Arena(max(item.end for item in placed.values()), tuple(placed.values()))
+
+
+def step_arena_bytes(arch: Arch) -> int:
+    """The most bytes that are in use at once in one step of a stream, beside its features."""
+    specs, steps = layers(arch), answer_frames(parts(arch))
+    last, alive, most = last_uses(specs), set(), 0
+    sizes = {spec.name: _bytes(spec, steps) for spec in specs if spec.inputs}
+    for number, spec in enumerate(specs[1:], 1):
+        over = spec.inputs[0] if spec.operator.in_place else None
+        most = max(most, sum(sizes[name] for name in {*alive, spec.name} if name != over))
+        alive = {name for name in {*alive, spec.name} if last[name] > number}
+    return most
+
+
+def feature_bytes(arch: Arch) -> int:
+    """The features of one step of a stream."""
+    return _bytes(layers(arch)[0], answer_frames(parts(arch)))
 
 
 def clip_ram_bytes(arch: Arch) -> int:

@@ -1,0 +1,49 @@
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+MACROS
+
+/* What labels are called, by their numbers. */
+#define NAME_LABELS { LABELS }
+
+/* label: its number, or -1 where there is no event. score: 0 to 32768. answer: of how many looks of the detector. */
+typedef struct {
+    int32_t label;
+    uint32_t score, answer;
+} NAME_event;
+
+typedef struct {
+    int32_t sums[NAME_POOLED];
+    int32_t next;
+    int8_t frames[NAME_POOLED * NAME_POOL_WINDOW];
+} NAME_ring;
+
+/* All that a stream keeps, owned by the caller. There are no pointers in it: it may be copied and moved. */
+typedef struct {
+    int32_t spectrum[NAME_POINTS];
+    int32_t mels[NAME_MELS];
+    uint32_t until, answers;
+    int16_t samples[NAME_WINDOW];
+    int16_t logits[NAME_CLASSES];
+    uint16_t scores[NAME_SMOOTHING][NAME_CLASSES];
+    uint16_t waits[NAME_CLASSES];
+    uint16_t filled, frames, row, missing;
+    uint8_t heard[NAME_CLASSES];
+    int8_t features[NAME_STEP * NAME_COEFFICIENTS];
+STATES
+    int8_t arena[NAME_ARENA];
+} NAME_t;
+
+/* Begin a stream. */
+void NAME_reset(NAME_t *self);
+
+/* Hear samples. Stops at the first event, and gives how many samples were heard; call again with the others. */
+size_t NAME_push(NAME_t *self, const int16_t *samples, size_t count, NAME_event *event);
+
+#ifdef __cplusplus
+}
+#endif
