@@ -96,7 +96,7 @@ def _alive(part: Part, steps: int) -> list[int]:
 
 
 def plan_arena(arch: Arch) -> Arena:
-    """A place for each tensor of a clip. The arena takes no more than `peak_arena_bytes` where residuals are not nested.
+    """A place for each tensor of a clip, in no more than `peak_arena_bytes` where residuals are not nested.
 
     A tensor lies at the other end of what is free than the one that it is computed from, so that both ends grow towards
     each other and nothing is left between them.

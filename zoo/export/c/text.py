@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "record", "values_of"]
+__all__ = ["array", "defines", "record"]
 
 WIDTH = 112
 TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
@@ -16,7 +16,7 @@ TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "ui
 LEAST = -(2**31)
 
 
-def values_of(values: Sequence[int] | np.ndarray) -> str:
+def _lines(values: Sequence[int] | np.ndarray) -> str:
     """Numbers in lines, indented."""
     shown = ", ".join("INT32_MIN" if value == LEAST else str(int(value)) for value in np.ravel(values))
     return "\n".join(f"    {line}" for line in wrap(shown, WIDTH))
@@ -26,8 +26,8 @@ def array(name: str, values: np.ndarray) -> str:
     """The definition of a constant array, of one dimension or two."""
     kind, sizes = TYPES[values.dtype.name], "".join(f"[{size}]" for size in values.shape)
     if values.ndim == 1:
-        return f"static const {kind} {name}{sizes} = {{\n{values_of(values)}\n}};\n"
-    rows = ",\n".join(f"    {{\n{values_of(row)}\n    }}" for row in values)
+        return f"static const {kind} {name}{sizes} = {{\n{_lines(values)}\n}};\n"
+    rows = ",\n".join(f"    {{\n{_lines(row)}\n    }}" for row in values)
     return f"static const {kind} {name}{sizes} = {{\n{rows}\n}};\n"
 
 
@@ -36,3 +36,8 @@ def record(kind: str, name: str, fields: Mapping[str, Any]) -> str:
     shown = ", ".join(f".{field} = {value}" for field, value in fields.items())
     lines = "\n".join(f"    {line}" for line in wrap(shown, WIDTH))
     return f"const {kind} {name} = {{\n{lines}\n}};\n"
+
+
+def defines(values: Mapping[str, int | str]) -> str:
+    """Macros of a model, a line each."""
+    return "".join(f"#define NAME_{name} {value}\n" for name, value in values.items())

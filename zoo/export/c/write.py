@@ -1,38 +1,34 @@
-"""A model as C that gives the integers of its package in a stream, from samples to events."""
+"""A model as C that gives the integers of its package, from samples to events, or clip by clip."""
 
 from __future__ import annotations
 
 import re
 from functools import cached_property
-from math import ceil
+from math import log2, prod
 from pathlib import Path
 
 import numpy as np
 
-from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import InvalidQuery
-from supernet.frontend.fixed import MelTables, mel_tables
+from supernet.frontend.fixed import mel_tables
 from supernet.integer.runtime import IntegerNetwork
-from supernet.layer import LayerSpec, layers, parts
-from supernet.memory import answer_frames, plan_step
-from zoo.export.c.layers import BLOCK, KINDS, LIMITS, Step, kind_of
-from zoo.export.c.text import array
+from supernet.layer import layers, parts
+from supernet.memory import SMOOTHED, answer_frames, plan_arena, plan_step
+from zoo.export.c.ops import operator
+from zoo.export.c.ops.base import Step, source
+from zoo.export.c.ops.conv import BLOCK
+from zoo.export.c.text import array, defines
 from zoo.run.along import streams
 from zoo.run.detection import Detector
 from zoo.run.scores import ONE, exponential_tables
 
 __all__ = ["Sources", "c_name"]
 
-SOURCES = Path(__file__).with_name("sources")
+FOLDER = Path(__file__).with_name("sources")
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-MACRO = re.compile(r"\bNAME_([A-Z][A-Z0-9_]*)\b")
-GUARDED = """\
-#ifndef {guard}
-#define {guard}
-
-{text}
-#endif
-"""
+NAME, MACRO = re.compile(r"\bNAME(?=\b|_)"), re.compile(r"\bNAME_(?=[A-Z][A-Z0-9_]*\b)")
+NEVER = 2**32 - 1
+"""A sum that no label reaches."""
 
 
 def c_name(name: str) -> str:
@@ -43,188 +39,169 @@ def c_name(name: str) -> str:
 
 
 class Sources:
-    """The C of a model that streams. name: what public names begin with. grids: of weights, by layer."""
+    """The C of a model: of its stream where it has one, else of its clips.
+
+    grids: of weights, by layer. name: what public names begin with.
+    """
 
     def __init__(self, network: IntegerNetwork, frontend, detector: Detector, grids: dict[str, str], name: str) -> None:
-        if not streams(network):
-            raise InvalidQuery("this model hears whole clips: it has no form in a stream")
         self.network, self.frontend, self.detector, self.grids = network, frontend, detector, grids
-        self.name = c_name(name)
+        self.name, self.streams = c_name(name), streams(network)
+        self.answers = answer_frames(parts(network.arch)) if self.streams else 0
+        self.input, *self.specs = layers(network.arch)
 
     def files(self) -> dict[str, str]:
         """Texts by file name."""
-        name = self.name
-        texts = {f"{name}.h": self._header(), f"{name}_internal.h": self._internal(), f"{name}.c": self._body(),
-                 f"{name}_weights.c": self._weights(), f"{name}_frontend.c": self._frontend()}  # fmt: skip
-        return {file: self._named(text) for file, text in texts.items()}
+        texts = {".h": self._header(), "_internal.h": self._internal(), ".c": self._body()}
+        texts |= {"_weights.c": self._weights(), "_frontend.c": self._front_end()}
+        return {f"{self.name}{ending}": self.named(text) for ending, text in texts.items()}
 
-    def _named(self, text: str) -> str:
-        text = MACRO.sub(lambda found: f"{self.name.upper()}_{found[1]}", text)
-        return re.sub(r"\bNAME(?=\b|_)", self.name, text)
-
-    @cached_property
-    def specs(self) -> tuple[LayerSpec, ...]:
-        """Those that compute something."""
-        return tuple(spec for spec in layers(self.network.arch) if spec.inputs)
+    def named(self, text: str) -> str:
+        """A text with the model's name where it says NAME."""
+        return NAME.sub(self.name, MACRO.sub(f"{self.name.upper()}_", text))
 
     @cached_property
-    def answers(self) -> int:
-        """In a clip."""
-        return answer_frames(parts(self.network.arch))
+    def steps(self) -> list[Step]:
+        """Of all layers that compute."""
+        grids, places = self.grids, self._places
+        return [Step(self.network, spec, self.answers, places, grids.get(spec.name, "")) for spec in self.specs]
 
     @cached_property
-    def tables(self) -> MelTables:
-        """Of the front end."""
-        return mel_tables(self.frontend)
-
-    @cached_property
-    def arena(self) -> dict[str, tuple[int, int]]:
-        """Offset and size of each tensor in the arena of a step."""
-        return {item.name: (item.offset, item.size) for item in plan_step(self.network.arch).tensors}
-
-    @cached_property
-    def places(self) -> dict[str, str]:
-        """Where each tensor is."""
-        found = {name: f"self->arena + {offset}" for name, (offset, _) in self.arena.items()}
-        first, last = layers(self.network.arch)[0].name, self.specs[-1].name
-        return found | {first: "self->features", last: "self->logits"}
-
-    def _step(self, spec: LayerSpec) -> Step:
-        frames = max(1, spec.in_shape[2] // self.answers)
-        return Step(self.network, spec, frames, self.places, self.grids.get(spec.name, ""))
+    def _arena(self) -> dict[str, tuple[int, int]]:
+        """Offset and size of each tensor but the features and the logits, which have places of their own."""
+        plan = plan_step(self.network.arch) if self.streams else plan_arena(self.network.arch)
+        own = {self.input.name, self.specs[-1].name} if self.streams else {self.specs[-1].name}
+        return {item.name: (item.offset, item.size) for item in plan.tensors if item.name not in own}
 
     @property
-    def _frames(self) -> int:
-        """Of features, in a step."""
-        return layers(self.network.arch)[0].out_shape[2] // self.answers
+    def _places(self) -> dict[str, str]:
+        found = {name: f"self->arena + {offset}" for name, (offset, _) in self._arena.items()}
+        return {self.input.name: "self->features", **found, self.specs[-1].name: "self->logits"}
 
     def _header(self) -> str:
-        labels = "".join(f"    NAME_LABEL_{number} /* {label} */,\n" for number, label in enumerate(self.detector.labels))
-        del labels
-        arch, front = self.network.arch, self.frontend
-        rows = len(self.detector.labels)
-        names = ", ".join(f'"{label}"' for label in self.detector.labels)
-        text = _source("api.h").replace("{ LABELS }", f"{{ {names} }}")
-        states = [KINDS[kind_of(spec)].state(spec) for spec in self.specs]
-        values = {
-            "SAMPLE_RATE": front.sampling_rate,
-            "CLASSES": rows,
-            "COEFFICIENTS": front.coefficients,
-            "HOP": front.hop_samples,
-            "WINDOW": front.window_samples,
-            "OVERLAP": front.window_samples - front.hop_samples,
-            "POINTS": front.fft,
-            "MELS": front.mels,
-            "STEP": self._frames,
-            "CLIP_ANSWERS": self.answers,
-            "SMOOTHING": self.detector.settings.smoothing,
-            "POOLED": self._pool.in_shape[0],
-            "POOL_WINDOW": self._pool.in_shape[2],
-            "ARENA": max(offset + size for name, (offset, size) in self.arena.items() if name != self.specs[-1].name),
-        }
-        macros = "".join(f"#define NAME_{key} {value}\n" for key, value in values.items())
-        text = text.replace("MACROS\n", macros).replace("STATES\n", "".join(f"    {state}\n" for state in states if state))
-        del arch
-        return GUARDED.format(guard=f"{self.name.upper()}_H", text=text)
+        labels = ", ".join(f'"{label}"' for label in self.detector.labels)
+        states = "".join(f"    {line}\n" for step in self.steps for line in _of(step).state(step))
+        text = _text("stream.h" if self.streams else "clip.h")
+        text = text.replace("@MACROS\n", defines(self._sizes)).replace("@LABELS", f"{{{labels}}}")
+        return _guarded("NAME_H", text.replace("    @STATES\n", states))
 
     @property
-    def _pool(self) -> LayerSpec:
-        return next(spec for spec in self.specs if spec.kind == "pool")
+    def _sizes(self) -> dict[str, int]:
+        arch, front = self.network.arch, self.frontend
+        sizes = {
+            "SAMPLE_RATE": front.sampling_rate, "CLASSES": arch.classes, "COEFFICIENTS": front.coefficients,
+            "HOP": front.hop_samples, "WINDOW": front.window_samples,
+            "OVERLAP": front.window_samples - front.hop_samples, "POINTS": front.fft, "MELS": front.mels,
+            "ARENA": max(offset + size for offset, size in self._arena.values()),
+        }  # fmt: skip
+        if not self.streams:
+            return {**sizes, "CLIP_FRAMES": arch.frames, "CLIP_SAMPLES": arch.frames * front.hop_samples}
+        pool = next(spec for spec in self.specs if spec.kind == "pool")
+        return {
+            **sizes,
+            "STEP_FRAMES": arch.frames // self.answers,
+            "STEP_SAMPLES": arch.frames // self.answers * front.hop_samples,
+            "CLIP_ANSWERS": self.answers,
+            "SMOOTHED": SMOOTHED,
+            "POOL_CHANNELS": prod(pool.in_shape[:2]),
+            "POOL_FRAMES": pool.in_shape[2],
+        }
 
     def _internal(self) -> str:
-        kinds = list(dict.fromkeys(KINDS[kind_of(spec)].structure for spec in self.specs))
-        known = "".join(f"extern const {_type(spec)} NAME_{spec.name};\n" for spec in self.specs)
-        text = f'#include "NAME.h"\n\n{LIMITS}{"".join(kinds)}\n{known}\nvoid NAME_frontend(NAME_t *self, int8_t *features);\n'
-        return GUARDED.format(guard=f"{self.name.upper()}_INTERNAL_H", text=text)
+        kinds = {step.spec.kind: _of(step).structure for step in self.steps}
+        text = _text("internal.h")
+        found = [f"typedef struct {{\n{fields}    NAME_limits to;\n}} NAME_{kind};\n" for kind, fields in kinds.items()]
+        known = [f"extern const NAME_{step.spec.kind} NAME_{step.spec.name}_layer;" for step in self.steps]
+        text = text.replace("@STRUCTURES\n", "\n".join(found)).replace("@LAYERS\n", "\n".join(known) + "\n")
+        return _guarded("NAME_INTERNAL_H", text)
 
     def _weights(self) -> str:
-        found = [KINDS[kind_of(spec)].constants(self._step(spec)) for spec in self.specs]
-        return '#include "NAME_internal.h"\n\n' + "\n".join(found)
+        found = [_of(step).constants(step) for step in self.steps]
+        return "\n".join(["/* The layers: weights, as many bits as they have, and what they are rescaled by. */",
+                          '#include "NAME_internal.h"\n', *found])  # fmt: skip
 
     def _body(self) -> str:
-        kinds = [kind_of(spec) for spec in self.specs]
-        wanted = dict.fromkeys(["common", *(source for kind in kinds for source in KINDS[kind].source), *self._keep])
-        if "depthwise" in wanted and "conv" not in wanted:
-            wanted = dict.fromkeys(["common", "conv", *wanted])
-        parts = ['#include <string.h>\n#include "NAME_internal.h"\n\n' + self._macros()]
-        parts += [_source(f"{name}.c") for name in wanted]
-        parts += [self._reset(), self._network(), self._detector_tables(), _source("detector.c")]
-        return "\n".join([*parts, _source("frame.c"), _source("stream.c")])
+        functions = dict.fromkeys(name for step in self.steps for name in _of(step).functions(step))
+        network = [source("common"), *map(source, functions), self._reset(), self._network()]
+        ends = ["detector.c", "stream.c"] if self.streams else ["clip.c"]
+        tables = self._detector_tables() if self.streams else self._score_tables()
+        head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(self._constants)}'
+        text = "\n".join([head, *network, tables, _text("scores.c"), *map(_text, ends)])
+        return text.replace("@INPUT", str(self._arena.get(self.input.name, (0, 0))[0]))
 
     @property
-    def _keep(self) -> list[str]:
-        return ["keep"] if any(spec.kind == "conv" and spec.operator.kept_frames(spec) for spec in self.specs) else []
-
-    def _macros(self) -> str:
-        dense = [spec for spec in self.specs if kind_of(spec) in ("conv", "linear")]
-        deep = [spec for spec in self.specs if kind_of(spec) == "depthwise"]
-        settings, (multiplier, shift) = self.detector.settings, self.detector.scores.multiplier
-        values = {
-            "ROW": max(int(np.prod(spec.weight_shape[1:])) for spec in dense),
+    def _constants(self) -> dict[str, int | str]:
+        dense = [spec for spec in self.specs if spec.has_weights and not spec.depthwise]
+        deep = [spec for spec in self.specs if spec.depthwise]
+        multiplier, shift = self.detector.scores.multiplier
+        found = {
+            "ROW": max(prod(spec.weight_shape[1:]) for spec in dense),
             "BLOCK": BLOCK,
-            "PLACES": max((spec.kernel[0] * spec.kernel[1] for spec in deep), default=1),
-            "EVERY": settings.hop_ms * self.answers // (self.network.arch.frames * self.network.arch.features.step_ms),
-            "REFRACTORY": self.detector.refractory,
+            "PLACES": max((prod(spec.kernel) for spec in deep), default=1),
             "SCORE_MULTIPLIER": f"{multiplier}U",
             "SCORE_SHIFT": shift,
             "SEVERAL": int(self.detector.scores.several),
         }
-        return "".join(f"#define NAME_{key} {value}\n" for key, value in values.items()) + "\n"
+        if not self.streams:
+            return found
+        clip_ms = self.network.arch.frames * self.network.arch.features.step_ms
+        every = self.detector.settings.hop_ms * self.answers // clip_ms
+        return {**found, "SMOOTHING": self.detector.settings.smoothing, "EVERY": every,
+                "REFRACTORY": self.detector.refractory}  # fmt: skip
 
     def _reset(self) -> str:
-        lines = []
-        for spec in self.specs:
-            if KINDS[kind_of(spec)].state(spec):
-                zero = self.network.activations[spec.inputs[0]].zero_point
-                place = f"self->{spec.name}.frames" if spec.kind == "pool" else f"self->{spec.name}"
-                lines.append(f"    memset({place}, {zero}, sizeof({place}));\n")
+        lines = [f"    {line}\n" for step in self.steps for line in _of(step).reset(step)]
+        if not self.streams:
+            return ""
         head = "/* What layers look back on: silence. */\nstatic void reset_network(NAME_t *self)\n{\n"
-        return head + "".join(lines) + "}\n"
+        return f"{head}{''.join(lines)}}}\n"
 
     def _network(self) -> str:
-        head = f"/* One step: {self._frames} frame(s) of features, one answer. */\nstatic void network(NAME_t *self)\n{{\n"
-        calls = [call for spec in self.specs for call in KINDS[kind_of(spec)].calls(self._step(spec))]
-        return head + "".join(f"    {call}\n" for call in calls) + "}\n"
+        calls = [f"    {call}\n" for step in self.steps for call in _of(step).calls(step)]
+        what = "an answer" if self.streams else "a whole clip"
+        return f"/* The layers, to {what}. */\nstatic void network(NAME_t *self)\n{{\n{''.join(calls)}}}\n"
+
+    def _score_tables(self) -> str:
+        coarse, fine = exponential_tables()
+        return "".join([array("coarse", coarse), array("fine", fine)])
 
     def _detector_tables(self) -> str:
-        coarse, fine = exponential_tables()
-        never = np.iinfo(np.uint32).max
-        least = np.where(self.detector.thresholds > ONE * self.detector.settings.smoothing, never, self.detector.thresholds)
-        tables = {"coarse": coarse, "fine": fine, "thresholds": least.astype(np.uint32),
-                  "releases": self.detector.releases.astype(np.uint32)}  # fmt: skip
-        return "".join(array(name, values) for name, values in tables.items())
+        settings, sums = self.detector.settings, self.detector.thresholds
+        least = np.where(sums > ONE * settings.smoothing, NEVER, sums)
+        tables = {"thresholds": least, "releases": self.detector.releases}
+        return self._score_tables() + "".join(array(name, values.astype(np.uint32)) for name, values in tables.items())
 
-    def _frontend(self) -> str:
-        tables, front = self.tables, self.frontend
-        one_way = front.cosines is None
-        values = {
+    def _front_end(self) -> str:
+        tables, front = mel_tables(self.frontend), self.frontend
+        constants = {
             "GUARD": tables.guard,
             "POWER_SHIFT": tables.power_shift,
             "LEAST": tables.least,
             "OFFSET": tables.offset,
-            "LAST_RADIX": 2 if ceil(np.log2(tables.points // 2)) % 2 else 4,
+            "LAST_RADIX": 2 if int(log2(tables.points // 2)) % 2 else 4,
         }
-        arrays = {"hann": tables.window, "cosines": tables.cosines, "starts": tables.starts, "rises": tables.rising,
-                  "logarithms": tables.logarithm, "means": tables.mean, "multipliers": tables.multiplier,
-                  "shifts": tables.shift}  # fmt: skip
-        if one_way:
-            values |= {"FIRST_MEL": tables.chosen.start or 0, "MEL_STEP": tables.chosen.step or 1}
+        arrays = {
+            "hann": tables.window, "cosines": tables.cosines, "starts": tables.starts, "rises": tables.rising,
+            "logarithms": tables.logarithm, "means": tables.mean, "multipliers": tables.multiplier,
+            "shifts": tables.shift,
+        }  # fmt: skip
+        if front.cosines is None:
+            constants |= {"FIRST_MEL": tables.chosen.start or 0, "MEL_STEP": tables.chosen.step or 1}
         else:
-            values |= {"TRANSFORM_BITS": tables.transform_bits}
-            arrays["cosine_rows"] = tables.transform
-        macros = "".join(f"#define NAME_{key} {value}\n" for key, value in values.items())
-        texts = [array(name, part) for name, part in arrays.items()]
-        pick = _source("mel_chosen.c" if one_way else "mel_cosines.c")
-        first, last = _source("mel.c").split("/* ---- */\n")
-        return "\n".join(['#include <string.h>\n#include "NAME_internal.h"\n', macros, *texts, first, pick, last])
+            constants["TRANSFORM_BITS"], arrays["cosine_rows"] = tables.transform_bits, tables.transform
+        values = "\n".join(array(name, part) for name, part in arrays.items())
+        pick = _text("mel_chosen.c" if front.cosines is None else "mel_cosines.c")
+        head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(constants)}'
+        return "\n".join([head, values, _text("mel.c"), pick, _text("mel_features.c")])
 
 
-def _type(spec: LayerSpec) -> str:
-    return {"depthwise": "conv"}.get(kind_of(spec), kind_of(spec)) + "_t"
+def _of(step: Step):
+    return operator(step.spec.kind)
 
 
-def _source(name: str) -> str:
-    return (SOURCES / name).read_text()
+def _text(name: str) -> str:
+    return (FOLDER / name).read_text()
 
 
-NEVER = (UNKNOWN, SILENCE)
+def _guarded(guard: str, text: str) -> str:
+    return f"#ifndef {guard}\n#define {guard}\n\n{text}\n#endif\n"

@@ -1,5 +1,5 @@
 /* The average of the last frames: a ring of them, and the sums of what is in it. */
-static void pool(const pool_t *layer, NAME_ring *ring, const int8_t *values, int8_t *out)
+static void average(const NAME_pool *layer, NAME_ring *ring, const int8_t *values, int8_t *out)
 {
     int8_t *oldest = ring->frames + ring->next * layer->channels;
     int32_t i;
@@ -9,5 +9,5 @@ static void pool(const pool_t *layer, NAME_ring *ring, const int8_t *values, int
         oldest[i] = values[i];
         out[i] = (int8_t)rescaled(ring->sums[i], layer->multiplier, layer->shift, &layer->to);
     }
-    ring->next = ring->next + 1 == layer->window ? 0 : ring->next + 1;
+    ring->next = ring->next + 1 == layer->places ? 0 : ring->next + 1;
 }

@@ -5,10 +5,10 @@
 extern "C" {
 #endif
 
-MACROS
+@MACROS
 
 /* What labels are called, by their numbers. */
-#define NAME_LABELS { LABELS }
+#define NAME_LABELS @LABELS
 
 /* label: its number, or -1 where there is no event. score: 0 to 32768. answer: of how many looks of the detector. */
 typedef struct {
@@ -17,9 +17,9 @@ typedef struct {
 } NAME_event;
 
 typedef struct {
-    int32_t sums[NAME_POOLED];
+    int32_t sums[NAME_POOL_CHANNELS];
     int32_t next;
-    int8_t frames[NAME_POOLED * NAME_POOL_WINDOW];
+    int8_t frames[NAME_POOL_CHANNELS * NAME_POOL_FRAMES];
 } NAME_ring;
 
 /* All that a stream keeps, owned by the caller. There are no pointers in it: it may be copied and moved. */
@@ -29,12 +29,12 @@ typedef struct {
     uint32_t until, answers;
     int16_t samples[NAME_WINDOW];
     int16_t logits[NAME_CLASSES];
-    uint16_t scores[NAME_SMOOTHING][NAME_CLASSES];
+    uint16_t scores[NAME_SMOOTHED][NAME_CLASSES];
     uint16_t waits[NAME_CLASSES];
     uint16_t filled, frames, row, missing;
     uint8_t heard[NAME_CLASSES];
-    int8_t features[NAME_STEP * NAME_COEFFICIENTS];
-STATES
+    int8_t features[NAME_STEP_FRAMES * NAME_COEFFICIENTS];
+    @STATES
     int8_t arena[NAME_ARENA];
 } NAME_t;
 

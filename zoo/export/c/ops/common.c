@@ -1,7 +1,7 @@
 /* What operators share. */
 
 /* (total multiplier + 2^(shift - 1)) >> shift, moved to the zero point and held within limits. */
-static int32_t rescaled(int32_t total, int32_t multiplier, uint32_t shift, const limits_t *to)
+static int32_t rescaled(int32_t total, int32_t multiplier, uint32_t shift, const NAME_limits *to)
 {
     int64_t exact = (int64_t)total * multiplier + ((int64_t)1 << (shift - 1));
     int64_t value = (exact >= 0 ? exact >> shift : ~(~exact >> shift)) + to->zero;

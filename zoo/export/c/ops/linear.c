@@ -1,5 +1,5 @@
 /* All channels to all outputs of 16 bits. */
-static void linear(const linear_t *layer, const int8_t *values, int16_t *out)
+static void linear(const NAME_linear *layer, const int8_t *values, int16_t *out)
 {
     const uint8_t *packed = layer->weights;
     int8_t weights[NAME_ROW];

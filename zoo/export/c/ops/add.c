@@ -1,5 +1,5 @@
 /* A residual sum: both inputs at one shift, rounded once, written over the first. */
-static void add(const add_t *layer, const int8_t *first, const int8_t *second, int8_t *out)
+static void add(const NAME_add *layer, const int8_t *first, const int8_t *second, int8_t *out)
 {
     int32_t i;
 

@@ -1,0 +1,74 @@
+"""Operator `conv` as C: dense, or of each channel by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from supernet.layer import LayerSpec
+from zoo.export.c.ops.base import Operator, Step, map_size, weighted
+
+__all__ = ["BLOCK", "OPERATOR"]
+
+BLOCK = 16
+"""Channels of a depthwise convolution that are computed at a time."""
+
+
+class Conv(Operator):
+    """A row of weights is (taps, kernel height, channels) of one output; depthwise, of a block of them."""
+
+    structure = """\
+    const uint8_t *weights;
+    const int32_t *bias, *multiplier;
+    const uint8_t *shift;
+    int32_t frames, out_frames, before, taps, stride;       /* in time; before: what the first output looks back on */
+    int32_t in_height, out_height, kernel_height, stride_height, pad_top;
+    int32_t in_channels, out_channels, in_zero;
+    int32_t bits, odd;                                      /* of weights */
+"""
+
+    def functions(self, step: Step) -> tuple[str, ...]:
+        """With what is kept, where something is."""
+        own = ("window", "depthwise") if step.spec.depthwise else ("window", "conv")
+        return (*own, "keep") if self._kept(step) else own
+
+    def constants(self, step: Step) -> str:
+        """Weights with the channels side by side, and shapes."""
+        spec = step.spec
+        text, fields = weighted(step, _rows(spec, step.tensors.weight))
+        fields |= {"frames": step.frames, "out_frames": step.out_frames}
+        fields |= {"before": self._kept(step) if step.streams else spec.pad[2], "taps": spec.kernel[1]}
+        fields |= {"stride": spec.stride[1], "in_height": spec.in_shape[1], "out_height": spec.out_shape[1]}
+        fields |= {"kernel_height": spec.kernel[0], "stride_height": spec.stride[0], "pad_top": spec.pad[0]}
+        fields |= {"in_channels": spec.in_shape[0], "out_channels": spec.out_shape[0], "in_zero": step.zeros[0]}
+        return text + step.record(fields)
+
+    def calls(self, step: Step) -> list[str]:
+        """The convolution, and keeping what the next step looks back on."""
+        kept = f"self->{step.spec.name}" if self._kept(step) else "NULL"
+        name, [values] = "depthwise" if step.spec.depthwise else "conv", step.inputs
+        found = [f"{name}({step.layer}, {kept}, {values}, {step.out});"]
+        return [*found, f"keep({step.layer}, {kept}, {values});"] if self._kept(step) else found
+
+    def state(self, step: Step) -> list[str]:
+        """The frames that it looks back on."""
+        size = self._kept(step) * map_size(step.spec)
+        return [f"int8_t {step.spec.name}[{size}];"] if size else []
+
+    def reset(self, step: Step) -> list[str]:
+        """To the zero point."""
+        place = f"self->{step.spec.name}"
+        return [f"memset({place}, {step.zeros[0]}, sizeof({place}));"] if self._kept(step) else []
+
+    def _kept(self, step: Step) -> int:
+        return step.spec.operator.kept_frames(step.spec) if step.streams else 0
+
+
+def _rows(spec: LayerSpec, weight: np.ndarray) -> list[np.ndarray]:
+    laid = weight.transpose(0, 3, 2, 1)  # (out, taps, height, in)
+    if not spec.depthwise:
+        return list(laid.reshape(len(laid), -1))
+    blocks = np.split(laid[..., 0], range(BLOCK, len(laid), BLOCK))
+    return [block.transpose(1, 2, 0).ravel() for block in blocks]
+
+
+OPERATOR = Conv()

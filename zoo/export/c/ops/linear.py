@@ -1,0 +1,36 @@
+"""Operator `linear` as C."""
+
+from __future__ import annotations
+
+from zoo.export.c.ops.base import Operator, Step, weighted
+
+__all__ = ["OPERATOR"]
+
+
+class Linear(Operator):
+    """Logits of 16 bits."""
+
+    structure = """\
+    const uint8_t *weights;
+    const int32_t *bias, *multiplier;
+    const uint8_t *shift;
+    int32_t in_channels, out_channels;
+    int32_t bits, odd;                                      /* of weights */
+"""
+
+    def functions(self, step: Step) -> tuple[str, ...]:
+        """Its own."""
+        return ("linear",)
+
+    def constants(self, step: Step) -> str:
+        """Weights and sizes."""
+        outputs, inputs = step.tensors.weight.shape
+        text, fields = weighted(step, list(step.tensors.weight))
+        return text + step.record({**fields, "in_channels": inputs, "out_channels": outputs})
+
+    def calls(self, step: Step) -> list[str]:
+        """The product."""
+        return [f"linear({step.layer}, {step.inputs[0]}, {step.out});"]
+
+
+OPERATOR = Linear()
