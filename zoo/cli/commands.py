@@ -23,6 +23,7 @@ from zoo.ask.device import known_limits
 from zoo.ask.limits import LIMITS, ON_DEVICE
 from zoo.ask.lookup import named
 from zoo.cli.devices import add_device_commands
+from zoo.cli.export import add_export_commands
 from zoo.cli.hub import add_hub_commands
 from zoo.cli.listing import LIST_HELP, add_list_options, list_models, print_entries, query_of
 from zoo.cli.run import add_channel, add_run_commands
@@ -204,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     add_search_commands(commands, _command, _add_query)
     add_device_commands(commands, _command, add_hub)
     add_hub_commands(commands, _command)
+    add_export_commands(commands, _command, add_hub)
     return parser
 
 

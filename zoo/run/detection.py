@@ -10,7 +10,7 @@ from the event on. `_unknown_` and `_silence_` are never events.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from math import ceil
 from typing import Any
@@ -59,6 +59,10 @@ class Detection:
         """The settings among what `config.json` states of detection."""
         return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "thresholds": dict(self.thresholds)}
+
     def of(self, label: str) -> float:
         """The threshold of a label."""
         return self.thresholds.get(label, self.threshold)
@@ -72,13 +76,18 @@ class Detection:
 
 @dataclass(frozen=True)
 class Found:
-    """An event. answer: the number of the answer, from 0 on, at which it was found. label: its number. score: the mean,
-    0 to 1.
+    """An event. answer: the number of the answer, from 0 on, at which it was found. label: its number. units: the mean
+    score, of `ONE`, rounded down.
     """
 
     answer: int
     label: int
-    score: float
+    units: int
+
+    @property
+    def score(self) -> float:
+        """The mean, 0 to 1."""
+        return self.units / ONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +149,10 @@ class Detector:
         rows = np.concatenate([state.ring, scores])
         sums = self._sums(rows)
         found, waits, heard = self._walk(sums, state)
-        one = self.settings.smoothing * ONE
         ring = rows[len(rows) - len(state.ring) :]
         after = DetectorState(ring, max(0, state.missing - len(scores)), waits, heard, state.answers + len(scores))
-        return [Found(state.answers + at, label, float(sums[at, label]) / one) for at, label in found], after
+        count = self.settings.smoothing
+        return [Found(state.answers + at, label, int(sums[at, label]) // count) for at, label in found], after
 
     def _sums(self, rows: np.ndarray) -> np.ndarray:
         """(answers, classes) of each answer and those before it."""

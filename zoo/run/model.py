@@ -14,6 +14,7 @@ import numpy as np
 
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
+from supernet.frontend.base import FrontEnd
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.mel import MelFrontEnd
 from supernet.samples import as_int16
@@ -495,6 +496,27 @@ class Model:
         return self._frontend if isinstance(self._frontend, MelFrontEnd) else LogMel(sampling_rate=self.sampling_rate)
 
     @property
+    def grids(self) -> dict[str, str]:
+        """Of the weights, by layer: `symmetric` or `odd`."""
+        layers = self._config.values["quantization_config"]["layers"]
+        return {name: layer["grid"] for name, layer in layers.items()}
+
+    @property
+    def vectors(self) -> dict[str, np.ndarray]:
+        """The test vectors of the package."""
+        return read_vectors(self._config)
+
+    def export(self, to: str, out: str | Path, name: str | None = None) -> Path:
+        """Write the model for another place than Python; gives the folder.
+
+        to: `c`, a folder of C that gives the same integers, from samples to events, and goes into firmware. out: the
+        folder, made, or one that was exported before. name: what its public names begin with. Raises InvalidQuery.
+        """
+        from zoo.export import export
+
+        return export(self, to, out, name)
+
+    @property
     def sampling_rate(self) -> int:
         """Of what the model hears, in Hz."""
         return self._frontend.sampling_rate
@@ -512,6 +534,11 @@ class Model:
     @property
     def _stream(self) -> Stream:
         return Stream(self._frontend, self.network)
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """What makes features of samples."""
+        return self._frontend
 
     @cached_property
     def _frontend(self):

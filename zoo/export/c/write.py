@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from math import log2, prod
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from supernet.errors import InvalidQuery
-from supernet.frontend.fixed import mel_tables
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import layers, parts
 from supernet.memory import SMOOTHED, answer_frames, plan_arena, plan_step
+from zoo.export.c.frontends import front_end
 from zoo.export.c.ops import operator
 from zoo.export.c.ops.base import Step, source
 from zoo.export.c.ops.conv import BLOCK
@@ -83,7 +83,8 @@ class Sources:
         states = "".join(f"    {line}\n" for step in self.steps for line in _of(step).state(step))
         text = _text("stream.h" if self.streams else "clip.h")
         text = text.replace("@MACROS\n", defines(self._sizes)).replace("@LABELS", f"{{{labels}}}")
-        return _guarded("NAME_H", text.replace("    @STATES\n", states))
+        members = "".join(f"    {line}\n" for line in self._written.members(self.frontend))
+        return _guarded("NAME_H", text.replace("    @STATES\n", states).replace("    @FRONT_END\n", members))
 
     @property
     def _sizes(self) -> dict[str, int]:
@@ -91,7 +92,7 @@ class Sources:
         sizes = {
             "SAMPLE_RATE": front.sampling_rate, "CLASSES": arch.classes, "COEFFICIENTS": front.coefficients,
             "HOP": front.hop_samples, "WINDOW": front.window_samples,
-            "OVERLAP": front.window_samples - front.hop_samples, "POINTS": front.fft, "MELS": front.mels,
+            "OVERLAP": front.window_samples - front.hop_samples, **self._written.macros(front),
             "ARENA": max(offset + size for offset, size in self._arena.values()),
         }  # fmt: skip
         if not self.streams:
@@ -151,9 +152,10 @@ class Sources:
 
     def _reset(self) -> str:
         lines = [f"    {line}\n" for step in self.steps for line in _of(step).reset(step)]
-        if not self.streams:
-            return ""
-        head = "/* What layers look back on: silence. */\nstatic void reset_network(NAME_t *self)\n{\n"
+        lines += [f"    {line}\n" for line in self._written.reset(self.frontend)] or ["    (void)self;\n"] * (not lines)
+        head = (
+            "/* What layers and the front end look back on: silence. */\nstatic void reset_network(NAME_t *self)\n{\n"
+        )
         return f"{head}{''.join(lines)}}}\n"
 
     def _network(self) -> str:
@@ -172,27 +174,12 @@ class Sources:
         return self._score_tables() + "".join(array(name, values.astype(np.uint32)) for name, values in tables.items())
 
     def _front_end(self) -> str:
-        tables, front = mel_tables(self.frontend), self.frontend
-        constants = {
-            "GUARD": tables.guard,
-            "POWER_SHIFT": tables.power_shift,
-            "LEAST": tables.least,
-            "OFFSET": tables.offset,
-            "LAST_RADIX": 2 if int(log2(tables.points // 2)) % 2 else 4,
-        }
-        arrays = {
-            "hann": tables.window, "cosines": tables.cosines, "starts": tables.starts, "rises": tables.rising,
-            "logarithms": tables.logarithm, "means": tables.mean, "multipliers": tables.multiplier,
-            "shifts": tables.shift,
-        }  # fmt: skip
-        if front.cosines is None:
-            constants |= {"FIRST_MEL": tables.chosen.start or 0, "MEL_STEP": tables.chosen.step or 1}
-        else:
-            constants["TRANSFORM_BITS"], arrays["cosine_rows"] = tables.transform_bits, tables.transform
-        values = "\n".join(array(name, part) for name, part in arrays.items())
-        pick = _text("mel_chosen.c" if front.cosines is None else "mel_cosines.c")
-        head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(constants)}'
-        return "\n".join([head, values, _text("mel.c"), pick, _text("mel_features.c")])
+        head = "/* From a window of samples to features: integers alone. */\n#include <string.h>\n"
+        return f'{head}\n#include "NAME_internal.h"\n\n{self._written.text(self.frontend)}'
+
+    @property
+    def _written(self):
+        return front_end(self.frontend.kind)
 
 
 def _of(step: Step):

@@ -1,6 +1,7 @@
 void NAME_reset(NAME_t *self)
 {
     memset(self, 0, sizeof(*self));
+    reset_network(self);
 }
 
 /* A window of samples is there: its features. Gives whether the clip is whole. */
@@ -48,5 +49,11 @@ size_t NAME_answer(NAME_t *self, const int16_t *samples, size_t count, int32_t *
     }
     memset(self->samples, 0, sizeof(self->samples));
     self->frames = 0;
+    reset_network(self);
     return used;
+}
+
+const int16_t *NAME_logits(const NAME_t *self)
+{
+    return self->logits;
 }

@@ -12,8 +12,7 @@ extern "C" {
 
 /* All that a clip takes, owned by the caller. There are no pointers in it: it may be copied and moved. */
 typedef struct {
-    int32_t spectrum[NAME_POINTS];
-    int32_t mels[NAME_MELS];
+    @FRONT_END
     int16_t samples[NAME_WINDOW];
     int16_t logits[NAME_CLASSES];
     uint16_t filled, frames;
@@ -26,6 +25,9 @@ void NAME_reset(NAME_t *self);
 /* Hear samples of a clip, in any chunks; gives how many were heard. With the last sample of a clip `label` becomes the
    number of the likeliest label and `score` its score, 0 to 32768, and the next clip begins; before, `label` is -1. */
 size_t NAME_answer(NAME_t *self, const int16_t *samples, size_t count, int32_t *label, uint32_t *score);
+
+/* The logits of the last clip. */
+const int16_t *NAME_logits(const NAME_t *self);
 
 #ifdef __cplusplus
 }

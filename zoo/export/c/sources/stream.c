@@ -41,3 +41,18 @@ size_t NAME_push(NAME_t *self, const int16_t *samples, size_t count, NAME_event 
     }
     return used;
 }
+
+const int16_t *NAME_logits(const NAME_t *self)
+{
+    return self->logits;
+}
+
+const int8_t *NAME_features(const NAME_t *self)
+{
+    return self->features;
+}
+
+const uint16_t *NAME_scores(const NAME_t *self)
+{
+    return self->scores[self->row];
+}

@@ -24,8 +24,7 @@ typedef struct {
 
 /* All that a stream keeps, owned by the caller. There are no pointers in it: it may be copied and moved. */
 typedef struct {
-    int32_t spectrum[NAME_POINTS];
-    int32_t mels[NAME_MELS];
+    @FRONT_END
     uint32_t until, answers;
     int16_t samples[NAME_WINDOW];
     int16_t logits[NAME_CLASSES];
@@ -43,6 +42,12 @@ void NAME_reset(NAME_t *self);
 
 /* Hear samples. Stops at the first event, and gives how many samples were heard; call again with the others. */
 size_t NAME_push(NAME_t *self, const int16_t *samples, size_t count, NAME_event *event);
+
+/* Of the last answer: logits of all classes, and the features of its step. Of the last look of the detector: scores, 0
+   to 32768. */
+const int16_t *NAME_logits(const NAME_t *self);
+const int8_t *NAME_features(const NAME_t *self);
+const uint16_t *NAME_scores(const NAME_t *self);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,159 @@
+"""The folder of a model in C: sources, build files, examples, known answers, and a report of its sizes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from supernet.errors import InvalidQuery
+from supernet.files import digest, read_json
+from zoo.export.c.text import array
+from zoo.export.c.write import Sources, c_name
+from zoo.package.write import move_in, new_folder
+
+__all__ = ["export_c"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+REPORT = "report.json"
+KNOWN_SAMPLES = 16_000
+"""Of known answers at the least; of a model of longer clips, a clip."""
+
+
+def export_c(model, folder: str | Path, name: str | None = None) -> Path:
+    """Write a model as C that gives the integers of its package; see the README.md in the folder.
+
+    model: a zoo.Model. folder: made, or one that was exported before, which is replaced. name: what all public names
+    begin with, by default that of the folder. Raises InvalidQuery for a name that is no identifier of C, or a folder
+    that holds anything else.
+    """
+    place = Path(folder)
+    name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
+    _check_free(place)
+    texts = _files(model, name)
+    part = new_folder(place.resolve().parent)
+    try:
+        for file, text in texts.items():
+            (part / file).parent.mkdir(parents=True, exist_ok=True)
+            (part / file).write_text(text, encoding="utf-8")
+        move_in(part, place.resolve())
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return place
+
+
+def _check_free(place: Path) -> None:
+    """Raise InvalidQuery where a folder holds what was not exported."""
+    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
+        return
+    if not place.is_dir():
+        raise InvalidQuery(f"out = {str(place)!r:.200} is a file; give a folder, or a name that is not taken")
+    known = set(read_json(place / REPORT).get("files", {})) | {REPORT} if (place / REPORT).is_file() else set()
+    foreign = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file() and
+                     path.relative_to(place).as_posix() not in known)  # fmt: skip
+    if foreign:
+        raise InvalidQuery(
+            f"out = {str(place)!r:.200} holds {foreign[0]!r:.80}, which no export wrote; give another folder, or take "
+            "it away"
+        )
+
+
+def _files(model, name: str) -> dict[str, str]:
+    """Texts by path."""
+    sources = Sources(model.network, model.front_end, model.detector(), model.grids, name)
+    texts = {f"src/{file}": text for file, text in sources.files().items()}
+    texts["test/known_answers.h"] = sources.named(_known_answers(model, sources))
+    values = _values(model, sources)
+    for path, file in _templates(sources.streams):
+        text = file.read_text(encoding="utf-8")
+        for key, value in values.items():
+            text = text.replace(f"@{key}", value)
+        texts[path.replace("NAME", name)] = sources.named(text)
+    report = {**_report(model, sources), "files": {path: digest(text.encode()) for path, text in texts.items()}}
+    return {**texts, REPORT: json.dumps(report, indent=1) + "\n"}
+
+
+def _templates(streams: bool) -> list[tuple[str, Path]]:
+    """Paths in the folder, and what they are made of."""
+    found, other = [], ".clip." if streams else ".stream."
+    for file in sorted(TEMPLATES.rglob("*")):
+        path = file.relative_to(TEMPLATES).as_posix()
+        if file.is_file() and other not in path:
+            found.append((path.replace(".stream.", ".").replace(".clip.", "."), file))
+    return found
+
+
+def _known_answers(model, sources: Sources) -> str:
+    """Samples, and the integers that they must give."""
+    samples = _known_samples(model, sources)
+    if not sources.streams:
+        logits = model.logits(model.features(samples[None]))
+        return _known(samples, logits, None)
+    logits, _ = model.step(samples, model.reset())
+    every = model.detection.hop_ms * sources.answers // model.clip_ms
+    found, _ = sources.detector.step(logits[sources.answers - 1 :: every], sources.detector.reset())
+    rows = [(one.label, one.units, one.answer) for one in found]
+    return _known(samples, logits, np.array(rows, np.int32).reshape(-1, 3))
+
+
+def _known_samples(model, sources: Sources) -> np.ndarray:
+    """A clip of the test vectors; in a stream, half a second of silence behind it, and whole steps."""
+    clip = np.pad(model.vectors["samples"][0], (0, model.clip_samples))[: model.clip_samples]
+    if not sources.streams:
+        return clip
+    step = model.clip_samples // sources.answers
+    wanted = -(-(max(KNOWN_SAMPLES, len(clip)) + model.sampling_rate // 2) // step) * step
+    return np.pad(clip, (0, wanted))[:wanted]
+
+
+def _known(samples: np.ndarray, logits: np.ndarray, events: np.ndarray | None) -> str:
+    sizes = [f"#define KNOWN_SAMPLES {len(samples)}", f"#define KNOWN_ANSWERS {len(logits)}"]
+    arrays = [array("known_samples", samples), array("known_logits_of", logits)]
+    if events is not None:
+        sizes.append(f"#define KNOWN_EVENTS {len(events)}")
+        arrays.append(array("known_events", events if len(events) else np.zeros((1, 3), np.int32)))
+    return "\n".join(["#include <stdint.h>\n", *sizes, "", *arrays])
+
+
+def _values(model, sources: Sources) -> dict[str, str]:
+    """What templates say with a @."""
+    return {
+        "MODEL": model.name,
+        "UPPER": sources.name.upper(),
+        "TASK": model.task,
+        "LABELS": ", ".join(model.labels),
+        "LICENCE": model.licence,
+        "RATE": str(model.sampling_rate),
+        "RAM": f"{model.entry.ram_bytes:,}",
+        "WHAT": "events" if sources.streams else "labels of clips",
+        "FIGURES": "\n".join(f"- {line}" for line in _figures(model, sources)),
+    }
+
+
+def _figures(model, sources: Sources) -> list[str]:
+    entry, settings = model.entry, model.detection
+    runtime = entry.flash_bytes - entry.weight_bytes
+    lines = [
+        f"flash {entry.flash_bytes:,} bytes: weights {entry.weight_bytes:,}, code and tables {runtime:,}; "
+        f"RAM {entry.ram_bytes:,} bytes",
+        f"labels: {', '.join(model.labels)}",
+    ]
+    if sources.streams:
+        lines.append(
+            f"an event at a mean score of {settings.threshold:g} over {settings.smoothing} answers, one each "
+            f"{settings.hop_ms} ms; then a pause of {settings.refractory_ms} ms"
+        )
+    return [*lines, f"licence of the weights: {model.licence}; {model.attribution}"]
+
+
+def _report(model, sources: Sources) -> dict:
+    """All sizes, and what it was made of."""
+    entry = model.entry
+    sizes = ("weight_bytes", "flash_bytes", "stream_ram_bytes", "clip_ram_bytes", "macs")
+    found = {"model": model.name, "name": sources.name, "form": "stream" if sources.streams else "clip"}
+    found |= {size: getattr(entry, size) for size in sizes}
+    layers = {step.spec.name: {"kind": step.spec.kind, "bits": step.spec.weight_bits} for step in sources.steps}
+    return {**found, "labels": list(model.knows), "detection": model.detection.to_dict(), "layers": layers}

@@ -1,0 +1,26 @@
+/* Events of samples on standard input: arecord -f S16_LE -r @RATE -t raw | ./example */
+#include <stdio.h>
+
+#include "NAME.h"
+
+int main(void)
+{
+    static const char *const labels[] = NAME_LABELS;
+    static NAME_t stream;
+    int16_t samples[NAME_HOP];
+    size_t count;
+
+    NAME_reset(&stream);
+    while ((count = fread(samples, sizeof(samples[0]), NAME_HOP, stdin)) > 0) {
+        size_t used = 0;
+        while (used < count) {
+            NAME_event event;
+            used += NAME_push(&stream, samples + used, count - used, &event);
+            if (event.label >= 0) {
+                printf("%s %.3f\n", labels[event.label], event.score / 32768.0);
+                fflush(stdout);
+            }
+        }
+    }
+    return 0;
+}
