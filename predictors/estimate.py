@@ -116,14 +116,16 @@ def with_rest(columns: dict[str, np.ndarray], kinds: Sequence[str], classes: Seq
 
     arena, step, kept = (columns[f"{name}_bytes"] for name in ("arena", "stream_arena", "stream_state"))
     front = np.array([memory.frontend_bytes(kind) for kind in kinds])
-    stream = np.where(step > 0, step + kept + front + np.array([memory.detector_bytes(own) for own in classes]), 0)
+    detector = np.array([memory.detector_bytes(own) for own in classes])
+    stream = memory.whole_words(step + kept + columns["stream_extra_bytes"] + front + detector) * (step > 0)
+    clip = memory.whole_words(arena + memory.LOGIT_BYTES * np.array(classes) + front)
     return {
         **columns,
         "flash_bytes": columns["weight_bytes"] + RUNTIME_BYTES,
         "peak_ram_bytes": arena + kept + front,
         "stream_ram_bytes": stream,
-        "clip_ram_bytes": arena + front,
-        "ram_bytes": np.where(stream > 0, stream, arena + front),
+        "clip_ram_bytes": clip,
+        "ram_bytes": np.where(stream > 0, stream, clip),
     }
 
 

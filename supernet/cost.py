@@ -17,7 +17,7 @@ import numpy as np
 from supernet.arch import Arch
 from supernet.errors import InvalidArch, InvalidQuery
 from supernet.layer import LayerSpec, Part, layers, parts
-from supernet.memory import alive_bytes, answer_frames, state_bytes, stream_alive_bytes
+from supernet.memory import alive_bytes, answer_frames, state_bytes, stream_alive_bytes, stream_extra_bytes
 
 __all__ = [
     "COLUMNS",
@@ -53,6 +53,7 @@ COLUMNS = (
     "moved_bytes",
     "layers",
     "stream_state_bytes",
+    "stream_extra_bytes",
     "arena_bytes",
     "stream_arena_bytes",
 )
@@ -203,6 +204,7 @@ def part_row(part: Part, answers: int) -> tuple[int, ...]:
         sum(_moved_bytes(spec) for spec in part),
         sum(bool(spec.inputs) for spec in part),
         sum(state_bytes(spec) for spec in part),
+        stream_extra_bytes(part, answers),
         max(alive_bytes(part)),
         max(stream_alive_bytes(part, answers)),
     )

@@ -18,6 +18,7 @@ from supernet.frontend import front_end
 from supernet.layer import LayerSpec, Part, Shape, last_uses, layers, parts
 
 __all__ = [
+    "LOGIT_BYTES",
     "Arena",
     "Placed",
     "alive_bytes",
@@ -25,12 +26,17 @@ __all__ = [
     "clip_ram_bytes",
     "peak_arena_bytes",
     "plan_arena",
+    "plan_step",
     "state_bytes",
+    "step_arena_bytes",
     "stream_alive_bytes",
+    "stream_extra_bytes",
     "stream_ram_bytes",
     "stream_state_bytes",
+    "whole_words",
 ]
 
+WORD, LOGIT_BYTES = 4, 2
 SMOOTHED, SCORE_BYTES, COUNTER_BYTES = 5, 2, 4
 """Of the detector: the most answers that it averages, what it keeps of a score, and its counters."""
 
@@ -70,11 +76,12 @@ def alive_bytes(part: Part) -> list[int]:
 
 
 def stream_alive_bytes(part: Part, answers: int) -> list[int]:
-    """The same in one step of a stream, of which so many make a clip; zeros where a layer looks ahead.
+    """The same in one step of a stream, of which so many make a clip, but for features and logits, which have places of
+    their own there (see `stream_extra_bytes`); zeros where a layer looks ahead.
 
     answers: see `answer_frames`.
     """
-    return _alive(part, answers) if all(spec.causal for spec in part) else [0] * len(part)
+    return _alive(part, answers, apart=True) if all(spec.causal for spec in part) else [0] * len(part)
 
 
 def answer_frames(found: Sequence[Part]) -> int:
@@ -82,8 +89,20 @@ def answer_frames(found: Sequence[Part]) -> int:
     return found[-1][0].in_shape[2]
 
 
-def _alive(part: Part, steps: int) -> list[int]:
-    last, sizes = last_uses(part), {spec.name: _bytes(spec, steps) for spec in part}
+def stream_extra_bytes(part: Part, answers: int) -> int:
+    """What a stream holds beside its arena and its state: the features of a step, logits, and sums of averages."""
+    return sum(spec.operator.sum_bytes(spec) + (_bytes(spec, answers) if _is_apart(spec) else 0) for spec in part)
+
+
+def _is_apart(spec: LayerSpec) -> bool:
+    """Whether a tensor has a place of its own in a stream."""
+    return spec.logits or not spec.inputs
+
+
+def _alive(part: Part, steps: int, apart: bool = False) -> list[int]:
+    """apart: leave features and logits out."""
+    last = last_uses(part)
+    sizes = {spec.name: 0 if apart and _is_apart(spec) else _bytes(spec, steps) for spec in part}
     if part[0].inputs:
         sizes[part[0].inputs[0]] = _values(part[0].in_shape, steps)
     alive, found = set(part[0].inputs), []
@@ -105,9 +124,16 @@ def plan_arena(arch: Arch) -> Arena:
 
 
 def plan_step(arch: Arch) -> Arena:
-    """A place for each tensor of one step of a stream but its features, which have their own (`feature_bytes`)."""
-    specs = [spec for spec in layers(arch) if spec.inputs]
-    return _plan(specs, answer_frames(parts(arch)), step_arena_bytes(arch))
+    """A place for each tensor of one step of a stream but its features and logits."""
+    found = parts(arch)
+    specs = [spec for spec in layers(arch) if not _is_apart(spec)]
+    return _plan(specs, answer_frames(found), step_arena_bytes(arch))
+
+
+def step_arena_bytes(arch: Arch) -> int:
+    """The most bytes that are in use at once in one step of a stream."""
+    found = parts(arch)
+    return max(max(stream_alive_bytes(part, answer_frames(found))) for part in found)
 
 
 def _plan(specs: Sequence[LayerSpec], steps: int, size: int) -> Arena:
@@ -123,36 +149,29 @@ def _plan(specs: Sequence[LayerSpec], steps: int, size: int) -> Arena:
     return Arena(max(item.end for item in placed.values()), tuple(placed.values()))
 
 
-def step_arena_bytes(arch: Arch) -> int:
-    """The most bytes that are in use at once in one step of a stream, beside its features."""
-    specs, steps = layers(arch), answer_frames(parts(arch))
-    last, alive, most = last_uses(specs), set(), 0
-    sizes = {spec.name: _bytes(spec, steps) for spec in specs if spec.inputs}
-    for number, spec in enumerate(specs[1:], 1):
-        over = spec.inputs[0] if spec.operator.in_place else None
-        most = max(most, sum(sizes[name] for name in {*alive, spec.name} if name != over))
-        alive = {name for name in {*alive, spec.name} if last[name] > number}
-    return most
-
-
-def feature_bytes(arch: Arch) -> int:
-    """The features of one step of a stream."""
-    return _bytes(layers(arch)[0], answer_frames(parts(arch)))
-
-
 def clip_ram_bytes(arch: Arch) -> int:
-    """What answering on whole clips takes: the arena, and what the front end works in."""
-    return peak_arena_bytes(arch) + frontend_bytes(arch.features.kind)
+    """What answering on whole clips takes: the arena, logits, and what the front end works in. It is the size of the
+    structure in C, a multiple of 4.
+    """
+    return whole_words(peak_arena_bytes(arch) + LOGIT_BYTES * arch.classes + frontend_bytes(arch.features.kind))
 
 
 def stream_ram_bytes(arch: Arch) -> int:
     """What answering in a stream takes: the arena of one step, what is kept from step to step, and what the front end
-    and the detector work in; 0 for a network that cannot.
+    and the detector work in; 0 for a network that cannot. It is the size of the structure in C, a multiple of 4.
     """
     found = parts(arch)
-    step = max(max(stream_alive_bytes(part, answer_frames(found))) for part in found)
-    kept = stream_state_bytes(arch) + frontend_bytes(arch.features.kind) + detector_bytes(arch.classes)
-    return step + kept if all(spec.causal for part in found for spec in part) else 0
+    if not all(spec.causal for part in found for spec in part):
+        return 0
+    kept = stream_state_bytes(arch) + sum(stream_extra_bytes(part, answer_frames(found)) for part in found)
+    return whole_words(
+        step_arena_bytes(arch) + kept + frontend_bytes(arch.features.kind) + detector_bytes(arch.classes)
+    )
+
+
+def whole_words(size):
+    """Bytes, or an array of them, up to a multiple of 4."""
+    return -(-size // WORD) * WORD
 
 
 def frontend_bytes(kind: str) -> int:

@@ -59,6 +59,10 @@ class Operator:
         """Frames of its input that a stream keeps for it."""
         return 0
 
+    def sum_bytes(self, spec: LayerSpec) -> int:
+        """Bytes of running sums that a stream keeps beside these frames."""
+        return 0
+
     def rescaling(self, spec: LayerSpec) -> dict[str, Shaped]:
         """Biases, multipliers and shifts of the integer form, by name."""
         return {"multiplier": ((1,), np.int32), "shift": ((1,), np.uint8)}

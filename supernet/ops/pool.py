@@ -13,6 +13,8 @@ from supernet.ops.base import Operator, Ready, encode_multiplier, requantise
 
 __all__ = ["OPERATOR"]
 
+SUM_BYTES = 4
+
 
 class Pool(Operator):
     """1 / N of its N values is in the multiplier."""
@@ -22,6 +24,10 @@ class Pool(Operator):
     def kept_frames(self, spec: LayerSpec) -> int:
         """The window that is averaged."""
         return spec.in_shape[2] if spec.causal else 0
+
+    def sum_bytes(self, spec: LayerSpec) -> int:
+        """A sum a channel, and the place of the oldest frame."""
+        return SUM_BYTES * (spec.in_shape[0] + 1) if spec.causal else 0
 
     def multipliers(self, spec: LayerSpec, inputs: Sequence[float], output: float) -> tuple[np.ndarray, np.ndarray]:
         """Of a sum."""

@@ -12,7 +12,7 @@ import numpy as np
 from supernet.errors import InvalidQuery
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import layers, parts
-from supernet.memory import SMOOTHED, answer_frames, plan_arena, plan_step
+from supernet.memory import SMOOTHED, Arena, answer_frames, plan_arena, plan_step
 from zoo.export.c.frontends import front_end
 from zoo.export.c.ops import operator
 from zoo.export.c.ops.base import Step, source
@@ -67,15 +67,17 @@ class Sources:
         return [Step(self.network, spec, self.answers, places, grids.get(spec.name, "")) for spec in self.specs]
 
     @cached_property
-    def _arena(self) -> dict[str, tuple[int, int]]:
-        """Offset and size of each tensor but the features and the logits, which have places of their own."""
-        plan = plan_step(self.network.arch) if self.streams else plan_arena(self.network.arch)
-        own = {self.input.name, self.specs[-1].name} if self.streams else {self.specs[-1].name}
-        return {item.name: (item.offset, item.size) for item in plan.tensors if item.name not in own}
+    def _plan(self) -> Arena:
+        return plan_step(self.network.arch) if self.streams else plan_arena(self.network.arch)
+
+    @property
+    def _arena(self) -> dict[str, int]:
+        """Offsets of tensors in the arena."""
+        return {item.name: item.offset for item in self._plan.tensors}
 
     @property
     def _places(self) -> dict[str, str]:
-        found = {name: f"self->arena + {offset}" for name, (offset, _) in self._arena.items()}
+        found = {name: f"self->arena + {offset}" for name, offset in self._arena.items()}
         return {self.input.name: "self->features", **found, self.specs[-1].name: "self->logits"}
 
     def _header(self) -> str:
@@ -93,7 +95,7 @@ class Sources:
             "SAMPLE_RATE": front.sampling_rate, "CLASSES": arch.classes, "COEFFICIENTS": front.coefficients,
             "HOP": front.hop_samples, "WINDOW": front.window_samples,
             "OVERLAP": front.window_samples - front.hop_samples, **self._written.macros(front),
-            "ARENA": max(offset + size for offset, size in self._arena.values()),
+            "ARENA": self._plan.size,
         }  # fmt: skip
         if not self.streams:
             return {**sizes, "CLIP_FRAMES": arch.frames, "CLIP_SAMPLES": arch.frames * front.hop_samples}
@@ -128,7 +130,7 @@ class Sources:
         tables = self._detector_tables() if self.streams else self._score_tables()
         head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(self._constants)}'
         text = "\n".join([head, *network, tables, _text("scores.c"), *map(_text, ends)])
-        return text.replace("@INPUT", str(self._arena.get(self.input.name, (0, 0))[0]))
+        return text.replace("@INPUT", str(self._arena.get(self.input.name, 0)))
 
     @property
     def _constants(self) -> dict[str, int | str]:

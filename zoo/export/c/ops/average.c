@@ -1,7 +1,7 @@
 /* The average of the last frames: a ring of them, and the sums of what is in it. */
-static void average(const NAME_pool *layer, NAME_ring *ring, const int8_t *values, int8_t *out)
+static void average(const NAME_pool *layer, NAME_ring *ring, int8_t *frames, const int8_t *values, int8_t *out)
 {
-    int8_t *oldest = ring->frames + ring->next * layer->channels;
+    int8_t *oldest = frames + ring->next * layer->channels;
     int32_t i;
 
     for (i = 0; i < layer->channels; i++) {

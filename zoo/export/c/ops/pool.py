@@ -29,16 +29,16 @@ class Pool(Operator):
     def calls(self, step: Step) -> list[str]:
         """The average."""
         if step.streams:
-            return [f"average({step.layer}, &self->{step.spec.name}, {step.inputs[0]}, {step.out});"]
+            return [f"average({step.layer}, &self->pool, self->{step.spec.name}_frames, {step.inputs[0]}, {step.out});"]
         return [f"pool({step.layer}, {step.inputs[0]}, {step.out});"]
 
     def state(self, step: Step) -> list[str]:
-        """The sums, the next place of the ring, and the ring."""
-        return [f"NAME_ring {step.spec.name};"] if step.streams else []
+        """The ring; its sums stand in the structure."""
+        return [f"int8_t {step.spec.name}_frames[NAME_POOL_CHANNELS * NAME_POOL_FRAMES];"] if step.streams else []
 
     def reset(self, step: Step) -> list[str]:
         """To the zero point; sums are of what is beyond it."""
-        place = f"self->{step.spec.name}.frames"
+        place = f"self->{step.spec.name}_frames"
         return [f"memset({place}, {step.zeros[0]}, sizeof({place}));"] if step.streams else []
 
 

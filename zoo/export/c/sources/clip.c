@@ -49,6 +49,7 @@ size_t NAME_answer(NAME_t *self, const int16_t *samples, size_t count, int32_t *
     }
     memset(self->samples, 0, sizeof(self->samples));
     self->frames = 0;
+    self->clips++;
     reset_network(self);
     return used;
 }

@@ -15,6 +15,7 @@ typedef struct {
     @FRONT_END
     int16_t samples[NAME_WINDOW];
     int16_t logits[NAME_CLASSES];
+    uint32_t clips;
     uint16_t filled, frames;
     int8_t arena[NAME_ARENA];
 } NAME_t;

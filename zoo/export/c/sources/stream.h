@@ -19,19 +19,18 @@ typedef struct {
 typedef struct {
     int32_t sums[NAME_POOL_CHANNELS];
     int32_t next;
-    int8_t frames[NAME_POOL_CHANNELS * NAME_POOL_FRAMES];
 } NAME_ring;
 
 /* All that a stream keeps, owned by the caller. There are no pointers in it: it may be copied and moved. */
 typedef struct {
     @FRONT_END
+    NAME_ring pool;
     uint32_t until, answers;
     int16_t samples[NAME_WINDOW];
     int16_t logits[NAME_CLASSES];
     uint16_t scores[NAME_SMOOTHED][NAME_CLASSES];
-    uint16_t waits[NAME_CLASSES];
+    uint16_t waits[NAME_CLASSES], heard[NAME_CLASSES];
     uint16_t filled, frames, row, missing;
-    uint8_t heard[NAME_CLASSES];
     int8_t features[NAME_STEP_FRAMES * NAME_COEFFICIENTS];
     @STATES
     int8_t arena[NAME_ARENA];
