@@ -161,6 +161,23 @@ def test_an_index_of_before_is_read_and_knows_no_words(tmp_path, caplog):
     assert zoo.get("kws", max_ram="8kB", hub=tmp_path).name == zoo.get("kws", max_ram="8kB").name
 
 
+def test_an_index_that_counts_ram_as_before_is_read(tmp_path):
+    """Without logits, sums of averages and places of their own for features."""
+    values = json.loads((zoo.Hub().folder / "index.json").read_text())
+    for row in values["models"]:
+        cost = estimate(zoo.Hub().config(zoo.Hub().entry(row["name"])).arch)
+        row["clip_ram_bytes"] = cost.peak_ram_bytes - cost.stream_state_bytes
+        row["stream_ram_bytes"] -= 100 if row["stream_ram_bytes"] else 0
+    (tmp_path / "index.json").write_text(json.dumps(values))
+    shutil.copytree(zoo.Hub().folder / "models", tmp_path / "models")
+    model = zoo.get("kws", hub=tmp_path)
+    assert model.entry.stream_ram_bytes == zoo.get("kws").entry.stream_ram_bytes - 100
+    values["models"][0]["clip_ram_bytes"] += 4
+    (tmp_path / "index.json").write_text(json.dumps(values))
+    with pytest.raises(InvalidPackage, match="states other figures"):
+        zoo.info(values["models"][0]["name"], hub=tmp_path)
+
+
 def test_sets_of_words_have_an_order_and_options_add_up(capsys):
     assert zoo.get(words={"stop", "zero", "left"}).words == ("left", "stop", "zero")
     for options in (["stop", "left"], ["stop,left"], ["stop", "--words", "left"]):

@@ -8,6 +8,7 @@ HUB/README.md            what the hub holds, for people
 
 from __future__ import annotations
 
+import os
 import stat
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -105,19 +106,20 @@ def check_inside(hub: Path, folder: Path) -> None:
     except FileNotFoundError:
         raise InvalidPackage(f"{folder}: was taken away while it was read; ask again") from None
     for link in filter(Path.is_symlink, paths):
-        if not link.resolve().is_relative_to(hub.resolve()):
+        if not Path(os.path.realpath(link)).is_relative_to(hub.resolve()):  # which takes links in a ring as they are
             raise InvalidPackage(f"{link}: a link that leads out of the hub; put the file itself there")
 
 
 def as_listed_before(own: Entry, listed: Entry, config: Config) -> Entry:
-    """What an index says of a package, without what one lacks that was written by an older version: labels, and the RAM
-    of a stream apart from that of clips.
+    """What an index says of a package, without what one lacks that was written by an older version: labels, and RAM as
+    it was counted then.
     """
     if own == listed:
         return own
     if not listed.labels:
         own = replace(own, labels=())
-    if listed.clip_ram_bytes == estimate(config.arch).peak_ram_bytes:
+    cost = estimate(config.arch)
+    if listed.clip_ram_bytes in (cost.peak_ram_bytes, cost.peak_ram_bytes - cost.stream_state_bytes):
         own = replace(own, stream_ram_bytes=listed.stream_ram_bytes, clip_ram_bytes=listed.clip_ram_bytes)
     return own
 
