@@ -25,6 +25,7 @@ EXTRAS = {
     "threadpoolctl": "predict",
     "matplotlib": "plots",
     "PIL": "plots",
+    "sounddevice": "listen",
 }
 """Package as it is imported -> its extra."""
 TRAINING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")

@@ -25,6 +25,7 @@ from zoo.ask.lookup import named
 from zoo.cli.devices import add_device_commands
 from zoo.cli.export import add_export_commands
 from zoo.cli.hub import add_hub_commands
+from zoo.cli.listen import add_listen_command
 from zoo.cli.listing import LIST_HELP, add_list_options, list_models, print_entries, query_of
 from zoo.cli.run import add_channel, add_run_commands
 from zoo.cli.search import add_search_commands
@@ -200,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="what it takes there: a device profile, by its name or the beginning of it")
     add_hub(sub)
     add_run_commands(commands, _command, add_hub, add_words)
+    add_listen_command(commands, _command, add_hub, add_words)
     sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds", needs=TRAINING)
     _add_training(sub)
     add_search_commands(commands, _command, _add_query)
@@ -278,9 +280,9 @@ def _is_file(word: str) -> bool:
     return ("/" in word or Path(word).suffix.lower() in EXTENSIONS) and Path(word).exists()
 
 
-def add_words(sub: argparse.ArgumentParser, what: str) -> None:
-    """Add the option of which words are asked for."""
-    sub.add_argument("--words", nargs="+", action=_AddWords, metavar="WORD", help=what)
+def add_words(sub: argparse.ArgumentParser, what: str, option: str = "--words", metavar: str = "WORD") -> None:
+    """Add an option of words that are asked for."""
+    sub.add_argument(option, nargs="+", action=_AddWords, metavar=metavar, help=what)
 
 
 def add_hub(sub: argparse.ArgumentParser) -> None:

@@ -36,9 +36,10 @@ List all models that meet the constraints, best first.
   earshot list --task kws --max-ram 10kB --plot kws.svg --cost ram_bytes       accuracy over RAM, with what fits marked
 
 Columns are the fields of --format json, and interval (95 %, of the accuracy on validation), clips, runtime_bytes,
-ram_bytes, macs_per_second and frontend_macs_per_second (in a stream), detection_recall, false_alarms_per_hour; with
---device also latency_ms, energy_uj and what else is known there. The columns interval, clips, those a second and those
-of detection read the package of every model.
+ram_bytes, macs_per_second and frontend_macs_per_second (in a stream), detection_recall, false_alarms_per_hour, and the
+settings of a detector, threshold, thresholds (of labels), smoothing, release, refractory_ms and hop_ms; with --device
+also latency_ms, energy_uj and what else is known there. The columns interval, clips, those a second and those of
+detection read the package of every model.
 """
 MOST_INTERVALS = 100
 """Models of which a picture shows intervals, for which their packages are read."""

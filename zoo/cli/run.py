@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -18,14 +19,25 @@ import zoo
 from supernet.data.walk import Spooled
 from supernet.errors import InvalidAudio, InvalidQuery, UnknownName
 from supernet.files import digest, read_bytes, write_bytes
+from zoo.ask.units import share
 from zoo.keeping import HEARD, Kept, command_run, file_state, options_of
 from zoo.package.plots import check_file, check_picture, confusion_figure, events_figure, write_picture
 from zoo.package.read import CONFIG
 from zoo.run.conditions import CONDITIONS
+from zoo.run.detection import Detector
 from zoo.run.events import FLOOR_DB, THRESHOLD
 from zoo.run.hear import PIPE, Heard, check_top, find_recordings
 
-__all__ = ["add_channel", "add_run_commands", "find_model"]
+__all__ = [
+    "add_channel",
+    "add_detection",
+    "add_model",
+    "add_run_commands",
+    "check_pipe",
+    "detector_of",
+    "find_model",
+    "printable",
+]
 
 RUN_HELP = """\
 Run a model on recordings and print labels with scores, best first.
@@ -36,6 +48,8 @@ Run a model on recordings and print labels with scores, best first.
   earshot run kws meeting.flac --hop-ms 250           a long recording by sliding windows, with times in seconds
   earshot run aec night.flac --events                 sounds with their beginnings and ends, at scores from 0.5 on
   earshot run aec night.flac --events 0.3 --plot night.png        and a picture: the spectrogram, and the events
+  earshot run kws night.flac --detect                 words as firmware detects them, once each, by the model's settings
+  earshot run kws night.flac --detect --threshold 0.8 --threshold stop=0.9 --labels stop left
   earshot run kws clip.wav --words stop left            all other words are _unknown_
   earshot run kws recordings/ --format json --out answers.json
   arecord -f S16_LE -r 16000 -d 1 | earshot run kws -
@@ -50,7 +64,10 @@ falls below; _unknown_ and _silence_ are none. Windows move on by a tenth of a c
 one another within a clip, windows that hold several are sure of none: ask for less, such as 0.3. Windows that are
 nowhere as loud as --floor-db hold no event; louder noise may be taken for one, since models of sounds know no noise.
 
-Columns of CSV: file, start_s, end_s (empty for a clip), rank, label, score.
+With --detect there is one event a word, at the time when it is known, which is after the word; `earshot listen` gives
+the same while sound comes.
+
+Columns of CSV: file, start_s, end_s (empty for a clip), rank, label, score; with --detect file, time_s, label, score.
 """
 EVALUATE_HELP = """\
 Tell how often a model is right on a folder that holds a folder of recordings for each class.
@@ -68,6 +85,8 @@ its 95 % interval, the recall of each class, and which classes are taken for whi
 when the same command is given again.
 """
 COLUMNS = ("file", "start_s", "end_s", "rank", "label", "score")
+DETECT = {True: "not for --detect; leave one of them out", False: "for --detect alone; give that as well"}
+DETECTED_COLUMNS = ("file", "time_s", "label", "score")
 MAX_PIPED_BYTES, BLOCK_BYTES = 2**30, 2**20
 
 
@@ -76,7 +95,9 @@ def add_run_commands(commands, command, add_hub, add_words) -> None:
     for which words.
     """
     sub = command(commands, "run", _run, RUN_HELP, "labels of recordings", ("text", "json", "csv"))
-    _add_model(sub, add_hub, add_words)
+    add_model(sub, add_hub, add_words)
+    sub.add_argument("--detect", action="store_true", help="events as firmware gives them, with the time of each")
+    add_detection(sub, add_words, " (with --detect)")
     sub.add_argument(
         "files", metavar="FILE", nargs="+",
         help="recordings (WAV, FLAC, Ogg, Opus, MP3 or AIFF), folders of them, or - for a recording on standard input",
@@ -100,7 +121,7 @@ def add_run_commands(commands, command, add_hub, add_words) -> None:
     )
     sub.add_argument("--out", metavar="FILE", help="write there, whole or not at all (default: standard output)")
     sub = command(commands, "evaluate", _evaluate, EVALUATE_HELP, "accuracy on a folder of classes")
-    _add_model(sub, add_hub, add_words)
+    add_model(sub, add_hub, add_words)
     sub.add_argument("folder", metavar="FOLDER", help="holds a folder of recordings for each class")
     sub.add_argument(
         "--split",
@@ -121,11 +142,13 @@ def _score(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r}: give a score from 0 to 1, or put --events last") from None
 
 
-def _add_model(sub: argparse.ArgumentParser, add_hub, add_words) -> None:
+def add_model(sub: argparse.ArgumentParser, add_hub, add_words=None) -> None:
+    """Add which model hears, and how."""
     sub.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
     add_channel(sub)
-    add_words(sub, "answer with these words, and _unknown_ for all others: stop,left (or stop left as the last option)")
+    if add_words:
+        add_words(sub, "answer with these, and _unknown_ for all others: stop,left (or stop left as the last option)")
     add_hub(sub)
 
 
@@ -134,6 +157,25 @@ def add_channel(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--channel", type=int, metavar="N", help="hear this channel, 1 for the left one (default: the mean of all)"
     )
+
+
+def add_detection(sub: argparse.ArgumentParser, add_words, when: str = "") -> None:
+    """Add which events a detector gives, and from which score on. when: this is of use."""
+    add_words(sub, f"events of these labels alone, such as stop,left{when}", "--labels", "LABEL")
+    sub.add_argument(
+        "--threshold", action="append", metavar="[LABEL=]SCORE",
+        help=f"mean score of events, such as 0.8, or of those of a label, such as stop=0.9; may be given again{when}",
+    )  # fmt: skip
+
+
+def detector_of(model: zoo.Model, options: argparse.Namespace) -> Detector:
+    """The detector that is asked for. Raises InvalidQuery, UnknownName."""
+    pairs = [text.rpartition("=")[::2] for text in options.threshold or ()]
+    for label in {label for label, _ in pairs}:
+        if [name for name, _ in pairs].count(label) > 1:
+            raise InvalidQuery(f"--threshold {label and label + '='}...: is given twice; give it once")
+    values = {label: share(f"--threshold {label}".strip(), score) for label, score in pairs}
+    return model.detector(values.pop("", None), values, options.labels)
 
 
 def find_model(name: str, hub: list[str] | None, words: list[str] | None = None) -> zoo.Model:
@@ -163,7 +205,17 @@ def _run(options: argparse.Namespace) -> None:
         _run_on(options, model, find_recordings(files))
 
 
+def _check_detect(options: argparse.Namespace) -> None:
+    """Raise InvalidQuery for options that go without, or only with, --detect."""
+    only = {"--labels": options.labels, "--threshold": options.threshold}
+    others = {"--events": options.events, "--top": options.top, "--hop-ms": options.hop_ms, "--plot": options.plot}
+    for name, value in (others if options.detect else only).items():
+        if value is not None:
+            raise InvalidQuery(f"{name} is {DETECT[options.detect]}")
+
+
 def _run_on(options: argparse.Namespace, model: zoo.Model, files: list[str | Path]) -> None:
+    _check_detect(options)
     if options.events is not None and options.top is not None:
         raise InvalidQuery(f"--top {options.top}: events have one label each; leave it or --events out")
     if options.plot and len(files) != 1:
@@ -184,6 +236,7 @@ def _run_on(options: argparse.Namespace, model: zoo.Model, files: list[str | Pat
         "channel": options.channel,
         "progress": quiet or len(files) == 1,
         "events": options.events,
+        "detect": detector_of(model, options) if options.detect else False,
     }
     errors: list[InvalidAudio] = []
     with command_run("run", options_of(options)) as run:
@@ -196,9 +249,15 @@ def _run_on(options: argparse.Namespace, model: zoo.Model, files: list[str | Pat
 def _heard(model: zoo.Model, files: list, settings: dict, run: Path | None) -> Iterator[dict]:
     """The items of `model.run`, with windows as rows; what was heard before is taken from the folder of the run."""
     about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "windows": "rows", **settings}
+    about["detect"] = _settings_of(settings["detect"])
     known = ({**about, "recording": file_state(file)} for file in files)
     items = Kept(run and run / HEARD).each(known, files, partial(_hear_new, model, settings))
     return ({**item, "error": InvalidAudio(item["error"])} if "error" in item else item for item in items)
+
+
+def _settings_of(detector: Detector | bool) -> list | bool:
+    """Of a detector as plain values."""
+    return detector and [asdict(detector.settings), detector.listen]
 
 
 def _hear_new(model: zoo.Model, settings: dict, files: list) -> Iterator[dict]:
@@ -222,7 +281,7 @@ def _give(options: argparse.Namespace, model: zoo.Model, files: list, floor_db: 
     items = list(items) if len(files) == 1 else items  # where an only file cannot be used, nothing is written
     output = io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") if options.out else sys.stdout
     picture = _picture(model, files[0], items[0].get("events"), floor_db, options) if options.plot else None
-    WRITERS[options.format](items, output)
+    (_write_detected if options.detect and options.format == "csv" else WRITERS[options.format])(items, output)
     if picture:
         write_picture(picture, options.plot)
     if options.out:
@@ -245,7 +304,7 @@ def _picture(
     if found is None:
         settings = {"threshold": threshold, "floor_db": floor_db, "hop_ms": options.hop_ms}
         found = model.events(file, **settings, **heard)
-    title = f"{_printable(name)}: {model.name}, scores from {threshold:g} on"
+    title = f"{printable(name)}: {model.name}, scores from {threshold:g} on"
     return events_figure(log_mel, seconds, found, model.drawn.to_dict(), title)
 
 
@@ -258,14 +317,19 @@ def _with_pipe(files: list[str]) -> Iterator[list[str]]:
     """The files, with one of what standard input holds in the place of `-`, which is removed at the end."""
     if files.count(PIPE) > 1:
         raise InvalidQuery(f"{PIPE} is given twice: standard input holds one recording")
-    if PIPE in files and sys.stdin.isatty():
-        raise InvalidQuery(f"{PIPE}: standard input is a terminal; pipe a recording into it, as of arecord")
     if PIPE not in files:
         yield files
         return
+    check_pipe()
     with TemporaryDirectory(prefix="earshot-") as folder:
         piped = _piped(Path(folder) / "piped")
         yield [piped if file == PIPE else file for file in files]
+
+
+def check_pipe() -> None:
+    """Raise InvalidQuery where standard input is no pipe or file."""
+    if sys.stdin.isatty():
+        raise InvalidQuery(f"{PIPE}: standard input is a terminal; pipe a recording into it, as of arecord")
 
 
 def _piped(place: Path) -> Spooled:
@@ -312,11 +376,11 @@ def _write_text(items: Iterable[dict], output) -> None:
     for item in items:
         for times, answers in _windows(item):
             found = "  ".join(f"{one['label']} {one['score']:.3f}" for one in answers) or "no events"
-            when = [f"{times[0]:.2f}-{times[1]:.2f} s"] if times else []
-            print(_printable(item["file"]), *when, found, sep="\t", file=output, flush=True)
+            when = [f"{'-'.join(f'{time:.2f}' for time in times)} s"] if times else []
+            print(printable(item["file"]), *when, found, sep="\t", file=output, flush=True)
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A name without what would move a terminal."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
 
@@ -328,6 +392,14 @@ def _write_csv(items: Iterable[dict], output) -> None:
         for times, answers in _windows(item):
             for rank, one in enumerate(answers, 1):
                 rows.writerow([item["file"], *(times or ("", "")), rank, one["label"], f"{one['score']:.6f}"])
+        output.flush()
+
+
+def _write_detected(items: Iterable[dict], output) -> None:
+    rows = csv.writer(output, lineterminator="\n")
+    rows.writerow(DETECTED_COLUMNS)
+    for item in items:
+        rows.writerows([item["file"], one["time_s"], one["label"], f"{one['score']:.6f}"] for one in item["detected"])
         output.flush()
 
 
@@ -378,6 +450,8 @@ def _windows(item: dict) -> Iterable[tuple[tuple, list[dict]]]:
 
     Without an event there are no times and no answers.
     """
+    if "detected" in item:
+        return [((event["time_s"],), [event]) for event in item["detected"]] or [((), [])]
     if "events" in item:
         return [((event["start_s"], event["end_s"]), [event]) for event in item["events"]] or [((), [])]
     if "answers" in item:

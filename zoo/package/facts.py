@@ -143,6 +143,11 @@ def _of_stream(count: Callable[[Arch], int]) -> Callable[[Mapping], int | None]:
     return lambda values: count(Arch.from_dict(values["arch"])) or None
 
 
+def _thresholds(values: Mapping) -> list[str] | None:
+    """Of labels that have one of their own, as `--threshold` takes them."""
+    return [f"{label}={value:g}" for label, value in (_detected("thresholds")(values) or {}).items()] or None
+
+
 def _with_interval(unit: str, *values: float) -> str:
     """Value, low, high, four digits each."""
     rounded = [float(f"{value:.4g}") for value in values]
@@ -226,6 +231,12 @@ KINDS: dict[str, Kind] = {
     "false_alarms_per_hour": Kind(
         "false alarms an hour", _detected("false_alarms_per_hour"), "an hour", _three, source=CONFIG
     ),
+    "threshold": Kind("threshold", _detected("threshold"), show=_three, source=CONFIG),
+    "thresholds": Kind("thresholds of labels", _thresholds, show=", ".join, source=CONFIG, words=True),
+    "smoothing": Kind("smoothing", _detected("smoothing"), "answers", source=CONFIG),
+    "release": Kind("release", _detected("release"), show=_three, source=CONFIG),
+    "refractory_ms": Kind("refractory ms", _detected("refractory_ms"), "ms", "{:g}".format, CONFIG),
+    "hop_ms": Kind("hop ms", _detected("hop_ms"), "ms", "{:g}".format, CONFIG),
     "dataset": Kind("dataset", lambda entry: entry.dataset, words=True),
     "licence": Kind("licence", lambda entry: entry.licence, words=True, listed=True),
     "labels": Kind("labels", lambda entry: list(entry.labels), show=", ".join, words=True),
@@ -469,9 +480,12 @@ def detection_text(figures: Mapping | None) -> list[str]:
     """How a model is used in a stream, and how good that is, where it was chosen. figures: of `config.json`."""
     if not figures:
         return []
+    own = ", ".join(f"{label} from {value:g}" for label, value in figures.get("thresholds", {}).items())
+    again = f", again once it has fallen below {figures['release']:g} of that" if "release" in figures else ""
     return [
         f"A window of one clip each {figures['hop_ms']} ms; scores averaged over {figures['smoothing']} windows; a "
-        f"label is detected from {figures['threshold']} on, then nothing for {figures['refractory_ms']} ms.",
+        f"label is detected from {figures['threshold']} on{own and f' ({own})'}, then nothing for "
+        f"{figures['refractory_ms']} ms{again}.",
         f"{figures['false_alarms_per_hour']:g} false alarms an hour on {figures['hours']:.2g} held-out hours of "
         f"negatives; {percent(figures['recall'])} of {figures['recall_clips']:,} validation clips found. The settings "
         f"were chosen on these clips and on {figures['chosen_on_hours']:.2g} other held-out hours.",

@@ -7,7 +7,6 @@ one that looks ahead, and any at another hop, hears windows of one clip. The fir
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from zoo.run.parts import Parts, parts_of
 __all__ = ["answer_ms", "clip_windows", "logits_along", "shown", "streams"]
 
 BATCH = 256
-"""Windows that a network takes at a time, and answers of recordings that a bar is shown of."""
+"""Windows that a network takes at most at a time, and answers of recordings that a bar is shown of."""
 
 
 def streams(network: IntegerNetwork) -> bool:
@@ -63,24 +62,23 @@ def _stream_logits(network: IntegerNetwork, frontend: FrontEnd, recording: Parts
 
 
 def clip_windows(frontend: FrontEnd, frames: int, recording: Parts, hop_ms: int) -> Iterator[np.ndarray]:
-    """Quantised features (windows, coefficients, frames) int8 of the windows of a recording, a batch at a time.
+    """Quantised features (windows, coefficients, frames) int8 of the windows that each part of a recording completes, a
+    batch at a time.
 
     Frames hear what came before them: they are those of the whole recording.
     """
     hop, state, skipped = hop_ms // frontend.step_ms, frontend.reset(), 0
     features = np.zeros((frontend.coefficients, 0), np.int8)
-    for part in chain(parts_of(recording), [None]):
-        if part is not None:
-            new, state = frontend.step(as_int16(part), state)
-            features = np.concatenate([features, new], 1)
+    for part in parts_of(recording):
+        new, state = frontend.step(as_int16(part), state)
+        features = np.concatenate([features, new], 1)
         first = min(skipped, features.shape[1])
         features, skipped = features[:, first:], skipped - first
         count = max(0, (features.shape[1] - frames) // hop + 1)
-        whole = count if part is None else count // BATCH * BATCH
-        for start in range(0, whole, BATCH):
-            some = features[:, start * hop : (min(start + BATCH, whole) - 1) * hop + frames]
+        for start in range(0, count, BATCH):
+            some = features[:, start * hop : (min(start + BATCH, count) - 1) * hop + frames]
             yield np.lib.stride_tricks.sliding_window_view(some, frames, 1)[:, ::hop].transpose(1, 0, 2)
-        skipped += whole * hop
+        skipped += count * hop
 
 
 def shown(parts: Iterable[np.ndarray], hop_ms: int, progress: bool, seconds: float) -> Iterator[np.ndarray]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from supernet.arch import Arch
+from zoo.run.detection import Detector
 from zoo.run.parts import Parts
 
 __all__ = ["Hearing"]
@@ -47,3 +49,11 @@ class Hearing(Protocol):
         self, recording: Parts, hop_ms: int, floor_db: float, progress: bool = False, seconds: float = 0.0
     ) -> tuple[np.ndarray, list[tuple[float, float]]]:
         """The same for `zoo.run.events.mark_events`: 0 for windows that are below the floor."""
+
+    def detected(
+        self, recording: Parts, detector: Detector, progress: bool = False, seconds: float = 0.0
+    ) -> list[dict]:
+        """The events of a detector in a recording, {"time_s", "label", "score"} each."""
+
+    def events_of(self, chunks: Iterable[np.ndarray], detector: Detector) -> Iterator[list[dict]]:
+        """The same in a stream, as its chunks come."""

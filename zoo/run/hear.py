@@ -27,6 +27,7 @@ from supernet.errors import InvalidAudio, InvalidQuery, TooLong
 from supernet.whole import as_whole, is_whole
 from zoo.ask.units import milliseconds
 from zoo.run.base import Hearing
+from zoo.run.detection import Detector
 from zoo.run.events import mark_events
 
 __all__ = [
@@ -88,6 +89,7 @@ class Heard:
     """What a model heard in a file: scores (windows, classes) with (start, end) of each window in seconds.
 
     times: empty for a clip, which has one window. error: why the file cannot be used. rate: of the file, in Hz.
+    detected: the events of a detector, in the place of scores.
     """
 
     file: str
@@ -95,6 +97,7 @@ class Heard:
     times: Sequence[tuple[float, float]] = ()
     rate: int | None = None
     error: InvalidAudio | None = None
+    detected: list[dict] | None = None
 
     def rows(self, labels: Sequence[str], top: int | None = None) -> list[list]:
         """[start_s, end_s, label, score, label, score, ...] of each window: what `windows` gives, in less memory."""
@@ -104,9 +107,13 @@ class Heard:
         ]
 
     def to_dict(self, labels: Sequence[str], top: int | None = None, threshold: float | None = None) -> dict:
-        """{"file", "answers"}, {"file", "windows"} or {"file", "error"}; with a threshold {"file", "events"}."""
+        """{"file", "answers"}, {"file", "windows"} or {"file", "error"}; with a threshold {"file", "events"}, and of a
+        detector {"file", "detected"}.
+        """
         if self.error is not None:
             return {"file": self.file, "error": self.error}
+        if self.detected is not None:
+            return {"file": self.file, "detected": self.detected}
         if threshold is not None:
             found = mark_events(labels, self.scores, self.times, threshold)
             return {"file": self.file, "events": [asdict(event) for event in found]}
@@ -330,15 +337,17 @@ def hear(
     progress: bool,
     floor_db: float | None = None,
     channel: int | None = None,
+    detector: Detector | None = None,
 ) -> Iterator[Heard]:
     """What a model hears in each of `find_recordings`, in order, as soon as its batch is done.
 
     floor_db: slide over clips, too, as `Model.event_scores` does. progress: show bars on standard error, where it is a
     terminal, of more than a few files, and of long ones. channel: hear this one, from 1 on, not the mean of all.
+    detector: give its events, of clips as well.
     """
     from tqdm import tqdm
 
-    way = _Way(hop_ms, resample, progress, floor_db, channel)
+    way = _Way(hop_ms, resample, progress, floor_db, channel, detector)
     rates, own = defaultdict(list), model.sampling_rate
     bar = tqdm(total=len(files), unit=" files", disable=None if progress and len(files) > SHOWN else True)
     with bar, ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
@@ -361,6 +370,7 @@ class _Way:
     progress: bool
     floor_db: float | None
     channel: int | None
+    detector: Detector | None
 
 
 def _ahead(threads: ThreadPoolExecutor, function: Callable, items: Iterable) -> Iterator:
@@ -381,7 +391,7 @@ def _clip(model: Hearing, way: _Way, file: str | Path | bytes) -> Sound | Invali
             left = tell_left_out(walk(file).left_out)
             inside = f", but {left}" if left else ""
             raise InvalidAudio(f"{file}: no recordings in this folder{inside}; give one that has some, or a file")
-        if way.floor_db is not None:
+        if way.floor_db is not None or way.detector:
             return None
         return read_sound(file, None, model.sampling_rate, way.resample, model.clip_samples, way.channel)
     except InvalidAudio as error:
@@ -403,6 +413,9 @@ def _hear_batch(model: Hearing, batch: list[tuple], way: _Way) -> Iterator[Heard
 def _hear_long(model: Hearing, file: str | Path | bytes, way: _Way) -> Heard:
     try:
         with open_sound(file, None, model.sampling_rate, way.resample, way.channel) as sound:
+            if way.detector:
+                found = model.detected(sound.parts, way.detector, way.progress, sound.seconds)
+                return Heard(_name_of(file), rate=sound.rate, detected=found)
             if way.floor_db is None:
                 heard = model.slide_scores(sound.parts, way.hop_ms, way.progress, sound.seconds)
             else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -44,6 +46,7 @@ from zoo.run.hear import (
     tell_resampled,
     windows,
 )
+from zoo.run.listen import MICROPHONE, listen
 from zoo.run.parts import Parts, Whole, few_columns, log_mel_parts, parts_of
 from zoo.run.scores import IntegerScores
 from zoo.run.stream import Stream, StreamState
@@ -55,6 +58,12 @@ MOST_COLUMNS = 4000
 """From here on columns of a spectrogram are joined."""
 MAX_EXPONENT = 700.0
 """Of what does not overflow; scores are 0 there in any format."""
+UNTUNED = (
+    "%s has no settings of its own: threshold %g on the mean of %d answers, one each %d ms, and %d ms of rest; "
+    "`earshot tune` makes some"
+)
+
+log = logging.getLogger(__name__)
 
 
 def probabilities(logits: np.ndarray, scale: float, multi_label: bool = False) -> np.ndarray:
@@ -255,6 +264,7 @@ class Model:
         top: int | None = None,
         events: float | None = None,
         floor_db: float = FLOOR_DB,
+        detect: bool | Detector = False,
         resample: bool = False,
         progress: bool = False,
         channel: int | None = None,
@@ -264,12 +274,13 @@ class Model:
         files: paths of recordings, of folders that are searched for them, or the bytes of an audio file, which is
         called `-`. Yields {"file", "answers"} for a clip, {"file", "windows"} for a longer recording (see `slide`), and
         {"file", "error"} with the InvalidAudio of what cannot be used. events: a threshold, with which there are
-        {"file", "events"} instead, as of `events`, which floor_db is for, too. progress: show a bar on a terminal.
+        {"file", "events"} instead, as of `events`, which floor_db is for, too. detect: {"file", "detected"} instead, as
+        of `detect`, by the settings of the package or by another `detector`. progress: show a bar on a terminal.
         channel: as in a call. Raises InvalidQuery for a hop that is not possible.
         """
         check_top(top)
-        wish = {"hop_ms": hop_ms, "events": events, "floor_db": floor_db, "resample": resample, "channel": channel}
-        found = self.heard(files, progress=progress, **wish)
+        wish = {"hop_ms": hop_ms, "events": events, "floor_db": floor_db, "detect": detect}
+        found = self.heard(files, **wish, resample=resample, progress=progress, channel=channel)
         return (heard.to_dict(self.labels, top, events) for heard in found)
 
     def heard(
@@ -279,18 +290,48 @@ class Model:
         hop_ms: float | str | None = None,
         events: float | None = None,
         floor_db: float = FLOOR_DB,
+        detect: bool | Detector = False,
         resample: bool = False,
         progress: bool = False,
         channel: int | None = None,
     ) -> Iterator[Heard]:
         """What `run` makes its answers of: the scores of each file as one array, which takes less memory."""
         channel = check_channel(channel)
+        detector = self.detector() if detect is True else detect or None
         if events is not None:
             check_threshold(events)
             check_floor(floor_db)
         hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
         floor = None if events is None else floor_db
-        return hear(self, find_recordings(files), hop, resample, progress, floor, channel)
+        return hear(self, find_recordings(files), hop, resample, progress, floor, channel, detector)
+
+    def listen(
+        self,
+        source: str | Path | BinaryIO = MICROPHONE,
+        detector: Detector | None = None,
+        *,
+        rate: int | None = None,
+        channel: int | None = None,
+        resample: bool = False,
+        microphone: str | int | None = None,
+        seconds: float | None = None,
+        count: int | None = None,
+        save: str | Path | None = None,
+        heard: Callable[[np.ndarray], object] | None = None,
+    ) -> Iterator[dict]:
+        """The events that `detect` gives, {"time_s", "label", "score"} each, as soon as it is known.
+
+        source: "microphone", which needs `earshot[listen]`, the path of a recording, or what is open for reading bytes
+        and holds WAV or raw samples: 16 bits, little-endian, one channel. detector: by default that of the package's
+        settings. rate: of raw samples, and of the microphone (default: the model's). channel, resample: as in a call.
+        microphone: its number or a part of its name. seconds, count: of sound and of events, after which it ends.
+        save: a folder where the clip's length of sound before each event is kept as a WAV file, "file" of the event.
+        heard: is called with each part of the sound, (samples,) int16 at the model's rate. Raises InvalidAudio,
+        InvalidQuery, and MissingExtra where what records is not installed.
+        """
+        way = {"rate": rate, "channel": check_channel(channel), "resample": resample, "microphone": microphone}
+        ends = {"seconds": seconds, "count": count}
+        return listen(self, source, detector or self.detector(), **way, **ends, save=save, heard=heard)
 
     def evaluate(
         self,
@@ -385,11 +426,15 @@ class Model:
 
     @cached_property
     def detection(self) -> Detection:
-        """The settings of the detector: those of the package, or where it has none, those of `Detection`."""
+        """The settings of the detector: those of the package, or where it has none, those of `Detection`, which is said
+        in the log.
+        """
         stated = self._config.values.get("detection")
         if stated:
             return Detection.from_dict(stated)
-        return Detection(hop_ms=event_hop(self.clip_ms, answer_ms(self.network)))
+        usual = Detection(hop_ms=event_hop(self.clip_ms, answer_ms(self.network)))
+        log.warning(UNTUNED, self.name, usual.threshold, usual.smoothing, usual.hop_ms, usual.refractory_ms)
+        return usual
 
     def detector(
         self,
