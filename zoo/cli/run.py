@@ -170,11 +170,13 @@ def add_detection(sub: argparse.ArgumentParser, add_words, when: str = "") -> No
 
 def detector_of(model: zoo.Model, options: argparse.Namespace) -> Detector:
     """The detector that is asked for. Raises InvalidQuery, UnknownName."""
-    pairs = [text.rpartition("=")[::2] for text in options.threshold or ()]
-    for label in {label for label, _ in pairs}:
-        if [name for name, _ in pairs].count(label) > 1:
-            raise InvalidQuery(f"--threshold {label and label + '='}...: is given twice; give it once")
-    values = {label: share(f"--threshold {label}".strip(), score) for label, score in pairs}
+    values: dict[str, float] = {}
+    for text in options.threshold or ():
+        label, _, score = text.rpartition("=")
+        name = f"--threshold {label}".strip()
+        if label in values:
+            raise InvalidQuery(f"{name} is given twice; give it once")
+        values[label] = share(name, score)
     return model.detector(values.pop("", None), values, options.labels)
 
 
