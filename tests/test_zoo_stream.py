@@ -71,6 +71,24 @@ def test_the_state_keeps_its_size(models):
     assert len(sizes) == 1
 
 
+def test_long_streams_cut_at_random_do_not_drift_apart(integers):
+    frames, rng = 100_000, np.random.default_rng(0)
+    features = rng.integers(-128, 128, (1, integers.arch.features.coefficients, frames), dtype=np.int8)
+
+    def run(pieces):
+        state, answers = integers.reset(), []
+        for part in np.split(features, np.sort(rng.integers(0, frames, pieces)), 2):
+            logits, state = integers.step(part, state)
+            answers.append(logits[0])
+        return np.concatenate(answers)
+
+    one, other = run(20), run(300)
+    assert len(one) > frames // 10
+    assert np.array_equal(one, other)
+    end, _ = integers.step(features[:, :, -12 * integers.arch.frames :], integers.reset())
+    assert np.array_equal(end[0, -1], one[-1])
+
+
 def test_a_model_that_hears_whole_clips_has_no_stream():
     model = zoo.get(task="esc10")
     with pytest.raises(InvalidArch, match="hears whole clips; it answers in no stream"):
