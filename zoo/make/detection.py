@@ -1,101 +1,79 @@
-"""Choosing how a model detects in a stream, and what that reaches on what it was not chosen on."""
+"""How a model that was just made detects in a stream: settings for it, and what they reach."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from itertools import product
+import logging
+from collections.abc import Sequence
 
 import numpy as np
 
-from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.clips import ClipData
 from supernet.frontend.base import FrontEnd
 from supernet.integer.runtime import IntegerNetwork
-from zoo.run.along import logits_along
-from zoo.run.detection import HOP_MS, Detection, Detector
+from supernet.samples import from_int16
+from zoo.make.trials import Trials
+from zoo.run.alarms import hours_to_show
+from zoo.run.along import answer_ms, logits_along
+from zoo.run.conditions import unheard_noise
+from zoo.run.detection import NEVER, Detection, Detector
+from zoo.run.events import event_hop
+from zoo.run.placed import CONDITIONS, Placed
 from zoo.run.scores import IntegerScores
 
-__all__ = ["choose_detection"]
+__all__ = ["MOST_WORDS", "choose_detection", "rights"]
 
-THRESHOLDS = (*(round(0.3 + 0.02 * step, 2) for step in range(35)), 0.99, 0.995)
-SMOOTHINGS, REFRACTORIES_MS = (1, 2, 3, 5), (500, 1000, 2000)
-CONTEXT_SEED = 2021
+MOST_WORDS = 1000
+"""Clips that are placed in streams: more take minutes."""
+SEED = 2021
+
+log = logging.getLogger(__name__)
 
 
 def choose_detection(
     network: IntegerNetwork, frontend: FrontEnd, scores: IntegerScores, data: ClipData, false_alarms: float
 ) -> dict:
-    """The settings that find most validation clips at no more than `false_alarms` an hour, and what they reach.
+    """Settings for at most `false_alarms` an hour on held-out negatives, and what they reach (see zoo.make.trials).
 
-    They are chosen on the first half of each held-out negative; the false alarms an hour that are given, and the hours
-    that they rest on, are of the second half. Clips are heard between negatives of the first half. Where no setting is
-    quiet enough, the quietest is taken.
+    Words are those of validation, between parts of these negatives, clean and in noise. Where no setting is quiet
+    enough, the quietest is taken. The log says where the hours cannot show as few false alarms.
     """
-    heard = _Heard(network, frontend, scores, data.labels)
-    halves = [np.array_split(recording, 2) for recording in data.held_negatives]
-    least = network.arch.frames * frontend.hop_samples
-    first, second = ([heard.scores(half[part]) for half in halves if len(half[part]) >= least] for part in (0, 1))
-    clips = _clips_in_context(heard, data, [half[0] for half in halves], least)
-    figures = {}
-    for settings in (Detection(*values) for values in product(THRESHOLDS, SMOOTHINGS, REFRACTORIES_MS)):
-        detector = heard.detector(settings)
-        alarms = _alarms_an_hour(first, detector)
-        figures[detector] = (min(-alarms, -false_alarms), _recall(clips, detector))
-    best = max(figures, key=lambda one: (*figures[one], *_preferred(one.settings)))
-    return {
-        **asdict(best.settings),
-        "recall": round(figures[best][1], 4),
-        "recall_clips": len(clips),
-        "false_alarms_per_hour": round(_alarms_an_hour(second, best), 3),
-        "hours": round(_hours(second), 4),
-        "chosen_on_hours": round(_hours(first), 4),
-    }
+    clip_ms = network.arch.frames * frontend.step_ms
+    hop_ms = event_hop(clip_ms, answer_ms(network))
+    samples = network.arch.frames * frontend.hop_samples
+    held = [recording for recording in data.held_negatives if len(recording) >= samples]
 
+    def heard(recording) -> np.ndarray:
+        return scores(np.concatenate(list(logits_along(network, frontend, recording, hop_ms))))
 
-class _Heard:
-    """A network that hears recordings."""
+    streams = {name: _placed(data, held, samples, name) for name in CONDITIONS} if held else {}
+    spoken = {name: (heard(one.parts), one.words) for name, one in streams.items() if len(one.clips)}
 
-    def __init__(self, network, frontend, scores, labels) -> None:
-        self.network, self.frontend, self.of, self.labels = network, frontend, scores, labels
+    def detector_of(settings: Detection) -> Detector:
+        return Detector(settings, data.labels, scores)
 
-    def scores(self, recording: np.ndarray) -> np.ndarray:
-        return self.of(np.concatenate(list(logits_along(self.network, self.frontend, recording, HOP_MS))))
-
-    def detector(self, settings: Detection) -> Detector:
-        return Detector(settings, self.labels, self.of)
-
-
-def _preferred(settings: Detection) -> tuple:
-    return -settings.smoothing, -settings.refractory_ms, settings.threshold
-
-
-def _clips_in_context(
-    heard: _Heard, data: ClipData, halves: list[np.ndarray], samples: int
-) -> list[tuple[np.ndarray, set[int]]]:
-    """Scores of each validation clip with a class that can be detected, between cuts of negatives, and its classes."""
-    rng, found = np.random.default_rng(CONTEXT_SEED), []
-    spoken = {number for number, label in enumerate(data.labels) if label not in (UNKNOWN, SILENCE)}
-    split = data.splits["validation"]
-    for row, target in zip(split.rows, split.targets, strict=True):
-        classes = {int(target)} if np.ndim(target) == 0 else set(np.flatnonzero(target).tolist())
-        if classes & spoken:
-            half = np.pad(halves[rng.integers(len(halves))], (0, samples))
-            start = rng.integers(len(half) - samples)
-            context = half[start : start + samples]
-            found.append((heard.scores(np.concatenate([context, data.audio[row], context])), classes))
+    trials = Trials(detector_of, Detection(hop_ms=hop_ms), clip_ms, [heard(one) for one in held], spoken, false_alarms)
+    found = trials.figures()
+    if found["false_alarms_upper"] > false_alarms:
+        log.warning(
+            "at most %g false alarms an hour are not shown: %d in %.2g hours of negatives bound the rate at %.3g (95 "
+            "%%); not even none in less than %.3g hours would", false_alarms, found["alarms"], found["hours"],
+            found["false_alarms_upper"], hours_to_show(false_alarms) if false_alarms else float("inf"),
+        )  # fmt: skip
     return found
 
 
-def _recall(clips: list[tuple[np.ndarray, set[int]]], detector: Detector) -> float:
-    """Share of the clips of which the first thing that is detected is right."""
-    firsts = [detector.events(scores)[0][:1] for scores, _ in clips]
-    found = [bool(first) and first[0].label in classes for first, (_, classes) in zip(firsts, clips, strict=True)]
-    return float(np.mean(found)) if found else 0.0
+def rights(targets: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """(clips, classes) whether an event of a class is right. targets: (clips,) classes, or (clips, classes) 0 or 1."""
+    own = np.eye(len(labels), dtype=bool)[targets] if targets.ndim == 1 else targets > 0
+    return own & np.array([label not in NEVER for label in labels])
 
 
-def _hours(streams: list[np.ndarray]) -> float:
-    return sum(map(len, streams)) * HOP_MS / 3_600_000
-
-
-def _alarms_an_hour(streams: list[np.ndarray], detector: Detector) -> float:
-    return sum(len(detector.events(scores)[0]) for scores in streams) / max(_hours(streams), 1e-9)
+def _placed(data: ClipData, held: Sequence[np.ndarray], samples: int, condition: str) -> Placed:
+    """Validation clips with a class that can be detected."""
+    split = data.splits["validation"]
+    right = rights(split.targets, data.labels)
+    spoken = np.flatnonzero(right.any(1))
+    chosen = spoken[np.linspace(0, len(spoken) - 1, min(len(spoken), MOST_WORDS)).round().astype(int)]
+    clips = [data.audio[row] for row in split.rows[chosen]]
+    noise = unheard_noise([from_int16(item) for item in data.held_noise])
+    return Placed(clips, right[chosen], held, noise, data.sampling_rate, samples, condition, SEED)
