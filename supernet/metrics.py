@@ -1,10 +1,21 @@
-"""How right answers are: accuracy with its interval, confusions, mean average precision. No torch here."""
+"""How right answers are: accuracy with its interval, confusions, mean average precision, and bounds of rare events. No
+torch here.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import lgamma, log, sqrt
+
 import numpy as np
 
-__all__ = ["accuracy_interval", "confusion", "mean_average_precision", "right"]
+__all__ = ["accuracy_interval", "confusion", "mean_average_precision", "poisson_upper", "right"]
+
+CHANCE = 0.05
+"""That a number is as small by luck where what is expected is at its upper bound."""
+QUANTILE = 1.6448536
+"""Of a normal distribution, beyond which 5 % are."""
+HALVINGS, MANY = 60, 10**5
 
 
 def right(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -48,3 +59,30 @@ def accuracy_interval(share: float, clips: int, z: float = 1.96) -> tuple[float,
     centre = (share + z * z / (2 * clips)) / (1 + z * z / clips)
     reach = z / (1 + z * z / clips) * (share * (1 - share) / clips + z * z / (4 * clips * clips)) ** 0.5
     return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+@lru_cache(maxsize=4096)
+def poisson_upper(count: int) -> float:
+    """The exact 95 % upper bound of what a Poisson number is expected to be, of which `count` were seen: under it, so
+    few or fewer have a chance of 5 %.
+
+    >>> round(poisson_upper(0), 3), round(poisson_upper(3), 3)
+    (2.996, 7.754)
+    """
+    if count > MANY:  # E. B. Wilson and M. M. Hilferty, PNAS 17, 1931
+        own = count + 1
+        return own * (1 - 1 / (9 * own) + QUANTILE / (3 * sqrt(own))) ** 3
+    low, high = float(count), count + 4 * sqrt(count) + 5
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _chance(count, middle) > CHANCE else (low, middle)
+    return high
+
+
+def _chance(count: int, expected: float) -> float:
+    """Of so many or fewer: the sum of the last terms, since those far below the expected number add nothing."""
+    first = max(0, count - 20 - int(12 * sqrt(count)))
+    steps = np.log(np.maximum(np.arange(first, count + 1), 1) / expected)
+    steps[0] = 0.0
+    largest = first * log(expected) - expected - lgamma(first + 1)
+    return float(np.exp(largest - np.cumsum(steps)).sum())

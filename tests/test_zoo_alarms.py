@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supernet.metrics import poisson_upper
 from zoo.make.trials import Trials
-from zoo.run.alarms import Words, count_events, hours_to_show, most_expected, tally
+from zoo.run.alarms import Words, count_events, hours_to_show, tally
 from zoo.run.detection import Detection, Detector
 from zoo.run.placed import CONDITIONS, Placed, word_span
 from zoo.run.scores import ONE, IntegerScores
@@ -80,16 +81,16 @@ def test_a_repeat_and_a_wrong_label_are_alarms_and_a_late_word_is_not_found():
 
 @pytest.mark.parametrize("alarms", PUBLISHED)
 def test_upper_bounds_are_those_that_are_published(alarms):
-    assert most_expected(alarms) == pytest.approx(PUBLISHED[alarms], abs=0.006 if alarms < 20 else 0.06)
+    assert poisson_upper(alarms) == pytest.approx(PUBLISHED[alarms], abs=0.006 if alarms < 20 else 0.06)
 
 
 def test_upper_bounds_hold_for_any_number():
-    bounds = [most_expected(alarms) for alarms in (0, 1, 7, 300, 10**5, 10**9, 2**53)]
+    bounds = [poisson_upper(alarms) for alarms in (0, 1, 7, 300, 10**5, 10**9, 2**53)]
     assert all(low < high for low, high in pairwise(bounds))
-    assert most_expected(10**6) == pytest.approx(10**6 + 1.645 * 1000, abs=3)
+    assert poisson_upper(10**6) == pytest.approx(10**6 + 1.645 * 1000, abs=3)
     assert hours_to_show(4) == pytest.approx(2.996 / 4, rel=1e-3)
     rng = np.random.default_rng(0)
-    assert (rng.poisson(most_expected(3), 200_000) <= 3).mean() == pytest.approx(0.05, abs=0.002)
+    assert (rng.poisson(poisson_upper(3), 200_000) <= 3).mean() == pytest.approx(0.05, abs=0.002)
 
 
 @settings(max_examples=40)

@@ -162,15 +162,15 @@ def test_the_text_of_an_index_is_one_model_a_line_whatever_the_order():
 def test_an_index_with_what_cannot_be_is_refused_by_name(tmp_path, change, said):
     rows = [entry("a").to_dict(), entry("b").to_dict()]
     change(rows)
-    (tmp_path / "index.json").write_text(json.dumps({"schema": 5, "models": rows}))
+    (tmp_path / "index.json").write_text(json.dumps({"schema": 6, "models": rows}))
     with pytest.raises(InvalidPackage, match=f"index.json.*{said}"):
         read_index(tmp_path / "index.json")
 
 
-@pytest.mark.parametrize("schema", [1, 2, 6, None])
+@pytest.mark.parametrize("schema", [1, 2, 7, None])
 def test_an_index_of_another_version_is_refused_with_what_to_do(tmp_path, schema):
     (tmp_path / "index.json").write_text(json.dumps({"schema": schema, "models": []}))
-    with pytest.raises(InvalidPackage, match=r"this version reads 3, 4, 5; `earshot rebuild` writes it anew"):
+    with pytest.raises(InvalidPackage, match=r"this version reads 3, 4, 5, 6; `earshot rebuild` writes it anew"):
         Hub(tmp_path).entries  # noqa: B018
 
 

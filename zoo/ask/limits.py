@@ -17,12 +17,13 @@ from supernet.bits import MIXED
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import InvalidQuery
 from supernet.whole import as_whole, is_whole
-from zoo.ask.units import count, energy, milliseconds, share, size
+from zoo.ask.units import an_hour, count, energy, milliseconds, share, size
 from zoo.hubs.index import Index
 from zoo.package.entry import MEASURED, Entry, forbids_commerce
 from zoo.package.facts import CHEAPER_BY
 
 __all__ = [
+    "BOUND",
     "LIMITS",
     "MAKERS",
     "ON_DEVICE",
@@ -42,7 +43,7 @@ class Constraint:
 
     name: as the user wrote it. value: of one model, for messages. excess: (models,) by how much each misses, relative;
     0 or less where it meets. word: it asks for a word, not for an amount. owner: the device that has no more, where
-    nobody asked.
+    nobody asked. remedy: what to do about a model of which the value is not known; `{}` stands for its name.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Constraint:
     excess: Callable[[Index], np.ndarray]
     word: bool = False
     owner: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ LIMITS = {
         "energy_high_uj",
     ),
 }  # fmt: skip
+BOUND, ESTIMATE = "false_alarms_upper", "false_alarms_per_hour"
+"""What is held against `max_false_alarms`, and with `unproven`."""
+MEASURE = "`earshot tune {} --negatives FOLDER` measures it on recordings of the place of use"
 ON_DEVICE = {name: limit for name, limit in LIMITS.items() if limit.sure}
 
 
@@ -95,15 +100,19 @@ def limits_of(wanted: Mapping[str, float | str | None]) -> dict[str, float]:
     return {name: limit.read(name, wanted[name]) for name, limit in LIMITS.items() if wanted.get(name) is not None}
 
 
-def constraints(**wanted) -> list[Constraint]:
+def constraints(*, unproven: bool | None = None, **wanted) -> list[Constraint]:
     """The conditions of a query, those of `zoo.get` but on a device; None is no condition.
 
-    Raises InvalidQuery for a value that cannot be meant, TypeError for a name that is none.
+    unproven: the estimate of false alarms keeps `max_false_alarms`, not its upper bound. Raises InvalidQuery for a
+    value that cannot be meant, TypeError for a name that is none.
     """
     unknown = wanted.keys() - MAKERS.keys()
     if unknown:
         raise TypeError(f"no such constraint: {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}")
-    return [make(name, wanted[name]) for name, make in MAKERS.items() if wanted.get(name) is not None]
+    if unproven and wanted.get("max_false_alarms") is None:
+        raise InvalidQuery("unproven needs max_false_alarms: it says by which figure that is kept")
+    makers = {**MAKERS, "max_false_alarms": partial(_quiet, field=ESTIMATE)} if unproven else MAKERS
+    return [make(name, wanted[name]) for name, make in makers.items() if wanted.get(name) is not None]
 
 
 def check_bits(bits: int | str, name: str = "bits") -> int | str:
@@ -135,6 +144,28 @@ def _at_least(name: str, limit: float | str) -> Constraint:
         return np.where(known < round(least, 6), (least - known) / (least or 1), 0.0)
 
     return Constraint(name, least, lambda entry: entry.validation * (entry.basis == MEASURED), excess)
+
+
+def _quiet(name: str, limit: float | str, field: str = BOUND) -> Constraint:
+    """That a model has at most so many false alarms an hour. One of which that is not known keeps no promise."""
+    most = an_hour(name, limit)
+
+    def excess(index: Index) -> np.ndarray:
+        rates = index.columns[field]
+        return np.where(np.isnan(rates), np.inf, (rates - most) / (most or 1))
+
+    return Constraint(name, most, _value(field), excess, remedy=MEASURE)
+
+
+def _finding(name: str, limit: float | str) -> Constraint:
+    """That a model finds at least such a share of words in a stream, as it is printed."""
+    least = share(name, limit)
+
+    def excess(index: Index) -> np.ndarray:
+        known = np.round(index.columns["detection_recall"], 4)
+        return np.where(np.isnan(known), np.inf, np.where(known < round(least, 6), (least - known) / (least or 1), 0.0))
+
+    return Constraint(name, least, _value("detection_recall"), excess, remedy=MEASURE)
 
 
 def _exactly(name: str, bits: int | str) -> Constraint:
@@ -221,6 +252,8 @@ def _may_be_sold(index: Index) -> np.ndarray:
 MAKERS: dict[str, Callable[[str, Any], Constraint]] = {
     **{name: _at_most for name in LIMITS if name not in ON_DEVICE},
     "min_accuracy": _at_least,
+    "max_false_alarms": _quiet,
+    "min_recall": _finding,
     "bits": _exactly,
     "activation_bits": _exactly,
     "words": _knows,

@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from supernet.constants import OWN_HUB, SILENCE, UNKNOWN
 from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName, nearest_names
 from supernet.extras import TRAINING, load, need
 from supernet.files import read_json
 from zoo.ask.device import DeviceLimits
 from zoo.ask.folders import about_folder, holds_package
-from zoo.ask.limits import cheaper_within, check_bits, checked_words, constraints, limits_of
+from zoo.ask.limits import BOUND, Constraint, cheaper_within, check_bits, checked_words, constraints, limits_of
 from zoo.ask.query import choose
 from zoo.ask.units import share
 from zoo.hubs.address import open_hub
@@ -115,7 +117,28 @@ def _rows(
     limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
     on_device = DeviceLimits(place, device, limits, sure, ignore_limits)
     conditions = [*constraints(**wanted), *([cheaper_within(*rival)] if rival else [])]
-    return choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
+    rows = choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
+    if rival is None:
+        _tell_of_alarms(index, rows, conditions)
+    return rows
+
+
+def _tell_of_alarms(index: Index, rows: list[int], conditions: Sequence[Constraint]) -> None:
+    """Say in the log which models have no figures of detection, and which keep a limit by the estimate alone."""
+    asked = {one.name: one.limit for one in conditions if one.remedy}
+    unmeasured = int(np.isnan(index.columns[BOUND]).sum())
+    if asked and unmeasured:
+        log.warning(
+            "%d models are left out: how they detect in a stream was not measured, which `earshot tune` does",
+            unmeasured,
+        )
+    most = asked.get("max_false_alarms", np.inf)
+    bounds = [bound for bound in index.values(BOUND, rows) if bound is not None and bound > most]
+    if bounds:
+        log.warning(
+            "max_false_alarms = %g is kept by the estimate alone by %d of %d models: their 95 %% upper bounds are from %g "
+            "on", most, len(bounds), len(rows), min(bounds),
+        )  # fmt: skip
 
 
 def get(
@@ -130,6 +153,9 @@ def get(
     bits: int | str | None = None,
     activation_bits: int | str | None = None,
     min_accuracy: float | str | None = None,
+    max_false_alarms: float | str | None = None,
+    min_recall: float | str | None = None,
+    unproven: bool = False,
     family: str | None = None,
     licence: str | None = None,
     commercial: bool | None = None,
@@ -152,7 +178,10 @@ def get(
     or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64k", "64kB" or "64KiB".
     max_ram: bytes that answering takes, in a stream where the model can and else on whole clips, with the front end,
     likewise. bits: of the weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on
-    validation, such as 0.955 or "95.5%". family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*".
+    validation, such as 0.955 or "95.5%". max_false_alarms: an hour in a stream, with the settings of the package: the
+    95 % upper bound of what was counted keeps it, with unproven=True the estimate, which the log then says. min_recall:
+    share of words that are found in a stream, such as 0.9 or "90%". Models of which these were not measured have none;
+    `earshot tune` measures them. family: of networks. licence: such as "cc-by-4.0" or "cc-by-[0-9]*".
     commercial: True for models whose licence does not forbid commercial use, as those of names like cc-by-nc do.
     dataset: what it was trained on. streaming: True for models of which no layer looks ahead. words: that the model
     knows all, such as ["stop", "left"]; it then answers with these, `_unknown_` and `_silence_` (see Model.knowing).
@@ -184,7 +213,8 @@ def get(
     sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
     wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
     only = {"activation_bits": activation_bits, "licence": licence, "commercial": commercial, "dataset": dataset}
-    only |= {"streaming": streaming, "words": words}
+    only |= {"streaming": streaming, "words": words, "max_false_alarms": max_false_alarms, "min_recall": min_recall}
+    only |= {"unproven": unproven or None}
     if data is not None and not specialize:
         raise InvalidQuery(f"data = {data}: only specialize needs data; give specialize as well, or leave data out")
     if specialize and (task is None or name is not None):

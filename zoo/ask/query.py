@@ -88,10 +88,12 @@ def _no_model_fits(index: Index, pool: np.ndarray, wanted: Sequence[Constraint])
     nearest, missed = index.entry(row), [item for item, own in zip(wanted, excess[:, row], strict=True) if own > 0]
     binding = wanted[int(excess[:, row].argmax())]
     asked = ", ".join(f"{one.name}={_text(one.limit)}{f' (of {one.owner})' * bool(one.owner)}" for one in wanted)
-    plain = [item for item in missed if not (item.word or item.owner)]
+    unknown = [item for item in missed if item.remedy and item.value(nearest) is None]
+    plain = [item for item in missed if not (item.word or item.owner or item in unknown)]
     amounts = [f"{item.name}={_text(item.value(nearest))}" for item in plain]
     words = [item.name for item in missed if item.word]
     advice = [f"ask for {', '.join(amounts)}"] * bool(amounts) + [f"leave {' and '.join(words)} out"] * bool(words)
+    advice += dict.fromkeys(item.remedy.format(nearest.name) for item in unknown)
     owners = dict.fromkeys(item.owner for item in missed if item.owner)
     advice += [f"give ignore_limits (--ignore-limits) to go beyond what {owner} has" for owner in owners]
     return NoModelFits(
@@ -104,6 +106,6 @@ def _no_model_fits(index: Index, pool: np.ndarray, wanted: Sequence[Constraint])
 
 
 def _text(value: Any) -> str:
-    if value == math.inf:
+    if value is None or value == math.inf:
         return "no figure"
     return f"{value:.0f}" if isinstance(value, float) and value == round(value) else str(value)

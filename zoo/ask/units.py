@@ -16,7 +16,7 @@ import numpy as np
 from supernet.errors import InvalidQuery
 from supernet.whole import as_whole, is_real, is_whole
 
-__all__ = ["count", "energy", "milliseconds", "rate", "seed_of", "share", "size", "whole"]
+__all__ = ["an_hour", "count", "energy", "milliseconds", "rate", "seed_of", "share", "size", "whole"]
 
 NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
 COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -77,6 +77,15 @@ def rate(name: str, value: Any) -> float:
     if not is_real(value, 0) or value == math.inf:
         raise InvalidQuery(f"{name} = {value!r:.140} is not possible: give a number an hour, 0 or more")
     return float(value)
+
+
+def an_hour(name: str, value: float | str) -> float:
+    """A number of events an hour, 0 or more, such as 4 or "0.5"."""
+    wanted = "a number an hour, 0 or more, such as 4 or 0.5"
+    number, _ = _number(name, value, {"": 1}, wanted)
+    if not 0 <= number < math.inf:
+        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
+    return number
 
 
 def _quantity(name: str, value: float | str, units: Mapping[str, float], wanted: str) -> float:

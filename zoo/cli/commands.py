@@ -261,6 +261,12 @@ def _add_filters(sub: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     sub.add_argument("--dataset", help="what it was trained on, such as speech_commands")
     sub.add_argument(
+        "--max-false-alarms", metavar="N",
+        help="most false alarms an hour in a stream, by their 95%% upper bound with the package's settings, such as 4",
+    )  # fmt: skip
+    sub.add_argument("--min-recall", help="least share of words found in a stream, such as 0.9 or 90%%")
+    sub.add_argument("--unproven", action="store_true", help="let the estimate keep --max-false-alarms, not its bound")
+    sub.add_argument(
         "--streaming", action=argparse.BooleanOptionalAction, default=None, help="that it streams, or does not"
     )
 

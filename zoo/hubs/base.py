@@ -111,13 +111,15 @@ def check_inside(hub: Path, folder: Path) -> None:
 
 
 def as_listed_before(own: Entry, listed: Entry, config: Config) -> Entry:
-    """What an index says of a package, without what one lacks that was written by an older version: labels, and RAM as
-    it was counted then.
+    """What an index says of a package, without what one lacks that was written by an older version: labels, how it
+    detects, and RAM as it was counted then.
     """
     if own == listed:
         return own
     if not listed.labels:
         own = replace(own, labels=())
+    if listed.false_alarms_upper is None:
+        own = replace(own, detection_recall=None, false_alarms_per_hour=None, false_alarms_upper=None)
     cost = estimate(config.arch)
     if listed.clip_ram_bytes in (cost.peak_ram_bytes, cost.peak_ram_bytes - cost.stream_state_bytes):
         own = replace(own, stream_ram_bytes=listed.stream_ram_bytes, clip_ram_bytes=listed.clip_ram_bytes)

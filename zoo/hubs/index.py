@@ -28,11 +28,13 @@ from zoo.package.entry import KINDS, MEASURED, Entry, is_safe_name, possible
 
 __all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "state_of", "write_index"]
 
-INDEX, SCHEMA = "index.json", 5
-FORMER = {3: ("labels", "stream_ram_bytes", "clip_ram_bytes"), 4: ("stream_ram_bytes", "clip_ram_bytes")}
-"""Former versions that are read, and the fields that they lack; these have one figure of RAM, above both forms'."""
+INDEX, SCHEMA = "index.json", 6
+LABELS, RAM = "labels", ("stream_ram_bytes", "clip_ram_bytes")
+DETECTION = ("detection_recall", "false_alarms_per_hour", "false_alarms_upper")
+FORMER = {3: (LABELS, *RAM, *DETECTION), 4: (*RAM, *DETECTION), 5: DETECTION}
+"""Former versions that are read, and the fields that they lack."""
 FORMER_RAM = "peak_ram_bytes"
-LABELS = "labels"
+"""What those without RAM have: one figure, above both forms'."""
 MOST_BYTES, LARGE_BYTES, MOST_CACHED, MANY, FEW = 1_000_000_000, 1_000_000, 8, 20, 3
 NAMES = ("name", "config_sha256")
 WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence", "labels")
@@ -307,12 +309,14 @@ def _parsed(data: bytes, path: Path) -> Index:
     schema, rows = values.get("schema"), values["models"]
     if schema not in (*FORMER, SCHEMA):
         raise InvalidPackage(f"of schema {schema!r:.40}, this version reads {', '.join(map(str, (*FORMER, SCHEMA)))}")
-    fields = KINDS.keys() if schema == SCHEMA else KINDS.keys() - {*FORMER[schema]} | {FORMER_RAM}
+    lacking = FORMER.get(schema, ())
+    fields = KINDS.keys() - {*lacking} | ({FORMER_RAM} if RAM[0] in lacking else set())
     if not all(isinstance(row, dict) and row.keys() == fields for row in rows):
         wrong = next(row for row in rows if not isinstance(row, dict) or row.keys() != fields)
         raise InvalidPackage(f"not an entry: {wrong!r:.80}")
     columns = {name: list(map(itemgetter(name), rows)) for name in KINDS if name in fields}
-    if schema != SCHEMA:
+    columns |= {name: [None] * len(rows) for name in lacking}
+    if RAM[0] in lacking:
         columns["stream_ram_bytes"] = [row[FORMER_RAM] if row["streamable"] else 0 for row in rows]
         columns["clip_ram_bytes"] = [row[FORMER_RAM] for row in rows]
     columns[LABELS] = [_labels(row.get(LABELS, [])) for row in rows]

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
-from zoo.run.alarms import MS_PER_HOUR, Tally, Words, count_events, most_expected, tally
+from supernet.metrics import poisson_upper
+from zoo.run.alarms import MS_PER_HOUR, Tally, Words, count_events, tally
 from zoo.run.detection import Detection, Detector
 
 __all__ = ["PARTS", "THRESHOLDS", "Trials"]
@@ -86,7 +87,7 @@ class Trials:
         return {
             **asdict(chosen),
             "false_alarms_per_hour": round(alarms / hours, 3),
-            "false_alarms_upper": round(most_expected(alarms) / hours, 3),
+            "false_alarms_upper": round(poisson_upper(alarms) / hours, 3),
             "alarms": alarms,
             "hours": hours,
             "chosen_on_hours": round(hours * (self.parts - 1) / self.parts, 4),
@@ -124,7 +125,7 @@ class Trials:
         """Quiet enough, then most words, then soonest."""
         counts = self._counts(settings)
         alarms, hours = int(counts.alarms[parts].sum()), float(self.hours[parts].sum())
-        expected = most_expected(alarms) if self.sure else alarms
+        expected = poisson_upper(alarms) if self.sure else alarms
         quiet = -max(expected / hours, self.limit)
         if counts.words is None:
             return quiet, -settings.threshold
@@ -165,7 +166,7 @@ class Trials:
         return [
             [one[max(0, low - start) : high - start]
              for one, start in zip(self.negatives, ends[:-1], strict=True) if start < high and start + len(one) > low]
-            for low, high in zip(edges[:-1], edges[1:], strict=True)
+            for low, high in pairwise(edges)
         ]  # fmt: skip
 
     @cached_property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 
 from supernet.arch import Arch
@@ -11,10 +12,12 @@ from supernet.bits import inner_bits
 from supernet.cost import LayerCost, layer_costs, mean_bits
 from supernet.frontend.base import frontend_from_dict
 from supernet.layer import LayerSpec, layers
+from zoo.package.detected import has_curve
 from zoo.package.facts import (
     Accuracy,
     accuracies,
     cost_rows,
+    detection_rows,
     detection_text,
     device_table,
     last_confusion,
@@ -22,9 +25,9 @@ from zoo.package.facts import (
     precision,
 )
 from zoo.package.figures import BASES, Figure
-from zoo.package.read import CARD, PICTURE, entry_of
+from zoo.package.read import CARD, CURVE, PICTURE, entry_of
 
-__all__ = ["card", "licence_fields", "picture"]
+__all__ = ["card", "licence_fields", "pictures"]
 
 SEVERAL = (
     "A clip may have several of these labels, or none: each has a score of its own, and a clip counts as right where \
@@ -41,6 +44,10 @@ LICENCES = {
     "pddl", "postgresql", "unknown", "unlicense", "wtfpl", "zlib",
 }  # fmt: skip
 """Identifiers that the Hub knows."""
+CONDITIONS = (
+    "Words were placed between parts of the negatives: as they were recorded (clean), fainter by so many dB, or in "
+    "noise at a ratio of so many dB."
+)
 COLOURS = 256
 
 
@@ -66,31 +73,46 @@ def card(values: dict, devices: Sequence[Figure] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def picture(values: dict) -> bytes | None:
-    """The confusion matrix as a PNG: on test, else on validation; None where neither is known. Same values, same bytes.
+def pictures(values: dict) -> dict[str, bytes]:
+    """The pictures of a card as PNG by the names of their files: the confusion matrix, on test, else on validation, and
+    misses over false alarms; each where it is known. Same values, same bytes.
 
     values: a package's `config.json`.
     """
+    drawn = {PICTURE: _confusion(values), CURVE: _curve(values)}
+    return {name: data for name, data in drawn.items() if data is not None}
+
+
+def _confusion(values: dict) -> bytes | None:
     found = last_confusion(values["accuracy"])
     if found is None:
         return None
-    import matplotlib
-    from matplotlib import style
-
     from zoo.package.plots import confusion_figure, recall_figure
 
     draw = recall_figure if values.get("multi_label") else confusion_figure
-    with matplotlib.rc_context(), style.context("default"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        return _png(draw(found.confusion, values["labels"], f"{values['name']}, {found.name}"))
+    return _png(partial(draw, found.confusion, values["labels"], f"{values['name']}, {found.name}"))
 
 
-def _png(figure) -> bytes:
-    """A figure in few colours, a third of the bytes, and without the name of the program that drew it."""
+def _curve(values: dict) -> bytes | None:
+    figures = values.get("detection")
+    if not has_curve(figures):
+        return None
+    from zoo.package.plots import detection_figure
+
+    points = [(one["alarms"], one["recall"]) for one in figures["curve"]]
+    return _png(partial(detection_figure, points, figures["hours"], values["name"]))
+
+
+def _png(draw: Callable) -> bytes:
+    """A figure of matplotlib in few colours, a third of the bytes, and without the name of the program that drew it."""
+    import matplotlib
+    from matplotlib import style
     from PIL import Image
 
     drawn, data = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", metadata={"Software": None})
+    with matplotlib.rc_context(), style.context("default"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        draw().savefig(drawn, format="png", metadata={"Software": None})
     image = Image.open(drawn).convert("RGB")
     image.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(data, "png", optimize=True)
     return data.getvalue()
@@ -214,8 +236,11 @@ def _accuracy_row(one: Accuracy) -> tuple[str, ...]:
 
 def _detection(figures: dict | None) -> list[str]:
     """How the model is used in a stream, where that was chosen."""
-    said = detection_text(figures)
-    return ["## Detection in a stream", *said] if said else []
+    said, rows = detection_text(figures), detection_rows(figures)
+    head = ("words", "found", "of", "ms after their end, median", "wrong or repeated")
+    shown = [f"![Misses over false alarms an hour, by threshold]({CURVE})"] if has_curve(figures) else []
+    table = [CONDITIONS, _table(head, rows)] if rows else []
+    return ["## Detection in a stream", *said, *table, *shown] if said else []
 
 
 def _costs(values: dict, arch: Arch) -> list[str]:

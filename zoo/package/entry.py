@@ -25,6 +25,8 @@ __all__ = [
 
 MEASURED, PREDICTED = BASES = "measured", "predicted"
 """How a figure came about."""
+Rate = float
+"""An amount of 0 or more."""
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 PATTERNS = {"name": SAFE_NAME, "config_sha256": re.compile(r"([0-9a-f]{64})?")}
 MOST, LONGEST = 2**53, 200
@@ -46,6 +48,9 @@ class Entry:
     was trained and measured on. validation, test: accuracy (0 to 1) of the integer package; test is None where it was
     not measured. basis: of validation, one of BASES. config_sha256: of its `config.json`, which holds the digests of
     the rest. labels: what it answers; () where the index is older than this field, and says nothing of it.
+    detection_recall: share (0 to 1) of words that its detector finds in a stream, with the settings of the package;
+    false_alarms_per_hour: of what it hears beside these, and false_alarms_upper the 95 % upper bound of that rate. None
+    where they were not measured.
     """
 
     name: str
@@ -68,6 +73,9 @@ class Entry:
     licence: str
     config_sha256: str
     labels: tuple[str, ...] = ()
+    detection_recall: float | None = None
+    false_alarms_per_hour: Rate | None = None
+    false_alarms_upper: Rate | None = None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -114,6 +122,9 @@ def possible(field: str, values: Sequence) -> bool:
             return kinds <= {int, str} and set(values) <= {*range(1, 17), MIXED}
         case "float":
             return kinds <= {int, float} and _within(values, 1)
+        case "Rate | None":
+            known = [value for value in values if value is not None]
+            return set(map(type, known)) <= {int, float} and _within(known)
         case "tuple[str, ...]":
             return kinds <= {tuple} and all(possible("task", own) for own in set(values))
         case _:

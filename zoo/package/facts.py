@@ -17,6 +17,7 @@ from supernet.arch import Arch
 from supernet.bits import MIXED
 from supernet.cost import macs_per_second
 from supernet.errors import InvalidQuery, nearest_names
+from zoo.package.detected import detection_figures
 from zoo.package.entry import MEASURED, PREDICTED, Entry
 from zoo.package.figures import Figure
 from zoo.run.conditions import known_conditions
@@ -36,6 +37,7 @@ __all__ = [
     "confusions",
     "cost_rows",
     "costs_text",
+    "detection_rows",
     "detection_text",
     "device_table",
     "facts",
@@ -148,6 +150,11 @@ def _thresholds(values: Mapping) -> list[str] | None:
     return [f"{label}={value:g}" for label, value in (_detected("thresholds")(values) or {}).items()] or None
 
 
+def _delay(values: Mapping) -> float | None:
+    """The median of clean words."""
+    return ((values.get("detection") or {}).get("conditions") or {}).get("clean", {}).get("delay_ms")
+
+
 def _with_interval(unit: str, *values: float) -> str:
     """Value, low, high, four digits each."""
     rounded = [float(f"{value:.4g}") for value in values]
@@ -227,10 +234,15 @@ KINDS: dict[str, Kind] = {
     "clips": Kind("clips", lambda values: values["accuracy"]["validation"]["clips"], show=_count, source=CONFIG),
     "test": Kind("test", lambda entry: entry.test, show=percent, listed=True),
     "basis": Kind("basis", lambda entry: entry.basis, words=True),
-    "detection_recall": Kind("found in a stream", _detected("recall"), show=percent, source=CONFIG),
+    "detection_recall": Kind("found in a stream", lambda entry: entry.detection_recall, show=percent),
     "false_alarms_per_hour": Kind(
-        "false alarms an hour", _detected("false_alarms_per_hour"), "an hour", _three, source=CONFIG
+        "false alarms an hour", lambda entry: entry.false_alarms_per_hour, "an hour", _three, cost=True
     ),
+    "false_alarms_upper": Kind(
+        "their 95 % bound", lambda entry: entry.false_alarms_upper, "an hour", _three, cost=True
+    ),
+    "detection_hours": Kind("hours heard", _detected("hours"), "h", _three, source=CONFIG),
+    "delay_ms": Kind("delay", _delay, "ms", _count, source=CONFIG),
     "threshold": Kind("threshold", _detected("threshold"), show=_three, source=CONFIG),
     "thresholds": Kind("thresholds of labels", _thresholds, show=", ".join, source=CONFIG, words=True),
     "smoothing": Kind("smoothing", _detected("smoothing"), "answers", source=CONFIG),
@@ -486,7 +498,47 @@ def detection_text(figures: Mapping | None) -> list[str]:
         f"A window of one clip each {figures['hop_ms']} ms; scores averaged over {figures['smoothing']} windows; a "
         f"label is detected from {figures['threshold']} on{own and f' ({own})'}, then nothing for "
         f"{figures['refractory_ms']} ms{again}.",
-        f"{figures['false_alarms_per_hour']:g} false alarms an hour on {figures['hours']:.2g} held-out hours of "
-        f"negatives; {percent(figures['recall'])} of {figures['recall_clips']:,} validation clips found. The settings "
-        f"were chosen on these clips and on {figures['chosen_on_hours']:.2g} other held-out hours.",
+        f"{_alarms_text(figures)}; {_recall_text(figures)}. {_chosen_text(figures)}",
+        *_delay_text(figures),
+    ]
+
+
+def _alarms_text(figures: Mapping) -> str:
+    bound = detection_figures(figures)["false_alarms_upper"]
+    shown = f" (95 %: at most {bound:.3g})" if bound is not None else ""
+    count = f"{figures['alarms']:,} in" if "alarms" in figures else "on"
+    hours = f"{count} {figures['hours']:.2g} held-out hours of negatives"
+    return f"{figures['false_alarms_per_hour']:.3g} false alarms an hour{shown}, {hours}"
+
+
+def _recall_text(figures: Mapping) -> str:
+    if "recall" not in figures:
+        return "how many words are found was not measured"
+    return f"{percent(figures['recall'])} of {figures['recall_clips']:,} validation clips found"
+
+
+def _chosen_text(figures: Mapping) -> str:
+    if "parts" in figures:
+        what = "negatives and clips" if "recall" in figures else "negatives"
+        return f"Of {figures['parts']} parts of the {what}, each was judged by settings chosen on the others."
+    return f"The settings were chosen on these clips and on {figures['chosen_on_hours']:.2g} other held-out hours."
+
+
+def _delay_text(figures: Mapping) -> list[str]:
+    """How late a word is known."""
+    clean = figures.get("conditions", {}).get("clean", {})
+    if "delay_ms" not in clean:
+        return []
+    return [
+        f"A word is known {clean['delay_ms']:,} ms after its end in the median, 95 % of those found within "
+        f"{clean['late_ms']:,} ms; {clean['wrong']:,} wrong or repeated events at {clean['words']:,} clean words."
+    ]
+
+
+def detection_rows(figures: Mapping | None) -> list[tuple[str, ...]]:
+    """Of each condition of the words: its name, the recall, the words, the delay, and wrong or repeated events."""
+    found = (figures or {}).get("conditions", {})
+    return [
+        (name, percent(one["recall"]), _count(one["words"]), str(one.get("delay_ms", UNKNOWN_TEXT)), str(one["wrong"]))
+        for name, one in found.items()
     ]

@@ -13,6 +13,7 @@ import numpy as np
 from supernet.errors import InvalidQuery
 from supernet.extras import need
 from supernet.files import write_bytes
+from supernet.metrics import poisson_upper
 
 __all__ = [
     "KINDS",
@@ -21,6 +22,7 @@ __all__ = [
     "check_picture",
     "confusion_figure",
     "cost_figure",
+    "detection_figure",
     "events_figure",
     "recall_figure",
     "write_picture",
@@ -163,6 +165,30 @@ def recall_figure(counts: np.ndarray, labels: Sequence[str], title: str):
     axis.set(xlim=(0, 1.25), xticks=(0, 0.5, 1), xlabel="share of clips")
     axis.invert_yaxis()
     axis.legend(loc="lower right", fontsize="small")
+    axis.set_title(title, parse_math=False)
+    return figure
+
+
+def detection_figure(points: Sequence[tuple[int, float]], hours: float, title: str):
+    """A matplotlib Figure of misses over false alarms an hour, by threshold, with the 95 % upper bounds of these.
+
+    points: (false alarms, recall) of each threshold. hours: that the alarms were counted in; points without an alarm
+    stand at half of one in all hours, the least that can be told from none.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    alarms, misses = np.array([count for count, _ in points]), [1 - recall for _, recall in points]
+    figure = Figure(figsize=(7.0, 4.5), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(np.where(alarms > 0, alarms, 0.5) / hours, misses, "o-", markersize=4, label="counted")
+    bounds = [poisson_upper(int(count)) / hours for count in alarms]
+    axis.plot(bounds, misses, ":", color="C0", label="95 % upper bound")
+    axis.axvline(1 / hours, color="C3", linestyle="--", label=f"one in all {hours:.3g} hours")
+    axis.set(xscale="log", xlabel="false alarms an hour", ylabel="clean words that are missed", ylim=(0, None))
+    axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axis.grid(alpha=0.3)
+    axis.legend(loc="upper right", fontsize="small")
     axis.set_title(title, parse_math=False)
     return figure
 

@@ -5,6 +5,7 @@
     test_vectors.safetensors  samples, and the exact integers that they must give (see zoo.run.vectors)
     README.md                 the model card
     accuracy.png              its confusion matrix, where there is one
+    detection.png             misses over false alarms an hour, where they are known
 
 `config.json` holds the digests of the other files; the hub's index holds that of `config.json`. Nothing that a package
 says is believed: its layout is that of `config.schema.json`, files are refused by their size before they are read, and
@@ -31,12 +32,14 @@ from supernet.frontend.base import frontend_from_dict
 from supernet.integer.packing import pack, unpack
 from supernet.layer import LayerSpec, layers, parts
 from supernet.memory import answer_frames
+from zoo.package.detected import detection_figures, has_bound
 from zoo.package.entry import MEASURED, PREDICTED, Entry
 from zoo.package.schema import FORMER, SCHEMA, check_values, check_version
 
 __all__ = [
     "CARD",
     "CONFIG",
+    "CURVE",
     "FILES",
     "MAX_CLIPS",
     "MODEL",
@@ -53,9 +56,9 @@ __all__ = [
 ]
 
 CONFIG, MODEL, VECTORS, CARD = "config.json", "model.safetensors", "test_vectors.safetensors", "README.md"
-PICTURE = "accuracy.png"
+PICTURE, CURVE = "accuracy.png", "detection.png"
 FILES = (MODEL, VECTORS, CARD)
-"""Of every package; PICTURE is there where the confusion was measured."""
+"""Of every package; PICTURE is there where the confusion was measured, CURVE where words were heard in a stream."""
 MAX_CLIPS, STREAMED_CLIPS = 16, 2
 """Of test vectors, and of the stream in them."""
 MAX_CONFIG_BYTES, MAX_ARENA_BYTES = 8_000_000, 8 * 2**20
@@ -123,6 +126,7 @@ def entry_of(values: dict, arch: Arch, config_sha256: str = "") -> Entry:
         licence=values["licence"],
         config_sha256=config_sha256,
         labels=tuple(values["labels"]),
+        **detection_figures(values.get("detection")),
     )
 
 
@@ -212,6 +216,7 @@ def _check_config(values: dict, arch: Arch) -> None:
         (logits <= MAX_LOGIT_SCALE, f"the scale of the logits, {logits:g}, is over {MAX_LOGIT_SCALE:g}"),
         (inner == inner_bits(arch), "the bits are not those of the architecture"),
         (_features(features) == _features(asdict(arch.features)), "the front end is not that of the architecture"),
+        (has_bound(values.get("detection")), "the false alarms an hour are not those of their number and hours"),
         (all(map(_in_interval, _all_figures(splits))), "an accuracy is outside of its interval"),
         (all(_is_confusion(one, arch.classes, many) for one in splits.values()), "a confusion is not of its accuracy"),
     ):

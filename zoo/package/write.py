@@ -12,9 +12,9 @@ from predictors.estimate import RUNTIME_BYTES
 from supernet.arch import Arch
 from supernet.files import digest, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
-from zoo.package.card import card, picture
+from zoo.package.card import card, pictures
 from zoo.package.figures import Figure, write_figures
-from zoo.package.read import CARD, CONFIG, FILES, MODEL, PICTURE, VECTORS
+from zoo.package.read import CARD, CONFIG, FILES, MODEL, VECTORS
 from zoo.package.schema import check_values
 
 STATED = ("macs", "params", "weight_bytes", "flash_bytes", "arena_bytes", "stream_state_bytes", "peak_ram_bytes")
@@ -23,18 +23,22 @@ __all__ = ["exact_costs", "move_in", "new_folder", "seal"]
 
 
 def seal(
-    parent: str | Path, values: dict, model: bytes, vectors: bytes, devices: Mapping[str, Figure] | None = None
+    parent: str | Path,
+    values: dict,
+    model: bytes,
+    vectors: bytes,
+    devices: Mapping[str, Figure] | None = None,
+    drawn: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write a package into a folder of its name under `parent`, whole or not at all; returns the folder.
 
     values: its `config.json`, of which the digests are made anew. devices: what it takes, by profile, which the card
-    shows as well.
+    shows as well. drawn: the pictures, where they are not to be drawn anew.
     """
     check_values({**values, "digests": dict.fromkeys(FILES, digest(b""))})
     devices = devices or {}
     files = {MODEL: model, VECTORS: vectors, CARD: card(values, tuple(devices.values())).encode()}
-    drawn = picture(values)
-    files |= {PICTURE: drawn} if drawn else {}
+    files |= pictures(values) if drawn is None else drawn
     values = {**values, "digests": {file: digest(data) for file, data in files.items()}}
     part = new_folder(Path(parent))
     try:

@@ -10,20 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import lgamma, log, sqrt
 
 import numpy as np
 
+from supernet.metrics import poisson_upper
 from zoo.run.detection import Detector
 
-__all__ = ["Tally", "Words", "count_events", "hours_to_show", "most_expected", "tally"]
+__all__ = ["Tally", "Words", "count_events", "hours_to_show", "tally"]
 
-CHANCE = 0.05
-"""That as few alarms come by luck where the rate is at its upper bound."""
-QUANTILE = 1.6448536
-"""Of a normal distribution, beyond which 5 % are."""
-HALVINGS, MANY = 60, 10**5
 MS_PER_HOUR = 3_600_000
 
 
@@ -74,7 +68,7 @@ class Tally:
     @property
     def upper(self) -> float:
         """The 95 % upper bound of that rate."""
-        return most_expected(self.alarms) / self.hours
+        return poisson_upper(self.alarms) / self.hours
 
     def delay_ms(self, share: float) -> float | None:
         """The delay within which a share of the words that were found was; None where none was."""
@@ -114,32 +108,6 @@ def count_events(detector: Detector, streams: Sequence[np.ndarray], loudest: np.
     return counts
 
 
-@lru_cache(maxsize=4096)
-def most_expected(alarms: int) -> float:
-    """The largest number of expected alarms under which so many or fewer still have a chance of 5 %.
-
-    >>> round(most_expected(0), 3), round(most_expected(3), 3)
-    (2.996, 7.754)
-    """
-    if alarms > MANY:  # E. B. Wilson and M. M. Hilferty, PNAS 17, 1931
-        own = alarms + 1
-        return own * (1 - 1 / (9 * own) + QUANTILE / (3 * sqrt(own))) ** 3
-    low, high = float(alarms), alarms + 4 * sqrt(alarms) + 5
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _chance(alarms, middle) > CHANCE else (low, middle)
-    return high
-
-
 def hours_to_show(rate: float, alarms: int = 0) -> float:
     """How many hours with so many alarms show that there are at most `rate` an hour."""
-    return most_expected(alarms) / rate
-
-
-def _chance(alarms: int, expected: float) -> float:
-    """Of so many alarms or fewer: the sum of the last terms, since those far below the expected one add nothing."""
-    first = max(0, alarms - 20 - int(12 * sqrt(alarms)))
-    steps = np.log(np.maximum(np.arange(first, alarms + 1), 1) / expected)
-    steps[0] = 0.0
-    largest = first * log(expected) - expected - lgamma(first + 1)
-    return float(np.exp(largest - np.cumsum(steps)).sum())
+    return poisson_upper(alarms) / rate
