@@ -36,12 +36,14 @@ __all__ = [
     "rebuild",
     "sync",
     "train",
+    "tune",
     "unpublish",
     "verify",
 ]
 
 LATER = {
     "train": "zoo.make.train",
+    "tune": "zoo.make.tune",
     "publish": "zoo.make.publish",
     "unpublish": "zoo.make.publish",
     "verify": "zoo.make.verify",

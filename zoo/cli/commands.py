@@ -30,6 +30,7 @@ from zoo.cli.listing import LIST_HELP, add_list_options, list_models, print_entr
 from zoo.cli.run import add_channel, add_run_commands
 from zoo.cli.search import add_search_commands
 from zoo.cli.streams import STDOUT, standard_streams
+from zoo.cli.tune import add_tune_command
 from zoo.keeping import with_notes
 
 __all__ = ["main"]
@@ -202,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     add_hub(sub)
     add_run_commands(commands, _command, add_hub, add_words)
     add_listen_command(commands, _command, add_hub, add_words)
+    add_tune_command(commands, _command, add_hub)
     sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds", needs=TRAINING)
     _add_training(sub)
     add_search_commands(commands, _command, _add_query)

@@ -21,7 +21,6 @@ CONDITIONS = {"clean": (0, None), "noise-10": (0, 10), "noise-0": (0, 0), "faint
 """Name -> gain of a word in dB, and by how many dB noise under its clip is below it, if there is any. The level of a
 word is the root mean square over its span."""
 BETWEEN = 1.25, 2.25
-"""Clips' lengths that other sound between two words lasts, at least and at most."""
 PART_MS, BELOW_DB = 20, 25
 """Parts of a word are at most so many dB below its loudest one."""
 LEAST = 1e-6
@@ -45,7 +44,7 @@ class Placed:
 
     clips: (clips, samples), or a list of (samples,), int16 or float32 from -1 to 1. right: (clips, classes) whether an
     event of a class is right. between, noise: recordings that parts are cut from; none is silence. rate: in Hz.
-    condition: one of CONDITIONS.
+    condition: one of CONDITIONS. pauses: least and most of what is between two words, in lengths of a clip.
     """
 
     clips: Sequence[np.ndarray]
@@ -56,6 +55,7 @@ class Placed:
     clip_samples: int
     condition: str = "clean"
     seed: int = 0
+    pauses: tuple[float, float] = BETWEEN
 
     @cached_property
     def words(self) -> Words:
@@ -78,7 +78,7 @@ class Placed:
     @cached_property
     def _pauses(self) -> np.ndarray:
         """(clips + 1,) samples of other sound before each clip, and behind the last."""
-        low, high = (round(share * self.clip_samples) for share in BETWEEN)
+        low, high = (round(share * self.clip_samples) for share in self.pauses)
         return np.random.default_rng(self.seed).integers(low, high, len(self.clips) + 1, endpoint=True)
 
     def _heard(self, clip: np.ndarray, noise: np.ndarray) -> np.ndarray:
