@@ -136,7 +136,7 @@ def _tell_of_alarms(index: Index, rows: list[int], conditions: Sequence[Constrai
     bounds = [bound for bound in index.values(BOUND, rows) if bound is not None and bound > most]
     if bounds:
         log.warning(
-            "max_false_alarms = %g is kept by the estimate alone by %d of %d models; their 95 %% bounds are %g and more",
+            "max_false_alarms = %g is kept by the estimate alone by %d of %d models; their 95 %% bounds are from %g",
             most, len(bounds), len(rows), min(bounds),
         )  # fmt: skip
 
