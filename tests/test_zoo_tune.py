@@ -54,12 +54,12 @@ def test_the_upper_bound_keeps_a_limit_of_false_alarms_and_only_if_asked_the_est
 def test_a_model_without_figures_keeps_no_promise_and_it_is_said_what_to_do():
     with pytest.raises(NoModelFits, match="nearest is unknown with no figure; `earshot tune unknown --negatives"):
         named([MODELS[-1]], max_false_alarms=100)
-    with pytest.raises(NoModelFits, match="min_recall binds; the nearest is loud with 0.95; ask for min_recall=0.95"):
+    with pytest.raises(NoModelFits, match=r"the nearest is loud with 0\.95; ask for min_recall=0\.95"):
         named(MODELS, min_recall=0.99)
     with pytest.raises(InvalidQuery, match="unproven needs max_false_alarms"):
         constraints(unproven=True)
     for wrong in (-1, "many", float("nan"), True):
-        with pytest.raises(InvalidQuery, match="max_false_alarms = .* is not possible: give a number an hour"):
+        with pytest.raises(InvalidQuery, match=r"max_false_alarms = .* is not possible: give a number an hour"):
             constraints(max_false_alarms=wrong)
 
 

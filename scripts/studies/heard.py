@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -132,8 +132,3 @@ class Streams:
 def _joined(several: list[np.ndarray]) -> list[np.ndarray]:
     """As one recording, so that pauses can be longer than each."""
     return [np.concatenate(several)]
-
-
-def heard_in(streams: Streams, names: Iterable[str]) -> Iterator[np.ndarray]:
-    """Scores of negatives of several names."""
-    return (streams.scores(name) for name in names)
