@@ -27,7 +27,7 @@ from zoo.run.alarms import MS_PER_HOUR, tally
 
 WIDTHS = {name.split("-")[3].split("a")[0][1:]: name for name in MODELS if "-6.8M-" in name}
 """Bits of weights -> model."""
-REFERENCE, MISSED = "8", (0.05, 0.1, 0.2)
+REFERENCE, MISSED = "8", (0.1, 0.2, 0.5)
 NEGATIVES, MINUTE_MS = ("orders", "wuw"), 60_000
 STEPS, DRAWS = 200, 2000
 

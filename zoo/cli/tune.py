@@ -8,7 +8,7 @@ import logging
 import sys
 
 from supernet.constants import OWN_HUB
-from zoo.cli.run import find_model
+from zoo.cli.run import add_channel, find_model
 from zoo.keeping import command_run, options_of
 from zoo.package.facts import detection_text
 from zoo.package.read import read_config
@@ -52,9 +52,7 @@ def add_tune_command(commands, command, add_hub) -> None:
     )
     sub.add_argument("--into", metavar="HUB", help="folder or hf://OWNER/NAME that gets the model (default: your own)")
     sub.add_argument("--resample", action="store_true", help="accept recordings of a lower rate than the model's")
-    sub.add_argument(
-        "--channel", type=int, metavar="N", help="hear this channel, 1 for the left one (default: the mean of all)"
-    )
+    add_channel(sub)
     add_hub(sub)
 
 

@@ -23,7 +23,10 @@ __all__ = ["PARTS", "THRESHOLDS", "Trials"]
 
 PARTS = 5
 """Of cross-fitting."""
-THRESHOLDS = (*(round(0.3 + 0.04 * step, 2) for step in range(18)), 0.99, 0.995, 0.998, 0.999)
+THRESHOLDS = (
+    *(round(0.3 + 0.04 * step, 2) for step in range(16)),
+    *(0.92, 0.94, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999),
+)
 SMOOTHINGS, REFRACTORIES_MS, RELEASES, HOPS = (1, 2, 3, 5), (500, 1000, 2000), (0.3, 0.5, 0.8), (1, 2)
 """What is tried. Hops are of so many answers."""
 
