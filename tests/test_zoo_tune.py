@@ -10,7 +10,7 @@ from conftest import RATE, tone
 from entries import entry
 
 import zoo
-from supernet.errors import InvalidData, InvalidPackage, InvalidQuery, NoModelFits
+from supernet.errors import InvalidAudio, InvalidData, InvalidPackage, InvalidQuery, NoModelFits
 from supernet.metrics import poisson_upper
 from zoo.ask.limits import constraints
 from zoo.ask.query import choose
@@ -199,3 +199,14 @@ def test_a_package_whose_bound_is_not_that_of_its_alarms_is_refused(package, tmp
     (place / "config.json").write_text(json.dumps(config))
     with pytest.raises(InvalidPackage, match="not those of their number and hours"):
         read_config(place)
+
+
+def test_what_cannot_be_heard_is_told_by_name(package, negatives, tmp_path):
+    with pytest.raises(InvalidAudio, match="nowhere"):
+        zoo.tune(package, tmp_path / "nowhere", 4, hub=tmp_path / "hub")
+    with pytest.raises(InvalidAudio, match="broken"):
+        zoo.tune(package, negatives / "broken.wav", 4, hub=tmp_path / "hub")
+    (tmp_path / "words" / "sideways").mkdir(parents=True)
+    soundfile.write(tmp_path / "words" / "sideways" / "0.wav", tone(900), RATE)
+    with pytest.raises(InvalidData, match=r"no clip of a word that .* detects; give FOLDER/LABEL/\*.wav: up, down"):
+        zoo.tune(package, negatives, 1e6, hub=tmp_path / "hub", words=tmp_path / "words")

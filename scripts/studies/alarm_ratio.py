@@ -15,34 +15,38 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from studies.base import HUB, RUNS, Shown, Study, option, value
+from studies.base import HUB, RUNS, Shown, Study, option, several, value
 from studies.heard import MODELS, Streams
 from studies.rows import Rows
 from zoo.ask.lookup import get
 from zoo.run.alarms import MS_PER_HOUR, tally
 
-WIDTHS = {name.split("-")[3].split("a")[0][1:]: name for name in MODELS if "-6.8M-" in name}
-"""Bits of weights -> model."""
+SIZES = ("6.8M", "0.92M")
+"""MACs of the architectures."""
 REFERENCE, MISSED = "8", (0.1, 0.2, 0.5)
 NEGATIVES, MINUTE_MS = ("orders", "wuw"), 60_000
 STEPS, DRAWS = 200, 2000
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
-    """Compare each width with the reference."""
-    curves = {}
-    for bits in WIDTHS:
-        keys = [{"bits": bits, "missed": missed} for missed in MISSED]
-        if not rows.done("alarm_ratio", *keys):
-            for one in {bits, REFERENCE} - curves.keys():
-                streams = Streams(get(name=WIDTHS[one], hub=options.hub), options.data, options.runs)
-                curves[one] = _curve(streams, options.smoothing)
-            for key in keys:
-                rows.add("alarm_ratio", key, figures(curves[bits], curves[REFERENCE], key["missed"]))
+    """Compare each width of each size with the reference."""
+    for size in options.sizes:
+        names = {name.split("-")[3][1:].partition("a")[0]: name for name in MODELS if f"-{size}-" in name}
+        curve = cache(lambda bits, names=names: _curve(_streams(names[bits], options), options.smoothing))
+        for bits in options.bits:
+            keys = [{"size": size, "bits": bits, "missed": missed} for missed in MISSED]
+            if bits in names and not rows.done("alarm_ratio", *keys):
+                for key in keys:
+                    rows.add("alarm_ratio", key, figures(curve(bits), curve(REFERENCE), key["missed"]))
+
+
+def _streams(name: str, options: argparse.Namespace) -> Streams:
+    return Streams(get(name=name, hub=options.hub), options.data, options.runs)
 
 
 def _curve(streams: Streams, smoothing: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -93,11 +97,11 @@ def _counts(own: tuple, other: tuple, missed: float, words: np.ndarray, minutes:
 def table_of_ratios(found: Rows) -> Shown:
     """By bits and words that are missed."""
     rows = [
-        [f"{row.bits}", f"{100 * row.missed:g} %", f"{row.alarms / row.hours:.1f}",
+        [row.size, f"{row.bits}", f"{100 * row.missed:g} %", f"{row.alarms / row.hours:.1f}",
          f"{row.reference_alarms / row.hours:.1f}", f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"]
         for _, row in found.read("alarm_ratio").iterrows()
     ]  # fmt: skip
-    return ["bits", "words missed", "false alarms an hour", "with 8 bits", "ratio"], rows
+    return ["MACs", "bits", "words missed", "false alarms an hour", "with 8 bits", "ratio"], rows
 
 
 STUDY = Study(
@@ -105,6 +109,8 @@ STUDY = Study(
     run,
     (
         option("data", type=Path, help="folder of speech_commands/, negatives/orders/ and wuw/"),
+        several("--sizes", SIZES, "which architectures"),
+        several("--bits", tuple("84321"), "which widths, as far as they are bundled"),
         value("--smoothing", 3, "answers that are averaged"),
         HUB,
         RUNS,

@@ -119,14 +119,15 @@ def _rows(
     conditions = [*constraints(**wanted), *([cheaper_within(*rival)] if rival else [])]
     rows = choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
     if rival is None:
-        _tell_of_alarms(index, rows, conditions)
+        _tell_of_alarms(index, task, rows, conditions)
     return rows
 
 
-def _tell_of_alarms(index: Index, rows: list[int], conditions: Sequence[Constraint]) -> None:
-    """Say in the log which models have no figures of detection, and which keep a limit by the estimate alone."""
+def _tell_of_alarms(index: Index, task: str | None, rows: list[int], conditions: Sequence[Constraint]) -> None:
+    """Say in the log how many models have no figures of detection, and how many keep a limit by the estimate alone."""
     asked = {one.name: one.limit for one in conditions if one.remedy}
-    unmeasured = int(np.isnan(index.columns[BOUND]).sum())
+    own = slice(None) if task is None else index.has("task", task)
+    unmeasured = int(np.isnan(index.columns[BOUND][own]).sum())
     if asked and unmeasured:
         log.warning(
             "%d models are left out: how they detect in a stream was not measured, which `earshot tune` does",

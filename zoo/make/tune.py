@@ -85,8 +85,9 @@ def tune(
     _check_hub(target)
     model = model if isinstance(model, Model) else _opened(model)
     place = _Place(model, find_recordings(negatives), resample, check_channel(channel), run and Path(run), progress)
+    hours = place.seconds() / 3600
     if not unproven:
-        _check_hours(place.seconds / 3600, limit)
+        _check_hours(hours, limit)
     heard = place.heard()
     found = _trials(model, place, heard, words, limit, not unproven).figures()
     _check_shown(found, limit, unproven)
@@ -112,10 +113,13 @@ class _Place:
         """From answer to answer."""
         return event_hop(self.model.clip_ms, answer_ms(self.model.network))
 
-    @property
     def seconds(self) -> float:
-        """About how long they are, as far as files tell."""
-        return sum(self._seconds(file) for file in self.files)
+        """About how long they are, as far as files tell. Raises InvalidAudio where none can be used."""
+        known = [self._seconds(file) for file in self.files]
+        usable = [one for one in known if not isinstance(one, InvalidAudio)]
+        if known and not usable:
+            raise known[0]
+        return sum(usable)
 
     def heard(self) -> list[np.ndarray]:
         """Scores (answers, classes) of each recording that can be used."""
@@ -142,12 +146,12 @@ class _Place:
         """A recording, a part at a time."""
         return open_sound(file, None, self.model.sampling_rate, self.resample, self.channel)
 
-    def _seconds(self, file: str | Path) -> float:
+    def _seconds(self, file: str | Path) -> float | InvalidAudio:
         try:
             with self.open(file) as sound:
                 return sound.seconds
-        except InvalidAudio:  # said when it is heard
-            return 0.0
+        except InvalidAudio as error:  # said when it is heard
+            return error
 
     def _first(self, file: str | Path, most: int) -> np.ndarray | None:
         parts = []
