@@ -30,7 +30,7 @@ SIZES = ("6.8M", "0.92M")
 """MACs of the architectures."""
 REFERENCE, MISSED = "8", (0.1, 0.2, 0.5)
 NEGATIVES, MINUTE_MS = ("orders", "wuw"), 60_000
-STEPS, DRAWS = 200, 2000
+STEPS, DRAWS = 50, 2000
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
@@ -55,7 +55,7 @@ def _curve(streams: Streams, smoothing: int) -> tuple[np.ndarray, np.ndarray, fl
     scores, words = streams.words("clean")
     negatives = [streams.scores(name) for name in NEGATIVES]
     found, alarms = [], []
-    for threshold in 1 - np.geomspace(0.8, 1e-4, STEPS):
+    for threshold in 1 - np.geomspace(0.65, 1e-3, STEPS):
         detector = streams.detector(replace(streams.base, threshold=float(threshold), smoothing=smoothing))
         found.append(tally(detector, scores, clip_ms, words, clip_ms).found)
         alarms.append(np.concatenate([_by_minute(detector, one) for one in negatives]))
@@ -97,7 +97,7 @@ def _counts(own: tuple, other: tuple, missed: float, words: np.ndarray, minutes:
 def table_of_ratios(found: Rows) -> Shown:
     """By bits and words that are missed."""
     rows = [
-        [row.size, f"{row.bits}", f"{100 * row.missed:g} %", f"{row.alarms / row.hours:.1f}",
+        [row["size"], f"{row.bits}", f"{100 * row.missed:g} %", f"{row.alarms / row.hours:.1f}",
          f"{row.reference_alarms / row.hours:.1f}", f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"]
         for _, row in found.read("alarm_ratio").iterrows()
     ]  # fmt: skip

@@ -129,7 +129,7 @@ def table_of_streams(found: Rows) -> Shown:
 def table_of_accuracies(found: Rows) -> Shown:
     """Accuracy on clips alone and behind other sound."""
     rows = [
-        [row.model, row.before, f"{row.clips}", f"{row.clip:.2f}", f"{row.stream:.2f}",
+        [row.model, row.before, f"{row.clips}", f"{row['clip']:.2f}", f"{row.stream:.2f}",
          f"{row.change:+.2f} ({row.change_low:+.2f} to {row.change_high:+.2f})"]
         for _, row in found.read("streams_accuracy").iterrows()
     ]  # fmt: skip
