@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,10 @@ from supernet.metrics import poisson_upper
 from zoo.ask.lookup import get
 from zoo.make.trials import Trials
 from zoo.run.alarms import Words, tally
+from zoo.run.detection import Detection
 from zoo.run.placed import CONDITIONS
 
-LIMITS = (4.0, 1.0)
+LIMITS = (100.0, 4.0)
 """Most false alarms an hour on what settings are chosen on."""
 BEFORE_S, QUIET = 2, 10
 """Seconds of other sound before a clip, and the deviation of quiet noise in steps of 16 bits."""
@@ -50,7 +52,8 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
                 rows.once("streams_accuracy", keys, lambda s=streams, own=before: accuracies(s, own, options.clips))
 
 
-def chosen(streams: Streams, limit: float):
+@cache
+def chosen(streams: Streams, limit: float) -> tuple[Detection, Trials]:
     """The settings for at most so many false alarms an hour on orders and other words."""
     negatives = [streams.scores(name) for name in ("orders", "others")]
     clip_ms = streams.model.clip_ms
@@ -118,7 +121,7 @@ def table_of_streams(found: Rows) -> Shown:
             row.model, f"{row.limit:g}", f"{row.chosen_alarms / row.chosen_hours:.1f} of {row.chosen_hours:.2f} h",
             f"{row.rate:.1f} (at most {row.upper:.1f}; {row.alarms} in {row.hours:.2f} h)",
             *(f"{100 * row[f'{name}_recall']:.1f}" for name in CONDITIONS),
-            f"{row.delay_ms:.0f}, {row.late_ms:.0f}",
+            f"{row.delay_ms:.0f}, {row.late_ms:.0f}" if row.delay_ms == row.delay_ms else "-",
         ]
         for _, row in found.read("streams").iterrows()
     ]  # fmt: skip
