@@ -4,11 +4,10 @@
 
 That test plays 20 minutes with 50 targets ("marvin"), and asks for at most 8 missed and at most 8 false alarms. Here it
 is 20 minutes of joined telephone speech of people (wuw) with 50 clips of one word by speakers of the test list between
-its parts, and a detector that listens to that word alone. It is like that test in its length,
-counts and limits; it is not that test: other words, other sound, no level set, no board, no power, and models of ten
-words that were not trained for this one. The settings were chosen on other sound and other speakers, as in `streams`,
-for at most 100 false alarms an hour of all ten words. Told as well is whether any threshold passes, which was then chosen
-on the test itself. Rows: `twenty_minutes.csv`.
+its parts, and a detector that listens to that word alone. It is like that test in its length, counts and limits; it is
+not that test: other words, other sound, no level set, no board, no power, and models of ten words that were not trained
+for this one. The settings were chosen on other sound and other speakers, as in `streams`, for at most 100 false alarms
+an hour of all ten words. Told as well is whether any threshold passes, which was then chosen on the test itself. Rows: `twenty_minutes.csv`.
 """
 
 from __future__ import annotations
