@@ -7,7 +7,8 @@ is 20 minutes of joined telephone speech of people (wuw) with 50 clips of one wo
 its parts, and a detector that listens to that word alone. It is like that test in its length, counts and limits; it is
 not that test: other words, other sound, no level set, no board, no power, and models of ten words that were not trained
 for this one. The settings were chosen on other sound and other speakers, as in `streams`, for at most 100 false alarms
-an hour of all ten words. Told as well is whether any threshold passes, which was then chosen on the test itself. Rows: `twenty_minutes.csv`.
+an hour of all ten words. Told as well is whether any threshold passes, which was then chosen on the test itself.
+Rows: `twenty_minutes.csv`.
 """
 
 from __future__ import annotations
