@@ -10,13 +10,14 @@ os.environ["EARSHOT_HUB"] = os.devnull  # no hub of the user's own
 import numpy as np
 import pytest
 import soundfile
+from fuzzing import examples
 from hypothesis import settings
 
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.space import Space
 
-settings.register_profile("no clock", deadline=None)
-settings.load_profile("no clock")
+settings.register_profile("all tests", examples())
+settings.load_profile("all tests")
 
 RATE = 16_000
 KEYWORDS = ("up", "down")

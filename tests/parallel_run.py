@@ -1,11 +1,12 @@
-"""Train a small supernet: what each of the processes of `test_supernet_parallel` runs.
+"""Train small supernets: what each of the processes of `test_supernet_parallel` runs.
 
-python parallel_run.py FOLDER CACHE RUN [STEPS]      killed by the system after so many steps
+python parallel_run.py FOLDER CACHE RUN ...              one after another
+python parallel_run.py FOLDER CACHE RUN --kill STEPS     killed by the system after so many steps
 """
 
+import argparse
 import os
 import signal
-import sys
 from pathlib import Path
 from unittest.mock import patch
 
@@ -63,8 +64,13 @@ def kill_after(steps: int) -> None:
 
 if __name__ == "__main__":
     parallel.start()
-    folder, cache, run = map(Path, sys.argv[1:4])
-    if len(sys.argv) > 4:
-        kill_after(int(sys.argv[4]))
-    np.save(run.parent / f"weights-{parallel.rank()}.npy", train(folder, cache, run))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("paths", nargs="+", type=Path)
+    parser.add_argument("--kill", type=int)
+    options = parser.parse_args()
+    if options.kill:
+        kill_after(options.kill)
+    folder, cache, *runs = options.paths
+    for run in runs:
+        np.save(run.parent / f"{run.name}-{parallel.rank()}.npy", train(folder, cache, run))
     parallel.leave()

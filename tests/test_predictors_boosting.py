@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import predictors
@@ -118,7 +119,7 @@ def test_two_measurements_place_a_board_among_its_like():
     assert np.median(off) < 0.15 < np.median(blind)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.data())
 def test_more_macs_never_take_less_time(pooled, published, data):
     row = published.iloc[[data.draw(st.integers(0, len(published) - 1))] * 40]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from search import Problem, SearchSpace, search
@@ -25,7 +26,7 @@ def gated(kind: str) -> GatedSupernet:
     return GATED[kind]
 
 
-@settings(max_examples=16, deadline=None)
+@examples(16)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32 - 1))
 def test_gates_of_0_and_1_are_the_sub_network_itself(kind, seed):
     """Its logits, as it is in training, and its MACs, both by other code."""

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from test_search_problem import ALL, COSTS, SMALL, every
 
@@ -71,7 +72,7 @@ def test_it_finds_the_true_front_of_a_space_small_enough_to_enumerate(objectives
     assert np.mean([tuple(row) in true for row in own]) > 0.6
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.sampled_from(sorted(STRATEGIES)), st.integers(0, 2**32 - 1), st.floats(0.4e6, 7e6), st.integers(1, 60))
 def test_no_candidate_is_over_a_limit_or_tried_twice_and_the_work_is_bounded(kind, seed, limit, evaluations):
     asked = []

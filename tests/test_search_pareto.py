@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from search.pareto import crowding, hypervolume, non_dominated, ranks
@@ -20,13 +21,13 @@ def beaten(row, others) -> bool:
     return any((other <= row).all() and (other < row).any() for other in others)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(rows())
 def test_the_front_is_what_nothing_beats(values):
     assert non_dominated(values).tolist() == [not beaten(row, values) for row in values]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(rows())
 def test_ranks_are_the_fronts_of_what_is_left(values):
     left, wanted = np.arange(len(values)), np.zeros(len(values), int)
@@ -38,7 +39,7 @@ def test_ranks_are_the_fronts_of_what_is_left(values):
     assert ranks(values).tolist() == wanted.tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(rows())
 def test_the_hypervolume_is_the_count_of_unit_cells(values):
     """Between 0 and 5, on whole numbers."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from fuzzing import fuzzed
-from hypothesis import given, settings
+from fuzzing import examples, fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 
 from predictors import estimate, estimate_many
@@ -66,7 +66,7 @@ def test_every_candidate_is_repaired_into_the_limits_or_there_is_none(seed, shar
     return True
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.integers(0, 2**32 - 1), st.floats(0.4e6, 6e6))
 def test_a_repair_goes_no_further_than_it_must(seed, limit):
     """One step less of its way breaks the limit, so what is left of it is less than one step is worth."""

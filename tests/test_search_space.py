@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from predictors import estimate
@@ -19,7 +20,7 @@ FLOATING = SearchSpace(MAPS)
 SPACES = {"uniform": UNIFORM, "per layer": PER_LAYER, "floating": FLOATING}
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32 - 1))
 def test_genes_and_networks_say_the_same(kind, seed):
     of, rng = SPACES[kind], np.random.default_rng(seed)
@@ -49,7 +50,7 @@ def test_bits_are_the_same_in_all_inner_layers_or_each_layers_own():
         assert set(arch.activation_bits[1:-1]) == {PER_LAYER.activation_bits[row[-1]]}
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32 - 1))
 def test_mutants_and_crossovers_are_networks_of_the_space(kind, seed):
     of, rng = SPACES[kind], np.random.default_rng(seed)

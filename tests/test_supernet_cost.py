@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from toys import toys
@@ -34,7 +35,7 @@ def sampled(seed: int):
     return SPACE.from_genes(SPACE.sample(np.random.default_rng(seed)))[0]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 2**32 - 1))
 def test_macs_and_params_are_those_of_the_network_that_runs(seed):
     """torch counts the operations that it really runs, two a MAC; padding is computed like any other input."""
@@ -47,7 +48,7 @@ def test_macs_and_params_are_those_of_the_network_that_runs(seed):
     assert cost.weight_bytes(arch) == 4 * cost.params(arch)
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 4, 5, 8]))
 def test_bytes_are_those_of_the_packed_tensors(seed, bits):
     arch = sampled(seed)
@@ -80,7 +81,7 @@ def test_a_network_counted_by_hand():
     assert cost.macs(arch) == 50 * (10 * 3 * 16 + 3 * (3 * 16 + 16 * 16) + 16 * 32) + 32 * 12
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=0, max_size=4), st.sampled_from([None, 8, 4, 1]))
 def test_many_networks_cost_what_each_does(seeds, bits):
     """By kind against weights counted with torch: a depthwise kernel has one input channel, a pointwise one tap."""

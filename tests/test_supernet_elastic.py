@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import reference
 import torch
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet.errors import InvalidArch
@@ -25,7 +26,7 @@ def supernet() -> Supernet:
     return Supernet(default_space("temporal", 12), features(16, seed=1), seed=3)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seed=st.integers(0, 2**32 - 1), clips=st.sampled_from([1, 2, 7]), training=st.booleans())
 def test_a_sub_network_in_place_and_extracted_agree_bit_for_bit(supernet, seed, clips, training):
     arch = supernet.space.from_genes(supernet.space.sample(np.random.default_rng(seed)))[0]

@@ -30,8 +30,8 @@ def folder(tmp_path_factory):
                 if (fold, target, take) in ((4, 0, 0), (1, 1, 1)):
                     source = "777"
                 name = f"{fold}-{source}-{'ABCDEFGHIJ'[take % 10]}{take}-{target}"
-                seconds = 5.0 if take % 2 else 0.4
-                soundfile.write(root / "audio" / f"{name}.ogg", tone(300 * 2**target, seconds, seed=take), RATE)
+                seconds, kind = (5.0, "wav") if take % 2 else (0.4, "ogg")
+                soundfile.write(root / "audio" / f"{name}.{kind}", tone(300 * 2**target, seconds, seed=take), RATE)
                 rows.append([f"{name}.wav", fold, target, label, label != "siren", source, "A"])
     columns = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
     pd.DataFrame(rows, columns=columns).to_csv(root / "meta" / "esc50.csv", index=False)

@@ -7,7 +7,8 @@ import pytest
 import soundfile
 import torch
 from conftest import RATE, tone
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet.data import speakers as speakers_module
@@ -232,7 +233,7 @@ def test_background_noise_gives_a_class_of_silence_from_parts_that_training_does
         assert all(peak(data.audio[row]) == pytest.approx(3000, abs=2) for row in silent if data.audio[row].any())
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), min_size=3, max_size=60))
 def test_no_group_is_torn_and_no_class_of_its_own_groups_lacks_a_split(clips):
     """Class `own` has groups of its own; the others share theirs, and may have to go without."""

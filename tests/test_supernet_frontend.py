@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet.errors import InvalidModel
@@ -93,7 +94,7 @@ def test_one_second_is_100_frames_and_silence_is_finite():
     assert np.isfinite(values).all()
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 99))
 def test_a_frame_is_the_same_alone_in_a_batch_and_in_a_stream(frame):
     frontend = Mfcc()

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet.errors import InvalidModel
@@ -136,7 +137,7 @@ def test_a_whole_wave_follows_from_a_quarter():
     assert np.abs(sines - np.sin(angles) * 2**30).max() <= 0.5
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.integers(1, 2**SUM_BITS - 1))
 def test_logarithms_are_right_to_a_thousandth_of_a_percent_of_an_octave(value):
     found = log2_fixed(np.array([value]), mel_tables(LogMel()).logarithm)[0] / 2**16

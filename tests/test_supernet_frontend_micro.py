@@ -7,7 +7,8 @@ import pymicro_features
 import pytest
 import soundfile
 import torch
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet.data.audio import from_int16
@@ -59,7 +60,7 @@ def test_words_one_after_another_are_those_of_the_examples():
     assert np.array_equal(own(faint), theirs(faint))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 15), st.integers(480, 4000))
 def test_any_samples_are_those_of_the_examples(seed, loudness, count):
     samples = (np.random.default_rng(seed).standard_normal(count) * 2**loudness).clip(-32768, 32767).astype(np.int16)

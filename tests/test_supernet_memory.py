@@ -4,7 +4,8 @@ from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from predictors.estimate import with_rest
@@ -40,7 +41,7 @@ def test_the_arena_holds_no_more_than_what_is_alive_at_once(place, seed):
 
 
 @pytest.mark.parametrize("place", SPACES, ids=lambda place: f"{place.family}-{place.feature_kind}")
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.integers(0, 2**32 - 1))
 def test_no_tensor_is_written_over_while_it_is_read(place, seed):
     """The bytes of each tensor are its own from where it is written to where it is last read."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import parallel_run
@@ -36,40 +37,44 @@ def torchrun(processes: int, *arguments, **environment: str) -> subprocess.Compl
     )
 
 
-def test_two_processes_get_the_weights_of_one(speech_folder, speech_data, tmp_path):
-    cache = speech_data.cache
-    done = torchrun(2, SCRIPT, speech_folder, cache, tmp_path / "two")
+@pytest.fixture(scope="module")
+def runs(speech_folder, speech_data, tmp_path_factory) -> SimpleNamespace:
+    """Weights of the same run by one process, and by two; and of a killed one that one process takes up, and two.
+
+    Killed by the system in the middle of the second epoch. Of two, the second has nothing but what the first tells it.
+    """
+    cache, place = speech_data.cache, tmp_path_factory.mktemp("runs")
+    one = parallel_run.train(speech_folder, cache, place / "one")
+    steps = len(speech_data.epoch(np.random.default_rng(0))) // parallel_run.RECIPE.batch
+    assert steps > 1
+    assert python(SCRIPT, speech_folder, cache, place / "killed", "--kill", steps + 1).returncode == -signal.SIGKILL
+    assert len(read_json(place / "killed" / "log.json")) == 1
+    shutil.copytree(place / "killed", place / "taken-up")
+    done = torchrun(2, SCRIPT, speech_folder, cache, place / "two", place / "taken-up")
     assert done.returncode == 0, done.stderr
-    first, second = (np.load(tmp_path / f"weights-{rank}.npy") for rank in (0, 1))
-    alone = parallel_run.train(speech_folder, cache, tmp_path / "one")
-    assert np.array_equal(first, second)
-    np.testing.assert_allclose(first, alone, rtol=1e-4, atol=1e-5)
-    whole = parallel_run.train(speech_folder, cache, tmp_path / "whole", replace(parallel_run.RECIPE, parts=1))
-    assert np.abs(whole - alone).max() > 1e-2
-    logs = [read_json(tmp_path / run / "log.json") for run in ("two", "one")]
+    two, taken_up = ([np.load(place / f"{run}-{rank}.npy") for rank in (0, 1)] for run in ("two", "taken-up"))
+    return SimpleNamespace(place=place, one=one, two=two, taken_up=taken_up)
+
+
+def test_two_processes_get_the_weights_of_one(runs, speech_folder, speech_data, tmp_path):
+    assert np.array_equal(*runs.two)
+    np.testing.assert_allclose(runs.two[0], runs.one, rtol=1e-4, atol=1e-5)
+    recipe = replace(parallel_run.RECIPE, parts=1)
+    whole = parallel_run.train(speech_folder, speech_data.cache, tmp_path / "whole", recipe)
+    assert np.abs(whole - runs.one).max() > 1e-2
+    logs = [read_json(runs.place / run / "log.json") for run in ("two", "one")]
     for row, other in zip(*logs, strict=True):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
         assert row["largest"] == other["largest"]
 
 
-def test_a_killed_run_is_taken_up_by_one_process_or_by_two(speech_folder, speech_data, tmp_path):
-    """Killed by the system in the middle of the second epoch: one process gets the very weights of a whole run.
-
-    Of two, the second has nothing but what the first tells it.
-    """
-    cache, run, other = speech_data.cache, tmp_path / "run", tmp_path / "other" / "run"
-    whole = parallel_run.train(speech_folder, cache, tmp_path / "whole")
-    steps = len(speech_data.epoch(np.random.default_rng(0))) // parallel_run.RECIPE.batch
-    assert steps > 1
-    assert python(SCRIPT, speech_folder, cache, run, steps + 1).returncode == -signal.SIGKILL
-    assert len(read_json(run / "log.json")) == 1
-    shutil.copytree(run, other)
-    assert np.array_equal(parallel_run.train(speech_folder, cache, run), whole)
-    done = torchrun(2, SCRIPT, speech_folder, cache, other)
-    assert done.returncode == 0, done.stderr
-    assert len(read_json(other / "log.json")) == 2
-    for rank in (0, 1):
-        np.testing.assert_allclose(np.load(other.parent / f"weights-{rank}.npy"), whole, rtol=1e-4, atol=1e-5)
+def test_a_killed_run_is_taken_up_by_one_process_or_by_two(runs, speech_folder, speech_data):
+    """One gets the very weights of a whole run."""
+    taken_up = parallel_run.train(speech_folder, speech_data.cache, runs.place / "killed")
+    assert np.array_equal(taken_up, runs.one)
+    assert len(read_json(runs.place / "taken-up" / "log.json")) == 2
+    for weights in runs.taken_up:
+        np.testing.assert_allclose(weights, runs.one, rtol=1e-4, atol=1e-5)
 
 
 def test_the_command_trains_under_torchrun_and_answers_once(speech_folder, tmp_path):

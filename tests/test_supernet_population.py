@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet.bits import with_bits
@@ -20,7 +21,7 @@ SPACES = {
 COSTS = {kind: PopulationCosts(of) for kind, of in SPACES.items()}
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32 - 1), st.sampled_from([None, 8, 4, 1]))
 def test_a_population_costs_what_each_of_its_networks_does(kind, seed, bits):
     space, costs, rng = SPACES[kind], COSTS[kind], np.random.default_rng(seed)
@@ -34,7 +35,7 @@ def test_a_population_costs_what_each_of_its_networks_does(kind, seed, bits):
         assert found[name].tolist() == wanted[name].tolist(), name
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32 - 1))
 def test_layers_that_a_network_has_are_said_to_be_present(kind, seed):
     space, costs = SPACES[kind], COSTS[kind]

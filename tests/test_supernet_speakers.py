@@ -3,7 +3,8 @@
 import pytest
 import soundfile
 from conftest import RATE, tone
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet.data.folder import load_folder
@@ -251,7 +252,7 @@ def test_a_class_of_fewer_speakers_takes_those_of_the_others():
     assert all(len(splits) == 1 for splits in splits_of(items, NAMES).values())
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(st.sampled_from(("yes", "no")), st.integers(0, 15), st.booleans()), min_size=1, max_size=60))
 def test_no_speaker_of_speech_commands_is_torn(clips):
     """Any clips of any speakers, some files without one: where three or more are known, each has one split."""

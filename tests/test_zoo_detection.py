@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import RATE, tone
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -114,7 +115,7 @@ def test_labels_have_thresholds_of_their_own_and_unknown_is_none():
     assert found(listening, 0, 1) == [(1, "b")]
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     SCORES,
     st.floats(0.05, 1.0),

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo
@@ -37,7 +38,7 @@ def test_chunks_of_any_size_give_equal_answers(models, kind, size):
     assert np.array_equal(found, model.step(samples, model.reset())[0])
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.lists(st.integers(0, len(WORDS)), max_size=20).map(sorted))
 def test_random_cuts_give_equal_answers(models, cuts):
     model = models["logmel"]
