@@ -97,7 +97,7 @@ class PopulationCosts:
             for (table, key), part in zip(there, found, strict=True):
                 table.put(key, part, answer_frames(found))
         for table in self._tables:
-            table.rows = np.array(table.stored)
+            table.settle()
 
 
 class _Table:
@@ -110,17 +110,21 @@ class _Table:
         self.strides = np.array([prod(cards[:number]) for number in range(len(cards))])
         self.places = np.full(1 + prod(cards), -1)
         self.places[0] = 0
-        self.stored = [[0] * (FLOATING + 1 + len(self.names))]
-        self.rows = np.array(self.stored)
+        self.rows = np.zeros((1, FLOATING + 1 + len(self.names)), np.int64)
+        self._new: list[list[int]] = []
 
     def put(self, key: int, part: Part, answers: int) -> None:
-        """Cost a part and keep it. answers: see `supernet.memory.answer_frames`."""
+        """Cost a part, which `settle` puts into the rows. answers: see `supernet.memory.answer_frames`."""
         if self.places[key] < 0:
             sizes = {spec.name: prod(spec.weight_shape) for spec in part if spec.has_weights}
-            self.places[key] = len(self.stored)
+            self.places[key] = len(self.rows) + len(self._new)
             own = [
                 *part_row(part, answers),
                 sum(map(rescale_bytes, part)),
                 *(sizes.get(name, 0) for name in self.names),
             ]
-            self.stored.append(own)
+            self._new.append(own)
+
+    def settle(self) -> None:
+        if self._new:
+            self.rows, self._new = np.concatenate([self.rows, self._new]), []
