@@ -216,8 +216,10 @@ def test_frames_between_answers_are_a_multiple_of_the_strides(every):
 
 @pytest.mark.parametrize("kind", front_end.names)
 def test_the_front_end_of_a_stream_computes_each_frame_once(kind):
-    features = dataclasses.replace(SPACE.smallest().features, kind=kind, coefficients=40)
+    own = front_end(kind)()
+    coefficients, step_ms = (own.coefficients, own.step_ms) if kind == "raw" else (40, 20)
+    features = dataclasses.replace(SPACE.smallest().features, kind=kind, coefficients=coefficients, step_ms=step_ms)
     arch = dataclasses.replace(SPACE.smallest(), features=features)
     frames = [frontend_macs(arch, count) for count in (0, 1, 3, arch.frames)]
     assert frames == [count * frames[1] for count in (0, 1, 3, arch.frames)]
-    assert frames[-1] == frontend_macs(arch) == front_end(kind)().select(40, 20).macs(50)
+    assert frames[-1] == frontend_macs(arch) == front_end(kind)().select(coefficients, step_ms).macs(50)
