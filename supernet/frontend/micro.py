@@ -44,7 +44,7 @@ LOG_BITS, LOG_STEPS, LOG_OF_TWO, LOG_SCALE = 16, 7, 45_426, 6
 STEP, STEP_BITS = 666, 8
 """Of so many logarithms as 8 bits hold."""
 WORD = 2**32 - 1
-SAMPLE_BYTES, WORD_BYTES = 2, 4
+SAMPLE_BYTES, WORD_BYTES, COUNTERS = 2, 4, 2
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Micro:
 
     @property
     def ram_bytes(self) -> int:
-        """A window of samples, the noise of each band; the spectrum at 16 bits, its squares and the bands at 32."""
-        return SAMPLE_BYTES * (WINDOW + 2 * BINS) + WORD_BYTES * (BINS + 2 * BANDS)
+        """A window of samples, the spectrum at 16 bits, the noise of each band at 32, and two counters."""
+        return SAMPLE_BYTES * (WINDOW + POINTS) + WORD_BYTES * (BANDS + COUNTERS)
 
     def macs(self, frames: int) -> int:
         """Multiply-accumulates of `frames` frames: window, FFT (2 n log2 n), squares, filters, noise and gain."""
@@ -135,17 +135,17 @@ def _root(values: np.ndarray) -> np.ndarray:
 
 def without_noise(signals: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(frames, bands) signals less the noise of each band, the noises by then, and the last of these."""
-    smoothing, noises = _share(SMOOTHING)[np.arange(BANDS) % 2], np.empty_like(signals)
+    smoothing, noises = share_of(SMOOTHING)[np.arange(BANDS) % 2], np.empty_like(signals)
     scaled = (signals << SMOOTHING_BITS) & WORD
     fresh = scaled * smoothing
     for frame, own in enumerate(fresh):
         noise = ((own + noise * ((1 << NOISE_BITS) - smoothing)) >> NOISE_BITS) & WORD
         noises[frame] = noise
     left = (scaled - np.minimum(noises, scaled)) >> SMOOTHING_BITS
-    return np.maximum(left, (signals * _share([LEAST_SHARE])) >> NOISE_BITS), noises, noise
+    return np.maximum(left, (signals * share_of([LEAST_SHARE])) >> NOISE_BITS), noises, noise
 
 
-def _share(values: Sequence[float]) -> np.ndarray:
+def share_of(values: Sequence[float]) -> np.ndarray:
     """Of one, with NOISE_BITS behind the point, cut off."""
     return (np.array(values, np.float32) * np.float32(1 << NOISE_BITS)).astype(np.int64)
 

@@ -25,7 +25,7 @@ RATE, STEP_MS, FRAME = 16_000, 10, 160
 GAIN_BITS = 16
 GAINS = 2**8, 2**GAIN_BITS
 """The least keeps the highest 8 bits of a sample, the most the lowest; products fit into 32 bits with all of these."""
-SAMPLE_BYTES = 2
+SAMPLE_BYTES, COUNTER_BYTES = 2, 8
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Raw:
 
     @property
     def ram_bytes(self) -> int:
-        """The samples of a frame that is not complete."""
-        return SAMPLE_BYTES * FRAME
+        """The samples of a frame that is not complete, and counters."""
+        return SAMPLE_BYTES * FRAME + COUNTER_BYTES
 
     def macs(self, frames: int) -> int:
         """Multiply-accumulates of `frames` frames: one a sample."""

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from supernet.errors import InvalidQuery
+from supernet.errors import InvalidCheckpoint, InvalidQuery
 from supernet.files import digest, read_json
+from zoo.export.c.names import c_name
 from zoo.export.c.text import array
-from zoo.export.c.write import Sources, c_name
+from zoo.export.c.write import Sources
 from zoo.package.write import move_in, new_folder
 
 __all__ = ["export_c"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 REPORT = "report.json"
+MADE = (REPORT, "test/run")
+"""Beside what the report lists; the second by `make check`."""
 KNOWN_SAMPLES = 16_000
 """Of known answers at the least; of a model of longer clips, a clip."""
 
@@ -34,31 +37,51 @@ def export_c(model, folder: str | Path, name: str | None = None) -> Path:
     name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
     _check_free(place)
     texts = _files(model, name)
-    part = new_folder(place.resolve().parent)
+    try:
+        _write(place.resolve(), texts)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; no C was written", str(place)) from None
+    return place
+
+
+def _write(place: Path, texts: dict[str, str]) -> None:
+    """All files, or none."""
+    part = new_folder(place.parent)
     try:
         for file, text in texts.items():
             (part / file).parent.mkdir(parents=True, exist_ok=True)
             (part / file).write_text(text, encoding="utf-8")
-        move_in(part, place.resolve())
+        move_in(part, place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return place
 
 
 def _check_free(place: Path) -> None:
     """Raise InvalidQuery where a folder holds what was not exported."""
+    within = next((str(parent) for parent in place.parents if parent.is_file()), None)
+    if within:
+        raise InvalidQuery(f"out = {str(place)!r:.200} is not possible: {within!r:.200} is a file, not a folder")
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     if not place.is_dir():
         raise InvalidQuery(f"out = {str(place)!r:.200} is a file; give a folder, or a name that is not taken")
-    known = set(read_json(place / REPORT).get("files", {})) | {REPORT} if (place / REPORT).is_file() else set()
-    foreign = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file() and
-                     path.relative_to(place).as_posix() not in known)  # fmt: skip
+    found = [path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_symlink() or path.is_file()]
+    foreign = sorted(set(found) - _exported(place))
     if foreign:
         raise InvalidQuery(
             f"out = {str(place)!r:.200} holds {foreign[0]!r:.80}, which no export wrote; give another folder, or take "
             "it away"
         )
+
+
+def _exported(place: Path) -> set[str]:
+    """Paths of the files that an export left in a folder, and of what is made of them there."""
+    try:
+        report = read_json(place / REPORT)
+    except InvalidCheckpoint:
+        return set()
+    files = report.get("files") if isinstance(report, dict) else None
+    return {*files, *MADE} if isinstance(files, dict) else set()
 
 
 def _files(model, name: str) -> dict[str, str]:
@@ -68,10 +91,10 @@ def _files(model, name: str) -> dict[str, str]:
     texts["test/known_answers.h"] = sources.named(_known_answers(model, sources))
     values = _values(model, sources)
     for path, file in _templates(sources.streams):
-        text = file.read_text(encoding="utf-8")
+        text = sources.named(file.read_text(encoding="utf-8"))
         for key, value in values.items():
             text = text.replace(f"@{key}", value)
-        texts[path.replace("NAME", name)] = sources.named(text)
+        texts[path.replace("NAME", name)] = text
     report = {**_report(model, sources), "files": {path: digest(text.encode()) for path, text in texts.items()}}
     return {**texts, REPORT: json.dumps(report, indent=1) + "\n"}
 

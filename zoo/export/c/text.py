@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "defines", "record"]
+__all__ = ["array", "defines", "quoted", "record"]
 
 WIDTH = 112
 TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
@@ -41,3 +41,9 @@ def record(kind: str, name: str, fields: Mapping[str, Any]) -> str:
 def defines(values: Mapping[str, int | str]) -> str:
     """Macros of a model, a line each."""
     return "".join(f"#define NAME_{name} {value}\n" for name, value in values.items())
+
+
+def quoted(text: str) -> str:
+    """A string literal: what is not a plain sign of ASCII, as octal numbers of its bytes in UTF-8."""
+    plain = (chr(one) if 32 <= one < 127 and chr(one) not in '"\\?' else f"\\{one:03o}" for one in text.encode())
+    return f'"{"".join(plain)}"'

@@ -9,33 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
-from supernet.errors import InvalidQuery
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import layers, parts
 from supernet.memory import SMOOTHED, Arena, answer_frames, plan_arena, plan_step
 from zoo.export.c.frontends import front_end
+from zoo.export.c.names import c_name
 from zoo.export.c.ops import operator
 from zoo.export.c.ops.base import Step, source
 from zoo.export.c.ops.conv import BLOCK
-from zoo.export.c.text import array, defines
+from zoo.export.c.text import array, defines, quoted
 from zoo.run.along import streams
 from zoo.run.detection import Detector
 from zoo.run.scores import ONE, exponential_tables
 
-__all__ = ["Sources", "c_name"]
+__all__ = ["Sources"]
 
 FOLDER = Path(__file__).with_name("sources")
-IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 NAME, MACRO = re.compile(r"\bNAME(?=\b|_)"), re.compile(r"\bNAME_(?=[A-Z][A-Z0-9_]*\b)")
 NEVER = 2**32 - 1
 """A sum that no label reaches."""
-
-
-def c_name(name: str) -> str:
-    """The same, where it can begin names of C. Raises InvalidQuery."""
-    if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
-        raise InvalidQuery(f"name = {name!r:.80} is not possible: give an identifier of C, such as my_model")
-    return name
 
 
 class Sources:
@@ -54,7 +46,9 @@ class Sources:
         """Texts by file name."""
         texts = {".h": self._header(), "_internal.h": self._internal(), ".c": self._body()}
         texts |= {"_weights.c": self._weights(), "_frontend.c": self._front_end()}
-        return {f"{self.name}{ending}": self.named(text) for ending, text in texts.items()}
+        labels = ", ".join(map(quoted, self.detector.labels))
+        named = {f"{self.name}{ending}": self.named(text) for ending, text in texts.items()}
+        return {file: text.replace("@LABELS", f"{{{labels}}}") for file, text in named.items()}
 
     def named(self, text: str) -> str:
         """A text with the model's name where it says NAME."""
@@ -81,10 +75,9 @@ class Sources:
         return {self.input.name: "self->features", **found, self.specs[-1].name: "self->logits"}
 
     def _header(self) -> str:
-        labels = ", ".join(f'"{label}"' for label in self.detector.labels)
         states = "".join(f"    {line}\n" for step in self.steps for line in _of(step).state(step))
         text = _text("stream.h" if self.streams else "clip.h")
-        text = text.replace("@MACROS\n", defines(self._sizes)).replace("@LABELS", f"{{{labels}}}")
+        text = text.replace("@MACROS\n", defines(self._sizes))
         members = "".join(f"    {line}\n" for line in self._written.members(self.frontend))
         return _guarded("NAME_H", text.replace("    @STATES\n", states).replace("    @FRONT_END\n", members))
 

@@ -9,5 +9,5 @@ from supernet.registry import Registry
 
 __all__ = ["front_end"]
 
-front_end = Registry("zoo.export.c.frontends", "front end", "FRONT_END", ("logmel", "mfcc"))
+front_end = Registry("zoo.export.c.frontends", "front end", "FRONT_END", ("logmel", "mfcc", "micro", "raw"))
 """`front_end(kind)` gives the `zoo.export.c.frontends.base.FrontEnd` of a kind."""

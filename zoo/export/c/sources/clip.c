@@ -7,7 +7,7 @@ void NAME_reset(NAME_t *self)
 /* A window of samples is there: its features. Gives whether the clip is whole. */
 static int frame(NAME_t *self)
 {
-    uint32_t i;
+    int32_t i;
 
     NAME_frontend(self, self->arena + @INPUT + self->frames * NAME_COEFFICIENTS);
     for (i = 0; i < NAME_OVERLAP; i++) {

@@ -1,7 +1,7 @@
 /* A window of samples is there: its features, and an answer where they complete a step. */
 static int frame(NAME_t *self)
 {
-    uint32_t i;
+    int32_t i;
 
     NAME_frontend(self, self->features + self->frames * NAME_COEFFICIENTS);
     for (i = 0; i < NAME_OVERLAP; i++) {

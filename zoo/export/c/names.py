@@ -1,0 +1,36 @@
+"""What public names of C can begin with."""
+
+from __future__ import annotations
+
+import re
+
+from supernet.errors import InvalidQuery
+
+__all__ = ["c_name"]
+
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+WORDS = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const const_cast
+consteval constexpr constinit continue co_await co_return co_yield decltype default delete do double dynamic_cast else
+enum explicit export extern false float for friend goto if import inline int long module mutable namespace new noexcept
+not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict return short
+signed sizeof static static_assert static_cast struct switch template this thread_local throw true try typedef typeid
+typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq
+"""
+"""Of C and C++."""
+HEADERS = """
+alloca arduino assert complex ctype endian errno features fenv float inttypes iso646 known_answers limits locale malloc
+math memory newlib picolibc sched setjmp signal stdalign stdarg stdatomic stdbit stdbool stdckdint stddef stdint stdio
+stdlib stdnoreturn string strings tgmath threads time uchar unistd wchar wctype
+"""
+"""Which a model's NAME.h would hide, since its folder is searched for headers."""
+
+
+def c_name(name: str) -> str:
+    """The same, where it can begin names of C. Raises InvalidQuery."""
+    if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
+        raise InvalidQuery(f"name = {name!r:.80} is not possible: give an identifier of C, such as my_model")
+    if name in WORDS.split() or name.lower() in HEADERS.split():
+        what = "a word of C or C++" if name in WORDS.split() else f"that of the header <{name.lower()}.h>"
+        raise InvalidQuery(f"name = {name!r} is not possible, it is {what}: give another, such as my_{name}")
+    return name
