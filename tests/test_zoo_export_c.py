@@ -1,6 +1,8 @@
 """Models as C: the integers of the package, on this machine's compiler."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -9,19 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 import zoo
-from supernet.bits import with_bits
+from studies.c_identical import FRONT_ENDS, detector_of, random_features, sounds, sources_of, width_sources
+from studies.c_networks import GRIDS, SPACES, row_family, row_network
+from studies.c_programs import CONFIGURATIONS, Program, answers_of, missing, same_answers, same_features
 from supernet.errors import InvalidQuery
-from supernet.frontend.logmel import LogMel
-from supernet.frontend.mfcc import Mfcc
-from supernet.integer.packing import default_grid
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
-from supernet.nn.frontend import dequantise_features
-from supernet.nn.network import Network, recalibrate
-from supernet.quant.fake import FakeQuantNetwork
 from zoo.cli import main
+from zoo.export.c import folder
 from zoo.export.c.library import Library
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
@@ -50,10 +48,6 @@ def hard():
     impulses[::1111] = 32767
     parts = [*words, noise, rails, np.zeros(16_000, np.int16), np.full(16_000, -32768, np.int16), impulses]
     return np.concatenate([*parts, *words])[: SECONDS * 16_000]
-
-
-def sources_of(model, name="model"):
-    return Sources(model.network, model.front_end, model.detector(threshold=0.4), model.grids, name)
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -89,37 +83,69 @@ def test_any_cut_of_a_stream_gives_the_same(hard, tmp_path):
     assert events == whole[2]
 
 
-@pytest.mark.parametrize("bits", range(1, 9))
-@pytest.mark.parametrize("space", ["small_space", "map_space"])
-def test_small_networks_of_every_width_give_their_integers(bits, space, request, hard, tmp_path):
-    """Every operator of a stream, strides, taps and maps, on random weights."""
-    space = request.getfixturevalue(space)
-    rng = np.random.default_rng(bits)
-    arch = space.from_genes(space.sample(rng))[0]
-    kind = LogMel if arch.features.kind == "logmel" else Mfcc
-    mels = 40 if kind is Mfcc else 16
-    whole = kind(coefficients=mels, mels=mels, mean=(-5.0,) * mels, deviation=(4.0,) * mels)
-    frontend = whole.select(arch.features.coefficients, arch.features.step_ms)
-    features = frontend.run(hard[: 20 * arch.frames * frontend.hop_samples].reshape(20, -1))
-    network = quantised(arch, bits, dequantise_features(torch.from_numpy(features)))
-    detector = Detector(Detection(0.3, 2, 100, 20, 0.9), tuple("abcd"), IntegerScores(0.01))
-    library = Library(Sources(network, frontend, detector, grids_of(network), "model"), tmp_path, STRICT)
-    assert library.size == stream_ram_bytes(network.arch)
-    logits, _, _ = library.step(hard, library.reset())
-    whole, _ = frontend.step(hard, frontend.reset())
-    expected, _ = network.step(whole[None], network.reset())
-    assert len(np.unique(expected)) > 100
-    np.testing.assert_array_equal(logits, expected[0])
+@pytest.mark.parametrize(("bits", "grid"), GRIDS)
+def test_small_networks_of_every_width_and_grid_give_their_integers(bits, grid, tmp_path):
+    """Every kind of layer, strides, taps and maps, on random weights and features, past the front end."""
+    name = list(SPACES)[bits % len(SPACES)]
+    program = Program(width_sources(name, bits, grid), tmp_path)
+    features = random_features(program.sources.network.arch, 200)
+    answers, same = same_features(program, CONFIGURATIONS["gcc -O2, 64 bit"], features)
+    assert answers >= 200
+    assert same == answers
+
+
+@pytest.mark.parametrize("name", FRONT_ENDS)
+def test_each_kind_of_front_end_gives_its_features_and_states_its_ram(name, hard, tmp_path):
+    frontend = FRONT_ENDS[name]
+    with row_family():
+        network = row_network(frontend)
+        sources = Sources(network, frontend, detector_of(network, several_labels=True), grids_of(network), "model")
+        library = Library(sources, tmp_path, STRICT)
+        logits, features, events = library.step(hard, library.reset())
+        wanted, expected, told = answers_of(sources, hard)
+        ram = stream_ram_bytes(network.arch) - type(frontend)().ram_bytes + frontend.ram_bytes
+    np.testing.assert_array_equal(features.reshape(-1, features.shape[2]), wanted)
+    np.testing.assert_array_equal(logits, expected)
+    assert events == told
+    assert len(told) > 5
+    assert len(np.unique(wanted)) > 100
+    assert library.size == ram
+
+
+@pytest.mark.parametrize("name", ["micro", "raw", "logmel"])
+def test_each_clip_begins_in_silence(name, hard, tmp_path):
+    """Also behind others: of micro the noise is forgotten."""
+    frontend = FRONT_ENDS[name]
+    with row_family():
+        network = row_network(frontend, ahead=True)
+        sources = Sources(network, frontend, detector_of(network, several_labels=False), grids_of(network), "model")
+        samples = hard[: 6400 * 92].reshape(2, -1)
+        wanted = [answers_of(sources, one) for one in samples]
+        program, compiler = Program(sources, tmp_path), CONFIGURATIONS["gcc, sanitizers"]
+        assert same_answers(program, compiler, samples, wanted) == (184, 184)
+        ram = clip_ram_bytes(network.arch)
+    size = tmp_path / "size.c"
+    size.write_text(f'#include "model.h"\nint main(void) {{ return sizeof(model_t) == {ram} ? 0 : 1; }}\n')
+    subprocess.run(["gcc", str(size), "-o", str(tmp_path / "size")], check=True)
+    assert subprocess.run([str(tmp_path / "size")]).returncode == 0
 
 
 def grids_of(network):
-    return {spec.name: default_grid(spec.weight_bits) for spec in network.specs if spec.has_weights}
+    return {spec.name: "symmetric" for spec in network.specs if spec.has_weights}
 
 
-def quantised(arch, bits, features):
-    torch.manual_seed(bits)
-    network = recalibrate(Network(arch), features)
-    return FakeQuantNetwork(network, with_bits(arch, bits)).calibrate(features).to_integer()
+@pytest.mark.parametrize("name", [STREAMS[0], CLIPS[0]])
+@pytest.mark.parametrize("how", ["gcc -Os, 32 bit", "clang -O3, 64 bit", "gcc, sanitizers", "g++ -O2 calls C"])
+def test_other_compilers_word_lengths_and_languages_give_the_same(name, how, tmp_path):
+    if missing(how):
+        pytest.skip(missing(how))
+    model = model_of(name)
+    sources = sources_of(model)
+    samples = sounds(3, 2 * model.clip_samples if sources.streams else model.clip_samples)
+    wanted = [answers_of(sources, one) for one in samples]
+    answers, same = same_answers(Program(sources, tmp_path), CONFIGURATIONS[how], samples, wanted)
+    assert answers > (600 if sources.streams else 5)
+    assert same == answers
 
 
 SAFE = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Wpedantic -Wconversion -Werror"
@@ -143,6 +169,8 @@ def test_the_folder_checks_itself_under_sanitizers(name, tmp_path):
     form = "stream" if name in STREAMS else "clip"
     ram = {"stream": stream_ram_bytes, "clip": clip_ram_bytes}[form](model.arch)
     assert (report["form"], report["model"], report[f"{form}_ram_bytes"]) == (form, name, ram)
+    assert sum(report["ram"].values()) == ram
+    assert report["step_samples"] == (320 if form == "stream" else model.clip_samples)
     size = tmp_path / "size.c"
     size.write_text(f'#include "my_model.h"\nint main(void) {{ return sizeof(my_model_t) == {ram} ? 0 : 1; }}\n')
     subprocess.run(["gcc", f"-I{folder}/src", str(size), "-o", str(tmp_path / "size")], check=True)
@@ -179,7 +207,7 @@ def test_c_has_no_floating_point_no_allocation_and_its_own_names_alone(tmp_path)
 
 
 def test_two_streams_run_beside_each_other(hard, tmp_path):
-    library = Library(sources_of(model_of(STREAMS[0])), tmp_path)
+    library, hard = Library(sources_of(model_of(STREAMS[0])), tmp_path), hard[:160_000]
     alone = library.step(hard, library.reset())[0]
     one, other, parts = library.reset(), library.reset(), []
     for part in np.split(hard, 20):
@@ -208,6 +236,112 @@ def test_names_that_c_does_not_take_are_refused(name, tmp_path):
     with pytest.raises(InvalidQuery, match=r"is not possible: give an identifier of C"):
         model_of(STREAMS[0]).export("c", tmp_path / "x", name=name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [*((word, "a word of C") for word in ("int", "register", "class")), ("string", "<string.h>"), ("Math", "<math.h>")],
+)
+def test_words_of_c_and_headers_are_no_names(name, what, tmp_path):
+    """The name may be that of the folder."""
+    with pytest.raises(InvalidQuery, match=rf"name = '{name}' is not possible, it is .*{what}.* such as my_{name}"):
+        model_of(STREAMS[0]).export("c", tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def foreign(place):
+    """Folders that hold what no export wrote."""
+    for name, text in (("other", ""), ("list", "[]"), ("broken", "{"), ("text", '{"files": "report.json"}')):
+        (place / name).mkdir()
+        (place / name / ("report.json" if text else "notes.txt")).write_text(text)
+    (place / "linked").mkdir()
+    (place / "linked" / "data").symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("name", ["other", "list", "broken", "text", "linked"])
+def test_folders_of_others_are_left_alone(name, tmp_path):
+    foreign(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InvalidQuery, match=rf"out = .*{name}' holds .*, which no export wrote"):
+        model_of(STREAMS[0]).export("c", tmp_path / name, name="m")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_files_and_what_lies_inside_them_are_no_folders(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InvalidQuery, match="file' is a file; give a folder"):
+        model_of(STREAMS[0]).export("c", tmp_path / "file", name="m")
+    with pytest.raises(InvalidQuery, match=r"is not possible: '.*file' is a file, not a folder"):
+        model_of(STREAMS[0]).export("c", tmp_path / "file" / "a" / "b", name="m")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "mine")]
+
+
+def test_a_link_to_a_folder_stays_one(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for _ in range(2):
+        model_of(STREAMS[0]).export("c", tmp_path / "link", name="m")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "src" / "m.h").is_file()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_without_leave_to_write_is_one_line(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert main(["export", STREAMS[0], "--to", "c", "--out", str(tmp_path / "x")]) == 2
+    assert re.fullmatch(r"earshot: .*x: Permission denied; no C was written\n", capsys.readouterr().err)
+
+
+def test_a_full_disk_is_one_line_and_the_old_folder_stays(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "m"
+    model_of(STREAMS[0]).export("c", out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    monkeypatch.setattr(folder, "move_in", full)
+    status = main(["export", STREAMS[0], "--to", "c", "--out", str(out)])
+    assert (status, capsys.readouterr().err) == (1, f"earshot: {out}: No space left on device; no C was written\n")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_what_make_check_leaves_is_replaced_too(tmp_path):
+    model = model_of(STREAMS[0])
+    out = model.export("c", tmp_path / "m")
+    assert check(out, "-O1").stdout == "80 of 80 identical\n"
+    model.export("c", out)
+    assert not (out / "test" / "run").exists()
+
+
+SAY = """
+#include <stdio.h>
+#include "robin.h"
+static const char *const labels[] = ROBIN_LABELS;
+int main(void)
+{
+    for (int i = 0; i < ROBIN_CLASSES; i++) {
+        puts(labels[i]);
+    }
+    return 0;
+}
+"""
+
+
+def test_labels_are_strings_of_c(tmp_path):
+    """Quotes, backslashes, what looks like a trigraph or a template's word, and other letters."""
+    labels = ('say "hi"', "back\\slash??!", "NAME", "grün 1")
+    with row_family():
+        network = row_network(FRONT_ENDS["raw"])
+        detector = Detector(Detection(0.3, 2, 100, 20, 0.9), labels, IntegerScores(0.01))
+        texts = Sources(network, FRONT_ENDS["raw"], detector, grids_of(network), "robin").files()
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "say.c").write_text(SAY)
+    subprocess.run(["gcc", "-std=c99", "-Wall", "-Werror", "say.c", "-o", "say"], cwd=tmp_path, check=True)
+    said = subprocess.run(["./say"], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert said.decode().splitlines() == list(labels)
 
 
 def test_other_exports_are_named(tmp_path):

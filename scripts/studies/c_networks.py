@@ -94,22 +94,24 @@ def _weighted(spec: LayerSpec, grid: str, rng: np.random.Generator) -> IntegerLa
 
 @dataclass(frozen=True)
 class Width:
-    """The shape of a network of the family `row`."""
+    """The shape of a network of the family `row`. ahead: it hears what comes, so it answers on whole clips."""
 
     width: int
+    ahead: bool
 
     def to_dict(self) -> dict:
         """Plain values."""
-        return {"width": self.width}
+        return {"width": self.width, "ahead": self.ahead}
 
 
 def _parts(arch: Arch) -> list[Part]:
     """Input, a convolution over five frames, another over one; average and classifier."""
-    ratio, rows = arch.features.step_ms // 10, arch.features.coefficients
+    ratio, rows, causal = arch.features.step_ms // 10, arch.features.coefficients, not arch.shape.ahead
     shape, out = (rows, 1, arch.frames), (arch.shape.width, 1, arch.frames)
-    read = LayerSpec("input", "input", (), (rows, 1, ratio * arch.frames), shape, stride=(1, ratio))
-    conv = LayerSpec("conv", "conv", ("input",), shape, out, kernel=(1, 5), pad=(0, 0, 4, 0))
-    head = LayerSpec("head", "conv", ("conv",), out, (16, 1, arch.frames), activation="relu")
+    read = LayerSpec("input", "input", (), (rows, 1, ratio * arch.frames), shape, stride=(1, ratio), causal=causal)
+    pad = (0, 0, 4, 0) if causal else (0, 0, 2, 2)
+    conv = LayerSpec("conv", "conv", ("input",), shape, out, kernel=(1, 5), pad=pad, causal=causal)
+    head = LayerSpec("head", "conv", ("conv",), out, (16, 1, arch.frames), activation="relu", causal=causal)
     return [Part((read, conv)), ending(head, arch.classes)]
 
 
@@ -123,8 +125,8 @@ def row_family() -> Iterator[None]:
         family.forget("row")
 
 
-def row_network(frontend, seed: int = 0) -> IntegerNetwork:
-    """A network of the family `row` over 400 ms of a front end, with weights of 4 bits."""
+def row_network(frontend, seed: int = 0, ahead: bool = False) -> IntegerNetwork:
+    """A network of the family `row` over 400 ms of a front end, with weights of 4 bits; see `Width`."""
     features = FeatureSpec(frontend.kind, frontend.coefficients, frontend.step_ms)
-    arch = Arch("row", features, 400 // frontend.step_ms, 4, Width(8))
+    arch = Arch("row", features, 400 // frontend.step_ms, 4, Width(8, ahead))
     return random_network(with_bits(arch, 4, edge=4), "symmetric", np.random.default_rng(seed))

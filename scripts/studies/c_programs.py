@@ -217,14 +217,15 @@ def _same(program: Program, samples: np.ndarray, wanted: list, chunk: int) -> tu
 
 def answers_of(sources: Sources, samples: np.ndarray) -> tuple:
     """Of an input (samples,) from reset: features of each frame, logits of each answer, events (label, score, look); of
-    a clip, logits, label and score.
+    whole clips, logits, labels and scores.
     """
     network, frontend = sources.network, sources.frontend
-    features = frontend.step(samples, frontend.reset())[0]
     if not sources.streams:
-        logits = network(features[None])
-        scores = sources.detector.scores(logits)[0]
-        return logits[0], int(scores.argmax()), int(scores.max())
+        clips = samples.reshape(-1, network.arch.frames * frontend.hop_samples)
+        logits = network(frontend.run(clips))
+        scores = sources.detector.scores(logits)
+        return logits, scores.argmax(1), scores.max(1)
+    features = frontend.step(samples, frontend.reset())[0]
     logits = network.step(features[None], network.reset())[0][0]
     arch = network.arch
     every = sources.detector.settings.hop_ms * sources.answers // (arch.frames * arch.features.step_ms)
@@ -245,11 +246,12 @@ def _stream(program: Program, records: np.ndarray, wanted: tuple, chunk: int) ->
 
 
 def _clip(program: Program, records: np.ndarray, wanted: tuple, chunk: int) -> tuple[int, int]:
-    logits, *answer = wanted
-    last = records[-1]
-    early = (records["label"][:-1] >= 0).any()
-    same = (last["logits"] == logits).all() and [last["label"], last["score"]] == answer and not early
-    return 1, int(same)
+    logits, labels, scores = wanted
+    found = records[records["label"] >= 0]
+    if len(found) != len(logits):
+        return len(logits), 0
+    same = (found["logits"] == logits).all(1) & (found["label"] == labels) & (found["score"] == scores)
+    return len(logits), int(same.sum())
 
 
 def _do(command: list[str], folder: Path, given: bytes = b"") -> bytes:

@@ -9,8 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
+from supernet.arch import Arch
 from supernet.errors import InvalidCheckpoint, InvalidQuery
 from supernet.files import digest, read_json
+from supernet.layer import parts
+from supernet.memory import (
+    LOGIT_BYTES,
+    answer_frames,
+    clip_ram_bytes,
+    detector_bytes,
+    frontend_bytes,
+    peak_arena_bytes,
+    step_arena_bytes,
+    stream_extra_bytes,
+    stream_ram_bytes,
+    stream_state_bytes,
+)
 from zoo.export.c.names import c_name
 from zoo.export.c.text import array
 from zoo.export.c.write import Sources
@@ -178,5 +192,25 @@ def _report(model, sources: Sources) -> dict:
     sizes = ("weight_bytes", "flash_bytes", "stream_ram_bytes", "clip_ram_bytes", "macs")
     found = {"model": model.name, "name": sources.name, "form": "stream" if sources.streams else "clip"}
     found |= {size: getattr(entry, size) for size in sizes}
+    found |= {"runtime_bytes": entry.flash_bytes - entry.weight_bytes, "ram": _ram(model.arch, sources.streams)}
+    found |= {"sampling_rate": model.sampling_rate, "clip_samples": model.clip_samples}
+    found |= {"step_samples": model.clip_samples // (sources.answers or 1)}
     layers = {step.spec.name: {"kind": step.spec.kind, "bits": step.spec.weight_bits} for step in sources.steps}
     return {**found, "labels": list(model.knows), "detection": model.detection.to_dict(), "layers": layers}
+
+
+def _ram(arch: Arch, streaming: bool) -> dict[str, int]:
+    """Bytes of the parts of the structure."""
+    frontend = frontend_bytes(arch.features.kind)
+    if not streaming:
+        found = {"arena": peak_arena_bytes(arch), "logits": LOGIT_BYTES * arch.classes, "frontend": frontend}
+        return {**found, "padding": clip_ram_bytes(arch) - sum(found.values())}
+    steps = parts(arch)
+    found = {
+        "arena": step_arena_bytes(arch),
+        "kept_frames": stream_state_bytes(arch),
+        "features_logits_sums": sum(stream_extra_bytes(part, answer_frames(steps)) for part in steps),
+        "frontend": frontend,
+        "detector": detector_bytes(arch.classes),
+    }
+    return {**found, "padding": stream_ram_bytes(arch) - sum(found.values())}

@@ -14,6 +14,8 @@ WIDTH = 112
 TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
          "uint32": "uint32_t"}  # fmt: skip
 LEAST = -(2**31)
+GLUE = "\0"
+"""A space at which no line ends."""
 
 
 def _lines(values: Sequence[int] | np.ndarray) -> str:
@@ -33,14 +35,15 @@ def array(name: str, values: np.ndarray) -> str:
 
 def record(kind: str, name: str, fields: Mapping[str, Any]) -> str:
     """The definition of a constant structure."""
-    shown = ", ".join(f".{field} = {value}" for field, value in fields.items())
-    lines = "\n".join(f"    {line}" for line in wrap(shown, WIDTH))
+    shown = ", ".join(f".{field}{GLUE}={GLUE}{value}" for field, value in fields.items())
+    lines = "\n".join(f"    {line}" for line in wrap(shown, WIDTH)).replace(GLUE, " ")
     return f"const {kind} {name} = {{\n{lines}\n}};\n"
 
 
-def defines(values: Mapping[str, int | str]) -> str:
-    """Macros of a model, a line each."""
-    return "".join(f"#define NAME_{name} {value}\n" for name, value in values.items())
+def defines(values: Mapping[str, int | str], about: Mapping[str, str] | None = None) -> str:
+    """Macros of a model, a line each. about: what some of them are."""
+    notes = {name: f" /* {note} */" for name, note in (about or {}).items()}
+    return "".join(f"#define NAME_{name} {value}{notes.get(name, '')}\n" for name, value in values.items())
 
 
 def quoted(text: str) -> str:

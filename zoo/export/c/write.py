@@ -26,6 +26,37 @@ __all__ = ["Sources"]
 
 FOLDER = Path(__file__).with_name("sources")
 NAME, MACRO = re.compile(r"\bNAME(?=\b|_)"), re.compile(r"\bNAME_(?=[A-Z][A-Z0-9_]*\b)")
+SIZES = {
+    "SAMPLE_RATE": "in Hz, one channel",
+    "CLASSES": "labels",
+    "COEFFICIENTS": "features of a frame",
+    "HOP": "samples from one frame to the next",
+    "WINDOW": "samples that a frame hears",
+    "OVERLAP": "of them, those that the frame before heard too",
+    "POINTS": "of the transform",
+    "MELS": "bands of the spectrum",
+    "ARENA": "bytes that the layers work in, one after another",
+    "STEP_FRAMES": "frames from one answer of the network to the next",
+    "STEP_SAMPLES": "the same in samples",
+    "CLIP_ANSWERS": "answers of a clip, which the detector waits for",
+    "SMOOTHED": "looks of the detector that are kept",
+    "POOL_CHANNELS": "of the average over time",
+    "POOL_FRAMES": "that it is over",
+    "CLIP_FRAMES": "frames of a clip",
+    "CLIP_SAMPLES": "samples of a clip",
+}
+CONSTANTS = {
+    "ROW": "weights of an output channel, at most",
+    "BLOCK": "channels of a depthwise convolution that are computed at a time",
+    "PLACES": "of a depthwise kernel, at most",
+    "SCORE_MULTIPLIER": "from a distance of logits to an exponent, in 1 / 1024 of a power of two",
+    "SCORE_SHIFT": "right, behind the multiplication",
+    "SEVERAL": "1 where a clip may have several labels",
+    "SMOOTHING": "looks of the detector whose mean is compared with its threshold",
+    "EVERY": "answers from one look of the detector to the next",
+    "REFRACTORY": "looks without an event behind an event",
+}
+"""What macros are, in the header and in the code."""
 NEVER = 2**32 - 1
 """A sum that no label reaches."""
 
@@ -77,8 +108,9 @@ class Sources:
     def _header(self) -> str:
         states = "".join(f"    {line}\n" for step in self.steps for line in _of(step).state(step))
         text = _text("stream.h" if self.streams else "clip.h")
-        text = text.replace("@MACROS\n", defines(self._sizes))
-        members = "".join(f"    {line}\n" for line in self._written.members(self.frontend))
+        text = text.replace("@MACROS\n", defines(self._sizes, SIZES))
+        own = [f"    {line}\n" for line in self._written.members(self.frontend)]
+        members = "".join(["    /* The front end. */\n", *own]) if own else ""
         return _guarded("NAME_H", text.replace("    @STATES\n", states).replace("    @FRONT_END\n", members))
 
     @property
@@ -112,7 +144,7 @@ class Sources:
         return _guarded("NAME_INTERNAL_H", text)
 
     def _weights(self) -> str:
-        found = [_of(step).constants(step) for step in self.steps]
+        found = [f"/* {_described(step)} */\n{_of(step).constants(step)}" for step in self.steps]
         return "\n".join(["/* The layers: weights, as many bits as they have, and what they are rescaled by. */",
                           '#include "NAME_internal.h"\n', *found])  # fmt: skip
 
@@ -121,7 +153,7 @@ class Sources:
         network = [source("common"), *map(source, functions), self._reset(), self._network()]
         ends = ["detector.c", "stream.c"] if self.streams else ["clip.c"]
         tables = self._detector_tables() if self.streams else self._score_tables()
-        head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(self._constants)}'
+        head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(self._constants, CONSTANTS)}'
         text = "\n".join([head, *network, tables, _text("scores.c"), *map(_text, ends)])
         return text.replace("@INPUT", str(self._arena.get(self.input.name, 0)))
 
@@ -154,19 +186,24 @@ class Sources:
         return f"{head}{''.join(lines)}}}\n"
 
     def _network(self) -> str:
-        calls = [f"    {call}\n" for step in self.steps for call in _of(step).calls(step)]
+        calls = [f"    /* {_described(step)} */\n" + "".join(f"    {call}\n" for call in _of(step).calls(step))
+                 for step in self.steps]  # fmt: skip
         what = "an answer" if self.streams else "a whole clip"
-        return f"/* The layers, to {what}. */\nstatic void network(NAME_t *self)\n{{\n{''.join(calls)}}}\n"
+        about = f"/* The layers, to {what}. Maps are (frames, height, channels); their places in the arena overlap. */"
+        return f"{about}\nstatic void network(NAME_t *self)\n{{\n{''.join(calls)}}}\n"
 
     def _score_tables(self) -> str:
         coarse, fine = exponential_tables()
-        return "".join([array("coarse", coarse), array("fine", fine)])
+        about = "/* 2^-(i / 32) and 2^-(i / 1024), 2^15 is one. */"
+        return "\n".join([about, array("coarse", coarse) + array("fine", fine)])
 
     def _detector_tables(self) -> str:
         settings, sums = self.detector.settings, self.detector.thresholds
         least = np.where(sums > ONE * settings.smoothing, NEVER, sums)
         tables = {"thresholds": least, "releases": self.detector.releases}
-        return self._score_tables() + "".join(array(name, values.astype(np.uint32)) for name, values in tables.items())
+        about = "/* Of each label: a sum of NAME_SMOOTHING scores that is an event, and that below which it ends. */"
+        found = "".join(array(name, values.astype(np.uint32)) for name, values in tables.items())
+        return f"{self._score_tables()}\n{about}\n{found}"
 
     def _front_end(self) -> str:
         head = "/* From a window of samples to features: integers alone. */\n#include <string.h>\n"
@@ -179,6 +216,18 @@ class Sources:
 
 def _of(step: Step):
     return operator(step.spec.kind)
+
+
+def _described(step: Step) -> str:
+    """A layer in a line: what it reads and writes at a time, (frames, height, channels)."""
+    spec = step.spec
+    kind = "depthwise conv" if spec.depthwise else spec.kind
+    reads, writes = (
+        " x ".join(map(str, (frames, *shape[1::-1])))
+        for frames, shape in ((step.frames, spec.in_shape), (step.out_frames, spec.out_shape))
+    )
+    bits = f", {spec.weight_bits} bits" if spec.has_weights else ""
+    return f"{spec.name}: {kind}, {reads} -> {writes}{bits}"
 
 
 def _text(name: str) -> str:

@@ -13,10 +13,14 @@ extern "C" {
 /* All that a clip takes, owned by the caller. There are no pointers in it: it may be copied and moved. */
 typedef struct {
     @FRONT_END
+    /* The window of samples. */
     int16_t samples[NAME_WINDOW];
+    /* The last answer, and how many there were since reset. */
     int16_t logits[NAME_CLASSES];
     uint32_t clips;
+    /* New samples in the window, and frames of the clip. */
     uint16_t filled, frames;
+    /* What layers work in; while a clip comes, its features. */
     int8_t arena[NAME_ARENA];
 } NAME_t;
 

@@ -1,5 +1,6 @@
 /* The detector: the mean of scores over its last looks, and one event a word. */
 
+/* Of a label over the last looks. */
 static uint32_t sum_of(const NAME_t *self, uint32_t label)
 {
     uint32_t total = 0, i;
@@ -10,6 +11,8 @@ static uint32_t sum_of(const NAME_t *self, uint32_t label)
     return total;
 }
 
+/* An answer of the network is there. Gives whether there is an event. An event of a label goes on until its sum is below
+   its release; then it waits. Behind any event all labels wait. */
 static int detect(NAME_t *self, NAME_event *event)
 {
     uint32_t best = 0, label;

@@ -5,7 +5,9 @@ typedef struct {
     int32_t zero, low, high;
 } NAME_limits;
 
+/* Constants of layers, by kind: sums of products are rescaled by (total multiplier) / 2^shift, rounded once. */
 @STRUCTURES
+/* The layers, in the order in which they run; they are in NAME_weights.c. */
 @LAYERS
 /* The features of the window of samples that is there. */
 void NAME_frontend(NAME_t *self, int8_t *features);

@@ -14,6 +14,7 @@ static uint32_t exponential(uint32_t distance) /* exp(-scale distance), 2^15 is 
     return (power + ((1U << whole) >> 1)) >> whole;
 }
 
+/* Scores of all labels, 0 to 32768: a softmax, or a logistic function of each where a clip may have several labels. */
 static void scores_of(const int16_t *logits, uint16_t *scores)
 {
     uint32_t i;
