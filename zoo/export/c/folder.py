@@ -30,12 +30,12 @@ from zoo.export.c.text import array
 from zoo.export.c.write import Sources
 from zoo.package.write import move_in, new_folder
 
-__all__ = ["export_c"]
+__all__ = ["check_free", "export_c", "write_folder"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 REPORT = "report.json"
-MADE = (REPORT, "test/run")
-"""Beside what the report lists; the second by `make check`."""
+MADE = (REPORT, "test/run", "bench")
+"""Beside what the report lists; the others by `make`."""
 KNOWN_SAMPLES = 16_000
 """Of known answers at the least; of a model of longer clips, a clip."""
 
@@ -49,28 +49,30 @@ def export_c(model, folder: str | Path, name: str | None = None) -> Path:
     """
     place = Path(folder)
     name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
-    _check_free(place)
-    texts = _files(model, name)
+    check_free(place)
+    texts, report = _files(model, name)
     try:
-        _write(place.resolve(), texts)
+        write_folder(place, texts, report)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror}; no C was written", str(place)) from None
     return place
 
 
-def _write(place: Path, texts: dict[str, str]) -> None:
-    """All files, or none."""
-    part = new_folder(place.parent)
+def write_folder(place: Path, texts: dict[str, str], report: dict) -> None:
+    """Write texts by path, and a report that names them, in the place of a folder, whole or not at all."""
+    files = {path: digest(text.encode()) for path, text in texts.items()}
+    texts = {**texts, REPORT: json.dumps({**report, "files": files}, indent=1) + "\n"}
+    part = new_folder(place.resolve().parent)
     try:
         for file, text in texts.items():
             (part / file).parent.mkdir(parents=True, exist_ok=True)
             (part / file).write_text(text, encoding="utf-8")
-        move_in(part, place)
+        move_in(part, place.resolve())
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _check_free(place: Path) -> None:
+def check_free(place: Path) -> None:
     """Raise InvalidQuery where a folder holds what was not exported."""
     within = next((str(parent) for parent in place.parents if parent.is_file()), None)
     if within:
@@ -98,8 +100,8 @@ def _exported(place: Path) -> set[str]:
     return {*files, *MADE} if isinstance(files, dict) else set()
 
 
-def _files(model, name: str) -> dict[str, str]:
-    """Texts by path."""
+def _files(model, name: str) -> tuple[dict[str, str], dict]:
+    """Texts by path, and the report."""
     sources = Sources(model.network, model.front_end, model.detector(), model.grids, name)
     texts = {f"src/{file}": text for file, text in sources.files().items()}
     texts["test/known_answers.h"] = sources.named(_known_answers(model, sources))
@@ -109,8 +111,7 @@ def _files(model, name: str) -> dict[str, str]:
         for key, value in values.items():
             text = text.replace(f"@{key}", value)
         texts[path.replace("NAME", name)] = text
-    report = {**_report(model, sources), "files": {path: digest(text.encode()) for path, text in texts.items()}}
-    return {**texts, REPORT: json.dumps(report, indent=1) + "\n"}
+    return texts, _report(model, sources)
 
 
 def _templates(streams: bool) -> list[tuple[str, Path]]:

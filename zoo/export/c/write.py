@@ -22,7 +22,7 @@ from zoo.run.along import streams
 from zoo.run.detection import Detector
 from zoo.run.scores import ONE, exponential_tables
 
-__all__ = ["Sources"]
+__all__ = ["FOLDER", "Sources"]
 
 FOLDER = Path(__file__).with_name("sources")
 NAME, MACRO = re.compile(r"\bNAME(?=\b|_)"), re.compile(r"\bNAME_(?=[A-Z][A-Z0-9_]*\b)")
@@ -57,6 +57,10 @@ CONSTANTS = {
     "REFRACTORY": "looks without an event behind an event",
 }
 """What macros are, in the header and in the code."""
+FRONT_END = """\
+/* The features of the window of samples that is there. */
+void NAME_frontend(NAME_t *self, int8_t *features);
+"""
 NEVER = 2**32 - 1
 """A sum that no label reaches."""
 
@@ -106,12 +110,15 @@ class Sources:
         return {self.input.name: "self->features", **found, self.specs[-1].name: "self->logits"}
 
     def _header(self) -> str:
-        states = "".join(f"    {line}\n" for step in self.steps for line in _of(step).state(step))
-        text = _text("stream.h" if self.streams else "clip.h")
-        text = text.replace("@MACROS\n", defines(self._sizes, SIZES))
+        text = _text("stream.h" if self.streams else "clip.h").replace("@MACROS\n", defines(self._sizes, SIZES))
         own = [f"    {line}\n" for line in self._written.members(self.frontend)]
         members = "".join(["    /* The front end. */\n", *own]) if own else ""
-        return _guarded("NAME_H", text.replace("    @STATES\n", states).replace("    @FRONT_END\n", members))
+        return _guarded("NAME_H", text.replace("    @STATES\n", self._states).replace("    @FRONT_END\n", members))
+
+    @property
+    def _states(self) -> str:
+        """Members of what layers keep."""
+        return "".join(f"    {line}\n" for step in self.steps for line in _of(step).state(step))
 
     @property
     def _sizes(self) -> dict[str, int]:
@@ -124,13 +131,20 @@ class Sources:
         }  # fmt: skip
         if not self.streams:
             return {**sizes, "CLIP_FRAMES": arch.frames, "CLIP_SAMPLES": arch.frames * front.hop_samples}
-        pool = next(spec for spec in self.specs if spec.kind == "pool")
         return {
             **sizes,
-            "STEP_FRAMES": arch.frames // self.answers,
             "STEP_SAMPLES": arch.frames // self.answers * front.hop_samples,
             "CLIP_ANSWERS": self.answers,
             "SMOOTHED": SMOOTHED,
+            **self._step_sizes,
+        }
+
+    @property
+    def _step_sizes(self) -> dict[str, int]:
+        """Of a step of a stream."""
+        pool = next(spec for spec in self.specs if spec.kind == "pool")
+        return {
+            "STEP_FRAMES": self.network.arch.frames // self.answers,
             "POOL_CHANNELS": prod(pool.in_shape[:2]),
             "POOL_FRAMES": pool.in_shape[2],
         }
@@ -141,7 +155,12 @@ class Sources:
         found = [f"typedef struct {{\n{fields}    NAME_limits to;\n}} NAME_{kind};\n" for kind, fields in kinds.items()]
         known = [f"extern const NAME_{step.spec.kind} NAME_{step.spec.name}_layer;" for step in self.steps]
         text = text.replace("@STRUCTURES\n", "\n".join(found)).replace("@LAYERS\n", "\n".join(known) + "\n")
-        return _guarded("NAME_INTERNAL_H", text)
+        return _guarded("NAME_INTERNAL_H", text.replace("@FRONT_END\n", self._declared))
+
+    @property
+    def _declared(self) -> str:
+        """Functions of other files than the first."""
+        return FRONT_END
 
     def _weights(self) -> str:
         found = [f"/* {_described(step)} */\n{_of(step).constants(step)}" for step in self.steps]
@@ -151,21 +170,32 @@ class Sources:
     def _body(self) -> str:
         functions = dict.fromkeys(name for step in self.steps for name in _of(step).functions(step))
         network = [source("common"), *map(source, functions), self._reset(), self._network()]
+        head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(self._constants, CONSTANTS)}'
+        return "\n".join([head, *network, *self._around()])
+
+    def _around(self) -> list[str]:
+        """What feeds the network, and makes scores and events of its logits."""
         ends = ["detector.c", "stream.c"] if self.streams else ["clip.c"]
         tables = self._detector_tables() if self.streams else self._score_tables()
-        head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(self._constants, CONSTANTS)}'
-        text = "\n".join([head, *network, tables, _text("scores.c"), *map(_text, ends)])
-        return text.replace("@INPUT", str(self._arena.get(self.input.name, 0)))
+        texts = [tables, _text("scores.c"), *map(_text, ends)]
+        return [text.replace("@INPUT", str(self._arena.get(self.input.name, 0))) for text in texts]
+
+    @property
+    def _work(self) -> dict[str, int]:
+        """Of what layers compute in."""
+        dense = [spec for spec in self.specs if spec.has_weights and not spec.depthwise]
+        places = [prod(spec.kernel) for spec in self.specs if spec.depthwise]
+        return {
+            "ROW": max(prod(spec.weight_shape[1:]) for spec in dense),
+            "BLOCK": BLOCK,
+            "PLACES": max(places, default=1),
+        }
 
     @property
     def _constants(self) -> dict[str, int | str]:
-        dense = [spec for spec in self.specs if spec.has_weights and not spec.depthwise]
-        deep = [spec for spec in self.specs if spec.depthwise]
         multiplier, shift = self.detector.scores.multiplier
         found = {
-            "ROW": max(prod(spec.weight_shape[1:]) for spec in dense),
-            "BLOCK": BLOCK,
-            "PLACES": max((prod(spec.kernel) for spec in deep), default=1),
+            **self._work,
             "SCORE_MULTIPLIER": f"{multiplier}U",
             "SCORE_SHIFT": shift,
             "SEVERAL": int(self.detector.scores.several),
@@ -179,11 +209,15 @@ class Sources:
 
     def _reset(self) -> str:
         lines = [f"    {line}\n" for step in self.steps for line in _of(step).reset(step)]
-        lines += [f"    {line}\n" for line in self._written.reset(self.frontend)] or ["    (void)self;\n"] * (not lines)
+        lines += [f"    {line}\n" for line in self._heard()] or ["    (void)self;\n"] * (not lines)
         head = (
             "/* What layers and the front end look back on: silence. */\nstatic void reset_network(NAME_t *self)\n{\n"
         )
         return f"{head}{''.join(lines)}}}\n"
+
+    def _heard(self) -> list[str]:
+        """Statements that silence the front end."""
+        return self._written.reset(self.frontend)
 
     def _network(self) -> str:
         calls = [f"    /* {_described(step)} */\n" + "".join(f"    {call}\n" for call in _of(step).calls(step))

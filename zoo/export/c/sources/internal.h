@@ -9,5 +9,4 @@ typedef struct {
 @STRUCTURES
 /* The layers, in the order in which they run; they are in NAME_weights.c. */
 @LAYERS
-/* The features of the window of samples that is there. */
-void NAME_frontend(NAME_t *self, int8_t *features);
+@FRONT_END
