@@ -11,7 +11,7 @@ from predictors.boosting import OWN_ROWS, SEED, Own, Pooled
 from predictors.device import DeviceProfile, beside, core_family, plain_runtime, profiles, slug
 from predictors.fitted import model_for, predict_rows
 
-__all__ = ["check", "cross_validate", "errors", "line", "match"]
+__all__ = ["check", "cross_validate", "errors", "line", "match", "measured"]
 
 FOLDS = 5
 
@@ -29,20 +29,29 @@ def errors(said: np.ndarray, measured: np.ndarray) -> dict[str, float]:
 
 def check(rows: pd.DataFrame, folder: str | Path | None = None) -> pd.DataFrame:
     """The rows with `profile`, the one at hand that is of their device, clock and runtime or a name of their own, and
-    what is predicted: said_ms, low_ms, high_ms, in_range.
+    what is predicted: said, low, high and in_range, of latency_ms or, where no row has any, of instructions.
     """
-    known = profiles(folder)
-    rows = match(rows, known)
+    known, target = profiles(folder), measured(rows)
+    rows = match(rows[rows[target].notna()].reset_index(drop=True), known)
     found = [np.zeros(len(rows)) for _ in range(3)] + [np.zeros(len(rows), bool)]
     for name, places in rows.groupby("profile").indices.items():
         part = rows.iloc[places]
-        own = model_for(known[name], "latency_ms", folder) if name in known else None
+        own = model_for(known[name], target, folder) if name in known and _has(known[name].rows, target) else None
         unusable = own is None or (isinstance(own, Own) and part[own.columns_].isna().any(axis=None))
-        said = predict_rows(part, folder) if unusable else own.predict(part)
+        said = predict_rows(part, folder, target) if unusable else own.predict(part)
         for column, values in zip(found, (said.median, said.low, said.high, said.in_range), strict=True):
             column[places] = values
-    names = ("said_ms", "low_ms", "high_ms", "in_range")
+    names = ("said", "low", "high", "in_range")
     return rows.assign(**dict(zip(names, found, strict=True)))
+
+
+def measured(rows: pd.DataFrame) -> str:
+    """What rows are of: latency_ms where any has it, else instructions."""
+    return "latency_ms" if _has(rows, "latency_ms") else "instructions"
+
+
+def _has(rows: pd.DataFrame, target: str) -> bool:
+    return bool(rows[target].notna().any())
 
 
 def match(rows: pd.DataFrame, known: dict[str, DeviceProfile]) -> pd.DataFrame:
@@ -68,26 +77,30 @@ def _clock(value: float | None) -> float:
 def cross_validate(profile: DeviceProfile, folder: str | Path | None = None) -> pd.DataFrame:
     """The profile's rows, and what each method says of those that it has not seen: ours, line (a + b MACs), constant.
 
-    In five parts; where there are fewer rows, each row by itself.
+    Of the profile's target, in five parts; where there are fewer rows, each row by itself.
     """
-    rows = profile.rows.reset_index(drop=True)
+    target = profile.target
+    rows = profile.rows[profile.rows[target].notna()].reset_index(drop=True)
     others = [one.rows for name, one in beside(profile, folder).items() if name != profile.name]
+    others = [other[other[target].notna()] for other in others if _has(other, target)]
     folds = np.random.default_rng(SEED).permutation(np.arange(len(rows)) % min(FOLDS, len(rows)))
     said = pd.DataFrame(0.0, index=rows.index, columns=["ours", "line", "constant"])
     for fold in np.unique(folds):
         train, test = rows[folds != fold], rows[folds == fold]
-        model = Own() if len(train) >= OWN_ROWS else Pooled()
+        model = Own(target) if len(train) >= OWN_ROWS else Pooled(target)
         fitted = model.fit(train if len(train) >= OWN_ROWS else pd.concat([*others, train], ignore_index=True))
         said.loc[test.index, "ours"] = np.exp(fitted.predict_log(test))
-        said.loc[test.index, "line"] = line(train, test)
-        said.loc[test.index, "constant"] = train["latency_ms"].median()
+        said.loc[test.index, "line"] = line(train, test, target)
+        said.loc[test.index, "constant"] = train[target].median()
     return rows.join(said)
 
 
-def line(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
-    """(rows,) ms by a + b MACs of one profile, of least relative error; by the median of ms a MAC where it has one."""
+def line(train: pd.DataFrame, test: pd.DataFrame, target: str = "latency_ms") -> np.ndarray:
+    """(rows,) of the target by a + b MACs of one profile, of least relative error; by its median a MAC where all have
+    as many.
+    """
     if train["macs"].nunique() < 2:
-        return np.median(train["latency_ms"] / train["macs"]) * test["macs"].to_numpy()
-    design = np.column_stack([np.ones(len(train)), train["macs"]]) / train["latency_ms"].to_numpy()[:, None]
+        return np.median(train[target] / train["macs"]) * test["macs"].to_numpy()
+    design = np.column_stack([np.ones(len(train)), train["macs"]]) / train[target].to_numpy()[:, None]
     overhead, each = np.linalg.lstsq(design, np.ones(len(train)), rcond=None)[0]
     return np.maximum(overhead + each * test["macs"].to_numpy(), 1e-4)

@@ -36,12 +36,15 @@ FASTEST_MHZ = {
 LARGE = {"npu", "a7", "a9", "a53", "a55", "phone", "host"}
 """Families of cores that are found in more than microcontrollers."""
 LEAST_MACS, MOST_CYCLES, USUAL_MHZ, SLOW_MHZ = 500, 300, 200.0, 16.0
+LEAST_INSTRUCTIONS, MOST_INSTRUCTIONS = 1 / 16, 300
+"""A multiply-accumulate."""
 LEAST_MHZ, LEAST_LARGE_MHZ = 1.0, 20.0
 MARGIN = 1.5
 """Over the fastest clock, for what comes later."""
 MOST_MILLIWATTS, MOST_LARGE_MILLIWATTS, LEAST_PICOJOULES = 2_500.0, 500_000.0, 2.0
 """Of a microcontroller, of a larger core, and what a cycle takes at least."""
 
+KNOWN = ("macs", "latency_ms", "clock_mhz", "energy_uj", "instructions")
 Doubt = tuple[np.ndarray, Callable[[pd.Series], str]]
 """Which rows, and what is said of one of them."""
 
@@ -81,7 +84,7 @@ def _facts(rows: pd.DataFrame) -> pd.DataFrame:
     family = core.map(lambda text: "cluster" if CLUSTER.search(text) else core_family(text))
     names = [rows[name].fillna("") for name in ("core", "device", "runtime") if name in rows]
     family = family.where(~sum(names[1:], names[0]).str.contains(FABRIC), "npu")
-    known = {name: _numbers(rows, name) for name in ("macs", "latency_ms", "clock_mhz", "energy_uj")}
+    known = {name: _numbers(rows, name) for name in KNOWN}
     facts = pd.DataFrame(known, index=rows.index).assign(core=core, large=family.isin(LARGE))
     facts["most"], facts["fastest"] = family.map(MOST_MACS_A_CYCLE), family.map(FASTEST_MHZ)
     clock = facts["clock_mhz"]
@@ -105,6 +108,8 @@ def _doubts(facts: pd.DataFrame) -> list[Doubt]:
         (clock < least_clock, _slow_clock),
         (facts["cycles"] > MOST_CYCLES, _slow),
         (facts["rate"] > facts["most"], _fast),
+        (facts["instructions"] < LEAST_INSTRUCTIONS * facts["macs"], _few_instructions),
+        (facts["instructions"] > MOST_INSTRUCTIONS * facts["macs"], _many_instructions),
         (power > most_power, _much_power),
         (power < facts["least_milliwatts"], _little_power),
     ]
@@ -140,6 +145,22 @@ def _fast(row: pd.Series) -> str:
         f"{_work(row)} are {row['rate']:,.3g} MACs a cycle, more MACs a cycle than {_core(row)} can do, which is "
         f"{row['most']:,}; is {meant}?"
     )
+
+
+def _few_instructions(row: pd.Series) -> str:
+    return (
+        f"{_counted(row)}, fewer than the {LEAST_INSTRUCTIONS:.3g} of any code; are they of one step of a stream, "
+        "not of a whole clip?"
+    )
+
+
+def _many_instructions(row: pd.Series) -> str:
+    return f"{_counted(row)}, more than the {MOST_INSTRUCTIONS} of any code; are they of several clips?"
+
+
+def _counted(row: pd.Series) -> str:
+    each = row["instructions"] / row["macs"]
+    return f"{row['macs']:,.10g} macs in instructions = {row['instructions']:,.10g} are {each:.3g} a MAC"
 
 
 def _work(row: pd.Series) -> str:

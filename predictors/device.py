@@ -1,9 +1,10 @@
 """Device profiles: measurements of networks on a device, at a clock, with a runtime and its version.
 
 A profile is rows of a CSV, one measured network each, and what a file NAME.json beside it says of the device. The
-columns that are needed are few: `latency_ms`, and `macs` or `arch`; each of the others (see COLUMNS) improves what is
-predicted. Files are found in the folder of bundled profiles, in a folder of the user's, and in folders that other
-packages name as entry points of the group `earshot.profiles`.
+columns that are needed are few: `latency_ms` or `instructions`, and `macs` or `arch`; each of the others (see COLUMNS)
+improves what is predicted. In the place of a CSV a log may stand, which the firmware of predictors.bench printed. Files
+are found in the folder of bundled profiles, in a folder of the user's, and in folders that other packages name as entry
+points of the group `earshot.profiles`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import logging
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from predictors.bench import BASIS
 from predictors.cores import core_family, doubts, possible
+from predictors.logs import bench_table, is_log
 from predictors.names import resolve
 from predictors.settings import (
     BUNDLED,
@@ -38,6 +41,7 @@ from supernet.data.table import read_text, separator_of, without_hint
 from supernet.errors import EarshotError, InvalidData, InvalidProfile, nearest_names
 from supernet.files import digest, write_bytes
 from supernet.layer import layers
+from supernet.whole import is_real
 
 __all__ = [
     "BUNDLED",
@@ -64,7 +68,12 @@ __all__ = [
 ]
 
 MOST_BYTES = 64_000_000
+MEASURED = ("latency_ms", "instructions")
+"""What rows are of; one of them has to be there."""
+COUNTED = "instructions"
 MOST_PROBLEMS = 12
+LEAST_CYCLES, MOST_CYCLES = 0.1, 100
+"""An instruction."""
 LEAST_ROWS = 2
 BITS = {*range(1, 9), 16, 32}
 """Of weights; 16 and 32 of floating point."""
@@ -75,6 +84,7 @@ NUMBERS = {
     "latency_ms": "of one answer, without the front end",
     "macs": "multiply-accumulates of one answer",
     "energy_uj": "of one answer",
+    "instructions": "of one answer on an emulated core, without the front end",
     "clock_mhz": "of the core",
     "params": "weights, biases and norms",
     **{name: "see supernet.cost.COLUMNS" for name in COST_COLUMNS if name not in ("macs", "params")},
@@ -150,6 +160,16 @@ class DeviceProfile:
         """True where the runtime cannot load our packages, so that its figures are those of like networks."""
         return not self.runtime.lower().startswith(OURS)
 
+    @property
+    def target(self) -> str:
+        """What its rows are of: latency_ms where there is any, else instructions."""
+        return next(name for name in MEASURED if self.rows[name].notna().any())
+
+    @property
+    def in_steps(self) -> bool:
+        """True where clips were measured in the steps of a stream."""
+        return self.rows["basis"].str.startswith(BASIS.partition(":")[0]).all()
+
     @cached_property
     def least_bits(self) -> int:
         """The fewest bits of weights that were measured."""
@@ -222,7 +242,9 @@ def _checked(path: Path, table: pd.DataFrame, complete: bool = True) -> Measurem
         notes.append(f"{count} rows are the same as others before them (first: {_line(doubled)}); left out")
         rows = rows[~doubled]
     if rows.empty:
-        raise InvalidProfile(f"{path}: no row of measurements; give latency_ms and macs, a row for each network")
+        raise InvalidProfile(
+            f"{path}: no row of measurements; give latency_ms (or instructions) and macs, a row for each network"
+        )
     doubtful = tuple(doubts(rows))
     warned = (*notes, *(f"WARNING: {text}" for text in doubtful))
     return Measurements(rows.reset_index(drop=True), warned, doubtful)
@@ -241,8 +263,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise InvalidProfile(str(error)) from None
     text = without_hint(whole)
     first = text.partition("\n")[0]
-    if "latency_ms" not in first.lower():
-        raise InvalidProfile(f"{path}: no column latency_ms in the first line, which is {first[:80]!r}")
+    if not any(name in first.lower() for name in MEASURED):
+        raise InvalidProfile(f"{path}: no column latency_ms or instructions in the first line, which is {first[:80]!r}")
     separator = separator_of(text)
     if separator not in first:
         raise InvalidProfile(
@@ -301,14 +323,15 @@ def _fill_archs(rows: pd.DataFrame, problems: list[str]) -> None:
 
 
 def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, notes: list[str]) -> pd.DataFrame:
-    for name in ("latency_ms", "macs"):
-        missing = rows[name].isna()
+    measured = rows[list(MEASURED)].notna().any(axis=1)
+    target = MEASURED[int(rows["latency_ms"].isna().all() and measured.any())]
+    for name, missing in ((target, ~measured), ("macs", rows["macs"].isna())):
         if missing.any() and complete:
             lines = [f"line {row}, column {name}: empty" for row in rows.index[missing]]
             raise InvalidProfile(_report(path, lines))
-    missing = rows["latency_ms"].isna() | rows["macs"].isna()
+    missing = ~measured | rows["macs"].isna()
     if missing.any():
-        notes.append(f"{int(missing.sum())} rows without latency_ms or macs are left out (first: {_line(missing)})")
+        notes.append(f"{int(missing.sum())} rows without {target} or macs are left out (first: {_line(missing)})")
     return rows[~missing]
 
 
@@ -372,19 +395,29 @@ def find_profile(name: str, folder: str | Path | None = None) -> DeviceProfile:
 
 
 def add_profile(
-    name: str, path: str | Path, folder: str | Path | None = None, *, yes: bool = False, **known: str
+    name: str,
+    path: str | Path,
+    folder: str | Path | None = None,
+    *,
+    yes: bool = False,
+    cycles_per_instruction: float | None = None,
+    **known: str,
 ) -> list[DeviceProfile]:
-    """Check a CSV and keep it as NAME.csv in the user's folder; returns its profiles.
+    """Check a CSV, or the log of a bench, and keep it as NAME.csv in the user's folder; returns its profiles.
 
     known: what the CSV does not say of its rows, such as device, core, clock_mhz, runtime and version. A CSV of several
     devices, clocks, runtimes or versions becomes several profiles, NAME-1 and so on, or NAME-PROFILE by its column.
     yes: take rows that cannot be right by what any such core can do (see predictors.cores), with a warning.
+    cycles_per_instruction: of the core, by which and by clock_mhz rows of instructions get their latency_ms.
     Raises InvalidProfile, and keeps nothing.
     """
     check_name(name)
     if name in published():
         raise InvalidProfile(f"name {name!r} is that of a profile that comes with Earshot; give another")
-    target, checked = profile_file(name, folder), _checked(Path(path), _named(name, _read_csv(Path(path)), known))
+    table = bench_table(path, known.get("clock_mhz")) if is_log(path) else _read_csv(Path(path))
+    target, checked = profile_file(name, folder), _checked(Path(path), _named(name, table, known))
+    if cycles_per_instruction is not None:
+        checked = replace(checked, rows=_timed(path, checked.rows, cycles_per_instruction))
     if checked.doubts and not yes:
         listed = "\n  ".join(checked.doubts)
         raise InvalidProfile(
@@ -404,6 +437,21 @@ def add_profile(
     write_bytes(target, without_empty(checked.rows).to_csv(index=False).encode())
     own = own_profiles(folder)
     return [own[one] for one in found]
+
+
+def _timed(path: str | Path, rows: pd.DataFrame, cycles: float) -> pd.DataFrame:
+    """Rows whose instructions are times as well, at so many cycles an instruction and their clock."""
+    if not is_real(cycles, LEAST_CYCLES, MOST_CYCLES):
+        raise InvalidProfile(
+            f"cycles_per_instruction = {cycles!r:.40} is not possible: give {LEAST_CYCLES} to {MOST_CYCLES}"
+        )
+    if rows[COUNTED].isna().any():
+        raise InvalidProfile(f"{path}: cycles_per_instruction needs a column instructions, filled in each row")
+    if rows["clock_mhz"].isna().any():
+        raise InvalidProfile(f"{path}: cycles_per_instruction needs a clock as well; give --clock-mhz (clock_mhz=)")
+    times = rows[COUNTED] * cycles / (1e3 * rows["clock_mhz"])
+    runtimes = [f"{own}, {cycles:g} cycles an instruction".removeprefix(", ") for own in rows["runtime"]]
+    return rows.assign(latency_ms=rows["latency_ms"].fillna(times), runtime=runtimes)
 
 
 def _named(name: str, table: pd.DataFrame, known: Mapping[str, str]) -> pd.DataFrame:
@@ -461,7 +509,8 @@ def _profile(name: str, rows: pd.DataFrame, settings: dict, file: str) -> Device
     version = first["version"] or runtime_version(first["runtime"])
     known = settings["devices"].get(device, {}) if "devices" in settings else settings
     rows = rows.assign(device=device)
-    own = digest(rows.to_csv(index=False).encode())
+    counted = rows if rows[COUNTED].notna().any() else rows.drop(columns=COUNTED)
+    own = digest(counted.to_csv(index=False).encode())
     return DeviceProfile(name, device, first["core"], clock, first["runtime"], version, own, rows, known, file)
 
 

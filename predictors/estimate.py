@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictors.names import UNITS
+from predictors.names import TARGETS
 from supernet import cost, memory
 from supernet.arch import Arch
 from supernet.extras import need
@@ -65,18 +65,21 @@ class DeviceCost(Cost):
     """A Cost, and what the network takes on a device, without the front end.
 
     latency_ms: of one answer, the median; interval: in ms, which holds `predictors.boosting.COVERAGE` of networks.
-    energy_uj: of one answer, None where nobody measured energy on the device; energy_interval likewise. in_range: False
-    where the network is outside of what was measured there, in size or bits. basis: `measured`, `predicted`, or
+    energy_uj: of one answer; instructions: of one answer on an emulated core; energy_interval, instructions_interval
+    likewise. Each is None where nobody measured it on the device. in_range: False where the network is outside of what
+    was measured there, of latency or else what there is, in size or bits. basis: `measured`, `predicted`, or
     `indicative` where the profile's runtime cannot load our packages.
     """
 
     profile: str
-    latency_ms: float
-    interval: tuple[float, float]
+    latency_ms: float | None
+    interval: tuple[float, float] | None
     energy_uj: float | None
     energy_interval: tuple[float, float] | None
     in_range: bool
     basis: str
+    instructions: float | None = None
+    instructions_interval: tuple[float, float] | None = None
 
 
 def exact(arch: Arch) -> Cost:
@@ -140,18 +143,16 @@ def estimate(
     if device is None:
         return exact(arch)
     row = estimate_many([arch], device, task, folder).iloc[0]
-    spans = {
-        name: (float(row[f"{name}_low_{unit}"]), float(row[f"{name}_high_{unit}"])) for name, unit in UNITS.items()
-    }
-    has_energy = row["energy_uj"] == row["energy_uj"]
+    known = {target: ends for target, ends in TARGETS.items() if row[target] == row[target]}
+    spans = {target: (float(row[low]), float(row[high])) for target, (low, high, _) in known.items()}
     return DeviceCost(
         **asdict(exact(arch)),
+        **{target: float(row[target]) if target in known else None for target in TARGETS},
         profile=row["profile"],
-        latency_ms=float(row["latency_ms"]),
-        interval=spans["latency"],
-        energy_uj=float(row["energy_uj"]) if has_energy else None,
-        energy_interval=spans["energy"] if has_energy else None,
-        in_range=bool(row["in_range"]),
+        interval=spans.get("latency_ms"),
+        energy_interval=spans.get("energy_uj"),
+        instructions_interval=spans.get("instructions"),
+        in_range=bool(row[next(iter(known.values()))[-1]]),
         basis=row["basis"],
     )
 
@@ -161,8 +162,9 @@ def estimate_many(
 ) -> pd.DataFrame:
     """A row for each network, with the columns of `supernet.cost.cost_columns` and all fields of Cost.
 
-    With a device also latency_ms, energy_uj (NaN where nobody measured any), each with its interval as latency_low_ms
-    and so on, in_range, energy_in_range, basis and profile. 10,000 networks take about a second.
+    With a device also latency_ms, energy_uj and instructions (NaN where nobody measured any), each with its interval as
+    latency_low_ms and so on, in_range, energy_in_range, instructions_in_range, basis and profile. 10,000 networks take
+    about a second.
     """
     need("pandas", "sklearn")
     import pandas as pd

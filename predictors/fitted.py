@@ -11,16 +11,14 @@ import pandas as pd
 
 from predictors.boosting import OWN_ROWS, Own, Pooled, PooledAt, Prediction
 from predictors.device import DeviceProfile, beside, profiles
-from predictors.names import UNITS
+from predictors.names import TARGETS
 from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
 from supernet.cost import cost_columns
 
 __all__ = ["OnDevice", "beside_macs", "model_for", "predict", "predict_rows"]
 
-TARGETS, SIZES = tuple(f"{name}_{unit}" for name, unit in UNITS.items()), ("macs", "params")
-
-
+SIZES = ("macs", "params")
 AGAIN = 0.05
 """What a second measurement of the same network may differ by at least."""
 
@@ -28,7 +26,7 @@ AGAIN = 0.05
 def predict(
     profile: DeviceProfile, archs: Sequence[Arch], columns: dict[str, np.ndarray], task: str, folder: Path | None = None
 ) -> pd.DataFrame:
-    """Latency and energy of networks on a device; see `predictors.estimate_many`. columns: of `cost_columns`."""
+    """What networks take on a device; see `predictors.estimate_many`. columns: of `cost_columns`."""
     bits = np.array([min(arch.weight_bits, default=FLOAT_BITS) for arch in archs], int)
     return _with_measured(OnDevice(profile, task, folder)(columns, bits), profile, archs)
 
@@ -42,15 +40,14 @@ class OnDevice:
         self.models = {target: model_for(profile, target, folder) for target in targets}
 
     def __call__(self, columns: Mapping[str, np.ndarray], bits: np.ndarray) -> pd.DataFrame:
-        """Latency and energy from columns of costs and the least bits of each network's weights, (count,); see
+        """What networks take, from columns of costs and the least bits of each one's weights, (count,); see
         `predictors.estimate_many`. Nothing is as measured.
         """
         few = bits < self.profile.least_bits
         table = {}
-        for target, (name, unit) in zip(TARGETS, UNITS.items(), strict=True):
+        for target, (low, high, in_range) in TARGETS.items():
             said = self._predicted(target, columns, bits)
-            table |= {target: said.median, f"{name}_low_{unit}": said.low, f"{name}_high_{unit}": said.high}
-            table["in_range" if name == "latency" else f"{name}_in_range"] = said.in_range & ~few
+            table |= {target: said.median, low: said.low, high: said.high, in_range: said.in_range & ~few}
         basis = "indicative" if self.profile.indicative else "predicted"
         return pd.DataFrame(table).assign(basis=basis, profile=self.profile.name)
 
@@ -85,31 +82,34 @@ def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[
         if own is None:
             continue
         spread = max(AGAIN, float((own["latency_iqr_ms"] / own["latency_ms"]).fillna(0.0).max()))
-        for name, unit in UNITS.items():
-            value = own[f"{name}_{unit}"].dropna().median()
+        for target, (low, high, in_range) in TARGETS.items():
+            value = own[target].dropna().median()
             if value == value:
-                columns = [f"{name}_{unit}", f"{name}_low_{unit}", f"{name}_high_{unit}"]
-                table.loc[place, columns] = value, value * (1 - min(spread, 1.0)), value * (1 + spread)
-                table.loc[place, "in_range" if name == "latency" else "energy_in_range"] = True
+                ends = value * (1 - min(spread, 1.0)), value * (1 + spread)
+                table.loc[place, [target, low, high]] = value, *ends
+                table.loc[place, in_range] = True
         table.loc[place, "basis"] = "measured"
     return table
 
 
 def beside_macs(profile: DeviceProfile, arch: Arch, task: str, folder: Path | None = None) -> dict[str, float]:
-    """Of latency_ms and energy_uj of a network on a device, the share that each run takes however few frames it
-    computes: its start, each layer, and reading the weights. Only of what the device has a model of its own for.
+    """Of what a network takes on a device, by TARGETS, the share that each run takes however few frames it computes:
+    its start, each layer, and reading the weights. Only of what the device has a model of its own for; where clips were
+    measured in the steps of a stream it is zero, since each frame has it already.
     """
     row = profile.row_of(cost_columns([arch]), task, [min(arch.weight_bits, default=FLOAT_BITS)])
     targets = [target for target in TARGETS if profile.rows[target].notna().any()]
     models = {target: model_for(profile, target, folder) for target in targets}
+    if profile.in_steps:
+        return dict.fromkeys(models, 0.0)
     return {target: float(own.beside_macs(row)[0]) for target, own in models.items() if isinstance(own, Own)}
 
 
-def predict_rows(rows: pd.DataFrame, folder: Path | None = None) -> Prediction:
-    """Latency of measurements' own networks (rows with macs, core, clock_mhz, runtime, device, profile, task) by all
+def predict_rows(rows: pd.DataFrame, folder: Path | None = None, target: str = "latency_ms") -> Prediction:
+    """The target of measurements' own networks (rows with macs, core, clock_mhz, runtime, device, profile, task) by all
     profiles at hand.
     """
-    return _pooled("latency_ms", *profiles(folder).values()).predict(rows)
+    return _pooled(target, *profiles(folder).values()).predict(rows)
 
 
 def model_for(profile: DeviceProfile, target: str, folder: Path | None = None) -> Own | Pooled:

@@ -7,10 +7,14 @@ from collections.abc import Iterable
 
 from supernet.errors import UnknownName
 
-__all__ = ["UNITS", "resolve"]
+__all__ = ["TARGETS", "resolve"]
 
-UNITS = {"latency": "ms", "energy": "uj"}
-"""Of what a device takes, as columns end with them."""
+TARGETS = {
+    "latency_ms": ("latency_low_ms", "latency_high_ms", "in_range"),
+    "energy_uj": ("energy_low_uj", "energy_high_uj", "energy_in_range"),
+    "instructions": ("instructions_low", "instructions_high", "instructions_in_range"),
+}
+"""What a device takes: of each column those of its interval, and of whether it is within what was measured."""
 
 MOST_NAMED = 8
 """Lines, and names in each of them."""

@@ -182,7 +182,7 @@ def test_rows_are_checked_against_the_profile_of_their_device(published):
     known = published[published["profile"] == "stm32f767-tflm-cmsis-nn"].assign(profile="")
     found = check(known, "/nowhere")
     assert set(found["profile"]) == {"stm32f767-tflm-cmsis-nn"}
-    assert errors(found["said_ms"], found["latency_ms"])["median_ape_percent"] < 20
+    assert errors(found["said"], found["latency_ms"])["median_ape_percent"] < 20
     other = check(known.assign(device="another board", device_key=""), "/nowhere")
     assert not other["in_range"].any()
 
