@@ -17,6 +17,7 @@ import numpy as np
 from predictors.device import find_profile
 from predictors.estimate import frontend_macs_of, with_rest
 from predictors.fitted import OnDevice
+from predictors.names import TARGETS
 from search.space import SearchSpace
 from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName, nearest_names
 from supernet.space import FEATURE_GENES
@@ -31,21 +32,22 @@ LIMITS = {
     "max_ram": "ram_bytes",
     "max_latency_ms": "latency_ms",
     "max_energy_uj": "energy_uj",
+    "max_instructions": "instructions",
 }
 """The cost that each limit is on."""
 COSTS = tuple(dict.fromkeys(LIMITS.values()))
-ON_DEVICE = ("latency_ms", "energy_uj")
-SURE = {"latency_ms": "latency_high_ms", "energy_uj": "energy_high_uj"}
+ON_DEVICE = tuple(TARGETS)
+SURE = {target: high for target, (_, high, _) in TARGETS.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """The networks of `space` that keep all limits.
 
-    limits: by names of LIMITS, in MACs, parameters, bytes, ms and uJ. device: a device profile, for latency and energy,
-    which are with the front end, whose part is guessed by its MACs as in look-ups.
-    task: what the networks are for, as predictors of latency take it. sure: the upper ends of the intervals of latency
-    and energy must keep the limits, not the medians. folder: of the user's profiles.
+    limits: by names of LIMITS, in MACs, parameters, bytes, ms, uJ and instructions. device: a device profile, for the
+    last three, which are with the front end, whose part is guessed by its MACs as in look-ups.
+    task: what the networks are for, as predictors of latency take it. sure: the upper ends of their
+    intervals must keep the limits, not the medians. folder: of the user's profiles.
     Raises UnknownName for an unknown limit, and for a limit on a device that is not named or was not measured, and
     InvalidQuery for one that is not above 0.
     """
@@ -159,7 +161,7 @@ class Problem:
         """What a network costs, in short."""
         costs = {cost: column[0] for cost, column in self.costs(genes).items()}
         exact = f"{costs['macs']:,} MACs, {costs['flash_bytes']:,} bytes of flash, {costs['ram_bytes']:,} of RAM"
-        return exact + (f", {costs['latency_ms']:.3g} ms" if "latency_ms" in costs else "")
+        return ", ".join([exact, *(text for name, text in _texts(costs) if not np.isnan(costs[name]))])
 
     def repair(self, genes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(count, genes) that keep all limits: each candidate over one goes as few steps to the anchor as it takes.
@@ -203,3 +205,9 @@ class Problem:
                 changed[:, gene] = np.arange(count)
                 found[:, gene] |= np.ptp(self.excesses(self.space.canonical(changed)), axis=0) > 0
         return found
+
+
+def _texts(costs: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Of latency and instructions, where a device is asked: their names and texts."""
+    forms = {"latency_ms": "{:.3g} ms", "instructions": "{:,.0f} instructions"}
+    return [(name, form.format(costs[name])) for name, form in forms.items() if name in costs]

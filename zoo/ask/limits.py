@@ -85,6 +85,10 @@ LIMITS = {
         "energy_uj", energy, "most energy of one answer on that device with the front end, such as 500 or 0.5mJ",
         "energy_high_uj",
     ),
+    "max_instructions": Limit(
+        "instructions", count, "most instructions of one answer on that emulated device with the front end, such as 2M",
+        "instructions_high",
+    ),
 }  # fmt: skip
 BOUND, ESTIMATE = "false_alarms_upper", "false_alarms_per_hour"
 """What is held against `max_false_alarms`, and with `unproven`."""
@@ -93,7 +97,7 @@ ON_DEVICE = {name: limit for name, limit in LIMITS.items() if limit.sure}
 
 
 def limits_of(wanted: Mapping[str, float | str | None]) -> dict[str, float]:
-    """Those of LIMITS that are given, in MACs, parameters, bytes, ms and uJ; other names are left out.
+    """Those of LIMITS that are given, in MACs, parameters, bytes, ms, uJ and instructions; other names are left out.
 
     Raises InvalidQuery for one that cannot be meant.
     """

@@ -52,7 +52,8 @@ Address = str | Path | AnyHub | Sequence[str | Path | AnyHub]
 WAITS = (0.02, 0.1)
 """Seconds to wait for a publisher that is between two files."""
 DEVICE_COLUMNS = (
-    "latency_ms", "low_ms", "high_ms", "energy_uj", "in_range", "frontend_ms", "as_bits", "device_basis",
+    "latency_ms", "low_ms", "high_ms", "energy_uj", "instructions", "in_range", "frontend_ms", "as_bits",
+    "device_basis",
 )  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ def _rows(
     device: str | None = None,
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
+    max_instructions: float | str | None = None,
     sure: bool = False,
     ignore_limits: bool = False,
     most: int | None = None,
@@ -114,7 +116,7 @@ def _rows(
 
     rival: a best model and the lower end of its interval; then those that it cannot be told from, cheapest first.
     """
-    limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj}
+    limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "max_instructions": max_instructions}
     on_device = DeviceLimits(place, device, limits, sure, ignore_limits)
     conditions = [*constraints(**wanted), *([cheaper_within(*rival)] if rival else [])]
     rows = choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
@@ -166,6 +168,7 @@ def get(
     device: str | None = None,
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
+    max_instructions: float | str | None = None,
     sure: bool = False,
     ignore_limits: bool = False,
     cheaper: bool = False,
@@ -187,9 +190,10 @@ def get(
     dataset: what it was trained on. streaming: True for models of which no layer looks ahead. words: that the model
     knows all, such as ["stop", "left"]; it then answers with these, `_unknown_` and `_silence_` (see Model.knowing).
     device: a device profile, by its name or the beginning of it; the flash and RAM that the device has, where they are
-    known, are limits unless ignore_limits is True. max_latency_ms, max_energy_uj: of one answer on that device, with
-    the front end, whose part is guessed by its MACs, such as 20, "20ms" or "0.5mJ"; the median keeps it, with sure=True
-    the upper end of its interval. cheaper: of the models that fit, that take no more MACs, flash and RAM than the best
+    known, are limits unless ignore_limits is True. max_latency_ms, max_energy_uj, max_instructions (of an emulated
+    device): of one answer there, with the front end, whose part is guessed by its MACs, such as 20, "20ms", "0.5mJ" or
+    2e6; the median keeps it, with sure=True the upper end of its interval; a model without a figure keeps none.
+    cheaper: of the models that fit, that take no more MACs, flash and RAM than the best
     one, and whose accuracy lies in its 95 % interval, the one of fewest MACs; `model.rivals` names both, and
     `print(model)` says without `cheaper`, too, that there is a cheaper one within noise. hub: a folder,
     "hf://OWNER/NAME@REVISION", or several, the first one first; by default the user's own (EARSHOT_HUB), then the
@@ -210,7 +214,7 @@ def get(
     """
     words = None if words is None else checked_words(words)  # of what may be read only once
     on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
-    on_device |= {"ignore_limits": ignore_limits}
+    on_device |= {"max_instructions": max_instructions, "ignore_limits": ignore_limits}
     sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
     wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
     only = {"activation_bits": activation_bits, "licence": licence, "commercial": commercial, "dataset": dataset}

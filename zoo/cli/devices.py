@@ -41,10 +41,13 @@ Show one profile: its device, what was measured, and how well its own measuremen
   earshot profile show stm32f746-tflm-cmsis-nn
 """
 ADD_HELP = """\
-Add a profile from a CSV of measurements, one network a row. Needed columns: latency_ms, and macs or arch (the network
-as JSON). Others improve what is predicted: device, core, clock_mhz, runtime, version, task, bits, params, energy_uj.
+Add a profile from a CSV of measurements, one network a row. Needed columns: latency_ms (or instructions, of an emulated
+core), and macs or arch (the network as JSON). Others improve what is predicted: device, core, clock_mhz, runtime,
+version, task, bits, params, energy_uj. In the place of a CSV it takes what a board printed that ran the firmware of
+`earshot export --bench`, as the terminal kept it.
 
   earshot profile add my-board measurements.csv --core Cortex-M4 --clock-mhz 80 --runtime "TFLM + CMSIS-NN"
+  earshot profile add my-board log.txt --device "my board" --core Cortex-M4 --clock-mhz 80
   earshot get --task kws --device my-board --max-latency-ms 20
 
 It prints how well unseen rows of it are predicted, beside a straight line and the median, and then computes what the
@@ -79,6 +82,7 @@ takes the frames that are new since the one before, not a whole clip.
 
   earshot fit kws --device stm32f746-tflm-cmsis-nn
   earshot fit NAME --device my-board --every-ms 100
+  earshot fit kws --device qemu-cortex-m4 --cycles-per-instruction 1.3 --clock-mhz 80
 """
 
 MEASURE_HELP = """\
@@ -101,6 +105,7 @@ parameters, bytes of flash, and RAM of the integer runtime.
   earshot cost NAME --format json
 """
 FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
+EXAMPLES = {"clock_mhz": 80, "cycles_per_instruction": 1.3}
 
 
 def add_device_commands(commands, command, add_hub) -> None:
@@ -114,6 +119,7 @@ def add_device_commands(commands, command, add_hub) -> None:
     fit = command(commands, "fit", _fit, FIT_HELP, "what a model takes of a device")
     fit.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     fit.add_argument("--device", required=True, help="a profile, by its name or the beginning of it")
+    _add_core(fit)
     fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip, of all its frames)")
     add_hub(fit)
     _add_folder(fit)
@@ -134,13 +140,13 @@ def add_device_commands(commands, command, add_hub) -> None:
     sub = command(parts, "show", _show, SHOW_HELP, "one profile", needs=TABLES)
     sub.add_argument("name", metavar="NAME")
     _add_plot(sub)
-    sub = command(parts, "add", _add, ADD_HELP, "a new one from a CSV", needs=TABLES)
+    sub = command(parts, "add", _add, ADD_HELP, "a new one from a CSV, or from the log of a board", needs=TABLES)
     sub.add_argument("name", metavar="NAME", help="small letters, digits, `.`, `_` and `-`")
-    sub.add_argument("file", metavar="FILE.csv")
+    sub.add_argument("file", metavar="FILE", help="CSV of measurements, or what a board printed")
     for name, text in (("device", "board or part number"), ("core", "such as Cortex-M7"), ("runtime", "what computes"),
                        ("version", "of the runtime"), ("task", "such as kws")):  # fmt: skip
         sub.add_argument(f"--{name}", help=f"{text}, where the CSV does not say")
-    sub.add_argument("--clock-mhz", help="of the core, where the CSV does not say")
+    _add_core(sub)
     sub.add_argument("--yes", action="store_true", help="add rows that no such core can do as they are")
     add_hub(sub)
     _add_plot(sub)
@@ -153,6 +159,23 @@ def add_device_commands(commands, command, add_hub) -> None:
     sub = command(parts, "costs", _costs, COSTS_HELP, "compute what models take again", needs=TABLES)
     add_hub(sub)
     _add_folder(sub)
+
+
+def _add_core(sub: argparse.ArgumentParser) -> None:
+    """What makes milliseconds of cycles and of instructions."""
+    sub.add_argument("--clock-mhz", help="of the core, such as 80, where it is not stated")
+    sub.add_argument(
+        "--cycles-per-instruction", help="of the core, such as 1.3: with a clock, milliseconds of emulated instructions"
+    )
+
+
+def _core(options: argparse.Namespace) -> dict[str, float]:
+    """What was given of the core. Raises InvalidQuery."""
+    given = {name: getattr(options, name) for name in ("clock_mhz", "cycles_per_instruction")}
+    for name, text in given.items():
+        if text is not None and not re.fullmatch(r"\d+(\.\d+)?", text):
+            raise InvalidQuery(f"--{name.replace('_', '-')} {text}: give a number above 0, such as {EXAMPLES[name]}")
+    return {name: float(text) for name, text in given.items() if text is not None}
 
 
 def _add_folder(sub: argparse.ArgumentParser) -> None:
@@ -205,7 +228,9 @@ def _print_layers(name: str, rows: Sequence[LayerCost], exact: Mapping[str, int]
 
 
 def _fit(options: argparse.Namespace) -> int:
-    bill = find_model(options.model, options.hub).fit(options.device, options.every_ms, options.profiles)
+    bill = find_model(options.model, options.hub).fit(
+        options.device, options.every_ms, options.profiles, **_core(options)
+    )
     print(json.dumps(bill.to_dict(), indent=1) if options.format == "json" else bill)
     return int(not bill.passes)
 
@@ -264,8 +289,8 @@ def _report(found: list, options: argparse.Namespace) -> None:
 
     tables = [cross_validate(profile, options.profiles) if len(profile.rows) > 1 else None for profile in found]
     missed = [
-        {name: errors(table[name], table["latency_ms"]) for name in ("ours", "line", "constant") if table is not None}
-        for table in tables
+        {name: errors(table[name], table[one.target]) for name in ("ours", "line", "constant") if table is not None}
+        for one, table in zip(found, tables, strict=True)
     ]
     if options.plot:
         _plot({profile.name: table for profile, table in zip(found, tables, strict=True)}, Path(options.plot))
@@ -296,14 +321,15 @@ def _add(options: argparse.Namespace) -> None:
 
     hub = zoo.open_hub(options.hub)
     check_picture("--plot", options.plot)
-    if options.clock_mhz is not None and not re.fullmatch(r"\d+(\.\d+)?", options.clock_mhz):
-        raise InvalidQuery(f"--clock-mhz {options.clock_mhz}: give a number above 0, such as 80")
+    cycles = _core(options).get("cycles_per_instruction")
     logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
     names = ("device", "core", "clock_mhz", "runtime", "version", "task")
     known = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     kept = profile_file(options.name, options.profiles)
     check_folder("--profiles", kept.parent)
-    added = add_profile(options.name, options.file, options.profiles, yes=options.yes, **known)
+    added = add_profile(
+        options.name, options.file, options.profiles, yes=options.yes, cycles_per_instruction=cycles, **known
+    )
     with going_on(kept):
         _report(added, options)
         write_own_costs(hub, hub.entries, options.profiles, options.name)
@@ -323,17 +349,18 @@ def _remove(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from predictors.checks import check, errors
+    from predictors.checks import check, errors, measured
     from predictors.device import read_measurements
 
     found = read_measurements(options.file, complete=False)
     for warning in found.warnings:
         print(f"earshot: {options.file}: {warning}", file=sys.stderr)
     table = check(found.rows, options.profiles)
-    held = (table["low_ms"] <= table["latency_ms"]) & (table["latency_ms"] <= table["high_ms"])
-    whole = errors(table["said_ms"], table["latency_ms"]) | {"within_interval_percent": round(100 * held.mean(), 2)}
+    target = measured(table)
+    held = (table["low"] <= table[target]) & (table[target] <= table["high"])
+    whole = errors(table["said"], table[target]) | {"within_interval_percent": round(100 * held.mean(), 2)}
     whole |= {"in_range": int(table["in_range"].sum())}
-    own = {name: errors(part["said_ms"], part["latency_ms"]) for name, part in table.groupby("profile")}
+    own = {name: errors(part["said"], part[target]) for name, part in table.groupby("profile")}
     if options.format == "json":
         print(json.dumps({**whole, "profiles": own}, indent=1))
         return
@@ -363,15 +390,21 @@ def _plot(tables: dict, path: Path) -> None:
     """Predicted over measured, of rows that were not seen, a picture a profile; written beside and renamed."""
     from matplotlib.figure import Figure
 
+    from predictors.checks import measured
+
     tables = {name: table for name, table in tables.items() if table is not None}
     figure = Figure((5 * max(1, len(tables)), 5), layout="constrained")
     for place, (name, table) in enumerate(tables.items(), 1):
         axes = figure.add_subplot(1, len(tables), place)
+        target = measured(table)
         for method, mark in (("line", "x"), ("ours", "o")):
-            axes.plot(table["latency_ms"], table[method], mark, label=method, markersize=4)
-        ends = [table["latency_ms"].min() / 1.5, table["latency_ms"].max() * 1.5]
+            axes.plot(table[target], table[method], mark, label=method, markersize=4)
+        ends = [table[target].min() / 1.5, table[target].max() * 1.5]
+        unit = "ms" if target == "latency_ms" else target
         axes.plot(ends, ends, color="grey", linewidth=0.8)
-        axes.set(xscale="log", yscale="log", xlabel="measured, ms", ylabel="predicted without having seen it, ms")
+        axes.set(
+            xscale="log", yscale="log", xlabel=f"measured, {unit}", ylabel=f"predicted without having seen it, {unit}"
+        )
         axes.set_title(name)
         axes.legend()
     write_picture(figure, path)

@@ -76,10 +76,16 @@ def list_models(options: argparse.Namespace) -> None:
     if options.plot:
         write_picture(_picture(hub, entries, options), options.plot)
     if options.format == "text":
-        _print_table(hub, entries, taken, columns or [*listed(), *["latency_ms"] * bool(taken)])
+        _print_table(hub, entries, taken, columns or [*listed(), *_taken_column(taken)])
         _print_notes(list(taken.values()))
     else:
         _write_rows(_rows(hub, entries, taken, columns, options.format), options.format)
+
+
+def _taken_column(taken: dict[str, Figure]) -> list[str]:
+    """Of a device: latency, or instructions where nobody measured that."""
+    timed = any(own.latency_ms is not None for own in taken.values())
+    return ["latency_ms" if timed else "instructions"] * bool(taken)
 
 
 def print_entries(entries: Sequence[Entry]) -> None:

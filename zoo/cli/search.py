@@ -45,9 +45,9 @@ on the validation split, and the table is kept beside the supernet with the erro
 A run that was stopped goes on when the same command is given again, and a larger --count adds to it.
 """
 OBJECTIVES = {"macs": "macs", "params": "params", "flash": "flash_bytes", "ram": "ram_bytes",
-              "latency": "latency_ms", "energy": "energy_uj"}  # fmt: skip
+              "latency": "latency_ms", "energy": "energy_uj", "instructions": "instructions"}  # fmt: skip
 NAMES = {"macs": "MACs", "params": "parameters", "flash_bytes": "flash, bytes", "ram_bytes": "RAM, bytes",
-         "latency_ms": "latency, ms", "energy_uj": "energy, uJ"}  # fmt: skip
+         "latency_ms": "latency, ms", "energy_uj": "energy, uJ", "instructions": "instructions"}  # fmt: skip
 SHOWN = 20
 
 

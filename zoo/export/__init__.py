@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from predictors.bench import Bench
 from supernet.errors import InvalidQuery, nearest_names
+from zoo.export.c.bench import export_bench
 from zoo.export.c.folder import export_c
 
-__all__ = ["EXPORTS", "export"]
+__all__ = ["EXPORTS", "Bench", "export", "export_bench"]
 
 EXPORTS = {"c": export_c}
 """What writes each, from a model, a folder and a name."""

@@ -115,6 +115,10 @@ def _count(value: int) -> str:
     return f"{value:,}"
 
 
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
 def _three(value: float) -> str:
     """Three digits."""
     return f"{value:.3g}"
@@ -164,6 +168,13 @@ def _with_interval(unit: str, *values: float) -> str:
 
 def _clock(one: Figure) -> str:
     return f"{one.clock_mhz:g} MHz" if one.clock_mhz else "not known"
+
+
+def _latency(one: Figure) -> str:
+    """Or the instructions of a core that was emulated."""
+    if one.latency_ms is not None:
+        return _with_interval("ms", one.latency_ms, one.low_ms, one.high_ms)
+    return _with_interval("instructions", one.instructions, one.instructions_low, one.instructions_high)
 
 
 def _energy(one: Figure) -> str:
@@ -268,13 +279,14 @@ KINDS: dict[str, Kind] = {
     ),
     "latency_ms": Kind(
         "latency", lambda one: one.latency_ms, "ms", _three, FIGURE, cost=True,
-        card="latency", cell=lambda one: _with_interval("ms", one.latency_ms, one.low_ms, one.high_ms),
+        card="latency", cell=_latency,
     ),
     "low_ms": Kind("low", lambda one: one.low_ms, "ms", _three, FIGURE),
     "high_ms": Kind("high", lambda one: one.high_ms, "ms", _three, FIGURE, cost=True),
     "energy_uj": Kind(
         "energy", lambda one: one.energy_uj, "uJ", _three, FIGURE, cost=True, card="energy", cell=_energy
     ),
+    "instructions": Kind("instructions", lambda one: one.instructions, "", _whole, FIGURE, cost=True),
     "frontend_ms": Kind("front end", lambda one: one.frontend_ms, "ms", _three, FIGURE, cost=True),
     "as_bits": Kind("as at bits", lambda one: one.as_bits, "", str, FIGURE),
     "device_basis": Kind(

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictors.estimate import frontend_macs
+from predictors.names import TARGETS
 from predictors.settings import own_costs, own_folders
 from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
-from supernet.errors import EarshotError, InvalidPackage
+from supernet.errors import EarshotError, InvalidPackage, InvalidQuery
 from supernet.files import digest, read_bytes, read_json, write_json
 from supernet.whole import is_real
 from zoo.hubs.index import state_of
@@ -46,9 +47,11 @@ COSTS, SCHEMA, NAMED = "costs.json", 3, 1
 """File, schema, and the schema that named each value."""
 BASES = ("measured", "predicted", "indicative")
 REMEDY = "write the costs again with `earshot profile costs`"
-NOT_STORED = ("profile", "frontend_ms")
+NOT_STORED = ("profile", "frontend_ms", "frontend_instructions")
 LATENCIES = ("latency_ms", "low_ms", "high_ms")
 ENERGIES = ("energy_uj", "energy_low_uj", "energy_high_uj")
+INSTRUCTIONS = ("instructions", "instructions_low", "instructions_high")
+LARGEST = 2**53
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +60,12 @@ log = logging.getLogger(__name__)
 class Figure:
     """What one model takes on one device profile: the network alone as stored, with the front end as look-ups give it.
 
-    latency_ms: the median; low_ms, high_ms: its interval. energy_uj: of one answer, with its interval; None where
-    nobody measured energy on the device. in_range, energy_in_range: False where the model is outside of what was
-    measured there. basis: one of BASES; indicative where the runtime cannot load our packages. as_bits: the fewest bits
-    that were measured there, where the model has fewer, which change no figure; else None. frontend_ms: how
-    much of latency_ms the front end is guessed to take.
+    latency_ms: the median; low_ms, high_ms: its interval. energy_uj, instructions: of one answer, with their intervals.
+    Each is None where nobody measured it on the device; of an emulated core there are instructions alone, which `timed`
+    makes milliseconds. in_range, energy_in_range: False where the model is outside of what was measured there. basis:
+    one of BASES; indicative where the runtime cannot load our packages. as_bits: the fewest bits that were measured
+    there, where the model has fewer, which change no figure; else None. frontend_ms, frontend_instructions: how much of
+    these the front end is guessed to take.
     """
 
     profile: str
@@ -69,9 +73,9 @@ class Figure:
     clock_mhz: float | None
     runtime: str
     version: str
-    latency_ms: float
-    low_ms: float
-    high_ms: float
+    latency_ms: float | None
+    low_ms: float | None
+    high_ms: float | None
     energy_uj: float | None
     energy_low_uj: float | None
     energy_high_uj: float | None
@@ -80,35 +84,67 @@ class Figure:
     basis: str
     as_bits: int | None = None
     frontend_ms: float = 0.0
+    instructions: float | None = None
+    instructions_low: float | None = None
+    instructions_high: float | None = None
+    frontend_instructions: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = [self.latency_ms, self.low_ms, self.high_ms, self.clock_mhz or 0, self.as_bits or 0, self.frontend_ms]
+        numbers = [self.clock_mhz or 0, self.as_bits or 0, self.frontend_ms, self.frontend_instructions]
         texts, truths = (self.profile, self.device, self.runtime, self.version), (self.in_range, self.energy_in_range)
-        if self.energy_uj is not None:
-            numbers += [self.energy_uj, self.energy_low_uj, self.energy_high_uj]
-        real = all(is_real(number, 0, 2**53) for number in numbers)
-        real = real and self.low_ms <= self.latency_ms <= self.high_ms
-        if self.energy_uj is not None:
-            real = real and self.energy_low_uj <= self.energy_uj <= self.energy_high_uj
+        known = self.latency_ms is not None or self.instructions is not None
+        real = known and all(is_real(number, 0, LARGEST) for number in numbers)
+        real = real and all(map(self._is_span, (LATENCIES, ENERGIES, INSTRUCTIONS)))
         named = all(isinstance(text, str) and text.isprintable() for text in texts)
         if not (real and named and self.basis in BASES and all(isinstance(truth, bool) for truth in truths)):
             raise InvalidPackage(f"the figures for device {self.profile!r:.100} are not possible; {REMEDY}")
 
-    def with_frontend(self, macs: int, frontend_macs: int) -> Figure:
-        """The same with the front end, which is guessed to take as long and as much energy a MAC as the network."""
-        whole = (macs + frontend_macs) / max(1, macs)
-        more = {**self._times(LATENCIES, whole), **self._times(ENERGIES, whole)}
-        return replace(self, **more, frontend_ms=short((whole - 1) * self.latency_ms))
+    def _is_span(self, names: Sequence[str]) -> bool:
+        """Whether a value lies within its interval, or all three are not known."""
+        value, low, high = (getattr(self, name) for name in names)
+        if value is None:
+            return low is None and high is None
+        return all(is_real(number, 0, LARGEST) for number in (value, low, high)) and low <= value <= high
 
-    def in_stream(self, latency: float, energy: float, frontend: float) -> Figure:
-        """The same, with the front end, of an answer in a stream: it takes such shares of the latency and energy that
-        the network has on a clip, and such a share of the front end's.
+    def with_frontend(self, macs: int, frontend_macs: int) -> Figure:
+        """The same with the front end, which is guessed to take as much of everything a MAC as the network."""
+        whole = (macs + frontend_macs) / max(1, macs)
+        more = self._times((*LATENCIES, *ENERGIES, *INSTRUCTIONS), whole)
+        front = {"frontend_ms": self.latency_ms, "frontend_instructions": self.instructions}
+        return replace(self, **more, **{name: short((whole - 1) * (own or 0.0)) for name, own in front.items()})
+
+    def in_stream(self, latency: float, energy: float, frontend: float, instructions: float = 0.0) -> Figure:
+        """The same, with the front end, of an answer in a stream: it takes such shares of the latency, energy and
+        instructions that the network has on a clip, and such a share of the front end's.
         """
-        part = self.frontend_ms / self.latency_ms if self.latency_ms else 0.0
-        latencies = self._times(LATENCIES, (1 - part) * latency + part * frontend)
-        energies = self._times(ENERGIES, (1 - part) * energy + part * frontend)
-        basis = BASES[1] if self.basis == BASES[0] else self.basis
-        return replace(self, **latencies, **energies, frontend_ms=short(frontend * self.frontend_ms), basis=basis)
+        part = self._front_share
+        shares = {LATENCIES: latency, ENERGIES: energy, INSTRUCTIONS: instructions}
+        values = {"basis": BASES[1] if self.basis == BASES[0] else self.basis}
+        for names, share in shares.items():
+            values |= self._times(names, (1 - part) * share + part * frontend)
+        return replace(self, **values, **self._times(("frontend_ms", "frontend_instructions"), frontend))
+
+    @property
+    def _front_share(self) -> float:
+        """Of the front end, in what an answer takes."""
+        if self.latency_ms:
+            return self.frontend_ms / self.latency_ms
+        return self.frontend_instructions / self.instructions if self.instructions else 0.0
+
+    def timed(self, cycles_per_instruction: float, clock_mhz: float) -> Figure:
+        """The same with the latency of its instructions, at so many cycles each and a clock. Raises InvalidQuery where
+        nobody counted instructions, or for numbers that cannot be meant.
+        """
+        for name, value in {"cycles_per_instruction": cycles_per_instruction, "clock_mhz": clock_mhz}.items():
+            if not is_real(value, 1e-3, 1e6):
+                raise InvalidQuery(f"{name} = {value!r:.40} is not possible: give a number above 0")
+        if self.instructions is None:
+            raise InvalidQuery(f"nobody counted instructions on {self.device}; leave cycles_per_instruction out")
+        each = cycles_per_instruction / (1e3 * clock_mhz)
+        times = {name: short(each * getattr(self, own)) for name, own in zip(LATENCIES, INSTRUCTIONS, strict=True)}
+        runtime = f"{self.runtime}, {cycles_per_instruction:g} cycles an instruction".removeprefix(", ")
+        front = short(each * self.frontend_instructions)
+        return replace(self, **times, frontend_ms=front, clock_mhz=clock_mhz, runtime=runtime)
 
     def _times(self, names: Sequence[str], factor: float) -> dict[str, float]:
         """Fields times a factor, without those that are not known."""
@@ -118,23 +154,26 @@ class Figure:
     def __str__(self) -> str:
         clock = f" at {self.clock_mhz:g} MHz" if self.clock_mhz else ""
         runtime = self.runtime if not self.version or self.version in self.runtime else f"{self.runtime} {self.version}"
-        energy = ""
-        if self.energy_uj is not None:
-            low, high = _text(self.energy_low_uj), _text(self.energy_high_uj)
-            energy = f", {_text(self.energy_uj)} uJ ({low} to {high})"
+        spans = {"ms": LATENCIES, "instructions": INSTRUCTIONS, "uJ": ENERGIES}
+        taken = ", ".join(
+            self._span(unit, names) for unit, names in spans.items() if getattr(self, names[0]) is not None
+        )
         doubt = "" if self.in_range else "; outside of what was measured there"
         if self.in_range and self.energy_uj is not None and not self.energy_in_range:
             doubt = "; energy outside of what was measured there"
-        latency = f"{_text(self.latency_ms)} ms ({_text(self.low_ms)} to {_text(self.high_ms)})"
         place = f"{self.device}{clock}, {runtime or 'runtime unknown'}"
-        return f"{latency}{energy} on {place}: {self.basis}{doubt}{self.notes}"
+        return f"{taken} on {place}: {self.basis}{doubt}{self.notes}"
+
+    def _span(self, unit: str, names: Sequence[str]) -> str:
+        value, low, high = (_text(getattr(self, name)) for name in names)
+        return f"{value} {unit} ({low} to {high})"
 
     @property
     def notes(self) -> str:
         """What is guessed, and what bits were not measured, each behind a semicolon."""
-        front = (
-            f"; {_text(self.frontend_ms)} ms of it for the front end, guessed by its MACs" if self.frontend_ms else ""
-        )
+        shares = {"ms": self.frontend_ms, "instructions": 0.0 if self.frontend_ms else self.frontend_instructions}
+        told = [f"{_text(share)} {unit}" for unit, share in shares.items() if share]
+        front = "".join(f"; {share} of it for the front end, guessed by its MACs" for share in told)
         return front if self.as_bits is None else f"{front}; {bits_note(self.as_bits)}"
 
 
@@ -169,11 +208,15 @@ def _from_rows(names: Sequence[str], rows: Mapping[str, Sequence]) -> dict[str, 
     return {profile: Figure(profile=profile, **dict(zip(names, row, strict=True))) for profile, row in rows.items()}
 
 
-def _to_rows(found: Mapping[str, Figure]) -> dict[str, list]:
-    return {profile: [getattr(one, name) for name in STORED] for profile, one in found.items()}
+def _to_rows(found: Mapping[str, Figure], names: Sequence[str]) -> dict[str, list]:
+    return {profile: [getattr(one, name) for name in names] for profile, one in found.items()}
 
 
-STORED = tuple(field.name for field in fields(Figure) if field.name not in NOT_STORED)
+def _stored(found: Iterable[Figure]) -> list[str]:
+    """The fields that a file of figures has: those of instructions only where any has some."""
+    counted = any(one.instructions is not None for one in found)
+    names = (field.name for field in fields(Figure) if field.name not in NOT_STORED)
+    return [name for name in names if counted or name not in INSTRUCTIONS]
 
 
 def own_figures(model: str, folder: str | Path | None = None) -> dict[str, Figure]:
@@ -213,12 +256,12 @@ def _read_own(table: Path, *states: tuple) -> tuple[list[str], dict]:
 
 def write_own_figures(table: Path, found: Mapping[str, Mapping[str, Figure]]) -> None:
     """Keep what models take on the user's profiles in a CSV, beside those of other models. found: by model, profile."""
-    known: dict = {}
+    known, stored = {}, _stored(one for own in found.values() for one in own.values())
     if own_costs(table).is_file():
         names, models = _read_own(table, state_of(table), state_of(own_costs(table)))
-        known = models if names == list(STORED) else {}
-    rows = {**known, **{model: _to_rows(own) for model, own in found.items()}}
-    values = {"schema": SCHEMA, "table_sha256": digest(read_bytes(table)), "fields": list(STORED), "models": rows}
+        known = models if names == stored else {}
+    rows = {**known, **{model: _to_rows(own, stored) for model, own in found.items()}}
+    values = {"schema": SCHEMA, "table_sha256": digest(read_bytes(table)), "fields": stored, "models": rows}
     write_json(own_costs(table), values)
 
 
@@ -245,18 +288,21 @@ def device_figures(
 
 def write_figures(package: Path, found: Mapping[str, Figure]) -> None:
     """Keep what a model takes, a row a profile, beside its package."""
-    write_json(package / COSTS, {"schema": SCHEMA, "fields": list(STORED), "profiles": _to_rows(found)})
+    stored = _stored(found.values())
+    write_json(package / COSTS, {"schema": SCHEMA, "fields": stored, "profiles": _to_rows(found, stored)})
 
 
 def _figure(profile: DeviceProfile, row, arch: Arch) -> Figure:
     """row: of `predictors.estimate_many`."""
     few = min(arch.weight_bits, default=FLOAT_BITS) < profile.least_bits and row["basis"] != BASES[0]
-    latency = [short(row[name]) for name in ("latency_ms", "latency_low_ms", "latency_high_ms")]
-    energy = [row[name] for name in ("energy_uj", "energy_low_uj", "energy_high_uj")]
-    energy = [None if math.isnan(value) else short(value) for value in energy]
+    latency, energy, instructions = (_known(row, target, *ends[:2]) for target, ends in TARGETS.items())
     about = profile.name, profile.device, profile.clock_mhz, profile.runtime, profile.version
-    known = bool(row["in_range"]), bool(row["energy_in_range"]), row["basis"]
-    return Figure(*about, *latency, *energy, *known, profile.least_bits if few else None)
+    known = bool(row[TARGETS[profile.target][-1]]), bool(row["energy_in_range"]), row["basis"]
+    return Figure(*about, *latency, *energy, *known, profile.least_bits if few else None, 0.0, *instructions)
+
+
+def _known(row, *names: str) -> list[float | None]:
+    return [None if math.isnan(row[name]) else short(row[name]) for name in names]
 
 
 def figure_of(arch: Arch, device: str, task: str, folder: str | Path | None = None) -> Figure:

@@ -8,6 +8,7 @@ from pathlib import Path
 from predictors.names import resolve
 from predictors.power import EXAMPLES, average_power_uw
 from predictors.settings import device_settings
+from supernet.errors import InvalidQuery
 from supernet.extras import lacking
 from zoo.package.figures import COSTS, Figure, bits_note, figure_of, own_figures, read_figures, short
 from zoo.run.rate import Rate, rate_of
@@ -64,21 +65,36 @@ class Bill:
         return "\n".join([f"{self.model}", f"  {self.figure}", head, *text, *self.notes])
 
 
-def fit(model, device: str, every_ms: float | None = None, folder: str | Path | None = None) -> Bill:
+def fit(
+    model,
+    device: str,
+    every_ms: float | None = None,
+    folder: str | Path | None = None,
+    cycles_per_instruction: float | None = None,
+    clock_mhz: float | None = None,
+) -> Bill:
     """What a model takes of a device, against what the device has.
 
     device: a profile, by its name or the beginning of it. every_ms: how often an answer is wanted (default: once a
     clip), which latency must keep and average power is counted by; a model that streams then computes only the frames
     that are new (see zoo.run.rate). Latency and energy are those of look-ups at that rate: of the network and its front
-    end, whose part is guessed by its MACs. folder: of the user's profiles.
+    end, whose part is guessed by its MACs. folder: of the user's profiles. cycles_per_instruction, clock_mhz: by which
+    the instructions of an emulated core become time; both or none.
     Latency and energy are predicted anew, or, without pandas and scikit-learn, those that lie beside the package.
     Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant, MissingExtra
     where nothing lies beside the package and nothing can be predicted.
     """
     rate, (clip, beside, has) = rate_of(model.arch, every_ms), _on_device(model, device, folder)
-    found = rate.charged(clip, beside)
-    lines = (*_memory(model, has), *_latency(model, found, rate), *_energy(found, rate, has))
+    found = _timed(rate.charged(clip, beside), cycles_per_instruction, clock_mhz)
+    lines = (*_memory(model, has), *_latency(model, found, rate), *_instructions(found), *_energy(found, rate, has))
     return Bill(model.name, found, lines, rate.told(clip, beside))
+
+
+def _timed(found: Figure, cycles: float | None, clock_mhz: float | None) -> Figure:
+    """With latency by instructions, where that is wanted."""
+    if (cycles is None) != (clock_mhz is None):
+        raise InvalidQuery("cycles_per_instruction and clock_mhz make milliseconds of instructions together: give both")
+    return found if cycles is None else found.timed(cycles, clock_mhz)
 
 
 def _memory(model, has: dict) -> list[Line]:
@@ -96,6 +112,9 @@ def _memory(model, has: dict) -> list[Line]:
 
 
 def _latency(model, found: Figure, rate: Rate) -> list[Line]:
+    """None where nobody measured it on the device."""
+    if found.latency_ms is None:
+        return []
     span = f"{_text(found.low_ms)} to {_text(found.high_ms)}, with the front end"
     wanted = f"{span}; an answer is wanted every {rate.every_ms:g} ms"
     guess = f"guessed: {model.entry.frontend_macs / model.entry.macs:.0%} more MACs than the network's"
@@ -104,6 +123,15 @@ def _latency(model, found: Figure, rate: Rate) -> list[Line]:
         Line("  network", short(found.latency_ms - found.frontend_ms), "ms", None, _bits_note(found)),
         Line("  front end", found.frontend_ms, "ms", None, guess),
     ]
+
+
+def _instructions(found: Figure) -> list[Line]:
+    """None where nobody counted them on the device."""
+    if found.instructions is None:
+        return []
+    span = f"{_text(found.instructions_low)} to {_text(found.instructions_high)}, with the front end"
+    timeless = "" if found.latency_ms is not None else "; cycles an instruction and a clock make them milliseconds"
+    return [Line("instructions", found.instructions, "", None, span + timeless)]
 
 
 def _energy(found: Figure, rate: Rate, has: dict) -> list[Line]:

@@ -115,9 +115,12 @@ class Model(Core):
         on_device = [f"  {self.figure}", f"  {device_note(figures, self.figure)}"] if self.figure else []
         return "\n".join(lines + on_device + [f"  {note}" for note in self.notes])
 
-    def fit(self, device: str, every_ms: float | None = None, folder: str | Path | None = None) -> Bill:
-        """What the model takes of a device, line by line, against what the device has (see zoo.package.figures.fit)."""
-        return fit(self, device, every_ms, folder)
+    def fit(self, device: str, every_ms: float | None = None, folder: str | Path | None = None, **core: float) -> Bill:
+        """What the model takes of a device, line by line, against what the device has (see zoo.run.bill.fit).
+
+        core: cycles_per_instruction and clock_mhz.
+        """
+        return fit(self, device, every_ms, folder, **core)
 
     def __call__(
         self,

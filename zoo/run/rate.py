@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from predictors.estimate import frontend_macs
+from predictors.names import TARGETS
 from supernet.arch import Arch
 from supernet.cost import answer_interval, macs, macs_per_second, stream_macs
 from supernet.errors import InvalidQuery
@@ -31,6 +32,7 @@ NOT_KNOWN = (
     "is not known there and not counted: were it 1% of the network's latency on a clip, an answer would take "
     "{more:.3g} ms more."
 )
+NOT_COUNTED = "is not known there and not counted."
 KNOWN = "is counted, by the measurements there: {shares} on a clip."
 DEARER = "An answer on a whole clip takes less, {latency:.3g} ms."
 
@@ -60,8 +62,8 @@ class Rate:
         """What an answer takes, of what one on a whole clip takes. beside: see `predictors.fitted.beside_macs`."""
         if self.own_ms is None:
             return clip
-        shares = {name: self._share(beside.get(name, 0.0)) for name in ("latency_ms", "energy_uj")}
-        return clip.in_stream(shares["latency_ms"], shares["energy_uj"], self.frontend)
+        latency, energy, instructions = (self._share(beside.get(name, 0.0)) for name in TARGETS)
+        return clip.in_stream(latency, energy, self.frontend, instructions)
 
     def _share(self, beside: float) -> float:
         """Of what the network takes on a clip, where that share of it comes with each run."""
@@ -76,10 +78,14 @@ class Rate:
             front_share=self.frontend,
         )  # fmt: skip
         taken = self.charged(clip, beside)
-        dearer = (DEARER.format(latency=clip.latency_ms),) if taken.latency_ms > clip.latency_ms else ()
+        more = clip.latency_ms is not None and taken.latency_ms > clip.latency_ms
+        dearer = (DEARER.format(latency=clip.latency_ms),) if more else ()
         return *self.notes, new, BESIDE.format(own=self.own_ms) + self._beside(clip, beside), *dearer
 
     def _beside(self, clip: Figure, beside: Mapping[str, float]) -> str:
+        if clip.latency_ms is None:
+            known = beside.get("instructions")
+            return NOT_COUNTED if known is None else KNOWN.format(shares=f"{known:.0%} of the network's instructions")
         if "latency_ms" not in beside:
             more = 0.01 * (clip.latency_ms - clip.frontend_ms) * (self.runs - self.network)
             return NOT_KNOWN.format(more=more)
