@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -70,7 +71,8 @@ class Bench:
         return self.features, self.seed, self.count, self.max_flash, self.max_ram
 
 
-def bench_networks(bench: Bench) -> list[Arch]:
+@lru_cache(maxsize=8)
+def bench_networks(bench: Bench) -> tuple[Arch, ...]:
     """Networks at 8 bits, from few MACs to as many as fit, at even steps of their logarithm.
 
     Raises InvalidQuery where too few fit.
@@ -79,7 +81,7 @@ def bench_networks(bench: Bench) -> list[Arch]:
     while len(pool) >= bench.count:
         chosen = _spread(macs, bench.count)
         if flash[chosen].sum() + FIXED_BYTES <= bench.max_flash:
-            return [pool[place] for place in chosen]
+            return tuple(pool[place] for place in chosen)
         kept = flash < flash[chosen].max()
         pool, flash, macs = [arch for arch, keep in zip(pool, kept, strict=True) if keep], flash[kept], macs[kept]
     raise InvalidQuery(

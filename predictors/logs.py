@@ -62,7 +62,7 @@ def bench_table(path: str | Path, clock_mhz: str | None = None) -> pd.DataFrame:
     rows = [{**_middle(column, np.array(taken) / unit), "arch": archs[number].to_json()}
             for number, taken in own.amounts.items()]  # fmt: skip
     known = {"clock_mhz": f"{clock:g}" if clock else "", "runtime": RUNTIME, "version": own.version, "task": "kws"}
-    table = pd.DataFrame(rows).assign(**known, basis=BASIS)
+    table = pd.DataFrame(rows).fillna("").assign(**known, basis=BASIS)
     table.index += 1
     return table
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from predictors import estimate, estimate_many
+from predictors.estimate import frontend_macs
 from search import Problem, SearchSpace
 from search.problem import LIMITS
 from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName
@@ -35,6 +36,38 @@ def every(of: SearchSpace) -> np.ndarray:
 
 ALL = every(SMALL)
 COSTS = Problem(SMALL, {}).costs(ALL)
+
+
+def emulated(folder) -> None:
+    """A profile of instructions, of which a network takes two a MAC and 300 a layer."""
+    space = default_space("temporal", 12, 1000, "logmel")
+    archs = space.from_genes(space.sample_sizes(np.random.default_rng(0), 60))
+    table = estimate_many(archs).assign(instructions=lambda rows: 2 * rows["macs"] + 300 * rows["layers"])
+    table = table.assign(arch=[arch.to_json() for arch in archs])[["arch", "instructions"]]
+    table.to_csv(folder / "emulated.csv", index=False)
+
+
+def test_instructions_limit_a_search_on_an_emulated_device(tmp_path):
+    emulated(tmp_path)
+    problem = Problem(MAPS, {"max_instructions": 6e6}, "emulated", folder=tmp_path)
+    genes = MAPS.sample(np.random.default_rng(1), 60)
+    repaired = problem.repair(genes, np.random.default_rng(2))
+    exact = problem.costs(repaired, ["macs"])["macs"]
+    front = [frontend_macs(arch) for arch in MAPS.from_genes(repaired)]
+    layers = estimate_many(MAPS.from_genes(repaired))["layers"].to_numpy()
+    taken = (2 * exact + 300 * layers) * (1 + np.array(front) / exact)
+    assert (taken <= 1.02 * 6e6).all()
+    assert (taken > 4e6).any()
+    assert np.isnan(problem.costs(repaired, ["latency_ms"])["latency_ms"]).all()
+    with pytest.raises(InfeasibleBudget, match=r"max_instructions = 1,000: .* instructions\)") as caught:
+        _ = Problem(MAPS, {"max_instructions": 1000.0}, "emulated", folder=tmp_path).anchor
+    assert "nan" not in str(caught.value)
+    with pytest.raises(UnknownName, match="max_latency_ms: nobody measured it on emulated"):
+        Problem(MAPS, {"max_latency_ms": 20.0}, "emulated", folder=tmp_path)
+    with pytest.raises(UnknownName, match="max_instructions: nobody measured it on stm32f746"):
+        Problem(MAPS, {"max_instructions": 2e6}, BOARD)
+    with pytest.raises(UnknownName, match="max_instructions needs a device"):
+        Problem(MAPS, {"max_instructions": 2e6})
 
 
 @fuzzed(

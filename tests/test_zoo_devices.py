@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,79 @@ def test_limits_of_energy_hold_where_energy_is_known(hub):
     assert model.figure.energy_uj == pytest.approx(whole * (1 + model.entry.macs / 1e4), rel=0.5)
     with pytest.raises(NoModelFits, match="max_energy_uj binds"):
         zoo.get(hub=hub.folder, device="board", max_energy_uj=1e-3, ignore_limits=True)
+
+
+@pytest.fixture
+def emulated(hub, tmp_path):
+    """The hub, with figures on an emulated core as well: some 2 instructions a MAC and 300 a layer."""
+    space = default_space("temporal", 4)
+    networks = space.from_genes(space.sample_sizes(np.random.default_rng(0), 60))
+    columns = cost_columns(networks)
+    rows = pd.DataFrame({"arch": [network.to_json() for network in networks]})
+    uneven = 1 + 0.02 * np.sin(np.arange(len(rows)))
+    rows["instructions"] = uneven * (2 * columns["macs"] + 300 * columns["layers"])
+    rows = rows.assign(runtime="Earshot C", version="1.0", core="Cortex-M4", basis="stream", device="QEMU")
+    rows.to_csv(tmp_path / "published" / "qemu.csv", index=False)
+    write_costs(hub, hub.entries)
+    return hub
+
+
+def instructions_of(entry, arch):
+    return (2 * entry.macs + 300 * int(cost_columns([arch])["layers"][0])) * (1 + entry.frontend_macs / entry.macs)
+
+
+def test_instructions_of_an_emulated_core_are_a_limit_of_their_own(emulated, capsys):
+    model = zoo.get(hub=emulated.folder, device="qemu", max_instructions="1G")
+    wanted, found = instructions_of(model.entry, model.arch), model.figure
+    assert found.instructions == pytest.approx(wanted, rel=0.1)
+    assert found.instructions_low < found.instructions < found.instructions_high
+    assert (found.latency_ms, found.energy_uj, found.frontend_ms) == (None, None, 0)
+    assert found.frontend_instructions == pytest.approx(
+        wanted - wanted / (1 + model.entry.frontend_macs / model.entry.macs), rel=0.1
+    )
+    assert re.search(r"[\d,]+ instructions \([\d,]+ to [\d,]+\) on QEMU, Earshot C 1.0: predicted", str(model))
+    limit = found.instructions * 1.001
+    assert zoo.find(hub=emulated.folder, device="qemu", max_instructions=limit)
+    for unmet in ({"max_instructions": limit / 2}, {"max_instructions": limit, "sure": True}, {"max_latency_ms": 1e6}):
+        with pytest.raises(NoModelFits, match="binds"):
+            zoo.get(hub=emulated.folder, device="qemu", **unmet)
+    with pytest.raises(NoModelFits, match="max_instructions binds"):
+        zoo.get(hub=emulated.folder, device="board", max_instructions=1e12, ignore_limits=True)
+    with pytest.raises(InvalidQuery, match="max_instructions needs a device"):
+        zoo.get(hub=emulated.folder, max_instructions=1e6)
+    assert main(["list", "--hub", str(emulated.folder), "--device", "qemu"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith("instructions")
+    row = zoo.list(hub=emulated.folder, device="qemu").iloc[0]
+    assert row["instructions"] == found.instructions
+
+
+def test_instructions_become_milliseconds_only_where_it_is_said_how(emulated, capsys):
+    model = zoo.get(hub=emulated.folder)
+    counted = model.fit("qemu").figure.instructions
+    assert [line.name for line in model.fit("qemu").lines][-1] == "instructions"
+    timed = model.fit("qemu", cycles_per_instruction=1.5, clock_mhz=64)
+    assert timed.figure.latency_ms == pytest.approx(counted * 1.5 / 64e3, rel=1e-3)
+    assert timed.figure.runtime == "Earshot C, 1.5 cycles an instruction"
+    assert {line.name: line.need for line in timed.lines}["latency"] == timed.figure.latency_ms
+    share = stream_macs(model.arch, 10 // model.arch.features.step_ms * 10) / model.entry.macs
+    part = model.fit("qemu", every_ms=100)
+    assert part.figure.instructions == pytest.approx(counted * share, rel=0.05)
+    assert "0% of the network's instructions" in part.notes[-1]
+    command = ["fit", model.name, "--hub", str(emulated.folder), "--device", "qemu", "--clock-mhz", "64"]
+    assert main([*command, "--cycles-per-instruction", "1.5"]) in (0, 1)
+    assert f"{timed.figure.latency_ms:.3g} ms" in capsys.readouterr().out
+    assert main(command) == 2
+    assert "give both" in capsys.readouterr().err
+    with pytest.raises(InvalidQuery, match="nobody counted instructions on board"):
+        model.fit("board", cycles_per_instruction=1.5, clock_mhz=64)
+    with pytest.raises(InvalidQuery, match="clock_mhz = -1 is not possible"):
+        model.fit("qemu", cycles_per_instruction=1.5, clock_mhz=-1)
+
+
+def test_figures_have_fields_of_instructions_only_where_there_are_some(hub, tmp_path):
+    stored = json.loads((hub.path(hub.entries[0]) / COSTS).read_text())
+    assert not [name for name in stored["fields"] if "instructions" in name]
+    assert stored_figures(hub, hub.entries[0])["board"].instructions is None
 
 
 def test_new_figures_change_no_model(hub, tmp_path):
