@@ -100,11 +100,11 @@ class Figure:
             raise InvalidPackage(f"the figures for device {self.profile!r:.100} are not possible; {REMEDY}")
 
     def _is_span(self, names: Sequence[str]) -> bool:
-        """Whether a value lies within its interval, or all three are not known."""
+        """Whether a value lies within its interval, or is not known."""
         value, low, high = (getattr(self, name) for name in names)
-        if value is None:
-            return low is None and high is None
-        return all(is_real(number, 0, LARGEST) for number in (value, low, high)) and low <= value <= high
+        return value is None or (
+            all(is_real(number, 0, LARGEST) for number in (value, low, high)) and low <= value <= high
+        )
 
     def with_frontend(self, macs: int, frontend_macs: int) -> Figure:
         """The same with the front end, which is guessed to take as much of everything a MAC as the network."""
