@@ -1,0 +1,133 @@
+"""Models as C on emulated boards: what they answer, what they take, and how many instructions they run."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import zoo
+from supernet.errors import InvalidQuery
+from supernet.memory import clip_ram_bytes, stream_ram_bytes
+from zoo.export.c import emulator
+from zoo.export.c.emulator import BOARDS, COUNTING
+from zoo.export.c.write import Sources
+from zoo.hubs.folder import BUNDLED
+
+STREAM, CLIP = "kws-temporal-0.28M-w3a8-8247aed0", "esc10-mbconv-0.51M-w2a8-3692254d"
+EXACT = """\
+#include "parts.h"
+
+static void nothing(void)
+{
+}
+
+static void thousand(void)
+{
+    __asm__ volatile(".rept 1000\\n nop\\n .endr");
+}
+
+static void loop(void) /* of four instructions, 12,500 times */
+{
+    uint32_t left = 12500;
+    __asm__ volatile("1: nop\\n nop\\n subs %0, %0, #1\\n bne 1b" : "+l"(left) : : "cc");
+}
+
+const part parts[] = {
+    {"nothing", nothing, 1}, {"thousand", thousand, 1}, {"loop", loop, 1}, {"over_a_wrap", thousand, 700000}
+};
+const uint32_t part_count = sizeof(parts) / sizeof(parts[0]);
+
+void prepare(void)
+{
+}
+"""
+
+
+def board_of(core):
+    """A board, where its tools are installed."""
+    if lacking := BOARDS[core].missing():
+        pytest.skip(lacking)
+    return BOARDS[core]
+
+
+def model_of(name):
+    return zoo.Model.from_folder(BUNDLED / "models" / name)
+
+
+def sources_of(model):
+    return Sources(model.network, model.front_end, model.detector(), model.grids, "robin")
+
+
+@pytest.mark.parametrize(
+    ("core", "name"), [*((core, STREAM) for core in BOARDS), ("cortex-m4", CLIP), ("rv32imc", CLIP)]
+)
+def test_a_model_gives_its_known_answers_on_the_flash_and_ram_of_a_chip(core, name):
+    board, model = board_of(core), model_of(name)
+    found = emulator.check(model, board)
+    assert found.identical == found.answers == (80 if name == STREAM else 3)
+    assert found.structure_bytes == (stream_ram_bytes if name == STREAM else clip_ram_bytes)(model.arch)
+    assert 100 < found.stack_bytes < 1024
+
+
+def test_a_wrong_integer_is_told(monkeypatch):
+    board, model = board_of("cortex-m4"), model_of(STREAM)
+    step = type(model).step
+    monkeypatch.setattr(type(model), "step", lambda *given: (step(*given)[0] + np.int16(1), step(*given)[1]))
+    assert emulator.check(model, board).identical < 10
+
+
+@pytest.mark.parametrize(("memory", "size"), [("flash", 60_000), ("ram", 9_000)])
+def test_what_does_not_fit_fails_to_link(memory, size):
+    board = replace(board_of("cortex-m4"), **{f"{memory}_bytes": size})
+    with pytest.raises(InvalidQuery, match=rf"STM32F446 has {size:,} bytes of {memory}, [\d,]+ fewer than"):
+        emulator.check(model_of(STREAM), board)
+
+
+def test_ticks_are_counted_to_a_thousandth(tmp_path):
+    board_of("cortex-m4")
+    (tmp_path / "exact.c").write_text(EXACT)
+    files = [tmp_path / "exact.c", emulator.FOLDER / "count.c"]
+    image = emulator.build(COUNTING, files, tmp_path / "exact.elf", [emulator.FOLDER])
+    said = {emulator.run(COUNTING, image, "-icount", "shift=0") for _ in range(3)}
+    assert len(said) == 1
+    found = emulator.counted(said.pop())
+    assert found["nothing"] == 0
+    assert found["thousand"] == pytest.approx(1000, abs=1)
+    assert found["over_a_wrap"] == pytest.approx(1000, abs=1)  # of the counter's 24 bits
+    assert found["loop"] == pytest.approx(50_000, rel=1e-3)
+
+
+def test_parts_of_a_stream_add_up_and_are_the_same_in_each_run():
+    board_of("cortex-m4")
+    sources = sources_of(model_of(STREAM))
+    found = emulator.instructions(sources)
+    assert list(found["layers"]) == [step.spec.name for step in sources.steps]
+    assert sum(found["layers"].values()) == pytest.approx(found["network"], rel=0.01)
+    assert 0 < found["step"] - found["front_end"] - found["network"] < 5000  # the window of samples, and the detector
+    assert emulator.instructions(sources) == found
+
+
+def test_a_clip_has_the_front_end_of_all_its_frames():
+    board_of("cortex-m4")
+    model = model_of(CLIP)
+    found = emulator.instructions(sources_of(model))
+    assert sum(found["layers"].values()) == pytest.approx(found["network"], rel=0.01)
+    rest = found["step"] - found["front_end"] - found["network"]
+    assert 0 < rest / model.arch.frames < 5000
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_missing_tools_are_named_with_their_packages():
+    lacking = replace(BOARDS["cortex-m4"], compiler="no-such-gcc", emulator=("no-such-qemu", "-M", "none"))
+    assert lacking.missing() == (
+        "no-such-gcc and no-such-qemu not found; on Debian: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi "
+        "qemu-system-arm"
+    )
+    with pytest.raises(InvalidQuery, match="no-such-gcc and no-such-qemu not found"):
+        emulator.check(model_of(STREAM), lacking)
+
+
+def test_a_missing_c_library_is_named():
+    board = replace(board_of("rv32imc"), specs="no-such.specs")
+    assert board.missing().startswith("no-such.specs not found; on Debian: apt-get install gcc-riscv64-unknown-elf")
