@@ -5,6 +5,8 @@ that a disturbance falls on all of them, and a network's latency is the median o
 batches, so the space's smallest and largest network are the first two rows and run again in every batch, which is
 scaled to what they took at first. Batches are chosen actively: the first at random, each later one where the predictor
 of what is measured so far is least sure. Rows are kept after each batch, so a run that is stopped goes on.
+
+An emulated core counts instructions, which neither drift nor spread: each network runs there once.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,7 @@ from supernet.errors import InvalidProfile
 from supernet.files import write_bytes
 from supernet.space import Space
 
-__all__ = ["Runner", "host", "latencies", "measure", "sample", "uncertain"]
+__all__ = ["Counter", "Runner", "host", "latencies", "measure", "sample", "uncertain"]
 
 WARM_UP, REPEATS, BATCH = 3, 15, 20
 POOL = 400
@@ -48,6 +50,24 @@ class Runner(Protocol):
 
     def prepare(self, arch: Arch) -> Callable[[], None]:
         """A call that computes one answer of this network, with any weights."""
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """What counts instructions of networks on an emulated core. runtime, version: as rows state them.
+
+    device: what rows say of the core, beside these.
+    """
+
+    runtime: str
+    version: str
+    device: dict[str, object]
+
+    def as_run(self, arch: Arch) -> Arch:
+        """The network at the bits at which it runs."""
+
+    def count(self, arch: Arch) -> int:
+        """The instructions of one answer on one clip, with any weights."""
 
 
 def host() -> dict[str, object]:
@@ -68,7 +88,7 @@ def host() -> dict[str, object]:
 
 def measure(
     space: Space,
-    runner: Runner,
+    runner: Runner | Counter,
     count: int,
     path: str | Path,
     seed: int = 0,
@@ -79,16 +99,18 @@ def measure(
 ) -> pd.DataFrame:
     """Measure `count` networks of a space (2 or more), and keep their rows at `path` after each batch; returns them.
 
-    Rows that the file has already count. active: False draws all at random. device: what rows say of it (default:
-    `host()`). Raises InvalidProfile where the file holds measurements of another device or runtime.
+    Rows that the file has already count. active: False draws all at random. device: what rows say of it (default: a
+    Counter's, or `host()`). Raises InvalidProfile where the file holds measurements of another device or runtime.
     """
-    path, known = Path(path), {**(host() if device is None else device), "runtime": runner.runtime}
-    known |= {"version": runner.version, "task": task, "repeats": REPEATS}
+    counts = isinstance(runner, Counter)
+    device = device or (runner.device if counts else host())
+    path, known = Path(path), {**device, "runtime": runner.runtime, "version": runner.version, "task": task}
+    known |= {} if counts else {"repeats": REPEATS}
     anchors = [runner.as_run(arch) for arch in (space.smallest(), space.largest())]
     if count < len(anchors):
         raise InvalidProfile(f"{count} networks are too few: measure {len(anchors)} or more")
     rows = _resume(path, known, anchors)
-    if len(rows):
+    if "clock_mhz" in rows:
         known["clock_mhz"] = rows["clock_mhz"].iloc[0]  # processors change theirs all the time
     with tqdm(
         total=count, initial=min(count, len(rows)), desc=path.stem, unit=" networks", disable=not progress
@@ -125,9 +147,9 @@ def _batch(
     count: int,
     rng: np.random.Generator,
     active: bool,
-    runner: Runner,
+    runner: Runner | Counter,
 ) -> pd.DataFrame:
-    """Rows of the next networks, scaled by the anchors; the anchors' own are first in the first batch."""
+    """Rows of the next networks; the anchors' own are first in the first batch."""
     first = anchors if rows.empty else []
     seen = {arch.to_json() for arch in anchors} | set(rows["arch"] if len(rows) else ())
     drawn = list(dict.fromkeys(runner.as_run(arch) for arch in sample(space, POOL, rng)))
@@ -135,9 +157,14 @@ def _batch(
     wanted = count - len(first)
     if active and len(rows) >= 2 * FOLDS:
         drawn = [drawn[place] for place in uncertain(rows, drawn, wanted, rng)]
+    if isinstance(runner, Counter):
+        return _counted([*first, *drawn[:wanted]], runner)
     found = _measured([*anchors, *drawn[:wanted]], runner)
-    if first:
-        return found
+    return found if first else _scaled(found, rows, anchors)
+
+
+def _scaled(found: pd.DataFrame, rows: pd.DataFrame, anchors: list[Arch]) -> pd.DataFrame:
+    """What was found, without the anchors, by which it is scaled to what was found first."""
     once = rows["latency_ms"].iloc[: len(anchors)].to_numpy()
     scale = np.mean(once / found["latency_ms"][: len(anchors)].to_numpy())
     for name in ("latency_ms", "latency_iqr_ms"):
@@ -155,7 +182,8 @@ def uncertain(rows: pd.DataFrame, archs: list[Arch], count: int, rng: np.random.
 
     Those of the first half alone would lie side by side, at the edge of the space.
     """
-    spread = Own().fit(rows).spread(pd.DataFrame(cost_columns(archs)))
+    target = "latency_ms" if "latency_ms" in rows else "instructions"
+    spread = Own(target).fit(rows).spread(pd.DataFrame(cost_columns(archs)))
     chosen = list(np.argsort(-spread, kind="stable")[: (count + 1) // 2])
     others = rng.permutation([place for place in range(len(archs)) if place not in set(chosen)])
     return [*map(int, chosen), *map(int, others[: count - len(chosen)])]
@@ -167,8 +195,15 @@ def _measured(archs: list[Arch], runner: Runner) -> pd.DataFrame:
         times = latencies(runs)
     low, median, high = np.percentile(times, (25, 50, 75), axis=1)
     rows = pd.DataFrame({"latency_ms": median.round(5), "latency_iqr_ms": (high - low).round(6) + 1e-6})
-    columns = pd.DataFrame(cost_columns(archs))
-    return rows.join(columns).assign(arch=[arch.to_json() for arch in archs])
+    return _with_costs(rows, archs)
+
+
+def _counted(archs: list[Arch], counter: Counter) -> pd.DataFrame:
+    return _with_costs(pd.DataFrame({"instructions": [counter.count(arch) for arch in archs]}), archs)
+
+
+def _with_costs(rows: pd.DataFrame, archs: list[Arch]) -> pd.DataFrame:
+    return rows.join(pd.DataFrame(cost_columns(archs))).assign(arch=[arch.to_json() for arch in archs])
 
 
 def latencies(runs: list[Callable[[], None]], clock: Callable[[], float] = time.perf_counter) -> np.ndarray:

@@ -10,7 +10,11 @@ from predictors.boosting import Own
 from predictors.device import add_profile
 from predictors.measure import REPEATS, WARM_UP, host, latencies, measure
 from predictors.runners import RUNNERS
+from supernet.arch import Arch
+from supernet.bits import with_bits
+from supernet.cost import macs
 from supernet.errors import InvalidProfile
+from supernet.layer import layers
 from supernet.space import default_space
 from zoo.cli import main
 
@@ -27,9 +31,25 @@ class Formula:
         return arch
 
     def prepare(self, arch):
-        from supernet.cost import macs
-
         return 1 + 1e-6 * macs(arch)
+
+
+class Emulated:
+    """8 instructions a MAC and 1,000 a layer; fails at a network beyond `most`."""
+
+    runtime, version, device = "Earshot formula", "1", {"device": "emulated", "core": "Cortex-M4"}
+
+    def __init__(self, most=1000):
+        self.most = most
+
+    def as_run(self, arch):
+        return with_bits(arch, 8)
+
+    def count(self, arch):
+        self.most -= 1
+        if self.most < 0:
+            raise KeyboardInterrupt
+        return 8 * macs(arch) + 1000 * len(layers(arch))
 
 
 @pytest.fixture
@@ -89,6 +109,26 @@ def test_a_file_of_another_device_is_not_gone_on_with(drifting, tmp_path):
         measure(mfcc, Formula(), 8, tmp_path / "board.csv", device=BOARD, progress=False)
     with pytest.raises(InvalidProfile, match="device 'board', not 'other'"):
         measure(SPACE, Formula(), 8, tmp_path / "board.csv", device={**BOARD, "device": "other"}, progress=False)
+
+
+def test_instructions_are_counted_once_and_go_on_where_they_stopped(tmp_path):
+    rows = measure(SPACE, Emulated(50), 50, tmp_path / "m4.csv", progress=False)
+    archs = [Arch.from_json(text) for text in rows["arch"]]
+    assert rows["instructions"].tolist() == [Emulated().count(arch) for arch in archs]
+    assert archs[:2] == [with_bits(arch, 8) for arch in (SPACE.smallest(), SPACE.largest())]
+    assert len(set(archs)) == 50
+    assert rows["latency_ms"].isna().all()
+    with pytest.raises(KeyboardInterrupt):
+        measure(SPACE, Emulated(30), 50, tmp_path / "stopped.csv", progress=False)
+    assert len(module.read_measurements(tmp_path / "stopped.csv").rows) == 20
+    again = measure(SPACE, Emulated(30), 50, tmp_path / "stopped.csv", progress=False)
+    assert again["arch"].tolist() == rows["arch"].tolist()
+    (profile,) = add_profile("m4", tmp_path / "m4.csv", tmp_path / "kept")
+    assert (profile.device, profile.core, profile.clock_mhz) == ("emulated", "Cortex-M4", None)
+    said = predictors.estimate_many(module.sample(SPACE, 20, np.random.default_rng(1)), "m4", folder=tmp_path / "kept")
+    assert np.allclose(said["instructions"], 8 * said["macs"] + 1000 * said["layers"], rtol=0.05)
+    with pytest.raises(InvalidProfile, match="device 'emulated', not 'other'"):
+        measure(SPACE, Emulated(), 60, tmp_path / "m4.csv", device={**BOARD, "device": "other"}, progress=False)
 
 
 @pytest.mark.parametrize("name", RUNNERS)

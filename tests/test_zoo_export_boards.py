@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 import zoo
+from predictors.device import add_profile, read_measurements
+from supernet.arch import Arch
 from supernet.errors import InvalidQuery
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
+from zoo.cli import main
 from zoo.export.c import emulator
+from zoo.export.c.counter import random_sources
 from zoo.export.c.emulator import BOARDS, COUNTING
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
@@ -131,3 +135,38 @@ def test_missing_tools_are_named_with_their_packages():
 def test_a_missing_c_library_is_named():
     board = replace(board_of("rv32imc"), specs="no-such.specs")
     assert board.missing().startswith("no-such.specs not found; on Debian: apt-get install gcc-riscv64-unknown-elf")
+
+
+def test_networks_of_the_space_are_counted_into_a_profile(tmp_path, capsys):
+    board_of("cortex-m4")
+    path = tmp_path / "m4.csv"
+    command = ["measure", "--device", "qemu-cortex-m4", "--out", str(path), "--count", "2", "--format", "json"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
+    rows = read_measurements(path).rows
+    small, large = (Arch.from_json(text) for text in rows["arch"])
+    assert rows["instructions"][0] == instructions_of_a_clip(small)
+    assert 2 < rows["instructions"][1] / rows["macs"][1] < 20
+    assert set(large.weight_bits) == {8}
+    assert rows["device"].tolist() == ["QEMU mps2-an386"] * 2
+    assert main([*command[:-3], "2"]) == 0  # all there
+    assert "2 networks" in capsys.readouterr().out
+    (profile,) = add_profile("m4", path, tmp_path / "kept")
+    assert profile.in_steps
+
+
+def instructions_of_a_clip(arch):
+    sources = random_sources(arch)
+    return emulator.instructions(sources)["network"] * sources.answers
+
+
+def test_random_weights_take_as_many_instructions_as_trained_ones():
+    board_of("cortex-m4")
+    model = model_of(STREAM.replace("w3a8-8247aed0", "w8a8-4c4ec74b"))
+    trained = emulator.instructions(sources_of(model))["network"]
+    assert emulator.instructions(random_sources(model.arch))["network"] == pytest.approx(trained, rel=0.01)
+
+
+def test_measuring_names_the_devices_that_there_are(tmp_path, capsys):
+    assert main(["measure", "--device", "stm32", "--out", str(tmp_path / "x.csv")]) == 2
+    assert "--device stm32: this version measures host and qemu-cortex-m4" in capsys.readouterr().err

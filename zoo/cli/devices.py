@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import zoo
 from supernet.errors import InvalidQuery, nearest_names
-from supernet.extras import TRAINING
+from supernet.extras import TRAINING, need
 from zoo.cli.run import find_model
 from zoo.hubs.costs import TABLES, write_costs, write_own_costs
 from zoo.keeping import check_folder, going_on
@@ -90,11 +90,16 @@ Measure networks of the search space on a device, and write a CSV that `earshot 
 
   earshot measure --device host --out host.csv --count 100
   earshot profile add my-host host.csv
+  earshot measure --device qemu-cortex-m4 --out m4.csv --count 60
+  earshot profile add m4 m4.csv
 
-One thread on one core; each network's latency is the median of 15 rounds that go over all networks of a batch in turn.
-The next networks to measure are those where the predictor of the first ones is least sure. A run that was stopped goes
-on when the same command is given again. Runners: integers, our evaluator of packages; eager, the float network in
-PyTorch.
+The Cortex-M4 is emulated: QEMU runs the exported C of each network and counts its instructions, which say nothing of
+time (see `earshot profile add --help`); this needs gcc-arm-none-eabi, libnewlib-arm-none-eabi and qemu-system-arm.
+
+On this machine: one thread on one core; each network's latency is the median of 15 rounds that go over all networks of
+a batch in turn. Runners: integers, our evaluator of packages; eager, the float network in PyTorch. The next networks to
+measure are those where the predictor of the first ones is least sure. A run that was stopped goes on when the same
+command is given again.
 """
 
 COST_HELP = """\
@@ -104,6 +109,7 @@ parameters, bytes of flash, and RAM of the integer runtime.
   earshot cost kws
   earshot cost NAME --format json
 """
+EMULATED = "qemu-cortex-m4"
 FLASH_BITS = (8, 6, 5, 4, 3, 2, 1)
 EXAMPLES = {"clock_mhz": 80, "cycles_per_instruction": 1.3}
 
@@ -123,8 +129,8 @@ def add_device_commands(commands, command, add_hub) -> None:
     fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip, of all its frames)")
     add_hub(fit)
     _add_folder(fit)
-    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device", needs=TRAINING)
-    sub.add_argument("--device", required=True, help="host: this machine")
+    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device", needs=TABLES)
+    sub.add_argument("--device", required=True, help=f"host: this machine; {EMULATED}: instructions, emulated")
     sub.add_argument("--out", required=True, metavar="FILE.csv", help="measurements; goes on where it holds some")
     sub.add_argument("--count", type=int, default=100, help="of networks (default: %(default)s)")
     sub.add_argument("--runner", default="integers", help="integers or eager (default: %(default)s)")
@@ -237,24 +243,44 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _measure(options: argparse.Namespace) -> None:
     from predictors.measure import measure
-    from predictors.runners import RUNNERS
     from supernet.space import default_space
 
-    if options.device != "host":
-        raise InvalidQuery(f"--device {options.device}: this version measures host; fill a CSV for other devices")
-    if options.runner not in RUNNERS:
-        raise InvalidQuery(f"--runner {options.runner}: {nearest_names(options.runner, RUNNERS)}")
     if options.count < 2 or options.seed < 0:
         raise InvalidQuery("--count takes 2 or more, and --seed 0 or more")
     check_folder("--out", Path(options.out).parent)
-    runner, networks = RUNNERS[options.runner](), default_space("temporal", 12, features=options.features)
+    runner, networks = _runner(options), default_space("temporal", 12, features=options.features)
     with going_on(options.out):
         rows = measure(networks, runner, options.count, options.out, options.seed, not options.random)
     if options.format == "json":
         print(json.dumps({"file": options.out, "rows": len(rows), "runtime": runner.runtime}, indent=1))
     else:
-        low, high = rows["latency_ms"].min(), rows["latency_ms"].max()
-        print(f"{options.out}: {len(rows)} networks, {low:.3g} to {high:.3g} ms, {runner.runtime} {runner.version}")
+        print(f"{options.out}: {len(rows)} networks, {_range(rows)}, {runner.runtime} {runner.version}")
+
+
+def _runner(options: argparse.Namespace):
+    """What measures. Raises InvalidQuery."""
+    if options.device == EMULATED:
+        from zoo.export.c.counter import CortexM4
+
+        return CortexM4()
+    if options.device != "host":
+        raise InvalidQuery(
+            f"--device {options.device}: this version measures host and {EMULATED}; fill a CSV for other devices, or "
+            "try `earshot export --bench`"
+        )
+    need(*TRAINING)
+    from predictors.runners import RUNNERS
+
+    if options.runner not in RUNNERS:
+        raise InvalidQuery(f"--runner {options.runner}: {nearest_names(options.runner, RUNNERS)}")
+    return RUNNERS[options.runner]()
+
+
+def _range(rows) -> str:
+    """The least and the most of what was measured."""
+    if rows["latency_ms"].notna().any():
+        return f"{rows['latency_ms'].min():.3g} to {rows['latency_ms'].max():.3g} ms"
+    return f"{rows['instructions'].min():,.0f} to {rows['instructions'].max():,.0f} instructions"
 
 
 def _list(options: argparse.Namespace) -> None:

@@ -190,8 +190,10 @@ def run(board: Board, image: Path, *options: str) -> str:
 
 def version(board: Board = COUNTING, flags: tuple[str, ...] = FLAGS) -> str:
     """Of what builds and emulates."""
-    tools = [_said([tool, "--version"]).splitlines()[0] for tool in (board.compiler, board.emulator[0])]
-    return f"{tools[0]} {' '.join(flag for flag in flags if flag.startswith('-O'))}, {tools[1]}"
+    level = next((flag for flag in flags if flag.startswith("-O")), "-O0")
+    compiler = _said([board.compiler, "-dumpfullversion"])
+    emulator = re.search(r"version (\S+)", _said([board.emulator[0], "--version"]))
+    return f"gcc {compiler} {level}, QEMU {emulator[1] if emulator else 'unknown'}"
 
 
 def _said(command: list[str]) -> str:
