@@ -16,7 +16,7 @@ from zoo.export.c.frontends import front_end
 from zoo.export.c.names import c_name
 from zoo.export.c.ops import operator
 from zoo.export.c.ops.base import Step, source
-from zoo.export.c.ops.conv import BLOCK
+from zoo.export.c.ops.conv import block_of
 from zoo.export.c.text import array, defines, quoted
 from zoo.run.along import streams
 from zoo.run.detection import Detector
@@ -187,7 +187,7 @@ class Sources:
         places = [prod(spec.kernel) for spec in self.specs if spec.depthwise]
         return {
             "ROW": max(prod(spec.weight_shape[1:]) for spec in dense),
-            "BLOCK": BLOCK,
+            "BLOCK": block_of(self.network.arch),
             "PLACES": max(places, default=1),
         }
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-from supernet.layer import LayerSpec
+from supernet.arch import Arch
+from supernet.layer import LayerSpec, layers
 from zoo.export.c.ops.base import Operator, Step, map_size, weighted
 
-__all__ = ["BLOCK", "OPERATOR"]
+__all__ = ["OPERATOR", "block_of"]
 
-BLOCK = 16
-"""Channels of a depthwise convolution that are computed at a time."""
+BLOCK, BLOCK_BYTES = 16, 512
+"""Most channels of a depthwise convolution that are computed at a time, and most bytes of stack of their weights."""
 
 
 class Conv(Operator):
@@ -34,7 +37,7 @@ class Conv(Operator):
     def constants(self, step: Step) -> str:
         """Weights with the channels side by side, and shapes."""
         spec = step.spec
-        text, fields = weighted(step, _rows(spec, step.tensors.weight))
+        text, fields = weighted(step, _rows(spec, step.tensors.weight, block_of(step.network.arch)))
         fields |= {"frames": step.frames, "out_frames": step.out_frames}
         fields |= {"before": self._kept(step) if step.streams else spec.pad[2], "taps": spec.kernel[1]}
         fields |= {"stride": spec.stride[1], "in_height": spec.in_shape[1], "out_height": spec.out_shape[1]}
@@ -63,12 +66,19 @@ class Conv(Operator):
         return step.spec.operator.kept_frames(step.spec) if step.streams else 0
 
 
-def _rows(spec: LayerSpec, weight: np.ndarray) -> list[np.ndarray]:
+def block_of(arch: Arch) -> int:
+    """Channels of a network's depthwise convolutions that are computed at a time, a power of two."""
+    places = max((prod(spec.kernel) for spec in layers(arch) if spec.depthwise), default=1)
+    most = max(1, min(BLOCK, BLOCK_BYTES // places))
+    return 1 << (most.bit_length() - 1)
+
+
+def _rows(spec: LayerSpec, weight: np.ndarray, block: int) -> list[np.ndarray]:
     laid = weight.transpose(0, 3, 2, 1)  # (out, taps, height, in)
     if not spec.depthwise:
         return list(laid.reshape(len(laid), -1))
-    blocks = np.split(laid[..., 0], range(BLOCK, len(laid), BLOCK))
-    return [block.transpose(1, 2, 0).ravel() for block in blocks]
+    blocks = np.split(laid[..., 0], range(block, len(laid), block))
+    return [part.transpose(1, 2, 0).ravel() for part in blocks]
 
 
 OPERATOR = Conv()
