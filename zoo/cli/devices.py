@@ -129,7 +129,7 @@ def add_device_commands(commands, command, add_hub) -> None:
     fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip, of all its frames)")
     add_hub(fit)
     _add_folder(fit)
-    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device", needs=TABLES)
+    sub = command(commands, "measure", _measure, MEASURE_HELP, "measurements of networks on a device")
     sub.add_argument("--device", required=True, help=f"host: this machine; {EMULATED}: instructions, emulated")
     sub.add_argument("--out", required=True, metavar="FILE.csv", help="measurements; goes on where it holds some")
     sub.add_argument("--count", type=int, default=100, help="of networks (default: %(default)s)")
@@ -242,6 +242,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
+    need(*(TABLES if options.device == EMULATED else TRAINING))
     from predictors.measure import measure
     from supernet.space import default_space
 
@@ -268,7 +269,6 @@ def _runner(options: argparse.Namespace):
             f"--device {options.device}: this version measures host and {EMULATED}; fill a CSV for other devices, or "
             "try `earshot export --bench`"
         )
-    need(*TRAINING)
     from predictors.runners import RUNNERS
 
     if options.runner not in RUNNERS:
