@@ -184,6 +184,16 @@ def test_all_that_is_wrong_is_found_and_left_out(load, tmp_path):
     assert all(finding.text in text for finding in survey.findings)
 
 
+def test_a_class_of_which_no_recording_can_be_used_is_named(load, tmp_path):
+    root = fill(tmp_path / "sounds")
+    write(root / "quiet" / "a.wav", np.zeros(RATE))
+    (root / "torn").mkdir()
+    (root / "torn" / "a.wav").write_bytes((root / "bell" / "take1.wav").read_bytes())
+    data, survey = load(root)
+    assert data.labels == ("bell", "door")
+    assert found(survey, "classes of which no recording can be used") == ("quiet", "torn")
+
+
 def test_a_copy_in_training_gives_way_to_the_one_that_is_measured(load, tmp_path):
     root = fill(tmp_path / "sounds", clips=6)
     rows = [f"{label}/take{clip}.wav,{label},{SPLITS[clip % 3]}" for label in ("door", "bell") for clip in range(6)]

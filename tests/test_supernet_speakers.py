@@ -125,6 +125,33 @@ def test_a_speaker_that_the_class_is_glued_to_is_the_same_in_all_classes(form, l
     assert set.union(*splits.values()) == set(SPLITS)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{label}/{speaker}{take}.wav",
+        "{label}/{speaker}Take{take:02}.wav",
+        "{label}/{label}_{speaker}{take}.wav",
+        "{label}/{label}{speaker}{take}.wav",
+    ],
+)
+def test_the_number_of_a_take_may_be_glued_to_the_speaker(form):
+    splits, rule, found = split_as(form, ("up", "down"), 8, 4, named)
+    assert rule.startswith("the speaker, as names or folders say (")
+    assert found == []
+    assert all(len(own) == 1 for own in splits.values())
+    assert set.union(*splits.values()) == set(SPLITS)
+
+
+def test_two_speakers_whose_takes_are_glued_to_them_are_too_few_and_reported():
+    _, rule, found = split_as("{label}/{speaker}{take}.wav", ("up", "down"), 2, 20, named)
+    assert rule.startswith("a hash of the name")
+    assert [finding.names for finding in found] == [("ann", "bob")]
+    _, _, found = split_as(
+        "{label}/{speaker}{take}.wav", ("up", "down"), 3, 20, ("take", "clip", "Recording").__getitem__
+    )
+    assert found == []
+
+
 def test_names_that_only_happen_to_begin_with_a_class_stay_whole():
     items = recordings("{label}/{speaker}_{take}.wav", ("upton", "downey", "upson", "ann"), 4, ("up", "down"))
     assert set(known_speakers(items)) == {"upton", "downey", "upson", "ann"}

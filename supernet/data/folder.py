@@ -74,6 +74,7 @@ def load_folder(
         raise InvalidData(f"{negatives}: no recording of {least:g} s or more to learn from")
     held = {label: parts for label, parts in ((SILENCE, noise), (UNKNOWN, others)) if parts}
     audio, cut = decode_recordings(root, recordings, held, sampling_rate, samples, cache, channel)
+    wanted = {label for item in recordings for label in item.labels}
     recordings = _usable(recordings, sampling_rate, findings)
     if not recordings:
         raise InvalidData("\n".join([*map(str, findings), f"{root}: no recording that can be used"]))
@@ -81,6 +82,7 @@ def load_folder(
     rule = _split(root, recordings, findings)
     recordings = _without_copies(recordings, findings)
     labels = _labels(recordings, () if several else held)
+    find(findings, "classes of which no recording can be used, left out", sorted(wanted.difference(labels)))
     find(findings, "names of classes that differ in capitals or spaces only, taken for different ones", twins(labels))
     splits = _splits(recordings, labels, cut, several)
     counts = {label: {name: _count(part, index) for name, part in splits.items()} for index, label in enumerate(labels)}

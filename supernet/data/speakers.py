@@ -8,6 +8,7 @@ A speaker is a part of the name, or a folder within a class:
     CLASS/speaker_SPEAKER_TAKE.wav      whatever all names begin with
     CLASS/TAKE_SPEAKER.wav              where a later part of the name has more values that repeat; told as a doubt
     CLASS/CLASS_SPEAKER.wav             or CLASSSPEAKER_TAKE, where all names of a class begin or end with it
+    CLASS/SPEAKERTAKE.wav               letters before a number, where names tell no more, as in ann1 and AnnTake1
 
 All but the first are taken for speakers only where a class has several: `take_1` and `take_2` are none. Of two numbers
 the first is the speaker; where the second has more values, that is told as a doubt. A number that stands once in each
@@ -45,6 +46,8 @@ CALLED = ("speaker", "spk", "spkr", "subject", "participant", "user", "client", 
 """Beginnings of all names after which a single number is a speaker, not a take."""
 MOST_TAKES = 10
 """What a number in front of others may count where the class stands between them; beyond it, numbers are speakers."""
+GLUED = re.compile(r"([^-_ .(\d]{2,}?)(Take|Rec|Recording|Clip|Sample|Trial|Rep)?\d+\)?")
+"""A name of one part: letters, and the number of a take."""
 INDEX = re.compile(r"(take|t|rec|recording|clip|sample|trial|rep|no|nr)?\d*\)?", re.IGNORECASE)
 """What rather counts takes than names somebody."""
 UNSURE = (
@@ -140,8 +143,22 @@ def _told(recordings: Sequence[Recording]) -> tuple[list[str], list[str]]:
     """The speaker of each recording, and what may have been taken for a speaker wrongly: this against that."""
     sure, folders, *parts = _candidates(recordings)
     names, doubts = _best_part(recordings, parts)
+    glued = _plausible(recordings, _glued(recordings))
+    if any(glued) and _repeats(glued) and not _takes_several(recordings, names):
+        names, doubts = glued, []
     likely, more = _together(_plausible(recordings, folders), names)
     return _one_spelling(_first_of(sure, likely)), doubts + more
+
+
+def _glued(recordings: Sequence[Recording]) -> list[str]:
+    """The letters before the number in each name of one part, "" where these rather count takes."""
+    found = [GLUED.fullmatch(own[0]) if len(own) == 1 else None for own in _parts(recordings)[0]]
+    return [match[1] if match and not INDEX.fullmatch(match[1]) else "" for match in found]
+
+
+def _takes_several(recordings: Sequence[Recording], speakers: list[str]) -> bool:
+    """Whether a speaker has several recordings in a class."""
+    return any(_groups(own) for own in _by_class(recordings, speakers).values())
 
 
 def _first_of(*kinds: list[str]) -> list[str]:
@@ -296,7 +313,7 @@ def _find_few(findings: list[Finding], recordings: Sequence[Recording]) -> None:
     of names in whose first parts recordings repeat, as they do where these are speakers.
     """
     sure, folders, first, *_ = _candidates(recordings)
-    shared = {name for speakers in (sure, folders, first) for name in _shared(recordings, speakers)}
+    shared = {name for speakers in (sure, folders, first, _glued(recordings)) for name in _shared(recordings, speakers)}
     repeated = sorted(name for name, count in Counter(first).items() if name and count > 1)
     if len(shared) < 2 and len(repeated) >= LEAST_SPEAKERS:
         find(findings, NOBODY, repeated)
