@@ -38,9 +38,9 @@ def resolve(name: str, known: Iterable[str], place: str = "") -> str:
         listed = "\n  ".join([*lines[:MOST_NAMED], *more])
         raise UnknownName(f"device {name!r} has {len(begin)} profiles; give as much as tells one of them:\n  {listed}")
     close = ", ".join(difflib.get_close_matches(wanted, known, n=4, cutoff=0.3)) or "none"
-    where = f"{place} has no figures for" if place else "no profile for"
+    what, where = ("figures", f" in {place}") if place else ("profile", "")
     hint = "; of a profile that you added, `earshot profile costs --hub ...` computes them" if place else ""
-    raise UnknownName(f"{where} device {name!r}; near: {close}; `earshot profile list` shows all{hint}")
+    raise UnknownName(f"no {what} for device {name!r}{where}; near: {close}; `earshot profile list` shows all{hint}")
 
 
 def _narrowed(names: Iterable[str], known: Iterable[str]) -> list[str]:

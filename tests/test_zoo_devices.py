@@ -100,6 +100,10 @@ def test_a_look_up_by_device_loads_nothing_heavy():
         ({"device": BOARD, "max_latency_ms": -1}, InvalidQuery, "max_latency_ms = -1 is not possible"),
         ({"device": BOARD, "max_latency_ms": "fast"}, InvalidQuery, "give a number above 0"),
         ({"device": BOARD, "max_latency_ms": 1e-3}, NoModelFits, "max_latency_ms binds"),
+        ({"device": BOARD, "max_ram": "1kB"}, NoModelFits, "max_ram binds"),
+        ({"device": BOARD, "max_flash": "1kB", "max_latency_ms": 5}, NoModelFits, "max_flash binds.*max_latency_ms="),
+        ({"device": BOARD, "min_accuracy": 0.999}, NoModelFits, "min_accuracy binds"),
+        ({"device": "stm32h734", "max_ram": "1kB"}, UnknownName, "near: .*stm32h743"),
     ],
 )
 def test_what_cannot_be_meant_or_met_is_said(query, error, message):

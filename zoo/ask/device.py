@@ -101,10 +101,11 @@ class DeviceLimits:
             resolve(self.device, self._seen, self.hub.address)
 
     def constraints(self, index: Index) -> list[Constraint]:
-        """The same as conditions on all models of an index."""
+        """The same as conditions on all models of an index. Raises UnknownName where none has figures for it."""
         for entry in index.entries:
             if self._profile is None:
                 self._figure(entry)
+        self.check()
         asked = [
             Constraint(name, limit, partial(self.value, name=name), partial(self._excess, name=name, limit=limit))
             for name, limit in self.limits.items()
@@ -117,7 +118,6 @@ class DeviceLimits:
 
     def _excess(self, index: Index, name: str, limit: float) -> np.ndarray:
         values = np.array([self.value(entry, name) for entry in index.entries])
-        self.check()
         return values / limit - 1
 
     def _figure(self, entry: Entry) -> Figure | None:

@@ -74,7 +74,8 @@ def _on_device(index: Index, rows: np.ndarray, on_device: DeviceLimits, most: in
             break
         if on_device.meets(index.entry(row)):
             kept.append(row)
-    on_device.check()
+    if len(rows):
+        on_device.check()
     return np.array(kept, int)
 
 
