@@ -52,8 +52,11 @@ def published_folders() -> list[Path]:
 
 
 def own_folders(folder: str | Path | None = None) -> list[Path]:
-    """The folder of the user's profiles, where there is one."""
-    return [place for place in (Path(folder or PROFILES),) if place.is_dir()]
+    """The folder of the user's profiles, where there is one. Raises InvalidProfile for a file."""
+    place = Path(folder or PROFILES)
+    if place.is_file():
+        raise InvalidProfile(f"{place}: is no folder; give one for your profiles (--profiles, EARSHOT_PROFILES)")
+    return [place] if place.is_dir() else []
 
 
 def check_name(name: str) -> None:

@@ -562,6 +562,13 @@ def test_a_profile_whose_figures_cannot_be_written_is_kept(hub, tmp_path, monkey
         assert "mine" in figures(hub, hub.entries[0])
 
 
+def test_a_file_is_no_folder_of_profiles(tmp_path, capsys):
+    (tmp_path / "mine.csv").write_text("macs,latency_ms\n1000000,10\n")
+    for command in (["profile", "list"], ["profile", "show", BOARD], ["fit", "kws", "--device", BOARD]):
+        assert main([*command, "--profiles", str(tmp_path / "mine.csv")]) == 1
+        assert "mine.csv: is no folder; give one for your profiles" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("wrong", [["--plot", "x.jpg"], ["--hub", "nowhere"], ["--clock-mhz", "-5"]])
 def test_a_wrong_option_adds_nothing(hub, tmp_path, wrong):
     table = tmp_path / "mine.csv"
