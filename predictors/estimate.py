@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictors.names import TARGETS
+from predictors.runtime import runtime_bytes
 from supernet import cost, memory
 from supernet.arch import Arch
 from supernet.extras import need
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "RUNTIME_BYTES",
     "Cost",
     "DeviceCost",
     "estimate",
@@ -32,16 +32,14 @@ __all__ = [
     "with_rest",
 ]
 
-RUNTIME_BYTES = 0
-"""Flash of the runtime's code and tables: not measured yet, so flash figures are those of the weights alone."""
-
 
 @dataclass(frozen=True)
 class Cost:
     """The exact costs of one answer on one clip.
 
     macs: multiply-accumulates of the network ("ops" in the publications that Earshot follows); params: parameters;
-    weight_bytes: all tensors as packed; flash_bytes: those and the runtime's. arena_bytes: what the integer runtime
+    weight_bytes: all tensors as packed; runtime_bytes: code and tables of the generated C (see predictors.runtime);
+    flash_bytes: both. arena_bytes: what the integer runtime
     computes in on a whole clip; stream_state_bytes: what a stream keeps from frame to frame; peak_ram_bytes: both, and
     what the front end works in, as packages state it: more than either form takes. stream_ram_bytes, clip_ram_bytes:
     what each form takes (see supernet.memory); the first is 0 where there is no such form. ram_bytes: of the stream
@@ -51,6 +49,7 @@ class Cost:
     macs: int
     params: int
     weight_bytes: int
+    runtime_bytes: int
     flash_bytes: int
     arena_bytes: int
     stream_state_bytes: int
@@ -84,7 +83,8 @@ class DeviceCost(Cost):
 
 def exact(arch: Arch) -> Cost:
     """What is known without a device."""
-    columns = with_rest(cost.cost_columns([arch]), [arch.features.kind], [arch.classes])
+    own = arch.features
+    columns = with_rest(cost.cost_columns([arch]), [own.kind], [own.coefficients], [arch.classes])
     return Cost(**{field.name: int(columns[field.name][0]) for field in fields(Cost)})
 
 
@@ -110,10 +110,12 @@ def frontend_macs_of(kind: str, coefficients: int, step_ms: int, frames: int) ->
     return front_end(kind)().select(coefficients, step_ms).macs(frames)
 
 
-def with_rest(columns: dict[str, np.ndarray], kinds: Sequence[str], classes: Sequence[int]) -> dict[str, np.ndarray]:
+def with_rest(
+    columns: dict[str, np.ndarray], kinds: Sequence[str], coefficients: Sequence[int], classes: Sequence[int]
+) -> dict[str, np.ndarray]:
     """(count,) those of `supernet.cost.COLUMNS`, and what the runtime, the front end and the detector add to them.
 
-    kinds: of front ends. classes: of the networks. One for all, or one each.
+    kinds, coefficients: of front ends. classes: of the networks. One of each for all, or one each.
     """
     import numpy as np
 
@@ -122,9 +124,11 @@ def with_rest(columns: dict[str, np.ndarray], kinds: Sequence[str], classes: Seq
     detector = np.array([memory.detector_bytes(own) for own in classes])
     stream = memory.whole_words(step + kept + columns["stream_extra_bytes"] + front + detector) * (step > 0)
     clip = memory.whole_words(arena + memory.LOGIT_BYTES * np.array(classes) + front)
+    runtime = runtime_bytes(columns, kinds, coefficients, classes)
     return {
         **columns,
-        "flash_bytes": columns["weight_bytes"] + RUNTIME_BYTES,
+        "runtime_bytes": runtime,
+        "flash_bytes": columns["weight_bytes"] + runtime,
         "peak_ram_bytes": arena + kept + front,
         "stream_ram_bytes": stream,
         "clip_ram_bytes": clip,
@@ -169,8 +173,9 @@ def estimate_many(
     need("pandas", "sklearn")
     import pandas as pd
 
-    kinds, classes = [arch.features.kind for arch in archs], [arch.classes for arch in archs]
-    columns = with_rest(cost.cost_columns(archs), kinds, classes)
+    features, classes = [arch.features for arch in archs], [arch.classes for arch in archs]
+    kinds, coefficients = [one.kind for one in features], [one.coefficients for one in features]
+    columns = with_rest(cost.cost_columns(archs), kinds, coefficients, classes)
     table = pd.DataFrame(columns)
     if device is None:
         return table

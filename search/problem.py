@@ -28,6 +28,7 @@ LIMITS = {
     "max_ops": "macs",
     "max_macs": "macs",
     "max_params": "params",
+    "max_weights": "weight_bytes",
     "max_flash": "flash_bytes",
     "max_ram": "ram_bytes",
     "max_latency_ms": "latency_ms",
@@ -71,8 +72,10 @@ class Problem:
                 raise UnknownName(f"{name}: nobody measured it on {self.device}; leave it out, or take another device")
 
     def _exact(self, genes: np.ndarray) -> dict[str, np.ndarray]:
-        networks = self.space.space
-        return with_rest(self.space.costs(genes), [networks.feature_kind], [networks.classes])
+        networks, count = self.space.space, len(genes)
+        chosen = np.array(networks.coefficients)[genes[:, networks.columns(FEATURE_GENES[:1])[0]]]
+        kinds, classes = [networks.feature_kind] * count, [networks.classes] * count
+        return with_rest(self.space.costs(genes), kinds, chosen.tolist(), classes)
 
     def costs(self, genes: np.ndarray, names: Iterable[str] = COSTS) -> dict[str, np.ndarray]:
         """(count,) of each cost in `names`, of networks (count, genes); NaN where nobody measured it on the device."""

@@ -18,10 +18,12 @@ from supernet.arch import Arch
 from supernet.errors import InvalidArch, InvalidQuery
 from supernet.layer import LayerSpec, Part, layers, parts
 from supernet.memory import alive_bytes, answer_frames, state_bytes, stream_alive_bytes, stream_extra_bytes
+from supernet.ops import operator
 
 __all__ = [
     "COLUMNS",
     "MAC_KINDS",
+    "ROUTINES",
     "LayerCost",
     "answer_interval",
     "cost_columns",
@@ -42,6 +44,8 @@ __all__ = [
 MAC_KINDS = ("dense", "pointwise", "depthwise", "linear")
 """Kinds of multiply-accumulates, which take devices unequal time: convolutions of all channels with taps, without, of
 each channel by itself, and fully connected layers."""
+ROUTINES = (*(name for name in operator.names if name != "input"), "depthwise", "keep")
+"""What a device calls for layers; see `supernet.ops.base.Operator.calls`."""
 ALIGNMENT = 4
 """Channels that fast kernels take at once."""
 COLUMNS = (
@@ -52,6 +56,7 @@ COLUMNS = (
     "weight_bytes",
     "moved_bytes",
     "layers",
+    *(f"{name}_calls" for name in ROUTINES),
     "stream_state_bytes",
     "stream_extra_bytes",
     "arena_bytes",
@@ -59,8 +64,9 @@ COLUMNS = (
 )
 LARGEST = ("arena_bytes", "stream_arena_bytes")
 """Of these, a network has the most of its parts, of all others their sum."""
-"""Of `cost_columns`. layers: how many are computed. unaligned_macs: those of layers with channels that are no multiple
-of 4, in or out. moved_bytes: what is read and written between layers, and weights."""
+"""Of `cost_columns`. layers: how many are computed. conv_calls and so on: how often each of ROUTINES is called.
+unaligned_macs: those of layers with channels that are no multiple of 4, in or out. moved_bytes: what is read and
+written between layers, and weights."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +201,7 @@ def cost_columns(archs: Sequence[Arch]) -> dict[str, np.ndarray]:
 def part_row(part: Part, answers: int) -> tuple[int, ...]:
     """A part's COLUMNS: sums over its layers; of arenas, the most. answers: see `supernet.memory.answer_frames`."""
     by_kind = [sum(spec.macs for spec in part if mac_kind(spec) == kind) for kind in MAC_KINDS]
+    calls = [name for spec in part for name in spec.operator.calls(spec)]
     return (
         sum(by_kind),
         *by_kind,
@@ -203,6 +210,7 @@ def part_row(part: Part, answers: int) -> tuple[int, ...]:
         sum(layer_bytes(spec) for spec in part),
         sum(_moved_bytes(spec) for spec in part),
         sum(bool(spec.inputs) for spec in part),
+        *map(calls.count, ROUTINES),
         sum(state_bytes(spec) for spec in part),
         stream_extra_bytes(part, answers),
         max(alive_bytes(part)),

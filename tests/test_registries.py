@@ -97,7 +97,7 @@ def test_costs_are_those_of_what_is_built(name):
         assert columns["macs"][number] == macs(arch) == sum(spec.macs for spec in layers(arch))
         assert len(parts(arch)) <= len(networks.slots)
         cost = estimate(arch)
-        rest = with_rest(cost_columns([arch]), [arch.features.kind], [arch.classes])
+        rest = with_rest(cost_columns([arch]), [arch.features.kind], [arch.features.coefficients], [arch.classes])
         assert cost.ram_bytes == rest["ram_bytes"][0] > 0
 
 

@@ -61,7 +61,7 @@ def test_no_tensor_is_written_over_while_it_is_read(place, seed):
 def test_a_network_that_looks_ahead_keeps_nothing_of_a_stream(place):
     archs = [sampled(place, seed) for seed in range(20)]
     assert {stream_state_bytes(arch) for arch in archs} == {stream_ram_bytes(arch) for arch in archs} == {0}
-    columns = with_rest(cost_columns(archs), [place.feature_kind], [place.classes])
+    columns = with_rest(cost_columns(archs), [place.feature_kind], [archs[0].features.coefficients], [place.classes])
     assert columns["ram_bytes"].tolist() == [clip_ram_bytes(arch) for arch in archs]
 
 
@@ -102,6 +102,6 @@ def test_a_stream_holds_what_is_alive_in_one_step_and_what_it_keeps(place, seed)
     working = 480 * 2 + 514 * 4 + 40 * 4 + arch.classes * 14 + 8
     whole = most + stream_state_bytes(arch) + apart + working
     assert stream_ram_bytes(arch) == whole + -whole % 4
-    columns = with_rest(cost_columns([arch]), [arch.features.kind], [arch.classes])
+    columns = with_rest(cost_columns([arch]), [arch.features.kind], [arch.features.coefficients], [arch.classes])
     assert columns["stream_ram_bytes"][0] == columns["ram_bytes"][0] == stream_ram_bytes(arch)
     assert columns["clip_ram_bytes"][0] == clip_ram_bytes(arch)

@@ -63,6 +63,10 @@ class Operator:
         """Bytes of running sums that a stream keeps beside these frames."""
         return 0
 
+    def calls(self, spec: LayerSpec) -> tuple[str, ...]:
+        """The routines that compute a layer on a device, by name, of which each is there once: its kind."""
+        return (spec.kind,)
+
     def rescaling(self, spec: LayerSpec) -> dict[str, Shaped]:
         """Biases, multipliers and shifts of the integer form, by name."""
         return {"multiplier": ((1,), np.int32), "shift": ((1,), np.uint8)}

@@ -34,6 +34,10 @@ class Conv(Weighted):
         """Those that the kernel looks back on; none where it looks ahead, since it does not stream."""
         return max(0, spec.kernel[1] - spec.stride[1]) if spec.causal else 0
 
+    def calls(self, spec: LayerSpec) -> tuple[str, ...]:
+        """Depthwise or not; and what keeps frames, where a stream keeps some."""
+        return ("depthwise" if spec.depthwise else "conv", *["keep"] * (self.kept_frames(spec) > 0))
+
     def arrange(self, spec: LayerSpec, weight: np.ndarray) -> np.ndarray:
         """Depthwise (taps, kernel height, height, channels), else (taps * kernel height * in, out)."""
         if spec.depthwise:  # repeated rows make one long product of many short ones

@@ -73,7 +73,8 @@ LIMITS = {
     "max_ops": Limit("macs", count, "most multiply-accumulates (MACs) of one answer, such as 20e6 or 20M"),
     "max_macs": Limit("macs", count, "the same limit by its clear name"),
     "max_params": Limit("params", count, "most parameters, such as 100k"),
-    "max_flash": Limit("flash_bytes", size, "most flash for weights and runtime, such as 64k, 64kB or 64KiB"),
+    "max_flash": Limit("flash_bytes", size, "most flash for weights, code and tables, such as 64k, 64kB or 64KiB"),
+    "max_weights": Limit("weight_bytes", size, "most flash for weights alone, likewise"),
     "max_ram": Limit(
         "ram_bytes", size, "most RAM with the front end, in a stream where the model can, such as 32kB"
     ),

@@ -152,6 +152,7 @@ def get(
     max_macs: float | str | None = None,
     max_params: float | str | None = None,
     max_flash: float | str | None = None,
+    max_weights: float | str | None = None,
     max_ram: float | str | None = None,
     bits: int | str | None = None,
     activation_bits: int | str | None = None,
@@ -179,7 +180,8 @@ def get(
     """The best model that meets all constraints: highest validation accuracy, then fewest MACs.
 
     task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as 20e6
-    or "20M". max_params: parameters. max_flash: bytes of weights and runtime, such as 64000, "64k", "64kB" or "64KiB".
+    or "20M". max_params: parameters. max_flash: bytes of weights, and of code and tables of the
+    generated C, such as 64000, "64k", "64kB" or "64KiB". max_weights: of weights alone, likewise.
     max_ram: bytes that answering takes, in a stream where the model can and else on whole clips, with the front end,
     likewise. bits: of the weights in inner layers, or "mixed"; activation_bits: between layers. min_accuracy: on
     validation, such as 0.955 or "95.5%". max_false_alarms: an hour in a stream, with the settings of the package: the
@@ -216,6 +218,7 @@ def get(
     on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
     on_device |= {"max_instructions": max_instructions, "ignore_limits": ignore_limits}
     sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
+    sizes |= {"max_weights": max_weights}
     wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
     only = {"activation_bits": activation_bits, "licence": licence, "commercial": commercial, "dataset": dataset}
     only |= {"streaming": streaming, "words": words, "max_false_alarms": max_false_alarms, "min_recall": min_recall}

@@ -195,14 +195,15 @@ def _add_plot(sub: argparse.ArgumentParser) -> None:
 
 def _cost(options: argparse.Namespace) -> None:
     from predictors.estimate import estimate, frontend_macs_per_second
+    from predictors.runtime import measured_with
     from supernet.bits import with_bits
-    from supernet.cost import MAC_KINDS, answer_interval, cost_columns, layer_costs, macs_per_second, weight_bytes
+    from supernet.cost import MAC_KINDS, answer_interval, cost_columns, layer_costs, macs_per_second
 
     model = find_model(options.model, options.hub)
     arch, rows, exact = model.arch, layer_costs(model.arch), asdict(estimate(model.arch))
     columns = cost_columns([arch])
     kinds = {f"{kind}_macs": int(columns[f"{kind}_macs"][0]) for kind in MAC_KINDS}
-    by_bits = {str(bits): weight_bytes(with_bits(arch.without_bits(), bits)) for bits in FLASH_BITS}
+    by_bits = {str(bits): estimate(with_bits(arch.without_bits(), bits)).flash_bytes for bits in FLASH_BITS}
     rate = {"macs_per_second": macs_per_second(arch), "frontend_macs_per_second": frontend_macs_per_second(arch)}
     if options.format == "json":
         totals = {**exact, **kinds, "frontend_macs": model.entry.frontend_macs, "flash_bytes_by_bits": by_bits}
@@ -210,6 +211,8 @@ def _cost(options: argparse.Namespace) -> None:
         return
     _print_layers(model.name, rows, exact)
     print("MACs by kind: " + ", ".join(f"{kinds[f'{kind}_macs']:,} {kind}" for kind in MAC_KINDS))
+    print(f"flash: {exact['weight_bytes']:,} bytes of weights, {exact['runtime_bytes']:,} of code and tables "
+          f"({measured_with()})")  # fmt: skip
     print("flash by bits of inner weights: " + ", ".join(f"{bits}: {count:,}" for bits, count in by_bits.items()))
     stream = f"{exact['stream_ram_bytes']:,} bytes in a stream, " if exact["stream_ram_bytes"] else ""
     print(f"RAM with the front end: {stream}{exact['clip_ram_bytes']:,} bytes on whole clips")

@@ -44,10 +44,11 @@ on the validation split, and the table is kept beside the supernet with the erro
 
 A run that was stopped goes on when the same command is given again, and a larger --count adds to it.
 """
-OBJECTIVES = {"macs": "macs", "params": "params", "flash": "flash_bytes", "ram": "ram_bytes",
+OBJECTIVES = {"macs": "macs", "params": "params", "weights": "weight_bytes", "flash": "flash_bytes", "ram": "ram_bytes",
               "latency": "latency_ms", "energy": "energy_uj", "instructions": "instructions"}  # fmt: skip
-NAMES = {"macs": "MACs", "params": "parameters", "flash_bytes": "flash, bytes", "ram_bytes": "RAM, bytes",
-         "latency_ms": "latency, ms", "energy_uj": "energy, uJ", "instructions": "instructions"}  # fmt: skip
+NAMES = {"macs": "MACs", "params": "parameters", "weight_bytes": "weights, bytes", "flash_bytes": "flash, bytes",
+         "ram_bytes": "RAM, bytes", "latency_ms": "latency, ms", "energy_uj": "energy, uJ",
+         "instructions": "instructions"}  # fmt: skip
 SHOWN = 20
 
 
@@ -255,7 +256,7 @@ def _plot(findings, objectives: tuple[str, ...], limits: dict, options: argparse
         axis.plot(part[cost], 100 * part["predicted"], ".", markersize=2, alpha=0.3, label=f"{name}, predicted")
     front = findings.front((cost,))
     axis.plot(front[cost], 100 * front["predicted"], "k-", linewidth=1, label=f"front against {NAMES[cost]}")
-    if cost in ("macs", "params", "flash_bytes", "ram_bytes"):
+    if cost in ("macs", "params", "weight_bytes", "flash_bytes", "ram_bytes"):
         entries = [entry for entry in zoo.open_hub(options.hub).entries if entry.task == options.task]
         entries = [entry for entry in entries if entry.basis == MEASURED]
         costs, shares = [getattr(entry, cost) for entry in entries], [100 * entry.validation for entry in entries]

@@ -112,7 +112,7 @@ def check_inside(hub: Path, folder: Path) -> None:
 
 def as_listed_before(own: Entry, listed: Entry, config: Config) -> Entry:
     """What an index says of a package, without what one lacks that was written by an older version: labels, how it
-    detects, and RAM as it was counted then.
+    detects, RAM as it was counted then, and flash as the package states it, or of the weights alone.
     """
     if own == listed:
         return own
@@ -123,6 +123,8 @@ def as_listed_before(own: Entry, listed: Entry, config: Config) -> Entry:
     cost = estimate(config.arch)
     if listed.clip_ram_bytes in (cost.peak_ram_bytes, cost.peak_ram_bytes - cost.stream_state_bytes):
         own = replace(own, stream_ram_bytes=listed.stream_ram_bytes, clip_ram_bytes=listed.clip_ram_bytes)
+    if listed.flash_bytes in (config.values["costs"]["flash_bytes"], own.weight_bytes):
+        own = replace(own, flash_bytes=listed.flash_bytes)
     return own
 
 

@@ -112,6 +112,8 @@ class Index:
         if field == "ram_bytes":
             stream = self.columns["stream_ram_bytes"]
             return np.where(stream > 0, stream, self.columns["clip_ram_bytes"])
+        if field == "flash_bytes" and (bare := int((self.columns[field] <= self.columns["weight_bytes"]).sum())):
+            log.warning("%d models are listed without their code in flash, which `earshot rebuild` adds", bare)
         return self.columns[field]
 
     def find(self, name: str) -> Entry | None:

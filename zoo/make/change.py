@@ -150,18 +150,20 @@ def _after(
 
 
 def _as_now(place: AnyHub | None, entry: Entry) -> Entry:
-    """An entry with the labels and the RAM of its package, where the index is of a version without these."""
-    if place is None or (entry.labels and entry.stream_ram_bytes != entry.clip_ram_bytes):
+    """An entry with the labels, the RAM and the flash of its package, where the index is of a version without these."""
+    known = entry.labels and entry.stream_ram_bytes != entry.clip_ram_bytes and entry.flash_bytes > entry.weight_bytes
+    if place is None or known:
         return entry
     try:
         data = read_bytes(place.file(entry, CONFIG))
         values = parse_json(data, entry.name) if digest(data) == entry.config_sha256 else {}
         cost, labels = estimate(Arch.from_dict(values["arch"])), tuple(values["labels"])
-        return replace(entry, labels=labels, stream_ram_bytes=cost.stream_ram_bytes, clip_ram_bytes=cost.clip_ram_bytes)
+        sizes = {name: getattr(cost, name) for name in ("flash_bytes", "stream_ram_bytes", "clip_ram_bytes")}
+        return replace(entry, labels=labels, **sizes)
     except HubUnavailable:
         raise
     except (EarshotError, OSError, LookupError, TypeError, AttributeError) as error:
-        log.warning("%s: listed as it was, without its labels or its RAM in a stream (%s)", entry.name, error)
+        log.warning("%s: listed as it was, without its labels, its RAM in a stream or its code (%s)", entry.name, error)
         return entry
 
 

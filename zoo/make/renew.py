@@ -16,8 +16,9 @@ from supernet.frontend.base import frontend_from_dict
 from supernet.frontend.mfcc import Mfcc
 from zoo.keeping import Kept
 from zoo.make.files import copy, package_files
+from zoo.package.card import card
 from zoo.package.figures import COSTS, device_figures, read_figures
-from zoo.package.read import CONFIG, MODEL, SCHEMA, VECTORS, Config, read_config, read_vectors
+from zoo.package.read import CARD, CONFIG, MODEL, SCHEMA, VECTORS, Config, read_config, read_vectors
 from zoo.package.write import exact_costs, seal
 from zoo.run.model import Model
 from zoo.run.vectors import vector_bytes
@@ -70,20 +71,30 @@ def _own_vectors(config: Config) -> bytes:
 
 
 def renew(package: Path) -> bool:
-    """Write a package of an older schema by this one's, in its place, with test vectors made anew from their samples,
-    once those that it has were run; all else stays, byte for byte. Returns whether it was older.
+    """Write an older package as this version does, in its place, once its test vectors were run: of an older schema
+    with vectors made anew from their samples; of other costs with these and its card. All else stays, byte for byte.
+    Returns whether it was older.
 
     Raises InvalidPackage, and changes nothing, for a package that does not hold.
     """
     config = read_config(package)
-    if config.values["schema"] == SCHEMA:
+    costs = exact_costs(config.arch, frontend_from_dict(config.values["frontend"]))
+    if config.values["schema"] == SCHEMA and config.values["costs"] == costs:
         return False
     Model.from_folder(package).verify()
-    vectors = _own_vectors(config)
-    digests = {**config.values["digests"], VECTORS: digest(vectors)}
-    write_bytes(package / VECTORS, vectors)
-    write_json(package / CONFIG, {**config.values, "schema": SCHEMA, "digests": digests})
+    values = {**config.values, "schema": SCHEMA, "costs": costs}
+    files = {VECTORS: _own_vectors(config), CARD: _own_card(package, values)}
+    digests = {**values["digests"], **{name: digest(data) for name, data in files.items()}}
+    for name, data in files.items():
+        write_bytes(package / name, data)
+    write_json(package / CONFIG, {**values, "digests": digests})
     return True
+
+
+def _own_card(package: Path, values: dict) -> bytes:
+    """The card of a package, with the figures by device that lie beside it."""
+    figures = read_figures(package / COSTS) if (package / COSTS).is_file() else {}
+    return card(values, tuple(figures.values())).encode()
 
 
 def _recomputed(config: Config, data: str | Path | None, kept: Kept) -> dict:

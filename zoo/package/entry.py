@@ -42,13 +42,13 @@ class Entry:
     """One model in an index.
 
     bits: of the weights of inner layers, activation_bits: between layers; MIXED where they differ. macs, params: of one
-    answer on one clip; frontend_macs beside them. weight_bytes: of `model.safetensors`' tensors; flash_bytes: those and
-    the runtime's. stream_ram_bytes, clip_ram_bytes: what answering in a stream and on whole clips takes, with the front
-    end; the first is 0 where there is no such form. streamable: no layer looks ahead. dataset: what it
-    was trained and measured on. validation, test: accuracy (0 to 1) of the integer package; test is None where it was
-    not measured. basis: of validation, one of BASES. config_sha256: of its `config.json`, which holds the digests of
-    the rest. labels: what it answers; () where the index is older than this field, and says nothing of it.
-    detection_recall: share (0 to 1) of words that its detector finds in a stream, with the settings of the package;
+    answer on one clip; frontend_macs beside them. weight_bytes: of `model.safetensors`' tensors; flash_bytes: those,
+    and code and tables of the generated C. stream_ram_bytes, clip_ram_bytes: what answering in a stream and on whole
+    clips takes, with the front end; the first is 0 where there is no such form. streamable: no layer looks ahead.
+    dataset: what it was trained and measured on. validation, test: accuracy (0 to 1) of the integer package; test is
+    None where it was not measured. basis: of validation, one of BASES. config_sha256: of its `config.json`, which holds
+    the digests of the rest. labels: what it answers; () where the index is older than this field, and says nothing of
+    it. detection_recall: share (0 to 1) of words that its detector finds in a stream, with the settings of the package;
     false_alarms_per_hour: of what it hears beside these, and false_alarms_upper the 95 % upper bound of that rate. None
     where they were not measured.
     """

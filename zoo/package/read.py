@@ -115,7 +115,7 @@ def entry_of(values: dict, arch: Arch, config_sha256: str = "") -> Entry:
         params=costs["params"],
         frontend_macs=costs["frontend_macs"],
         weight_bytes=costs["weight_bytes"],
-        flash_bytes=costs["flash_bytes"],
+        flash_bytes=cost.flash_bytes,
         stream_ram_bytes=cost.stream_ram_bytes,
         clip_ram_bytes=cost.clip_ram_bytes,
         streamable=values["streamable"],
@@ -238,7 +238,11 @@ def _features(values: dict) -> tuple:
 
 
 def _has_costs(stored: dict, exact: dict) -> bool:
-    """True where no stored figure is another; RAM was not stated before version 0.6."""
+    """True where no stored figure is another; RAM was not stated before version 0.6. The runtime's is what was measured
+    when the package was written, 0 before version 0.17.
+    """
+    exact = {**exact, "runtime_bytes": stored["runtime_bytes"]}
+    exact["flash_bytes"] = stored["weight_bytes"] + stored["runtime_bytes"]
     return all(stored.get(name, value) == value for name, value in exact.items())
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from predictors import estimate
-from predictors.estimate import RUNTIME_BYTES
 from supernet.arch import Arch
 from supernet.files import digest, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
@@ -17,7 +16,16 @@ from zoo.package.figures import Figure, write_figures
 from zoo.package.read import CARD, CONFIG, FILES, MODEL, VECTORS
 from zoo.package.schema import check_values
 
-STATED = ("macs", "params", "weight_bytes", "flash_bytes", "arena_bytes", "stream_state_bytes", "peak_ram_bytes")
+STATED = (
+    "macs",
+    "params",
+    "weight_bytes",
+    "runtime_bytes",
+    "flash_bytes",
+    "arena_bytes",
+    "stream_state_bytes",
+    "peak_ram_bytes",
+)
 """Of the costs of a network, those that its package states."""
 __all__ = ["exact_costs", "move_in", "new_folder", "seal"]
 
@@ -56,11 +64,7 @@ def seal(
 def exact_costs(arch: Arch, frontend: Mfcc) -> dict:
     """The costs that `config.json` states."""
     cost = estimate(arch)
-    return {
-        **{name: getattr(cost, name) for name in STATED},
-        "runtime_bytes": RUNTIME_BYTES,
-        "frontend_macs": frontend.macs(arch.frames),
-    }
+    return {**{name: getattr(cost, name) for name in STATED}, "frontend_macs": frontend.macs(arch.frames)}
 
 
 def new_folder(parent: Path) -> Path:

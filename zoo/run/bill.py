@@ -99,12 +99,15 @@ def _timed(found: Figure, cycles: float | None, clock_mhz: float | None) -> Figu
 
 def _memory(model, has: dict) -> list[Line]:
     from predictors import estimate
+    from predictors.runtime import measured_with
 
     cost = estimate(model.arch)
     form = "in a stream" if cost.stream_ram_bytes else "on whole clips"
     stream = [Line("  as a stream", cost.stream_ram_bytes, "bytes", None)] if cost.stream_ram_bytes else []
     return [
-        Line("flash", model.entry.flash_bytes, "bytes", has.get("flash_bytes"), "weights, without the runtime's code"),
+        Line("flash", cost.flash_bytes, "bytes", has.get("flash_bytes"), "weights, code and tables"),
+        Line("  weights", cost.weight_bytes, "bytes", None),
+        Line("  code", cost.runtime_bytes, "bytes", None, f"with tables, as C ({measured_with()})"),
         Line("RAM", cost.ram_bytes, "bytes", has.get("ram_bytes"), f"answering {form}, with the front end"),
         *stream,
         Line("  on clips", cost.clip_ram_bytes, "bytes", None),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from predictors.runtime import measured_with
 from supernet.arch import Arch
 from supernet.errors import InvalidCheckpoint, InvalidQuery
 from supernet.files import digest, read_json
@@ -175,7 +176,8 @@ def _figures(model, sources: Sources) -> list[str]:
     entry, settings = model.entry, model.detection
     runtime = entry.flash_bytes - entry.weight_bytes
     lines = [
-        f"flash {entry.flash_bytes:,} bytes: weights {entry.weight_bytes:,}, code and tables {runtime:,}; "
+        f"flash {entry.flash_bytes:,} bytes: weights {entry.weight_bytes:,}, code and tables {runtime:,} "
+        f"({measured_with()}); "
         f"RAM {entry.ram_bytes:,} bytes",
         f"labels: {', '.join(model.labels)}",
     ]
@@ -194,7 +196,7 @@ def _report(model, sources: Sources) -> dict:
     found = {"model": model.name, "name": sources.name, "form": "stream" if sources.streams else "clip"}
     found |= {size: getattr(entry, size) for size in sizes}
     found |= {"runtime_bytes": entry.flash_bytes - entry.weight_bytes, "ram": _ram(model.arch, sources.streams)}
-    found |= {"sampling_rate": model.sampling_rate, "clip_samples": model.clip_samples}
+    found |= {"runtime_measured": measured_with(), "sampling_rate": model.sampling_rate, "clip_samples": model.clip_samples}
     found |= {"step_samples": model.clip_samples // (sources.answers or 1)}
     layers = {step.spec.name: {"kind": step.spec.kind, "bits": step.spec.weight_bits} for step in sources.steps}
     return {**found, "labels": list(model.knows), "detection": model.detection.to_dict(), "layers": layers}

@@ -210,9 +210,8 @@ class Sources:
     def _reset(self) -> str:
         lines = [f"    {line}\n" for step in self.steps for line in _of(step).reset(step)]
         lines += [f"    {line}\n" for line in self._heard()] or ["    (void)self;\n"] * (not lines)
-        head = (
-            "/* What layers and the front end look back on: silence. */\nstatic void reset_network(NAME_t *self)\n{\n"
-        )
+        head = "/* What layers and the front end look back on: silence. */\nNAME_APART\n"
+        head += "static void reset_network(NAME_t *self)\n{\n"
         return f"{head}{''.join(lines)}}}\n"
 
     def _heard(self) -> list[str]:
@@ -224,7 +223,7 @@ class Sources:
                  for step in self.steps]  # fmt: skip
         what = "an answer" if self.streams else "a whole clip"
         about = f"/* The layers, to {what}. Maps are (frames, height, channels); their places in the arena overlap. */"
-        return f"{about}\nstatic void network(NAME_t *self)\n{{\n{''.join(calls)}}}\n"
+        return f"{about}\nNAME_APART\nstatic void network(NAME_t *self)\n{{\n{''.join(calls)}}}\n"
 
     def _score_tables(self) -> str:
         coarse, fine = exponential_tables()

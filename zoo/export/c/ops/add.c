@@ -1,4 +1,5 @@
 /* A residual sum: both inputs at one shift, rounded once, written over the first. */
+NAME_APART
 static void add(const NAME_add *layer, const int8_t *first, const int8_t *second, int8_t *out)
 {
     int32_t i;

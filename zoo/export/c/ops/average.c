@@ -1,4 +1,5 @@
 /* The average of the last frames: a ring of them, and the sums of what is in it. */
+NAME_APART
 static void average(const NAME_pool *layer, NAME_ring *ring, int8_t *frames, const int8_t *values, int8_t *out)
 {
     int8_t *oldest = frames + ring->next * layer->channels;

@@ -35,6 +35,7 @@ static int32_t product(const NAME_conv *layer, const int8_t *kept, const int8_t 
     return total;
 }
 
+NAME_APART
 static void conv(const NAME_conv *layer, const int8_t *kept, const int8_t *values, int8_t *out)
 {
     const int32_t count = layer->taps * layer->kernel_height * layer->in_channels;

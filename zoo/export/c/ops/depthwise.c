@@ -33,6 +33,7 @@ static void depthwise_block(const NAME_conv *layer, const int8_t *kept, const in
     }
 }
 
+NAME_APART
 static void depthwise(const NAME_conv *layer, const int8_t *kept, const int8_t *values, int8_t *out)
 {
     const int32_t places = layer->taps * layer->kernel_height;

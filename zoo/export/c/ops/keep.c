@@ -1,4 +1,5 @@
 /* Keep the last frames that a convolution looks back on. */
+NAME_APART
 static void keep(const NAME_conv *layer, int8_t *state, const int8_t *values)
 {
     const int32_t size = layer->in_height * layer->in_channels, kept = layer->before * size, new = layer->frames * size;

@@ -1,4 +1,5 @@
 /* All channels to all outputs of 16 bits. */
+NAME_APART
 static void linear(const NAME_linear *layer, const int8_t *values, int16_t *out)
 {
     const uint8_t *packed = layer->weights;

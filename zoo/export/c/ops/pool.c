@@ -1,4 +1,5 @@
 /* The average over all places of a map. */
+NAME_APART
 static void pool(const NAME_pool *layer, const int8_t *values, int8_t *out)
 {
     int32_t channel, place;

@@ -1,4 +1,5 @@
 /* A map times one factor a channel, rounded once, written over the map. */
+NAME_APART
 static void scale(const NAME_scale *layer, const int8_t *values, const int8_t *factors, int8_t *out)
 {
     int32_t place, i;

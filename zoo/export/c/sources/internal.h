@@ -1,5 +1,12 @@
 #include "NAME.h"
 
+/* A function that is never merged into another, so that a model's code is the sum of what it calls. */
+#ifdef __GNUC__
+#define NAME_APART __attribute__((noinline))
+#else
+#define NAME_APART
+#endif
+
 /* What a layer writes: its zero point, and the least and the largest value. */
 typedef struct {
     int32_t zero, low, high;
