@@ -40,7 +40,7 @@ def run(problem: Problem, seed: int = 0, evaluations: int = 400, **options) -> R
 
 @pytest.mark.parametrize(
     "limits",
-    [{"max_macs": 200_000}, {"max_macs": 350_000, "max_flash": 4_500}, {"max_flash": 4_000, "max_ram": 8_000}],
+    [{"max_macs": 200_000}, {"max_macs": 350_000, "max_weights": 4_500}, {"max_weights": 4_000, "max_ram": 8_000}],
 )
 def test_it_finds_the_true_optimum_of_a_space_small_enough_to_enumerate(limits):
     """With 4 % of its networks tried, in each of three runs; random search with as many finds it in none of them."""

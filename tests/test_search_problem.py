@@ -74,7 +74,9 @@ def test_instructions_limit_a_search_on_an_emulated_device(tmp_path):
     40,
     st.integers(0, 2**32 - 1),
     st.dictionaries(
-        st.sampled_from(["max_macs", "max_params", "max_flash", "max_ram"]), st.floats(-0.2, 1.0), min_size=1
+        st.sampled_from(["max_macs", "max_params", "max_weights", "max_flash", "max_ram"]),
+        st.floats(-0.2, 1.0),
+        min_size=1,
     ),
 )
 def test_every_candidate_is_repaired_into_the_limits_or_there_is_none(seed, shares):
@@ -111,7 +113,7 @@ def test_a_repair_goes_no_further_than_it_must(seed, limit):
     assert (MAPS.layer_bits(problem.repair(genes, rng))[:, MAPS.costs_of.inner] == 8).all()
 
 
-@pytest.mark.parametrize("name", ["max_macs", "max_params", "max_flash", "max_ram"])
+@pytest.mark.parametrize("name", ["max_macs", "max_params", "max_weights", "max_flash", "max_ram"])
 def test_a_limit_that_nothing_keeps_is_named_with_the_least_that_is_possible(name):
     least = COSTS[LIMITS[name]].min()
     problem = Problem(SMALL, {name: least - 1.0, "max_params": 1e9} if name != "max_params" else {name: least - 1.0})

@@ -459,6 +459,8 @@ def test_the_bill_itemises_against_what_the_device_has(hub):
     lines = {line.name.strip(): line for line in bill.lines}
     exact = predictors.estimate(model.arch)
     assert (lines["flash"].need, lines["flash"].limit) == (model.entry.flash_bytes, 5000)
+    assert (lines["weights"].need, lines["code"].need) == (exact.weight_bytes, exact.runtime_bytes)
+    assert exact.weight_bytes + exact.runtime_bytes == exact.flash_bytes
     assert lines["RAM"].need == exact.ram_bytes > 1000
     assert lines["RAM"].verdict == "fail"
     assert not bill.passes

@@ -488,7 +488,7 @@ for _ in range(2):
     process = _start(publisher, hub, moving)
     asked = 0
     while process.poll() is None:
-        assert zoo.get("kws", max_flash="8kB", hub=[hub, BUNDLED])
+        assert zoo.get("kws", max_weights="8kB", hub=[hub, BUNDLED])
         asked += 1
     assert (process.communicate()[1], process.returncode) == ("", 0)
     assert asked > 10

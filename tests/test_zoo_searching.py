@@ -210,14 +210,14 @@ def test_classes_of_a_folder_come_in_the_order_of_the_model(speech_folder, tmp_p
 
 def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatch):
     monkeypatch.setattr(searching, "EVALUATIONS", 200)
-    wanted = {"task": "tones", "hub": hub_of_supernets, "max_flash": "6kB", "max_ram": "20kB", "bits": 4}
+    wanted = {"task": "tones", "hub": hub_of_supernets, "max_weights": "6kB", "max_ram": "20kB", "bits": 4}
     with pytest.raises(UnknownName, match="the hub holds no models"):
         zoo.get(**wanted)
     model = zoo.get(**wanted, specialize=True)
     model.verify()
     assert model.path.parent.parent == own
     assert (model.entry.bits, model.entry.basis, model.entry.test) == (4, "predicted", None)
-    assert model.entry.flash_bytes <= 6000
+    assert model.entry.weight_bytes <= 6000
     assert model.entry.ram_bytes <= 20_000
     assert "predicted for validation, not measured" in str(model)
     card = (model.path / "README.md").read_text()
@@ -226,7 +226,7 @@ def test_nothing_published_fits_so_one_is_made(hub_of_supernets, own, monkeypatc
     config = json.loads((model.path / "config.json").read_text())
     low, high = config["accuracy"]["validation"]["interval"]
     assert low <= model.entry.validation <= high
-    assert config["training"]["search"]["wish"]["limits"] == {"max_flash": 6000.0, "max_ram": 20_000.0}
+    assert config["training"]["search"]["wish"]["limits"] == {"max_weights": 6000.0, "max_ram": 20_000.0}
     assert model({"array": np.zeros(16_000, np.float32), "sampling_rate": 16_000})[0]["label"] in model.labels
     assert (model.path / "costs.json").is_file()
     found = zoo.find("tones", hub=own)

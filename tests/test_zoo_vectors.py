@@ -181,13 +181,22 @@ def test_a_hub_of_older_models_is_renewed_and_nothing_else_changes(kept, package
     assert f"{hub} lists 1" in capsys.readouterr().out
     after = {path.relative_to(hub): path.read_bytes() for path in hub.rglob("*") if path.is_file()}
     changed = {path.name for path in after if after[path] != before.get(path)}
-    assert changed == {CONFIG, VECTORS, "index.json"}
+    assert changed == {CONFIG, VECTORS, CARD, "index.json"}
     assert after.keys() == before.keys()
     assert [one.problem for one in zoo.verify(hub)] == [None]
     old, new = (read_json(folder / CONFIG) for folder in (KEPT, kept))
-    assert {key for key in old if old[key] != new[key]} == {"schema", "digests"}
+    assert {key for key in old if old[key] != new[key]} == {"schema", "digests", "costs"}
+    runtime = new["costs"]["runtime_bytes"]
+    assert runtime > old["costs"]["runtime_bytes"] == 0
+    assert new["costs"] == {
+        **old["costs"],
+        "runtime_bytes": runtime,
+        "flash_bytes": runtime + old["costs"]["weight_bytes"],
+    }
+    assert f"| {runtime:,} bytes |" in (kept / CARD).read_text()
     assert new["schema"] == 2
-    assert new["digests"] == {**old["digests"], VECTORS: digest((kept / VECTORS).read_bytes())}
+    written = {name: digest((kept / name).read_bytes()) for name in (VECTORS, CARD)}
+    assert new["digests"] == old["digests"] | written
     assert np.array_equal(read_vectors(read_config(kept))["samples"], read_vectors(read_config(KEPT))["samples"])
     zoo.rebuild(hub, renew=True)
     assert after == {path.relative_to(hub): path.read_bytes() for path in hub.rglob("*") if path.is_file()}

@@ -4,7 +4,7 @@
     python scripts/study.py search_quality            # hours on one core
     python scripts/study.py search_quality --speed    # ours and the published algorithm, one candidate at a time
 
-Ten budgets: five of MACs, five of flash, over the networks of `kws-temporal-map-bits` at 8, 4, 3, 2 and 1 bits. Ours;
+Ten budgets: five of MACs, five of weights, over the networks of `kws-temporal-map-bits` at 8, 4, 3, 2 and 1 bits. Ours;
 random search, uniform and with our sizes and repair; regularised evolution (Real et al., arXiv 1802.01548: population
 100, samples of 25, children of 10 workers at a time); the evolution of once-for-all as published (Cai et al., arXiv
 1908.09791: population 100, 500 generations, mutation probability 0.1, a quarter as parents, half of the children
@@ -35,8 +35,8 @@ from zoo.make.search import Searchable, searchable
 
 SUPERNET = "kws-temporal-map-bits"
 BUDGETS = [("max_macs", 1e6 * size) for size in (0.5, 1, 2, 3, 5)]
-BUDGETS += [("max_flash", 1e3 * size) for size in (5, 8, 12, 20, 35)]
-FRONTS = {"macs": (0.3e6, 8e6), "flash_bytes": (2e3, 110e3)}
+BUDGETS += [("max_weights", 1e3 * size) for size in (5, 8, 12, 20, 35)]
+FRONTS = {"macs": (0.3e6, 8e6), "weight_bytes": (2e3, 110e3)}
 """The costs that fronts are against, and the ends that their logarithms are measured between."""
 NAMES = {
     "ours": "ours",
@@ -46,8 +46,8 @@ NAMES = {
     "random": "random",
     "random, our sizes": "random, our sizes",
 }
-COSTS = {"macs": "MACs", "flash_bytes": "flash"}
-UNITS = {"max_macs": (1e6, "M MACs"), "max_flash": (1e3, "kB of flash")}
+COSTS = {"macs": "MACs", "weight_bytes": "weights"}
+UNITS = {"max_macs": (1e6, "M MACs"), "max_weights": (1e3, "kB of weights")}
 """How pages call searches, costs and limits."""
 LEAST_ACCURACY, BEST_ACCURACY = 0.8, 1.0
 EVALUATIONS, SEEDS = 50_000, 5

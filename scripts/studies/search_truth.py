@@ -32,7 +32,7 @@ from zoo.make.search import Searchable, limits_of, search_hub, searchable
 
 TABLE, TASK = "search_truth", "kws"
 BUDGETS = [{"max_macs": size} for size in ("0.3M", "1M", "2M", "3M", "20M")]
-BUDGETS += [{"max_flash": "8kB"}, {"max_ram": "16kB"}, {"max_ram": "32kB", "max_latency_ms": "20ms"}]
+BUDGETS += [{"max_weights": "8kB"}, {"max_ram": "16kB"}, {"max_ram": "32kB", "max_latency_ms": "20ms"}]
 TRUTH = {
     "searched": "searched, no fine-tune",
     "published slice": "published one's slice, no fine-tune",

@@ -40,12 +40,12 @@ Look up the best model that meets all constraints, and print where it lies with 
 
   earshot get kws
   earshot get --task kws --max-ops 20e6 --bits 4
-  earshot get --task kws --max-flash 16kB
+  earshot get --task kws --max-flash 24kB
   earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
   earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-latency-ms 30
   earshot get kws --max-flash 32kB --cheaper                a cheaper one, where it is within noise of the best
   earshot get --words stop left --max-flash 32kB            the best model that knows these words, whatever its task
-  earshot get --task kws --max-flash 6kB --max-ram 12kB --specialize
+  earshot get --task kws --max-flash 15kB --max-ram 12kB --specialize
 
 Where nothing published fits, --specialize searches the supernets now, and keeps what it finds in your own hub
 (EARSHOT_HUB, ~/.local/share/earshot/hub), where the next look-up finds it.

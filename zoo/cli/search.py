@@ -29,7 +29,7 @@ Search the supernets of a hub for the best sub-network within limits, by predict
 
   earshot search --task kws --max-ram 32kB --max-latency-ms 20 --device stm32f746-tflm-cmsis-nn
   earshot search --task kws --bits 4 --front macs --csv front.csv --plot front.svg
-  earshot search --task kws --max-flash 8kB --data speech_commands/
+  earshot search --task kws --max-flash 16kB --data speech_commands/
 
 The second line gives the whole front of accuracy against MACs, the third measures the best few on the validation split
 before it chooses, since predictors flatter what they select. Nothing is published: `earshot get ... --specialize` makes

@@ -112,9 +112,15 @@ class Index:
         if field == "ram_bytes":
             stream = self.columns["stream_ram_bytes"]
             return np.where(stream > 0, stream, self.columns["clip_ram_bytes"])
-        if field == "flash_bytes" and (bare := int((self.columns[field] <= self.columns["weight_bytes"]).sum())):
+        return self._flash if field == "flash_bytes" else self.columns[field]
+
+    @cached_property
+    def _flash(self) -> np.ndarray:
+        """Flash, with a word once where it is of weights alone."""
+        flash = self.columns["flash_bytes"]
+        if bare := int((flash <= self.columns["weight_bytes"]).sum()):
             log.warning("%d models are listed without their code in flash, which `earshot rebuild` adds", bare)
-        return self.columns[field]
+        return flash
 
     def find(self, name: str) -> Entry | None:
         """The model of exactly that name."""
