@@ -17,13 +17,12 @@ from predictors.runtime import measured_with, runtime_of, sizes
 from search import Problem, SearchSpace
 from supernet.bits import with_bits
 from supernet.cost import cost_columns, weight_bytes
-from supernet.errors import InvalidPackage
+from supernet.errors import InvalidPackage, NoModelFits
 from supernet.files import read_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.layer import layers
 from supernet.nn.frontend import dequantise_features
 from zoo.cli import main
-from zoo.errors import NoModelFits
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
 from zoo.package.read import CONFIG, read_config

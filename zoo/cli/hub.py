@@ -53,8 +53,8 @@ Copy to one hub what it lacks of another, byte for byte. Nothing is taken away.
 REBUILD_HELP = """\
 Write the index of a hub in a folder anew from its models alone, each checked against its digests: after the index was
 lost or altered, or written by an older version. With --renew models of an older version get what they lack first: test
-vectors of each layer and of a stream, made from the samples of those that they have; their names, weights and figures
-stay.
+vectors of each layer and of a stream, made from the samples of those that they have, and the size of their code in
+costs and cards; their names, weights and accuracies stay.
 
   earshot rebuild ./my-hub
   earshot rebuild ./my-hub --renew
@@ -87,7 +87,9 @@ def add_hub_commands(commands, command) -> None:
     _add_public(sub)
     sub = command(commands, "rebuild", _rebuild, REBUILD_HELP, "write the index of a hub anew")
     sub.add_argument("hub", metavar="HUB", help="its folder")
-    sub.add_argument("--renew", action="store_true", help="bring the test vectors of older models up to date")
+    sub.add_argument(
+        "--renew", action="store_true", help="bring vectors, costs and cards of older models up to date"
+    )
 
 
 def _add_hub(sub: argparse.ArgumentParser) -> None:
