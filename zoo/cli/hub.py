@@ -87,9 +87,7 @@ def add_hub_commands(commands, command) -> None:
     _add_public(sub)
     sub = command(commands, "rebuild", _rebuild, REBUILD_HELP, "write the index of a hub anew")
     sub.add_argument("hub", metavar="HUB", help="its folder")
-    sub.add_argument(
-        "--renew", action="store_true", help="bring vectors, costs and cards of older models up to date"
-    )
+    sub.add_argument("--renew", action="store_true", help="bring vectors, costs and cards of older models up to date")
 
 
 def _add_hub(sub: argparse.ArgumentParser) -> None:
