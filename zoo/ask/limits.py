@@ -135,7 +135,7 @@ def _value(field: str) -> Callable[[Entry], Any]:
 
 def _at_most(name: str, limit: float | str) -> Constraint:
     field, most = LIMITS[name].field, LIMITS[name].read(name, limit)
-    return Constraint(name, most, _value(field), lambda index: index.amounts(field) / most - 1)
+    return Constraint(name, most, _value(field), lambda index: index.limited(field) / most - 1)
 
 
 def _at_least(name: str, limit: float | str) -> Constraint:

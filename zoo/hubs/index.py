@@ -112,11 +112,14 @@ class Index:
         if field == "ram_bytes":
             stream = self.columns["stream_ram_bytes"]
             return np.where(stream > 0, stream, self.columns["clip_ram_bytes"])
-        return self._flash if field == "flash_bytes" else self.columns[field]
+        return self.columns[field]
+
+    def limited(self, field: str) -> np.ndarray:
+        """The same, of a field that a look-up limits; a word of the log says once where flash is of weights alone."""
+        return self._flash if field == "flash_bytes" else self.amounts(field)
 
     @cached_property
     def _flash(self) -> np.ndarray:
-        """Flash, with a word once where it is of weights alone."""
         flash = self.columns["flash_bytes"]
         if bare := int((flash <= self.columns["weight_bytes"]).sum()):
             log.warning("%d models are listed without their code in flash, which `earshot rebuild` adds", bare)
