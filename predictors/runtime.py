@@ -68,7 +68,6 @@ def _form(form: Mapping, columns: Mapping[str, np.ndarray], classes: np.ndarray)
     return total
 
 
-@cache
 def _front_end(kind: str, coefficients: int) -> int:
     """0 for a kind that has no C."""
     own = sizes()["frontends"].get(kind, {"code": 0, "coefficient": 0})

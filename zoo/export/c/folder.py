@@ -196,8 +196,8 @@ def _report(model, sources: Sources) -> dict:
     found = {"model": model.name, "name": sources.name, "form": "stream" if sources.streams else "clip"}
     found |= {size: getattr(entry, size) for size in sizes}
     found |= {"runtime_bytes": entry.flash_bytes - entry.weight_bytes, "ram": _ram(model.arch, sources.streams)}
-    found |= {"runtime_measured": measured_with(), "sampling_rate": model.sampling_rate, "clip_samples": model.clip_samples}
-    found |= {"step_samples": model.clip_samples // (sources.answers or 1)}
+    found |= {"runtime_measured": measured_with(), "sampling_rate": model.sampling_rate}
+    found |= {"clip_samples": model.clip_samples, "step_samples": model.clip_samples // (sources.answers or 1)}
     layers = {step.spec.name: {"kind": step.spec.kind, "bits": step.spec.weight_bits} for step in sources.steps}
     return {**found, "labels": list(model.knows), "detection": model.detection.to_dict(), "layers": layers}
 
