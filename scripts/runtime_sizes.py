@@ -11,6 +11,7 @@ has) is not counted. Of what is left, the weights are `weight_bytes`; all else i
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 import shutil
 import subprocess
@@ -231,6 +232,7 @@ def main() -> int:
             f"{COMPILER} is not installed: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi", file=sys.stderr
         )
         return 1
+    logging.disable(logging.WARNING)
     models = [(sources, linked(sources)) for sources in bundled()]
     if not options.check:
         write_json(TABLE, measure(models))

@@ -6,8 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
-from test_zoo_export_c import grids_of, quantised
 from test_zoo_pack import reseal
 
 import runtime_sizes
@@ -15,19 +13,15 @@ import zoo
 from predictors.estimate import estimate, estimate_many, with_rest
 from predictors.runtime import measured_with, runtime_of, sizes
 from search import Problem, SearchSpace
-from supernet.bits import with_bits
+from studies.c_identical import width_sources
 from supernet.cost import cost_columns, weight_bytes
 from supernet.errors import InvalidPackage, NoModelFits
 from supernet.files import read_json
-from supernet.frontend.mfcc import Mfcc
 from supernet.layer import layers
-from supernet.nn.frontend import dequantise_features
 from zoo.cli import main
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
 from zoo.package.read import CONFIG, read_config
-from zoo.run.detection import Detection, Detector
-from zoo.run.scores import IntegerScores
 
 MODELS = sorted(path.name for path in (BUNDLED / "models").iterdir())
 STREAM, CLIP = "kws-temporal-0.28M-w4a8-1a8f6ae0", "aec-mbconv-2.9M-w4a8-6dfc08e8"
@@ -109,16 +103,13 @@ def test_a_linked_model_takes_what_is_stated(name):
 
 
 @needs_arm
-@pytest.mark.parametrize("seed", [0, 3])
-def test_a_network_that_was_never_measured_takes_what_is_added_up(small_space, seed):
-    arch = small_space.from_genes(small_space.sample(np.random.default_rng(seed)))[0]
-    frontend = Mfcc(mean=(-5.0,) * 40, deviation=(4.0,) * 40).select(arch.features.coefficients, arch.features.step_ms)
-    samples = np.random.default_rng(seed).integers(-3000, 3000, (2, 16_000)).astype(np.int16)
-    network = quantised(arch, 4, dequantise_features(torch.from_numpy(frontend.run(samples))))
-    detector = Detector(Detection(0.3, 2, 100, 20, 0.9), tuple("abcd"), IntegerScores(0.01))
-    sources = Sources(network, frontend, detector, grids_of(network), "model")
-    real = runtime_sizes.linked(sources).total - weight_bytes(network.arch)
-    assert runtime_of(with_bits(arch, 4)) == pytest.approx(real, rel=0.02)
+@pytest.mark.parametrize("space", ["rows", "maps", "clips"])
+def test_a_network_that_was_never_measured_takes_what_is_added_up(space):
+    """Small ones on random weights, with strides, maps and factors."""
+    sources = width_sources(space, 4, "odd")
+    arch = sources.network.arch
+    real = runtime_sizes.linked(sources).total - weight_bytes(arch)
+    assert runtime_of(arch) == pytest.approx(real, rel=0.02)
 
 
 @pytest.mark.parametrize("name", MODELS)
