@@ -4,8 +4,9 @@ Two levels. Devices with few measurements are predicted by one model of all devi
 the network's size, with an effect for each core, runtime, device and profile that is held the closer to those of its
 like the fewer rows speak for it, so that a board with two measurements already gets a sensible figure. A device with
 many measurements of known networks has a model of its own (`Own`): an overhead and a cost for each kind of MAC, each
-byte moved and each layer, none below zero. On both, trees learn what is left, as many as cross-validation finds useful;
-since they correct a line, figures beyond what was measured go on along it. More MACs never take less time.
+byte moved and each layer, and of instructions each value that is rescaled, none below zero. On both, trees learn what is
+left, as many as cross-validation finds useful; since they correct a line, figures beyond what was measured go on along
+it. More MACs never take less time.
 
 Intervals are conformal: quantiles of errors that cross-validation made on rows as far from all others as the row asked.
 """
@@ -70,7 +71,7 @@ class Prediction:
 
 
 class Pooled:
-    """One model of all devices. target: `latency_ms` or `energy_uj`. trees: False leaves the base alone."""
+    """One model of all devices. target: `latency_ms`, `energy_uj` or `instructions`. trees: False leaves the base alone."""
 
     def __init__(self, target: str = "latency_ms", trees: bool = True) -> None:
         self.target, self.trees = target, trees
@@ -255,7 +256,7 @@ class _PooledBase:
 
 
 class Own:
-    """The model of one device with many measurements. target: `latency_ms` or `energy_uj`."""
+    """The model of one device with many measurements. target: `latency_ms`, `energy_uj` or `instructions`."""
 
     def __init__(self, target: str = "latency_ms", trees: bool = True) -> None:
         self.target, self.trees = target, trees
@@ -263,10 +264,11 @@ class Own:
     def fit(self, rows: pd.DataFrame) -> Own:
         """Fit on measurements of one device, each with macs and the target; kinds of MACs and bytes where known."""
         kinds = [f"{kind}_macs" for kind in MAC_KINDS]
-        whole = rows[[*kinds, "moved_bytes", "layers"]].notna().all(axis=1)
+        counted = ["rescaled_values"] * (self.target == "instructions")
+        whole = rows[[*kinds, "moved_bytes", *counted, "layers"]].notna().all(axis=1)
         known = 2 * int(whole.sum()) > len(rows)
         self.rows_ = (rows[whole] if known else rows).reset_index(drop=True)
-        self.columns_ = [*kinds, "unaligned_macs", "moved_bytes", "layers"] if known else ["macs"]
+        self.columns_ = [*kinds, "unaligned_macs", "moved_bytes", *counted, "layers"] if known else ["macs"]
         y = self.rows_[self.target].to_numpy()
         self.line_ = self._fit_line(self.rows_, y)
         self.trees_ = _Trees([1] * len(self.columns_) + [0] * known)

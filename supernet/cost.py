@@ -55,6 +55,7 @@ COLUMNS = (
     "params",
     "weight_bytes",
     "moved_bytes",
+    "rescaled_values",
     "layers",
     *(f"{name}_calls" for name in ROUTINES),
     "stream_state_bytes",
@@ -66,7 +67,7 @@ LARGEST = ("arena_bytes", "stream_arena_bytes")
 """Of these, a network has the most of its parts, of all others their sum."""
 """Of `cost_columns`. layers: how many are computed. conv_calls and so on: how often each of ROUTINES is called.
 unaligned_macs: those of layers with channels that are no multiple of 4, in or out. moved_bytes: what is read and
-written between layers, and weights."""
+written between layers, and weights. rescaled_values: how many sums of products are rescaled."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,7 @@ def part_row(part: Part, answers: int) -> tuple[int, ...]:
         sum(spec.params for spec in part),
         sum(layer_bytes(spec) for spec in part),
         sum(_moved_bytes(spec) for spec in part),
+        sum(prod(spec.out_shape) for spec in part if spec.has_weights),
         sum(bool(spec.inputs) for spec in part),
         *map(calls.count, ROUTINES),
         sum(state_bytes(spec) for spec in part),

@@ -11,7 +11,7 @@ from predictors.checks import errors
 from predictors.device import add_profile, find_profile, read_measurements
 from predictors.logs import is_log, read_log
 from supernet.bits import with_bits
-from supernet.cost import mac_kind, weight_bytes
+from supernet.cost import cost_columns, mac_kind, weight_bytes
 from supernet.errors import InvalidProfile, InvalidQuery
 from supernet.layer import layers
 from supernet.memory import stream_ram_bytes
@@ -194,6 +194,12 @@ def counted(arch):
         found += EACH[mac_kind(spec)] * spec.macs if spec.macs else 0
         found += 140 * frames * spec.depthwise
     return round(found)
+
+
+def test_values_that_are_rescaled_are_counted():
+    arch = default_space("temporal", 12, features="logmel").largest()
+    weighted = [spec for spec in layers(arch) if spec.has_weights]
+    assert cost_columns([arch])["rescaled_values"] == [sum(int(np.prod(spec.out_shape)) for spec in weighted)]
 
 
 @pytest.fixture(scope="module")
