@@ -4,9 +4,9 @@ Two levels. Devices with few measurements are predicted by one model of all devi
 the network's size, with an effect for each core, runtime, device and profile that is held the closer to those of its
 like the fewer rows speak for it, so that a board with two measurements already gets a sensible figure. A device with
 many measurements of known networks has a model of its own (`Own`): an overhead and a cost for each kind of MAC, each
-byte moved and each layer, and of instructions each value that is rescaled, none below zero. On both, trees learn what is
-left, as many as cross-validation finds useful; since they correct a line, figures beyond what was measured go on along
-it. More MACs never take less time.
+byte moved and each layer, and of instructions each value that is rescaled, none below zero. On both, trees learn what
+is left, as many as cross-validation finds useful; since they correct a line, figures beyond what was measured go on
+along it. More MACs never take less time.
 
 Intervals are conformal: quantiles of errors that cross-validation made on rows as far from all others as the row asked.
 """
@@ -71,7 +71,7 @@ class Prediction:
 
 
 class Pooled:
-    """One model of all devices. target: `latency_ms`, `energy_uj` or `instructions`. trees: False leaves the base alone."""
+    """One model of all devices. target: of predictors.names.TARGETS. trees: False leaves the base alone."""
 
     def __init__(self, target: str = "latency_ms", trees: bool = True) -> None:
         self.target, self.trees = target, trees
