@@ -20,6 +20,8 @@ from zoo.export import export_bench
 from zoo.export.c.bench import random_network
 from zoo.make.publish import publish
 
+pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
+
 BENCH = Bench("mfcc", 3, 1, 60_000, 12_000)
 SAFE = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Wpedantic -Wconversion -Werror"
 CORES = {

@@ -26,6 +26,8 @@ from zoo.hubs.folder import BUNDLED
 from zoo.run.detection import Detection, Detector
 from zoo.run.scores import IntegerScores
 
+pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
+
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-fPIC", "-shared")
 STREAMS = ("kws-temporal-0.28M-w3a8-8247aed0", "kws-temporal-0.92M-mixed-9ad492c7", "kws-temporal-6.8M-w1a8-427aab52")
 CLIPS = ("esc10-mbconv-0.51M-w2a8-3692254d", "aec-mbconv-0.98M-w8a8-f6130281")
