@@ -92,7 +92,7 @@ def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     entries = zoo.find(task="tones", hub=tmp_path / "hub")
     assert len(told) == 3 * len(entries)  # the run that died, too
     for entry in entries:
-        rivals = [other for other in entries if other.flash_bytes < entry.flash_bytes]
+        rivals = [other for other in entries if other.weight_bytes < entry.weight_bytes]
         assert entry.bits in (8, 4) or all(other.validation < entry.validation for other in rivals)
 
 

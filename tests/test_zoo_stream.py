@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo
-from supernet.errors import InvalidArch
+from supernet.errors import InvalidArch, InvalidAudio
 
 CLIPS = sorted((Path(__file__).parent.parent / "zoo" / "clips").glob("*.wav"))
 WORDS = np.concatenate([soundfile.read(path, dtype="int16")[0] for path in CLIPS])
@@ -94,3 +94,13 @@ def test_a_model_that_hears_whole_clips_has_no_stream():
     model = zoo.get(task="esc10")
     with pytest.raises(InvalidArch, match="hears whole clips; it answers in no stream"):
         model.reset()
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros(9, np.int64), np.zeros((9, 2), np.int16), np.array([0.5, np.nan]), np.zeros(9, np.uint8), "abc"],
+)
+def test_samples_that_are_none_are_refused(models, samples):
+    model = models["mfcc"]
+    with pytest.raises(InvalidAudio, match="are not possible in a stream"):
+        model.step(samples, model.reset())

@@ -181,6 +181,8 @@ def _normalisation(frontend) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def fixed_features(tables: MelTables, windows: np.ndarray) -> np.ndarray:
     """(frames, window) int16 -> (frames, coefficients) int8."""
+    if not len(windows):
+        return np.zeros((0, len(tables.mean)), np.int8)
     return by_parts(partial(_features, tables), windows)
 
 

@@ -90,6 +90,8 @@ class IntegerNetwork(IntegerForm):
         each frame that reaches the average, on it and those before it; before a whole clip was heard, silence as the
         padding has it is averaged as well.
         """
+        if not features.shape[2]:  # of small chunks, most complete no frame
+            return np.zeros((len(features), 0, self.arch.classes), np.int16), state
         after, values = dict(state), {}
         for spec in self.specs:
             inputs = [values[name] for name in spec.inputs] or [self._frames(features, spec)]

@@ -93,7 +93,10 @@ LIMITS = {
 }  # fmt: skip
 BOUND, ESTIMATE = "false_alarms_upper", "false_alarms_per_hour"
 """What is held against `max_false_alarms`, and with `unproven`."""
-MEASURE = "`earshot tune {} --negatives FOLDER` measures it on recordings of the place of use"
+MEASURE = (
+    "`earshot tune {} --negatives FOLDER --words FOLDER --max-false-alarms N` measures it on recordings of the place "
+    "of use"
+)
 ON_DEVICE = {name: limit for name, limit in LIMITS.items() if limit.sure}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,10 @@ class _Place:
                  if (one := self._logits(file)) is not None and len(one)]  # fmt: skip
         if not found:
             raise InvalidData(f"no recording of the negatives is as long as a clip, {self.model.clip_ms / 1000:g} s")
-        return [self.model.detector().scores(logits) for logits in found]
+        once = {one.tobytes(): one for one in found}
+        if len(once) < len(found):
+            log.warning("%d of %d negatives are copies of others, and count once", len(found) - len(once), len(found))
+        return [self.model.detector().scores(logits) for logits in once.values()]
 
     def bed(self) -> list[np.ndarray]:
         """The first twenty minutes of them, (samples,) int16 each."""
@@ -165,15 +169,24 @@ class _Place:
             return None
         return np.concatenate(parts)[:most] if parts else None
 
+    @property
+    def _silence(self) -> np.ndarray:
+        """What follows a recording, so that its end is heard as `Model.detected` hears it; as many answers as hops of
+        the recording.
+        """
+        return np.zeros(self.model.clip_samples - self.hop_ms * self.model.sampling_rate // 1000, np.float32)
+
     def _logits(self, file: str | Path) -> np.ndarray | None:
         """(answers, classes) int16 of a recording, kept in the folder of the run; None of one that cannot be used."""
-        about = [digest(read_bytes(self.model.path / CONFIG)), file_state(file), self.resample, self.channel]
+        how = [self.resample, self.channel, "and silence"]
+        about = [digest(read_bytes(self.model.path / CONFIG)), file_state(file), *how]
         path = self.run and self.run / f"{digest(about)[:24]}.npy"
         if path and path.is_file():
             return np.load(path, allow_pickle=False)
         try:
             with self.open(file) as sound:
-                own = shown(self.along(sound.parts), self.hop_ms, self.progress, sound.seconds)
+                parts = chain(sound.parts, [self._silence])
+                own = shown(self.along(parts), self.hop_ms, self.progress, sound.seconds)
                 logits = _joined(own, len(self.model.knows))
         except InvalidAudio as error:
             log.warning("left out: %s", error)

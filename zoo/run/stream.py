@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from supernet.errors import InvalidAudio
 from supernet.frontend.base import FrontEnd
 from supernet.frontend.base import State as FrontEndState
 from supernet.integer.runtime import IntegerNetwork, State
@@ -44,7 +45,7 @@ class Stream:
         samples: (samples,) int16, or float32 from -1 to 1. There is an answer for each frame that reaches the end of
         the network, on the last clip's length of sound; none where the samples complete no such frame.
         """
-        features, heard = self.frontend.step(as_int16(np.asarray(samples)), state.samples)
+        features, heard = self.frontend.step(_checked(samples), state.samples)
         logits, layers = self.network.step(features[None], state.layers)
         return logits[0], StreamState(heard, layers)
 
@@ -54,3 +55,15 @@ class Stream:
         for chunk in chunks:
             logits, state = self.step(chunk, state)
             yield logits
+
+
+def _checked(given: np.ndarray) -> np.ndarray:
+    """Samples as int16. Raises InvalidAudio."""
+    samples = np.asarray(given)
+    known = samples.dtype == np.int16 or samples.dtype.kind == "f"
+    if samples.ndim != 1 or not known or not np.isfinite(samples).all():
+        raise InvalidAudio(
+            f"samples {samples.shape} {samples.dtype} are not possible in a stream: give (samples,) int16, or finite "
+            "floats from -1 to 1"
+        )
+    return as_int16(samples)
