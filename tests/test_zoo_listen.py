@@ -194,7 +194,7 @@ def test_sound_of_another_rate_is_resampled(model, detector, caplog):
 class Microphone(types.ModuleType):
     """A sounddevice whose microphone hears SOUND at one rate. lost: parts before which samples are lost."""
 
-    PortAudioError = type("PortAudioError", (Exception,), {})
+    PortAudioError, busy = type("PortAudioError", (Exception,), {}), False
 
     def __init__(self, rate: int, lost=()) -> None:
         super().__init__("sounddevice")
@@ -216,6 +216,8 @@ class Microphone(types.ModuleType):
         return self
 
     def __enter__(self):
+        if self.busy:
+            raise self.PortAudioError("Device unavailable")
         return self
 
     def __exit__(self, *_) -> None:
@@ -245,6 +247,14 @@ def test_a_microphone_is_heard_at_its_own_rate(model, detector, monkeypatch, cap
     for way in ({"microphone": "none"}, {"rate": 44_100}):
         with pytest.raises(InvalidAudio, match=r"^microphone: .*; `python -m sounddevice` lists what there is"):
             listened(model, detector, "microphone", **way)
+
+
+def test_a_microphone_that_does_not_start_is_one_line(model, detector, monkeypatch):
+    device = Microphone(RATE)
+    device.busy = True
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    with pytest.raises(InvalidAudio, match=r"^microphone: Device unavailable; `python -m sounddevice` lists"):
+        listened(model, detector, "microphone")
 
 
 def test_what_a_microphone_needs_is_said_in_one_line(monkeypatch, capsys):

@@ -11,7 +11,7 @@ import os
 import stat
 import wave
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
 from itertools import chain, islice
@@ -264,12 +264,12 @@ def _recording(
     """Blocks of a microphone, and their rate."""
     sounddevice = _sounddevice()
     asked = {"device": device, "channels": channels, "dtype": "int16"}
-    try:
-        own = _rate_of(sounddevice, model_rate, asked) if rate is None else rate
-        stream = sounddevice.InputStream(samplerate=own, **asked)
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise _unheard(error) from None
-    with stream:
+    with ExitStack() as started:
+        try:
+            own = _rate_of(sounddevice, model_rate, asked) if rate is None else rate
+            stream = started.enter_context(sounddevice.InputStream(samplerate=own, **asked))
+        except (sounddevice.PortAudioError, ValueError) as error:
+            raise _unheard(error) from None
         yield _recorded(sounddevice, stream, max(1, own // PARTS_A_SECOND)), own
 
 
