@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from io import BytesIO
 from itertools import chain, islice
 from math import inf
-from numbers import Real
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
@@ -27,6 +26,7 @@ from supernet.errors import InvalidAudio, InvalidQuery, MissingExtra
 from supernet.extras import load
 from supernet.files import write_bytes
 from supernet.samples import as_int16
+from supernet.whole import is_real
 from zoo.ask.units import whole
 from zoo.keeping import check_folder
 from zoo.run.base import Hearing
@@ -97,8 +97,7 @@ def listen(
 
 
 def _samples_of(seconds: float, rate: int) -> int:
-    valid = isinstance(seconds, Real) and not isinstance(seconds, bool)
-    if not valid or not 0 < seconds < inf:
+    if not is_real(seconds) or not 0 < seconds < inf:
         raise InvalidQuery(f"seconds = {seconds!r} is not possible: give a time above 0, such as 60")
     return max(1, round(seconds * rate))
 

@@ -37,6 +37,24 @@ TEMPLATES = Path(__file__).with_name("templates")
 REPORT = "report.json"
 MADE = (REPORT, "test/run", "bench")
 """Beside what the report lists; the others by `make`."""
+STATED = re.compile(r"@([A-Z]+)\b")
+STREAM = {
+    "HEARS": "Events of",
+    "STATE": "stream",
+    "DECLARED": "NAME_event event;",
+    "HEAR": "NAME_push(&stream, samples + used, count - used, &event)",
+    "LABEL": "event.label",
+    "SCORE": "event.score",
+}
+CLIP = {
+    "HEARS": "Answers, clip by clip, to",
+    "STATE": "clip",
+    "DECLARED": "int32_t label; uint32_t score;",
+    "HEAR": "NAME_answer(&clip, samples + used, count - used, &label, &score)",
+    "LABEL": "label",
+    "SCORE": "score",
+}
+"""What the examples of a stream and of clips say at each @."""
 KNOWN_SAMPLES = 16_000
 """Of known answers at the least; of a model of longer clips, a clip."""
 
@@ -109,9 +127,7 @@ def _files(model, name: str) -> tuple[dict[str, str], dict]:
     values = _values(model, sources)
     for path, file in _templates(sources.streams):
         text = sources.named(file.read_text(encoding="utf-8"))
-        for key, value in values.items():
-            text = text.replace(f"@{key}", value)
-        texts[path.replace("NAME", name)] = text
+        texts[path.replace("NAME", name)] = STATED.sub(lambda found: values[found[1]], text)
     return texts, _report(model, sources)
 
 
@@ -169,6 +185,7 @@ def _values(model, sources: Sources) -> dict[str, str]:
         "RAM": f"{model.entry.ram_bytes:,}",
         "WHAT": "events" if sources.streams else "labels of clips",
         "FIGURES": "\n".join(f"- {line}" for line in _figures(model, sources)),
+        **{key: sources.named(text) for key, text in (STREAM if sources.streams else CLIP).items()},
     }
 
 

@@ -19,7 +19,7 @@ from zoo.export.c.write import Sources
 __all__ = ["FLAGS", "Library", "build", "compiler"]
 
 FLAGS = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
-NAME, PREFIX = "model", "MODEL"
+NAME = "model"
 DRIVER = """\
 #include <string.h>
 

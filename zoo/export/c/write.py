@@ -175,7 +175,7 @@ class Sources:
 
     def _around(self) -> list[str]:
         """What feeds the network, and makes scores and events of its logits."""
-        ends = ["detector.c", "stream.c"] if self.streams else ["clip.c"]
+        ends = ["detector.c", "window.c", "stream.c"] if self.streams else ["window.c", "clip.c"]
         tables = self._detector_tables() if self.streams else self._score_tables()
         texts = [tables, _text("scores.c"), *map(_text, ends)]
         return [text.replace("@INPUT", str(self._arena.get(self.input.name, 0))) for text in texts]

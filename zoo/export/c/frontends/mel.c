@@ -1,17 +1,5 @@
 /* Log-mel energies of one window of samples, and their features: integers alone. */
 
-static int32_t wave(uint32_t angle) /* cosine of `angle` / NAME_POINTS of a turn, 2^30 is one */
-{
-    const uint32_t quarter = NAME_POINTS / 4, part = angle % quarter;
-
-    switch (angle / quarter % 4) {
-    case 0: return cosines[part];
-    case 1: return -cosines[quarter - part];
-    case 2: return -cosines[part];
-    default: return cosines[quarter - part];
-    }
-}
-
 static int64_t halved(int64_t value, uint32_t shift) /* value / 2^shift, rounded once, ties up */
 {
     value += (int64_t)1 << (shift - 1);

@@ -38,7 +38,8 @@ class Mel(FrontEnd):
             **self.constants(tables),
         }
         arrays = "\n".join(array(name, values) for name, values in (_arrays(tables) | self.arrays(tables)).items())
-        return "\n".join([defines(constants), arrays, source("mel"), source(self.picks), source("mel_features")])
+        functions = map(source, ("wave", "mel", self.picks, "mel_features"))
+        return "\n".join([defines(constants), arrays, *functions])
 
     def constants(self, tables: MelTables) -> dict[str, int]:
         """Of how coefficients are made."""

@@ -1,7 +1,6 @@
 /* The front end of TensorFlow Lite Micro's speech examples: the root of each band's energy, less its noise, times a gain
    that the noise chooses, as a logarithm. Integers alone. */
 
-#define NAME_POINTS 512
 #define NAME_WHOLE 32767 /* the largest number of 15 bits behind the point */
 
 /* value / 2^shift, rounded down. */
@@ -35,18 +34,6 @@ static uint32_t bits_of(uint32_t value) /* how many bits a number takes */
         bits++;
     }
     return bits;
-}
-
-static int32_t wave(uint32_t angle) /* cosine of `angle` / NAME_POINTS of a turn */
-{
-    const uint32_t quarter = NAME_POINTS / 4, part = angle % quarter;
-
-    switch (angle / quarter % 4) {
-    case 0: return cosines[part];
-    case 1: return -cosines[quarter - part];
-    case 2: return -cosines[part];
-    default: return cosines[quarter - part];
-    }
 }
 
 /* A complex number times exp(-i angle). */

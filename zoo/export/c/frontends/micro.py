@@ -36,13 +36,20 @@ class Micro(FrontEnd):
     def text(self, frontend) -> str:
         """As `supernet.frontend.micro` has it."""
         arrays = "\n".join(array(name, values) for name, values in _arrays().items())
-        return "\n".join([defines(_constants()), arrays, source("micro")])
+        return "\n".join([defines(_constants()), arrays, source("wave"), source("micro")])
 
 
 def _constants() -> dict[str, int]:
     even, odd, least = share_of([*SMOOTHING, LEAST_SHARE])
     none, one = gain_at(np.arange(2))
-    return {"EVEN_SHARE": even, "ODD_SHARE": odd, "LEAST_SHARE": least, "GAIN_OF_NONE": none, "GAIN_OF_ONE": one}
+    return {
+        "POINTS": POINTS,
+        "EVEN_SHARE": even,
+        "ODD_SHARE": odd,
+        "LEAST_SHARE": least,
+        "GAIN_OF_NONE": none,
+        "GAIN_OF_ONE": one,
+    }
 
 
 def _arrays() -> dict[str, np.ndarray]:

@@ -1,13 +1,8 @@
 /* A window of samples is there: its features, and an answer where they complete a step. */
 static int frame(NAME_t *self)
 {
-    int32_t i;
-
     NAME_frontend(self, self->features + self->frames * NAME_COEFFICIENTS);
-    for (i = 0; i < NAME_OVERLAP; i++) {
-        self->samples[i] = self->samples[i + NAME_HOP];
-    }
-    self->filled = 0;
+    next_window(self);
     self->frames = (uint16_t)(self->frames + 1 == NAME_STEP_FRAMES ? 0 : self->frames + 1);
     if (self->frames > 0) {
         return 0;
@@ -30,21 +25,12 @@ size_t NAME_push(NAME_t *self, const int16_t *samples, size_t count, NAME_event 
 
     event->label = -1;
     while (used < count) {
-        const size_t missing = (size_t)NAME_HOP - self->filled;
-        const size_t taken = count - used < missing ? count - used : missing;
-        memcpy(self->samples + NAME_OVERLAP + self->filled, samples + used, taken * sizeof(samples[0]));
-        self->filled = (uint16_t)(self->filled + taken);
-        used += taken;
-        if (taken == missing && frame(self) && detect(self, event)) {
+        used += take(self, samples + used, count - used);
+        if (self->filled == NAME_HOP && frame(self) && detect(self, event)) {
             break;
         }
     }
     return used;
-}
-
-const int16_t *NAME_logits(const NAME_t *self)
-{
-    return self->logits;
 }
 
 const int8_t *NAME_features(const NAME_t *self)

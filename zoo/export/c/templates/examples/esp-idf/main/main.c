@@ -1,4 +1,4 @@
-/* Events of the microphone: fill `samples` from I2S, @RATE Hz, 16 bits, one channel. */
+/* @HEARS the microphone: fill `samples` from I2S, @RATE Hz, 16 bits, one channel. */
 #include <stdio.h>
 
 #include "NAME.h"
@@ -13,18 +13,18 @@ static size_t read_microphone(int16_t *into, size_t count)
 void app_main(void)
 {
     static const char *const labels[] = NAME_LABELS;
-    static NAME_t stream;
+    static NAME_t @STATE;
     static int16_t samples[NAME_HOP];
 
-    NAME_reset(&stream);
+    NAME_reset(&@STATE);
     for (;;) {
         const size_t count = read_microphone(samples, NAME_HOP);
         size_t used = 0;
         while (used < count) {
-            NAME_event event;
-            used += NAME_push(&stream, samples + used, count - used, &event);
-            if (event.label >= 0) {
-                printf("%s\n", labels[event.label]);
+            @DECLARED
+            used += @HEAR;
+            if (@LABEL >= 0) {
+                printf("%s\n", labels[@LABEL]);
             }
         }
     }

@@ -1,4 +1,4 @@
-/* Events of samples on standard input: arecord -f S16_LE -r @RATE -t raw | ./example */
+/* @HEARS samples on standard input: arecord -f S16_LE -r @RATE -t raw | ./example */
 #include <stdio.h>
 
 #include "NAME.h"
@@ -6,18 +6,18 @@
 int main(void)
 {
     static const char *const labels[] = NAME_LABELS;
-    static NAME_t stream;
+    static NAME_t @STATE;
     int16_t samples[NAME_HOP];
     size_t count;
 
-    NAME_reset(&stream);
+    NAME_reset(&@STATE);
     while ((count = fread(samples, sizeof(samples[0]), NAME_HOP, stdin)) > 0) {
         size_t used = 0;
         while (used < count) {
-            NAME_event event;
-            used += NAME_push(&stream, samples + used, count - used, &event);
-            if (event.label >= 0) {
-                printf("%s %.3f\n", labels[event.label], event.score / 32768.0);
+            @DECLARED
+            used += @HEAR;
+            if (@LABEL >= 0) {
+                printf("%s %.3f\n", labels[@LABEL], @SCORE / 32768.0);
                 fflush(stdout);
             }
         }
