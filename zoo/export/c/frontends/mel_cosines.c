@@ -2,16 +2,15 @@
 static int32_t coefficient(const int32_t *mels, uint32_t index)
 {
     const int32_t *row = cosine_rows[index];
+    const int32_t sign = index % 2 ? -1 : 1;
     int64_t total = 0;
     uint32_t i;
 
-    for (i = 0; i < NAME_MELS; i++) {
-        const uint32_t mirrored = NAME_MELS - 1 - i;
-        if (i <= mirrored) {
-            total += (int64_t)mels[i] * row[i];
-        } else {
-            total += (int64_t)mels[i] * (index % 2 ? -row[mirrored] : row[mirrored]);
-        }
+    for (i = 0; i < NAME_MELS / 2; i++) {
+        total += (int64_t)(mels[i] + sign * mels[NAME_MELS - 1 - i]) * row[i];
     }
+#if NAME_MELS % 2
+    total += (int64_t)mels[i] * row[i];
+#endif
     return (int32_t)halved(total, NAME_TRANSFORM_BITS);
 }

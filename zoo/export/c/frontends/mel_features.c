@@ -8,8 +8,8 @@ static int8_t normalised(int32_t value, uint32_t coefficient)
 
 void NAME_frontend(NAME_t *self, int8_t *features)
 {
-    uint32_t i;
-    uint32_t peak = 0, up;
+    complex_t *spectrum = (complex_t *)self->spectrum;
+    uint32_t peak = 0, up, i;
 
     for (i = 0; i < NAME_WINDOW; i++) {
         const int32_t sample = self->samples[i];
@@ -17,9 +17,9 @@ void NAME_frontend(NAME_t *self, int8_t *features)
         peak = size > peak ? size : peak;
     }
     up = bits_of(peak) < 15 ? 15 - bits_of(peak) : 0;
-    load(self->spectrum, self->samples, up);
-    transform(self->spectrum);
-    log_mels(self->spectrum, self->mels, up);
+    load(spectrum, self->samples, up);
+    transform(spectrum);
+    log_mels(spectrum, self->mels, up);
     for (i = 0; i < NAME_COEFFICIENTS; i++) {
         features[i] = normalised(coefficient(self->mels, i), i);
     }

@@ -7,6 +7,10 @@
 #define NAME_APART
 #endif
 
+#if -1 >> 1 != -1
+#error "numbers below 0 must be shifted down as two's complement, as all known compilers do"
+#endif
+
 /* What a layer writes: its zero point, and the least and the largest value. */
 typedef struct {
     int32_t zero, low, high;
