@@ -18,7 +18,7 @@ from zoo.export.c.write import Sources
 
 __all__ = ["FLAGS", "Library", "build", "compiler"]
 
-FLAGS = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
+FLAGS = ("-std=c99", "-O3", "-march=native", "-mprefer-vector-width=128", "-fPIC", "-shared")
 NAME = "model"
 DRIVER = """\
 #include <string.h>

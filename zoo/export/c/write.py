@@ -46,7 +46,7 @@ SIZES = {
     "CLIP_SAMPLES": "samples of a clip",
 }
 CONSTANTS = {
-    "ROW": "weights of an output channel, at most",
+    "BUFFER": "bytes in which rows of weights are unpacked",
     "BLOCK": "channels of a depthwise convolution that are computed at a time",
     "PLACES": "of a depthwise kernel, at most",
     "SCORE_MULTIPLIER": "from a distance of logits to an exponent, in 1 / 1024 of a power of two",
@@ -61,6 +61,8 @@ FRONT_END = """\
 /* The features of the window of samples that is there. */
 void NAME_frontend(NAME_t *self, int8_t *features);
 """
+ROWS, BUFFER = 4, 640
+"""Rows of weights that are multiplied at a time, and bytes, a longer row aside, in which they are unpacked."""
 NEVER = 2**32 - 1
 """A sum that no label reaches."""
 
@@ -184,9 +186,10 @@ class Sources:
     def _work(self) -> dict[str, int]:
         """Of what layers compute in."""
         dense = [spec for spec in self.specs if spec.has_weights and not spec.depthwise]
+        row = max(prod(spec.weight_shape[1:]) for spec in dense)
         places = [prod(spec.kernel) for spec in self.specs if spec.depthwise]
         return {
-            "ROW": max(prod(spec.weight_shape[1:]) for spec in dense),
+            "BUFFER": max(row, min(ROWS * row, BUFFER)),
             "BLOCK": block_of(self.network.arch),
             "PLACES": max(places, default=1),
         }

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from supernet.errors import InvalidModel
 from supernet.integer.packing import pack
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import LayerSpec
@@ -17,7 +16,6 @@ from zoo.export.c.text import array, record
 __all__ = ["Operator", "Step", "source", "weighted"]
 
 FOLDER = Path(__file__).parent
-MOST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -118,25 +116,18 @@ def source(name: str) -> str:
 
 
 def weighted(step: Step, rows: list[np.ndarray]) -> tuple[str, dict]:
-    """The arrays of a layer with weights, and the constants that name them. rows: of weights, each starts at a byte.
-
-    The zero point of what it reads goes into the bias. Raises InvalidModel where a sum could leave 32 bits then.
-    """
+    """The arrays of a layer with weights, and the constants that name them. rows: of weights, each starts at a byte."""
     spec, tensors, name = step.spec, step.tensors, step.spec.name
-    flat = tensors.weight.astype(np.int64).reshape(len(tensors.weight), -1)
-    bias = tensors.bias.astype(np.int64) - step.zeros[0] * flat.sum(1)
-    reach = int((128 * np.abs(flat).sum(1) + np.abs(bias)).max())
-    if reach > MOST:
-        raise InvalidModel(f"layer {name}: a sum can reach {reach:,} in C, more than {MOST:,}")
     arrays = {
         "weights": np.concatenate([pack(row, spec.weight_bits, step.grid) for row in rows]),
-        "bias": bias.astype(np.int32),
+        "bias": tensors.bias.astype(np.int32),
         "multiplier": tensors.multiplier.astype(np.int32),
         "shift": tensors.shift.astype(np.uint8),
     }
     text = "".join(array(f"{name}_{part}", values) for part, values in arrays.items())
-    names = {part: f"{name}_{part}" for part in arrays}
-    return text, {**names, "bits": spec.weight_bits, "odd": int(step.grid == "odd")}
+    fields = {part: f"{name}_{part}" for part in arrays}
+    fields |= {"bits": spec.weight_bits, "odd": int(step.grid == "odd"), "in_zero": step.zeros[0]}
+    return text, fields
 
 
 def map_size(spec: LayerSpec) -> int:

@@ -1,61 +1,44 @@
 /* A convolution over (frames, height) of maps with their channels side by side. Weights of one output channel are one
    row, (taps, kernel height, channels), which starts at a byte. */
 
-static int32_t sum_of_weights(const int8_t *weights, int32_t count)
+/* Some output channels at one place. Beyond the edges of a map is its zero point, which adds nothing. */
+static void add_place(int32_t *sums, const NAME_conv *layer, const int8_t *kept, const int8_t *values,
+                      const NAME_rows *rows, int32_t frame, int32_t top)
 {
-    int32_t total = 0, i;
+    const int32_t channels = layer->in_channels, height = layer->kernel_height, below = layer->in_height - top;
+    const int32_t from = top < 0 ? -top : 0, count = ((below < height ? below : height) - from) * channels;
+    int32_t tap;
 
-    for (i = 0; i < count; i++) {
-        total += weights[i];
-    }
-    return total;
-}
-
-/* One output channel at one place; beyond the edges of a map all is the zero point of its values. */
-static int32_t product(const NAME_conv *layer, const int8_t *kept, const int8_t *values, const int8_t *weights,
-                       int32_t frame, int32_t row)
-{
-    const int32_t channels = layer->in_channels, all = layer->kernel_height * channels;
-    const int32_t above = row < 0 ? -row : 0, low = row + layer->kernel_height - layer->in_height;
-    const int32_t first = above * channels, last = (layer->kernel_height - (low > 0 ? low : 0)) * channels;
-    int32_t total = 0, tap;
-
-    for (tap = 0; tap < layer->taps; tap++, weights += all) {
+    for (tap = 0; tap < layer->taps; tap++) {
         const int8_t *x = frame_of(layer, kept, values, frame + tap);
-        if (x == NULL) {
-            total += layer->in_zero * sum_of_weights(weights, all);
-            continue;
-        }
-        total += dot(x + (row + above) * channels, weights + first, last - first);
-        if (last - first < all) {
-            total += layer->in_zero * sum_of_weights(weights, first);
-            total += layer->in_zero * sum_of_weights(weights + last, all - last);
+        if (x != NULL) {
+            x += (top + from) * channels;
+            add_products(sums, rows, (tap * height + from) * channels, x, layer->in_zero, count);
         }
     }
-    return total;
 }
 
 NAME_APART
 static void conv(const NAME_conv *layer, const int8_t *kept, const int8_t *values, int8_t *out)
 {
-    const int32_t count = layer->taps * layer->kernel_height * layer->in_channels;
+    const int32_t length = layer->taps * layer->kernel_height * layer->in_channels, channels = layer->out_channels;
     const uint8_t *packed = layer->weights;
-    int8_t unpacked[NAME_ROW];
-    int32_t channel, frame, row;
+    int8_t buffer[NAME_BUFFER + 7];
+    int32_t channel = 0, frame, row;
 
-    for (channel = 0; channel < layer->out_channels; channel++, packed += (count * layer->bits + 7) / 8) {
-        const int8_t *weights = (const int8_t *)packed;
+    while (channel < channels) {
+        const NAME_rows rows = rows_of(buffer, packed, length, channels - channel, layer->bits, layer->odd);
         int8_t *place = out + channel;
-        if (layer->bits < 8) {
-            unpack(unpacked, packed, count, layer->bits, layer->odd);
-            weights = unpacked;
-        }
         for (frame = 0; frame < layer->out_frames; frame++) {
-            for (row = 0; row < layer->out_height; row++, place += layer->out_channels) {
-                const int32_t total = layer->bias[channel] + product(layer, kept, values, weights, frame * layer->stride,
-                                                                     row * layer->stride_height - layer->pad_top);
-                *place = (int8_t)rescaled(total, layer->multiplier[channel], layer->shift[channel], &layer->to);
+            for (row = 0; row < layer->out_height; row++, place += channels) {
+                int32_t sums[NAME_ROWS] = {0};
+                add_place(sums, layer, kept, values, &rows, frame * layer->stride,
+                          row * layer->stride_height - layer->pad_top);
+                rescale(place, sums, layer->bias + channel, layer->multiplier + channel, layer->shift + channel,
+                        rows.count, &layer->to);
             }
         }
+        packed += rows.count * ((length * layer->bits + 7) / 8);
+        channel += rows.count;
     }
 }

@@ -31,7 +31,7 @@ class Conv(Operator):
 
     def functions(self, step: Step) -> tuple[str, ...]:
         """With what is kept, where something is."""
-        own = ("window", "depthwise") if step.spec.depthwise else ("window", "conv")
+        own = ("unpack", "rescale", "window", "depthwise") if step.spec.depthwise else ("unpack", "rows", "rescale", "window", "conv")
         return (*own, "keep") if self._kept(step) else own
 
     def constants(self, step: Step) -> str:
@@ -42,7 +42,7 @@ class Conv(Operator):
         fields |= {"before": self._kept(step) if step.streams else spec.pad[2], "taps": spec.kernel[1]}
         fields |= {"stride": spec.stride[1], "in_height": spec.in_shape[1], "out_height": spec.out_shape[1]}
         fields |= {"kernel_height": spec.kernel[0], "stride_height": spec.stride[0], "pad_top": spec.pad[0]}
-        fields |= {"in_channels": spec.in_shape[0], "out_channels": spec.out_shape[0], "in_zero": step.zeros[0]}
+        fields |= {"in_channels": spec.in_shape[0], "out_channels": spec.out_shape[0]}
         return text + step.record(fields)
 
     def calls(self, step: Step) -> list[str]:

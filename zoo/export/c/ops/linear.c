@@ -2,15 +2,19 @@
 NAME_APART
 static void linear(const NAME_linear *layer, const int8_t *values, int16_t *out)
 {
+    const int32_t length = layer->in_channels;
     const uint8_t *packed = layer->weights;
-    int8_t weights[NAME_ROW];
-    int32_t channel;
+    int8_t buffer[NAME_BUFFER + 7];
+    int32_t channel = 0, row;
 
-    for (channel = 0; channel < layer->out_channels; channel++) {
-        int32_t total = layer->bias[channel];
-        unpack(weights, packed, layer->in_channels, layer->bits, layer->odd);
-        packed += (layer->in_channels * layer->bits + 7) / 8;
-        total += dot(values, weights, layer->in_channels);
-        out[channel] = (int16_t)rescaled(total, layer->multiplier[channel], layer->shift[channel], &layer->to);
+    while (channel < layer->out_channels) {
+        const NAME_rows rows = rows_of(buffer, packed, length, layer->out_channels - channel, layer->bits, layer->odd);
+        int32_t sums[NAME_ROWS] = {0};
+        add_products(sums, &rows, 0, values, layer->in_zero, length);
+        for (row = 0; row < rows.count; row++, channel++) {
+            const int32_t total = layer->bias[channel] + sums[row];
+            out[channel] = (int16_t)rescaled(total, layer->multiplier[channel], layer->shift[channel], &layer->to);
+        }
+        packed += rows.count * ((length * layer->bits + 7) / 8);
     }
 }

@@ -14,13 +14,13 @@ class Linear(Operator):
     const uint8_t *weights;
     const int32_t *bias, *multiplier;
     const uint8_t *shift;
-    int32_t in_channels, out_channels;
+    int32_t in_channels, out_channels, in_zero;
     int32_t bits, odd;                                      /* of weights */
 """
 
     def functions(self, step: Step) -> tuple[str, ...]:
-        """Its own."""
-        return ("linear",)
+        """Its own, and those of weights."""
+        return ("unpack", "rows", "linear")
 
     def constants(self, step: Step) -> str:
         """Weights and sizes."""
