@@ -358,3 +358,32 @@ def test_plain_cmake_builds_and_tests_it(tmp_path):
     for command in (["cmake", "-S", str(folder), "-B", built], ["cmake", "--build", built]):
         subprocess.run(command, check=True, capture_output=True)
     assert "100% tests passed" in subprocess.run(["ctest"], cwd=built, capture_output=True, text=True).stdout
+
+
+ACLE = """\
+#include <stdint.h>
+typedef int32_t int16x2_t, int8x4_t;
+static int half(int32_t pair, int which) { return (int16_t)((uint32_t)pair >> 16 * which); }
+static int byte(int32_t word, int which) { return (int8_t)((uint32_t)word >> 8 * which); }
+static int32_t both(int low, int high) { return (int32_t)((uint16_t)low | (uint32_t)(uint16_t)high << 16); }
+static int32_t __smlad(int16x2_t a, int16x2_t b, int32_t sum)
+{
+    return sum + half(a, 0) * half(b, 0) + half(a, 1) * half(b, 1);
+}
+static int16x2_t __sxtb16(int8x4_t word) { return both(byte(word, 0), byte(word, 2)); }
+static int16x2_t __sxtab16(int16x2_t add, int8x4_t word)
+{
+    return both(half(add, 0) + byte(word, 0), half(add, 1) + byte(word, 2));
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["kws-temporal-0.28M-w8a8-4c4ec74b", STREAMS[2]])
+def test_kernels_of_two_products_an_instruction_give_the_same(name, hard, tmp_path):
+    """The intrinsics of Arm's DSP extension, as its manual defines them, in C."""
+    (tmp_path / "arm_acle.h").write_text(ACLE)
+    model = model_of(name)
+    flags = ("-std=c99", "-O2", "-D__ARM_FEATURE_DSP", f"-I{tmp_path}", "-fPIC", "-shared")
+    library = Library(sources_of(model), tmp_path, flags)
+    expected, _ = model.step(hard, model.reset())
+    np.testing.assert_array_equal(library.step(hard, library.reset())[0], expected)

@@ -30,7 +30,8 @@ from supernet.frontend.base import FrontEnd, frontend_from_dict
 from supernet.nn.frontend import quantise_features, torch_twin
 from supernet.nn.integer import TorchIntegers
 from supernet.samples import from_int16, to_int16
-from zoo.run.along import answer_ms, streams
+from zoo.run.along import answer_ms
+from zoo.run.causal import streams
 
 BATCHES, ROUNDS, PART = {64: 2, 1: 20}, 5, 256
 """Clips at a time and calls of a round; rounds; clips whose features are made at a time."""

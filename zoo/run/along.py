@@ -15,17 +15,15 @@ from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import parts
 from supernet.memory import answer_frames
 from supernet.samples import as_int16
+from zoo.run.causal import streams
+from zoo.run.compiled import answers
 from zoo.run.parts import Parts, parts_of
+from zoo.run.stream import Stream
 
-__all__ = ["answer_ms", "clip_windows", "logits_along", "shown", "streams"]
+__all__ = ["answer_ms", "clip_windows", "logits_along", "shown"]
 
 BATCH = 256
 """Windows that a network takes at most at a time, and answers of recordings that a bar is shown of."""
-
-
-def streams(network: IntegerNetwork) -> bool:
-    """Whether a network hears only its past."""
-    return all(spec.causal for spec in network.specs)
 
 
 def answer_ms(network: IntegerNetwork) -> int:
@@ -53,12 +51,10 @@ def logits_along(network: IntegerNetwork, frontend: FrontEnd, recording: Parts, 
 
 def _stream_logits(network: IntegerNetwork, frontend: FrontEnd, recording: Parts, every: int) -> Iterator[np.ndarray]:
     """Every so many answers of a stream, from that on the first whole clip on."""
-    heard, layers, skipped = frontend.reset(), network.reset(), _answers(network) - 1
-    for part in parts_of(recording):
-        features, heard = frontend.step(as_int16(part), heard)
-        logits, layers = network.step(features[None], layers)
-        yield logits[0, skipped::every]
-        skipped = (skipped - logits.shape[1]) % every if skipped < logits.shape[1] else skipped - logits.shape[1]
+    skipped = _answers(network) - 1
+    for logits in answers(Stream(frontend, network), parts_of(recording)):
+        yield logits[skipped::every]
+        skipped = (skipped - len(logits)) % every if skipped < len(logits) else skipped - len(logits)
 
 
 def clip_windows(frontend: FrontEnd, frames: int, recording: Parts, hop_ms: int) -> Iterator[np.ndarray]:

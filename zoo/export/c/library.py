@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -70,16 +71,20 @@ def compiler() -> str | None:
     return next(filter(None, map(shutil.which, names)), None)
 
 
-def build(sources: dict[str, str], folder: Path, flags: tuple[str, ...] = FLAGS, cc: str | None = None) -> Path:
+def build(
+    sources: dict[str, str], folder: Path, flags: tuple[str, ...] = FLAGS, cc: str | None = None, make: bool = True
+) -> Path:
     """The library of sources, by file name, in a folder; one that is there is taken. Raises InvalidQuery where it is
-    not to be built.
+    not to be built. make: whether it may be.
     """
     cc = cc or compiler()
     if cc is None:
         raise InvalidQuery("no C compiler is at hand: install gcc or clang, or name one in CC")
-    place = folder / f"{digest([sorted(sources.items()), flags, cc])[:32]}.so"
+    place = folder / f"{digest([sorted(sources.items()), flags, cc, _processor()])[:32]}.so"
     if place.exists():
         return place
+    if not make:
+        raise InvalidQuery(f"{place} is not there")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for name, text in sources.items():
@@ -92,12 +97,29 @@ def build(sources: dict[str, str], folder: Path, flags: tuple[str, ...] = FLAGS,
     return place
 
 
-class Library:
-    """The stream of a model in its compiled C. folder: where libraries are kept."""
+def _processor() -> list[str]:
+    """What code of -march=native may hang on."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text(errors="replace").splitlines() if known.is_file() else [platform.processor()]
+    return [
+        platform.machine(),
+        *sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}),
+    ]
 
-    def __init__(self, sources: Sources, folder: Path, flags: tuple[str, ...] = FLAGS, cc: str | None = None) -> None:
+
+class Library:
+    """The stream of a model in its compiled C. folder: where libraries are kept. make: whether it may be built."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        folder: Path,
+        flags: tuple[str, ...] = FLAGS,
+        cc: str | None = None,
+        make: bool = True,
+    ) -> None:
         texts = Sources(sources.network, sources.frontend, sources.detector, sources.grids, NAME).files()
-        self.path = build({**texts, "driver.c": DRIVER}, folder, flags, cc)
+        self.path = build({**texts, "driver.c": DRIVER}, folder, flags, cc, make)
         self._features = sources.frontend.coefficients
         self._classes, self._step = sources.network.arch.classes, sources.network.arch.frames // sources.answers
         self._hop = sources.frontend.hop_samples

@@ -18,7 +18,7 @@ from zoo.export.c.ops import operator
 from zoo.export.c.ops.base import Step, source
 from zoo.export.c.ops.conv import block_of
 from zoo.export.c.text import array, defines, quoted
-from zoo.run.along import streams
+from zoo.run.causal import streams
 from zoo.run.detection import Detector
 from zoo.run.scores import ONE, exponential_tables
 

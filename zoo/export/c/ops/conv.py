@@ -31,7 +31,11 @@ class Conv(Operator):
 
     def functions(self, step: Step) -> tuple[str, ...]:
         """With what is kept, where something is."""
-        own = ("unpack", "rescale", "window", "depthwise") if step.spec.depthwise else ("unpack", "rows", "rescale", "window", "conv")
+        own = (
+            ("unpack", "rescale", "window", "depthwise")
+            if step.spec.depthwise
+            else ("unpack", "rows", "rescale", "window", "conv")
+        )
         return (*own, "keep") if self._kept(step) else own
 
     def constants(self, step: Step) -> str:

@@ -1,0 +1,58 @@
+"""Long streams by compiled C: the integers of NumPy, and never a failure."""
+
+import logging
+import shutil
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.hubs.folder import BUNDLED
+from zoo.run import compiled
+from zoo.run.stream import Stream
+
+NAME = "kws-temporal-6.8M-w1a8-427aab52"
+CHUNKS = np.split(np.random.default_rng(3).normal(0, 2000, 64_000).astype(np.int16), [10, 9000, 9001, 30_000, 50_007])
+
+
+@pytest.fixture
+def stream(monkeypatch):
+    model = zoo.Model.from_folder(BUNDLED / "models" / NAME)
+    monkeypatch.setattr(compiled, "LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(compiled, "BUILD_SECONDS", 1)
+    return Stream(model.front_end, model.network)
+
+
+def assert_numpy(stream, found):
+    for ours, theirs in zip(found, stream.answers(CHUNKS), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler is installed")
+def test_a_long_stream_is_built_once_and_goes_on_with_the_same_integers(stream, tmp_path):
+    folder = tmp_path / "c"
+    assert_numpy(stream, list(compiled.answers(stream, CHUNKS, folder)))
+    [built] = folder.glob("*.so")
+    time = built.stat().st_mtime_ns
+    assert_numpy(stream, list(compiled.answers(stream, CHUNKS, folder)))
+    assert [path.stat().st_mtime_ns for path in folder.iterdir()] == [time]
+
+
+def test_a_short_stream_builds_nothing(stream, tmp_path):
+    list(compiled.answers(stream, CHUNKS[:2], tmp_path / "c"))
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("reason", ["compiler", "folder", "asked"])
+def test_numpy_goes_on_where_nothing_is_to_be_built(reason, stream, tmp_path, monkeypatch, caplog):
+    if reason == "compiler":
+        monkeypatch.setenv("CC", shutil.which("false"))
+    if reason == "folder":
+        tmp_path.chmod(0o777)
+    if reason == "asked":
+        monkeypatch.setattr(compiled, "COMPILE", False)
+    with caplog.at_level(logging.INFO):
+        assert_numpy(stream, list(compiled.answers(stream, CHUNKS, tmp_path)))
+    assert not list(tmp_path.iterdir())
+    said = {"compiler": "does not build the model", "folder": "may be written by others", "asked": ""}[reason]
+    assert ("NumPy hears the stream" in caplog.text, said in caplog.text) == (bool(said), True)
