@@ -61,7 +61,7 @@ FRONT_END = """\
 /* The features of the window of samples that is there. */
 void NAME_frontend(NAME_t *self, int8_t *features);
 """
-ROWS, BUFFER = 4, 640
+ROWS, BUFFER = 4, 448
 """Rows of weights that are multiplied at a time, and bytes, a longer row aside, in which they are unpacked."""
 NEVER = 2**32 - 1
 """A sum that no label reaches."""

@@ -7,6 +7,7 @@ typedef struct {
 } NAME_rows;
 
 /* The next rows of a layer, of which so many are left: NAME_ROWS where there are as many and the buffer holds them. */
+NAME_APART
 static NAME_rows rows_of(int8_t *buffer, const uint8_t *packed, int32_t length, int32_t left, int32_t bits, int32_t odd)
 {
     const int fits = bits == 8 || NAME_ROWS * length <= NAME_BUFFER;
@@ -91,6 +92,7 @@ static void add_four_rows(int32_t *sums, const int8_t *row, int32_t length, cons
 #endif
 
 /* Add the products of each row, from its weight numbered `first` on, and of values less their zero point. */
+NAME_APART
 static void add_products(int32_t *sums, const NAME_rows *rows, int32_t first, const int8_t *values, int32_t zero,
                          int32_t count)
 {

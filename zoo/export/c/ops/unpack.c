@@ -34,6 +34,7 @@ static void unpack_any(int8_t *weights, const uint8_t *packed, int32_t count, in
 }
 
 /* As many as there are, and up to 7 more, in the buffer; those of 8 bits where they are. */
+NAME_APART
 static const int8_t *unpacked(int8_t *buffer, const uint8_t *packed, int32_t count, int32_t bits, int32_t odd)
 {
     const int32_t half = 1 << (bits - 1), flip = odd ? 0 : half, low = odd ? 2 * half - 1 : half;
