@@ -19,7 +19,8 @@ from zoo.export.c.write import Sources
 
 __all__ = ["FLAGS", "Library", "build", "compiler"]
 
-FLAGS = ("-std=c99", "-O3", "-march=native", "-mprefer-vector-width=128", "-fPIC", "-shared")
+_OF_X86 = ("-mprefer-vector-width=128",) if platform.machine() in ("x86_64", "AMD64") else ()
+FLAGS = ("-std=c99", "-O3", "-march=native", *_OF_X86, "-fPIC", "-shared")
 NAME = "model"
 DRIVER = """\
 #include <string.h>
