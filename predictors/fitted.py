@@ -51,6 +51,14 @@ class OnDevice:
         basis = "indicative" if self.profile.indicative else "predicted"
         return pd.DataFrame(table).assign(basis=basis, profile=self.profile.name)
 
+    def beside_macs(self, columns: Mapping[str, np.ndarray], bits: np.ndarray) -> dict[str, np.ndarray]:
+        """(count,) each: of what networks take, what `beside_macs` says of one."""
+        own = {target: model for target, model in self.models.items() if isinstance(model, Own)}
+        if self.profile.in_steps or not own:
+            return {}
+        row = self.profile.row_of(columns, self.task, bits)
+        return {target: model.beside_macs(row) for target, model in own.items()}
+
     def _predicted(self, target: str, columns: Mapping[str, np.ndarray], bits: np.ndarray) -> Prediction:
         count, model = len(bits), self.models.get(target)
         if model is None:
@@ -98,11 +106,11 @@ def beside_macs(profile: DeviceProfile, arch: Arch, task: str, folder: Path | No
     measured in the steps of a stream it is zero, since each frame has it already.
     """
     row = profile.row_of(cost_columns([arch]), task, [min(arch.weight_bits, default=FLOAT_BITS)])
-    targets = [target for target in TARGETS if profile.rows[target].notna().any()]
-    models = {target: model_for(profile, target, folder) for target in targets}
+    counts = {target: int(profile.rows[target].notna().sum()) for target in TARGETS}
     if profile.in_steps:
-        return dict.fromkeys(models, 0.0)
-    return {target: float(own.beside_macs(row)[0]) for target, own in models.items() if isinstance(own, Own)}
+        return {target: 0.0 for target, count in counts.items() if count}
+    own = [target for target, count in counts.items() if count >= OWN_ROWS]
+    return {target: float(_own(profile, target).beside_macs(row)[0]) for target in own}
 
 
 def predict_rows(rows: pd.DataFrame, folder: Path | None = None, target: str = "latency_ms") -> Prediction:

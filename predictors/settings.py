@@ -1,4 +1,4 @@
-"""Where device profiles lie, and what is known of devices beside measurements: their flash, RAM and power asleep.
+"""Where device profiles lie, and what is known of devices beside measurements: their flash, RAM and power.
 
 No pandas here, so that a model's bill can be made of stored figures.
 """
@@ -35,7 +35,7 @@ BUNDLED = Path(__file__).parent / "profiles"
 OWN_COSTS = "costs"
 """Folder of figures in the folder of the user's profiles."""
 ENTRY_POINTS = "earshot.profiles"
-SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw")
+SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw", "active_power_uw")
 LIMITS = {"flash_bytes": "max_flash", "ram_bytes": "max_ram"}
 
 
@@ -100,9 +100,9 @@ def device_settings(profile: str, device: str, folder: str | Path | None = None)
         with suppress(EarshotError):
             values = read_settings(path)
             if "devices" in values:
-                found = values["devices"].get(device, found)
+                found = found | values["devices"].get(device, {})
             elif path.stem == profile or profile.startswith(f"{path.stem}-"):
-                found = values
+                found = found | values
     return found
 
 
