@@ -149,9 +149,10 @@ def _identity(strategy: Strategy, evaluations: int, more: dict | None) -> str:
             "evaluations": int(evaluations),
             "generator": {key: str(value) for key, value in state.items()},
             "choices": [list(choices) for choices in problem.space.choices],
-            "limits": dict(problem.limits),
+            "limits": problem.bounds,
             "device": str(problem.device),
             "more": more or {},
+            **({} if problem.sleep_power_uw is None else {"sleep_power_uw": problem.sleep_power_uw}),
         }
     )
 

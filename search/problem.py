@@ -19,6 +19,7 @@ from predictors.estimate import frontend_macs_of, with_rest
 from predictors.fitted import OnDevice
 from predictors.names import TARGETS
 from search.space import SearchSpace
+from search.streams import LEAST, POWERS, StreamPower
 from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName, nearest_names
 from supernet.space import FEATURE_GENES
 
@@ -34,21 +35,27 @@ LIMITS = {
     "max_latency_ms": "latency_ms",
     "max_energy_uj": "energy_uj",
     "max_instructions": "instructions",
+    "max_power_uw": "power_uw",
 }
 """The cost that each limit is on."""
 COSTS = tuple(dict.fromkeys(LIMITS.values()))
-ON_DEVICE = tuple(TARGETS)
-SURE = {target: high for target, (_, high, _) in TARGETS.items()}
+ON_DEVICE = (*TARGETS, "power_uw")
+SURE = {**{target: high for target, (_, high, _) in TARGETS.items()}, "power_uw": "power_high_uw"}
+POWER, RATE = "max_power_uw", "every_ms"
+"""The limit on the power of a stream, and the rate of that, which is a limit then as well."""
+OF_STREAM = (*POWERS, LEAST)
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """The networks of `space` that keep all limits.
 
-    limits: by names of LIMITS, in MACs, parameters, bytes, ms, uJ and instructions. device: a device profile, for the
-    last three, which are with the front end, whose part is guessed by its MACs as in look-ups.
+    limits: by names of LIMITS, in MACs, parameters, bytes, ms, uJ, instructions and uW. device: a device profile, for
+    the last four, which are with the front end, whose part is guessed by its MACs as in look-ups.
     task: what the networks are for, as predictors of latency take it. sure: the upper ends of their
-    intervals must keep the limits, not the medians. folder: of the user's profiles.
+    intervals must keep the limits, not the medians. folder: of the user's profiles. every_ms: from answer to answer of
+    the stream whose power is limited, which networks and device have to keep up with (default: an answer a clip, of a
+    whole one). sleep_power_uw: of the device, in place of that in its settings.
     Raises UnknownName for an unknown limit, and for a limit on a device that is not named or was not measured, and
     InvalidQuery for one that is not above 0.
     """
@@ -59,6 +66,8 @@ class Problem:
     task: str = "kws"
     sure: bool = False
     folder: Path | None = None
+    every_ms: float | None = None
+    sleep_power_uw: float | None = None
 
     def __post_init__(self) -> None:
         for name, limit in self.limits.items():
@@ -68,8 +77,28 @@ class Problem:
                 raise InvalidQuery(f"{name} = {limit:g} is not possible: give a number above 0")
             if LIMITS[name] in ON_DEVICE and self.device is None:
                 raise UnknownName(f"{name} needs a device; `earshot profile list` shows all")
-            if LIMITS[name] in ON_DEVICE and LIMITS[name] not in self._on_device.models:
+            if LIMITS[name] in TARGETS and LIMITS[name] not in self._on_device.models:
                 raise UnknownName(f"{name}: nobody measured it on {self.device}; leave it out, or take another device")
+        if POWER in self.limits:
+            self._check_power()
+
+    def _check_power(self) -> None:
+        limit = f"{POWER} = {self.limits[POWER]:g}"
+        try:
+            supply = self._stream.supply
+        except UnknownName as error:
+            raise UnknownName(f"{limit}: {error}") from None
+        if self.sure and supply.anchor:
+            raise InvalidQuery(
+                f"{limit} with sure: the power of {supply.device} is scaled from a published stream and has no "
+                "interval; leave sure out"
+            )
+
+    @cached_property
+    def bounds(self) -> dict[str, float]:
+        """The limits, and the rate of the stream where its power is limited."""
+        rate = self.every_ms or self.space.space.clip_ms
+        return {**self.limits, RATE: rate} if POWER in self.limits else dict(self.limits)
 
     def _exact(self, genes: np.ndarray) -> dict[str, np.ndarray]:
         networks, count = self.space.space, len(genes)
@@ -80,10 +109,13 @@ class Problem:
     def costs(self, genes: np.ndarray, names: Iterable[str] = COSTS) -> dict[str, np.ndarray]:
         """(count,) of each cost in `names`, of networks (count, genes); NaN where nobody measured it on the device."""
         names, columns = tuple(names), self._exact(genes)
-        if self.device is not None and set(names) & {*ON_DEVICE, *SURE.values()}:
+        if self.device is not None and set(names) & {*ON_DEVICE, *SURE.values(), LEAST}:
             bits = self.space.least_bits(genes)
             table, whole = self._on_device(columns, bits), self._with_frontend(genes, columns["macs"])
-            columns |= {name: table[name].to_numpy() * whole for name in (*ON_DEVICE, *SURE.values())}
+            taken = {name: table[name].to_numpy() for ends in TARGETS.items() for name in (ends[0], *ends[1][:2])}
+            if set(names) & set(OF_STREAM):
+                columns |= self._with_stream(genes, bits, columns, taken, whole)
+            columns |= {name: values * whole for name, values in taken.items()}
         return {name: columns[name] for name in names if name in columns}
 
     def _with_frontend(self, genes: np.ndarray, macs: np.ndarray) -> np.ndarray:
@@ -96,18 +128,29 @@ class Problem:
         return 1 + np.array(front)[which.ravel()] / macs
 
     @cached_property
+    def _stream(self) -> StreamPower:
+        return StreamPower(self.space, self._on_device, self.every_ms, self.sleep_power_uw, self.folder)
+
+    def _with_stream(self, genes: np.ndarray, bits: np.ndarray, columns: dict, taken: dict, whole: np.ndarray) -> dict:
+        """The power of a stream; NaN where nothing is known of the device's."""
+        try:
+            return self._stream(genes, bits, columns, taken, whole)
+        except UnknownName:
+            return dict.fromkeys(OF_STREAM, np.full(len(genes), np.nan))
+
+    @cached_property
     def _on_device(self) -> OnDevice:
         return OnDevice(find_profile(self.device, self.folder), self.task, self.folder)
 
     def excesses(self, genes: np.ndarray) -> np.ndarray:
-        """(count, limits) by how much each limit is missed, relative; 0 or less where it is kept."""
-        wanted = [self._limited(name) for name in self.limits]
+        """(count, bounds) by how much each of `bounds` is missed, relative; 0 or less where it is kept."""
+        wanted = [self._limited(name) for name in self.bounds]
         costs = self.costs(genes, wanted)
-        found = [costs[name] / limit - 1 for name, limit in zip(wanted, self.limits.values(), strict=True)]
+        found = [costs[name] / limit - 1 for name, limit in zip(wanted, self.bounds.values(), strict=True)]
         return np.column_stack(found) if found else np.zeros((len(genes), 0))
 
     def _limited(self, limit: str) -> str:
-        cost = LIMITS[limit]
+        cost = LEAST if limit == RATE else LIMITS[limit]
         return SURE.get(cost, cost) if self.sure else cost
 
     def keeps(self, genes: np.ndarray) -> np.ndarray:
@@ -125,7 +168,7 @@ class Problem:
             genes = self._descend(genes, lambda row: np.maximum(self.excesses(row), 0).sum(1))
         excess = self.excesses(genes)[0]
         if (excess > 0).any():
-            raise self._infeasible(genes, list(self.limits)[int(excess.argmax())])
+            raise self._infeasible(genes, list(self.bounds)[int(excess.argmax())])
         return genes[0]
 
     def _descend(self, genes: np.ndarray, value) -> np.ndarray:
@@ -149,15 +192,15 @@ class Problem:
 
     def _infeasible(self, nearest: np.ndarray, name: str) -> InfeasibleBudget:
         """The error for limits of which the nearest network misses `name` most."""
-        place = list(self.limits).index(name)
+        place = list(self.bounds).index(name)
         alone = self._descend(self.space.smallest(), lambda row: self.excesses(row)[:, place])
         shown = nearest if self.excesses(alone)[0, place] <= 0 else alone
         cost = self._limited(name)
         smallest = self.costs(shown, [cost])[cost][0].item()
-        others = [f"{other} = {limit:,.10g}" for other, limit in self.limits.items() if other != name]
+        others = [f"{other} = {limit:,.10g}" for other, limit in self.bounds.items() if other != name]
         others += [f"weights of {self.space.weight_bits[0]} bits"] * (len(self.space.weight_bits) == 1)
         return InfeasibleBudget(
-            name, self.limits[name], smallest, self.space.from_genes(shown)[0], " and ".join(others), self._text(shown)
+            name, self.bounds[name], smallest, self.space.from_genes(shown)[0], " and ".join(others), self._text(shown)
         )
 
     def _text(self, genes: np.ndarray) -> str:
@@ -200,8 +243,8 @@ class Problem:
 
     @cached_property
     def _relevant(self) -> np.ndarray:
-        """(limits, genes) True where a limit's cost depends on the gene, at the largest or the smallest network."""
-        found = np.zeros((len(self.limits), len(self.space.cardinalities)), bool)
+        """(bounds, genes) True where a limit's cost depends on the gene, at the largest or the smallest network."""
+        found = np.zeros((len(self.bounds), len(self.space.cardinalities)), bool)
         for base in (self.space.largest(), self.space.smallest()):
             for gene, count in enumerate(self.space.cardinalities):
                 changed = np.repeat(base, count, 0)
@@ -211,6 +254,6 @@ class Problem:
 
 
 def _texts(costs: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Of latency and instructions, where a device is asked: their names and texts."""
-    forms = {"latency_ms": "{:.3g} ms", "instructions": "{:,.0f} instructions"}
+    """Of latency, instructions and power, where a device is asked: their names and texts."""
+    forms = {"latency_ms": "{:.3g} ms", "instructions": "{:,.0f} instructions", "power_uw": "{:,.4g} uW"}
     return [(name, form.format(costs[name])) for name, form in forms.items() if name in costs]

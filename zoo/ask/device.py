@@ -1,7 +1,7 @@
 """Conditions of a look-up on a device: each model's figures are read when it is asked for.
 
 A device limits flash and RAM to what it has, where that is known, and latency and energy of the network with its front
-end to what is asked.
+end, and the average power of a stream of it, to what is asked.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,13 +18,19 @@ from predictors.names import resolve
 from predictors.settings import device_limits, device_settings
 from supernet.errors import InvalidQuery, UnknownName
 from zoo.ask.limits import LIMITS, ON_DEVICE, Constraint, limits_of
+from zoo.ask.units import milliseconds, power_or_none
 from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import stored_figures
 from zoo.hubs.index import Index
 from zoo.package.entry import Entry
-from zoo.package.figures import Figure
+from zoo.package.figures import Figure, Power
+from zoo.run.power import with_power
 
-__all__ = ["DeviceLimits", "device_note", "known_limits"]
+__all__ = ["DeviceLimits", "Stream", "device_note", "known_limits"]
+
+POWER, RATE = "max_power_uw", "every_ms"
+"""The limit on the power of a stream, and the rate of that, which the device has to keep."""
+OF_STREAM = {RATE: milliseconds, "sleep_power_uw": power_or_none}
 
 WHAT = {"max_flash": "bytes of flash", "max_ram": "bytes of RAM"}
 
@@ -50,6 +57,37 @@ def _need(entry: Entry, limit: str) -> int:
     return getattr(entry, LIMITS[limit].field)
 
 
+@dataclass(frozen=True)
+class Stream:
+    """The always-on stream of which the power is asked: an answer each `every_ms` (None: once a clip, of which each is
+    charged a whole one), and the power of the device asleep (None: as its profile says). asked: whether it is asked.
+    """
+
+    every_ms: float | None = None
+    sleep_power_uw: float | None = None
+    asked: bool = False
+
+    @classmethod
+    def of(cls, wanted: Mapping[str, float | str | None]) -> Stream:
+        """That of a query. Raises InvalidQuery for a value that cannot be meant."""
+        known = {name: read(name, wanted[name]) for name, read in OF_STREAM.items() if wanted.get(name) is not None}
+        return cls(**known, asked=bool(known) or wanted.get(POWER) is not None)
+
+    def figure(self, hub: AnyHub, entry: Entry, found: Figure) -> Figure:
+        """A model's Figure with its front end, with the power where that is asked. Raises UnknownName where nothing is
+        known of the device's power.
+        """
+        if not self.asked:
+            return found
+        arch = hub.home(entry).config(entry).arch
+        return with_power(found, arch, entry.task, self.every_ms, self.sleep_power_uw)
+
+    def least_ms(self, power: Power) -> float:
+        """From answer to answer, as often as the model and the device can."""
+        own = power.every_ms if self.every_ms is not None and power.every_ms > self.every_ms else 0.0
+        return max(own, power.answer_ms or 0.0)
+
+
 class DeviceLimits:
     """The conditions of a query on a device; each model's figures are read when it is asked for.
 
@@ -64,16 +102,19 @@ class DeviceLimits:
         limits: Mapping[str, float | str | None],
         sure: bool,
         ignore_limits: bool = False,
+        stream: Stream = Stream(),
     ) -> None:
-        self.hub, self.device, self.limits = hub, device, limits_of(limits)
+        self.hub, self.device, self.limits, self.stream = hub, device, limits_of(limits), stream
         self.ignore_limits = ignore_limits
         self._fields = {name: limit.sure if sure else limit.field for name, limit in ON_DEVICE.items()}
         self._profile: str | None = None
         self._has: dict[str, float] = {}
         self._owner = ""
         self._seen: set[str] = set()
-        if device is None and (self.limits or sure or ignore_limits):
-            named = next(iter(self.limits), "sure" if sure else "ignore_limits")
+        self._powers: dict[str, Power] = {}
+        if device is None and (self.limits or sure or ignore_limits or stream.asked):
+            others = {"sure": sure, "ignore_limits": ignore_limits, RATE: stream.every_ms is not None}
+            named = next(iter(self.limits), next((name for name, on in others.items() if on), "sleep_power_uw"))
             raise InvalidQuery(f"{named} needs a device; `earshot profile list` shows all")
 
     @property
@@ -86,14 +127,44 @@ class DeviceLimits:
         found = self._figure(entry)
         if found is None:
             return math.inf
+        if name == POWER:
+            return self._power_value(found, entry)
         number = getattr(found.with_frontend(entry.macs, entry.frontend_macs), self._fields[name])
         return math.inf if number is None else number
+
+    def _power_value(self, found: Figure, entry: Entry) -> float:
+        number = getattr(self._power(found, entry), self._fields[POWER])
+        if number is None:
+            raise InvalidQuery(
+                f"sure = True is not possible with {POWER}: the power of {found.device} is scaled from a published "
+                "stream and has no interval; leave sure out"
+            )
+        return number
+
+    def _power(self, found: Figure, entry: Entry) -> Power:
+        if entry.name not in self._powers:
+            whole = found.with_frontend(entry.macs, entry.frontend_macs)
+            try:
+                self._powers[entry.name] = self.stream.figure(self.hub, entry, whole).power
+            except UnknownName as error:
+                raise UnknownName(f"{POWER} = {self.limits[POWER]:g}: {error}") from None
+        return self._powers[entry.name]
+
+    def _least_ms(self, entry: Entry) -> float:
+        """From answer to answer, as often as the model can on the device; infinite where it has no figure."""
+        found = self._figure(entry)
+        return math.inf if found is None else self.stream.least_ms(self._power(found, entry))
+
+    def _late(self, entry: Entry) -> float:
+        """By how much a model misses the rate of the stream, relative."""
+        return self._least_ms(entry) / (self.stream.every_ms or self._powers[entry.name].every_ms) - 1
 
     def meets(self, entry: Entry) -> bool:
         """True where a model keeps all limits."""
         self._figure(entry)
         fits = all(_need(entry, name) <= most for name, most in self._has.items())
-        return fits and all(self.value(entry, name) <= limit for name, limit in self.limits.items())
+        kept = fits and all(self.value(entry, name) <= limit for name, limit in self.limits.items())
+        return kept and (POWER not in self.limits or self._late(entry) <= 0)
 
     def check(self) -> None:
         """Raise UnknownName where no model that was asked has figures for the device."""
@@ -110,7 +181,13 @@ class DeviceLimits:
             Constraint(name, limit, partial(self.value, name=name), partial(self._excess, name=name, limit=limit))
             for name, limit in self.limits.items()
         ]
+        if POWER in self.limits:
+            asked.append(Constraint(RATE, self.stream.every_ms or "a clip", self._least_ms, self._lateness))
         return asked + [self._of_device(name, most) for name, most in self._has.items()]
+
+    def _lateness(self, index: Index) -> np.ndarray:
+        known = [math.inf if self._figure(entry) is None else self._late(entry) for entry in index.entries]
+        return np.array(known)
 
     def _of_device(self, name: str, most: float) -> Constraint:
         field, need = LIMITS[name].field, partial(_need, limit=name)

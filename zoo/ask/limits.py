@@ -17,7 +17,7 @@ from supernet.bits import MIXED
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import InvalidQuery
 from supernet.whole import as_whole, is_whole
-from zoo.ask.units import an_hour, count, energy, milliseconds, share, size
+from zoo.ask.units import an_hour, count, energy, milliseconds, power, share, size
 from zoo.hubs.index import Index
 from zoo.package.entry import MEASURED, Entry, forbids_commerce
 from zoo.package.facts import CHEAPER_BY
@@ -90,6 +90,10 @@ LIMITS = {
         "instructions", count, "most instructions of one answer on that emulated device with the front end, such as 2M",
         "instructions_high",
     ),
+    "max_power_uw": Limit(
+        "power_uw", power, "most average power of an always-on stream there, with the front end, such as 500 or 0.5mW",
+        "high_uw",
+    ),
 }  # fmt: skip
 BOUND, ESTIMATE = "false_alarms_upper", "false_alarms_per_hour"
 """What is held against `max_false_alarms`, and with `unproven`."""
@@ -101,7 +105,7 @@ ON_DEVICE = {name: limit for name, limit in LIMITS.items() if limit.sure}
 
 
 def limits_of(wanted: Mapping[str, float | str | None]) -> dict[str, float]:
-    """Those of LIMITS that are given, in MACs, parameters, bytes, ms, uJ and instructions; other names are left out.
+    """Those of LIMITS that are given, in MACs, parameters, bytes, ms, uJ, instructions and uW; others are left out.
 
     Raises InvalidQuery for one that cannot be meant.
     """

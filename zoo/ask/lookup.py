@@ -15,7 +15,7 @@ from supernet.constants import OWN_HUB, SILENCE, UNKNOWN
 from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName, nearest_names
 from supernet.extras import TRAINING, load, need
 from supernet.files import read_json
-from zoo.ask.device import DeviceLimits
+from zoo.ask.device import DeviceLimits, Stream
 from zoo.ask.folders import about_folder, holds_package
 from zoo.ask.limits import BOUND, Constraint, cheaper_within, check_bits, checked_words, constraints, limits_of
 from zoo.ask.query import choose
@@ -55,6 +55,7 @@ DEVICE_COLUMNS = (
     "latency_ms", "low_ms", "high_ms", "energy_uj", "instructions", "in_range", "frontend_ms", "as_bits",
     "device_basis",
 )  # fmt: skip
+POWER_COLUMNS = ("power_uw", "power_basis")
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ def list_models(
     """All models that meet the constraints of `find`, best first, as a table with the fields of `Entry` as columns.
 
     device: adds what each takes there, with the front end: latency_ms with low_ms and high_ms, energy_uj, in_range,
-    frontend_ms, as_bits and device_basis (see zoo.package.figures.Figure).
+    frontend_ms, as_bits and device_basis (see zoo.package.figures.Figure), and power_uw with power_basis where a limit
+    on power, or the rate of a stream, is given.
     Raises as `get` does.
     """
     pd = load("pandas")
@@ -85,15 +87,17 @@ def list_models(
     rows = _rows(place, index, task, device=device, **wanted)
     table = pd.DataFrame({field: index.values(field, rows) for field in KINDS})
     if device is not None:
-        entries = [index.entry(row) for row in rows]
-        taken = [device_columns(entry, figure(place, entry, device)) for entry in entries]
+        entries, stream = [index.entry(row) for row in rows], Stream.of(wanted)
+        found = [stream.figure(place, entry, figure(place, entry, device)) for entry in entries]
+        taken = [device_columns(*pair) for pair in zip(entries, found, strict=True)]
         table = pd.concat([table, pd.DataFrame(taken)], axis=1)
     return table
 
 
 def device_columns(entry: Entry, taken: Figure) -> dict:
     """What a table of models shows of what one takes on a device."""
-    return {name: fact.value for name, fact in facts(DEVICE_COLUMNS, entry, figure=taken).items()}
+    names = (*DEVICE_COLUMNS, *(POWER_COLUMNS if taken.power else ()))
+    return {name: fact.value for name, fact in facts(names, entry, figure=taken).items()}
 
 
 def _rows(
@@ -106,6 +110,9 @@ def _rows(
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
     max_instructions: float | str | None = None,
+    max_power_uw: float | str | None = None,
+    every_ms: float | str | None = None,
+    sleep_power_uw: float | str | None = None,
     sure: bool = False,
     ignore_limits: bool = False,
     most: int | None = None,
@@ -117,7 +124,9 @@ def _rows(
     rival: a best model and the lower end of its interval; then those that it cannot be told from, cheapest first.
     """
     limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "max_instructions": max_instructions}
-    on_device = DeviceLimits(place, device, limits, sure, ignore_limits)
+    limits |= {"max_power_uw": max_power_uw}
+    stream = Stream.of({**limits, "every_ms": every_ms, "sleep_power_uw": sleep_power_uw})
+    on_device = DeviceLimits(place, device, limits, sure, ignore_limits, stream)
     conditions = [*constraints(**wanted), *([cheaper_within(*rival)] if rival else [])]
     rows = choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
     if rival is None:
@@ -170,6 +179,9 @@ def get(
     max_latency_ms: float | str | None = None,
     max_energy_uj: float | str | None = None,
     max_instructions: float | str | None = None,
+    max_power_uw: float | str | None = None,
+    every_ms: float | str | None = None,
+    sleep_power_uw: float | str | None = None,
     sure: bool = False,
     ignore_limits: bool = False,
     cheaper: bool = False,
@@ -195,6 +207,10 @@ def get(
     known, are limits unless ignore_limits is True. max_latency_ms, max_energy_uj, max_instructions (of an emulated
     device): of one answer there, with the front end, whose part is guessed by its MACs, such as 20, "20ms", "0.5mJ" or
     2e6; the median keeps it, with sure=True the upper end of its interval; a model without a figure keeps none.
+    max_power_uw: average power of an always-on stream there, with the front end, such as 500 or "0.5mW", with an answer
+    each every_ms (default: one a clip, charged a whole one), which model and device have to keep up with;
+    sleep_power_uw: of the device between answers, in place of that in its settings; without both it is taken as 0.
+    `figure.power` says by what it is known: energy, active_power_uw of the settings, or a published stream, scaled.
     cheaper: of the models that fit, that take no more MACs, flash and RAM than the best
     one, and whose accuracy lies in its 95 % interval, the one of fewest MACs; `model.rivals` names both, and
     `print(model)` says without `cheaper`, too, that there is a cheaper one within noise. hub: a folder,
@@ -216,7 +232,8 @@ def get(
     """
     words = None if words is None else checked_words(words)  # of what may be read only once
     on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
-    on_device |= {"max_instructions": max_instructions, "ignore_limits": ignore_limits}
+    on_device |= {"max_instructions": max_instructions, "ignore_limits": ignore_limits, "max_power_uw": max_power_uw}
+    on_device |= {"every_ms": every_ms, "sleep_power_uw": sleep_power_uw}
     sizes = {"max_ops": max_ops, "max_macs": max_macs, "max_params": max_params, "max_flash": max_flash}
     sizes |= {"max_weights": max_weights}
     wanted = {**sizes, "max_ram": max_ram, "bits": bits, "min_accuracy": min_accuracy, "family": family}
@@ -248,7 +265,7 @@ def _get(place: AnyHub, task: str | None, name: str | None, wanted: dict, cheape
 def _chosen(place: AnyHub, best: Entry, task: str | None, name: str | None, wanted: dict, cheaper: bool) -> Model:
     """The best model, or the cheaper one where that is wanted and within noise."""
     found = None if name is not None or best.basis != MEASURED else _rivals(place, best, task, wanted)
-    return _opened(place, found.cheaper if found and cheaper else best, wanted["device"], found)
+    return _opened(place, found.cheaper if found and cheaper else best, wanted, found)
 
 
 def _rivals(place: AnyHub, best: Entry, task: str | None, wanted: dict) -> Rivals | None:
@@ -266,9 +283,10 @@ def _answering(words: str | Iterable[str] | None, model: Model) -> Model:
     return model if words is None else model.knowing(words)
 
 
-def _opened(place: AnyHub, entry: Entry, device: str | None, rivals: Rivals | None = None) -> Model:
-    home = place.home(entry)
-    model = Model(home.config(entry), entry, device and figure(home, entry, device), home.address, rivals)
+def _opened(place: AnyHub, entry: Entry, wanted: dict, rivals: Rivals | None = None) -> Model:
+    home, device = place.home(entry), wanted["device"]
+    taken = None if device is None else Stream.of(wanted).figure(home, entry, figure(home, entry, device))
+    model = Model(home.config(entry), entry, taken, home.address, rivals)
     if entry.non_commercial:
         log.warning("%s: licence %s does not allow commercial use", entry.name, entry.licence)
     return model
@@ -303,8 +321,10 @@ def _get_or_make(
         "min_accuracy": least,
     }
     wish |= {name: on_device[name] for name in ("device", "sure", "ignore_limits")}
+    stream = Stream.of(on_device)
+    wish |= {"every_ms": stream.every_ms, "sleep_power_uw": stream.sleep_power_uw}
     entry = specialize(task, limits_of({**wanted, **on_device}), **wish, hub=place, data=data)
-    return _opened(Hub(OWN_HUB), entry, on_device["device"])
+    return _opened(Hub(OWN_HUB), entry, on_device)
 
 
 def _check_words(place: AnyHub, task: str, words: Sequence[str]) -> None:

@@ -16,7 +16,19 @@ import numpy as np
 from supernet.errors import InvalidQuery
 from supernet.whole import as_whole, is_real, is_whole
 
-__all__ = ["an_hour", "count", "energy", "milliseconds", "rate", "seed_of", "share", "size", "whole"]
+__all__ = [
+    "an_hour",
+    "count",
+    "energy",
+    "milliseconds",
+    "power",
+    "power_or_none",
+    "rate",
+    "seed_of",
+    "share",
+    "size",
+    "whole",
+]
 
 NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
 COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -27,6 +39,8 @@ TIMES = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
 LARGEST_SEED = 2**63 - 1
 """The largest that all generators of random numbers take."""
 ENERGIES = {"": 1, "nJ": 1e-3, "uJ": 1, "mJ": 1e3, "J": 1e6}
+
+POWERS = {"": 1, "nW": 1e-3, "uW": 1, "mW": 1e3, "W": 1e6}
 
 
 def count(name: str, value: float | str) -> float:
@@ -47,6 +61,20 @@ def milliseconds(name: str, value: float | str) -> float:
 def energy(name: str, value: float | str) -> float:
     """A positive energy in uJ, such as 500, "500uJ" or "0.5mJ"."""
     return _quantity(name, value, ENERGIES, "a number above 0 in uJ, such as 500, 500uJ or 0.5mJ")
+
+
+def power(name: str, value: float | str) -> float:
+    """A positive power in uW, such as 500, "500uW" or "0.5mW"."""
+    return _quantity(name, value, POWERS, "a number above 0 in uW, such as 500, 500uW or 0.5mW")
+
+
+def power_or_none(name: str, value: float | str) -> float:
+    """The same, or 0."""
+    wanted = "a number in uW, 0 or more, such as 7, 7uW or 0.1mW"
+    number, unit = _number(name, value, POWERS, wanted)
+    if not 0 <= number * POWERS[unit] < math.inf:
+        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
+    return number * POWERS[unit]
 
 
 def share(name: str, value: float | str) -> float:

@@ -43,6 +43,7 @@ Look up the best model that meets all constraints, and print where it lies with 
   earshot get --task kws --max-flash 24kB
   earshot get --task kws --min-accuracy 96% --max-macs 3M --format json
   earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-latency-ms 30
+  earshot get --task kws --device stm32f746-tflm-cmsis-nn --max-power-uw 6mW --every-ms 100
   earshot get kws --max-flash 32kB --cheaper                a cheaper one, where it is within noise of the best
   earshot get --words stop left --max-flash 32kB            the best model that knows these words, whatever its task
   earshot get --task kws --max-flash 15kB --max-ram 12kB --specialize
@@ -241,6 +242,10 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--device", help="a device profile, by its name or the beginning of it; `earshot profile list`")
     for name, limit in ON_DEVICE.items():
         sub.add_argument(_option(name), help=limit.help)
+    sub.add_argument(
+        "--every-ms", help="of --max-power-uw: from answer to answer, such as 100 (default: one a clip, of a whole one)"
+    )
+    sub.add_argument("--sleep-power-uw", help="of the device between answers (default: as its profile says, else 0)")
     sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
     sub.add_argument(
         "--ignore-limits", action="store_true", help="let the flash and RAM that the device has limit nothing"

@@ -76,12 +76,13 @@ your own, on all published ones (costs.json beside each model). What comes with 
   earshot profile costs --hub my-hub
 """
 FIT_HELP = """\
-Itemise what a model takes of a device: flash, RAM, latency and energy with the front end, with pass or fail where the
-device's limit is known. The exit status is 1 where a line fails. With --every-ms, an answer of a model that streams
-takes the frames that are new since the one before, not a whole clip.
+Itemise what a model takes of a device: flash, RAM, latency, energy and average power with the front end, with pass or
+fail where the limit is known. The exit status is 1 where a line fails. With --every-ms, an answer of a model that
+streams takes the frames that are new since the one before, not a whole clip.
 
   earshot fit kws --device stm32f746-tflm-cmsis-nn
   earshot fit NAME --device my-board --every-ms 100
+  earshot fit NAME --device my-board --every-ms 100 --max-power-uw 0.5mW --sleep-power-uw 7
   earshot fit kws --device qemu-cortex-m4 --cycles-per-instruction 1.3 --clock-mhz 80
 """
 
@@ -126,6 +127,8 @@ def add_device_commands(commands, command, add_hub) -> None:
     fit.add_argument("model", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     fit.add_argument("--device", required=True, help="a profile, by its name or the beginning of it")
     _add_core(fit)
+    fit.add_argument("--max-power-uw", help="that the average power of the stream must keep, such as 500 or 0.5mW")
+    fit.add_argument("--sleep-power-uw", help="of the device between answers (default: as its profile says, else 0)")
     fit.add_argument("--every-ms", help="how often an answer is wanted (default: once a clip, of all its frames)")
     add_hub(fit)
     _add_folder(fit)
@@ -237,8 +240,9 @@ def _print_layers(name: str, rows: Sequence[LayerCost], exact: Mapping[str, int]
 
 
 def _fit(options: argparse.Namespace) -> int:
+    power = {name: getattr(options, name) for name in ("max_power_uw", "sleep_power_uw")}
     bill = find_model(options.model, options.hub).fit(
-        options.device, options.every_ms, options.profiles, **_core(options)
+        options.device, options.every_ms, options.profiles, **_core(options), **power
     )
     print(json.dumps(bill.to_dict(), indent=1) if options.format == "json" else bill)
     return int(not bill.passes)

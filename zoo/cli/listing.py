@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import zoo
 from supernet.errors import InvalidQuery, UnknownName, nearest_names
+from zoo.ask.device import Stream
 from zoo.ask.limits import LIMITS, limits_of
 from zoo.ask.lookup import device_columns
 from zoo.ask.units import share
@@ -38,8 +39,8 @@ List all models that meet the constraints, best first.
 Columns are the fields of --format json, and interval (95 %, of the accuracy on validation), clips, runtime_bytes,
 ram_bytes, macs_per_second and frontend_macs_per_second (in a stream), detection_recall, false_alarms_per_hour, and the
 settings of a detector, threshold, thresholds (of labels), smoothing, release, refractory_ms and hop_ms; with --device
-also latency_ms, energy_uj and what else is known there. The columns interval, clips, those a second and those of
-detection read the package of every model.
+also latency_ms, energy_uj, power_uw and what else is known there. The columns interval, clips, power_uw, those a second
+and those of detection read the package of every model.
 """
 MOST_INTERVALS = 100
 """Models of which a picture shows intervals, for which their packages are read."""
@@ -70,7 +71,8 @@ def list_models(options: argparse.Namespace) -> None:
     hub = zoo.open_hub(options.hub)
     wanted = {**query_of(options), "hub": hub}
     entries = zoo.find(**({**wanted, "most": None} if column else wanted))
-    taken = {entry.name: figure(hub, entry, options.device) for entry in entries} if options.device else {}
+    stream = _stream(options, [*(columns or ()), column, options.cost])
+    taken = {entry.name: _figure(hub, entry, options.device, stream) for entry in entries} if options.device else {}
     if column:
         entries = _sorted(hub, entries, taken, column, down)[: _most(options.most)]
     if options.plot:
@@ -82,10 +84,21 @@ def list_models(options: argparse.Namespace) -> None:
         _write_rows(_rows(hub, entries, taken, columns, options.format), options.format)
 
 
+def _stream(options: argparse.Namespace, names: Sequence[str | None]) -> Stream:
+    """The stream whose power is shown, where it is asked or a column of it is."""
+    stream = Stream.of(vars(options))
+    return dataclasses.replace(stream, asked=stream.asked or not {"power_uw", "power_basis"}.isdisjoint(names))
+
+
+def _figure(hub: AnyHub, entry: Entry, device: str, stream: Stream) -> Figure:
+    return stream.figure(hub, entry, figure(hub, entry, device))
+
+
 def _taken_column(taken: dict[str, Figure]) -> list[str]:
-    """Of a device: latency, or instructions where nobody measured that."""
+    """Of a device: latency, or instructions where nobody measured that; and power where it is asked."""
     timed = any(own.latency_ms is not None for own in taken.values())
-    return ["latency_ms" if timed else "instructions"] * bool(taken)
+    powered = any(own.power for own in taken.values())
+    return ["latency_ms" if timed else "instructions"] * bool(taken) + ["power_uw"] * powered
 
 
 def print_entries(entries: Sequence[Entry]) -> None:
@@ -162,6 +175,8 @@ def _print_notes(taken: Sequence[Figure]) -> None:
     """What is to be known of latencies in a table, on standard error."""
     if taken:
         print("earshot: latency is with the front end, which is guessed by its MACs", file=sys.stderr)
+    for about in dict.fromkeys(own.power.about for own in taken if own.power):
+        print(f"earshot: power is {about}", file=sys.stderr)
     for bits in sorted({own.as_bits for own in taken if own.as_bits is not None}):
         print(f"earshot: {bits_note(bits)}", file=sys.stderr)
 
@@ -214,7 +229,8 @@ def _picture(hub: AnyHub, fitting: Sequence[Entry], options: argparse.Namespace)
     cost = options.cost or "macs"
     names, tasks = {entry.name for entry in fitting}, {entry.task for entry in fitting}
     everything = [entry for entry in zoo.find(hub=hub) if entry.task in tasks]
-    points = [_point(hub, entry, options.device, cost, entry.name in names, len(names)) for entry in everything]
+    asked = options.device, _stream(options, [cost]), cost
+    points = [_point(hub, entry, asked, entry.name in names, len(names)) for entry in everything]
     known = [point for point in points if point.cost is not None]
     if not known:
         raise InvalidQuery(f"--cost {cost}: none of these models has it; name another cost")
@@ -224,21 +240,21 @@ def _picture(hub: AnyHub, fitting: Sequence[Entry], options: argparse.Namespace)
     return cost_figure(known, KINDS[cost].head, title, min(limits, default=None), least)
 
 
-def _point(hub: AnyHub, entry: Entry, device: str | None, cost: str, fits: bool, count: int) -> Point:
-    """count: of the models that fit."""
+def _point(hub: AnyHub, entry: Entry, asked: tuple[str | None, Stream, str], fits: bool, count: int) -> Point:
+    """asked: device, stream and cost. count: of the models that fit."""
     interval = None
     if fits and count <= MOST_INTERVALS:
         validation = accuracies(_values(hub, entry)["accuracy"])[0]
         interval = validation.low, validation.high
-    return Point(entry.name, _cost(hub, entry, device, cost), entry.validation, fits, interval)
+    return Point(entry.name, _cost(hub, entry, *asked), entry.validation, fits, interval)
 
 
-def _cost(hub: AnyHub, entry: Entry, device: str | None, name: str) -> float | None:
+def _cost(hub: AnyHub, entry: Entry, device: str | None, stream: Stream, name: str) -> float | None:
     """What a model costs; None where it has no such figure, on that device or at all."""
     taken = {}
     if KINDS[name].on_device:
         try:
-            taken = {entry.name: figure(hub, entry, device)}
+            taken = {entry.name: _figure(hub, entry, device, stream)}
         except UnknownName:
             return None
     return _facts(hub, entry, taken, [name])[name].value

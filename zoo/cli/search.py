@@ -14,13 +14,15 @@ import zoo
 from supernet.errors import InvalidQuery, NoModelFits, UnknownName
 from supernet.extras import TRAINING
 from supernet.files import read_json, write_bytes
+from zoo.ask.device import Stream
 from zoo.ask.limits import LIMITS, limits_of
 from zoo.keeping import check_folder, command_run, going_on, options_of
 from zoo.package.entry import MEASURED
 from zoo.package.facts import accuracy_text
-from zoo.package.figures import figure_of
+from zoo.package.figures import Figure, figure_of
 from zoo.package.plots import check_file, check_picture, write_picture
 from zoo.package.read import CONFIG
+from zoo.run.power import with_power
 
 __all__ = ["add_search_commands"]
 
@@ -28,10 +30,11 @@ SEARCH_HELP = """\
 Search the supernets of a hub for the best sub-network within limits, by predicted accuracy, and print it.
 
   earshot search --task kws --max-ram 32kB --max-latency-ms 20 --device stm32f746-tflm-cmsis-nn
+  earshot search --task kws --device stm32f746-tflm-cmsis-nn --max-power-uw 3mW --every-ms 100
   earshot search --task kws --bits 4 --front macs --csv front.csv --plot front.svg
   earshot search --task kws --max-flash 16kB --data speech_commands/
 
-The second line gives the whole front of accuracy against MACs, the third measures the best few on the validation split
+The third line gives the whole front of accuracy against MACs, the fourth measures the best few on the validation split
 before it chooses, since predictors flatter what they select. Nothing is published: `earshot get ... --specialize` makes
 a model of what is found.
 """
@@ -45,10 +48,11 @@ on the validation split, and the table is kept beside the supernet with the erro
 A run that was stopped goes on when the same command is given again, and a larger --count adds to it.
 """
 OBJECTIVES = {"macs": "macs", "params": "params", "weights": "weight_bytes", "flash": "flash_bytes", "ram": "ram_bytes",
-              "latency": "latency_ms", "energy": "energy_uj", "instructions": "instructions"}  # fmt: skip
+              "latency": "latency_ms", "energy": "energy_uj", "instructions": "instructions",
+              "power": "power_uw"}  # fmt: skip
 NAMES = {"macs": "MACs", "params": "parameters", "weight_bytes": "weights, bytes", "flash_bytes": "flash, bytes",
          "ram_bytes": "RAM, bytes", "latency_ms": "latency, ms", "energy_uj": "energy, uJ",
-         "instructions": "instructions"}  # fmt: skip
+         "instructions": "instructions", "power_uw": "power, uW"}  # fmt: skip
 SHOWN = 20
 
 
@@ -104,7 +108,7 @@ def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hubs.base.AnyH
     """Search, and give what is found. run: where the state of the search is kept."""
     from zoo.make.search import search_hub
 
-    limits = limits_of(vars(options))
+    limits, stream = limits_of(vars(options)), Stream.of(vars(options))
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     objectives = tuple(OBJECTIVES[name] for name in dict.fromkeys(options.front))
     began = time.monotonic()
@@ -116,6 +120,8 @@ def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hubs.base.AnyH
         device=options.device,
         sure=options.sure,
         ignore_limits=options.ignore_limits,
+        every_ms=stream.every_ms,
+        sleep_power_uw=stream.sleep_power_uw,
         hub=hub,
         supernet=options.supernet,
         objectives=objectives,
@@ -132,7 +138,7 @@ def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hubs.base.AnyH
     if options.plot:
         _plot(findings, objectives or ("macs",), limits, options)
     if options.format == "json":
-        print(json.dumps(_to_json(findings, objectives, options.device), indent=1))
+        print(json.dumps(_to_json(findings, objectives, options), indent=1))
         return
     tried = sum(len(finding.result.scores) for finding in findings.all)
     names = " and ".join(finding.searched.name for finding in findings.all)
@@ -140,7 +146,7 @@ def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hubs.base.AnyH
     if objectives:
         _print_front(findings)
     else:
-        print(_best_text(findings.best, options.device))
+        print(_best_text(findings.best, options))
         _print_published(options, findings.best)
 
 
@@ -151,7 +157,8 @@ def _check(options: argparse.Namespace) -> None:
         raise InvalidQuery("--min-accuracy is of look-ups: a search gives the most accurate network within the limits")
     if options.front and options.data:
         raise InvalidQuery("--front with --data: a front is of predictions; give --data with limits for one answer")
-    for name, given in (("--sure", options.sure), ("--ignore-limits", options.ignore_limits)):
+    of_device = ("sure", "ignore_limits", "every_ms", "sleep_power_uw")
+    for name, given in ((f"--{own.replace('_', '-')}", getattr(options, own)) for own in of_device):
         if given and not options.device:
             raise InvalidQuery(f"{name} needs a device; `earshot profile list` shows all")
     if len(set(options.front)) > 2:
@@ -160,9 +167,19 @@ def _check(options: argparse.Namespace) -> None:
     check_file("--csv", options.csv)
     check_folder("--run-dir", options.run_dir)
     limits_of(vars(options))
+    Stream.of(vars(options))
 
 
-def _best_text(finding, device: str | None) -> str:
+def _taken(finding, options: argparse.Namespace) -> Figure:
+    """What a network that was found takes on the device, with the power of a stream where that is asked."""
+    task, stream = finding.result.problem.task, Stream.of(vars(options))
+    found = figure_of(finding.arch, options.device, task)
+    if not (stream.asked or "power" in options.front):
+        return found
+    return with_power(found, finding.arch, task, stream.every_ms, stream.sleep_power_uw)
+
+
+def _best_text(finding, options: argparse.Namespace) -> str:
     arch, searched = finding.arch, finding.searched
     costs = {name: column[0] for name, column in finding.result.problem.costs(finding.genes).items()}
     low, high = searched.predictor.interval(finding.predicted)
@@ -172,8 +189,9 @@ def _best_text(finding, device: str | None) -> str:
         f"  {costs['macs']:,} MACs, {costs['params']:,} parameters, {costs['flash_bytes']:,} bytes of flash, "
         f"{costs['ram_bytes']:,} of RAM",
     ]
-    if device:
-        lines.append(f"  {figure_of(arch, device, finding.result.problem.task)}")
+    if options.device:
+        taken = _taken(finding, options)
+        lines += [f"  {text}" for text in (taken, taken.power) if text is not None]
     lines.append(f"  accuracy {finding.predicted:.2%} predicted ({low:.2%} to {high:.2%}), without fine-tuning")
     if finding.measured is not None:
         count, how = len(finding.measured.scores), "chosen by both from" if finding.clips else "the best of"
@@ -199,7 +217,18 @@ def _print_published(options: argparse.Namespace, best) -> None:
     """The best published model within the same limits, where there is one: it was fine-tuned."""
     query = {
         name: getattr(options, name)
-        for name in (*LIMITS, "task", "bits", "family", "device", "sure", "hub", "ignore_limits")
+        for name in (
+            *LIMITS,
+            "task",
+            "bits",
+            "family",
+            "device",
+            "sure",
+            "hub",
+            "ignore_limits",
+            "every_ms",
+            "sleep_power_uw",
+        )
     }
     try:
         entry = zoo.find(**query)[0]
@@ -226,12 +255,12 @@ def _print_front(findings) -> None:
         print(f"{len(shown)} of {len(rows)} on the front; --csv keeps all", file=sys.stderr)
 
 
-def _to_json(findings, objectives: tuple[str, ...], device: str | None) -> dict:
+def _to_json(findings, objectives: tuple[str, ...], options: argparse.Namespace) -> dict:
     best = findings.best
     costs = {name: column[0].item() for name, column in best.result.problem.costs(best.genes).items()}
     costs = {name: None if value != value else value for name, value in costs.items()}
-    if device:
-        costs["device"] = asdict(figure_of(best.arch, device, best.result.problem.task))
+    if options.device:
+        costs["device"] = asdict(_taken(best, options))
     found = {
         "supernet": best.searched.name,
         "evaluations": sum(len(finding.result.scores) for finding in findings.all),

@@ -304,6 +304,8 @@ def search_hub(
     device: str | None = None,
     sure: bool = False,
     ignore_limits: bool = False,
+    every_ms: float | None = None,
+    sleep_power_uw: float | None = None,
     hub: str | Path | AnyHub | None = None,
     supernet: str | Path | None = None,
     objectives: tuple[str, ...] = (),
@@ -318,6 +320,7 @@ def search_hub(
     """Search all supernets for a task, or one of them, within limits (see `search.problem.LIMITS`).
 
     limits: in any unit; those of the device's flash and RAM, where they are known, join them unless ignore_limits.
+    every_ms, sleep_power_uw: of the stream whose power is limited (see `search.Problem`).
     bits: of the weights, "mixed" for bits of each layer, or None for the best. family: of its networks. objectives:
     costs that a front is wanted against. data: with it the best few are measured on its validation split before one is
     chosen. run: a folder in which scores are kept, so that a search that was stopped goes on. tuned: fine-tuning will
@@ -336,7 +339,7 @@ def search_hub(
     candidates = supernets_of(task, hub, supernet)
     found, infeasible, unsuited = [], [], []
     for item, space in _fitting(candidates, task, bits, family, tuned):
-        problem = Problem(space, limits, device, task, sure)
+        problem = Problem(space, limits, device, task, sure, None, every_ms, sleep_power_uw)
         _check_known(problem, objectives)
         place = run and Path(run) / item.name
         try:

@@ -51,6 +51,8 @@ def specialize(
     device: str | None = None,
     sure: bool = False,
     ignore_limits: bool = False,
+    every_ms: float | None = None,
+    sleep_power_uw: float | None = None,
     hub: str | Path | AnyHub | None = None,
     data: str | Path | None = None,
     epochs: int | None = None,
@@ -62,7 +64,8 @@ def specialize(
     """Search the supernets of a hub within limits, and put the best network as a package into the user's own hub.
 
     limits: see `search.problem.LIMITS`; those of the device's flash and RAM, where they are known, join them unless
-    ignore_limits. bits: of the weights, "mixed", or None for the best. data: what the supernet
+    ignore_limits. every_ms, sleep_power_uw: of the stream whose power is limited (see `search.Problem`). bits: of the
+    weights, "mixed", or None for the best. data: what the supernet
     was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned, for
     `epochs` in float (by default by the number of clips; 0 for no fine-tune) and then some at its bits, and the
     integers are measured on validation and, once, on test. Without, norms and ranges come from the supernet's
@@ -78,6 +81,8 @@ def specialize(
     own = writable_hub(own or OWN_HUB)
     limits = limits_on(limits, device, ignore_limits)
     wish = {"limits": limits, "bits": bits, "family": family, "device": device, "sure": sure}
+    stream = {"every_ms": every_ms, "sleep_power_uw": sleep_power_uw}
+    wish |= {name: value for name, value in stream.items() if value is not None}
     wish |= {"supernets": supernet_digests(hub), **_wanted_tuning(epochs if data is not None else 0)}
     place = Hub(own) if (own / INDEX).is_file() else None
     for entry in place.entries if place else ():
@@ -141,7 +146,8 @@ def _make(
     progress: bool,
 ) -> Path:
     """Search, and make a package of the best in the folder of the run. own: the hub that will get it."""
-    asked = {name: wish[name] for name in ("bits", "family", "device", "sure")}
+    names = ("bits", "family", "device", "sure", "every_ms", "sleep_power_uw")
+    asked = {name: wish[name] for name in names if name in wish}
     best = search_hub(
         task, wish["limits"], **asked, hub=hub, evaluations=evaluations, data=data, run=state,
         tuned=wish["tuned"] > 0, progress=progress, ignore_limits=True,

@@ -288,6 +288,8 @@ KINDS: dict[str, Kind] = {
         "energy", lambda one: one.energy_uj, "uJ", _three, FIGURE, cost=True, card="energy", cell=_energy
     ),
     "instructions": Kind("instructions", lambda one: one.instructions, "", _whole, FIGURE, cost=True),
+    "power_uw": Kind("power", lambda one: one.power and one.power.power_uw, "uW", _three, FIGURE, cost=True),
+    "power_basis": Kind("power basis", lambda one: one.power and one.power.basis, source=FIGURE, words=True),
     "frontend_ms": Kind("front end", lambda one: one.frontend_ms, "ms", _three, FIGURE, cost=True),
     "as_bits": Kind("as at bits", lambda one: one.as_bits, "", str, FIGURE),
     "device_basis": Kind(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from predictors.estimate import frontend_macs
 from predictors.names import TARGETS
+from predictors.power import SCALED
 from predictors.settings import own_costs, own_folders
 from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
@@ -33,6 +34,7 @@ __all__ = [
     "BASES",
     "COSTS",
     "Figure",
+    "Power",
     "bits_note",
     "device_figures",
     "figure_of",
@@ -47,13 +49,58 @@ COSTS, SCHEMA, NAMED = "costs.json", 3, 1
 """File, schema, and the schema that named each value."""
 BASES = ("measured", "predicted", "indicative")
 REMEDY = "write the costs again with `earshot profile costs`"
-NOT_STORED = ("profile", "frontend_ms", "frontend_instructions")
+NOT_STORED = ("profile", "frontend_ms", "frontend_instructions", "power")
 LATENCIES = ("latency_ms", "low_ms", "high_ms")
 ENERGIES = ("energy_uj", "energy_low_uj", "energy_high_uj")
 INSTRUCTIONS = ("instructions", "instructions_low", "instructions_high")
 LARGEST = 2**53
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Power:
+    """Average power of an always-on stream of a model with its front end.
+
+    low_uw, high_uw: the interval, None where it is scaled from a published stream. basis: as that of a Figure, or
+    `scaled`; by: what it is from, in words. sleep_power_uw: that is counted, None where it is not known and taken as 0.
+    every_ms: from answer to answer; where a stream cannot answer as often as is wanted, as often as it can. answer_ms:
+    what an answer takes, None where that is not known. macs_per_second: of the network and the front end.
+    """
+
+    power_uw: float
+    low_uw: float | None
+    high_uw: float | None
+    basis: str
+    by: str
+    sleep_power_uw: float | None
+    every_ms: float
+    answer_ms: float | None
+    macs_per_second: float
+
+    @property
+    def estimate(self) -> bool:
+        """True where it is scaled from a published stream."""
+        return self.basis == SCALED
+
+    @property
+    def about(self) -> str:
+        """What it stands for, of any model on that device."""
+        told = f"scaled from {self.by}, an estimate" if self.estimate else f"{self.basis}, by {self.by}"
+        known = self.sleep_power_uw is not None
+        asleep = f"{_text(self.sleep_power_uw)} uW asleep" if known else "power asleep not known, taken as 0"
+        return f"{told}; {asleep}"
+
+    def __str__(self) -> str:
+        span = "" if self.low_uw is None else f" ({_text(self.low_uw)} to {_text(self.high_uw)})"
+        late = (self.answer_ms or 0.0) > self.every_ms
+        slow = f"; too slow, since an answer takes {_text(self.answer_ms)} ms" if late else ""
+        return f"power {_text(self.power_uw)} uW{span} on average, {self.workload}: {self.about}{slow}"
+
+    @property
+    def workload(self) -> str:
+        """What it is of."""
+        return f"an answer each {self.every_ms:g} ms, {self.macs_per_second:,.0f} MACs a second"
 
 
 @dataclass(frozen=True)
@@ -65,7 +112,7 @@ class Figure:
     makes milliseconds. in_range, energy_in_range: False where the model is outside of what was measured there. basis:
     one of BASES; indicative where the runtime cannot load our packages. as_bits: the fewest bits that were measured
     there, where the model has fewer, which change no figure; else None. frontend_ms, frontend_instructions: how much of
-    these the front end is guessed to take.
+    these the front end is guessed to take. power: of a stream, where a look-up asks for it (see zoo.run.power).
     """
 
     profile: str
@@ -88,6 +135,7 @@ class Figure:
     instructions_low: float | None = None
     instructions_high: float | None = None
     frontend_instructions: float = 0.0
+    power: Power | None = None
 
     def __post_init__(self) -> None:
         numbers = [self.clock_mhz or 0, self.as_bits or 0, self.frontend_ms, self.frontend_instructions]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from predictors.names import resolve
-from predictors.power import EXAMPLES, average_power_uw
+from predictors.power import EXAMPLES, Anchor, plain
 from predictors.settings import device_settings
-from supernet.errors import InvalidQuery
+from supernet.errors import InvalidQuery, UnknownName
 from supernet.extras import lacking
-from zoo.package.figures import COSTS, Figure, bits_note, figure_of, own_figures, read_figures, short
+from zoo.ask.units import power, power_or_none
+from zoo.package.figures import COSTS, Figure, Power, bits_note, figure_of, own_figures, read_figures, short
+from zoo.run.power import power_of
 from zoo.run.rate import Rate, rate_of
 
 __all__ = ["Bill", "Line", "fit"]
@@ -72,6 +74,8 @@ def fit(
     folder: str | Path | None = None,
     cycles_per_instruction: float | None = None,
     clock_mhz: float | None = None,
+    max_power_uw: float | str | None = None,
+    sleep_power_uw: float | str | None = None,
 ) -> Bill:
     """What a model takes of a device, against what the device has.
 
@@ -79,15 +83,30 @@ def fit(
     clip), which latency must keep and average power is counted by; a model that streams then computes only the frames
     that are new (see zoo.run.rate). Latency and energy are those of look-ups at that rate: of the network and its front
     end, whose part is guessed by its MACs. folder: of the user's profiles. cycles_per_instruction, clock_mhz: by which
-    the instructions of an emulated core become time; both or none.
+    the instructions of an emulated core become time; both or none. max_power_uw: that the average power must keep, such
+    as 500 or "0.5mW"; sleep_power_uw: of the device, in place of that in its settings, likewise.
     Latency and energy are predicted anew, or, without pandas and scikit-learn, those that lie beside the package.
-    Raises UnknownName for a device without a profile, InvalidQuery for an every_ms that cannot be meant, MissingExtra
-    where nothing lies beside the package and nothing can be predicted.
+    Raises UnknownName for a device without a profile, and for max_power_uw where nothing is known of its power,
+    InvalidQuery for an every_ms or a power that cannot be meant, MissingExtra where nothing lies beside the package and
+    nothing can be predicted.
     """
+    most = None if max_power_uw is None else power("max_power_uw", max_power_uw)
+    asleep = None if sleep_power_uw is None else power_or_none("sleep_power_uw", sleep_power_uw)
     rate, (clip, beside, has) = rate_of(model.arch, every_ms), _on_device(model, device, folder)
     found = _timed(rate.charged(clip, beside), cycles_per_instruction, clock_mhz)
-    lines = (*_memory(model, has), *_latency(model, found, rate), *_instructions(found), *_energy(found, rate, has))
+    found = _powered(found, rate, has, asleep, most)
+    lines = (*_memory(model, has), *_latency(model, found, rate), *_instructions(found), *_power(found, most))
     return Bill(model.name, found, lines, rate.told(clip, beside))
+
+
+def _powered(found: Figure, rate: Rate, has: dict, asleep: float | None, most: float | None) -> Figure:
+    """With its average power, where that is known. most: where that is wanted, UnknownName is raised else."""
+    try:
+        return replace(found, power=power_of(found, rate, has, asleep))
+    except UnknownName as error:
+        if most is not None:
+            raise UnknownName(f"max_power_uw = {most:g}: {error}") from None
+        return found
 
 
 def _timed(found: Figure, cycles: float | None, clock_mhz: float | None) -> Figure:
@@ -137,17 +156,25 @@ def _instructions(found: Figure) -> list[Line]:
     return [Line("instructions", found.instructions, "", None, span + timeless)]
 
 
-def _energy(found: Figure, rate: Rate, has: dict) -> list[Line]:
-    """None where nobody measured energy on the device."""
-    if found.energy_uj is None:
-        return []
-    power = average_power_uw(found.energy_uj, 1000 / rate.every_ms, has.get("sleep_power_uw", 0.0))
-    asleep = "" if "sleep_power_uw" in has else "; sleep not known, taken as 0"
+def _power(found: Figure, most: float | None) -> list[Line]:
+    """Of energy and power, where they are known on the device. most: that the power must keep."""
+    energy = Line("energy", found.energy_uj, "uJ", None, "of one answer, with the front end")
+    lines = [] if found.energy_uj is None else [energy]
+    own = found.power
+    if own is None:
+        return lines
+    others = [Line("  published", one.power_uw, "uW", None, _beside_ours(one, own)) for one in EXAMPLES]
     return [
-        Line("energy", found.energy_uj, "uJ", None, "of one answer, with the front end"),
-        Line("power", short(power), "uW", None, f"on average, with the front end{asleep}"),
-        *[Line("  published", one.power_uw, "uW", None, f"{one.system} ({one.source})") for one in EXAMPLES],
+        *lines,
+        Line("power", own.power_uw, "uW", most, f"on average, with the front end; {own.workload}; {own.about}"),
+        *others,
     ]
+
+
+def _beside_ours(one: Anchor, own: Power) -> str:
+    """What a published stream is, and what it would take for ours."""
+    scaled = plain(one.draw().power_uw(own.macs_per_second))
+    return f"{one.system} ({one.source}); scaled to ours {scaled} uW, an estimate ({one.assumed})"
 
 
 def _bits_note(found: Figure) -> str:
@@ -164,7 +191,8 @@ def _on_device(model, device: str, folder: str | Path | None) -> tuple[Figure, d
 
         profile = find_profile(device, folder)
         beside = beside_macs(profile, model.arch, model.task, folder)
-        return figure_of(model.arch, profile.name, model.task, folder), beside, profile.settings
+        has = profile.settings | device_settings(profile.name, profile.device, folder)
+        return figure_of(model.arch, profile.name, model.task, folder), beside, has
     stored = read_figures(model.path / COSTS) if (model.path / COSTS).is_file() else {}
     stored = stored | own_figures(model.name, folder)
     if not stored:

@@ -112,15 +112,20 @@ class Model(Core):
             f"  {'answers' if self.words else 'knows'} {', '.join(self.labels)}",
         ]
         lines += [f"  {self.rivals.text(self.name)}"] if self.rivals else []
-        on_device = [f"  {self.figure}", f"  {device_note(figures, self.figure)}"] if self.figure else []
+        on_device = (
+            [f"  {self.figure}", *self._power(), f"  {device_note(figures, self.figure)}"] if self.figure else []
+        )
         return "\n".join(lines + on_device + [f"  {note}" for note in self.notes])
 
-    def fit(self, device: str, every_ms: float | None = None, folder: str | Path | None = None, **core: float) -> Bill:
+    def _power(self) -> list[str]:
+        return [f"  {self.figure.power}"] if self.figure.power else []
+
+    def fit(self, device: str, every_ms: float | None = None, folder: str | Path | None = None, **more: float) -> Bill:
         """What the model takes of a device, line by line, against what the device has (see zoo.run.bill.fit).
 
-        core: cycles_per_instruction and clock_mhz.
+        more: cycles_per_instruction and clock_mhz, max_power_uw and sleep_power_uw.
         """
-        return fit(self, device, every_ms, folder, **core)
+        return fit(self, device, every_ms, folder, **more)
 
     def __call__(
         self,

@@ -8,17 +8,16 @@ start, each layer, and reading the weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from predictors.estimate import frontend_macs
 from predictors.names import TARGETS
+from predictors.pace import Pace, clip_ms, pace_of
 from supernet.arch import Arch
-from supernet.cost import answer_interval, macs, macs_per_second, stream_macs
 from supernet.errors import InvalidQuery
 from zoo.ask.units import milliseconds
 from zoo.package.figures import Figure
 
-__all__ = ["Rate", "rate_of"]
+__all__ = ["Rate", "rate_at", "rate_of"]
 
 ASSUMED = "One answer a clip, each {clip:g} ms, is assumed and charged a whole clip; --every-ms states another rate."
 UNHEARD = "Each answer is charged a whole clip of {clip:g} ms; {rest:g} ms between clips are not heard."
@@ -38,36 +37,17 @@ DEARER = "An answer on a whole clip takes less, {latency:.3g} ms."
 
 
 @dataclass(frozen=True)
-class Rate:
-    """How often answers are wanted, and what one computes. every_ms: from answer to answer. notes: what is assumed.
+class Rate(Pace):
+    """How often answers are wanted, and what one computes. notes: what is assumed."""
 
-    own_ms: in a stream, from one answer to the next that it can give; None on whole clips. macs, frontend_macs: of one
-    answer. network, frontend: the same as shares of those of a clip.
-    """
-
-    every_ms: float
     notes: tuple[str, ...] = ()
-    own_ms: float | None = None
-    macs: int = 0
-    frontend_macs: int = 0
-    network: float = 1.0
-    frontend: float = 1.0
-
-    @property
-    def runs(self) -> int:
-        """Of the network for one answer."""
-        return 1 if self.own_ms is None else round(self.every_ms / self.own_ms)
 
     def charged(self, clip: Figure, beside: Mapping[str, float]) -> Figure:
         """What an answer takes, of what one on a whole clip takes. beside: see `predictors.fitted.beside_macs`."""
         if self.own_ms is None:
             return clip
-        latency, energy, instructions = (self._share(beside.get(name, 0.0)) for name in TARGETS)
+        latency, energy, instructions = (self.share(beside.get(name, 0.0)) for name in TARGETS)
         return clip.in_stream(latency, energy, self.frontend, instructions)
-
-    def _share(self, beside: float) -> float:
-        """Of what the network takes on a clip, where that share of it comes with each run."""
-        return self.runs * beside + (1 - beside) * self.network
 
     def told(self, clip: Figure, beside: Mapping[str, float]) -> tuple[str, ...]:
         """What is to be known of `charged`."""
@@ -102,26 +82,25 @@ def rate_of(arch: Arch, every_ms: float | str | None) -> Rate:
     A stream answers at multiples of its own interval, to which every_ms is rounded down, and from a clip on a clip is
     computed for each answer. Raises InvalidQuery for what is no time, or is less than the interval.
     """
-    clip = arch.frames * arch.features.step_ms
-    if every_ms is None:
-        return Rate(clip, (ASSUMED.format(clip=clip),))
-    asked = milliseconds("every_ms", every_ms)
-    if asked > clip:
-        return Rate(asked, (UNHEARD.format(clip=clip, rest=asked - clip),))
-    return _in_stream(arch, asked) if macs_per_second(arch) and asked < clip else Rate(asked)
-
-
-def _in_stream(arch: Arch, asked: float) -> Rate:
-    interval = answer_interval(arch)
-    own = interval * arch.features.step_ms
-    count = int(asked / own + 1e-9)
-    if not count:
+    asked = None if every_ms is None else milliseconds("every_ms", every_ms)
+    rate = rate_at(arch, asked)
+    if asked is not None and rate.too_often(asked):
         raise InvalidQuery(
-            f"every_ms = {asked:g} is not possible: a stream of this model answers each {own:g} ms; give that or more"
+            f"every_ms = {asked:g} is not possible: a stream of this model answers each {rate.own_ms:g} ms; give that "
+            "or more"
         )
-    every, notes = count * own, ()
-    if every != asked:
-        notes = (ROUNDED.format(own=own, asked=asked, every=every),)
-    network, frontend = stream_macs(arch, count * interval), frontend_macs(arch, count * interval)
-    shares = network / macs(arch), frontend / max(1, frontend_macs(arch))
-    return Rate(every, notes, own, network, frontend, *shares)
+    return rate
+
+
+def rate_at(arch: Arch, every_ms: float | None) -> Rate:
+    """The same, as often as the stream can where every_ms is less than that."""
+    pace = pace_of(arch, every_ms)
+    return Rate(**asdict(pace), notes=_assumed(pace, every_ms, clip_ms(arch)))
+
+
+def _assumed(pace: Pace, asked: float | None, clip: float) -> tuple[str, ...]:
+    if asked is None:
+        return (ASSUMED.format(clip=clip),)
+    if asked > clip:
+        return (UNHEARD.format(clip=clip, rest=asked - clip),)
+    return () if pace.every_ms == asked else (ROUNDED.format(own=pace.own_ms, asked=asked, every=pace.every_ms),)
