@@ -177,9 +177,8 @@ class Supply:
         """The same in words."""
         if self.anchor:
             return self.anchor.text
-        return (
-            f"{self.active_power_uw:,.4g} uW while it computes" if self.active_power_uw else "the energy of an answer"
-        )
+        active = self.active_power_uw
+        return "the energy of an answer" if active is None else f"{plain(active)} uW while it computes"
 
     def power_uw(self, energy_uj: Any, latency_ms: Any, macs: Any, every_ms: Any) -> Any:
         """Average power of answers that take so much each, the front end with them, each `every_ms`.
@@ -222,9 +221,9 @@ def supply_of(
 def _nearest(device: str, clock_mhz: float | None) -> Anchor | None:
     """The anchor of a device whose clock is nearest; of one whose clock is not known the first."""
     own = [anchor for anchor in ANCHORS if anchor.device == device]
-    return min(
-        own, key=lambda one: abs(math.log((one.clock_mhz or 1) / (clock_mhz or one.clock_mhz or 1))), default=None
-    )
+    if clock_mhz is None or not own:
+        return next(iter(own), None)
+    return min(own, key=lambda one: abs((one.clock_mhz or 0.0) - clock_mhz))
 
 
 def draw_of(

@@ -94,6 +94,30 @@ def test_all_supernets_for_a_task_are_searched_and_the_best_answer_wins(hub_of_s
     assert folder.best.searched.name == "plain"
 
 
+def test_a_search_keeps_the_power_of_a_stream_and_says_what_it_is_of(hub_of_supernets, own, capsys, monkeypatch):
+    monkeypatch.setattr(searching, "EVALUATIONS", 100)
+    device, stream = "stm32f746-tflm-cmsis-nn", ["--every-ms", "200", "--sleep-power-uw", "9"]
+    command = ["search", "--task", "tones", "--hub", str(hub_of_supernets), "--evaluations", "100", "--format", "json"]
+    assert main([*command, "--device", device, *stream, "--front", "power"]) == 0
+    front = [row["power_uw"] for row in json.loads(capsys.readouterr().out)["front"]]
+    assert front == sorted(front)
+    limit = 1.05 * front[0]
+    assert main([*command, "--device", device, *stream, "--max-power-uw", f"{limit}"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    taken = found["device"]["power"]
+    assert taken["power_uw"] == pytest.approx(found["power_uw"], rel=1e-3)
+    assert found["power_uw"] <= limit
+    assert (taken["every_ms"], taken["sleep_power_uw"], taken["basis"]) == (200, 9, "indicative")
+    assert main([*command, "--max-power-uw", f"{limit}"]) == 2
+    assert "max_power_uw needs a device" in capsys.readouterr().err
+    wish = {"task": "tones", "hub": hub_of_supernets, "device": device, "max_power_uw": limit, "every_ms": 200}
+    made = zoo.get(**wish, specialize=True)
+    assert made.figure.power.power_uw <= limit
+    assert zoo.get(**wish, specialize=True).name == made.name
+    asked = json.loads((made.path / "config.json").read_text())["training"]["search"]["wish"]
+    assert (asked["limits"]["max_power_uw"], asked["every_ms"], "sleep_power_uw" in asked) == (limit, 200, False)
+
+
 def test_a_front_has_the_best_of_all_supernets_at_each_cost(hub_of_supernets):
     found = search_hub("tones", {}, hub=hub_of_supernets, objectives=("flash_bytes",), **QUICK)
     front, table = found.front(), found.table()
