@@ -1,13 +1,14 @@
 """Searches within the average power of an always-on stream."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from predictors import estimate_many
 from predictors.estimate import frontend_macs
 from search import Problem
 from search.space import SearchSpace
-from supernet.cost import answer_interval, macs, stream_macs
+from supernet.cost import answer_interval, cost_columns, macs, stream_macs
 from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName
 from supernet.space import default_space
 from zoo.package.figures import figure_of
@@ -69,6 +70,28 @@ def test_a_search_and_a_look_up_say_the_same(device, stream, tmp_path, monkeypat
     assert found["power_uw"] == pytest.approx(np.array([one.power_uw for one in own]), rel=1e-3)
     high = np.array([np.nan if one.high_uw is None else one.high_uw for one in own])
     assert found["power_high_uw"] == pytest.approx(high, rel=1e-3, nan_ok=True)
+
+
+def test_on_a_board_with_many_measurements_each_run_costs_what_is_beside_its_macs(tmp_path, monkeypatch):
+    """Its networks take 3 uJ and 1 pJ a MAC, the 3 uJ again for each answer that a stream can give."""
+    monkeypatch.setattr("predictors.settings.PROFILES", tmp_path)
+    archs = SPACE.from_genes(SPACE.sample_sizes(np.random.default_rng(0), 40))
+    columns = cost_columns(archs)
+    rows = pd.DataFrame({"arch": [arch.to_json() for arch in archs]})
+    rows["latency_ms"] = 2 + 0.1 * columns["layers"] + 1e-6 * columns["macs"]
+    rows["energy_uj"] = 3 + 1e-6 * columns["macs"]
+    rows.assign(runtime="Earshot C", core="Cortex-M4", clock_mhz=80).to_csv(tmp_path / "own.csv", index=False)
+    expected = []
+    for arch, front in zip(ARCHS, FRONT, strict=True):
+        interval, frame = answer_interval(arch), arch.features.step_ms
+        runs = int(200 / (interval * frame))
+        new = stream_macs(arch, runs * interval)
+        share = front / macs(arch) * runs * interval / arch.frames
+        energy = 3 * runs + 1e-6 * new + share * (3 + 1e-6 * macs(arch))
+        expected.append(1000 * energy / (runs * interval * frame))
+    assert power_of("own", every_ms=200.0) == pytest.approx(np.array(expected), rel=0.05)
+    own = [with_power(figure_of(arch, "own", "kws"), arch, "kws", 200.0).power.power_uw for arch in ARCHS]
+    assert power_of("own", every_ms=200.0) == pytest.approx(np.array(own), rel=1e-3)
 
 
 def test_power_is_a_limit_that_repairs_keep():
