@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from math import prod
 
@@ -174,6 +175,7 @@ def whole_words(size):
     return -(-size // WORD) * WORD
 
 
+@cache
 def frontend_bytes(kind: str) -> int:
     """What the front end of a kind works in."""
     return front_end(kind)().ram_bytes
