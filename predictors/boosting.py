@@ -167,8 +167,8 @@ class PooledAt:
         self.codes = model._features(frame)[0, 2:]
         known = model.rows_["macs"][model.rows_["profile"] == row["profile"].iloc[0]]
         self.least, self.most = known.min(), known.max()
-        inside = row.assign(macs=self.least if len(known) else 1.0)
-        self.ends = [model._errors[_levels(part, model.rows_)[0]] for part in (row.assign(macs=0.0), inside)]
+        own = row["device"].iloc[0] in set(model.rows_["device"])
+        self.ends = [model._errors[_level(len(known), own, within)] for within in (False, True)]
 
     def predict(self, columns: Mapping[str, np.ndarray]) -> Prediction:
         """Of networks with these columns of costs, as `Pooled.predict`."""
@@ -252,7 +252,8 @@ class _PooledBase:
 
     def _flags(self, frame: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
         """(rows, known) 1 where a row is of it; none where it is not known."""
-        return (_joined(frame, names).to_numpy()[:, None] == np.array(self.names_[names], object)).astype(float)
+        codes, found = pd.factorize(_joined(frame, names))
+        return (found.to_numpy()[:, None] == np.array(self.names_[names], object)).astype(float)[codes]
 
 
 class Own:
@@ -370,10 +371,12 @@ def _levels(rows: pd.DataFrame, known: pd.DataFrame) -> list[str]:
     """Of LEVELS, for each row: what measurements tell of it."""
     counts = rows["profile"].map(known["profile"].value_counts()).fillna(0).astype(int)
     device, inside = rows["device"].isin(known["device"]), _in_range(rows, known)
-    return [
-        ("device" if own else "other", "one", "two", "inside" if within else "outside")[min(count, 3)]
-        for count, own, within in zip(counts, device, inside, strict=True)
-    ]
+    return [_level(*known) for known in zip(counts, device, inside, strict=True)]
+
+
+def _level(count: int, own: bool, within: bool) -> str:
+    """Of a row with `count` measurements in its profile; own: its device was measured; within: around its size."""
+    return ("device" if own else "other", "one", "two", "inside" if within else "outside")[min(count, 3)]
 
 
 def _in_range(rows: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:

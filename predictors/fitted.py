@@ -84,9 +84,10 @@ def _pooled_at(model: Pooled, profile: DeviceProfile, task: str, floating: bool)
 
 def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[Arch]) -> pd.DataFrame:
     """Figures of networks that were measured on the device themselves, with what a second measurement may differ by."""
-    measured = dict(list(profile.rows[profile.rows["arch"] != ""].groupby("arch")))
-    for place, arch in enumerate(archs) if measured else ():
-        own = measured.get(arch.to_json())
+    texts = [arch.to_json() for arch in archs] if (profile.rows["arch"] != "").any() else []
+    measured = dict(list(profile.rows[profile.rows["arch"].isin(texts)].groupby("arch")))
+    for place, text in enumerate(texts):
+        own = measured.get(text)
         if own is None:
             continue
         spread = max(AGAIN, float((own["latency_iqr_ms"] / own["latency_ms"]).fillna(0.0).max()))
@@ -124,8 +125,7 @@ def model_for(profile: DeviceProfile, target: str, folder: Path | None = None) -
     """The model that answers for a device: its own where it has rows enough, else that of all published devices, and
     of what the user measured together with it.
     """
-    rows = profile.rows[profile.rows[target].notna()]
-    if len(rows) >= OWN_ROWS:
+    if profile.rows[target].notna().sum() >= OWN_ROWS:
         return _own(profile, target)
     return _pooled(target, *beside(profile, folder).values())
 
