@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 KINDS = ("boosting", "ensemble")
+"""The last has the others in it."""
 LEAST_ROWS, ROWS = 20, 200
 KERNEL_VALUES, MANY_ROWS = 5, 20_000
 SEED, RESAMPLES = 0, 1000
@@ -153,14 +154,14 @@ class AccuracyPredictor:
         return np.column_stack([shape, sizes, *rounding, step])
 
     def _cross_validate(self, x: np.ndarray, y: np.ndarray) -> Quality:
-        said = {}
-        for kind in KINDS:
-            said[kind] = np.empty(len(y))
-            for train, test in splits(folds(len(y))):
-                said[kind][test] = _Model(kind).fit(x[train], y[train]).predict(x[test])
+        said = {kind: np.empty(len(y)) for kind in KINDS}
+        for train, test in splits(folds(len(y))):
+            model = _Model(KINDS[-1]).fit(x[train], y[train])
+            for kind in KINDS:
+                said[kind][test] = model.predict(x[test], kind)
         missed = {kind: np.abs(np.exp(values) - np.exp(y)).mean() for kind, values in said.items()}
         kind = min(KINDS, key=missed.get)
-        kernel = _Model(kind).fit(x, y).kernel
+        kernel = _Model(kind).fit_process(x, y).kernel if kind == "ensemble" else ()
         return _quality(kind, said[kind], y, kernel)
 
 
@@ -187,26 +188,32 @@ class _Model:
         self.kind, self.kernel = kind, tuple(kernel)
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> _Model:
-        self.scaler_, self.threads_ = StandardScaler().fit(x), ThreadpoolController()
+        self.threads_ = ThreadpoolController()
         with self.threads_.limit(limits=1, user_api="openmp"):
             self.trees_ = HistGradientBoostingRegressor(random_state=SEED, early_stopping=False, **TREES).fit(x, y)
-        self.process_ = None
-        if self.kind == "ensemble":
-            kernel = ConstantKernel() * Matern(10.0, (1.0, 1e3), nu=1.5) + ConstantKernel() * DotProduct()
-            kernel = kernel + WhiteKernel(0.1)
-            kernel = kernel.clone_with_theta(self.kernel) if self.kernel else kernel
-            self.mean_, self.scale_ = float(y.mean()), float(y.std()) or 1.0
-            aim = (y - self.mean_) / self.scale_
-            self.process_ = _fitted(kernel, self.scaler_.transform(x), aim, optimise=not self.kernel)
-            self.kernel = tuple(round(float(value), 6) for value in self.process_.kernel_.theta)
+        return self.fit_process(x, y) if self.kind == "ensemble" else self
+
+    def fit_process(self, x: np.ndarray, y: np.ndarray) -> _Model:
+        """Fit the Gaussian process alone."""
+        kernel = ConstantKernel() * Matern(10.0, (1.0, 1e3), nu=1.5) + ConstantKernel() * DotProduct()
+        kernel = kernel + WhiteKernel(0.1)
+        kernel = kernel.clone_with_theta(self.kernel) if self.kernel else kernel
+        self.scaler_, self.mean_, self.scale_ = StandardScaler().fit(x), float(y.mean()), float(y.std()) or 1.0
+        aim = (y - self.mean_) / self.scale_
+        self.process_ = _fitted(kernel, self.scaler_.transform(x), aim, optimise=not self.kernel)
+        self.kernel = tuple(round(float(value), 6) for value in self.process_.kernel_.theta)
         return self
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """(rows,) Each tree shares its rows out to threads, which takes longer than a small population's rows."""
+    def predict(self, x: np.ndarray, kind: str | None = None) -> np.ndarray:
+        """(rows,) Each tree shares its rows out to threads, which takes longer than a small population's rows.
+
+        kind: of the model (default: its own); an ensemble has the trees of boosting.
+        """
         threads = 1 if len(x) < MANY_ROWS else None
         with self.threads_.limit(limits=threads, user_api="openmp"):
             said = self.trees_.predict(x)
-        return said if self.process_ is None else (said + self._process(self.scaler_.transform(x))) / 2
+        alone = (kind or self.kind) == "boosting"
+        return said if alone else (said + self._process(self.scaler_.transform(x))) / 2
 
     def _process(self, x: np.ndarray) -> np.ndarray:
         """(rows,) the process's mean: its kernel by one matrix product, a third of the time of its own `predict`."""
