@@ -161,11 +161,10 @@ def fit_steps(weight: Tensor, bits: int, grid: str, candidates: int = 40) -> Ten
     steps = torch.linspace(1 / candidates, 1.0, candidates)[:, None].to(weight) * largest
     steps = steps / _positive_range(bits, grid)
     unit = 1 if grid == "symmetric" else 0.5
-    errors = [
-        (quantise_weight(weight, step, bits, grid) * _per_channel(step * unit, weight) - weight).square()
-        for step in steps
-    ]
-    return steps.gather(0, torch.stack([error.flatten(1).sum(1) for error in errors]).argmin(0)[None])[0]
+    tried, repeated = steps.flatten(), weight.repeat(candidates, *[1] * (weight.ndim - 1))
+    errors = quantise_weight(repeated, tried, bits, grid) * _per_channel(tried * unit, weight) - repeated
+    best = errors.square().flatten(1).sum(1).reshape(steps.shape).argmin(0)
+    return steps.gather(0, best[None])[0]
 
 
 def within(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
