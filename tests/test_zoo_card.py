@@ -13,7 +13,7 @@ from supernet.errors import InvalidModel, InvalidPackage
 from supernet.files import read_json
 from supernet.frontend.mfcc import Mfcc
 from zoo.make.package import write_package
-from zoo.package.card import card, pictures
+from zoo.package.card import _pictures, card, pictures
 from zoo.package.figures import Figure
 from zoo.package.read import CARD, CONFIG, FILES, PICTURE, read_config
 
@@ -151,6 +151,7 @@ def test_a_picture_is_small_and_the_same_again(values, classes, most, many):
     labels = [f"class number {index}" for index in range(classes - 1)] + ["停 $x_"]
     shown = {**values, "multi_label": many, "labels": labels, "accuracy": {"test": figures}}
     data = pictures(shown)["accuracy.png"]
+    _pictures.cache_clear()
     assert data == pictures(copy.deepcopy(shown))["accuracy.png"]
     assert len(data) < most
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 
 from supernet.arch import Arch
@@ -33,6 +34,8 @@ SEVERAL = (
     "A clip may have several of these labels, or none: each has a score of its own, and a clip counts as right where \
 exactly its labels score above one half."
 )
+SHOWN = ("name", "labels", "multi_label", "accuracy", "detection")
+"""In pictures, of a package's `config.json`."""
 LICENCES = {
     "afl-3.0", "agpl-3.0", "apache-2.0", "artistic-2.0", "bsd", "bsd-2-clause", "bsd-3-clause",
     "bsd-3-clause-clear", "bsl-1.0", "c-uda", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0",
@@ -79,6 +82,14 @@ def pictures(values: dict) -> dict[str, bytes]:
 
     values: a package's `config.json`.
     """
+    shown = {name: values[name] for name in SHOWN if name in values}
+    return dict(_pictures(json.dumps(shown)))
+
+
+@lru_cache(maxsize=32)
+def _pictures(text: str) -> dict[str, bytes]:
+    """They are kept, since a package that is made and then published has the same pictures twice."""
+    values = json.loads(text)
     drawn = {PICTURE: _confusion(values), CURVE: _curve(values)}
     return {name: data for name, data in drawn.items() if data is not None}
 
