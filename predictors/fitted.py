@@ -85,7 +85,8 @@ def _pooled_at(model: Pooled, profile: DeviceProfile, task: str, floating: bool)
 def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[Arch]) -> pd.DataFrame:
     """Figures of networks that were measured on the device themselves, with what a second measurement may differ by."""
     texts = [arch.to_json() for arch in archs] if (profile.rows["arch"] != "").any() else []
-    measured = dict(list(profile.rows[profile.rows["arch"].isin(texts)].groupby("arch")))
+    there = profile.rows["arch"].isin(texts)
+    measured = dict(list(profile.rows[there].groupby("arch"))) if there.any() else {}
     for place, text in enumerate(texts):
         own = measured.get(text)
         if own is None:
