@@ -23,6 +23,14 @@ RATE = 16_000
 KEYWORDS = ("up", "down")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_disk():
+    """Files are not forced onto the disk, which only a loss of power would tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def torchaudio():
     """torchaudio, an independent truth for our tables; tests of it are skipped where it does not load beside torch."""

@@ -59,6 +59,7 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
     monkeypatch.setattr(claim, "load", lambda *arguments: speech_data)
     monkeypatch.setattr(claim, "Recipe", SmallBatch)
     monkeypatch.setattr(claim, "SIZES", SEEDS)
+    monkeypatch.setattr(claim, "BOOTSTRAP_DRAWS", 100)
     monkeypatch.setattr(claim, "uniform_archs", lambda classes: {"map-1M": space.largest()})
     options = ["data", "--supernet", folder, "--task", "tones", "--epochs", 1, "--tune-epochs", 1]
     options += ["--rank-networks", 3, "--runs", tmp_path / "runs"]
@@ -161,6 +162,7 @@ def test_the_schedules_are_measured_on_the_same_networks(map_space, speech_data,
             "PLANS": {name: replace(short[name], epochs=1) for name in long_run.PLANS},
             "CLASSES": {"small": (0.0, 0.5e6), "large": (0.5e6, np.inf)},
             "TIMED_STEPS": 2,
+            "MEASURED": 2,
             "CALIBRATED": 8,
         },
         long_run: {

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ import search.sampling
 import supernet.train.loop
 import zoo
 from search.accuracy import fit_predictor
+from search.differentiable import Differentiable
 from search.sampling import extract
 from supernet.constants import SILENCE
 from supernet.data.augment import plain_features
@@ -138,7 +140,8 @@ def test_bits_that_are_asked_for_are_had(hub_of_supernets, bits):
     assert (np.ptp(tried, axis=1) > 0).any() == (bits == "mixed")
 
 
-def test_three_strategies_through_one_interface(hub_of_supernets):
+def test_three_strategies_through_one_interface(hub_of_supernets, monkeypatch):
+    monkeypatch.setattr(searching, "Differentiable", partial(Differentiable, steps=15))
     for strategy in searching.STRATEGIES:
         found = search_hub("tones", {"max_macs": 0.5e6}, hub=hub_of_supernets, supernet="plain", strategy=strategy,
                            evaluations=64, progress=False)  # fmt: skip
