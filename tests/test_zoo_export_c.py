@@ -15,7 +15,7 @@ import soundfile
 import zoo
 from studies.c_identical import FRONT_ENDS, detector_of, random_features, sounds, sources_of, width_sources
 from studies.c_networks import GRIDS, SPACES, row_family, row_network
-from studies.c_programs import CONFIGURATIONS, Program, answers_of, missing, same_answers, same_features
+from studies.c_programs import CONFIGURATIONS, Compiler, Program, answers_of, missing, same_answers, same_features
 from supernet.errors import InvalidQuery
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from zoo.cli import main
@@ -375,7 +375,27 @@ static int16x2_t __sxtab16(int16x2_t add, int8x4_t word)
 {
     return both(half(add, 0) + byte(word, 0), half(add, 1) + byte(word, 2));
 }
+static int16x2_t __sadd16(int16x2_t a, int16x2_t b)
+{
+    return both(half(a, 0) + half(b, 0), half(a, 1) + half(b, 1));
+}
+static int32_t __smlabb(int32_t a, int32_t b, int32_t sum) { return sum + half(a, 0) * half(b, 0); }
+static int32_t __smlatt(int32_t a, int32_t b, int32_t sum) { return sum + half(a, 1) * half(b, 1); }
+static uint32_t __ror(uint32_t word, uint32_t bits) { return word >> bits | word << (32 - bits); }
 """
+
+
+@pytest.mark.parametrize("kernels", ["-D__ARM_FEATURE_DSP", "-march=native"])
+@pytest.mark.parametrize(("bits", "grid"), GRIDS[::3])
+@pytest.mark.parametrize("name", SPACES)
+def test_kernels_of_some_processors_give_the_same(name, bits, grid, kernels, tmp_path):
+    """The intrinsics of Arm's DSP extension, as its manual defines them, in C; and what this machine has."""
+    (tmp_path / "arm_acle.h").write_text(ACLE)
+    program = Program(width_sources(name, bits, grid), tmp_path)
+    features = random_features(program.sources.network.arch, 20)
+    answers, same = same_features(program, Compiler("gcc", ("-O2", kernels, "-isystem", str(tmp_path))), features)
+    assert answers >= 20
+    assert same == answers
 
 
 @pytest.mark.parametrize("name", ["kws-temporal-0.28M-w8a8-4c4ec74b", STREAMS[2]])

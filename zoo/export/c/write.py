@@ -47,6 +47,7 @@ SIZES = {
 }
 CONSTANTS = {
     "BUFFER": "bytes in which rows of weights are unpacked",
+    "SPAN": "values that rows of weights are multiplied by, of each of two places",
     "BLOCK": "channels of a depthwise convolution that are computed at a time",
     "PLACES": "of a depthwise kernel, at most",
     "SCORE_MULTIPLIER": "from a distance of logits to an exponent, in 1 / 1024 of a power of two",
@@ -61,8 +62,9 @@ FRONT_END = """\
 /* The features of the window of samples that is there. */
 void NAME_frontend(NAME_t *self, int8_t *features);
 """
-ROWS, BUFFER = 4, 448
-"""Rows of weights that are multiplied at a time, and bytes, a longer row aside, in which they are unpacked."""
+BUFFER, SPAN = 256, 120
+"""Bytes, a longer row aside, in which rows of weights are unpacked, and weights of the longest row that two places
+share, half of a longer one aside."""
 NEVER = 2**32 - 1
 """A sum that no label reaches."""
 
@@ -189,7 +191,8 @@ class Sources:
         row = max(prod(spec.weight_shape[1:]) for spec in dense)
         places = [prod(spec.kernel) for spec in self.specs if spec.depthwise]
         return {
-            "BUFFER": max(row, min(ROWS * row, BUFFER)),
+            "BUFFER": max(row, BUFFER),
+            "SPAN": max(min(_fours(row), SPAN), _fours(-(-row // 2))),
             "BLOCK": block_of(self.network.arch),
             "PLACES": max(places, default=1),
         }
@@ -248,6 +251,10 @@ class Sources:
     @property
     def _written(self):
         return front_end(self.frontend.kind)
+
+
+def _fours(count: int) -> int:
+    return -(-count // 4) * 4
 
 
 def _of(step: Step):

@@ -13,7 +13,10 @@ from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import LayerSpec
 from zoo.export.c.text import array, record
 
-__all__ = ["Operator", "Step", "source", "weighted"]
+__all__ = ["MULTIPLYING", "Operator", "Step", "source", "weighted"]
+
+MULTIPLYING = ("rows", "multiply_dsp", "multiply_avx2", "multiply_plain", "multiply")
+"""Files with what multiplies rows of weights."""
 
 FOLDER = Path(__file__).parent
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from supernet.arch import Arch
 from supernet.layer import LayerSpec, layers
-from zoo.export.c.ops.base import Operator, Step, map_size, weighted
+from zoo.export.c.ops.base import MULTIPLYING, Operator, Step, map_size, weighted
 
 __all__ = ["OPERATOR", "block_of"]
 
@@ -32,9 +32,9 @@ class Conv(Operator):
     def functions(self, step: Step) -> tuple[str, ...]:
         """With what is kept, where something is."""
         own = (
-            ("unpack", "rescale", "window", "depthwise")
+            ("unpack", "words", "rescale", "window", "depthwise")
             if step.spec.depthwise
-            else ("unpack", "rows", "rescale", "window", "conv")
+            else ("unpack", "words", "rescale", *MULTIPLYING, "window", "conv")
         )
         return (*own, "keep") if self._kept(step) else own
 

@@ -1,59 +1,163 @@
 /* A convolution of each channel by itself. Weights are in blocks of NAME_BLOCK channels, (taps, kernel height, channels
    of the block), each of which starts at a byte. */
 
-static inline void add_tap(int32_t *restrict sums, const int8_t *restrict x, const int8_t *restrict weights,
-                           int32_t zero, int32_t width)
+/* The places that the kernel sees: values, and places of the kernel. Beyond the edges of a map is its zero point, which
+   adds nothing. */
+typedef struct {
+    const int8_t *values[NAME_PLACES];
+    int32_t places[NAME_PLACES], count;
+} NAME_seen;
+
+NAME_APART
+static void see_places(NAME_seen *seen, const NAME_conv *layer, const int8_t *kept, const int8_t *values, int32_t frame,
+                       int32_t top)
 {
-    int32_t i;
+    const int32_t height = layer->kernel_height, below = layer->in_height - top;
+    const int32_t from = top < 0 ? -top : 0, to = below < height ? below : height;
+    int32_t tap, row;
 
-    for (i = 0; i < width; i++) {
-        sums[i] += (int16_t)(x[i] - zero) * weights[i];
-    }
-}
-
-/* The channels of a block from `first` on at one place. Beyond the edges of a map is its zero point, which adds
-   nothing. */
-static inline void add_taps(int32_t *sums, const NAME_conv *layer, const int8_t *kept, const int8_t *values,
-                            const int8_t *weights, int32_t first, int32_t width, int32_t frame, int32_t top)
-{
-    const int32_t height = layer->kernel_height;
-    int32_t t, k;
-
-    for (t = 0; t < layer->taps; t++) {
-        const int8_t *x = frame_of(layer, kept, values, frame + t);
-        for (k = 0; k < height; k++, weights += width) {
-            if (x != NULL && top + k >= 0 && top + k < layer->in_height) {
-                add_tap(sums, x + (top + k) * layer->in_channels + first, weights, layer->in_zero, width);
-            }
+    seen->count = 0;
+    for (tap = 0; tap < layer->taps; tap++) {
+        const int8_t *x = frame_of(layer, kept, values, frame + tap);
+        for (row = from; x != NULL && row < to; row++) {
+            seen->values[seen->count] = x + (top + row) * layer->in_channels;
+            seen->places[seen->count++] = tap * height + row;
         }
     }
 }
 
+/* Weights of a block of channels, and constants of them all. */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias, *multiplier;
+    const uint8_t *shift;
+    int32_t first, width;  /* channel of the block, how many it has */
+    int32_t offset, zero;  /* of values from those that were seen; their zero point */
+    NAME_limits to;
+} NAME_block;
+
+#if defined(__ARM_FEATURE_DSP)
+#define NAME_SOME 4
+
+/* Four channels, the first and the third product of a word by itself. */
+static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
+{
+    const int16x2_t less = (int16x2_t)((uint32_t)(uint16_t)-of->zero * 0x10001U);
+    const int32_t first = of->first + channel, from = first + of->offset, *bias = of->bias + first, *multiplier = of->multiplier + first;
+    const uint8_t *shift = of->shift + first;
+    int32_t a = bias[0], b = bias[1], c = bias[2], d = bias[3], i;
+
+    for (i = 0; i < seen->count; i++) {
+        const uint32_t x = word_at(seen->values[i] + from), w = word_at(of->weights + seen->places[i] * of->width + channel);
+        const int16x2_t even = __sxtab16(less, (int8x4_t)x), odd = __sadd16(less, (int16x2_t)odd_bytes(x));
+        a = __smlabb((int32_t)even, (int32_t)even_bytes(w), a);
+        b = __smlabb((int32_t)odd, (int32_t)odd_bytes(w), b);
+        c = __smlatt((int32_t)even, (int32_t)even_bytes(w), c);
+        d = __smlatt((int32_t)odd, (int32_t)odd_bytes(w), d);
+    }
+    out += first;
+    out[0] = (int8_t)rescaled(a, multiplier[0], shift[0], &of->to);
+    out[1] = (int8_t)rescaled(b, multiplier[1], shift[1], &of->to);
+    out[2] = (int8_t)rescaled(c, multiplier[2], shift[2], &of->to);
+    out[3] = (int8_t)rescaled(d, multiplier[3], shift[3], &of->to);
+}
+#elif defined(__AVX2__)
+#define NAME_SOME 8
+
+static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
+{
+    const __m128i zero = _mm_set1_epi16((int16_t)of->zero);
+    const int32_t first = of->first + channel, from = first + of->offset;
+    __m256i sums = _mm256_loadu_si256((const __m256i *)(const void *)(of->bias + first));
+    int32_t i;
+
+    for (i = 0; i < seen->count; i++) {
+        const __m128i x = _mm_sub_epi16(_mm_cvtepi8_epi16(bytes_at(seen->values[i] + from)), zero);
+        const __m128i w = _mm_cvtepi8_epi16(bytes_at(of->weights + seen->places[i] * of->width + channel));
+        sums = _mm256_add_epi32(sums, _mm256_cvtepi16_epi32(_mm_mullo_epi16(x, w))); /* a product has 16 bits */
+    }
+    sums = rescale_eight(sums, _mm256_loadu_si256((const __m256i *)(const void *)(of->multiplier + first)),
+                         _mm256_cvtepu8_epi32(bytes_at(of->shift + first)), &of->to);
+    put_four(out + first, _mm256_castsi256_si128(sums));
+    put_four(out + first + 4, _mm256_extracti128_si256(sums, 1));
+}
+#else
+#define NAME_SOME 8
+
+static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
+{
+    const int32_t first = of->first + channel, from = first + of->offset;
+    int32_t sums[NAME_SOME], i, k;
+
+    memcpy(sums, of->bias + first, sizeof(sums));
+    for (i = 0; i < seen->count; i++) {
+        const int8_t *x = seen->values[i] + from, *w = of->weights + seen->places[i] * of->width + channel;
+        for (k = 0; k < NAME_SOME; k++) {
+            sums[k] += (x[k] - of->zero) * w[k];
+        }
+    }
+    for (k = 0; k < NAME_SOME; k++) {
+        out[first + k] = (int8_t)rescaled(sums[k], of->multiplier[first + k], of->shift[first + k], &of->to);
+    }
+}
+#endif
+
+static void add_one(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
+{
+    const int32_t first = of->first + channel, from = first + of->offset;
+    int32_t total = of->bias[first], i;
+
+    for (i = 0; i < seen->count; i++) {
+        total += (seen->values[i][from] - of->zero) * of->weights[seen->places[i] * of->width + channel];
+    }
+    out[first] = (int8_t)rescaled(total, of->multiplier[first], of->shift[first], &of->to);
+}
+
+/* The channels of a block at one place. */
+NAME_APART
+static void add_block(int8_t *out, const NAME_seen *seen, const NAME_block *of)
+{
+    int32_t channel = 0;
+
+    for (; channel + NAME_SOME <= of->width; channel += NAME_SOME) {
+        add_some(out, seen, of, channel);
+    }
+    for (; channel < of->width; channel++) {
+        add_one(out, seen, of, channel);
+    }
+}
+
+/* Blocks of weights of 8 bits are all computed at a place, others one after another at all places. */
 NAME_APART
 static void depthwise(const NAME_conv *layer, const int8_t *kept, const int8_t *values, int8_t *out)
 {
     const int32_t places = layer->taps * layer->kernel_height, channels = layer->out_channels;
+    const int32_t together = layer->bits == 8 ? channels : NAME_BLOCK;
+    NAME_block of = {NULL, layer->bias, layer->multiplier, layer->shift, 0, 0, 0, layer->in_zero, layer->to};
     const uint8_t *packed = layer->weights;
     int8_t buffer[NAME_PLACES * NAME_BLOCK + 7];
-    int32_t first, frame, row;
+    NAME_seen seen;
+    int32_t from, frame, row, seen_at;
 
-    for (first = 0; first < channels; first += NAME_BLOCK) {
-        const int32_t width = channels - first < NAME_BLOCK ? channels - first : NAME_BLOCK;
-        const int8_t *weights = unpacked(buffer, packed, places * width, layer->bits, layer->odd);
-        int8_t *place = out + first;
+    for (from = 0; from < channels; from += together) {
+        const int32_t end = from + together < channels ? from + together : channels;
+        const int8_t *weights = unpacked(buffer, packed, places * (end - from), layer->bits, layer->odd);
+        int8_t *place = out;
         for (frame = 0; frame < layer->out_frames; frame++) {
-            for (row = 0; row < layer->out_height; row++, place += channels) {
-                const int32_t from = frame * layer->stride, top = row * layer->stride_height - layer->pad_top;
-                int32_t sums[NAME_BLOCK] = {0};
-                if (width == NAME_BLOCK) { /* a number that compilers know */
-                    add_taps(sums, layer, kept, values, weights, first, NAME_BLOCK, from, top);
-                } else {
-                    add_taps(sums, layer, kept, values, weights, first, width, from, top);
+            for (row = 0, seen_at = -1; row < layer->out_height; row++, place += channels) {
+                const int32_t top = row * layer->stride_height - layer->pad_top;
+                if (seen_at < 0 || top + layer->kernel_height > layer->in_height) {
+                    see_places(&seen, layer, kept, values, frame * layer->stride, top);
+                    seen_at = top;
                 }
-                rescale(place, sums, layer->bias + first, layer->multiplier + first, layer->shift + first, width,
-                        &layer->to);
+                of.offset = (top - seen_at) * channels;
+                for (of.first = from; of.first < end; of.first += NAME_BLOCK) {
+                    of.width = channels - of.first < NAME_BLOCK ? channels - of.first : NAME_BLOCK;
+                    of.weights = weights + places * (of.first - from);
+                    add_block(place, &seen, &of);
+                }
             }
         }
-        packed += (places * width * layer->bits + 7) / 8;
+        packed += (places * NAME_BLOCK * layer->bits + 7) / 8;
     }
 }

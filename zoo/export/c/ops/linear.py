@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.export.c.ops.base import Operator, Step, weighted
+from zoo.export.c.ops.base import MULTIPLYING, Operator, Step, weighted
 
 __all__ = ["OPERATOR"]
 
@@ -20,7 +20,7 @@ class Linear(Operator):
 
     def functions(self, step: Step) -> tuple[str, ...]:
         """Its own, and those of weights."""
-        return ("unpack", "rows", "linear")
+        return ("unpack", "words", "rescale", *MULTIPLYING, "linear")
 
     def constants(self, step: Step) -> str:
         """Weights and sizes."""
