@@ -29,7 +29,6 @@ from zoo.export.c.emulator import run as emulate
 from zoo.export.c.ops.base import MULTIPLYING, source
 from zoo.export.c.ops.conv import BLOCK, OPERATOR
 from zoo.export.c.text import array, record
-from zoo.export.c.write import BUFFER, SPAN
 from zoo.export.c.write import FOLDER as TEXTS
 
 TABLE, LEVELS = "cmsis_nn", ("-O2", "-O3")
@@ -246,7 +245,7 @@ def _program(layers: Sequence[Layer]) -> str:
     kind = f"typedef struct {{\n{OPERATOR.structure}    NAME_limits to;\n}} NAME_conv;\n"
     for mark, text in {"@STRUCTURES": kind, "@LAYERS": "", "@FRONT_END": ""}.items():
         internal = internal.replace(mark, text)
-    work = {"BUFFER": BUFFER, "SPAN": SPAN, "BLOCK": BLOCK, "PLACES": 9}
+    work = {"BUFFER": 1, "SPAN": 120, "BLOCK": BLOCK, "BLOCK_BUFFER": 1, "PLACES": 9}
     sizes = "".join(f"#define NAME_{name} {value}\n" for name, value in work.items())
     own = "\n".join([HEAD, internal, sizes, source("common"), *map(source, OWN), *map(_constants, layers)])
     calls = [(f"{who}_{layer.name}", layer) for layer in layers for who in ("ours", *layer.rivals)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from supernet.integer.runtime import IntegerNetwork
-from supernet.layer import layers, parts
+from supernet.layer import LayerSpec, layers, parts
 from supernet.memory import SMOOTHED, Arena, answer_frames, plan_arena, plan_step
 from zoo.export.c.frontends import front_end
 from zoo.export.c.names import c_name
@@ -49,6 +49,7 @@ CONSTANTS = {
     "BUFFER": "bytes in which rows of weights are unpacked",
     "SPAN": "values that rows of weights are multiplied by, of each of two places",
     "BLOCK": "channels of a depthwise convolution that are computed at a time",
+    "BLOCK_BUFFER": "bytes in which their weights are unpacked",
     "PLACES": "of a depthwise kernel, at most",
     "SCORE_MULTIPLIER": "from a distance of logits to an exponent, in 1 / 1024 of a power of two",
     "SCORE_SHIFT": "right, behind the multiplication",
@@ -62,9 +63,9 @@ FRONT_END = """\
 /* The features of the window of samples that is there. */
 void NAME_frontend(NAME_t *self, int8_t *features);
 """
-BUFFER, SPAN = 256, 120
-"""Bytes, a longer row aside, in which rows of weights are unpacked, and weights of the longest row that two places
-share, half of a longer one aside."""
+WORK, BUFFER = 500, 240
+"""Bytes of stack for rows of weights and what they are multiplied by, and of them for rows of less than 8 bits, which
+are unpacked; longer rows take more."""
 NEVER = 2**32 - 1
 """A sum that no label reaches."""
 
@@ -189,11 +190,15 @@ class Sources:
         """Of what layers compute in."""
         dense = [spec for spec in self.specs if spec.has_weights and not spec.depthwise]
         row = max(prod(spec.weight_shape[1:]) for spec in dense)
-        places = [prod(spec.kernel) for spec in self.specs if spec.depthwise]
+        packed = max((prod(spec.weight_shape[1:]) for spec in filter(_packed, dense)), default=0)
+        apart = [spec for spec in self.specs if spec.depthwise]
+        places, unpacked = ([prod(spec.kernel) for spec in some] for some in (apart, filter(_packed, apart)))
+        buffer = max(1, packed, min(2 * packed, BUFFER))
         return {
-            "BUFFER": max(row, BUFFER),
-            "SPAN": max(min(_fours(row), SPAN), _fours(-(-row // 2))),
+            "BUFFER": buffer,
+            "SPAN": max(_fours((row + 1) // 2), min(_fours(row), (WORK - buffer) // 16 * 4)),
             "BLOCK": block_of(self.network.arch),
+            "BLOCK_BUFFER": max(1, block_of(self.network.arch) * max(unpacked, default=0)),
             "PLACES": max(places, default=1),
         }
 
@@ -251,6 +256,10 @@ class Sources:
     @property
     def _written(self):
         return front_end(self.frontend.kind)
+
+
+def _packed(spec: LayerSpec) -> bool:
+    return spec.weight_bits < 8
 
 
 def _fours(count: int) -> int:

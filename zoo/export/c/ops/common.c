@@ -1,15 +1,18 @@
 /* What operators share. */
 
-/* Rows of weights that are multiplied at a time, and places that share them. */
+/* Rows of weights that are multiplied at a time, places that share them, and values that are read behind the last. */
 #if defined(__ARM_FEATURE_DSP)
 #define NAME_ROWS 2
 #define NAME_COLUMNS 2
+#define NAME_BEHIND 0
 #elif defined(__AVX2__)
 #define NAME_ROWS 4
 #define NAME_COLUMNS 16
+#define NAME_BEHIND 16
 #else
 #define NAME_ROWS 4
 #define NAME_COLUMNS 2
+#define NAME_BEHIND 0
 #endif
 
 #if INTPTR_MAX > INT32_MAX

@@ -5,7 +5,8 @@
    adds nothing. */
 typedef struct {
     const int8_t *values[NAME_PLACES];
-    int32_t places[NAME_PLACES], count;
+    uint16_t places[NAME_PLACES];
+    int32_t count;
 } NAME_seen;
 
 NAME_APART
@@ -21,7 +22,7 @@ static void see_places(NAME_seen *seen, const NAME_conv *layer, const int8_t *ke
         const int8_t *x = frame_of(layer, kept, values, frame + tap);
         for (row = from; x != NULL && row < to; row++) {
             seen->values[seen->count] = x + (top + row) * layer->in_channels;
-            seen->places[seen->count++] = tap * height + row;
+            seen->places[seen->count++] = (uint16_t)(tap * height + row);
         }
     }
 }
@@ -135,7 +136,7 @@ static void depthwise(const NAME_conv *layer, const int8_t *kept, const int8_t *
     const int32_t together = layer->bits == 8 ? channels : NAME_BLOCK;
     NAME_block of = {NULL, layer->bias, layer->multiplier, layer->shift, 0, 0, 0, layer->in_zero, layer->to};
     const uint8_t *packed = layer->weights;
-    int8_t buffer[NAME_PLACES * NAME_BLOCK + 7];
+    int8_t buffer[NAME_BLOCK_BUFFER + 7];
     NAME_seen seen;
     int32_t from, frame, row, seen_at;
 
