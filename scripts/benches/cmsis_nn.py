@@ -66,8 +66,8 @@ static void convolve_@(void)
     const cmsis_nn_dims in = {1, @HEIGHT, @FRAMES, @IN}, filter = {@OUT, 1, 1, @IN}, bias = {1, 1, 1, @OUT};
     const cmsis_nn_dims out = {1, @HEIGHT, @FRAMES, @OUT};
 
-    arm_convolve_1x1_s8_fast(&context, &how, &scales, &in, values, &filter, (const int8_t *)@_weights, &bias, @_bias, &out,
-                             theirs);
+    arm_convolve_1x1_s8_fast(&context, &how, &scales, &in, values, &filter, (const int8_t *)@_weights, &bias, @_bias,
+                             &out, theirs);
 }
 """
 CONNECTED = """\
@@ -264,7 +264,8 @@ def _function(name: str, layer: Layer) -> str:
     who = name.partition("_")[0]
     text = {"ours": OURS, "convolve": POINTWISE, "connect": CONNECTED, "depthwise": DEPTHWISE}[who]
     known = {
-        "CALL": "depthwise" if layer.depthwise else "conv", "ZERO": ZERO, "INFRAMES": layer.frames + layer.kernel[1] - 1,
+        "CALL": "depthwise" if layer.depthwise else "conv", "ZERO": ZERO,
+        "INFRAMES": layer.frames + layer.kernel[1] - 1,
         "HEIGHT": layer.height, "FRAMES": layer.frames, "IN": layer.inputs, "OUT": layer.outputs,
         "KERNEL": layer.kernel[0], "TAPS": layer.kernel[1], "PAD": layer.kernel[0] // 2,
     }  # fmt: skip

@@ -39,7 +39,8 @@ static void conv(const NAME_conv *layer, const int8_t *kept, const int8_t *value
         int32_t seen = 0;
         for (frame = 0; frame < layer->out_frames; frame++) {
             for (row = 0; row < layer->out_height; row++) {
-                see(&windows, seen, layer, kept, values, frame * layer->stride, row * layer->stride_height - layer->pad_top);
+                const int32_t top = row * layer->stride_height - layer->pad_top;
+                see(&windows, seen, layer, kept, values, frame * layer->stride, top);
                 if (++seen == most) {
                     multiply(place, &rows, &windows, seen, channels);
                     place += seen * channels, seen = 0;

@@ -44,12 +44,14 @@ typedef struct {
 static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
 {
     const int16x2_t less = (int16x2_t)((uint32_t)(uint16_t)-of->zero * 0x10001U);
-    const int32_t first = of->first + channel, from = first + of->offset, *bias = of->bias + first, *multiplier = of->multiplier + first;
+    const int32_t first = of->first + channel, from = first + of->offset;
+    const int32_t *bias = of->bias + first, *multiplier = of->multiplier + first;
     const uint8_t *shift = of->shift + first;
     int32_t a = bias[0], b = bias[1], c = bias[2], d = bias[3], i;
 
     for (i = 0; i < seen->count; i++) {
-        const uint32_t x = word_at(seen->values[i] + from), w = word_at(of->weights + seen->places[i] * of->width + channel);
+        const uint32_t x = word_at(seen->values[i] + from);
+        const uint32_t w = word_at(of->weights + seen->places[i] * of->width + channel);
         const int16x2_t even = __sxtab16(less, (int8x4_t)x), odd = __sadd16(less, (int16x2_t)odd_bytes(x));
         a = __smlabb((int32_t)even, (int32_t)even_bytes(w), a);
         b = __smlabb((int32_t)odd, (int32_t)odd_bytes(w), b);

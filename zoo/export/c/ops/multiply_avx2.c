@@ -141,7 +141,7 @@ static inline void multiply_short(int8_t *out, const NAME_rows *rows, int32_t ro
     for (i = 0; i < NAME_ROWS; i++) {
         const int8_t *own = rows->weights + (row + i) * length;
         weights[i] = eight_weights(own, length);
-        more[i] = eight_weights(own + 8, length - 8);
+        more[i] = length > 8 ? eight_weights(own + 8, length - 8) : weights[i];
     }
     for (column = 0; column < columns; column += 2) {
         const int32_t next = column + 1 < columns ? column + 1 : column;
@@ -155,7 +155,7 @@ static inline void multiply_short(int8_t *out, const NAME_rows *rows, int32_t ro
 }
 
 /* Longer rows at two places, of which the second may be the first. */
-static inline void add_long(__m256i *sums, const int8_t *weights, int32_t length, const int16_t *x, const int16_t *y)
+static inline void sum_long(__m256i *sums, const int8_t *weights, int32_t length, const int16_t *x, const int16_t *y)
 {
     __m256i first[NAME_ROWS] = {{0}}, second[NAME_ROWS] = {{0}};
     int32_t row, i;
@@ -173,7 +173,8 @@ static inline void add_long(__m256i *sums, const int8_t *weights, int32_t length
     }
     for (; i + 8 <= length; i += 8) {
         for (row = 0; row < NAME_ROWS; row++) {
-            sums[row] = with_products(sums[row], eight_of_both(x + i, y + i), eight_weights(weights + row * length + i, 8));
+            const __m256i own = eight_weights(weights + row * length + i, 8);
+            sums[row] = with_products(sums[row], eight_of_both(x + i, y + i), own);
         }
     }
     for (row = 0; row < NAME_ROWS && i < length; row++) {
@@ -192,7 +193,7 @@ static inline void multiply_long(int8_t *out, const NAME_rows *rows, int32_t row
 
     for (column = 0; column < columns; column += 2) {
         const int32_t next = column + 1 < columns ? column + 1 : column;
-        add_long(sums, rows->weights + row * rows->length, rows->length, values + column * NAME_SPAN,
+        sum_long(sums, rows->weights + row * rows->length, rows->length, values + column * NAME_SPAN,
                  values + next * NAME_SPAN);
         put_sums(out + column * apart, out + next * apart, sums, &four);
     }
