@@ -17,7 +17,8 @@
 
 #if INTPTR_MAX > INT32_MAX
 /* (total multiplier + 2^(shift - 1)) >> shift, moved to the zero point and held within limits. */
-static inline int32_t rescaled(int32_t total, int32_t multiplier, uint32_t shift, const NAME_limits *to)
+NAME_WITHIN
+static inline int32_t rescaled_within(int32_t total, int32_t multiplier, uint32_t shift, const NAME_limits *to)
 {
     const int64_t low = to->low, high = to->high;
     int64_t value = (((int64_t)total * multiplier + ((int64_t)1 << (shift - 1))) >> shift) + to->zero;
@@ -38,7 +39,8 @@ static int32_t shifted(int64_t exact, uint32_t shift)
 
 /* (total multiplier + 2^(shift - 1)) >> shift, moved to the zero point and held within limits. By larger shifts the
    upper word alone matters. */
-static inline int32_t rescaled(int32_t total, int32_t multiplier, uint32_t shift, const NAME_limits *to)
+NAME_WITHIN
+static inline int32_t rescaled_within(int32_t total, int32_t multiplier, uint32_t shift, const NAME_limits *to)
 {
     const int64_t exact = (int64_t)total * multiplier;
     const int32_t more = (int32_t)shift - 33, zero = to->zero, low = to->low, high = to->high;
@@ -48,3 +50,9 @@ static inline int32_t rescaled(int32_t total, int32_t multiplier, uint32_t shift
     return value > high ? high : value;
 }
 #endif
+
+NAME_APART
+static int32_t rescaled(int32_t total, int32_t multiplier, uint32_t shift, const NAME_limits *to)
+{
+    return rescaled_within(total, multiplier, shift, to);
+}

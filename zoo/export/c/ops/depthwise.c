@@ -41,6 +41,7 @@ typedef struct {
 #define NAME_SOME 4
 
 /* Four channels, the first and the third product of a word by itself. */
+NAME_WITHIN
 static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
 {
     const int16x2_t less = (int16x2_t)((uint32_t)(uint16_t)-of->zero * 0x10001U);
@@ -59,14 +60,15 @@ static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block
         d = __smlatt((int32_t)odd, (int32_t)odd_bytes(w), d);
     }
     out += first;
-    out[0] = (int8_t)rescaled(a, multiplier[0], shift[0], &of->to);
-    out[1] = (int8_t)rescaled(b, multiplier[1], shift[1], &of->to);
-    out[2] = (int8_t)rescaled(c, multiplier[2], shift[2], &of->to);
-    out[3] = (int8_t)rescaled(d, multiplier[3], shift[3], &of->to);
+    out[0] = (int8_t)rescaled_within(a, multiplier[0], shift[0], &of->to);
+    out[1] = (int8_t)rescaled_within(b, multiplier[1], shift[1], &of->to);
+    out[2] = (int8_t)rescaled_within(c, multiplier[2], shift[2], &of->to);
+    out[3] = (int8_t)rescaled_within(d, multiplier[3], shift[3], &of->to);
 }
 #elif defined(__AVX2__)
 #define NAME_SOME 8
 
+NAME_WITHIN
 static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
 {
     const __m128i zero = _mm_set1_epi16((int16_t)of->zero);
@@ -87,6 +89,7 @@ static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block
 #else
 #define NAME_SOME 8
 
+NAME_WITHIN
 static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
 {
     const int32_t first = of->first + channel, from = first + of->offset;
@@ -100,11 +103,12 @@ static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block
         }
     }
     for (k = 0; k < NAME_SOME; k++) {
-        out[first + k] = (int8_t)rescaled(sums[k], of->multiplier[first + k], of->shift[first + k], &of->to);
+        out[first + k] = (int8_t)rescaled_within(sums[k], of->multiplier[first + k], of->shift[first + k], &of->to);
     }
 }
 #endif
 
+NAME_APART
 static void add_one(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
 {
     const int32_t first = of->first + channel, from = first + of->offset;
@@ -113,7 +117,7 @@ static void add_one(int8_t *out, const NAME_seen *seen, const NAME_block *of, in
     for (i = 0; i < seen->count; i++) {
         total += (seen->values[i][from] - of->zero) * of->weights[seen->places[i] * of->width + channel];
     }
-    out[first] = (int8_t)rescaled(total, of->multiplier[first], of->shift[first], &of->to);
+    out[first] = (int8_t)rescaled_within(total, of->multiplier[first], of->shift[first], &of->to);
 }
 
 /* The channels of a block at one place. */

@@ -1,5 +1,6 @@
 #if !defined(__AVX2__) || defined(__ARM_FEATURE_DSP)
 /* All rows at one place or two beside each other, whose outputs are so far apart. */
+NAME_WITHIN
 static inline void multiply_all(int8_t *out, const NAME_rows *rows, const NAME_windows *windows, int32_t columns,
                                 int32_t apart)
 {
@@ -18,7 +19,7 @@ static inline void multiply_all(int8_t *out, const NAME_rows *rows, const NAME_w
     for (; row < count; row++, weights += length) {
         for (column = 0; column < columns; column++) {
             const int32_t total = product(bias[row], weights, windows, column, length);
-            out[column * apart + row] = (int8_t)rescaled(total, multiplier[row], shift[row], &to);
+            out[column * apart + row] = (int8_t)rescaled_within(total, multiplier[row], shift[row], &to);
         }
     }
 }
@@ -35,6 +36,7 @@ static void multiply_two(int8_t *out, const NAME_rows *rows, const NAME_windows 
     multiply_all(out, rows, windows, 2, apart);
 }
 
+NAME_APART
 static void multiply(int8_t *out, const NAME_rows *rows, const NAME_windows *windows, int32_t columns, int32_t apart)
 {
     if (columns == 2) {

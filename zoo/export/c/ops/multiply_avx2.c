@@ -1,10 +1,12 @@
 /* Four rows of weights at a time, sixteen products an instruction. */
 #if defined(__AVX2__) && !defined(__ARM_FEATURE_DSP)
+NAME_APART
 static void blank(NAME_windows *windows, int32_t window, int32_t first, int32_t count)
 {
     memset(windows->values + window * NAME_SPAN + first, 0, (size_t)count * sizeof(windows->values[0]));
 }
 
+NAME_WITHIN
 static inline void widen_four(int16_t *to, const int8_t *values, __m128i zero)
 {
     int32_t four;
@@ -13,6 +15,7 @@ static inline void widen_four(int16_t *to, const int8_t *values, __m128i zero)
     _mm_storel_epi64((__m128i *)(void *)to, _mm_sub_epi16(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)), zero));
 }
 
+NAME_WITHIN
 static inline void widen(NAME_windows *windows, int32_t window, int32_t first, const int8_t *values, int32_t zero,
                   int32_t count)
 {
@@ -34,6 +37,7 @@ static inline void widen(NAME_windows *windows, int32_t window, int32_t first, c
     }
 }
 
+NAME_WITHIN
 static inline int32_t product(int32_t sum, const int8_t *weights, const NAME_windows *windows, int32_t window,
                               int32_t length)
 {
@@ -46,6 +50,7 @@ static inline int32_t product(int32_t sum, const int8_t *weights, const NAME_win
     return sum;
 }
 
+NAME_WITHIN
 static inline __m256i with_products(__m256i sums, __m256i values, __m256i weights)
 {
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)
@@ -56,6 +61,7 @@ static inline __m256i with_products(__m256i sums, __m256i values, __m256i weight
 }
 
 /* The last eight weights of a row, of which so many are left, with zeros before them; twice. */
+NAME_WITHIN
 static inline __m256i last_weights(const int8_t *end, int32_t left)
 {
     uint64_t word;
@@ -66,16 +72,19 @@ static inline __m256i last_weights(const int8_t *end, int32_t left)
 }
 
 /* The sum of each half of four vectors, beside each other. */
+NAME_WITHIN
 static inline __m256i added_up(const __m256i *sums)
 {
     return _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
 }
 
+NAME_WITHIN
 static inline __m256i sixteen_values(const int16_t *from)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)from);
 }
 
+NAME_WITHIN
 static inline __m256i sixteen_weights(const int8_t *from)
 {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from));
@@ -87,6 +96,7 @@ typedef struct {
     NAME_limits to;
 } NAME_four;
 
+NAME_WITHIN
 static inline NAME_four four_of(const NAME_rows *rows, int32_t row)
 {
     int32_t shifts;
@@ -99,6 +109,7 @@ static inline NAME_four four_of(const NAME_rows *rows, int32_t row)
 }
 
 /* Four channels at two places, from sums of each row and both. */
+NAME_WITHIN
 static inline void put_sums(int8_t *out, int8_t *other, const __m256i *sums, const NAME_four *four)
 {
     const __m256i totals = _mm256_add_epi32(added_up(sums), four->bias);
@@ -109,6 +120,7 @@ static inline void put_sums(int8_t *out, int8_t *other, const __m256i *sums, con
 }
 
 /* Up to eight weights from one of a row on, and zeros behind the end of the row; twice. */
+NAME_WITHIN
 static inline __m256i eight_weights(const int8_t *weights, int32_t count)
 {
     uint64_t word = 0;
@@ -123,6 +135,7 @@ static inline __m256i eight_weights(const int8_t *weights, int32_t count)
     return _mm256_cvtepi8_epi16(_mm_set1_epi64x((int64_t)word));
 }
 
+NAME_WITHIN
 static inline __m256i eight_of_both(const int16_t *x, const int16_t *y)
 {
     return _mm256_set_m128i(_mm_loadu_si128((const __m128i *)(const void *)y),
@@ -130,6 +143,7 @@ static inline __m256i eight_of_both(const int16_t *x, const int16_t *y)
 }
 
 /* Rows of up to 16 weights, which stay in registers. */
+NAME_WITHIN
 static inline void multiply_short(int8_t *out, const NAME_rows *rows, int32_t row, const int16_t *values,
                                   int32_t columns, int32_t apart)
 {
@@ -155,6 +169,7 @@ static inline void multiply_short(int8_t *out, const NAME_rows *rows, int32_t ro
 }
 
 /* Longer rows at two places, of which the second may be the first. */
+NAME_WITHIN
 static inline void sum_long(__m256i *sums, const int8_t *weights, int32_t length, const int16_t *x, const int16_t *y)
 {
     __m256i first[NAME_ROWS] = {{0}}, second[NAME_ROWS] = {{0}};
@@ -184,6 +199,7 @@ static inline void sum_long(__m256i *sums, const int8_t *weights, int32_t length
     }
 }
 
+NAME_WITHIN
 static inline void multiply_long(int8_t *out, const NAME_rows *rows, int32_t row, const int16_t *values,
                                  int32_t columns, int32_t apart)
 {
@@ -217,7 +233,7 @@ static void multiply(int8_t *out, const NAME_rows *rows, const NAME_windows *win
         for (column = 0; column < columns; column++) {
             const int32_t total = product(rows->bias[row], rows->weights + row * rows->length, windows, column,
                                           rows->length);
-            out[column * apart + row] = (int8_t)rescaled(total, rows->multiplier[row], rows->shift[row], &to);
+            out[column * apart + row] = (int8_t)rescaled_within(total, rows->multiplier[row], rows->shift[row], &to);
         }
     }
 }

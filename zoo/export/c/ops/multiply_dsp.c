@@ -1,12 +1,14 @@
 /* Two rows of weights at a time, two products an instruction. */
 #if defined(__ARM_FEATURE_DSP)
 /* In a window, the first and the third of four values lie before the second and the fourth. */
+NAME_WITHIN
 static inline int32_t place_of(int32_t value)
 {
     return (value & ~3) | (value & 1) << 1 | (value >> 1 & 1);
 }
 
 /* So many zeros, from the one numbered `first` of a window on. */
+NAME_APART
 static void blank(NAME_windows *windows, int32_t window, int32_t first, int32_t count)
 {
     int32_t i;
@@ -17,6 +19,7 @@ static void blank(NAME_windows *windows, int32_t window, int32_t first, int32_t 
 }
 
 /* Values less their zero point, from the one numbered `first` of a window on. */
+NAME_APART
 static void widen(NAME_windows *windows, int32_t window, int32_t first, const int8_t *values, int32_t zero,
                   int32_t count)
 {
@@ -38,6 +41,7 @@ static void widen(NAME_windows *windows, int32_t window, int32_t first, const in
 }
 
 /* A sum with four products. */
+NAME_WITHIN
 static inline int32_t with_four(int32_t sum, uint64_t four, uint32_t weights)
 {
     sum = __smlad((int16x2_t)(uint32_t)four, (int16x2_t)even_bytes(weights), sum);
@@ -45,6 +49,7 @@ static inline int32_t with_four(int32_t sum, uint64_t four, uint32_t weights)
 }
 
 /* The products of what is behind the last eight. */
+NAME_APART
 static int32_t rest(const int8_t *weights, const NAME_windows *windows, int32_t window, int32_t length)
 {
     const int16_t *values = windows->values + window * NAME_SPAN;
@@ -57,6 +62,7 @@ static int32_t rest(const int8_t *weights, const NAME_windows *windows, int32_t 
 }
 
 /* The sum of a row and a window, beginning at `sum`. */
+NAME_APART
 static int32_t product(int32_t sum, const int8_t *weights, const NAME_windows *windows, int32_t window, int32_t length)
 {
     const uint64_t *four = windows->fours + window * NAME_SPAN / 4;
@@ -109,21 +115,23 @@ static int32_t product(int32_t sum, const int8_t *weights, const NAME_windows *w
 #endif
 
 /* A channel at one place, and at two; its shift is looked at once for both. */
+NAME_WITHIN
 static inline void rescale_columns(int8_t *out, int32_t apart, int32_t first, int32_t second, int32_t multiplier,
                                    uint32_t shift, const NAME_limits *to, int32_t columns)
 {
     if (columns == 1) {
-        out[0] = (int8_t)rescaled(first, multiplier, shift, to);
+        out[0] = (int8_t)rescaled_within(first, multiplier, shift, to);
     } else if (shift > 32) {
-        out[0] = (int8_t)rescaled(first, multiplier, shift, to);
-        out[apart] = (int8_t)rescaled(second, multiplier, shift, to);
+        out[0] = (int8_t)rescaled_within(first, multiplier, shift, to);
+        out[apart] = (int8_t)rescaled_within(second, multiplier, shift, to);
     } else {
-        out[0] = (int8_t)rescaled(first, multiplier, shift, to);
-        out[apart] = (int8_t)rescaled(second, multiplier, shift, to);
+        out[0] = (int8_t)rescaled_within(first, multiplier, shift, to);
+        out[apart] = (int8_t)rescaled_within(second, multiplier, shift, to);
     }
 }
 
 /* Two channels at one place, and at two. */
+NAME_WITHIN
 static inline void multiply_rows(int8_t *out, const int8_t *weights, const int32_t *bias, const int32_t *multiplier,
                                  const uint8_t *shift, int32_t length, const NAME_limits *to,
                                  const NAME_windows *windows, int32_t columns, int32_t apart)

@@ -1,10 +1,12 @@
 /* Four rows of weights at a time, for any processor: compilers find how to compute products beside each other. */
 #if !defined(__ARM_FEATURE_DSP) && !defined(__AVX2__)
+NAME_APART
 static void blank(NAME_windows *windows, int32_t window, int32_t first, int32_t count)
 {
     memset(windows->values + window * NAME_SPAN + first, 0, (size_t)count * sizeof(windows->values[0]));
 }
 
+NAME_APART
 static void widen(NAME_windows *windows, int32_t window, int32_t first, const int8_t *restrict values, int32_t zero,
                   int32_t count)
 {
@@ -16,6 +18,7 @@ static void widen(NAME_windows *windows, int32_t window, int32_t first, const in
     }
 }
 
+NAME_WITHIN
 static inline int32_t product(int32_t sum, const int8_t *restrict weights, const NAME_windows *windows, int32_t window,
                               int32_t length)
 {
@@ -29,6 +32,7 @@ static inline int32_t product(int32_t sum, const int8_t *restrict weights, const
 }
 
 /* Four channels at one place, and at two. */
+NAME_WITHIN
 static inline void multiply_rows(int8_t *out, const int8_t *weights, const int32_t *bias, const int32_t *multiplier,
                                  const uint8_t *shift, int32_t length, const NAME_limits *to,
                                  const NAME_windows *windows, int32_t columns, int32_t apart)
@@ -47,7 +51,7 @@ static inline void multiply_rows(int8_t *out, const int8_t *weights, const int32
         }
         sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
         for (i = 0; i < NAME_ROWS; i++) {
-            out[i] = (int8_t)rescaled(sums[i] + bias[i], multiplier[i], shift[i], to);
+            out[i] = (int8_t)rescaled_within(sums[i] + bias[i], multiplier[i], shift[i], to);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 /* Eight totals beside each other, as bytes in the lower half of each half. By shifts above 32, the upper word of each
    product has all that is left. */
+NAME_WITHIN
 static inline __m256i rescale_eight(__m256i totals, __m256i multiplier, __m256i shift, const NAME_limits *to)
 {
     const __m256i more = _mm256_sub_epi32(shift, _mm256_set1_epi32(33));
@@ -27,17 +28,20 @@ static inline __m256i rescale_eight(__m256i totals, __m256i multiplier, __m256i 
     return _mm256_packs_epi16(values, values);
 }
 
+NAME_WITHIN
 static inline __m128i bytes_at(const void *from)
 {
     return _mm_loadl_epi64((const __m128i *)from);
 }
 
+NAME_WITHIN
 static inline __m128i words_at(const int32_t *from)
 {
     return _mm_loadu_si128((const __m128i *)(const void *)from);
 }
 
 /* Four bytes of a vector. */
+NAME_WITHIN
 static inline void put_four(int8_t *to, __m128i bytes)
 {
     const int32_t four = _mm_cvtsi128_si32(bytes);

@@ -1,6 +1,7 @@
 /* A frame that a convolution reads, counted from the first that its first output looks back on; NULL for one beyond the
    ends of a clip, which has the zero point. */
-static const int8_t *frame_of(const NAME_conv *layer, const int8_t *kept, const int8_t *values, int32_t frame)
+NAME_WITHIN
+static inline const int8_t *frame_of(const NAME_conv *layer, const int8_t *kept, const int8_t *values, int32_t frame)
 {
     const int32_t size = layer->in_height * layer->in_channels;
 

@@ -2,6 +2,7 @@
 #if defined(__ARM_FEATURE_DSP)
 #include <arm_acle.h>
 
+NAME_WITHIN
 static inline uint32_t word_at(const int8_t *from)
 {
     uint32_t word;
@@ -11,12 +12,14 @@ static inline uint32_t word_at(const int8_t *from)
 }
 
 /* The first and the third byte of a word with their signs. */
+NAME_WITHIN
 static inline uint32_t even_bytes(uint32_t word)
 {
     return (uint32_t)__sxtb16((int8x4_t)word);
 }
 
 /* The second and the fourth. */
+NAME_WITHIN
 static inline uint32_t odd_bytes(uint32_t word)
 {
 #if defined(__GNUC__) && defined(__arm__)
