@@ -198,13 +198,12 @@ LAYERS = (
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
-    """Count, write the rows and print them."""
+    """Count and write the rows. Raises InvalidQuery for a folder that is no checkout of CMSIS-NN."""
     place = Path(options.folder)
     if not (place / "Include" / "arm_nnfunctions.h").is_file():
         raise InvalidQuery(f"{place} is no checkout of CMSIS-NN: git clone https://github.com/ARM-software/CMSIS-NN")
     for level in options.levels:
         for row in _measured(place, level):
-            print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
             keys = {name: row.pop(name) for name in ("layer", "columns")}
             rows.add(TABLE, {**keys, "level": level}, row | {"tools": version(flags=_flags(level))})
 
