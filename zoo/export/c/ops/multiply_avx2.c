@@ -37,6 +37,23 @@ static inline void widen(NAME_windows *windows, int32_t window, int32_t first, c
     }
 }
 
+/* Values of a map, of which so many lie there: eight at a time, as those that are too many are written over, or are
+   behind the last. */
+NAME_WITHIN
+static inline void widen_part(NAME_windows *windows, int32_t window, int32_t first, const int8_t *values, int32_t zero,
+                              int32_t count, int32_t there)
+{
+    int32_t i;
+
+    if (there < (count + 7) / 8 * 8) {
+        widen(windows, window, first, values, zero, count);
+        return;
+    }
+    for (i = 0; i < count; i += 8) {
+        widen(windows, window, first + i, values + i, zero, 8);
+    }
+}
+
 NAME_WITHIN
 static inline int32_t product(int32_t sum, const int8_t *weights, const NAME_windows *windows, int32_t window,
                               int32_t length)
@@ -108,15 +125,15 @@ static inline NAME_four four_of(const NAME_rows *rows, int32_t row)
     return four;
 }
 
-/* Four channels at two places, from sums of each row and both. */
+/* Four channels at two places, from sums of each row and both; those of the first win where they are one. */
 NAME_WITHIN
 static inline void put_sums(int8_t *out, int8_t *other, const __m256i *sums, const NAME_four *four)
 {
     const __m256i totals = _mm256_add_epi32(added_up(sums), four->bias);
     const __m256i bytes = rescale_eight(totals, four->multiplier, four->shift, &four->to);
 
-    put_four(out, _mm256_castsi256_si128(bytes));
     put_four(other, _mm256_extracti128_si256(bytes, 1));
+    put_four(out, _mm256_castsi256_si128(bytes));
 }
 
 /* Up to eight weights from one of a row on, and zeros behind the end of the row; twice. */
@@ -168,9 +185,10 @@ static inline void multiply_short(int8_t *out, const NAME_rows *rows, int32_t ro
     }
 }
 
-/* Longer rows at two places, of which the second may be the first. */
+/* Sums of longer rows at one place or two, each in a half. */
 NAME_WITHIN
-static inline void sum_long(__m256i *sums, const int8_t *weights, int32_t length, const int16_t *x, const int16_t *y)
+static inline void sum_long(__m256i *sums, const int8_t *weights, int32_t length, const int16_t *x, const int16_t *y,
+                            int32_t columns)
 {
     __m256i first[NAME_ROWS] = {{0}}, second[NAME_ROWS] = {{0}};
     int32_t row, i;
@@ -179,7 +197,7 @@ static inline void sum_long(__m256i *sums, const int8_t *weights, int32_t length
         for (row = 0; row < NAME_ROWS; row++) {
             const __m256i own = sixteen_weights(weights + row * length + i);
             first[row] = with_products(first[row], sixteen_values(x + i), own);
-            second[row] = with_products(second[row], sixteen_values(y + i), own);
+            second[row] = columns == 2 ? with_products(second[row], sixteen_values(y + i), own) : second[row];
         }
     }
     for (row = 0; row < NAME_ROWS; row++) {
@@ -204,14 +222,17 @@ static inline void multiply_long(int8_t *out, const NAME_rows *rows, int32_t row
                                  int32_t columns, int32_t apart)
 {
     const NAME_four four = four_of(rows, row);
+    const int8_t *weights = rows->weights + row * rows->length;
     __m256i sums[NAME_ROWS];
     int32_t column;
 
-    for (column = 0; column < columns; column += 2) {
-        const int32_t next = column + 1 < columns ? column + 1 : column;
-        sum_long(sums, rows->weights + row * rows->length, rows->length, values + column * NAME_SPAN,
-                 values + next * NAME_SPAN);
-        put_sums(out + column * apart, out + next * apart, sums, &four);
+    for (column = 0; column + 2 <= columns; column += 2, values += 2 * NAME_SPAN, out += 2 * apart) {
+        sum_long(sums, weights, rows->length, values, values + NAME_SPAN, 2);
+        put_sums(out, out + apart, sums, &four);
+    }
+    if (column < columns) {
+        sum_long(sums, weights, rows->length, values, values, 1);
+        put_sums(out, out, sums, &four);
     }
 }
 
