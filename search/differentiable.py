@@ -1,19 +1,20 @@
-"""Differentiable search over a supernet: architecture weights, trained by gradients.
+"""Differentiable search: a distribution over the choices of each gene, trained by gradients.
 
-Each gene has a weight a choice; networks are drawn from their softmax, and the loss is the cross-entropy times
-(log MACs / log target)^beta, as Peter et al. have it (arXiv 2012.10138), who search as ProxylessNAS does (Cai et al.,
-arXiv 1812.00332). Where they train one operation a choice, the choices of a supernet are slices of one, so a network is
-drawn as gates on the largest one: on channels, on taps, and on layers that it lacks (as in FBNetV2, Wan et al., arXiv
-2004.05565). With gates of 0 and 1 that is the sub-network itself; gradients pass straight through the drawing
-(Gumbel-softmax, Jang et al., arXiv 1611.01144).
+Networks are drawn from it and run on batches of clips as slices of the supernet, as in ProxylessNAS (Cai et al., arXiv
+1812.00332). What is minimised is the mean over the distribution of the logarithm of
+
+    cross entropy * (cost / limit)^beta, with such a factor for each limit.
+
+Peter et al. (arXiv 2012.10138, 2104.06666) have the factor (log ops / log target)^beta, which near the target is the
+same with beta / log target. The gradient is that of REINFORCE (Williams, Machine Learning 8, 1992), which asks nothing
+of a network but its loss, so families, front ends and bits are searched alike. A linear model of the losses so far
+takes most of the variance away: its own mean has an exact gradient, and only what it misses is estimated from draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import product
-from math import prod
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,147 +23,80 @@ from torch import Tensor
 from tqdm import tqdm
 
 from search.problem import Problem
-from search.strategies import BATCH, Strategy
-from supernet.errors import InvalidArch
-from supernet.layer import LayerSpec, layers
-from supernet.nn.network import execute
-from supernet.nn.ops import Slice, float_layer, largest_gate, twin
+from search.space import EDGE_BITS, SearchSpace
+from search.strategies import BATCH, Genes, Strategy
+from supernet.errors import InvalidCheckpoint
+from supernet.files import load_tensors, save_tensors
 from supernet.nn.supernet import Supernet
+from supernet.quant.elastic import ElasticBits
 
-__all__ = ["Differentiable", "GatedSupernet"]
+__all__ = ["Batches", "Differentiable", "PathLosses", "supernet_losses"]
 
-BETA_STEP = 0.3
-"""How fast the exponent follows the logarithm of MACs over their target."""
+STEPS, PATHS, LEARNING_RATE = 150, 8, 0.1
+"""Of the training: steps, and the networks that each of them runs on one batch."""
+COSTED = 256
+"""Networks a step that costs are averaged over; these are looked up, which takes hardly any time."""
+BETA_AT_ONCE, BETA_STEP = 1.0, 0.02
+"""By how much the logarithm of a cost over its limit raises the exponent: in the same step, and from then on."""
+DECAY, RIDGE = 0.98, 1.0
+"""Of the linear model: what earlier losses count from step to step, and what holds its weights near 0."""
+LEAST_LOSS = 1e-3
+"""Added to losses, so that the logarithm has a floor."""
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
 """Of the softmax that candidates are drawn from."""
+KEPT = "losses.safetensors"
+PathLosses = Callable[[Genes, np.random.Generator], np.ndarray]
+"""From genes (count, genes) to losses (count,), above 0, all on the one batch that the generator draws."""
 Batches = Callable[[np.random.Generator], tuple[Tensor, Tensor]]
-"""Features (batch, coefficients, frames) and targets: classes (batch,), or logits (batch, classes) to learn from."""
+"""Gives features (batch, coefficients, frames) and what a network should answer."""
 
 
-@dataclass(frozen=True)
-class Gate:
-    """What genes make of a layer. genes: their columns. table: (choices of each gene..., values)."""
+class Choices:
+    """A distribution over networks, each gene by itself: the softmax of `logits` (genes, most choices)."""
 
-    genes: tuple[int, ...]
-    table: Tensor
+    def __init__(self, cardinalities: np.ndarray) -> None:
+        self.known = torch.from_numpy(np.arange(cardinalities.max()) < cardinalities[:, None])
+        self.logits = torch.zeros(self.known.shape, dtype=torch.float64, requires_grad=True)
 
-    def __call__(self, weights: list[Tensor]) -> Tensor:
-        """(values,) the mean of the table under weights of each gene's choices."""
-        found = self.table
-        for gene in self.genes:
-            found = torch.tensordot(weights[gene], found, 1)
-        return found
+    def log_shares(self, temperature: float = 1.0) -> Tensor:
+        """(genes, most choices) the logarithm of each choice's probability."""
+        return (self.logits / temperature).masked_fill(~self.known, -1e9).log_softmax(1)
 
+    def draw(self, rng: np.random.Generator, count: int, temperature: float = 1.0) -> Genes:
+        """(count, genes) networks."""
+        ends = self.log_shares(temperature).detach().exp().numpy().cumsum(1)[:, :-1]
+        return (rng.random((count, len(ends), 1)) >= ends).sum(2)
 
-class GatedSupernet:
-    """The largest network of a supernet with gates that weights of the genes' choices open.
+    def most_probable(self) -> Genes:
+        """(1, genes) of each gene the choice of the largest probability."""
+        return self.log_shares().argmax(1).numpy()[None]
 
-    Raises InvalidArch for a space in which a gene changes more than channels, taps and layers.
-    """
-
-    def __init__(self, supernet: Supernet) -> None:
-        self.supernet, self.space = supernet, supernet.space
-        self.specs = supernet.network.specs
-        self._names = {spec.name for spec in self.specs}
-        self._base = self.space.to_genes([self.space.largest()])[0]
-        self._known: dict[bytes, dict[str, LayerSpec]] = {}
-        alone = [self._specs_with((gene,), (choice,)) for gene, count in enumerate(self.space.cardinalities)
-                 for choice in range(count)]  # fmt: skip
-        owners = np.repeat(np.arange(len(self._base)), self.space.cardinalities)
-        self._channels, self._taps = {}, {}
-        for spec in self.specs:
-            self._check(spec, alone)
-            for gates, value in ((self._channels, _open_channels), (self._taps, _open_taps)):
-                if value is _open_taps and not spec.has_weights:
-                    continue
-                whole = value(spec, spec)
-                changes = [not torch.equal(value(specs.get(spec.name), spec), whole) for specs in alone]
-                gates[spec.name] = self._gate(spec, value, tuple(sorted(set(owners[changes].tolist()))))
-
-    def __call__(self, x: Tensor, weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Logits (batch, classes) and MACs of the network that weights (choices,) of each gene stand for.
-
-        x: features (batch, coefficients, frames). With weights of 0 and 1 these are those of the sub-network, in
-        training as it is in training.
-        """
-        open_: dict[str, Tensor] = {}
-        macs = []
-
-        def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
-            gate = self._channels[spec.name](weights)
-            sources = [open_[name] for name in spec.inputs]
-            if not spec.has_weights:
-                output, open_[spec.name] = twin(spec).relaxed(spec, inputs, sources, gate)
-                return output
-            taps, layer = self._taps[spec.name](weights), self.supernet.network.layers[spec.name]
-            reads = 1.0 if spec.depthwise else sources[0].sum()
-            macs.append(gate.sum() * reads * taps.sum() * prod(spec.out_shape[1:]))
-            kernel = layer.weight.detach() * taps.reshape((1, 1, *spec.kernel)[: layer.weight.ndim])
-            tensors = Slice(kernel, layer.gamma, layer.beta, None, None, layer.bias)
-            output = float_layer(spec, inputs, tensors, training=True) * twin(spec).spread(gate)
-            missing = len(gate) - len(sources[0])
-            open_[spec.name] = gate
-            if missing < 0 or spec.depthwise or spec.logits or not _absent(self._channels[spec.name]):
-                return output
-            passed = 1 - largest_gate(gate)  # an expansion of 1 has no expanding layer: what it reads passes by
-            open_[spec.name] = gate + passed * F.pad(sources[0], (0, missing))
-            return output + passed * F.pad(inputs[0], (0, 0, 0, 0, 0, missing))
-
-        logits = execute(self.specs, x, apply)
-        return logits, sum(macs)
-
-    def _gate(self, spec: LayerSpec, value: Callable, genes: tuple[int, ...]) -> Gate:
-        counts = [self.space.cardinalities[gene] for gene in genes]
-        rows = [
-            value(self._specs_with(genes, choices).get(spec.name), spec) for choices in product(*map(range, counts))
-        ]
-        return Gate(genes, torch.stack(rows).reshape(*counts, -1))
-
-    def _specs_with(self, genes: tuple[int, ...], choices: tuple[int, ...]) -> dict[str, LayerSpec]:
-        """The layers, by name, of the largest network with some genes changed."""
-        changed = self._base.copy()
-        changed[list(genes)] = choices
-        changed = self.space.canonical(changed[None])
-        key = changed.tobytes()
-        if key not in self._known:
-            self._known[key] = {spec.name: spec for spec in layers(self.space.from_genes(changed)[0])}
-        return self._known[key]
-
-    def _check(self, spec: LayerSpec, alone: list[dict[str, LayerSpec]]) -> None:
-        """Heights and frames may change only in the input, which leaves some out, and no network has more layers."""
-        for specs in alone:
-            if not specs.keys() <= self._names:
-                raise InvalidArch("differentiable search needs all layers, sums among them, in the largest network")
-            other = specs.get(spec.name)
-            if other and spec.inputs and other.out_shape[1:] != spec.out_shape[1:]:
-                raise InvalidArch(f"layer {spec.name}: differentiable search needs equal maps in all networks")
+    def chosen(self, genes: Genes) -> Tensor:
+        """(count, genes * most choices) 1 for what networks have chosen, else 0."""
+        return F.one_hot(torch.from_numpy(genes), self.logits.shape[1]).double().flatten(1)
 
 
-def _open_channels(own: LayerSpec | None, spec: LayerSpec) -> Tensor:
-    """(channels,) 1 for those of `spec`, the largest's, that a network's own layer has."""
-    return (torch.arange(spec.out_shape[0]) < (own.out_shape[0] if own else 0)).float()
+class LinearModel:
+    """What each choice adds to the logarithm of the loss, by least squares over the steps so far."""
 
+    def __init__(self, size: int) -> None:
+        self.products = torch.zeros(size, size, dtype=torch.float64)
+        self.sums = torch.zeros(size, dtype=torch.float64)
+        self.weights, self._ridge = self.sums, RIDGE * torch.eye(size, dtype=torch.float64)
 
-def _open_taps(own: LayerSpec | None, spec: LayerSpec) -> Tensor:
-    """(height * taps,) 1 for the taps that a network's own layer has, of one that it lacks all."""
-    found = torch.zeros(spec.kernel)
-    if own is None:
-        return found.flatten() + 1
-    found[own.taps(spec.kernel)] = 1
-    return found.flatten()
-
-
-def _absent(gate: Gate) -> bool:
-    return bool((gate.table.amax(-1) == 0).any())
+    def learn(self, x: Tensor, y: Tensor) -> None:
+        """x: (paths, size) what was chosen, y: (paths,), both without their means, and so without the batch's part."""
+        self.products = DECAY * self.products + x.T @ x
+        self.sums = DECAY * self.sums + x.T @ y
+        self.weights = torch.linalg.solve(self.products + self._ridge, self.sums)
 
 
 class Differentiable(Strategy):
-    """Draws candidates from architecture weights that were trained on batches of clips.
+    """Draws candidates from a distribution over each gene's choices that is trained by gradients first.
 
-    batches: gives one. target: MACs that the loss compares with (default: the limit on them, else the largest's).
-    beta: of the loss; more of it gives smaller networks, and where none is given it is raised while networks are above
-    the target, and lowered while they are below, so that they end near it. steps: of gradients, all before the first
-    candidates. Bits are not trained: candidates have the most that keep the limits.
+    losses: of networks on a batch, such as `supernet_losses` gives. beta: the exponent of each limit; more of it gives
+    smaller networks, and where none is given each is raised while networks are over its limit, and lowered while they
+    are below, so that they end near it. steps: of the training. paths: networks that each of them runs, 2 or more.
     """
 
     def __init__(
@@ -171,62 +105,152 @@ class Differentiable(Strategy):
         rng: np.random.Generator,
         batch: int = BATCH,
         *,
-        supernet: Supernet,
-        batches: Batches,
-        target: float | None = None,
+        losses: PathLosses,
         beta: float | None = None,
-        steps: int = 150,
-        learning_rate: float = 0.2,
-        progress: bool = True,
+        steps: int = STEPS,
+        paths: int = PATHS,
+        learning_rate: float = LEARNING_RATE,
     ) -> None:
         super().__init__(problem, rng, batch)
-        self.gated, self.batches, self.beta, self.steps = GatedSupernet(supernet), batches, beta, steps
-        self.learning_rate, self.progress = learning_rate, progress
-        limits = [limit for name, limit in problem.limits.items() if name in ("max_ops", "max_macs")]
-        self.target = target or min(limits, default=float(problem.costs(self.space.largest())["macs"][0]))
-        self.logits: list[Tensor] | None = None
+        self.losses, self.beta, self.steps, self.paths = losses, beta, steps, paths
+        self.learning_rate = learning_rate
+        self.choices: Choices | None = None
 
-    def propose(self, count: int) -> np.ndarray:
-        """The most probable network, and others drawn: the first as it was trained, later ones more evenly."""
-        if self.logits is None:
-            self._train()
-        genes = np.repeat(self.space.largest(), count, 0)
-        for gene, logits in enumerate(self.logits):
-            parts = np.array_split(np.arange(count), len(TEMPERATURES))
-            for part, temperature in zip(parts, TEMPERATURES, strict=True):
-                shares = _float64((logits / temperature).softmax(0))
-                genes[part, gene] = self.rng.choice(len(logits), len(part), p=shares)
-            genes[0, gene] = int(logits.argmax())
-        return self.space.canonical(genes)
+    @property
+    def settings(self) -> dict:
+        """Of the training."""
+        return {"beta": self.beta, "steps": self.steps, "paths": self.paths, "learning_rate": self.learning_rate}
 
-    def _train(self) -> None:
-        cards = self.space.space.cardinalities
-        self.logits = [torch.zeros(count, requires_grad=True) for count in cards.tolist()]
-        optimiser = torch.optim.Adam(self.logits, lr=self.learning_rate)
-        generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
-        power = 0.0
-        bar = tqdm(range(self.steps), desc="architecture weights", unit=" steps", disable=not self.progress)
-        for _ in bar:
-            x, targets = self.batches(self.rng)
-            output, macs = self.gated(x, [_drawn(logits, generator) for logits in self.logits])
-            loss = F.cross_entropy(output, targets if targets.ndim == 1 else targets.softmax(1))
-            above = float(macs.detach().log() - np.log(self.target))
-            power = max(0.0, power + BETA_STEP * above) if self.beta is None else self.beta
-            loss = loss * (macs.log() / np.log(self.target)) ** power
+    def prepare(self, run: str | Path | None = None, identity: str = "", progress: bool = False) -> None:
+        """Train the distribution. The losses are kept, from which a training that was stopped goes the same way.
+
+        Raises InfeasibleBudget where no network keeps all limits, InvalidCheckpoint where the folder holds another
+        search.
+        """
+        _ = self.problem.anchor
+        self.choices = Choices(self.space.cardinalities)
+        self._model, self._betas = LinearModel(self.choices.logits.numel()), np.zeros(len(self.problem.bounds))
+        optimiser = torch.optim.Adam([self.choices.logits], lr=self.learning_rate)
+        seed, kept = int(self.rng.integers(2**62)), _KeptLosses(run, identity, self.paths)
+        bar = tqdm(range(self.steps), desc="distribution", unit=" steps", disable=not progress)
+        for number in bar:
+            genes = self.choices.draw(self.rng, self.paths)
+            found = kept.of(number, lambda genes=genes, number=number: self._run(genes, [seed, number]))
             optimiser.zero_grad()
-            loss.backward()
+            (self._mean_loss(genes, found) + self._mean_factor()).backward()
             optimiser.step()
-            bar.set_postfix(loss=f"{float(loss.detach()):.3f}", macs=f"{float(macs.detach()):.3g}", refresh=False)
+            bar.set_postfix(loss=f"{found.mean():.3f}", refresh=False)
+        self._best = self._most_probable()
+
+    def _run(self, genes: Genes, seed: list[int]) -> np.ndarray:
+        """(paths,) the losses of networks; of equal ones one runs."""
+        rows, places = np.unique(self.space.canonical(genes), axis=0, return_inverse=True)
+        return np.asarray(self.losses(rows, np.random.default_rng(seed)), float)[places.ravel()]
+
+    def _mean_loss(self, genes: Genes, losses: np.ndarray) -> Tensor:
+        """Has the gradient of the mean logarithm of losses over the distribution."""
+        shares, chosen = self.choices.log_shares().flatten(), self.choices.chosen(genes)
+        logs, weights = torch.from_numpy(np.log(losses + LEAST_LOSS)), self._model.weights
+        centred, above = chosen - chosen.mean(0), logs - logs.mean()
+        self._model.learn(centred, above)
+        missed = (above - centred @ weights) / (1 - 1 / self.paths)  # as if each were compared with the others' mean
+        return shares.exp() @ weights + (missed * (chosen @ shares)).mean()
+
+    def _mean_factor(self) -> Tensor:
+        """Has the gradient of the mean logarithm of the factors of limits."""
+        genes = self.choices.draw(self.rng, COSTED)
+        over = np.log1p(self.problem.excesses(self.space.canonical(genes)))
+        factors = torch.from_numpy(over @ self._exponents(over.mean(0)))
+        drawn = self.choices.chosen(genes) @ self.choices.log_shares().flatten()
+        return ((factors - factors.mean()) * drawn).mean()
+
+    def _exponents(self, over: np.ndarray) -> np.ndarray:
+        """(limits,) from the mean logarithm of each cost over its limit."""
+        if self.beta is not None:
+            return np.full(len(over), float(self.beta))
+        self._betas = np.maximum(0.0, self._betas + BETA_STEP * over)
+        return np.maximum(0.0, self._betas + BETA_AT_ONCE * over)
+
+    def propose(self, count: int) -> Genes:
+        """The most probable network, and others drawn: the first as was trained, later ones more evenly."""
+        if self.choices is None:
+            self.prepare()
+        parts = np.array_split(np.arange(count), len(TEMPERATURES))
+        drawn = [self.choices.draw(self.rng, len(part), own) for part, own in zip(parts, TEMPERATURES, strict=True)]
+        return self.space.canonical(np.concatenate([self._best, *drawn])[:count])
+
+    def _most_probable(self) -> Genes:
+        """(1, genes) the most probable network, with single genes changed until it keeps the limits.
+
+        Each change is the one that costs the least probability for what it brings; where none brings anything, the
+        network is still over a limit.
+        """
+        genes, logs = self.space.canonical(self.choices.most_probable()), self.choices.log_shares().detach().numpy()
+        while (over := self._over(genes)[0]) > 0:
+            near = self.problem.neighbours(genes[0])
+            brought, lost = over - self._over(near), _probability(logs, genes) - _probability(logs, near)
+            if not (brought > 0).any():
+                break
+            genes = near[np.where(brought > 0, lost / np.where(brought > 0, brought, 1), np.inf).argmin()][None]
+        return genes
+
+    def _over(self, genes: Genes) -> np.ndarray:
+        """(count,) by how much limits are missed, all together."""
+        return np.maximum(self.problem.excesses(genes), 0).sum(1)
 
 
-def _drawn(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """(choices,) 1 for the choice that was drawn; the gradient is that of the softmax."""
-    noise = -torch.empty_like(logits).exponential_(generator=generator).log()
-    soft = (logits + noise).softmax(0)
-    hard = F.one_hot(soft.argmax(), len(soft)).to(soft.dtype)
-    return hard + soft - soft.detach()
+def _probability(logs: np.ndarray, genes: Genes) -> np.ndarray:
+    """(count,) logarithms. logs: (genes, most choices)."""
+    return logs[np.arange(genes.shape[1]), genes].sum(1)
 
 
-def _float64(shares: Tensor) -> np.ndarray:
-    values = shares.detach().double().numpy()
-    return values / values.sum()
+def supernet_losses(
+    source: Supernet | ElasticBits, space: SearchSpace, batches: Batches, loss: Callable[[Tensor, Tensor], Tensor]
+) -> PathLosses:
+    """Losses of slices of a supernet, run as in training: norms and ranges are those of the batch.
+
+    loss: of logits and what `batches` gives. Networks run at their bits where the space has a choice of these, else in
+    floating point; a supernet that was not trained at several widths is rounded to them.
+    """
+    network = _with_choices(source, space)
+
+    @torch.no_grad()
+    def losses(genes: Genes, rng: np.random.Generator) -> np.ndarray:
+        (x, targets), archs = batches(rng), space.from_genes(genes)
+        archs = archs if isinstance(network, ElasticBits) else [arch.without_bits() for arch in archs]
+        before = network.training
+        network.train()
+        try:
+            return np.array([float(loss(network(x, arch), targets)) for arch in archs])
+        finally:
+            network.train(before)
+
+    return losses
+
+
+def _with_choices(source: Supernet | ElasticBits, space: SearchSpace) -> Supernet | ElasticBits:
+    """What runs the networks of a space."""
+    if max(len(space.weight_bits), len(space.activation_bits)) < 2:
+        return source.supernet if isinstance(source, ElasticBits) and not space.weight_bits else source
+    widths = tuple(sorted({*space.weight_bits, EDGE_BITS}, reverse=True))
+    return source if isinstance(source, ElasticBits) else ElasticBits(source, widths)
+
+
+class _KeptLosses:
+    """Losses of the steps so far on disk. Steps draw the same networks again, so they need not run again."""
+
+    def __init__(self, run: str | Path | None, identity: str, paths: int) -> None:
+        self.path, self.identity, self.known = run and Path(run) / KEPT, identity, np.empty((0, paths))
+        if self.path and self.path.is_file():
+            tensors, found = load_tensors(self.path)
+            if found != identity or set(tensors) != {"losses"}:
+                raise InvalidCheckpoint(f"{run}: holds another search; name another folder or delete it")
+            self.known = tensors["losses"]
+
+    def of(self, number: int, evaluate: Callable[[], np.ndarray]) -> np.ndarray:
+        """(paths,) of a step, by `evaluate` where they are not known."""
+        if number == len(self.known):
+            self.known = np.concatenate([self.known, evaluate()[None]])
+            if self.path:
+                save_tensors(self.path, {"losses": self.known}, self.identity)
+        return self.known[number]

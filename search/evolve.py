@@ -108,6 +108,7 @@ def search(
         raise ValueError(f"evaluations = {evaluations!r} is not possible: give a whole number, 1 or more")
     problem, genes, scores = strategy.problem, [], []
     kept = _Kept(run, _identity(strategy, evaluations, identity), len(problem.space.cardinalities))
+    strategy.prepare(run, kept.identity, progress)
     with tqdm(total=evaluations, desc="search", unit=" networks", disable=not progress) as bar:
         few, left, best = 0, evaluations, -np.inf
         while left > 0 and few < PATIENCE:
@@ -153,6 +154,7 @@ def _identity(strategy: Strategy, evaluations: int, more: dict | None) -> str:
             "device": str(problem.device),
             "more": more or {},
             **({} if problem.sleep_power_uw is None else {"sleep_power_uw": problem.sleep_power_uw}),
+            **strategy.settings,
         }
     )
 

@@ -9,6 +9,7 @@ ends at a network that no change of one gene improves. Candidates over a limit a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import numpy as np
 
@@ -49,6 +50,19 @@ class Strategy(ABC):
         chosen = list(fresh.items())[: self.batch]
         self._seen.update(key for key, _ in chosen)
         return np.array([row for _, row in chosen], int).reshape(len(chosen), len(self.space.cardinalities))
+
+    @property
+    def settings(self) -> dict:
+        """What fixes the candidates beside problem, generator and batch; a search that is kept must have the same."""
+        return {}
+
+    def prepare(  # noqa: B027 (most strategies have nothing to do)
+        self, run: str | Path | None = None, identity: str = "", progress: bool = False
+    ) -> None:
+        """What is to do before the first candidates, kept in folder `run` as of the search `identity`.
+
+        Raises InvalidCheckpoint where the folder holds another search.
+        """
 
     @abstractmethod
     def propose(self, count: int) -> Genes:

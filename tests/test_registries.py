@@ -7,13 +7,16 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from toys import toys
 
 from predictors import estimate
 from predictors.estimate import with_rest
+from search import Problem, SearchSpace, search
+from search.differentiable import Differentiable, supernet_losses
 from supernet.arch import Arch
 from supernet.bits import with_bits
-from supernet.cost import cost_columns, macs, params
+from supernet.cost import cost_columns, macs, params, weight_bytes
 from supernet.errors import InvalidArch, UnknownName
 from supernet.families import family
 from supernet.frontend import front_end
@@ -109,6 +112,21 @@ def test_a_slice_of_a_supernet_is_its_network(name):
     for arch in archs:
         with torch.no_grad():
             assert torch.equal(supernet(calibration, arch), supernet.extract(arch)(calibration))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_any_space_is_searched_by_gradients_with_its_bits(name):
+    """Losses are of a supernet's slices at bits that were drawn; what is found is a network of the space."""
+    networks, _ = drawn(name)
+    x, targets = torch.randn(8, 40, 40, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 4
+    of = SearchSpace(networks, (8, 2), (8, 4))
+    losses = supernet_losses(Supernet(networks), of, lambda rng: (x, targets), F.cross_entropy)
+    limit = float(np.sqrt(np.prod(of.costs(np.concatenate([of.smallest(), of.largest()]))["weight_bytes"])))
+    strategy = Differentiable(Problem(of, {"max_weights": limit}), np.random.default_rng(0), 8, losses=losses, steps=2)
+    found = search(strategy, lambda genes: -losses(genes, None), 8, progress=False)
+    assert weight_bytes(found.arch) <= limit
+    assert found.arch in networks
+    assert {found.arch.activation_bits[1], *found.arch.weight_bits} <= {8, 4, 2}
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -24,7 +24,6 @@ __all__ = [
     "activate",
     "convolve",
     "float_layer",
-    "largest_gate",
     "preactivation",
     "select_features",
     "single_clips",
@@ -66,16 +65,6 @@ class Twin:
     def spread(self, values: Tensor) -> Tensor:
         """(channels,) values so that they multiply the output."""
         return values.reshape(-1, 1, 1)
-
-    def relaxed(
-        self, spec: LayerSpec, inputs: list[Tensor], sources: list[Tensor], gate: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The output of a layer without weights that is there in part, and how far its channels are open.
-
-        sources: (channels,) from 0 to 1, of each input. gate: the same of the layer itself.
-        """
-        open_ = sources[0] if sources else gate
-        return activate(self.preactivation(spec, inputs, None, False), spec) * self.spread(open_), open_
 
     def slice(self, spec: LayerSpec, weight: Tensor) -> Tensor:
         """The weights of a supernet's layer that a sub-network's uses: the first channels."""
@@ -148,14 +137,6 @@ class Pool(Twin):
 class Add(Twin):
     """A residual sum."""
 
-    def relaxed(
-        self, spec: LayerSpec, inputs: list[Tensor], sources: list[Tensor], gate: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Without the block what goes in, and with the block, but of another width, its output."""
-        summed, block = largest_gate(gate), largest_gate(sources[1])
-        past = 1 - block + summed
-        return past * inputs[0] + inputs[1], (1 - block) * sources[0] + sources[1]
-
     def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
         """The sum."""
         return inputs[0] + inputs[1]
@@ -167,13 +148,6 @@ class Add(Twin):
 
 class Scale(Twin):
     """A map times one factor a channel."""
-
-    def relaxed(
-        self, spec: LayerSpec, inputs: list[Tensor], sources: list[Tensor], gate: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Where it is not there, the map as it is."""
-        there = largest_gate(gate)
-        return inputs[0] * (there * inputs[1] + 1 - there), sources[0]
 
     def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
         """The product."""
@@ -198,14 +172,6 @@ TWINS: dict[str, Twin] = {
 def twin(spec: LayerSpec) -> Twin:
     """What computes a layer in torch."""
     return TWINS[spec.kind]
-
-
-def largest_gate(gate: Tensor) -> Tensor:
-    """The largest value. Open channels are all equal, and share its gradient evenly."""
-    largest = gate.detach().max()
-    same = gate == largest
-    mean = (gate * same).sum() / same.sum()
-    return largest + (mean - mean.detach())
 
 
 def preactivation(spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:

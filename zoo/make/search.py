@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from predictors.device import find_profile
 from predictors.settings import device_limits
 from search import EVALUATIONS, Evolution, Problem, Random, Result, SearchSpace, Strategy, measure_best, search
 from search.accuracy import AccuracyPredictor, has_predictor, load_predictor
-from search.differentiable import Batches, Differentiable
+from search.differentiable import Differentiable, PathLosses, supernet_losses
 from search.pareto import non_dominated
 from search.problem import COSTS, LIMITS, ON_DEVICE
 from search.sampling import measured_accuracy, table_space
@@ -32,7 +32,6 @@ from supernet.data.speech_commands import load as load_speech_commands
 from supernet.data.table import LISTS
 from supernet.errors import (
     InfeasibleBudget,
-    InvalidArch,
     InvalidCheckpoint,
     InvalidData,
     InvalidQuery,
@@ -44,6 +43,7 @@ from supernet.nn.frontend import dequantise_features
 from supernet.nn.store import StoredSupernet, load_supernet
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits, load_elastic_bits
+from supernet.train.losses import distillation_loss, label_loss
 from zoo.ask.limits import check_bits, limits_of
 from zoo.ask.units import seed_of, whole
 from zoo.hubs.address import open_hub
@@ -118,24 +118,24 @@ class Searchable:
         """(count,) accuracies."""
         return self.predictor.predict(space, genes)
 
-    def batches(self, data: ClipData | None) -> Batches:
-        """Batches for differentiable search: training clips with labels, or without data the calibration clips with
-        the outputs of the largest network.
+    def losses(self, space: SearchSpace, data: ClipData | None) -> PathLosses:
+        """For differentiable search: cross entropy of training clips with their labels, or without data of the
+        calibration clips with the outputs of the largest network.
         """
         if data is None:
-            x = self.supernet.calibration
+            x, loss = self.supernet.calibration, distillation_loss
+            several = self.stored.config.get("about", {}).get("multi_label", False)
             with torch.no_grad():
                 targets = self.supernet.extract(self.supernet.space.largest())(x)
         else:
-            train = data.splits["train"]
-            x = plain_features(data, train.rows, self.stored.frontend)
-            targets = torch.from_numpy(train.targets)
+            train, loss, several = data.splits["train"], label_loss, data.multi_label
+            x, targets = plain_features(data, train.rows, self.stored.frontend), torch.from_numpy(train.targets)
 
         def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
             rows = rng.choice(len(x), min(BATCH, len(x)), replace=False)
             return x[rows] if x.is_floating_point() else dequantise_features(x[rows]), targets[rows]
 
-        return batch
+        return supernet_losses(self.source, self.measurable(space), batch, partial(loss, several=several))
 
 
 def searchable(folder: str | Path, task: str) -> Searchable:
@@ -326,9 +326,8 @@ def search_hub(
     chosen. run: a folder in which scores are kept, so that a search that was stopped goes on. tuned: fine-tuning will
     follow, so any bits do.
 
-    A supernet that a strategy cannot search is left out with a warning. Raises InfeasibleBudget where no network of any
-    supernet keeps the limits, InvalidArch where the strategy suits none, UnknownName, and InvalidQuery for bits that no
-    supernet has.
+    Raises InfeasibleBudget where no network of any supernet keeps the limits, UnknownName, and InvalidQuery for bits
+    that no supernet has.
     """
     evaluations = EVALUATIONS if evaluations is None else whole("evaluations", evaluations, 1)
     seed = seed_of(seed)
@@ -337,7 +336,7 @@ def search_hub(
     limits = limits_on(limits, device, ignore_limits)
     bits = None if bits is None else check_bits(bits)
     candidates = supernets_of(task, hub, supernet)
-    found, infeasible, unsuited = [], [], []
+    found, infeasible = [], []
     for item, space in _fitting(candidates, task, bits, family, tuned):
         problem = Problem(space, limits, device, task, sure, None, every_ms, sleep_power_uw)
         _check_known(problem, objectives)
@@ -345,8 +344,10 @@ def search_hub(
         try:
             _ = problem.anchor  # before data are loaded for nothing
             clips = item.load(data) if isinstance(data, (str, Path)) else data
-            method = _strategy(strategy, problem, item, clips, objectives, seed, progress)
+            method = _strategy(strategy, problem, item, clips, objectives, seed)
             identity = {"supernet": item.stored.config["digests"], "predictor": item.about["sha256"]}
+            if strategy == "differentiable" and clips is not None:
+                identity["clips"] = clips.digest
             result = search(
                 method, lambda genes, item=item, space=space: item.predict(space, genes), evaluations, place, identity,
                 progress,
@@ -354,16 +355,10 @@ def search_hub(
         except InfeasibleBudget as error:
             infeasible.append(error.within(item.name))
             continue
-        except InvalidArch as error:
-            log.warning("left out: supernet %s: %s", item.name, error)
-            unsuited.append(error)
-            continue
         measured = clips and _measured(item, result, clips, place, progress)
         found.append(Finding(item, result, measured, _others(item, clips)))
-    if not found and infeasible:
-        raise min(infeasible, key=lambda error: error.smallest / error.limit)
     if not found:
-        raise unsuited[0]
+        raise min(infeasible, key=lambda error: error.smallest / error.limit)
     return Findings(tuple(found), objectives)
 
 
@@ -437,14 +432,13 @@ def _strategy(
     data: ClipData | None,
     objectives: tuple[str, ...],
     seed: int,
-    progress: bool,
 ) -> Strategy:
     rng = np.random.default_rng(seed)
     if name == "evolution":
         return Evolution(problem, rng, objectives)
     if name == "random":
         return Random(problem, rng)
-    return Differentiable(problem, rng, supernet=item.supernet, batches=item.batches(data), progress=progress)
+    return Differentiable(problem, rng, losses=item.losses(problem.space, data))
 
 
 def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None, progress: bool) -> Result:
