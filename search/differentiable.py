@@ -29,6 +29,7 @@ from supernet.errors import InvalidCheckpoint
 from supernet.files import load_tensors, save_tensors
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits
+from supernet.whole import is_whole
 
 __all__ = ["Batches", "Differentiable", "PathLosses", "supernet_losses"]
 
@@ -112,6 +113,8 @@ class Differentiable(Strategy):
         learning_rate: float = LEARNING_RATE,
     ) -> None:
         super().__init__(problem, rng, batch)
+        if not is_whole(paths, 2, np.inf):
+            raise ValueError(f"paths = {paths!r} is not possible: give a whole number, 2 or more")
         self.losses, self.beta, self.steps, self.paths = losses, beta, steps, paths
         self.learning_rate = learning_rate
         self.choices: Choices | None = None
@@ -122,12 +125,14 @@ class Differentiable(Strategy):
         return {"beta": self.beta, "steps": self.steps, "paths": self.paths, "learning_rate": self.learning_rate}
 
     def prepare(self, run: str | Path | None = None, identity: str = "", progress: bool = False) -> None:
-        """Train the distribution. The losses are kept, from which a training that was stopped goes the same way.
+        """Train the distribution, once. Losses are kept, so that a training that was stopped goes on the same way.
 
         Raises InfeasibleBudget where no network keeps all limits, InvalidCheckpoint where the folder holds another
         search.
         """
         _ = self.problem.anchor
+        if self.choices is not None:
+            return
         self.choices = Choices(self.space.cardinalities)
         self._model, self._betas = LinearModel(self.choices.logits.numel()), np.zeros(len(self.problem.bounds))
         optimiser = torch.optim.Adam([self.choices.logits], lr=self.learning_rate)
@@ -173,8 +178,7 @@ class Differentiable(Strategy):
 
     def propose(self, count: int) -> Genes:
         """The most probable network, and others drawn: the first as was trained, later ones more evenly."""
-        if self.choices is None:
-            self.prepare()
+        self.prepare()
         parts = np.array_split(np.arange(count), len(TEMPERATURES))
         drawn = [self.choices.draw(self.rng, len(part), own) for part, own in zip(parts, TEMPERATURES, strict=True)]
         return self.space.canonical(np.concatenate([self._best, *drawn])[:count])

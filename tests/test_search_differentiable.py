@@ -138,6 +138,11 @@ def test_equal_networks_of_a_step_run_once_all_on_one_batch():
     assert len({batch for _, _, batch in seen}) == 3
 
 
+def test_one_path_tells_nothing_and_is_refused():
+    with pytest.raises(ValueError, match="paths = 1 is not possible: give a whole number, 2 or more"):
+        trained({}, paths=1)
+
+
 def test_limits_that_nothing_keeps_are_told_before_anything_runs():
     of = Differentiable(Problem(BITS, {"max_macs": 10}), np.random.default_rng(0), losses=lambda *_: pytest.fail("ran"))
     with pytest.raises(InfeasibleBudget, match="max_macs"):
