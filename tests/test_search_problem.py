@@ -10,7 +10,6 @@ from predictors import estimate, estimate_many
 from predictors.estimate import frontend_macs
 from search import Problem, SearchSpace
 from search.problem import LIMITS
-from supernet import memory
 from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.frontend.logmel import LogMel
@@ -192,11 +191,3 @@ def test_limits_that_there_are_not_are_refused():
         Problem(SMALL, {"max_latency_ms": 1.0})
     with pytest.raises(UnknownName, match="no-such"):
         Problem(SMALL, {"max_latency_ms": 1.0}, "no-such")
-
-
-def test_a_population_needs_one_front_end_of_each_kind(monkeypatch):
-    """Its size is the same for all networks, and to build one takes longer than all else that a network costs."""
-    asked, known = [], memory.frontend_bytes
-    monkeypatch.setattr(memory, "frontend_bytes", lambda kind: asked.append(kind) or known(kind))
-    Problem(MAPS, {"max_ram": 1e6}).costs(MAPS.sample(np.random.default_rng(0), 50))
-    assert asked == ["logmel"]
