@@ -51,7 +51,7 @@ def trained(limits: dict, seed: int = 0, **options) -> Differentiable:
 def test_without_limits_the_most_probable_network_is_the_best_of_all(seed):
     """Of 3,840 with their bits, by enumeration, whatever the batches add."""
     best = EVERY[logarithms(EVERY, seed).argmin()]
-    assert np.array_equal(trained({}, seed).ask()[0], best)
+    assert np.array_equal(trained({}, seed, steps=100).ask()[0], best)
 
 
 @pytest.mark.parametrize(
@@ -64,16 +64,14 @@ def test_without_limits_the_most_probable_network_is_the_best_of_all(seed):
     ],
 )
 def test_within_limits_the_most_probable_network_is_one_of_the_best(limits):
-    """Of all that keep them, by enumeration: in the median of three runs among the best hundredth."""
+    """Of all that keep them, by enumeration: at most one in 500 is better."""
     inside = EVERY[Problem(BITS, limits, BOARD if "max_latency_ms" in limits else None).keeps(EVERY)]
-    assert 50 < len(inside) < 0.9 * len(EVERY)
-    places = []
-    for seed in range(3):
-        of = trained(limits, seed)
+    assert 200 < len(inside) < 0.5 * len(EVERY)
+    for seed in range(2):
+        of = trained(limits, seed, steps=60)
         first = of.ask()[:1]
         assert of.problem.keeps(first).all()
-        places.append((logarithms(inside, seed) < logarithms(first, seed)).mean())
-    assert np.median(places) < 0.01
+        assert (logarithms(inside, seed) < logarithms(first, seed)).mean() < 0.002
 
 
 def test_the_gradient_is_that_of_the_mean_over_all_networks():
@@ -108,12 +106,12 @@ def test_networks_are_drawn_by_their_probabilities():
 
 def test_more_of_a_given_exponent_gives_smaller_networks():
     problem = Problem(BITS, {"max_macs": 1e9})
-    small, large = (trained(problem.limits, beta=beta).ask()[:1] for beta in (20.0, 0.0))
+    small, large = (trained(problem.limits, beta=beta, steps=60).ask()[:1] for beta in (20.0, 0.0))
     assert problem.costs(small)["macs"] == COSTS["macs"].min() < problem.costs(large)["macs"]
 
 
 def test_candidates_keep_all_limits_and_none_comes_twice():
-    of = trained({"max_macs": 60_000, "max_ram": 4_100})
+    of = trained({"max_macs": 60_000, "max_ram": 4_100}, steps=30)
     found = search(of, lambda genes: -logarithms(genes), 100, progress=False)
     assert of.problem.keeps(found.genes).all()
     assert len(np.unique(found.genes, axis=0)) == len(found.genes) > 50
@@ -235,7 +233,7 @@ def test_coarser_bits_lose_and_a_limit_on_weights_chooses_them(small_space):
 
 
 def test_it_ends_as_evolution_does_on_losses_that_are_no_sum():
-    """As many networks as the training ran: within the best hundredth, as evolution is."""
+    """After no more networks than the training ran: both are among the best hundredth."""
     limits = {"max_macs": 60_000}
     inside = EVERY[Problem(BITS, limits).keeps(EVERY)]
 
