@@ -118,7 +118,8 @@ def test_a_slice_of_a_supernet_is_its_network(name):
 def test_any_space_is_searched_by_gradients_with_its_bits(name):
     """Losses are of a supernet's slices at bits that were drawn; what is found is a network of the space."""
     networks, _ = drawn(name)
-    x, targets = torch.randn(8, 40, 40, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 4
+    coefficients, generator = front_end(kind_of(name))().coefficients, torch.Generator().manual_seed(1)
+    x, targets = torch.randn(8, coefficients, 40, generator=generator), torch.arange(8) % 4
     of = SearchSpace(networks, (8, 2), (8, 4))
     losses = supernet_losses(Supernet(networks), of, lambda rng: (x, targets), F.cross_entropy)
     limit = float(np.sqrt(np.prod(of.costs(np.concatenate([of.smallest(), of.largest()]))["weight_bytes"])))
