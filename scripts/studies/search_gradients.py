@@ -37,6 +37,8 @@ from zoo.make.search import Searchable, searchable
 
 TABLE, SUPERNET = "search_gradients", "kws-temporal-map-bits"
 BUDGETS = [{"max_macs": 1e6}, {"max_weights": 20e3}]
+UNITS = {"max_macs": (1e6, "M MACs"), "max_weights": (1e3, "kB of weights")}
+"""How pages call limits."""
 EVALUATIONS = STEPS * PATHS
 
 
@@ -106,17 +108,27 @@ def _measured(item: Searchable, arch: Arch, data: ClipData) -> dict:
 
 
 def table_of_gradients(found: Rows) -> Shown:
-    """Medians over seeds, with the least and the most."""
+    """Medians over seeds, with the least and the most where these differ."""
     table, rows = found.read(TABLE), []
     for budget, part in table.groupby("budget"):
         for method in [method for methods in METHODS for method in methods]:
             own = part[part.method == method]
-            spans = [f"{own[name].median():.2f} ({own[name].min():.2f} to {own[name].max():.2f})"
-                     for name in ("predicted", "validation", "test")]  # fmt: skip
-            seconds = f"{own.seconds.median():.0f}" if own.seconds.notna().any() else ""
+            spans = [_span(own[name]) for name in ("predicted", "validation", "test")]
+            seconds = f"{own.seconds.median():.2g}" if own.seconds.notna().any() else ""
             bits = ", ".join(map(str, sorted(set(own.bits), reverse=True)))
-            rows.append([budget.removeprefix("max_"), method, bits, *spans, seconds])
+            rows.append([_shown(budget), method, bits, *spans, seconds])
     return ["within", "search", "bits", "predicted %", "validation %", "test %", "seconds of one core"], rows
 
 
-STUDY = Study(__doc__, run, (KEYWORDS, THREADS, seeds(2)), tables={TABLE: table_of_gradients})
+def _shown(budget: str) -> str:
+    name, limit = budget.split(" ")
+    unit, what = UNITS[name]
+    return f"{float(limit) / unit:g} {what}"
+
+
+def _span(values) -> str:
+    ends = f" ({values.min():.2f} to {values.max():.2f})" if values.min() < values.max() else ""
+    return f"{values.median():.2f}{ends}"
+
+
+STUDY = Study(__doc__, run, (KEYWORDS, THREADS, seeds(1)), tables={TABLE: table_of_gradients})
