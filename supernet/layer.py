@@ -31,12 +31,13 @@ class LayerSpec:
     """One layer of a network; shapes are (channels, height, width), and the last axis is time.
 
     kind: of its operator (supernet.ops): `input`, `conv` (with batch norm), `add` (residual sum), `pool` (average over
-    height and width), `scale` (the first input times the second, one factor a channel) or `linear`. inputs: names of
-    the layers that it reads. pad: zeros at (top, bottom, left, right). causal: no output sees what comes later.
-    tap_steps: how far apart the taps of the supernet's kernel are that it takes, over height and width; over time the
-    last ones where it is causal, else those in the middle. activation: one of ACTIVATIONS. stride: of an input, how
-    many coefficients and frames of the front end there are to each of its own. logits: whether it is the last layer,
-    whose values have 16 bits.
+    height and width), `scale` (the first input times the second, one factor a channel), `linear` or `memory` (of each
+    channel's past so many coefficients, one below another). inputs: names of the layers that it reads. pad: zeros at
+    (top, bottom, left, right). causal: no output sees what comes later. tap_steps: how far apart the taps of the
+    supernet's kernel are that it takes, over height and width; over time the last ones where it is causal, over height
+    the first ones where `first_rows`, else those in the middle. window: frames that a memory reaches back. activation:
+    one of ACTIVATIONS. stride: of an input, how many coefficients and frames of the front end there are to each of its
+    own. logits: whether it is the last layer, whose values have 16 bits.
     """
 
     name: str
@@ -49,6 +50,8 @@ class LayerSpec:
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     groups: int = 1
     tap_steps: tuple[int, int] = (1, 1)
+    first_rows: bool = False
+    window: int = 0
     causal: bool = True
     activation: str = "none"
     logits: bool = False
@@ -96,7 +99,7 @@ class LayerSpec:
         for axis, (size, taps, step) in enumerate(zip(sizes, self.kernel, self.tap_steps, strict=True)):
             step = step if taps > 1 else 1
             spare = size - 1 - step * (taps - 1)
-            first = spare if axis == 1 and self.causal else spare // 2
+            first = (spare if self.causal else spare // 2) if axis == 1 else 0 if self.first_rows else spare // 2
             found.append(slice(first, first + step * (taps - 1) + 1, step))
         return found[0], found[1]
 
@@ -113,7 +116,7 @@ class LayerSpec:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Layers in a row that share one tensor with those before, its last, which only the first and sums read.
+    """Layers in a row that share one tensor with those before, its last.
 
     Networks of a population share most of their parts, so a family gives the same object for the same part. Parts are
     told apart by identity, so what is computed from one is quickly found again (`functools.cache`).

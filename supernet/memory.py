@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from math import prod
 
 from supernet.arch import Arch
 from supernet.frontend import front_end
@@ -138,14 +137,24 @@ def step_arena_bytes(arch: Arch) -> int:
 
 
 def _plan(specs: Sequence[LayerSpec], steps: int, size: int) -> Arena:
-    last, placed = last_uses(specs), {}
+    """By the half of the arena that a tensor's source lies in; where that leaves gaps, by the end that the source was
+    laid from, which is another where several lie at one end.
+    """
+    plans = (_laid(specs, steps, size, by_half) for by_half in (True, False))
+    first = next(plans)
+    return first if first.size <= size else min(first, *plans, key=lambda plan: plan.size)
+
+
+def _laid(specs: Sequence[LayerSpec], steps: int, size: int, by_half: bool) -> Arena:
+    last, placed, laid_low = last_uses(specs), {}, {}
     for number, spec in enumerate(specs):
+        source = spec.inputs[0 if spec.operator.in_place else -1] if spec.inputs else None
         if spec.operator.in_place:
-            offset = placed[spec.inputs[0]].offset
+            offset, laid_low[spec.name] = placed[source].offset, laid_low[source]
         else:
-            source = placed.get(spec.inputs[-1]) if spec.inputs else None
+            low = source in placed and (_is_low(placed[source], size) if by_half else laid_low[source])
             live = [item for item in placed.values() if item.last >= number]
-            offset = _free(live, _bytes(spec, steps), size, from_top=source is not None and _is_low(source, size))
+            offset, laid_low[spec.name] = _free(live, _bytes(spec, steps), size, from_top=low), not low
         placed[spec.name] = Placed(spec.name, offset, _bytes(spec, steps), number, last[spec.name])
     return Arena(max(item.end for item in placed.values()), tuple(placed.values()))
 
@@ -193,7 +202,7 @@ def stream_state_bytes(arch: Arch) -> int:
 
 def state_bytes(spec: LayerSpec) -> int:
     """What a stream keeps for one layer; nothing where there is no stream, since a layer looks ahead."""
-    return spec.operator.kept_frames(spec) * prod(spec.in_shape[:2])
+    return spec.operator.state_bytes(spec)
 
 
 def _is_low(tensor: Placed, size: int) -> bool:

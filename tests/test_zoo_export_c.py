@@ -96,6 +96,18 @@ def test_small_networks_of_every_width_and_grid_give_their_integers(bits, grid, 
     assert same == answers
 
 
+@pytest.mark.parametrize(("bits", "grid"), [(8, "symmetric"), (5, "odd")])
+def test_memories_of_16_bits_give_their_integers_in_a_stream_of_the_size_that_is_stated(bits, grid, hard, tmp_path):
+    """Behind a front end and before a detector, without a reset for 40 s."""
+    sources = width_sources("memories", bits, grid)
+    library = Library(sources, tmp_path, STRICT)
+    logits, _, events = library.step(hard, library.reset())
+    _, expected, told = answers_of(sources, hard)
+    np.testing.assert_array_equal(logits, expected)
+    assert events == told
+    assert library.size == stream_ram_bytes(sources.network.arch)
+
+
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_each_kind_of_front_end_gives_its_features_and_states_its_ram(name, hard, tmp_path):
     frontend = FRONT_ENDS[name]

@@ -14,6 +14,7 @@ from supernet.bits import with_bits
 from supernet.families import family
 from supernet.families.base import Family, ending
 from supernet.families.blocks import BlockChoices, StageChoices
+from supernet.families.lmu import MemoryChoices
 from supernet.integer.form import Activation, IntegerLayer
 from supernet.integer.packing import grid_limit
 from supernet.integer.runtime import IntegerNetwork
@@ -31,13 +32,15 @@ SQUARES = (
     StageChoices((8, 16), (1, 2), (3, 5, 7), (1, 2), 2),
     StageChoices((8, 16), (1, 2), (3, 7), (1, 3), 2, (False, True)),
 )
+MEMORIES = MemoryChoices((1, 2), (3, 8), (1, 5, 6), (40, 100), (8, 16), (16, 32))
 SPACES = {
     "rows": Space("temporal", 4, 200, (20,), (10,), BlockChoices((8, 16), ROWS, (16, 32))),
     "maps": Space("temporal", 4, 200, (16,), (10,), BlockChoices((8, 16), MAPS, (16, 32)), "logmel"),
     "clips": Space("mbconv", 4, 200, (20,), (10,), BlockChoices((8, 16), SQUARES, (16, 32)), "logmel"),
+    "memories": Space("lmu", 4, 200, (20,), (10,), MEMORIES),
 }
-"""Of streams over rows of features, and over maps of them; of whole clips."""
-KINDS = {"rows": {"add"}, "maps": {"add"}, "clips": {"add", "scale"}}
+"""Of streams over rows of features, and over maps of them; of whole clips; of streams with linear memories."""
+KINDS = {"rows": {"add"}, "maps": {"add"}, "clips": {"add", "scale"}, "memories": {"memory"}}
 SPREAD, LOGIT_SPREAD = 40, 4000
 """Of what layers write, about, in steps of 8 and of 16 bits."""
 
@@ -61,13 +64,15 @@ def random_network(arch: Arch, grid: str, rng: np.random.Generator) -> IntegerNe
         if spec.has_weights:
             tensors[spec.name] = _weighted(spec, grid, rng)
         elif spec.inputs:
-            tensors[spec.name] = IntegerLayer(*spec.operator.multipliers(spec, inputs, scales[spec.name]))
+            tensors[spec.name] = IntegerLayer.unweighted(spec, inputs, scales[spec.name])
     return IntegerNetwork(arch, tensors, activations)
 
 
 def _scale(spec: LayerSpec, inputs: list[float], rng: np.random.Generator) -> float:
     if spec.kind == "pool":
         return 0.2 * inputs[0]
+    if spec.kind == "memory":
+        return 0.5 * inputs[0]
     if spec.kind == "scale":
         return SPREAD * prod(inputs)
     return 1.3 * max(inputs) if spec.kind == "add" else 2.0 ** rng.uniform(-6, -4)

@@ -14,7 +14,7 @@ both inputs and rounds once; an average has 1 / N in its multiplier; logits are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,12 +72,20 @@ class IntegerLayer:
 
     weight: of the layer's weight shape; bias: (channels,) int32; both None in sums, averages and scalings. multiplier:
     int32, one a channel, two of a sum, one of an average or scaling. shift: uint8, one a channel, else one.
+    transition: of a memory, see supernet.ops.memory.
     """
 
     multiplier: np.ndarray
     shift: np.ndarray
     weight: np.ndarray | None = None
     bias: np.ndarray | None = None
+    transition: np.ndarray | None = None
+
+    @classmethod
+    def unweighted(cls, spec: LayerSpec, inputs: Sequence[float], output: float) -> IntegerLayer:
+        """Of a layer without weights, from the scales of its inputs and its output."""
+        multiplier, shift = spec.operator.multipliers(spec, inputs, output)
+        return cls(multiplier, shift, **spec.operator.fixed(spec))
 
 
 class IntegerForm:

@@ -46,6 +46,7 @@ class TorchIntegers:
         ready = spec.operator.prepare(spec, layer, self.form.reaches(spec))
         multiplier, shift = (torch.from_numpy(ready[name]) for name in ("multiplier", "shift"))
         if not spec.has_weights:
-            return None, list(multiplier), 1 << (shift - 1), shift
+            fixed = torch.from_numpy(ready["weight"]) if "weight" in ready else None
+            return fixed, list(multiplier), 1 << (shift - 1), shift
         spread, weight = twin(spec).spread, torch.from_numpy(layer.weight.astype(ready["weight"].dtype))
         return weight, [spread(multiplier)], spread(torch.from_numpy(ready["constant"])), spread(shift)

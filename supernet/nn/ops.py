@@ -9,12 +9,14 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.layer import LayerSpec
 from supernet.ops.input import chosen
+from supernet.ops.memory import memory_blocks, remember, transition
 
 __all__ = [
     "EPSILON",
@@ -31,6 +33,8 @@ __all__ = [
 ]
 
 EPSILON = 1e-5
+MEMORY_BLOCK = 64
+"""Frames of a memory that are one product of matrices."""
 GATE_WIDTH = 6
 """How far a hard sigmoid reaches from 0 to 1."""
 
@@ -158,6 +162,28 @@ class Scale(Twin):
         return [inputs[0] * inputs[1]]
 
 
+class Memory(Twin):
+    """A linear memory of each channel. In floating point it is a convolution over all frames at once, as Chilkuri and
+    Eliasmith train it (arXiv 2102.11417), of what the transition in Q14 makes of an impulse; its integers are what
+    rounding a frame at a time leaves.
+    """
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """(batch, channels, order, frames)."""
+        x = inputs[0].squeeze(2).contiguous()
+        with torch.autocast(x.device.type, enabled=False):
+            x = x if x.dtype == torch.float64 else x.float()
+            return channels_last(_remembered(spec, x).to(inputs[0].dtype))
+
+    def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
+        """The memories, frame by frame. weight: the transition; without, that of the spec."""
+        held = transition(spec.out_shape[1], spec.window) if weight is None else weight.cpu().numpy()
+        x = inputs[0].detach().squeeze(2).transpose(1, 2).double().cpu().numpy()
+        state = np.zeros((len(x), *spec.out_shape[:2]))
+        found = torch.from_numpy(remember(held.astype(np.float64), x, state)[0])
+        return [found.permute(0, 2, 3, 1).to(inputs[0].device)]
+
+
 TWINS: dict[str, Twin] = {
     "input": Input(),
     "conv": Conv(),
@@ -165,6 +191,7 @@ TWINS: dict[str, Twin] = {
     "pool": Pool(),
     "add": Add(),
     "scale": Scale(),
+    "memory": Memory(),
 }
 """By kind of operator."""
 
@@ -259,6 +286,26 @@ def channels_last(x: Tensor) -> Tensor:
 def _pad(x: Tensor, pad: tuple[int, int, int, int]) -> Tensor:
     top, bottom, left, right = pad
     return F.pad(x, (left, right, top, bottom)) if any(pad) else x
+
+
+def _remembered(spec: LayerSpec, x: Tensor) -> Tensor:
+    """What memories make of x (batch, channels, frames), blocks of frames at a time: (batch, channels, order, frames).
+
+    A block is one product with what each of its frames leaves in each later one, and with what was there before.
+    """
+    order, frames = spec.out_shape[1], x.shape[2]
+    within, after = (
+        torch.from_numpy(part).to(x) for part in memory_blocks(order, spec.window, min(frames, MEMORY_BLOCK))
+    )
+    found, state = [], None
+    for block in x.split(MEMORY_BLOCK, 2):
+        size = block.shape[2]
+        held = torch.einsum("bct,tif->bcif", block, within[:size, :, :size])
+        if state is not None:
+            held = held + torch.einsum("bcj,jif->bcif", state, after[:, :, :size])
+        state = held[..., -1]
+        found.append(held)
+    return torch.cat(found, 3)
 
 
 def normalise(x: Tensor, tensors: Slice, training: bool) -> Tensor:

@@ -10,5 +10,7 @@ from supernet.registry import Registry
 
 __all__ = ["operator"]
 
-operator = Registry("supernet.ops", "operator", "OPERATOR", ("input", "conv", "linear", "pool", "add", "scale"))
+operator = Registry(
+    "supernet.ops", "operator", "OPERATOR", ("input", "conv", "linear", "pool", "add", "scale", "memory")
+)
 """`operator(kind)` gives the `supernet.ops.base.Operator` of a layer's kind."""

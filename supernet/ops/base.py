@@ -59,8 +59,12 @@ class Operator:
         """Frames of its input that a stream keeps for it."""
         return 0
 
+    def state_bytes(self, spec: LayerSpec) -> int:
+        """Bytes of what a stream keeps for it: of these frames, unless it keeps something else."""
+        return self.kept_frames(spec) * prod(spec.in_shape[:2])
+
     def sum_bytes(self, spec: LayerSpec) -> int:
-        """Bytes of running sums that a stream keeps beside these frames."""
+        """Bytes of running sums that a stream keeps beside that."""
         return 0
 
     def calls(self, spec: LayerSpec) -> tuple[str, ...]:
@@ -68,8 +72,12 @@ class Operator:
         return (spec.kind,)
 
     def rescaling(self, spec: LayerSpec) -> dict[str, Shaped]:
-        """Biases, multipliers and shifts of the integer form, by name."""
+        """Tensors of the integer form beside the weights, by their names in an IntegerLayer."""
         return {"multiplier": ((1,), np.int32), "shift": ((1,), np.uint8)}
+
+    def fixed(self, spec: LayerSpec) -> dict[str, np.ndarray]:
+        """Of these tensors, those that follow from the spec alone."""
+        return {}
 
     def least_multiplier(self) -> int:
         """Multipliers have 31 bits, and the highest is set."""

@@ -141,15 +141,14 @@ class FakeQuantNetwork(nn.Module):
         elif spec.has_weights:
             steps = self._steps(spec, accumulators, output.scale)
         else:
-            multiplier, shift = self._multipliers(spec)
+            multiplier, shift = spec.operator.multipliers(spec, *self._scales(spec))
             real = (multiplier * 2.0 ** -shift.astype(float)).tolist()
             steps = sum(x * item for x, item in zip(twin(spec).totals(spec, whole), real, strict=True))
         return torch.floor(steps + 0.5).clamp(*output.span(spec.rectified)) * output.scale
 
-    def _multipliers(self, spec: LayerSpec) -> tuple[np.ndarray, np.ndarray]:
-        """Multiplier and shift of a layer without weights."""
-        inputs = [self.activations[name].scale for name in spec.inputs]
-        return spec.operator.multipliers(spec, inputs, self.activations[spec.name].scale)
+    def _scales(self, spec: LayerSpec) -> tuple[list[float], float]:
+        """Of the inputs of a layer, and of its output."""
+        return [self.activations[name].scale for name in spec.inputs], self.activations[spec.name].scale
 
     def _accumulators(self, spec: LayerSpec, x: Tensor) -> Tensor:
         """Whole numbers in float64: what the layer's integers add up to, without the bias."""
@@ -250,7 +249,7 @@ class FakeQuantNetwork(nn.Module):
 
     def _integer_layer(self, spec: LayerSpec) -> IntegerLayer:
         if not spec.has_weights:
-            return IntegerLayer(*self._multipliers(spec))
+            return IntegerLayer.unweighted(spec, *self._scales(spec))
         output, grid = self.activations[spec.name].scale, self.quantisers[spec.name].grid
         return _weighted_layer(*(part.numpy() for part in self._affine(spec)), output, grid)
 

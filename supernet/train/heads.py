@@ -89,7 +89,7 @@ def head_of(network: Network, part: slice) -> Network:
 def integer_head_of(network: IntegerNetwork, part: slice) -> IntegerNetwork:
     """The same of a network of integers: it gives the same logits as the whole."""
     name = network.specs[-1].name
-    last = IntegerLayer(**{key: value[part] for key, value in vars(network.tensors[name]).items()})
+    last = IntegerLayer(**{key: value[part] for key, value in vars(network.tensors[name]).items() if value is not None})
     return IntegerNetwork(_arch_of(network.arch, part), {**network.tensors, name: last}, network.activations)
 
 

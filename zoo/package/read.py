@@ -140,9 +140,8 @@ def model_bytes(arch: Arch, tensors: dict[str, Any], grids: dict[str, str]) -> b
         if not spec.inputs:
             continue
         layer = tensors[spec.name]
-        arrays[f"{spec.name}.multiplier"], arrays[f"{spec.name}.shift"] = layer.multiplier, layer.shift
+        arrays |= {f"{spec.name}.{part}": getattr(layer, part) for part in spec.operator.rescaling(spec)}
         if spec.has_weights:
-            arrays[f"{spec.name}.bias"] = layer.bias
             arrays[f"{spec.name}.weight_packed"] = pack(layer.weight, spec.weight_bits, grids[spec.name])
     return tensors_to_bytes(arrays, _metadata(arch, grids))
 
@@ -290,7 +289,7 @@ def _read(config: Config, name: str, most: int) -> tuple[dict[str, np.ndarray], 
 
 
 def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
-    """The integers of each layer: multiplier, shift and, where the layer has them, weight and bias.
+    """The integers of each layer: what its sums are rescaled by and, where the layer has them, its weights.
 
     Raises InvalidPackage for a file that is missing, altered or does not fit the architecture.
     """
@@ -304,8 +303,8 @@ def read_tensors(config: Config) -> dict[str, dict[str, np.ndarray]]:
         for spec in config.layers:
             if not spec.inputs:
                 continue
-            parts = ("multiplier", "shift", "bias") if spec.has_weights else ("multiplier", "shift")
-            tensors[spec.name] = {part: arrays.pop(f"{spec.name}.{part}") for part in parts}
+            rescaling = spec.operator.rescaling(spec)
+            tensors[spec.name] = {part: arrays.pop(f"{spec.name}.{part}") for part in rescaling}
             if spec.has_weights:
                 packed = arrays.pop(f"{spec.name}.weight_packed")
                 tensors[spec.name]["weight"] = unpack(packed, spec.weight_shape, spec.weight_bits, grids[spec.name])

@@ -59,7 +59,7 @@ def random_network(arch: Arch, rng: np.random.Generator) -> IntegerNetwork:
 def _layer(spec: LayerSpec, rng: np.random.Generator) -> IntegerLayer:
     if not spec.has_weights:
         count = len(spec.inputs)
-        return IntegerLayer(*spec.operator.multipliers(spec, [1.0] * count, sqrt(count)))
+        return IntegerLayer.unweighted(spec, [1.0] * count, sqrt(count))
     most = 2 ** (spec.weight_bits - 1) - 1
     weight = rng.integers(-most, most + 1, spec.weight_shape).astype(np.int8)
     terms, channels = prod(spec.weight_shape[1:]), spec.out_shape[0]
@@ -105,7 +105,7 @@ class BenchSources(Sources):
 
     def _header(self) -> str:
         text = (FOLDER / "bench.h").read_text().replace("@MACROS\n", defines(self._sizes))
-        return text.replace("    @STATES\n", self._states)
+        return self._with_states(text)
 
     @property
     def _sizes(self) -> dict[str, int]:

@@ -51,6 +51,7 @@ CONSTANTS = {
     "BLOCK": "channels of a depthwise convolution that are computed at a time",
     "BLOCK_BUFFER": "bytes in which their weights are unpacked",
     "PLACES": "of a depthwise kernel, at most",
+    "ORDER": "coefficients of a memory, at most",
     "SCORE_MULTIPLIER": "from a distance of logits to an exponent, in 1 / 1024 of a power of two",
     "SCORE_SHIFT": "right, behind the multiplication",
     "SEVERAL": "1 where a clip may have several labels",
@@ -118,12 +119,16 @@ class Sources:
         text = _text("stream.h" if self.streams else "clip.h").replace("@MACROS\n", defines(self._sizes, SIZES))
         own = [f"    {line}\n" for line in self._written.members(self.frontend)]
         members = "".join(["    /* The front end. */\n", *own]) if own else ""
-        return _guarded("NAME_H", text.replace("    @STATES\n", self._states).replace("    @FRONT_END\n", members))
+        return _guarded("NAME_H", self._with_states(text).replace("    @FRONT_END\n", members))
 
-    @property
-    def _states(self) -> str:
-        """Members of what layers keep."""
-        return "".join(f"    {line}\n" for step in self.steps for line in _of(step).state(step))
+    def _with_states(self, text: str) -> str:
+        """With the members of what layers keep."""
+        wide, states = (
+            "".join(f"    {line}\n" for step in self.steps for line in getattr(_of(step), kind)(step))
+            for kind in ("wide_state", "state")
+        )
+        about = "    /* The network: what layers keep in 16 bits. */\n" if wide else ""
+        return text.replace("    @WIDE_STATES\n", about + wide).replace("    @STATES\n", states)
 
     @property
     def _sizes(self) -> dict[str, int]:
@@ -194,13 +199,16 @@ class Sources:
         apart = [spec for spec in self.specs if spec.depthwise]
         places, unpacked = ([prod(spec.kernel) for spec in some] for some in (apart, filter(_packed, apart)))
         buffer = max(1, packed, min(2 * packed, BUFFER))
-        return {
+        found = {
             "BUFFER": buffer,
             "SPAN": max(_fours((row + 1) // 2), min(_fours(row), (WORK - buffer) // 16 * 4)),
             "BLOCK": block_of(self.network.arch),
             "BLOCK_BUFFER": max(1, block_of(self.network.arch) * max(unpacked, default=0)),
             "PLACES": max(places, default=1),
         }
+        for step in self.steps:
+            found |= {name: max(size, found.get(name, 0)) for name, size in _of(step).work(step).items()}
+        return found
 
     @property
     def _constants(self) -> dict[str, int | str]:

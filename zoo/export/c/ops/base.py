@@ -105,12 +105,20 @@ class Operator:
         raise NotImplementedError
 
     def state(self, step: Step) -> list[str]:
-        """Members of the structure of a stream."""
+        """Members of the structure of a stream, of 8 bits."""
+        return []
+
+    def wide_state(self, step: Step) -> list[str]:
+        """Those of 16 bits, which are zeros in silence."""
         return []
 
     def reset(self, step: Step) -> list[str]:
-        """Statements that silence them."""
+        """Statements that silence members of 8 bits."""
         return []
+
+    def work(self, step: Step) -> dict[str, int]:
+        """Sizes of what its functions work in, by macro; the largest of all layers holds."""
+        return {}
 
 
 def source(name: str) -> str:

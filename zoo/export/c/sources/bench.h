@@ -13,6 +13,7 @@ typedef struct {
 typedef struct {
     NAME_ring pool;
     int16_t logits[NAME_CLASSES];
+    @WIDE_STATES
     int8_t features[NAME_STEP_FRAMES * NAME_COEFFICIENTS];
     @STATES
     int8_t arena[NAME_ARENA];

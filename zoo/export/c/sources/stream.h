@@ -38,6 +38,7 @@ typedef struct {
     uint16_t waits[NAME_CLASSES], heard[NAME_CLASSES];
     /* New samples in the window, frames in `features`, the last row of `scores`, rows that are missing since reset. */
     uint16_t filled, frames, row, missing;
+    @WIDE_STATES
     /* The network: what it reads in one step, what layers look back on, and what they work in. */
     int8_t features[NAME_STEP_FRAMES * NAME_COEFFICIENTS];
     @STATES
