@@ -38,6 +38,7 @@ __all__ = [
     "part_row",
     "rescale_bytes",
     "stream_macs",
+    "stream_macs_by_layer",
     "weight_bytes",
 ]
 
@@ -108,12 +109,17 @@ def stream_macs(arch: Arch, every: int | None = None) -> int:
     with one answer cost what a clip does. Raises InvalidArch as `answer_interval`, InvalidQuery for frames that are no
     multiple of it.
     """
+    return sum(stream_macs_by_layer(arch, every).values())
+
+
+def stream_macs_by_layer(arch: Arch, every: int | None = None) -> dict[str, int]:
+    """The same of each layer, by its name."""
     intervals, interval = _intervals(arch), answer_interval(arch)
     every = interval if every is None else every
     if every < 1 or every % interval:
         raise InvalidQuery(f"every = {every!r:.40} frames is not possible: give a multiple of {interval}")
     times = {name: every // frames for name, frames in intervals.items()}
-    return sum(spec.macs // spec.out_shape[2] * times.get(spec.name, 1) for spec in layers(arch))
+    return {spec.name: spec.macs // spec.out_shape[2] * times.get(spec.name, 1) for spec in layers(arch)}
 
 
 def macs_per_second(arch: Arch) -> int:

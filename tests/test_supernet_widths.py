@@ -9,10 +9,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.data.augment import plain_features
 from supernet.errors import InvalidData
+from supernet.families.lmu import Memories, MemoryLayer
 from supernet.layer import layers
 from supernet.nn.network import Network, execute, recalibrate
 from supernet.nn.ops import float_layer
@@ -22,12 +24,14 @@ from supernet.quant.widths import (
     LEAST_BITS,
     MOST_BITS,
     PACE,
+    PowerRecipe,
     Width,
     WidthNetwork,
     WidthRecipe,
     _LearnedGrid,
     bits_for_flash,
     learn_widths,
+    products_power_uw,
     whole_bits,
 )
 from supernet.train.calibration import calibration_features, fit_frontend
@@ -207,3 +211,56 @@ def test_widths_are_learned_under_their_targets_and_packed(speech_data, small_sp
     features = plain_features(speech_data, train.rows, frontend)
     assert accuracy(fake, features, train.targets) > 0.5
     assert fake.to_integer().arch == arch
+
+
+def memory_network(features):
+    """Of two layers of memories, calibrated."""
+    shape = Memories((MemoryLayer(4, 3, 80, 8), MemoryLayer(4, 3, 160, 8)), 8)
+    return recalibrate(Network(Arch("lmu", FeatureSpec("mfcc", 10, 20), 50, 4, shape)), features).eval()
+
+
+def test_power_is_that_of_all_products_of_a_second_by_their_bits():
+    """50 frames and answers a second: encode 10 x 4 and 8 x 4, recall 12 x 8, pass 10 x 8 and 8 x 8, head 8 x 8, linear
+    8 x 4, of 4 bits by 8, edges 8 by 8; memories 4 x 3 x 4 of 16 by 16.
+    """
+    arch = with_bits(memory_network(torch.randn(8, 10, 50)).arch, 4)
+    edges, inner, memories = 10 * 4 + 8 * 4, 8 * 4 + 2 * 12 * 8 + 10 * 8 + 8 * 8 + 8 * 8, 2 * 4 * 3 * 4
+    products = 50 * (edges + inner / 2 + memories * 4)
+    assert products_power_uw(arch, 3e-6) == pytest.approx(3e-6 * products)
+
+
+def test_power_above_its_target_costs_and_training_takes_it_away():
+    features = torch.randn(16, 10, 50, generator=torch.Generator().manual_seed(0))
+    network = memory_network(features)
+    whole = products_power_uw(with_bits(network.arch, 8), 2e-6)
+    recipe = PowerRecipe(uj_per_mac=2e-6, power_uw=0.6 * whole, penalty=1.5)
+    made = WidthNetwork(network, features, recipe)
+    assert made.power_uw().item() == pytest.approx(whole)
+    assert made.excess().item() == pytest.approx(1.5 * np.log2(1 / 0.6))
+    optimiser = torch.optim.Adam([width.moved for width in made.modules() if isinstance(width, Width)], 3e-3)
+    for _ in range(40):
+        optimiser.zero_grad()
+        made.excess().backward()
+        optimiser.step()
+    assert made.power_uw().item() < 0.65 * whole
+    assert made.mean_bits("weights").item() < 8 > made.mean_bits("activations").item()
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 1.0])
+def test_the_widths_that_come_out_have_the_power_of_the_target(share):
+    """Also where training has not come there: bits fall one by one."""
+    features = torch.randn(16, 10, 50, generator=torch.Generator().manual_seed(0))
+    network = memory_network(features)
+    most = share * products_power_uw(with_bits(network.arch, 8), 1e-6)
+    arch = WidthNetwork(network, features, PowerRecipe(uj_per_mac=1e-6, power_uw=most)).arch()
+    assert 0.9 * most < products_power_uw(arch, 1e-6) <= most
+    assert (set(arch.weight_bits) == {8}) == (share == 1.0)
+
+
+def test_power_that_no_widths_have_is_refused(speech_data, tmp_path):
+    features = torch.randn(16, 10, 50, generator=torch.Generator().manual_seed(0))
+    recipe = PowerRecipe(uj_per_mac=1e-6, power_uw=0.001)
+    with pytest.raises(InvalidData, match=r"0.001 uW are too few .* at 2 bits its products take 0\.0"):
+        learn_widths(memory_network(features), None, speech_data, None, features, recipe, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"power_uw = 0\.0 is not possible: give a number above 0"):
+        PowerRecipe(uj_per_mac=1e-6)

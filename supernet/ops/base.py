@@ -26,12 +26,13 @@ Ready = dict[str, np.ndarray]
 class Operator:
     """One kind of layer. All that a LayerSpec of the kind costs and computes is asked here.
 
-    has_weights: whether it multiplies by weights, and so has biases as well. in_place: whether it is written over its
-    first input. per_answer: whether it makes one frame of a clip's, so that in a stream it and what is behind it are
-    computed only where an answer is wanted.
+    has_weights: whether it multiplies by weights, and so has biases as well. product_bits: of both factors where it
+    multiplies without weights. in_place: whether it is written over its first input. per_answer: whether it makes one
+    frame of a clip's, so that in a stream it and what is behind it are computed only where an answer is wanted.
     """
 
     has_weights = False
+    product_bits = (8, 8)
     in_place = False
     per_answer = False
 

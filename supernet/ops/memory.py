@@ -107,6 +107,8 @@ def remember(transition: np.ndarray, inputs: np.ndarray, state: np.ndarray) -> t
 class Memory(Operator):
     """Of each channel (channels, 1, frames) its `order` coefficients, (channels, order, frames)."""
 
+    product_bits = (16, 16)
+
     def macs(self, spec: LayerSpec) -> int:
         """Each coefficient from all those before and the input."""
         return prod(spec.out_shape) * (spec.out_shape[1] + 1)

@@ -4,24 +4,28 @@ Step and range of each tensor are parameters, and the bits follow from them (Uhl
 et al., arXiv 2104.06666, train them). Here steps are not held to powers of two, the loss grows with what the mean bits
 are above a target, and the widths that come out are an Arch like any other: `quantise` fine-tunes it on the default
 grids, with a step for each channel.
+
+Where a device's power is known, it can be in the loss as well (Blouw et al., arXiv 2009.04465): see PowerRecipe.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, prod
+from math import ceil, inf, prod
 from operator import mul
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from supernet.arch import Arch
 from supernet.bits import with_bits
-from supernet.cost import weight_bytes
+from supernet.cost import answer_interval, stream_macs_by_layer, weight_bytes
 from supernet.data.clips import ClipData
 from supernet.errors import InvalidData
 from supernet.frontend.mfcc import Mfcc
@@ -33,7 +37,16 @@ from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE
 from supernet.train.loop import tensor_digest
 from supernet.train.networks import train_network
 
-__all__ = ["Width", "WidthNetwork", "WidthRecipe", "bits_for_flash", "learn_widths", "whole_bits"]
+__all__ = [
+    "PowerRecipe",
+    "Width",
+    "WidthNetwork",
+    "WidthRecipe",
+    "bits_for_flash",
+    "learn_widths",
+    "products_power_uw",
+    "whole_bits",
+]
 
 LEAST_BITS, MOST_BITS, START_BITS = 2, 8, 5
 PACE = 30.0
@@ -64,9 +77,52 @@ class WidthRecipe(TuneRecipe):
                 raise ValueError(f"a mean of {value:g} {name} is not possible: give {LEAST_BITS} to {MOST_BITS}")
 
     @property
+    def learns_values(self) -> bool:
+        """Whether the bits between layers are learned as well."""
+        return self.activation_bits < MOST_BITS
+
+    @property
+    def power_target_uw(self) -> float:
+        """Of a stream; 0 for none."""
+        return 0.0
+
+    @property
     def targets(self) -> dict[str, float]:
         """Mean bits by kind of tensor."""
         return {"weights": self.weight_bits, "activations": self.activation_bits}
+
+
+@dataclass(frozen=True)
+class PowerRecipe(WidthRecipe):
+    """A WidthRecipe with the predicted power of a stream in its loss: hardware-aware training.
+
+    uj_per_mac: microjoules that a device takes for a product of 8 bits by 8, as predictors know of devices; those of
+    fewer bits take their share, w a / 64. power_uw: the target of the network's products in a stream that answers as
+    often as it can, without front end and sleep; the penalty is added for each time that the power is twice the target.
+    All widths are learned; the means of bits have targets beside it, 8 unless given.
+    """
+
+    weight_bits: float = float(MOST_BITS)
+    activation_bits: float = float(MOST_BITS)
+    uj_per_mac: float = 0.0
+    power_uw: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("uj_per_mac", "power_uw"):
+            value = getattr(self, name)
+            if not 0 < value < inf:
+                raise ValueError(f"{name} = {value!r} is not possible: give a number above 0")
+
+    @property
+    def learns_values(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def power_target_uw(self) -> float:
+        """`power_uw`."""
+        return self.power_uw
 
 
 class _ClampInward(torch.autograd.Function):
@@ -159,11 +215,13 @@ class WidthNetwork(nn.Module):
     """A calibrated float network in which widths are learned: those of weights, one a layer, and of what is between
     layers, but for features (8 bits) and logits (16).
 
-    recipe: of which the targets are used. Widths start at 5 bits, or at the target where that is higher.
+    recipe: of which the targets are used. Widths start at 5 bits, or at the target where that is higher. Raises
+    InvalidData for a target of power that no widths have.
     """
 
     def __init__(self, network: Network, features: Tensor, recipe: WidthRecipe) -> None:
         super().__init__()
+        _check_power(network.arch, recipe)
         self.recipe = recipe
         self.network, self.specs = network, network.specs
         weighted, bits = [spec for spec in self.specs if spec.has_weights], self._start("weights")
@@ -178,7 +236,7 @@ class WidthNetwork(nn.Module):
             "weights": torch.tensor([float(prod(spec.weight_shape)) for spec in weighted]),
             "activations": torch.tensor([float(prod(spec.out_shape)) for spec in self.specs[1:-1]]),
         }
-        if recipe.activation_bits < MOST_BITS:
+        if recipe.learns_values:
             with torch.no_grad():
                 execute(self.specs, features, self._measure)
 
@@ -230,10 +288,17 @@ class WidthNetwork(nn.Module):
         bits = torch.stack([width.bits for width in getattr(self, kind).values()])
         return (bits * counts.to(bits)).sum() / counts.sum()
 
+    def power_uw(self) -> Tensor:
+        """Predicted microwatts of a stream at the widths as they are; of a PowerRecipe."""
+        found = ({name: width.bits for name, width in kind.items()} for kind in (self.weights, self.activations))
+        return self.recipe.uj_per_mac * _products(self.network.arch, *found)
+
     def excess(self) -> Tensor:
-        """What is added to the loss: bits above both targets, times the penalty."""
+        """What is added to the loss: bits above both targets, and doublings of the power, times the penalty."""
         learned = {kind: most for kind, most in self.recipe.targets.items() if len(getattr(self, kind))}
         above = [self.mean_bits(kind) - most for kind, most in learned.items()]
+        if self.recipe.power_target_uw:
+            above.append(torch.log2(self.power_uw() / self.recipe.power_target_uw))
         return self.recipe.penalty * sum(bits * (bits > 0) for bits in above)  # bits at the target have no gradient
 
     @torch.no_grad()
@@ -244,8 +309,25 @@ class WidthNetwork(nn.Module):
             counts = self.counts[kind].tolist()
             real = [float(width.real_bits) for width in getattr(self, kind).values()] or [MOST_BITS] * len(counts)
             found[kind] = whole_bits(real, counts, target)
-        bits = {"weight_bits": tuple(found["weights"]), "activation_bits": (8, *found["activations"], 16)}
-        return dataclasses.replace(self.network.arch, **bits)
+        return self._within_power(found["weights"], found["activations"])
+
+    def _within_power(self, weights: list[int], values: list[int]) -> Arch:
+        """The Arch at these bits, or at fewer of a layer's weights after another until it has the target's power."""
+        most = self.recipe.power_target_uw
+        while True:
+            bits = {"weight_bits": tuple(weights), "activation_bits": (8, *values, 16)}
+            arch = dataclasses.replace(self.network.arch, **bits)
+            if not most or products_power_uw(arch, self.recipe.uj_per_mac) <= most:
+                return arch
+            weights, values = self._fewer(weights, values)
+
+    def _fewer(self, weights: list[int], values: list[int]) -> tuple[list[int], list[int]]:
+        """One bit less, where the least is lost."""
+        real = [float(width.real_bits) for width in (*self.weights.values(), *self.activations.values())]
+        bits = [*weights, *values]
+        spare = [index for index, own in enumerate(bits) if own > LEAST_BITS]
+        bits[min(spare, key=lambda index: real[index] - bits[index])] -= 1
+        return bits[: len(weights)], bits[len(weights) :]
 
 
 def whole_bits(real: list[float], counts: list[float], target: float) -> list[int]:
@@ -263,6 +345,37 @@ def whole_bits(real: list[float], counts: list[float], target: float) -> list[in
         room = int((most - sum(map(mul, bits, counts))) / counts[index])
         bits[index] += max(0, min(room, wanted[index] - bits[index]))
     return bits
+
+
+def products_power_uw(arch: Arch, uj_per_mac: float) -> float:
+    """Predicted microwatts of the products of a network with bits in a stream that answers as often as it can.
+
+    uj_per_mac: see PowerRecipe. Raises InvalidArch for a network that looks ahead.
+    """
+    specs = layers(arch)
+    weights = {spec.name: spec.weight_bits for spec in specs if spec.has_weights}
+    return uj_per_mac * _products(arch, weights, {spec.name: spec.activation_bits for spec in specs})
+
+
+def _products(arch: Arch, weights: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """Products a second of a stream, counted in those of 8 bits by 8. weights, values: bits by layer, else 8."""
+    counts, total = stream_macs_by_layer(arch), 0.0
+    for spec in layers(arch):
+        read = spec.inputs[0] if spec.inputs else ""
+        bits = (weights[spec.name], values.get(read, MOST_BITS)) if spec.has_weights else spec.operator.product_bits
+        total = total + counts[spec.name] * bits[0] * bits[1]
+    return total / MOST_BITS**2 * 1000 / (answer_interval(arch) * arch.features.step_ms)
+
+
+def _check_power(arch: Arch, recipe: WidthRecipe) -> None:
+    """Raise InvalidData where the network has more power than the target at any bits."""
+    if recipe.power_target_uw:
+        least = products_power_uw(with_bits(arch, LEAST_BITS, LEAST_BITS, edge=LEAST_BITS), recipe.uj_per_mac)
+        if least > recipe.power_target_uw:
+            raise InvalidData(
+                f"{recipe.power_target_uw:g} uW are too few for the network: at {LEAST_BITS} bits its products take "
+                f"{least:.3g}; give as many or a smaller network"
+            )
 
 
 def bits_for_flash(arch: Arch, flash_bytes: float) -> float:
@@ -295,7 +408,7 @@ def learn_widths(
     """Learn the widths of a calibrated network by training a copy of it; returns its Arch with these bits.
 
     calibration: features (clips, coefficients, frames). run: folder of the run, resumed where it stopped.
-    Raises InvalidData for a target of bytes that the network cannot have.
+    Raises InvalidData for a target of bytes or of power that the network cannot have.
     """
     if recipe.flash_bytes:
         recipe = dataclasses.replace(recipe, weight_bits=bits_for_flash(network.arch, recipe.flash_bytes))
