@@ -91,6 +91,10 @@ PLANS = {
     "kws-temporal": Plan(
         KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, replace(HUB, samples=350)
     ),
+    "kws-lmu": Plan(
+        KEYWORDS, "lmu", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"4.5M": 8, "1.1M": 20, "0.4M": 30},
+        replace(HUB, samples=300),
+    ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),

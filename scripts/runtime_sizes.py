@@ -25,10 +25,12 @@ from pathlib import Path
 import numpy as np
 
 from predictors.runtime import TABLE, runtime_of, sizes
+from studies.c_identical import width_sources
 from supernet.cost import ROUTINES, rescale_bytes, weight_bytes
 from supernet.files import write_json
 from supernet.frontend import front_end as front_end_of
 from supernet.frontend.mel import MelFrontEnd
+from supernet.layer import LayerSpec
 from zoo import Model
 from zoo.export.c.frontends import front_end
 from zoo.export.c.ops.base import source
@@ -43,6 +45,8 @@ IN_FLASH = (".text", ".rodata", ".data", ".ARM.exidx")
 NAME = "model"
 SAME = {"average": "pool"}
 """Functions of another name than their routine."""
+SMALL = ("memories",)
+"""Small networks whose routines no bundled model may have."""
 COUNTS = (10, 20, 40)
 """Of coefficients, that front ends are compiled with."""
 MOST = 0.02
@@ -136,14 +140,22 @@ def routine_of(symbol: str) -> str | None:
     return None
 
 
-def form_sizes(models: Sequence[tuple[Sources, Linked]], ends: dict[str, dict[str, int]]) -> dict:
-    """What models of one form take: shared code, of each routine its code and what a layer adds, and of each class."""
+def form_sizes(
+    models: Sequence[tuple[Sources, Linked]],
+    ends: dict[str, dict[str, int]],
+    others: Sequence[tuple[Sources, Linked]] = (),
+) -> dict:
+    """What models of one form take: shared code, of each routine its code and what a layer adds, and of each class.
+
+    others: of routines that no model has.
+    """
     code: dict[str, int] = {}
     for _, found in models:
         for name, size in _routines(found).items():
             code[name] = max(size, code.get(name, 0))
+    code = {**{name: size for _, found in others for name, size in _routines(found).items()}, **code}
     classes = {_class_bytes(sources, found) for sources, found in models}
-    records = {name: size for sources, found in models for name, size in _records(sources, found).items()}
+    records = {name: size for sources, found in (*others, *models) for name, size in _records(sources, found).items()}
     call, keep = _slope(models, "network", len), _slope(models, "reset_network", lambda calls: calls.count("keep"))
     layer = {name: round(records.get(name, 0) + call + keep * (name == "keep")) for name in code}
     shared = []
@@ -181,9 +193,14 @@ def _records(sources: Sources, found: Linked) -> dict[str, int]:
     """Bytes of a layer's constants by routine, without those that count as weights."""
     return {
         spec.operator.calls(spec)[0]: found.symbols[f"{NAME}_{spec.name}_layer"]
-        - (0 if spec.has_weights else rescale_bytes(spec))
+        - (0 if spec.has_weights else rescale_bytes(spec) - _fixed_bytes(spec))
         for spec in sources.specs
     }
+
+
+def _fixed_bytes(spec: LayerSpec) -> int:
+    """Of tables that count as weights and stand beside a layer's constants."""
+    return sum(values.nbytes for values in spec.operator.fixed(spec).values())
 
 
 def _class_bytes(sources: Sources, found: Linked) -> int:
@@ -198,11 +215,16 @@ def bundled() -> Iterable[Sources]:
         yield Sources(model.network, model.front_end, model.detector(threshold=0.5), model.grids, NAME)
 
 
-def measure(models: Sequence[tuple[Sources, Linked]]) -> dict:
-    """The table."""
+def small_sources(name: str) -> Sources:
+    """A small network of random weights; see studies.c_networks."""
+    return width_sources(name, 4, "symmetric")
+
+
+def measure(models: Sequence[tuple[Sources, Linked]], others: Sequence[tuple[Sources, Linked]] = ()) -> dict:
+    """The table. others: small streams of routines that no model has."""
     stream, clip = ([one for one in models if one[0].streams == form] for form in (True, False))
     ends = {kind: front_end_sizes(kind, stream[0][0]) for kind in front_end.names}
-    forms = {"stream": form_sizes(stream, ends), "clip": form_sizes(clip, ends)}
+    forms = {"stream": form_sizes(stream, ends, others), "clip": form_sizes(clip, ends)}
     for one, other in (("stream", "clip"), ("clip", "stream")):  # what no model of a form uses
         found = {name: sizes for name, sizes in forms[other]["routines"].items() if name != "keep"}
         forms[one]["routines"] = found | forms[one]["routines"]
@@ -235,7 +257,8 @@ def main() -> int:
     logging.disable(logging.WARNING)
     models = [(sources, linked(sources)) for sources in bundled()]
     if not options.check:
-        write_json(TABLE, measure(models))
+        others = [(sources, linked(sources)) for sources in map(small_sources, SMALL)]
+        write_json(TABLE, measure(models, others))
         sizes.cache_clear()
     return int(check(models) > MOST)
 

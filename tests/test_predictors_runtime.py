@@ -103,7 +103,7 @@ def test_a_linked_model_takes_what_is_stated(name):
 
 
 @needs_arm
-@pytest.mark.parametrize("space", ["rows", "maps", "clips"])
+@pytest.mark.parametrize("space", ["rows", "maps", "clips", "memories"])
 def test_a_network_that_was_never_measured_takes_what_is_added_up(space):
     """Small ones on random weights, with strides, maps and factors."""
     sources = width_sources(space, 4, "odd")

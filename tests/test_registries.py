@@ -12,7 +12,7 @@ from toys import toys
 
 from predictors import estimate
 from predictors.estimate import with_rest
-from search import Problem, SearchSpace, search
+from search import Evolution, Problem, SearchSpace, search
 from search.differentiable import Differentiable, supernet_losses
 from supernet.arch import Arch
 from supernet.bits import with_bits
@@ -31,6 +31,7 @@ from supernet.nn.ops import TWINS
 from supernet.nn.supernet import Supernet
 from supernet.ops import operator
 from supernet.population import PopulationCosts
+from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.samples import from_int16, to_int16
 from supernet.space import Space, default_space
@@ -184,6 +185,26 @@ def test_a_package_holds_the_network(name, package_info, tmp_path):
     assert isinstance(model.network, IntegerNetwork)
     x = own_features(arch, 3, 3)
     assert np.array_equal(model.network(x), integers(x))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_sub_network_is_had_at_several_widths_without_training(name):
+    networks, archs = drawn(name, 1)
+    calibration = torch.randn(16, 40, 40, generator=torch.Generator().manual_seed(1))
+    elastic = ElasticBits(Supernet(networks, calibration, 0).eval(), (8, 2))
+    for bits in (8, 2):
+        integers = elastic.extract(with_bits(archs[0], bits)).to_integer()
+        assert len(np.unique(integers(own_features(archs[0], 8, 4)), axis=0)) > 1
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_search_keeps_its_limits_and_nears_them(name):
+    networks, archs = drawn(name, 40)
+    most = {"max_macs": float(np.median([macs(arch) for arch in archs])), "max_ram": 1e6, "max_weights": 1e6}
+    problem = Problem(SearchSpace(networks, (8, 4)), most)
+    found = search(Evolution(problem, np.random.default_rng(0)), lambda genes: genes.sum(1), 400, progress=False)
+    assert 0.5 * most["max_macs"] < macs(found.arch) <= most["max_macs"]
+    assert {spec.weight_bits for spec in layers(found.arch) if spec.has_weights} <= {8, 4}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,9 +2,11 @@
 
 import argparse
 
+import numpy as np
 import pytest
 
 from studies import memories, rows
+from supernet.ops.memory import transition
 
 
 def test_each_size_is_measured_and_told(tmp_path, monkeypatch):
@@ -23,7 +25,7 @@ def test_each_size_is_measured_and_told(tmp_path, monkeypatch):
 
 def test_blocks_of_inputs_are_one_stream():
     """A tone goes on from block to block."""
-    whole = [part for part in memories.blocks(25_000)]
+    whole = list(memories.blocks(25_000))
     assert [part.shape for part in whole] == [(10_000, 4), (10_000, 4), (5000, 4)]
     ends = whole[0][-1, 2], whole[1][0, 2]
     assert abs(ends[1] - ends[0]) <= 127 * 2 * 3.15 / memories.PERIOD
@@ -32,9 +34,7 @@ def test_blocks_of_inputs_are_one_stream():
 
 def test_an_unrounded_memory_has_the_gain_of_a_constant():
     """It ends at what it hears in the lowest coefficient, and at nothing in the others."""
-    from supernet.ops.memory import transition
-
     held = transition(6, 16) / 2.0**14
-    *_, last = memories.unrounded(held, memories.np.full((400, 1), 10.0), None)
+    *_, last = memories.unrounded(held, np.full((400, 1), 10.0), None)
     assert last[0, 0] == pytest.approx(640, rel=0.01)
     assert abs(last[0, 1:]).max() < 12

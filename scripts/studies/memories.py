@@ -3,9 +3,9 @@
     python scripts/study.py memories
 
 Memories of 16 bits (supernet.ops.memory) run without a reset beside the same recurrence in float64, on full noise, on
-levels that are held and jump, on a tone and on a constant; frames at 20 ms. Told is how far apart they are in steps of
-their 8-bit input: over all, in the first and in the last tenth, and the bound that rounding cannot leave, however long a
-stream is. What training convolves with is that recurrence without rounding. Rows: `memories.csv`.
+levels that are held and jump, on a tone and on a constant. Told is how far apart they are in steps of their 8-bit
+input, over all, in the first and in the last tenth, and the bound that rounding cannot leave however long a stream is.
+What training convolves with is that recurrence without rounding. Rows: `memories.csv`.
 """
 
 from __future__ import annotations
