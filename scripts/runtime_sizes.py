@@ -25,12 +25,16 @@ from pathlib import Path
 import numpy as np
 
 from predictors.runtime import TABLE, runtime_of, sizes
-from studies.c_identical import width_sources
+from studies.c_identical import detector_of
+from studies.c_networks import random_network
+from supernet.bits import with_bits
 from supernet.cost import ROUTINES, rescale_bytes, weight_bytes
+from supernet.families import family
 from supernet.files import write_json
 from supernet.frontend import front_end as front_end_of
 from supernet.frontend.mel import MelFrontEnd
 from supernet.layer import LayerSpec
+from supernet.space import default_space
 from zoo import Model
 from zoo.export.c.frontends import front_end
 from zoo.export.c.ops.base import source
@@ -45,8 +49,8 @@ IN_FLASH = (".text", ".rodata", ".data", ".ARM.exidx")
 NAME = "model"
 SAME = {"average": "pool"}
 """Functions of another name than their routine."""
-SMALL = ("memories",)
-"""Small networks whose routines no bundled model may have."""
+CLASSES, CLIP_MS = 4, 400
+"""Of networks that are not bundled."""
 COUNTS = (10, 20, 40)
 """Of coefficients, that front ends are compiled with."""
 MOST = 0.02
@@ -69,6 +73,9 @@ class Linked:
 
     total: int
     symbols: dict[str, int]
+
+
+Models = Sequence[tuple[Sources, Linked]]
 
 
 def linked(sources: Sources) -> Linked:
@@ -140,22 +147,14 @@ def routine_of(symbol: str) -> str | None:
     return None
 
 
-def form_sizes(
-    models: Sequence[tuple[Sources, Linked]],
-    ends: dict[str, dict[str, int]],
-    others: Sequence[tuple[Sources, Linked]] = (),
-) -> dict:
-    """What models of one form take: shared code, of each routine its code and what a layer adds, and of each class.
-
-    others: of routines that no model has.
-    """
+def form_sizes(models: Models, ends: dict[str, dict[str, int]]) -> dict:
+    """What models of one form take: shared code, of each routine its code and what a layer adds, and of each class."""
     code: dict[str, int] = {}
     for _, found in models:
         for name, size in _routines(found).items():
             code[name] = max(size, code.get(name, 0))
-    code = {**{name: size for _, found in others for name, size in _routines(found).items()}, **code}
     classes = {_class_bytes(sources, found) for sources, found in models}
-    records = {name: size for sources, found in (*others, *models) for name, size in _records(sources, found).items()}
+    records = {name: size for sources, found in models for name, size in _records(sources, found).items()}
     call, keep = _slope(models, "network", len), _slope(models, "reset_network", lambda calls: calls.count("keep"))
     layer = {name: round(records.get(name, 0) + call + keep * (name == "keep")) for name in code}
     shared = []
@@ -173,7 +172,7 @@ def _calls(sources: Sources) -> list[str]:
     return names if sources.streams else [name for name in names if name != "keep"]
 
 
-def _slope(models: Sequence[tuple[Sources, Linked]], symbol: str, count: Callable[[list[str]], int]) -> float:
+def _slope(models: Models, symbol: str, count: Callable[[list[str]], int]) -> float:
     """What each of so many calls adds to a function; 0 where no model has any."""
     counts = np.array([count(_calls(sources)) for sources, _ in models], float)
     values = np.array([found.symbols.get(symbol, 0) for _, found in models], float)
@@ -215,16 +214,26 @@ def bundled() -> Iterable[Sources]:
         yield Sources(model.network, model.front_end, model.detector(threshold=0.5), model.grids, NAME)
 
 
-def small_sources(name: str) -> Sources:
-    """A small network of random weights; see studies.c_networks."""
-    return width_sources(name, 4, "symmetric")
+def unbundled() -> Iterable[Sources]:
+    """The smallest and the largest network of families of which no model is bundled, on random weights."""
+    known = {sources.network.arch.family for sources in bundled()}
+    for name in (name for name in family.names if name not in known):
+        space = default_space(name, CLASSES, CLIP_MS)
+        for arch in (space.smallest(), space.largest()):
+            network = random_network(with_bits(arch, 8), "symmetric", np.random.default_rng(0))
+            grids = {spec.name: "symmetric" for spec in network.specs if spec.has_weights}
+            frontend = front_end_of(arch.features.kind)().select(arch.features.coefficients, arch.features.step_ms)
+            yield Sources(network, frontend, detector_of(network, several_labels=False), grids, NAME)
 
 
-def measure(models: Sequence[tuple[Sources, Linked]], others: Sequence[tuple[Sources, Linked]] = ()) -> dict:
-    """The table. others: small streams of routines that no model has."""
-    stream, clip = ([one for one in models if one[0].streams == form] for form in (True, False))
+def measure(models: Models, others: Models) -> dict:
+    """The table of models, with the routines of other networks that none of them has."""
+    stream, clip = (_of_form(models, streams) for streams in (True, False))
     ends = {kind: front_end_sizes(kind, stream[0][0]) for kind in front_end.names}
-    forms = {"stream": form_sizes(stream, ends, others), "clip": form_sizes(clip, ends)}
+    forms = {"stream": form_sizes(stream, ends), "clip": form_sizes(clip, ends)}
+    for form, streams in (("stream", True), ("clip", False)):
+        whole = form_sizes(_of_form([*models, *others], streams), ends)
+        forms[form]["routines"] = whole["routines"] | forms[form]["routines"]
     for one, other in (("stream", "clip"), ("clip", "stream")):  # what no model of a form uses
         found = {name: sizes for name, sizes in forms[other]["routines"].items() if name != "keep"}
         forms[one]["routines"] = found | forms[one]["routines"]
@@ -232,7 +241,11 @@ def measure(models: Sequence[tuple[Sources, Linked]], others: Sequence[tuple[Sou
     return {"compiler": f"{COMPILER} {version}", "target": "Cortex-M4, -Os", "frontends": ends, "forms": forms}
 
 
-def check(models: Sequence[tuple[Sources, Linked]]) -> float:
+def _of_form(models: Models, streams: bool) -> list[tuple[Sources, Linked]]:
+    return [one for one in models if one[0].streams == streams]
+
+
+def check(models: Models) -> float:
     """Print each model's bytes as measured and as added up; gives the largest difference, as a share."""
     worst = 0.0
     for sources, found in models:
@@ -255,12 +268,11 @@ def main() -> int:
         )
         return 1
     logging.disable(logging.WARNING)
-    models = [(sources, linked(sources)) for sources in bundled()]
+    models, others = ([(one, linked(one)) for one in found] for found in (bundled(), unbundled()))
     if not options.check:
-        others = [(sources, linked(sources)) for sources in map(small_sources, SMALL)]
         write_json(TABLE, measure(models, others))
         sizes.cache_clear()
-    return int(check(models) > MOST)
+    return int(check([*models, *others]) > MOST)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from supernet.bits import MIXED
 from supernet.data.walk import EXTENSIONS
 from supernet.errors import EarshotError, InvalidQuery, MissingExtra, nearest_names
 from supernet.extras import TRAINING, missing, need
+from supernet.families import family
 from supernet.files import read_json
 from zoo.ask.device import known_limits
 from zoo.ask.limits import LIMITS, ON_DEVICE
@@ -238,7 +239,7 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
         sub.add_argument(_option(name), help=LIMITS[name].help)
     sub.add_argument("--bits", type=_bits, help="bits of the weights in inner layers, or mixed")
     sub.add_argument("--min-accuracy", help="least accuracy on validation, such as 0.955 or 95.5%%")
-    sub.add_argument("--family", help="family of networks, such as temporal")
+    sub.add_argument("--family", help=f"family of networks: {', '.join(family.names)}")
     sub.add_argument("--device", help="a device profile, by its name or the beginning of it; `earshot profile list`")
     for name, limit in ON_DEVICE.items():
         sub.add_argument(_option(name), help=limit.help)
