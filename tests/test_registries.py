@@ -182,6 +182,7 @@ def test_a_package_holds_the_network(name, package_info, tmp_path):
     model = Model.from_folder(folder)
     model.verify()
     check_values(json.loads((folder / "config.json").read_text()))
+    assert family(name).notice in (folder / "README.md").read_text()
     assert isinstance(model.network, IntegerNetwork)
     x = own_features(arch, 3, 3)
     assert np.array_equal(model.network(x), integers(x))

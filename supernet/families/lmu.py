@@ -102,7 +102,9 @@ class MemoryChoices:
 
     @property
     def _of_layers(self) -> tuple[tuple[str, tuple[int, ...], str], ...]:
-        """Of each field of a layer its name, choices and dimension."""
+        """Of each field of a layer its name, choices and dimension: a memory's order and window are what a kernel is
+        elsewhere, and memories an expansion.
+        """
         return (
             ("memories", self.memories, "expansion"),
             ("order", self.orders, "kernel"),
@@ -256,4 +258,8 @@ SCHEMA = {
 }
 """JSON schemas of the values of the shape."""
 
-FAMILY = Family("lmu", parts, space, streamable=True, shape=Memories, choices=MemoryChoices, schema=SCHEMA)
+NOTICE = (
+    "Networks of linear memories may be protected by patents of Applied Brain Research, whatever this licence says; "
+    "whether you may use them is for you to find out."
+)
+FAMILY = Family("lmu", parts, space, True, Memories, MemoryChoices, SCHEMA, NOTICE)

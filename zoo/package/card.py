@@ -11,6 +11,7 @@ from io import BytesIO
 from supernet.arch import Arch
 from supernet.bits import inner_bits
 from supernet.cost import LayerCost, layer_costs, mean_bits
+from supernet.families import family
 from supernet.frontend.base import frontend_from_dict
 from supernet.layer import LayerSpec, layers
 from zoo.package.detected import has_curve
@@ -72,6 +73,7 @@ def card(values: dict, devices: Sequence[Figure] = ()) -> str:
         *_check(values["name"]),
         "## Licence and attribution",
         f"{values['licence']}. {values['attribution']}.",
+        *filter(None, [family(arch.family).notice]),
     ]
     return "\n\n".join(parts) + "\n"
 
