@@ -37,7 +37,8 @@ class LayerSpec:
     supernet's kernel are that it takes, over height and width; over time the last ones where it is causal, over height
     the first ones where `first_rows`, else those in the middle. window: frames that a memory reaches back. activation:
     one of ACTIVATIONS. stride: of an input, how many coefficients and frames of the front end there are to each of its
-    own. logits: whether it is the last layer, whose values have 16 bits.
+    own. logits: whether it is the last layer, whose values have 16 bits. bulk: whether a first layer holds so much of
+    the weights that it takes the bits of inner ones.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LayerSpec:
     causal: bool = True
     activation: str = "none"
     logits: bool = False
+    bulk: bool = False
     weight_bits: int | None = None
     activation_bits: int | None = None
 

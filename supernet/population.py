@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from supernet.bits import inner_layers
 from supernet.cost import COLUMNS, LARGEST, packed_bytes, part_row, rescale_bytes
 from supernet.layer import Part, parts
 from supernet.memory import answer_frames
@@ -24,8 +25,8 @@ FLOATING = len(COLUMNS)
 class PopulationCosts:
     """The exact costs of networks of a space, by their genes.
 
-    names: of all layers with weights that networks of the space have. inner: (layers,) which of them are neither the
-    first, the last nor depthwise.
+    names: of all layers with weights that networks of the space have. inner: (layers,) which of them are inner ones
+    (see `supernet.bits.inner_layers`).
     """
 
     def __init__(self, space: Space) -> None:
@@ -33,7 +34,7 @@ class PopulationCosts:
         found = parts(space.largest())
         specs = [spec for part in found for spec in part if spec.has_weights]
         self.names = tuple(spec.name for spec in specs)
-        self.inner = np.array([spec not in (specs[0], specs[-1]) and not spec.depthwise for spec in specs])
+        self.inner = np.array(inner_layers(specs))
         self._tables = [_Table(space, slot, part) for slot, part in zip(space.slots, found, strict=True)]
         self._strides = np.zeros((len(space.cardinalities), len(self._tables)))
         for number, table in enumerate(self._tables):

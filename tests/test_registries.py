@@ -33,6 +33,7 @@ from supernet.ops import operator
 from supernet.population import PopulationCosts
 from supernet.quant.elastic import ElasticBits
 from supernet.quant.fake import FakeQuantNetwork
+from supernet.quant.quantisers import Lsq, Tanh
 from supernet.samples import from_int16, to_int16
 from supernet.space import Space, default_space
 from zoo import Model
@@ -55,8 +56,12 @@ def kind_of(name: str) -> str:
     return "energies" if name == "toy" else "logmel"
 
 
+def networks_of(name: str) -> Space:
+    return default_space(name, 4, 400, kind_of(name))
+
+
 def drawn(name: str, count: int = 3, seed: int = 0) -> tuple[Space, list[Arch]]:
-    networks = default_space(name, 4, 400, kind_of(name))
+    networks = networks_of(name)
     return networks, networks.from_genes(networks.sample_sizes(np.random.default_rng(seed), count))
 
 
@@ -144,6 +149,48 @@ def test_integers_are_one_in_numpy_torch_and_training(name):
         with torch.no_grad():
             steps = fake(torch.from_numpy(x).float() / 32) / fake.activations[integers.specs[-1].name].scale
         assert np.array_equal(steps.round().numpy(), logits)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("quantiser", [Lsq, Tanh])
+def test_networks_of_each_family_are_had_at_few_bits(name, quantiser):
+    """By the methods that train a network alone; inner layers have these bits, all others 8."""
+    arch = drawn(name)[1][0]
+    features = torch.randn(16, 40, 40, generator=torch.Generator().manual_seed(0))
+    network = recalibrate(Network(arch, 0), features)
+    costs = PopulationCosts(networks_of(name))
+    inner = dict(zip(costs.names, costs.inner, strict=True))
+    for bits in (1, 5):
+        integers = FakeQuantNetwork(network, with_bits(arch, bits), quantiser).calibrate(features).eval().to_integer()
+        for spec in integers.specs:
+            if spec.has_weights:
+                own = integers.tensors[spec.name].weight
+                assert spec.weight_bits == (bits if inner[spec.name] else 8)
+                assert bits > 1 or not inner[spec.name] or set(np.unique(own)) <= {-1, 1}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_sub_networks_of_each_family_are_had_at_several_widths(name):
+    networks, [arch, *_] = drawn(name)
+    features = torch.randn(16, 40, 40, generator=torch.Generator().manual_seed(0))
+    elastic = ElasticBits(Supernet(networks, features, 0), (8, 2))
+    loss = elastic(features, with_bits(arch, 2)).square().mean()
+    loss.backward()
+    assert all(float(steps.grad.abs().sum()) > 0 for key, steps in elastic.log_steps.items() if steps.grad is not None)
+    x = own_features(arch, 4, 1)
+    integers = elastic.extract(with_bits(arch, 2)).to_integer()
+    assert integers(x).shape == (4, 4)
+    assert len(np.unique(integers(x), axis=0)) > 1
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_search_keeps_limits_of_each_family(name):
+    networks = SearchSpace(networks_of(name), (8, 4, 1))
+    ends = [cost_columns([arch])["macs"][0] for arch in (networks.space.smallest(), networks.space.largest())]
+    problem = Problem(networks, {"max_macs": float(sum(ends) / 2)})
+    strategy = Evolution(problem, np.random.default_rng(0), batch=8)
+    found = search(strategy, lambda genes: genes.sum(1).astype(float), 40, progress=False)
+    assert ends[0] < macs(found.arch) <= sum(ends) / 2
 
 
 def test_networks_that_are_tested_have_every_operator_and_may_stream_or_not():

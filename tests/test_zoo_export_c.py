@@ -14,10 +14,14 @@ import soundfile
 
 import zoo
 from studies.c_identical import FRONT_ENDS, detector_of, random_features, sounds, sources_of, width_sources
-from studies.c_networks import GRIDS, SPACES, row_family, row_network
+from studies.c_networks import GRIDS, SPACES, random_network, row_family, row_network
 from studies.c_programs import CONFIGURATIONS, Compiler, Program, answers_of, missing, same_answers, same_features
+from supernet.bits import with_bits
 from supernet.errors import InvalidQuery
+from supernet.families import family
+from supernet.frontend.logmel import LogMel
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
+from supernet.space import default_space
 from zoo.cli import main
 from zoo.export.c import folder
 from zoo.export.c.library import Library
@@ -138,10 +142,26 @@ def test_each_clip_begins_in_silence(name, hard, tmp_path):
         program, compiler = Program(sources, tmp_path), CONFIGURATIONS["gcc, sanitizers"]
         assert same_answers(program, compiler, samples, wanted) == (184, 184)
         ram = clip_ram_bytes(network.arch)
-    size = tmp_path / "size.c"
+    assert_size(tmp_path, ram)
+
+
+@pytest.mark.parametrize("name", family.names)
+def test_networks_of_each_family_give_their_integers_and_state_their_ram(name, tmp_path):
+    networks, rng = default_space(name, 4, 400, "logmel"), np.random.default_rng(0)
+    [arch] = networks.from_genes(networks.sample_sizes(rng))
+    network = random_network(with_bits(arch, 5, edge=5), "symmetric", rng)
+    program = Program(Sources(network, LogMel(), detector_of(network, False), grids_of(network), "model"), tmp_path)
+    answers, same = same_features(program, CONFIGURATIONS["gcc, sanitizers"], random_features(arch, 20))
+    assert same == answers >= 20
+    assert_size(tmp_path, (stream_ram_bytes if family(name).streamable else clip_ram_bytes)(arch))
+
+
+def assert_size(folder, ram):
+    """Of the structure of the model in a folder."""
+    size = folder / "size.c"
     size.write_text(f'#include "model.h"\nint main(void) {{ return sizeof(model_t) == {ram} ? 0 : 1; }}\n')
-    subprocess.run(["gcc", str(size), "-o", str(tmp_path / "size")], check=True)
-    assert subprocess.run([str(tmp_path / "size")]).returncode == 0
+    subprocess.run(["gcc", str(size), "-o", str(folder / "size")], check=True)
+    assert subprocess.run([str(folder / "size")]).returncode == 0
 
 
 def grids_of(network):

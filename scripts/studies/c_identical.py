@@ -32,6 +32,7 @@ from studies.c_programs import CONFIGURATIONS, WARNINGS, Program, answers_of, mi
 from studies.rows import Rows
 from supernet.frontend import LogMel, Mfcc, Micro, Raw
 from zoo.export.c.write import Sources
+from zoo.run.along import answer_ms
 from zoo.run.detection import Detection, Detector
 from zoo.run.scores import IntegerScores
 
@@ -149,7 +150,7 @@ def sources_of(model) -> Sources:
 
 def detector_of(network, several_labels: bool) -> Detector:
     """With settings that make many events of random answers."""
-    settings = Detection(0.3, 3, 200, 20, 0.8, {"a": 0.7})
+    settings = Detection(0.3, 3, 200, max(20, answer_ms(network)), 0.8, {"a": 0.7})
     return Detector(settings, tuple("abcd"[: network.arch.classes]), IntegerScores(0.0003, several_labels))
 
 

@@ -14,6 +14,7 @@ from supernet.bits import with_bits
 from supernet.families import family
 from supernet.families.base import Family, ending
 from supernet.families.blocks import BlockChoices, StageChoices
+from supernet.families.dense import DenseChoices
 from supernet.families.lmu import MemoryChoices
 from supernet.integer.form import Activation, IntegerLayer
 from supernet.integer.packing import grid_limit
@@ -38,9 +39,11 @@ SPACES = {
     "maps": Space("temporal", 4, 200, (16,), (10,), BlockChoices((8, 16), MAPS, (16, 32)), "logmel"),
     "clips": Space("mbconv", 4, 200, (20,), (10,), BlockChoices((8, 16), SQUARES, (16, 32)), "logmel"),
     "memories": Space("lmu", 4, 200, (20,), (10,), MEMORIES),
+    "contexts": Space("dense", 4, 200, (20,), (10,), DenseChoices((40, 120, 200, 280), 40, (8,), (1, 2), (8,), (16,))),
 }
-"""Of streams over rows of features, and over maps of them; of whole clips; of streams with linear memories."""
-KINDS = {"rows": {"add"}, "maps": {"add"}, "clips": {"add", "scale"}, "memories": {"memory"}}
+"""Of streams over rows of features, and over maps of them; of whole clips; of streams with linear memories, and over
+contexts."""
+KINDS = {"rows": {"add"}, "maps": {"add"}, "clips": {"add", "scale"}, "memories": {"memory"}, "contexts": set()}
 SPREAD, LOGIT_SPREAD = 40, 4000
 """Of what layers write, about, in steps of 8 and of 16 bits."""
 
