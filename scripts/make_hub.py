@@ -95,6 +95,12 @@ PLANS = {
         KEYWORDS, "lmu", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"4.5M": 8, "1.1M": 20, "0.4M": 30},
         replace(HUB, samples=300),
     ),
+    "kws-dense": Plan(
+        KEYWORDS, "dense", "logmel",
+        SupernetRecipe(epochs=40, unknown=2, sandwich=True),
+        {"6M": 12, "2M": 20, "1M": 20},
+        replace(HUB, samples=300),
+    ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
