@@ -37,7 +37,7 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     """Compare each width of each size with the reference."""
     for size in options.sizes:
         names = {name.split("-")[3][1:].partition("a")[0]: name for name in MODELS if f"-{size}-" in name}
-        curve = cache(lambda bits, names=names: _curve(_streams(names[bits], options), options.smoothing))
+        curve = cache(lambda bits, names=names: curve_of(_streams(names[bits], options), options.smoothing))
         for bits in options.bits:
             keys = [{"size": size, "bits": bits, "missed": missed} for missed in MISSED]
             if bits in names and not rows.done("alarm_ratio", *keys):
@@ -49,7 +49,7 @@ def _streams(name: str, options: argparse.Namespace) -> Streams:
     return Streams(get(name=name, hub=options.hub), options.data, options.runs)
 
 
-def _curve(streams: Streams, smoothing: int) -> tuple[np.ndarray, np.ndarray, float]:
+def curve_of(streams: Streams, smoothing: int) -> tuple[np.ndarray, np.ndarray, float]:
     """found (thresholds, words), alarms (thresholds, minutes) and the hours of these."""
     clip_ms = streams.model.clip_ms
     scores, words = streams.words("clean")
