@@ -8,14 +8,16 @@ trained in two stages: parity with floating point on the detection-error curve, 
 than 4 times less memory. Here a network of family `dense` is trained in float on the labels alone, and from it one at
 each width by the method `two-stage`, half of the epochs a stage. All hear the same 8-bit features. False alarms are
 counted as `alarm_ratio` does, at thresholds that miss as many words; intervals are of its bootstrap. Time is that of an
-answer behind the front end, of the generated C and of the float network as C, by one compiler on the machine at hand.
-Memory is that of weights and of what a stream keeps and works in behind the front end. Test is measured once a network.
-Rows: `dense_claims.csv`, `dense_alarms.csv`.
+answer behind the front end, of the generated C and of the float network as C, by one compiler on the machine at hand;
+instructions are those of an emulated Cortex-M4 with a unit for floating point. Memory is that of weights and of what a
+stream keeps and works in behind the front end. Test is measured once a network. Rows: `dense_claims.csv`,
+`dense_alarms.csv`.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +36,7 @@ from supernet.arch import Arch, FeatureSpec
 from supernet.bits import FLOAT_BITS, with_bits
 from supernet.cost import weight_bytes
 from supernet.data.speech_commands import load
+from supernet.errors import InvalidQuery
 from supernet.families.dense import Dense
 from supernet.frontend.base import dequantise
 from supernet.frontend.logmel import LogMel
@@ -46,6 +49,7 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
+from zoo.export.c.emulator import instructions
 from zoo.export.c.write import Sources
 from zoo.run.along import answer_ms
 from zoo.run.detection import Detection, Detector
@@ -119,7 +123,8 @@ def _compare(name: str, seed: int, keys: dict, widths: list[int], setting: Setti
     with TemporaryDirectory() as place:
         program = FloatProgram(network, Path(place))
         program.build()
-        costs = {"us": program.microseconds(), "weights": program.weight_bytes, "ram": program.ram_bytes}
+        costs = {"us": program.microseconds(), "instructions": counted(program.instructions)}
+        costs |= {"weights": program.weight_bytes, "ram": program.ram_bytes}
         float_keys = {**keys, "bits": FLOAT_BITS}
         setting.rows.once(CLAIMS, float_keys, lambda: {**_costs(costs), **setting.measured(network, folder)}, folder)
         reference = curve_of(_float_hearing(folder.name, program, setting), setting.options.smoothing)
@@ -160,15 +165,26 @@ def _integer_costs(network: IntegerNetwork, scale: float, setting: Setting) -> d
         sources = Sources(network, own_frontend(arch, setting), detector, grids, "model")
         taken = integer_microseconds(sources, Path(place))
     ram = stream_ram_bytes(arch) - frontend_bytes(arch.features.kind) - detector_bytes(arch.classes)
-    return {"us": taken, "weights": weight_bytes(arch), "ram": ram}
+    count = counted(lambda: instructions(sources)["network"])
+    return {"us": taken, "instructions": count, "weights": weight_bytes(arch), "ram": ram}
+
+
+def counted(count: Callable[[], int]) -> int:
+    """Instructions, or 0 where there is no emulator."""
+    try:
+        return count()
+    except InvalidQuery as error:
+        print(f"instructions are not counted: {error}", file=sys.stderr)
+        return 0
 
 
 def _costs(own: dict, other: dict | None = None) -> dict:
     """Columns, and how many times less than the other's they are."""
-    found = {"microseconds": round(own["us"], 3), "weight_bytes": own["weights"], "ram_bytes": own["ram"]}
-    other = other or own
-    memory = (other["weights"] + other["ram"]) / (own["weights"] + own["ram"])
-    return {**found, "times_faster": round(other["us"] / own["us"], 2), "times_smaller": round(memory, 2)}
+    names = {"us": "microseconds", "instructions": "instructions", "weights": "weight_bytes", "ram": "ram_bytes"}
+    found, other = {name: round(own[key], 3) for key, name in names.items()}, other or own
+    less = {"faster": other["us"] / own["us"], "fewer": other["instructions"] / max(1, own["instructions"])}
+    less["smaller"] = (other["weights"] + other["ram"]) / (own["weights"] + own["ram"])
+    return {**found, **{f"times_{how}": round(times, 2) for how, times in less.items()}}
 
 
 def table_of_claims(found: Rows) -> Shown:
@@ -176,11 +192,12 @@ def table_of_claims(found: Rows) -> Shown:
     rows = [
         [row.network, "float" if row.bits == FLOAT_BITS else f"{row.bits}", f"{row.epochs} + {row.quant_epochs}",
          f"{row.test:.2f} ({row.test_low:.2f} to {row.test_high:.2f})", f"{row.microseconds:.1f}",
-         f"{row.times_faster:.1f}", f"{row.weight_bytes:,}", f"{row.ram_bytes:,}", f"{row.times_smaller:.1f}"]
+         f"{row.times_faster:.2f}", f"{row.instructions:,}", f"{row.times_fewer:.2f}", f"{row.weight_bytes:,}",
+         f"{row.ram_bytes:,}", f"{row.times_smaller:.1f}"]
         for row in found.read(CLAIMS).itertuples()
     ]  # fmt: skip
-    header = ["parameters", "bits", "epochs", "test, %", "us an answer", "times less", "weights, bytes", "RAM, bytes"]
-    return [*header, "times less"], rows
+    header = ["parameters", "bits", "epochs", "test, %", "us an answer", "times less", "instructions", "times less"]
+    return [*header, "weights, bytes", "RAM, bytes", "times less"], rows
 
 
 def table_of_alarms(found: Rows) -> Shown:

@@ -1,7 +1,8 @@
-"""Dense networks in floating point as C, and how long their answers take beside those of the generated integers.
+"""Dense networks in floating point as C, and what their answers take beside those of the generated integers.
 
-Both are compiled by the same compiler at the same level for the machine at hand, with its vectors; of floating point
-the compiler may change the order of sums, since else it would have no vectors. Times are of the processor.
+Both are compiled by the same compiler at the same level: for the machine at hand, with its vectors, where time of the
+processor is taken, and for an emulated Cortex-M4 with its unit for floating point, where instructions are counted. The
+compiler may change the order of sums of floats, since else it would have no vectors.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from studies.c_programs import Compiler, Program
 from supernet.layer import LayerSpec
 from supernet.nn.network import Network
 from supernet.nn.ops import EPSILON
+from zoo.export.c import emulator
 from zoo.export.c.write import Sources
 
 __all__ = ["FloatProgram", "integer_microseconds"]
 
 LEVEL, ANY_ORDER = ("-O3", "-march=native"), ("-ffast-math",)
+FLOAT_UNIT = ("-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
 REPEATS, RUNS = 2000, 7
 CLOCK = r"""
     if (argc > 1) {
@@ -52,12 +55,8 @@ int main(int argc, char **argv)
     + CLOCK.replace("ANSWER", "network(&self)")
     + "    return 1;\n}\n"
 )
-FLOATS = (
-    r"""
-#include <stdio.h>
-#include <stdlib.h>
+CORE = r"""
 #include <string.h>
-#include <time.h>
 
 #define NEW (STEP * COEFFICIENTS)
 #define KEPT ((TAPS - STEP) * COEFFICIENTS)
@@ -96,6 +95,12 @@ static void answer(void)
 @CALLS
     self.next = self.next + 1 == ANSWERS ? 0 : self.next + 1;
 }
+"""
+FLOATS = (
+    r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 int main(int argc, char **argv)
 {
@@ -110,6 +115,22 @@ int main(int argc, char **argv)
 }
 """
 )
+PARTS = r"""
+#include "parts.h"
+
+static void nothing(void)
+{
+}
+
+const part parts[] = {{"nothing", nothing, 1}, {"network", answer, 1}};
+const uint32_t part_count = 2;
+
+void prepare(void)
+{
+    *(volatile uint32_t *)0xE000ED88 |= 0xFU << 20; /* CPACR: floating point is on from here */
+    __asm volatile("dsb\n isb");
+}
+"""
 AVERAGE = """\
     for (i = 0; i < HEAD; i++) {
         self.sums[i] += self.work[@LAST][i] - head[i];
@@ -142,9 +163,8 @@ class FloatProgram:
     def build(self) -> None:
         """Compile it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = FLOATS.replace("@TABLES", "\n".join(map(self._tables, self._weighted))).replace("@CALLS\n", self._calls)
         macros = {**self._sizes, "RAM": self.ram_bytes}
-        Compiler("gcc", (*LEVEL, *ANY_ORDER)).build(self.folder, text, macros, [])
+        Compiler("gcc", (*LEVEL, *ANY_ORDER)).build(self.folder, self._core + FLOATS, macros, [])
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """(answers, classes) float32 of a stream of features (coefficients, frames)."""
@@ -155,6 +175,20 @@ class FloatProgram:
     def microseconds(self) -> float:
         """Of an answer, at best."""
         return _microseconds(self.folder)
+
+    def instructions(self) -> int:
+        """Of an answer, on the emulated Cortex-M4. Raises InvalidQuery where tools are missing."""
+        source = self.folder / "parts.c"
+        source.write_text(self._core + PARTS)
+        flags = (*emulator.FLAGS, *ANY_ORDER, *FLOAT_UNIT, *(f"-D{name}={size}" for name, size in self._sizes.items()))
+        places = [source, emulator.FOLDER / "count.c"]
+        image = emulator.build(emulator.COUNTING, places, self.folder / "count.elf", [emulator.FOLDER], flags)
+        return emulator.counted(emulator.run(emulator.COUNTING, image, "-icount", "shift=0"))["network"]
+
+    @property
+    def _core(self) -> str:
+        tables = "\n".join(map(self._tables, self._weighted))
+        return CORE.replace("@TABLES", tables).replace("@CALLS\n", self._calls)
 
     @property
     def _weighted(self) -> list[LayerSpec]:
