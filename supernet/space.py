@@ -298,9 +298,14 @@ def tuples(values: dict) -> dict:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def default_space(name: str, classes: int, clip_ms: int = 1000, features: str = "mfcc") -> Space:
-    """The default space of a family on a kind of features, for so many classes and clips of so many ms."""
-    return family(name).space(classes, clip_ms, features)
+def default_space(name: str, classes: int, clip_ms: int = 1000, features: str | None = None) -> Space:
+    """The default space of a family on a kind of features (default: its first), for so many classes and clips of so
+    many ms. Raises InvalidArch for features that the family does not read.
+    """
+    own = family(name)
+    if features is not None and features not in own.features:
+        raise InvalidArch(f"family {name} has no default space on {features!r:.80}: give {' or '.join(own.features)}")
+    return own.space(classes, clip_ms, features or own.features[0])
 
 
 __getattr__ = moved_names(

@@ -19,10 +19,10 @@ from supernet.nn.network import Network, execute
 from supernet.space import default_space
 
 NETS = pd.read_csv(Path(__file__).parent / "peter2020_nets.csv").astype({"cells": str}).to_dict("records")
-EVERY = [(name, kind, seed) for name in family.names for kind in ("mfcc", "logmel") for seed in range(5)]
+EVERY = [(name, kind, seed) for name in family.names for kind in family(name).features for seed in range(5)]
 
 
-def sampled(name: str, seed: int, kind: str = "mfcc"):
+def sampled(name: str, seed: int, kind: str | None = None):
     space = default_space(name, 12, features=kind)
     return space.from_genes(space.sample(np.random.default_rng(seed)))[0]
 

@@ -15,7 +15,7 @@ from supernet.layer import layers
 from supernet.memory import clip_ram_bytes, peak_arena_bytes, plan_arena, stream_ram_bytes, stream_state_bytes
 from supernet.space import default_space
 
-SPACES = [default_space(family, 12, 1000, kind) for family in family.names for kind in ("mfcc", "logmel")]
+SPACES = [default_space(name, 12, 1000, kind) for name in family.names for kind in family(name).features]
 AHEAD, STREAMED = ([one for one in SPACES if family(one.family).streamable == streams] for streams in (False, True))
 
 OVER = ("add", "scale")

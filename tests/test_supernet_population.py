@@ -16,7 +16,7 @@ from supernet.population import PopulationCosts
 from supernet.space import Space, default_space
 
 SPACES = {
-    f"{family}-{kind}": default_space(family, 12, 1000, kind) for family in family.names for kind in ("mfcc", "logmel")
+    f"{name}-{kind}": default_space(name, 12, 1000, kind) for name in family.names for kind in family(name).features
 }
 COSTS = {kind: PopulationCosts(of) for kind, of in SPACES.items()}
 

@@ -20,6 +20,8 @@ from supernet.bits import with_bits
 from supernet.errors import InvalidQuery
 from supernet.families import family
 from supernet.frontend.logmel import LogMel
+from supernet.frontend.raw import Raw
+from supernet.integer.packing import default_grid
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from supernet.space import default_space
 from zoo.cli import main
@@ -112,6 +114,26 @@ def test_memories_of_16_bits_give_their_integers_in_a_stream_of_the_size_that_is
     assert library.size == stream_ram_bytes(sources.network.arch)
 
 
+@pytest.mark.parametrize(("bits", "largest"), [(8, True), (3, False)])
+def test_a_stream_of_samples_gives_the_integers_of_its_network(bits, largest, hard, tmp_path):
+    """Of family `sinc`, at its largest and its smallest, in the RAM that is stated."""
+    space = default_space("sinc", 4, 400)
+    arch = with_bits(space.largest() if largest else space.smallest(), bits, edge=bits)
+    grid = default_grid(bits)
+    network = random_network(arch, grid, np.random.default_rng(0))
+    grids = {spec.name: grid for spec in network.specs if spec.has_weights}
+    sources = Sources(network, Raw(), detector_of(network, several_labels=False), grids, "model")
+    library = Library(sources, tmp_path, STRICT)
+    heard = hard[: 160_000 if largest else None]
+    logits, features, events = library.step(heard, library.reset())
+    wanted, expected, told = answers_of(sources, heard)
+    np.testing.assert_array_equal(logits, expected)
+    np.testing.assert_array_equal(features.reshape(-1, features.shape[2]), wanted)
+    assert len(np.unique(logits)) > 500
+    assert events == told
+    assert library.size == stream_ram_bytes(arch)
+
+
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_each_kind_of_front_end_gives_its_features_and_states_its_ram(name, hard, tmp_path):
     frontend = FRONT_ENDS[name]
@@ -125,7 +147,7 @@ def test_each_kind_of_front_end_gives_its_features_and_states_its_ram(name, hard
     np.testing.assert_array_equal(features.reshape(-1, features.shape[2]), wanted)
     np.testing.assert_array_equal(logits, expected)
     assert events == told
-    assert len(told) > 5
+    assert len(told) > 3
     assert len(np.unique(wanted)) > 100
     assert library.size == ram
 

@@ -112,7 +112,9 @@ def space(classes: int, clip_ms: int, features: str) -> Space:
     return Space("toy", classes, clip_ms, (20, 40), (10, 20), Widths((8, 16, 24)), features)
 
 
-FAMILY = Family("toy", parts, space, True, Width, Widths, {"width": whole("Width", "In channels.", 1, 100)})
+FAMILY = Family(
+    "toy", parts, space, True, Width, Widths, {"width": whole("Width", "In channels.", 1, 100)}, ("energies",)
+)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from supernet.families.base import Family, ending
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.families.dense import DenseChoices
 from supernet.families.lmu import MemoryChoices
+from supernet.families.sinc import FilterChoices
 from supernet.integer.form import Activation, IntegerLayer
 from supernet.integer.packing import grid_limit
 from supernet.integer.runtime import IntegerNetwork
@@ -34,18 +35,23 @@ SQUARES = (
     StageChoices((8, 16), (1, 2), (3, 7), (1, 3), 2, (False, True)),
 )
 MEMORIES = MemoryChoices((1, 2), (3, 8), (1, 5, 6), (40, 100), (8, 16), (16, 32))
+FILTERS = (8, 24), (24, 200, 256), 16, "taps"
 SPACES = {
     "rows": Space("temporal", 4, 200, (20,), (10,), BlockChoices((8, 16), ROWS, (16, 32))),
     "maps": Space("temporal", 4, 200, (16,), (10,), BlockChoices((8, 16), MAPS, (16, 32)), "logmel"),
+    "samples": Space("sinc", 4, 200, (320,), (10,), FilterChoices((8, 16), ROWS, (16, 32), *FILTERS), "raw"),
     "clips": Space("mbconv", 4, 200, (20,), (10,), BlockChoices((8, 16), SQUARES, (16, 32)), "logmel"),
     "memories": Space("lmu", 4, 200, (20,), (10,), MEMORIES),
     "contexts": Space("dense", 4, 200, (20,), (10,), DenseChoices((40, 120, 200, 280), 40, (8,), (1, 2), (8,), (16,))),
 }
-"""Of streams over rows of features, and over maps of them; of whole clips; of streams with linear memories, and over
-contexts."""
-KINDS = {"rows": {"add"}, "maps": {"add"}, "clips": {"add", "scale"}, "memories": {"memory"}, "contexts": set()}
+"""Of streams over rows of features, over maps of them, and over samples; of whole clips; of streams with linear
+memories, and over contexts."""
+KINDS = {"rows": {"add"}, "maps": {"add"}, "samples": {"filters"}, "clips": {"add", "scale"}, "memories": {"memory"},
+         "contexts": set()}  # fmt: skip
 SPREAD, LOGIT_SPREAD = 40, 4000
 """Of what layers write, about, in steps of 8 and of 16 bits."""
+LOGARITHM, LOGARITHM_SPREAD = 12 << 16, 3 << 16
+"""Of noise behind filters, about."""
 
 
 def small_network(name: str, bits: int, grid: str, activation: int = 8) -> IntegerNetwork:
@@ -92,12 +98,13 @@ def _weighted(spec: LayerSpec, grid: str, rng: np.random.Generator) -> IntegerLa
     limit = grid_limit(spec.weight_bits, grid)
     values = np.arange(-limit, limit + 1, 2 if grid == "odd" else 1)
     weight = rng.choice(values, spec.weight_shape).astype(np.int8)
+    logarithms = spec.kind == "filters"
     sums = SPREAD * sqrt(weight[0].size) * sqrt(np.square(values.astype(float)).mean())
+    sums = LOGARITHM_SPREAD if logarithms else sums
     wanted = LOGIT_SPREAD if spec.logits else SPREAD * 2.0 ** (spec.activation_bits - 8)
     multiplier, shift = encode_multiplier(wanted / sums * rng.uniform(0.5, 2, len(weight)))
-    return IntegerLayer(
-        multiplier, shift, weight, rng.integers(-int(sums), int(sums) + 1, len(weight)).astype(np.int32)
-    )
+    bias = rng.integers(-int(sums), int(sums) + 1, len(weight)) - LOGARITHM * logarithms
+    return IntegerLayer(multiplier, shift, weight, bias.astype(np.int32))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from supernet.registry import Registry
 
 __all__ = ["family"]
 
-family = Registry("supernet.families", "family", "FAMILY", ("temporal", "mbconv", "lmu", "dense"))
+family = Registry("supernet.families", "family", "FAMILY", ("temporal", "mbconv", "sinc", "lmu", "dense"))
 """`family(name)` gives the `supernet.families.base.Family` of that name, `family.names` all names."""
 
 __getattr__ = moved_names(

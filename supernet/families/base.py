@@ -22,7 +22,7 @@ class Family:
     parts: the layers of an Arch in the order in which they run, in parts that the family keeps, so that networks share
     them. space: its default space from (classes, clip_ms, features). streamable: whether it can answer in a stream.
     shape, choices: the types of `Arch.shape` and `Space.shapes`. schema: JSON schemas of the values of a shape by name.
-    notice: what the licence of a model does not say, for its card.
+    features: the kinds that its default spaces are on. notice: what the licence of a model does not say, for its card.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Family:
     shape: type[NetworkShape]
     choices: type[ShapeChoices]
     schema: dict
+    features: tuple[str, ...] = ("mfcc", "logmel")
     notice: str = ""
 
 

@@ -19,7 +19,17 @@ from supernet.schemas import listing, record, whole
 from supernet.space import Gene, Keep, Slot, tuples
 from supernet.whole import with_plain_numbers
 
-__all__ = ["SCHEMA", "WIDTH_MULTIPLE", "Block", "BlockChoices", "Blocks", "Stage", "StageChoices", "bottleneck"]
+__all__ = [
+    "SCHEMA",
+    "WIDTH_MULTIPLE",
+    "Block",
+    "BlockChoices",
+    "Blocks",
+    "Stage",
+    "StageChoices",
+    "bottleneck",
+    "causal_conv",
+]
 
 WIDTH_MULTIPLE, MAX_WIDTH = 8, 1024
 MAX_STAGES, MAX_BLOCKS, MAX_DEPTH, MAX_KERNEL, MAX_EXPANSION, MAX_STRIDE = 64, 64, 128, 31, 8, 4
@@ -274,6 +284,41 @@ def bottleneck(
         inputs = source, last.name
         specs.append(LayerSpec(f"{name}_add", "add", inputs, last.out_shape, last.out_shape, causal=last.causal))
     return Part(tuple(specs))
+
+
+def causal_conv(
+    name: str,
+    source: str,
+    in_shape: Shape,
+    channels: int,
+    *,
+    kernel: tuple[int, int] = (1, 1),
+    stride: tuple[int, int] = (1, 1),
+    tap_step: int = 1,
+    groups: int = 1,
+    activation: str = "relu",
+    pad: bool = True,
+) -> LayerSpec:
+    """A convolution with batch norm behind the layer `source`, causal in time and centred in frequency.
+
+    pad: whether the frequencies are padded; without, the kernel takes them all.
+    """
+    height = -(-in_shape[1] // stride[0]) if pad else 1
+    out_shape = (channels, height, -(-in_shape[2] // stride[1]))
+    missing, left = ((out_shape[axis] - 1) * stride[axis - 1] + kernel[axis - 1] - in_shape[axis] for axis in (1, 2))
+    return LayerSpec(
+        name,
+        "conv",
+        (source,),
+        in_shape,
+        out_shape,
+        kernel=kernel,
+        stride=stride,
+        pad=(missing // 2, missing - missing // 2, left, 0),
+        groups=groups,
+        tap_steps=(1, tap_step),
+        activation=activation,
+    )
 
 
 def _width(title: str, description: str) -> dict:

@@ -21,7 +21,7 @@ from functools import lru_cache
 from supernet.arch import Arch, FeatureSpec
 from supernet.errors import InvalidArch
 from supernet.families.base import KEPT_PARTS, Family, ending
-from supernet.families.blocks import SCHEMA, BlockChoices, Blocks, StageChoices, bottleneck
+from supernet.families.blocks import SCHEMA, BlockChoices, Blocks, StageChoices, bottleneck, causal_conv
 from supernet.layer import LayerSpec, Part, Shape
 from supernet.space import Space
 
@@ -61,61 +61,26 @@ def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
     shapes = (channels, height, frames * ratio), (channels, height, frames)
     kernel, fall = (STEM_HEIGHT, 2) if on_maps else (1, 1)
     taps, stride = STEM_TAPS[features.step_ms], STEM_STRIDE[features.step_ms]
-    stem = _conv("stem", "input", shapes[1], width, kernel=(kernel, taps), stride=(fall, stride), tap_step=ratio)
+    stem = causal_conv("stem", "input", shapes[1], width, kernel=(kernel, taps), stride=(fall, stride), tap_step=ratio)
     return Part((LayerSpec("input", "input", (), *shapes, stride=(1, ratio)), stem))
 
 
 @lru_cache(maxsize=KEPT_PARTS)
 def _gathered_block(name: str, source: str, in_shape: Shape, width: int, *block) -> Part:
     """An inverted bottleneck behind the convolution that makes channels of a map."""
-    gather = _conv("gather", source, in_shape, width, kernel=(in_shape[1], 1), pad=False)
+    gather = causal_conv("gather", source, in_shape, width, kernel=(in_shape[1], 1), pad=False)
     return Part((gather, *_block(name, gather.name, gather.out_shape, width, *block)))
 
 
 @lru_cache(maxsize=KEPT_PARTS)
 def _block(name: str, source: str, in_shape: Shape, *block) -> Part:
     """An inverted bottleneck behind the layer `source`: of a width, an expansion, a kernel and a stride."""
-    return bottleneck(_conv, (name, source, in_shape), *block)
+    return bottleneck(causal_conv, (name, source, in_shape), *block)
 
 
 @lru_cache(maxsize=KEPT_PARTS)
 def _exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
-    return ending(_conv("head", source, in_shape, width), classes)
-
-
-def _conv(
-    name: str,
-    source: str,
-    in_shape: Shape,
-    channels: int,
-    *,
-    kernel: tuple[int, int] = (1, 1),
-    stride: tuple[int, int] = (1, 1),
-    tap_step: int = 1,
-    groups: int = 1,
-    activation: str = "relu",
-    pad: bool = True,
-) -> LayerSpec:
-    """A convolution with batch norm behind the layer `source`, causal in time and centred in frequency.
-
-    pad: whether the frequencies are padded; without, the kernel takes them all.
-    """
-    height = -(-in_shape[1] // stride[0]) if pad else 1
-    out_shape = (channels, height, -(-in_shape[2] // stride[1]))
-    missing, left = ((out_shape[axis] - 1) * stride[axis - 1] + kernel[axis - 1] - in_shape[axis] for axis in (1, 2))
-    return LayerSpec(
-        name,
-        "conv",
-        (source,),
-        in_shape,
-        out_shape,
-        kernel=kernel,
-        stride=stride,
-        pad=(missing // 2, missing - missing // 2, left, 0),
-        groups=groups,
-        tap_steps=(1, tap_step),
-        activation=activation,
-    )
+    return ending(causal_conv("head", source, in_shape, width), classes)
 
 
 def _check(arch: Arch) -> None:

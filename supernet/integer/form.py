@@ -9,8 +9,9 @@ s its scale, a real value is s (q - z). A layer computes
 with a multiplier and a shift for each output channel, and the lower clamp at z_out behind a ReLU. A ReLU6 needs no
 more, since no scale reaches beyond 6; nor does a hard sigmoid, whose 0 and 1 are the least and the largest integer. A
 residual sum rescales both inputs with two multipliers and one shift and rounds once; a scaling multiplies (q - z) of
-both inputs and rounds once; an average has 1 / N in its multiplier; a memory goes on in 16 bits (see
-supernet.ops.memory) and has one multiplier; logits are 16 bits at one common scale.
+both inputs and rounds once; an average has 1 / N in its multiplier; filters over samples have a logarithm for acc (see
+supernet.ops.filters); a memory goes on in 16 bits (see supernet.ops.memory) and has one multiplier; logits are 16 bits
+at one common scale.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from supernet.arch import Arch
 from supernet.layer import LayerSpec, last_uses, layers
-from supernet.nn.ops import float_layer, select_features, twin
+from supernet.nn.ops import Slice, float_layer, select_features, twin
 
-__all__ = ["Layer", "Network", "execute", "recalibrate"]
+__all__ = ["Layer", "MadeLayer", "Network", "execute", "recalibrate"]
 
 
 class Layer(nn.Module):
@@ -19,17 +19,41 @@ class Layer(nn.Module):
 
     def __init__(self, spec: LayerSpec, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        weight = torch.empty(spec.weight_shape)
-        fan_in = weight[0].numel()
-        nn.init.normal_(weight, std=twin(spec).initial_deviation(fan_in), generator=generator)
         norm = twin(spec).norm
         channels = spec.out_shape[0]
-        self.weight = nn.Parameter(weight)
+        self._begin(spec, generator)
         self.gamma = nn.Parameter(torch.ones(channels)) if norm else None
         self.beta = nn.Parameter(torch.zeros(channels)) if norm else None
         self.bias = None if norm else nn.Parameter(torch.zeros(channels))
         self.register_buffer("mean", None)
         self.register_buffer("var", None)
+
+    def _begin(self, spec: LayerSpec, generator: torch.Generator | None) -> None:
+        weight = torch.empty(spec.weight_shape)
+        nn.init.normal_(weight, std=twin(spec).initial_deviation(weight[0].numel()), generator=generator)
+        self.weight = nn.Parameter(weight)
+
+    def take(self, tensors: Slice) -> None:
+        """Become the layer of a slice, whose parameters are copied."""
+        for name, parameter in self.named_parameters():
+            parameter.copy_(getattr(tensors, name))
+
+
+class MadeLayer(Layer):
+    """A layer whose weights are made of fewer parameters, `origin`, which begin at zero."""
+
+    def _begin(self, spec: LayerSpec, generator: torch.Generator | None) -> None:
+        self.spec, self.origin = spec, nn.Parameter(torch.zeros(twin(spec).origin_shape(spec)))
+
+    @property
+    def weight(self) -> Tensor:
+        """As they are now; gradients flow back to `origin`."""
+        return twin(self.spec).made(self.spec, self.origin)
+
+
+def new_layer(spec: LayerSpec, generator: torch.Generator | None = None) -> Layer:
+    """The parameters of a layer with weights, at random or where they begin."""
+    return (MadeLayer if twin(spec).origin_shape(spec) else Layer)(spec, generator)
 
 
 def execute(
@@ -62,7 +86,7 @@ class Network(nn.Module):
         self.arch = arch
         self.specs = layers(arch)
         generator = torch.Generator().manual_seed(seed)
-        self.layers = nn.ModuleDict({spec.name: Layer(spec, generator) for spec in self.specs if spec.has_weights})
+        self.layers = nn.ModuleDict({spec.name: new_layer(spec, generator) for spec in self.specs if spec.has_weights})
 
     def forward(self, x: Tensor, clips: int = 1) -> Tensor:
         """(batch, coefficients, clips * frames) -> logits (batch * clips, classes), see `execute`."""
@@ -83,7 +107,7 @@ def recalibrate(network: Network, features: Tensor) -> Network:
     def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         layer = network.layers[spec.name] if spec.has_weights else None
         if twin(spec).norm:
-            products = twin(spec).totals(spec, inputs, layer.weight)[0]
+            products = twin(spec).products(spec, inputs, layer.weight)
             var, mean = torch.var_mean(products, (0, 2, 3), unbiased=False)
             layer.mean, layer.var = mean, var
         return float_layer(spec, inputs, layer, training=False)

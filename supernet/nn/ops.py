@@ -14,7 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from supernet.frontend.base import FEATURE_SCALE
+from supernet.frontend.fixed import LOG_BITS
 from supernet.layer import LayerSpec
+from supernet.nn.filters import band_pass
+from supernet.ops.filters import FLOOR_BITS, fall, logarithms, positions
 from supernet.ops.input import chosen
 from supernet.ops.memory import memory_blocks, remember, transition
 
@@ -37,12 +41,19 @@ MEMORY_BLOCK = 64
 """Frames of a memory that are one product of matrices."""
 GATE_WIDTH = 6
 """How far a hard sigmoid reaches from 0 to 1."""
+FILTER_FLOOR = 2**10 / 127
+"""What is added to the size of a frame's filtered samples before its logarithm, in steps of 16 bits: what integers add
+where taps of 8 bits reach to one.
+"""
+LEAST_GAIN = 0.02
+"""Of the norm behind filters: logarithms have no other sign, and a smaller gain no integer form."""
 
 
 class Slice(NamedTuple):
     """What a layer with weights computes with; `bias` only in linear layers, those of the norm only in convolutions.
 
-    A supernet.nn.network.Layer has the same attributes.
+    origin: what the weights were made of, where they are not parameters themselves. A supernet.nn.network.Layer has the
+    same attributes.
     """
 
     weight: Tensor
@@ -51,12 +62,21 @@ class Slice(NamedTuple):
     mean: Tensor | None
     var: Tensor | None
     bias: Tensor | None
+    origin: Tensor | None = None
 
 
 class Twin:
     """A kind of layer in torch. norm: whether batch norm follows its product of weights, in place of a bias."""
 
     norm = False
+
+    def origin_shape(self, spec: LayerSpec) -> tuple[int, ...] | None:
+        """Shape of the parameters that the weights are made of; None where weights are parameters themselves."""
+        return None
+
+    def made(self, spec: LayerSpec, origin: Tensor) -> Tensor:
+        """The weights that are made of parameters."""
+        return origin
 
     def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
         """The output in floating point before it is held within limits. tensors: a Slice or a Layer."""
@@ -65,6 +85,21 @@ class Twin:
     def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
         """The sums that integers are rescaled from, one for each multiplier, of whole numbers."""
         raise NotImplementedError
+
+    def products(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor) -> Tensor:
+        """What the norm is of, in floating point."""
+        return self.totals(spec, inputs, weight)[0]
+
+    def reading(self, spec: LayerSpec, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """How `products` are read from `totals`: the real value of one, and what is added; both (channels,).
+
+        unit: (channels,) of a weight times an input.
+        """
+        return unit, torch.zeros_like(unit)
+
+    def gain(self, gamma: Tensor) -> Tensor:
+        """The gain of the norm, of its parameter."""
+        return gamma
 
     def spread(self, values: Tensor) -> Tensor:
         """(channels,) values so that they multiply the output."""
@@ -108,6 +143,52 @@ class Conv(Twin):
     def initial_deviation(self, fan_in: int) -> float:
         """For layers behind rectifiers (He et al., arXiv 1502.01852)."""
         return (2.0 / fan_in) ** 0.5
+
+
+class Filters(Conv):
+    """A bank of filters over samples: sizes over a frame, in logarithms to base 2, with batch norm."""
+
+    def preactivation(self, spec: LayerSpec, inputs: list[Tensor], tensors: Slice | None, training: bool) -> Tensor:
+        """Normalised logarithms."""
+        return normalise(self.products(spec, inputs, tensors.weight), tensors, training, self.gain(tensors.gamma))
+
+    def products(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor) -> Tensor:
+        """(batch, filters, 1, frames), never in less than 32 bits, which samples need."""
+        x = (inputs[0] / FEATURE_SCALE).round().to(torch.promote_types(inputs[0].dtype, torch.float32))
+        with torch.autocast(x.device.type, enabled=False):
+            return channels_last((_filtered(spec, x, weight.to(x.dtype)) / FILTER_FLOOR + 1).log2()[:, :, None])
+
+    def totals(self, spec: LayerSpec, inputs: list[Tensor], weight: Tensor | None = None) -> list[Tensor]:
+        """Whole logarithms, by the definition of the integers."""
+        sums = _filtered(spec, inputs[0], weight)
+        found = torch.from_numpy(logarithms(spec, sums.cpu().numpy()))
+        return [found.to(sums.device, sums.dtype)[:, :, None]]
+
+    def reading(self, spec: LayerSpec, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Of logarithms; where taps reach to something else than one, the floor is a little off."""
+        return torch.full_like(unit, 2.0**-LOG_BITS), (
+            unit / FEATURE_SCALE * 2 ** (fall(spec) + FLOOR_BITS) / FILTER_FLOOR
+        ).log2()
+
+    def gain(self, gamma: Tensor) -> Tensor:
+        """Above zero."""
+        return gamma.abs().clamp(min=LEAST_GAIN)
+
+    def origin_shape(self, spec: LayerSpec) -> tuple[int, ...] | None:
+        """Two a filter, where its taps are made of cut-offs."""
+        return (spec.out_shape[0], 2) if spec.cutoffs else None
+
+    def made(self, spec: LayerSpec, origin: Tensor) -> Tensor:
+        """The taps."""
+        return band_pass(origin, spec.kernel[0]) if spec.cutoffs else origin
+
+    def slice(self, spec: LayerSpec, weight: Tensor) -> Tensor:
+        """The first filters: their cut-offs, of which as many taps are made as there are, or the taps in the middle."""
+        return weight[: spec.out_shape[0]] if spec.cutoffs else super().slice(spec, weight)
+
+    def initial_deviation(self, fan_in: int) -> float:
+        """So that the largest taps are about one, as those of band-pass filters are."""
+        return 1 / 3
 
 
 class Linear(Twin):
@@ -187,6 +268,7 @@ class Memory(Twin):
 TWINS: dict[str, Twin] = {
     "input": Input(),
     "conv": Conv(),
+    "filters": Filters(),
     "linear": Linear(),
     "pool": Pool(),
     "add": Add(),
@@ -308,8 +390,23 @@ def _remembered(spec: LayerSpec, x: Tensor) -> Tensor:
     return torch.cat(found, 3)
 
 
-def normalise(x: Tensor, tensors: Slice, training: bool) -> Tensor:
-    """Batch norm with the layer's statistics, or with the batch's own in training and before any calibration."""
+def _filtered(spec: LayerSpec, x: Tensor, weight: Tensor) -> Tensor:
+    """Sizes (batch, filters, frames) of filtered samples, added up over each frame.
+
+    x: whole bytes (batch, 1, bytes, frames), low ones first.
+    """
+    low, high = x[:, 0].unflatten(1, (-1, 2)).unbind(2)
+    samples = (256 * high + low + 256 * (low < 0)).transpose(1, 2).flatten(1)
+    padded = F.pad(samples, (spec.kernel[0] - spec.stride[0], 0))
+    sums = F.conv1d(padded[:, None], weight[:, :, :, 0], stride=spec.stride[0])
+    return sums.abs().unflatten(2, (-1, positions(spec))).sum(3)
+
+
+def normalise(x: Tensor, tensors: Slice, training: bool, gain: Tensor | None = None) -> Tensor:
+    """Batch norm with the layer's statistics, or with the batch's own in training and before any calibration.
+
+    gain: in the place of the layer's own.
+    """
     own = training or tensors.mean is None
     mean, var = (None, None) if own else (tensors.mean, tensors.var)
-    return F.batch_norm(x, mean, var, tensors.gamma, tensors.beta, own, 0.0, EPSILON)
+    return F.batch_norm(x, mean, var, tensors.gamma if gain is None else gain, tensors.beta, own, 0.0, EPSILON)

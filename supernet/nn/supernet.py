@@ -27,10 +27,12 @@ def slice_layer(tensors: Layer | Slice, spec: LayerSpec) -> Slice:
     The first channels, and of the kernel the taps that LayerSpec describes: over frequency those in the middle.
     Contiguous, so that the arithmetic that follows does not depend on the supernet's size.
     """
-    weight, outputs = twin(spec).slice(spec, tensors.weight), spec.out_shape[0]
+    own, outputs = twin(spec), spec.out_shape[0]
+    made = own.origin_shape(spec) is not None
+    part = own.slice(spec, tensors.origin if made else tensors.weight).contiguous()
     first_channels = (None if item is None else item[:outputs] for item in (tensors.gamma, tensors.beta))
     bias = None if tensors.bias is None else tensors.bias[:outputs]
-    return Slice(weight.contiguous(), *first_channels, None, None, bias)
+    return Slice(own.made(spec, part), *first_channels, None, None, bias, part if made else None)
 
 
 class Supernet(nn.Module):
@@ -108,9 +110,7 @@ class Supernet(nn.Module):
         network = Network(arch)
         for spec in self.layers_of(arch):
             if spec.has_weights:
-                for name, tensor in self.slice(spec)._asdict().items():
-                    if tensor is not None:
-                        getattr(network.layers[spec.name], name).copy_(tensor)
+                network.layers[spec.name].take(self.slice(spec))
         return network.to(next(self.parameters()).device)
 
     def slice(self, spec: LayerSpec) -> Slice:

@@ -11,6 +11,6 @@ from supernet.registry import Registry
 __all__ = ["operator"]
 
 operator = Registry(
-    "supernet.ops", "operator", "OPERATOR", ("input", "conv", "linear", "pool", "add", "scale", "memory")
+    "supernet.ops", "operator", "OPERATOR", ("input", "conv", "filters", "linear", "pool", "add", "scale", "memory")
 )
 """`operator(kind)` gives the `supernet.ops.base.Operator` of a layer's kind."""

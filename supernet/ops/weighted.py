@@ -11,7 +11,7 @@ import numpy as np
 from supernet.layer import LayerSpec
 from supernet.ops.base import Operator, Ready, Shaped, requantise
 
-__all__ = ["Weighted", "exact_type"]
+__all__ = ["Weighted", "exact_type", "largest_sum"]
 
 EXACT_FLOAT32 = 2**24
 """Whole numbers below this are exact in float32, and so are sums of them in any order."""
@@ -40,8 +40,12 @@ class Weighted(Operator):
         """Weights in the type in which their sums are exact; constant: what of (acc M + 2^(shift - 1)) is not acc's."""
         ready = super().prepare(spec, tensors, reaches)
         ready["constant"] = tensors.bias.astype(np.int64) * ready["multiplier"] + (1 << (ready["shift"] - 1))
-        exact = exact_type(int(_sums(tensors.weight).max()), reaches[0])
+        exact = self.exact(largest_sum(tensors.weight), reaches[0])
         return {**ready, "weight": self.arrange(spec, tensors.weight.astype(exact))}
+
+    def exact(self, largest: float, reach: int) -> str:
+        """The type of floating point in which sums are exact; see `exact_type`."""
+        return exact_type(largest, reach)
 
     def arrange(self, spec: LayerSpec, weight: np.ndarray) -> np.ndarray:
         """The weights as `products` takes them."""
@@ -69,6 +73,11 @@ def exact_type(largest_sum: float, reach: int) -> str:
     largest_sum: of a channel's absolute weights. reach: the largest absolute value of an input.
     """
     return "float32" if largest_sum * reach < EXACT_FLOAT32 else "float64"
+
+
+def largest_sum(weight: np.ndarray) -> int:
+    """Of a channel's absolute weights."""
+    return int(_sums(weight).max())
 
 
 def _sums(weight: np.ndarray) -> np.ndarray:

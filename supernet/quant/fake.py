@@ -23,7 +23,6 @@ from supernet.layer import LayerSpec, layers
 from supernet.nn.network import Network, execute
 from supernet.nn.ops import EPSILON, GATE_WIDTH, Slice, activate, float_layer, preactivation, twin
 from supernet.ops.base import encode_multiplier
-from supernet.ops.weighted import exact_type
 from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE, Lsq, Quantiser
 
 __all__ = ["FakeQuantNetwork", "fake_quantise", "measure_range"]
@@ -154,7 +153,7 @@ class FakeQuantNetwork(nn.Module):
         """Whole numbers in float64: what the layer's integers add up to, without the bias."""
         source = self.activations[spec.inputs[0]]
         weight = self._parts(spec)[0]
-        exact = getattr(torch, exact_type(float(weight.abs().flatten(1).sum(1).max()), source.reach))
+        exact = getattr(torch, spec.operator.exact(float(weight.abs().flatten(1).sum(1).max()), source.reach))
         whole = torch.round(x / source.scale).to(exact)
         weight = torch.round(weight).to(exact)
         return twin(spec).totals(spec, [whole], weight)[0].double()
@@ -176,8 +175,9 @@ class FakeQuantNetwork(nn.Module):
         layer, (weight, unit) = self.layers[spec.name], self._parts(spec)
         if not twin(spec).norm:
             return weight, unit, torch.ones_like(unit), layer.bias.double()
-        gain = layer.gamma.double() / (layer.var.double() + EPSILON).sqrt()
-        offset = layer.beta.double() - gain * layer.mean.double()
+        unit, added = twin(spec).reading(spec, unit)
+        gain = twin(spec).gain(layer.gamma).double() / (layer.var.double() + EPSILON).sqrt()
+        offset = layer.beta.double() - gain * (layer.mean.double() - added)
         if spec.activation == "hard_sigmoid":
             gain, offset = gain / GATE_WIDTH, offset / GATE_WIDTH + 0.5
         return weight, unit, gain, offset
@@ -202,11 +202,12 @@ class FakeQuantNetwork(nn.Module):
     def _measure(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         if not self.with_activations:
             if twin(spec).norm:
-                self._keep_norm(spec, twin(spec).totals(spec, inputs, self._quantised(spec).weight)[0])
+                self._keep_norm(spec, twin(spec).products(spec, inputs, self._quantised(spec).weight))
             return float_layer(spec, inputs, self._quantised(spec) if spec.has_weights else None, training=False)
         accumulators = self._accumulators(spec, inputs[0]) if spec.has_weights else None
         if twin(spec).norm:
-            self._keep_norm(spec, accumulators * twin(spec).spread(self._parts(spec)[1]))
+            unit, added = map(twin(spec).spread, twin(spec).reading(spec, self._parts(spec)[1]))
+            self._keep_norm(spec, accumulators * unit + added)
         if spec.has_weights:
             output = activate(self._steps(spec, accumulators, 1.0), spec)
         else:

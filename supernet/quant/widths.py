@@ -253,10 +253,10 @@ class WidthNetwork(nn.Module):
     def _start(self, kind: str) -> int:
         return max(START_BITS, ceil(self.recipe.targets[kind]))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, coefficients, frames) -> logits (batch, classes)."""
+    def forward(self, x: Tensor, clips: int = 1) -> Tensor:
+        """(batch, coefficients, clips * frames) -> logits (batch * clips, classes)."""
         with torch.autocast(x.device.type, enabled=False):
-            return execute(self.specs, x, self._run_layer)
+            return execute(self.specs, x, self._run_layer, clips)
 
     def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         tensors = self._quantised(spec) if spec.has_weights else None
@@ -275,7 +275,7 @@ class WidthNetwork(nn.Module):
         def measure(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
             if twin(spec).norm:
                 layer = self.network.layers[spec.name]
-                product = twin(spec).totals(spec, inputs, self.weights[spec.name](layer.weight))[0]
+                product = twin(spec).products(spec, inputs, self.weights[spec.name](layer.weight))
                 layer.var, layer.mean = torch.var_mean(product, (0, 2, 3), unbiased=False)
             return self._run_layer(spec, inputs)
 

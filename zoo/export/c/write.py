@@ -50,6 +50,7 @@ CONSTANTS = {
     "SPAN": "values that rows of weights are multiplied by, of each of two places",
     "BLOCK": "channels of a depthwise convolution that are computed at a time",
     "BLOCK_BUFFER": "bytes in which their weights are unpacked",
+    "HEARD": "samples that filters hear for a frame",
     "PLACES": "of a depthwise kernel, at most",
     "ORDER": "coefficients of a memory, at most",
     "SCORE_MULTIPLIER": "from a distance of logits to an exponent, in 1 / 1024 of a power of two",

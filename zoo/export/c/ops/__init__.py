@@ -10,5 +10,7 @@ from supernet.registry import Registry
 
 __all__ = ["operator"]
 
-operator = Registry("zoo.export.c.ops", "operator", "OPERATOR", ("conv", "linear", "pool", "add", "scale", "memory"))
+operator = Registry(
+    "zoo.export.c.ops", "operator", "OPERATOR", ("conv", "filters", "linear", "pool", "add", "scale", "memory")
+)
 """`operator(kind)` gives the `zoo.export.c.ops.base.Operator` of a layer's kind."""

@@ -1,0 +1,91 @@
+/* A bank of filters over samples, which are two bytes each, the low one first. */
+
+static void samples_of(int16_t *samples, const int8_t *bytes, int32_t count)
+{
+    int32_t i;
+
+    for (i = 0; i < count; i++) {
+        samples[i] = (int16_t)(bytes[2 * i + 1] * 256 + (uint8_t)bytes[2 * i]);
+    }
+}
+
+/* Add the size of each row's sum of products. */
+NAME_APART
+static void add_sizes(uint64_t *sizes, const NAME_rows *rows, const int16_t *samples)
+{
+    const int8_t *weights = rows->weights;
+    int32_t row, i;
+
+    for (row = 0; row < rows->count; row++, weights += rows->length) {
+        int32_t sum = 0;
+        for (i = 0; i < rows->length; i++) {
+            sum += samples[i] * weights[i];
+        }
+        sizes[row] += (uint32_t)(sum < 0 ? -sum : sum);
+    }
+}
+
+/* To base 2, 16 bits behind the point: a table of 128 steps, and a straight line between them. */
+static int32_t log_of_size(uint32_t value, const uint16_t *table)
+{
+    int32_t whole = 31, step, low, high;
+
+    for (; value < 0x80000000U; value <<= 1) {
+        whole--;
+    }
+    step = value >> 24 & 127;
+    low = table[step];
+    high = step == 127 ? 65536 : table[step + 1];
+    return whole * 65536 + low + (((high - low) * (int32_t)(value >> 8 & 65535) + 32768) >> 16);
+}
+
+/* One frame. heard: its samples, behind those that are looked back on. */
+static void filter_frame(const NAME_filters *layer, const int16_t *heard, int8_t *out)
+{
+    const int32_t channels = layer->out_channels;
+    const uint8_t *packed = layer->weights;
+    int8_t buffer[NAME_BUFFER + 7];
+    int32_t channel = 0, place, row;
+
+    while (channel < channels) {
+        const NAME_rows rows = rows_of(buffer, packed, layer->taps, channels - channel, layer->bits, layer->odd);
+        uint64_t sizes[NAME_ROWS] = {0};
+        int32_t sums[NAME_ROWS];
+        for (place = 0; place < layer->places; place++) {
+            add_sizes(sizes, &rows, heard + place * layer->stride);
+        }
+        for (row = 0; row < rows.count; row++) {
+            const uint32_t size = (uint32_t)(sizes[row] >> layer->fall) + (1U << layer->floor_bits);
+            sums[row] = log_of_size(size, layer->logarithms) - layer->floor_bits * 65536;
+        }
+        rescale(out + channel, sums, layer->bias + channel, layer->multiplier + channel, layer->shift + channel,
+                rows.count, &layer->to);
+        packed += rows.count * ((layer->taps * layer->bits + 7) / 8);
+        channel += rows.count;
+    }
+}
+
+/* The last samples that were kept, and behind them those of a frame. */
+static void keep_samples(int8_t *kept, const int8_t *values, int32_t before, int32_t count)
+{
+    const int32_t left = before > count ? before - count : 0, new = before - left;
+
+    memmove(kept, kept + 2 * (before - left), (size_t)(2 * left));
+    memcpy(kept + 2 * left, values + 2 * (count - new), (size_t)(2 * new));
+}
+
+NAME_APART
+static void filters(const NAME_filters *layer, int8_t *kept, const int8_t *values, int8_t *out)
+{
+    int16_t heard[NAME_HEARD];
+    int32_t frame;
+
+    for (frame = 0; frame < layer->frames; frame++) {
+        samples_of(heard, kept, layer->kept);
+        samples_of(heard + layer->kept, values, layer->samples);
+        filter_frame(layer, heard, out);
+        keep_samples(kept, values, layer->kept, layer->samples);
+        values += 2 * layer->samples;
+        out += layer->out_channels;
+    }
+}
