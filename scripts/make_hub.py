@@ -26,6 +26,7 @@ from supernet.bits import MIXED
 from supernet.data import esc50
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
+from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import WORDS, load
 from supernet.errors import EarshotError, InvalidData
 from supernet.frontend import front_end
@@ -33,7 +34,7 @@ from supernet.nn.store import round_to_half
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBitsRecipe
 from supernet.space import default_space
-from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.calibration import features_as_heard, fit_frontend
 from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
 from zoo.keeping import with_notes
@@ -100,6 +101,13 @@ PLANS = {
         SupernetRecipe(epochs=40, unknown=2, sandwich=True),
         {"6M": 12, "2M": 20, "1M": 20},
         replace(HUB, samples=300),
+    ),
+    "kws-sinc": Plan(
+        KEYWORDS, "sinc", "raw",
+        SupernetRecipe(epochs=40, sandwich=True, label_smoothing=0.05, augmentation=Scenes()),
+        {"13M": 8, "3M": 12, "1M": 20},
+        replace(HUB, samples=300, calibration_clips=256),
+        ElasticBitsRecipe(augmentation=Scenes()), stored=64, half=True,
     ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
@@ -234,7 +242,7 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
 def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path) -> Build:
     """Train a supernet, or go on with it, and put it into the hub."""
     frontend, recipe = fit_frontend(data, kind=front_end(plan.features)), plan.recipe
-    calibration = calibration_features(data, frontend, plan.stored, recipe.seed)
+    calibration = features_as_heard(data, frontend, recipe.augmentation, plan.stored, recipe.seed)
     networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
     supernet, run = Supernet(networks, calibration, recipe.seed), runs / name
     train_supernet(supernet, data, frontend, recipe, run)

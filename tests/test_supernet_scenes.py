@@ -1,11 +1,13 @@
 """Clips in scenes: run through without a reset, scored one by one, and varied as the recipe says."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
 
+from supernet.data.augment import Augmentation
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW
 from supernet.data.scenes import (
     HIGH_PASS_HZ,
@@ -20,10 +22,14 @@ from supernet.data.scenes import (
     spectrum_of,
 )
 from supernet.data.sounds import in_room
+from supernet.errors import InvalidCheckpoint
 from supernet.frontend.logmel import LogMel
+from supernet.frontend.raw import Raw
 from supernet.layer import layers
 from supernet.nn.network import Network, execute
 from supernet.nn.ops import float_layer, single_clips
+from supernet.train.calibration import calibration_features, features_as_heard, scene_features
+from supernet.train.recipe import augmentation_from_dict
 
 RATE = 16_000
 PLAIN = Scenes(
@@ -197,3 +203,35 @@ def test_negatives_are_parts_of_their_recordings(speech_data):
     maker = SceneMaker(dataclasses.replace(speech_data, negatives=recordings), LogMel(), PLAIN)
     part = np.round(maker._clip(NEGATIVE_ROW, np.random.default_rng(0)) * 32768)
     assert ((np.diff(part) == 1) | (np.diff(part) == -29_999)).all()
+
+
+def test_scenes_survive_a_stored_recipe():
+    stored = json.loads(json.dumps(dataclasses.asdict(Scenes(chain=2, snr_db=(-5.0, 20.0)))))
+    assert augmentation_from_dict(stored) == Scenes(chain=2, snr_db=(-5.0, 20.0))
+    assert augmentation_from_dict({"chain": 4}) == Scenes()
+    assert augmentation_from_dict({}) == Augmentation()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"chain": 0},
+        {"chain": True},
+        {"speeds": [3.0]},
+        {"snr_db": [0.0]},
+        {"room_share": 1.5},
+        {"volume": 1},
+        {"made": "3"},
+    ],
+)
+def test_scenes_that_are_none_are_refused(changes):
+    with pytest.raises(InvalidCheckpoint, match=f"scenes {next(iter(changes))} = .* are not known"):
+        augmentation_from_dict({"chain": 4, **changes})
+
+
+def test_norms_are_measured_on_what_is_heard_in_training(speech_data):
+    scenes = Scenes(rooms=0, room_share=0.0, warps=(1.0,), speeds=(1.0,), band_share=0.0)
+    heard = features_as_heard(speech_data, Raw(), scenes, 6)
+    assert torch.equal(heard, scene_features(speech_data, Raw(), scenes, 4))
+    plain = features_as_heard(speech_data, LogMel(), Augmentation(), 4)
+    assert torch.equal(plain, calibration_features(speech_data, LogMel(), 4))

@@ -16,8 +16,9 @@ Levels are in dB of full scale, ratios in dB.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass, fields, replace
+from reprlib import repr as short_repr
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.fft
@@ -33,10 +34,11 @@ from supernet.data.codecs import CODECS, coded, library
 from supernet.data.effects import at_speed, resampler
 from supernet.data.rooms import room_bank
 from supernet.data.sounds import coloured_noise, random_part
-from supernet.errors import InvalidData
+from supernet.errors import InvalidCheckpoint, InvalidData
 from supernet.files import digest
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features, torch_twin
+from supernet.whole import is_real, is_whole
 
 __all__ = ["SceneMaker", "Scenes"]
 
@@ -47,6 +49,8 @@ ACTIVE, ACTIVE_SHARE = 320, 0.9
 """Samples of a part of which the level is taken, and the share of parts that are quieter than a scene's level."""
 TELEPHONE_HZ, MU = (300.0, 3400.0), 255.0
 LOW_PASS_HZ, HIGH_PASS_HZ = (2500.0, 7500.0), (60.0, 400.0)
+MOST_SPEEDS, MOST_DB, MOST = 10, 200.0, 10_000
+"""In a recipe from elsewhere."""
 NEAR_MISS = (0.35, 0.65)
 """Where a word is cut into parts, as a share of its clip."""
 
@@ -88,6 +92,33 @@ class Scenes:
     def maker(self, data: ClipData, frontend: Mfcc) -> SceneMaker:
         """What makes features of the clips of `data`."""
         return SceneMaker(data, frontend, self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Scenes:
+        """The scenes that a stored recipe has; of what an older one does not say, the default.
+
+        Raises InvalidCheckpoint for what is none.
+        """
+        known = {field.name: field.default for field in fields(cls)}
+        made = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
+        for key, value in made.items():
+            if key not in known or not _is_possible(key, value, known[key]):
+                raise InvalidCheckpoint(
+                    f"scenes {key} = {short_repr(value)} are not known; take them from their source"
+                )
+        return cls(**made)
+
+
+def _is_possible(name: str, value: Any, default: Any) -> bool:
+    """Of a recipe from elsewhere: a value of the default's kind, within bounds."""
+    if isinstance(default, tuple):
+        low, high = (0.5, 2.0) if name in ("speeds", "warps") else (-MOST_DB, MOST_DB)
+        sizes = (2, 2) if name.endswith("_db") else (1, MOST_SPEEDS)
+        few = isinstance(value, tuple) and sizes[0] <= len(value) <= sizes[1]
+        return few and all(is_real(one, low, high) for one in value)
+    if isinstance(default, int):
+        return is_whole(value, 1 if name == "chain" else 0, MOST)
+    return is_real(value, 0, 1 if name.endswith("_share") else MOST_DB)
 
 
 class SceneMaker:

@@ -80,8 +80,8 @@ class ElasticBits(nn.Module):
                     steps = fit_steps(weight, spec.weight_bits, default_grid(spec.weight_bits))
                     self.log_steps[_key(spec)] = nn.Parameter(steps.log())
 
-    def forward(self, x: Tensor, arch: Arch) -> Tensor:
-        """Logits (batch, classes) of a sub-network for features x (batch, coefficients, frames).
+    def forward(self, x: Tensor, arch: Arch, clips: int = 1) -> Tensor:
+        """Logits (batch * clips, classes) of a sub-network for features x (batch, coefficients, clips * frames).
 
         Raises as `extract` does.
         """
@@ -97,7 +97,7 @@ class ElasticBits(nn.Module):
             return output if spec.logits or not spec.inputs else _at_own_range(output, spec)
 
         with torch.autocast(x.device.type, enabled=False):
-            return execute(layers(arch), x, apply)
+            return execute(layers(arch), x, apply, clips)
 
     @torch.no_grad()
     def extract(self, arch: Arch, calibration: Tensor | None = None) -> FakeQuantNetwork:
@@ -159,11 +159,12 @@ def train_elastic_bits(
     teacher.to(device).eval()
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
+        clips = max(1, len(targets) // len(x))
         with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            soft = teacher(x).float()
+            soft = teacher(x, clips).float()
         losses = []
         for arch in draw_at_bits(space, elastic.widths, recipe.random, rng):
-            loss = distillation_loss(elastic(x, arch), soft, data.multi_label)
+            loss = distillation_loss(elastic(x, arch, clips), soft, data.multi_label)
             loss.backward()
             losses.append(loss.detach())
         return losses[0]

@@ -9,21 +9,20 @@ import torch
 from torch import Tensor
 
 from supernet.data.audio import from_int16
-from supernet.data.augment import BATCH, Augmenter
+from supernet.data.augment import BATCH, Augmentation, Augmenter
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
 from supernet.frontend.base import FrontEnd
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import torch_twin
 
-__all__ = ["calibration_features", "fit_frontend", "scene_features"]
+__all__ = ["calibration_features", "features_as_heard", "fit_frontend", "scene_features"]
 
 
 def fit_frontend(
     data: ClipData, stride: int = 8, kind: type[Mfcc] = Mfcc, scenes: Scenes | None = None, seed: int = 0
 ) -> Mfcc:
-    """The front end with what it fits to every `stride`-th training clip: the mean and deviation of each coefficient,
-    or the gain of samples.
+    """The front end with what it fits to every `stride`-th training clip: the mean and deviation of each coefficient.
 
     scenes: with them, to an epoch's clips in scenes that are drawn by the seed, as they are heard in training. A kind
     that fits nothing is given as it is.
@@ -52,6 +51,18 @@ def calibration_features(data: ClipData, frontend: Mfcc, clips: int = 512, seed:
     """Features of unvaried training clips in the training set's proportions: (clips, coefficients, frames)."""
     rng = np.random.default_rng([seed, 1])
     return Augmenter(data, frontend)(data.epoch(rng).rows[:clips], rng)
+
+
+def features_as_heard(
+    data: ClipData, frontend: FrontEnd, augmentation: Augmentation | Scenes, clips: int = 512, seed: int = 0
+) -> Tensor:
+    """Features to measure norms and ranges on, (clips, coefficients, frames), for what is trained with an augmentation:
+    of clips in its scenes, or of unvaried ones.
+    """
+    if isinstance(augmentation, Scenes):
+        chain = augmentation.chain
+        return scene_features(data, frontend, augmentation, max(1, clips // chain) * chain, seed)
+    return calibration_features(data, frontend, clips, seed)
 
 
 def scene_features(data: ClipData, frontend: Mfcc, scenes: Scenes, clips: int = 512, seed: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from supernet.data.augment import Augmentation
 from supernet.data.scenes import Scenes
 
-__all__ = ["PROGRESSIVE_SHRINKING", "Phase", "Recipe", "SupernetRecipe", "learning_rate"]
+__all__ = ["PROGRESSIVE_SHRINKING", "Phase", "Recipe", "SupernetRecipe", "augmentation_from_dict", "learning_rate"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.parts < 1 or self.batch % self.parts:
             raise ValueError(f"a batch of {self.batch} has no {self.parts} equal parts: give a divisor")
+
+
+def augmentation_from_dict(values: dict) -> Augmentation | Scenes:
+    """The augmentation that a stored recipe has: in scenes, where it states their chain. Raises InvalidCheckpoint."""
+    return (Scenes if isinstance(values, dict) and "chain" in values else Augmentation).from_dict(values)
 
 
 @dataclass(frozen=True)

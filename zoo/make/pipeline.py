@@ -30,7 +30,7 @@ from supernet.quant.elastic import ElasticBits, ElasticBitsRecipe, save_elastic_
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import WidthRecipe, learn_widths
-from supernet.train.calibration import calibration_features
+from supernet.train.calibration import features_as_heard
 from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
 from zoo.keeping import PACKAGES, Kept
@@ -99,7 +99,8 @@ class Build:
     @cached_property
     def calibration(self) -> Tensor:
         """Features that norms and ranges are measured on."""
-        return calibration_features(self.data, self.frontend, self.making.calibration_clips, self.recipe.seed)
+        heard = self.data, self.frontend, self.recipe.augmentation
+        return features_as_heard(*heard, self.making.calibration_clips, self.recipe.seed)
 
     @property
     def parts(self) -> tuple[Network, ClipData, Mfcc, Tensor]:

@@ -12,12 +12,11 @@ import numpy as np
 
 from search.sampling import extract
 from supernet.constants import OWN_HUB
-from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.errors import EarshotError, NoModelFits
 from supernet.files import digest
 from supernet.integer.runtime import IntegerNetwork
-from supernet.train.recipe import Recipe
+from supernet.train.recipe import Recipe, augmentation_from_dict
 from zoo.ask.units import whole
 from zoo.hubs.address import writable_hub
 from zoo.hubs.base import AnyHub, checked_entry
@@ -181,7 +180,7 @@ def _build(best: Finding, data: ClipData | None, wish: dict, run: Path) -> Build
 
 def _as_trained(recipe: dict, data: ClipData | None) -> Recipe:
     """Of the recipe of a supernet what fine-tunes take over; few clips are heard in smaller batches."""
-    augmentation = Augmentation.from_dict(recipe.get("augmentation", {}))
+    augmentation = augmentation_from_dict(recipe.get("augmentation", {}))
     batch = _batch(recipe)
     fitting = batch if data is None else fitting_batch(len(data.epoch(np.random.default_rng(SEED))))
     return Recipe(batch=min(batch, fitting), seed=SEED, augmentation=augmentation)

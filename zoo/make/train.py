@@ -15,7 +15,6 @@ from torch import Tensor
 from search import Problem, SearchSpace
 from search.sampling import PLAIN_BITS
 from supernet.data import esc50
-from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
 from supernet.errors import InvalidCheckpoint, InvalidData, InvalidQuery
@@ -25,8 +24,8 @@ from supernet.nn.store import StoredSupernet, retarget
 from supernet.nn.supernet import Supernet
 from supernet.space import Space, default_space
 from supernet.train import parallel
-from supernet.train.calibration import calibration_features, fit_frontend
-from supernet.train.recipe import SupernetRecipe
+from supernet.train.calibration import features_as_heard, fit_frontend
+from supernet.train.recipe import SupernetRecipe, augmentation_from_dict
 from supernet.train.supernets import train_supernet
 from supernet.whole import as_whole, is_real, is_whole
 from zoo.ask.limits import check_bits
@@ -241,7 +240,8 @@ class _Plan:
         """Features of training clips that are stored with the supernet."""
         fewest, most = STORED_CLIPS
         stored = max(fewest, min(most, STORED_MS // self.clips.clip_ms))
-        return calibration_features(self.clips, frontend, stored, self.seed)
+        heard = augmentation_from_dict(self.begin.recipe.get("augmentation", {}))
+        return features_as_heard(self.clips, frontend, heard, stored, self.seed)
 
     def owned(self) -> _Plan:
         """The same, with the owner of the weights at the start named."""
@@ -331,7 +331,7 @@ def _recipe(plan: _Plan) -> SupernetRecipe:
     rate, parts = RATES["scratch" if plan.from_scratch else "start"], parallel.world_size()
     if batch % parts:
         raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")
-    varied = Augmentation.from_dict(plan.begin.recipe.get("augmentation", {}))
+    varied = augmentation_from_dict(plan.begin.recipe.get("augmentation", {}))
     return SupernetRecipe(
         epochs=plan.epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=plan.seed, augmentation=varied
     )
