@@ -33,7 +33,8 @@ from supernet.train.recipe import Recipe
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Train and measure what the command line names."""
     data = load(options.data, "numbers")
-    frontends = {kind: fit_frontend(data, kind=front_end(kind)) for kind in front_end.names}
+    kinds = {"mfcc", *(arch.features.kind for arch in uniform_archs(len(data.labels)).values())}
+    frontends = {kind: fit_frontend(data, kind=front_end(kind)) for kind in sorted(kinds)}
     settings = {
         kind: Setting(options, rows, data, frontend, calibration_features(data, frontend))
         for kind, frontend in frontends.items()
