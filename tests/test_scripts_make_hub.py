@@ -17,14 +17,17 @@ from search.accuracy import load_predictor
 from search.sampling import table_space
 from supernet.bits import MIXED, with_bits
 from supernet.data import esc50, speech_commands
+from supernet.data.scenes import Scenes
 from supernet.errors import InvalidQuery
+from supernet.families.blocks import StageChoices
 from supernet.frontend.logmel import LogMel
 from supernet.nn.frontend import dequantise_features
 from supernet.nn.network import Network, recalibrate
 from supernet.nn.store import load_supernet
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.train.recipe import Recipe, SupernetRecipe
+from supernet.space import default_space
+from supernet.train.recipe import Recipe, SupernetRecipe, augmentation_from_dict
 from zoo.make import candidates, pipeline, renew
 from zoo.make.recipe import HUB
 
@@ -97,6 +100,33 @@ def test_the_recipe_makes_a_hub_that_answers_and_goes_on_after_a_kill(
     for entry in entries:
         rivals = [other for other in entries if other.weight_bytes < entry.weight_bytes]
         assert entry.bits in (8, 4) or all(other.validation < entry.validation for other in rivals)
+
+
+def test_a_supernet_over_samples_becomes_models(recipe, speech_folder, tmp_path, monkeypatch):
+    """Family `sinc`, trained in scenes, by the same steps: search, fine-tunes, learned widths, elastic bits."""
+    dry = Scenes(rooms=0, speeds=(1.0,), warps=(1.0,), band_share=0.0)
+    whole, stages = default_space("sinc", len(KEYWORDS) + 2), (StageChoices((16,), (1,), (3,), (1, 2)),)
+    shapes = replace(whole.shapes, stems=(16,), stages=stages, heads=(16, 32), filters=(8, 16), taps=(64, 128))
+    monkeypatch.setattr(
+        recipe, "default_space", lambda family, classes, clip_ms, features: replace(whole, shapes=shapes)
+    )
+    plan = recipe.PLANS["tones-mfcc"]
+    short, bits = (replace(one, augmentation=dry) for one in (plan.recipe, plan.bits))
+    making = replace(plan.making, bits=(8,), calibration_clips=8)
+    own = replace(plan, family="sinc", features="raw", recipe=replace(short, epochs=1), making=making, bits=bits)
+    own = replace(own, budgets={"1M": 1}, few_bits=(MIXED,), stored=8)
+    monkeypatch.setattr(recipe, "PLANS", {"tones-sinc": own})
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--budgets", "1M", "--supernets", "tones-sinc"])
+    recipe.main()
+    model = zoo.get(task="tones", bits=8, hub=tmp_path / "hub")
+    model.verify()
+    assert (model.arch.family, model.entry.frontend_macs) == ("sinc", 0)
+    recording = next((speech_folder / "up").glob("*.wav"))
+    assert model(recording)[0]["label"] in model.labels
+    assert len(list(model.stream([soundfile.read(recording, dtype="int16")[0]]))) == 1
+    elastic, stored = load_elastic_bits(tmp_path / "hub" / "supernets" / "tones-sinc-bits", "tones")
+    assert elastic.extract(with_bits(stored.supernet.space.smallest(), 2)).to_integer()
+    assert augmentation_from_dict(stored.recipe["augmentation"]) == dry
 
 
 def test_events_are_cross_validated_and_then_trained_on_all_folds(recipe, map_space, tmp_path, monkeypatch):
