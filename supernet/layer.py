@@ -32,14 +32,14 @@ class LayerSpec:
 
     kind: of its operator (supernet.ops): `input`, `conv` (with batch norm), `add` (residual sum), `pool` (average over
     height and width), `scale` (the first input times the second, one factor a channel), `linear`, `memory` (of each
-    channel's past so many coefficients, one below another) or `filters` (of samples). inputs: names of the layers that
-    it reads. pad: zeros at (top, bottom, left, right). causal: no output sees what comes later. tap_steps: how far apart
-    the taps of the supernet's kernel are that it takes, over height and width; over time the last ones where it is
-    causal, over height the first ones where `first_rows`, else those in the middle. window: frames that a memory reaches
-    back. activation: one of ACTIVATIONS. stride: of an input, how many coefficients and frames of the front end there
-    are to each of its own. logits: whether it is the last layer, whose values have 16 bits. bulk: whether a first layer
-    holds so much of the weights that it takes the bits of inner ones. cutoffs: of filters, whether their taps are made
-    of two cut-offs each (see supernet.nn.filters).
+    channel's past so many coefficients, one below another) or `filters` (of samples). inputs: names of the layers
+    that it reads. pad: zeros at (top, bottom, left, right). causal: no output sees what comes later. tap_steps: how
+    far apart the taps of the supernet's kernel are that it takes, over height and width; over time the last ones
+    where it is causal, over height the first ones where `first_rows`, else those in the middle. window: frames that
+    a memory reaches back. activation: one of ACTIVATIONS. stride: of an input, how many coefficients and frames of
+    the front end there are to each of its own. logits: whether it is the last layer, whose values have 16 bits.
+    bulk: whether a first layer holds so much of the weights that it takes the bits of inner ones. cutoffs: of
+    filters, whether their taps are made of two cut-offs each (see supernet.nn.filters).
     """
 
     name: str
