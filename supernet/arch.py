@@ -21,7 +21,7 @@ from supernet.whole import is_whole, with_plain_numbers
 
 __all__ = ["Arch", "FeatureSpec", "NetworkShape", "check", "check_choices", "check_int", "plain"]
 
-MAX_FRAMES, MAX_CLASSES, MAX_COEFFICIENTS, MAX_STEP_MS = 10_000, 10_000, 160, 1000
+MAX_FRAMES, MAX_CLASSES, MAX_COEFFICIENTS, MAX_STEP_MS = 10_000, 10_000, 320, 1000
 """Far more than any device of the zoo takes, so that an architecture from elsewhere is refused before anything is built
 from it."""
 

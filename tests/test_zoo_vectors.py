@@ -122,7 +122,7 @@ def test_networks_of_whole_clips_have_no_stream(package_info, tmp_path):
     assert set(read_vectors(read_config(folder))) == {"samples", "features", "layers", "logits"}
 
 
-@pytest.mark.parametrize("frontend", [Micro(), Raw(gain=4096)])
+@pytest.mark.parametrize("frontend", [Micro(), Raw()])
 def test_front_ends_without_mean_and_deviation_have_vectors_too(frontend, package_info, tmp_path):
     features = FeatureSpec(frontend.kind, frontend.coefficients, frontend.step_ms)
     arch = Arch("toy", features, 100, 4, Width(8))

@@ -30,7 +30,8 @@ from studies.base import HUB, Shown, Study, option, several, value
 from studies.c_networks import GRIDS, SPACES, row_family, row_network, small_network
 from studies.c_programs import CONFIGURATIONS, WARNINGS, Program, answers_of, missing, same_answers, same_features
 from studies.rows import Rows
-from supernet.frontend import LogMel, Mfcc, Micro, Raw
+from supernet.frontend import LogMel, Mfcc, Micro, Raw, front_end
+from supernet.frontend.mel import MelFrontEnd
 from zoo.export.c.write import Sources
 from zoo.run.along import answer_ms
 from zoo.run.detection import Detection, Detector
@@ -46,9 +47,7 @@ FRONT_ENDS = {
     "logmel, 20 of 40": LogMel(coefficients=20, mean=(-9.0,) * 20, deviation=(2.5,) * 20),
     "micro": Micro(),
     "micro, 20 ms": Micro(step_ms=20),
-    "raw, least gain": Raw(gain=256),
-    "raw": Raw(gain=4096),
-    "raw, most gain": Raw(gain=65_536),
+    "raw": Raw(),
 }
 
 
@@ -158,10 +157,10 @@ def width_sources(name: str, bits: int, grid: str) -> Sources:
     """The small network of a kind, width and grid."""
     network = small_network(name, bits, grid, 8 if bits % 2 else bits + 1 if bits < 7 else 8)
     features = network.arch.features
-    kind = {"mfcc": Mfcc, "logmel": LogMel}[features.kind]
-    mels = features.coefficients if 40 % features.coefficients else 40
+    kind = front_end(features.kind)
+    mels = {"mels": features.coefficients} if 40 % features.coefficients and issubclass(kind, MelFrontEnd) else {}
     grids = {spec.name: grid for spec in network.specs if spec.has_weights}
-    frontend = kind(coefficients=features.coefficients, mels=mels)
+    frontend = kind(coefficients=features.coefficients, **mels)
     return Sources(network, frontend, detector_of(network, False), grids, "model")
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from supernet.frontend.base import FEATURE_SCALE, FrontEnd
 from supernet.frontend.mel import MelFrontEnd
 from supernet.frontend.micro import STEP, STEP_BITS, Micro
-from supernet.frontend.raw import GAIN_BITS, GAINS, Raw
+from supernet.frontend.raw import Raw
 from supernet.frontend.tables import cosine_transform, hann_window, mel_filters
 from supernet.samples import FULL_SCALE, to_int16
 
@@ -119,7 +119,7 @@ class TorchMicro:
 
 
 class TorchRaw:
-    """The raw front end, before 8 bits cut it off: gradients flow back to the samples."""
+    """The raw front end: both bytes of each sample. Nothing flows back through it."""
 
     has_bands: ClassVar[bool] = False
 
@@ -141,13 +141,15 @@ class TorchRaw:
 
     def from_log_mel(self, log_mel: Tensor) -> Tensor:
         """Samples -> features, in the scale that 8 bits have."""
-        return log_mel * (self.frontend.gain * FULL_SCALE / 2**GAIN_BITS * FEATURE_SCALE)
+        whole = (log_mel * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1)
+        high = (whole / 256).floor()
+        low = whole - 256 * high
+        low = torch.where(low > 127, low - 256, low)
+        return torch.stack([low, high], 2).flatten(1, 2) * FEATURE_SCALE
 
     def fitted(self, batches: Iterable[Tensor]) -> Raw:
-        """The front end with the gain that makes the root mean square of batches (clips, samples) one deviation."""
-        power, count = np.sum([(float(batch.double().square().sum()), batch.numel()) for batch in batches], 0)
-        level = max(FULL_SCALE * (power / count) ** 0.5, 1.0)
-        return replace(self.frontend, gain=int(np.clip(round(2**GAIN_BITS / FEATURE_SCALE / level), *GAINS)))
+        """The front end as it is, which has nothing to fit: clips are not even read."""
+        return self.frontend
 
 
 TWINS = {"mfcc": TorchMfcc, "logmel": TorchLogMel, "micro": TorchMicro, "raw": TorchRaw}

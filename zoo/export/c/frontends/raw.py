@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from zoo.export.c.frontends.base import FrontEnd, source
-from zoo.export.c.text import defines
 
 __all__ = ["FRONT_END"]
 
@@ -12,8 +11,8 @@ class Raw(FrontEnd):
     """It works in the window of samples alone."""
 
     def text(self, frontend) -> str:
-        """A product a sample."""
-        return f"{defines({'GAIN': frontend.gain})}\n{source('raw')}"
+        """Two bytes a sample."""
+        return source("raw")
 
 
 FRONT_END = Raw()
