@@ -45,7 +45,7 @@ __all__ = [
 MAC_KINDS = ("dense", "pointwise", "depthwise", "linear")
 """Kinds of multiply-accumulates, which take devices unequal time: convolutions of all channels with taps, without, of
 each channel by itself, and fully connected layers."""
-ROUTINES = (*(name for name in operator.names if name != "input"), "depthwise", "keep")
+ROUTINES = (*(name for name in operator.names if name != "input"), "conv_long", "depthwise", "keep")
 """What a device calls for layers; see `supernet.ops.base.Operator.calls`."""
 ALIGNMENT = 4
 """Channels that fast kernels take at once."""

@@ -262,4 +262,4 @@ NOTICE = (
     "Networks of linear memories may be protected by patents of Applied Brain Research, whatever this licence says; "
     "whether you may use them is for you to find out."
 )
-FAMILY = Family("lmu", parts, space, True, Memories, MemoryChoices, SCHEMA, NOTICE)
+FAMILY = Family("lmu", parts, space, True, Memories, MemoryChoices, SCHEMA, notice=NOTICE)

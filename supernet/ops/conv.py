@@ -12,6 +12,9 @@ from supernet.ops.weighted import Weighted
 
 __all__ = ["OPERATOR"]
 
+LONG_ROW = 480
+"""Weights of an output beyond which a device computes some of them at a time."""
+
 
 class Conv(Weighted):
     """The kernel lies over (height, frames); groups are one, or as many as channels (depthwise)."""
@@ -35,8 +38,9 @@ class Conv(Weighted):
         return max(0, spec.kernel[1] - spec.stride[1]) if spec.causal else 0
 
     def calls(self, spec: LayerSpec) -> tuple[str, ...]:
-        """Depthwise or not; and what keeps frames, where a stream keeps some."""
-        return ("depthwise" if spec.depthwise else "conv", *["keep"] * (self.kept_frames(spec) > 0))
+        """Depthwise or not, or with long rows; and what keeps frames, where a stream keeps some."""
+        own = "depthwise" if spec.depthwise else "conv_long" if _is_long(spec) else "conv"
+        return (own, *["keep"] * (self.kept_frames(spec) > 0))
 
     def arrange(self, spec: LayerSpec, weight: np.ndarray) -> np.ndarray:
         """Depthwise (taps, kernel height, height, channels), else (taps * kernel height * in, out)."""
@@ -103,6 +107,11 @@ def _depthwise(windows: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def _nothing(spec: LayerSpec, x: np.ndarray) -> np.ndarray:
     return np.zeros((len(x), 0, *spec.out_shape[1::-1]), np.int64)
+
+
+def _is_long(spec: LayerSpec) -> bool:
+    """Whether an output has so many weights that they are computed some at a time."""
+    return prod(spec.weight_shape[1:]) > LONG_ROW
 
 
 OPERATOR = Conv()

@@ -16,7 +16,7 @@ from zoo.export.c.frontends import front_end
 from zoo.export.c.names import c_name
 from zoo.export.c.ops import operator
 from zoo.export.c.ops.base import Step, source
-from zoo.export.c.ops.conv import block_of
+from zoo.export.c.ops.conv import LONG, LONG_VALUES, block_of
 from zoo.export.c.text import array, defines, quoted
 from zoo.run.causal import streams
 from zoo.run.detection import Detector
@@ -50,6 +50,8 @@ CONSTANTS = {
     "SPAN": "values that rows of weights are multiplied by, of each of two places",
     "BLOCK": "channels of a depthwise convolution that are computed at a time",
     "BLOCK_BUFFER": "bytes in which their weights are unpacked",
+    "LONG_VALUES": "of long rows of weights, that are computed at a time",
+    "LONG_CHANNELS": "outputs that share them",
     "HEARD": "samples that filters hear for a frame",
     "PLACES": "of a depthwise kernel, at most",
     "ORDER": "coefficients of a memory, at most",
@@ -195,8 +197,8 @@ class Sources:
     def _work(self) -> dict[str, int]:
         """Of what layers compute in."""
         dense = [spec for spec in self.specs if spec.has_weights and not spec.depthwise]
-        row = max(prod(spec.weight_shape[1:]) for spec in dense)
-        packed = max((prod(spec.weight_shape[1:]) for spec in filter(_packed, dense)), default=0)
+        row = max(map(_at_a_time, dense))
+        packed = max(map(_at_a_time, filter(_packed, dense)), default=0)
         apart = [spec for spec in self.specs if spec.depthwise]
         places, unpacked = ([prod(spec.kernel) for spec in some] for some in (apart, filter(_packed, apart)))
         buffer = max(1, packed, min(2 * packed, BUFFER))
@@ -265,6 +267,11 @@ class Sources:
     @property
     def _written(self):
         return front_end(self.frontend.kind)
+
+
+def _at_a_time(spec: LayerSpec) -> int:
+    """Weights of a row that are computed at a time."""
+    return LONG_VALUES if LONG in spec.operator.calls(spec) else prod(spec.weight_shape[1:])
 
 
 def _packed(spec: LayerSpec) -> bool:

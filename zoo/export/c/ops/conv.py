@@ -10,10 +10,13 @@ from supernet.arch import Arch
 from supernet.layer import LayerSpec, layers
 from zoo.export.c.ops.base import MULTIPLYING, Operator, Step, map_size, weighted
 
-__all__ = ["OPERATOR", "block_of"]
+__all__ = ["LONG", "LONG_VALUES", "OPERATOR", "block_of"]
 
 BLOCK, BLOCK_BYTES = 16, 512
 """Most channels of a depthwise convolution that are computed at a time, and most bytes of stack of their weights."""
+LONG, LONG_VALUES, LONG_CHANNELS = "conv_long", 160, 32
+"""The routine of long rows; values of them that are multiplied at a time, whose weights fill whole bytes; and rows that
+share them."""
 
 
 class Conv(Operator):
@@ -31,11 +34,8 @@ class Conv(Operator):
 
     def functions(self, step: Step) -> tuple[str, ...]:
         """With what is kept, where something is."""
-        own = (
-            ("unpack", "words", "rescale", "window", "depthwise")
-            if step.spec.depthwise
-            else ("unpack", "words", "rescale", *MULTIPLYING, "window", "conv")
-        )
+        behind = () if step.spec.depthwise else MULTIPLYING
+        own = ("unpack", "words", "rescale", *behind, "window", step.spec.operator.calls(step.spec)[0])
         return (*own, "keep") if self._kept(step) else own
 
     def constants(self, step: Step) -> str:
@@ -52,7 +52,7 @@ class Conv(Operator):
     def calls(self, step: Step) -> list[str]:
         """The convolution, and keeping what the next step looks back on."""
         kept = f"self->{step.spec.name}" if self._kept(step) else "NULL"
-        name, [values] = "depthwise" if step.spec.depthwise else "conv", step.inputs
+        name, [values] = step.spec.operator.calls(step.spec)[0], step.inputs
         found = [f"{name}({step.layer}, {kept}, {values}, {step.out});"]
         return [*found, f"keep({step.layer}, {kept}, {values});"] if self._kept(step) else found
 
@@ -65,6 +65,14 @@ class Conv(Operator):
         """To the zero point."""
         place = f"self->{step.spec.name}"
         return [f"memset({place}, {step.zeros[0]}, sizeof({place}));"] if self._kept(step) else []
+
+    def work(self, step: Step) -> dict[str, int]:
+        """What of long rows is computed at a time."""
+        return (
+            {"LONG_VALUES": LONG_VALUES, "LONG_CHANNELS": LONG_CHANNELS}
+            if LONG in step.spec.operator.calls(step.spec)
+            else {}
+        )
 
     def _kept(self, step: Step) -> int:
         return step.spec.operator.kept_frames(step.spec) if step.streams else 0

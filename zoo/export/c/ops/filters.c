@@ -9,20 +9,16 @@ static void samples_of(int16_t *samples, const int8_t *bytes, int32_t count)
     }
 }
 
-/* Add the size of each row's sum of products. */
+/* The size of a sum of products. */
 NAME_APART
-static void add_sizes(uint64_t *sizes, const NAME_rows *rows, const int16_t *samples)
+static uint32_t size_of(const int8_t *weights, const int16_t *samples, int32_t taps)
 {
-    const int8_t *weights = rows->weights;
-    int32_t row, i;
+    int32_t sum = 0, i;
 
-    for (row = 0; row < rows->count; row++, weights += rows->length) {
-        int32_t sum = 0;
-        for (i = 0; i < rows->length; i++) {
-            sum += samples[i] * weights[i];
-        }
-        sizes[row] += (uint32_t)(sum < 0 ? -sum : sum);
+    for (i = 0; i < taps; i++) {
+        sum += samples[i] * weights[i];
     }
+    return (uint32_t)(sum < 0 ? -sum : sum);
 }
 
 /* To base 2, 16 bits behind the point: a table of 128 steps, and a straight line between them. */
@@ -42,26 +38,21 @@ static int32_t log_of_size(uint32_t value, const uint16_t *table)
 /* One frame. heard: its samples, behind those that are looked back on. */
 static void filter_frame(const NAME_filters *layer, const int16_t *heard, int8_t *out)
 {
-    const int32_t channels = layer->out_channels;
+    const int32_t taps = layer->taps, floor_bits = layer->floor_bits;
     const uint8_t *packed = layer->weights;
     int8_t buffer[NAME_BUFFER + 7];
-    int32_t channel = 0, place, row;
+    int32_t channel, place;
 
-    while (channel < channels) {
-        const NAME_rows rows = rows_of(buffer, packed, layer->taps, channels - channel, layer->bits, layer->odd);
-        uint64_t sizes[NAME_ROWS] = {0};
-        int32_t sums[NAME_ROWS];
+    for (channel = 0; channel < layer->out_channels; channel++, packed += (taps * layer->bits + 7) / 8) {
+        const int8_t *weights = unpacked(buffer, packed, taps, layer->bits, layer->odd);
+        uint64_t total = 0;
+        int32_t level;
         for (place = 0; place < layer->places; place++) {
-            add_sizes(sizes, &rows, heard + place * layer->stride);
+            total += size_of(weights, heard + place * layer->stride, taps);
         }
-        for (row = 0; row < rows.count; row++) {
-            const uint32_t size = (uint32_t)(sizes[row] >> layer->fall) + (1U << layer->floor_bits);
-            sums[row] = log_of_size(size, layer->logarithms) - layer->floor_bits * 65536;
-        }
-        rescale(out + channel, sums, layer->bias + channel, layer->multiplier + channel, layer->shift + channel,
-                rows.count, &layer->to);
-        packed += rows.count * ((layer->taps * layer->bits + 7) / 8);
-        channel += rows.count;
+        level = log_of_size((uint32_t)(total >> layer->fall) + (1U << floor_bits), layer->logarithms);
+        out[channel] = (int8_t)rescaled(level - floor_bits * 65536 + layer->bias[channel], layer->multiplier[channel],
+                                        layer->shift[channel], &layer->to);
     }
 }
 

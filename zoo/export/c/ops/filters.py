@@ -22,8 +22,8 @@ class Filters(Operator):
 """
 
     def functions(self, step: Step) -> tuple[str, ...]:
-        """Its own, behind what handles rows of weights."""
-        return ("unpack", "rows", "rescale", "filters")
+        """Its own, behind what unpacks weights."""
+        return ("unpack", "filters")
 
     def constants(self, step: Step) -> str:
         """Taps, sizes, and the table of logarithms."""
