@@ -9,15 +9,25 @@ static void samples_of(int16_t *samples, const int8_t *bytes, int32_t count)
     }
 }
 
-/* The size of a sum of products. */
+/* The size of a sum of products. Taps are a multiple of four. */
 NAME_APART
 static uint32_t size_of(const int8_t *weights, const int16_t *samples, int32_t taps)
 {
     int32_t sum = 0, i;
 
+#if defined(__ARM_FEATURE_DSP)
+    for (i = 0; i < taps; i += 4) {
+        const uint32_t word = word_at(weights + i);
+        uint32_t pairs[2];
+        memcpy(pairs, samples + i, sizeof(pairs));
+        sum = __smlad((int16x2_t)((pairs[0] & 0xffffU) | pairs[1] << 16), (int16x2_t)even_bytes(word), sum);
+        sum = __smlad((int16x2_t)(pairs[0] >> 16 | (pairs[1] & 0xffff0000U)), (int16x2_t)odd_bytes(word), sum);
+    }
+#else
     for (i = 0; i < taps; i++) {
         sum += samples[i] * weights[i];
     }
+#endif
     return (uint32_t)(sum < 0 ? -sum : sum);
 }
 

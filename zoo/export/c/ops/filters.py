@@ -23,7 +23,7 @@ class Filters(Operator):
 
     def functions(self, step: Step) -> tuple[str, ...]:
         """Its own, behind what unpacks weights."""
-        return ("unpack", "filters")
+        return ("unpack", "words", "filters")
 
     def constants(self, step: Step) -> str:
         """Taps, sizes, and the table of logarithms."""
