@@ -212,8 +212,8 @@ def test_installed_engines_say_longer_texts_longer_and_slower_ones_too(name):
 
 
 SOUNDS = {
-    "stop": ["S T AA P"], "top": ["T AA P"], "stoop": ["S T UW P"], "stops": ["S T AA P S"],
-    "nonstop": ["N AA N S T AA P"], "stawp": ["S T AA P"], "banana": ["B AH N AE N AH"], "step": ["S T EH P"], "skip": ["S K IH P"],
+    "stop": ["S T AA P"], "top": ["T AA P"], "stoop": ["S T UW P"], "stops": ["S T AA P S"], "skip": ["S K IH P"],
+    "nonstop": ["N AA N S T AA P"], "stawp": ["S T AA P"], "banana": ["B AH N AE N AH"], "step": ["S T EH P"],
     "it": ["IH T"], "hit": ["HH IH T"], "ate": ["EY T"],
 }  # fmt: skip
 

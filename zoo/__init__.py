@@ -39,11 +39,13 @@ __all__ = [
     "tune",
     "unpublish",
     "verify",
+    "word",
 ]
 
 LATER = {
     "train": "zoo.make.train",
     "tune": "zoo.make.tune",
+    "word": "zoo.make.word",
     "publish": "zoo.make.publish",
     "unpublish": "zoo.make.publish",
     "verify": "zoo.make.verify",

@@ -23,7 +23,7 @@ from zoo.run.events import event_hop
 from zoo.run.model import Model
 from zoo.run.placed import CONDITIONS, Placed
 
-__all__ = ["MODELS", "RATE", "Streams", "clips_of", "recordings"]
+__all__ = ["MODELS", "RATE", "Streams", "clips_of", "read_recording", "recordings"]
 
 RATE, SEED, OTHERS = 16_000, 7, 3
 """Every so many-th recording of wake words is heard."""
@@ -38,7 +38,8 @@ TARGET_PAUSES = 19.0, 27.0
 """Seconds between two of 50 words in 20 minutes."""
 
 
-def _read(path: Path) -> np.ndarray:
+def read_recording(path: Path) -> np.ndarray:
+    """(samples,) int16 of a file at RATE."""
     samples, rate = read_audio(path)
     return to_int16(prepare_samples(samples, rate, RATE, str(path)))
 
@@ -49,10 +50,10 @@ def recordings(data: Path, name: str, without: frozenset = frozenset()) -> list[
     if name == "wuw":
         with (data / "wuw" / "index.csv").open(encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if not without.intersection(row["words"].split())]
-        return [_read(data / "wuw" / row["file"]) for row in rows]
+        return [read_recording(data / "wuw" / row["file"]) for row in rows]
     if name == "others":
-        return [_read(path) for path in sorted((data / "wake_words").glob("*/*.opus"))[::OTHERS]]
-    return [_read(path) for path in sorted((data / "negatives" / name).glob("*.opus"))]
+        return [read_recording(path) for path in sorted((data / "wake_words").glob("*/*.opus"))[::OTHERS]]
+    return [read_recording(path) for path in sorted((data / "negatives" / name).glob("*.opus"))]
 
 
 @cache
@@ -62,13 +63,13 @@ def clips_of(data: Path, split: str, labels: tuple[str, ...], most: int) -> tupl
     names = (data / "speech_commands" / lists[split]).read_text().split()
     known = [name for name in sorted(names) if name.partition("/")[0] in labels]
     chosen = [known[place] for place in np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int)]
-    clips = [_read((data / "speech_commands" / name).with_suffix(".opus"))[:RATE] for name in chosen]
+    clips = [read_recording((data / "speech_commands" / name).with_suffix(".opus"))[:RATE] for name in chosen]
     targets = np.array([labels.index(name.partition("/")[0]) for name in chosen])
     return clips, rights(targets, labels)
 
 
 def _noise(data: Path) -> list[np.ndarray]:
-    return [held_noise(_read(path)) for path in sorted((data / "speech_commands" / NOISE).glob("*.opus"))]
+    return [held_noise(read_recording(path)) for path in sorted((data / "speech_commands" / NOISE).glob("*.opus"))]
 
 
 class Streams:

@@ -32,6 +32,7 @@ from zoo.cli.run import add_channel, add_run_commands
 from zoo.cli.search import add_search_commands
 from zoo.cli.streams import STDOUT, standard_streams
 from zoo.cli.tune import add_tune_command
+from zoo.cli.word import add_word_command
 from zoo.keeping import with_notes
 
 __all__ = ["main"]
@@ -208,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     add_tune_command(commands, _command, add_hub)
     sub = _command(commands, "train", _train, TRAIN_HELP, "a supernet, and models, of your own sounds", needs=TRAINING)
     _add_training(sub)
+    add_word_command(commands, _command, _option, _bits)
     add_search_commands(commands, _command, _add_query)
     add_device_commands(commands, _command, add_hub)
     add_hub_commands(commands, _command)

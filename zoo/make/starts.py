@@ -30,6 +30,7 @@ __all__ = [
     "is_bundled",
     "open_start",
     "put_aside",
+    "start_folder",
     "told_apart",
     "with_owner",
 ]
@@ -57,10 +58,14 @@ def _bundled() -> dict[str, Path]:
     return {path.name: path for path in Hub(BUNDLED).supernets()}
 
 
+def start_folder(start: str | Path) -> Path:
+    """Where a bundled supernet of that name is, or else what is meant for the folder of one."""
+    return _bundled().get(str(start), Path(start))
+
+
 def open_start(start: str | Path) -> StoredSupernet:
     """A bundled supernet by its name, or any by its folder, with its first task's head. Raises InvalidQuery."""
-    known = _bundled()
-    folder = known.get(str(start), Path(start))
+    known, folder = _bundled(), start_folder(start)
     tasks = read_json(folder / CONFIG).get("tasks") if (folder / CONFIG).is_file() else None
     if tasks:
         return load_supernet(folder, next(iter(tasks)))

@@ -53,7 +53,7 @@ from zoo.package.entry import is_safe_name
 from zoo.package.read import CONFIG
 from zoo.run.hear import check_channel
 
-__all__ = ["train"]
+__all__ = ["START", "check_names", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def train(
     """
     need(*TRAINING)
     budgets, bits = _budgets(max_macs), _bits(bits, publish)
-    _check_names(task, licence)
+    check_names(task, licence)
     clip_ms, seed, most_alarms = _clip_ms(clip_ms), seed_of(seed), rate("max_false_alarms", max_false_alarms)
     epochs, channel = None if epochs is None else whole("epochs", epochs, 1), check_channel(channel)
     run = Path(run_dir or Path("runs") / task)
@@ -284,8 +284,8 @@ def _put_aside(plan: _Plan, run: Path) -> Path | None:
     return place
 
 
-def _check_names(task: str, licence: str) -> None:
-    """Raise InvalidQuery for names that hubs cannot have."""
+def check_names(task: str, licence: str) -> None:
+    """Raise InvalidQuery for names that hubs cannot have: of a task, and of a licence."""
     if not isinstance(task, str) or not is_safe_name(task) or len(task) > LONGEST_TASK:
         raise InvalidQuery(f"task {task!r}: use up to {LONGEST_TASK} letters, digits, - and _")
     if not isinstance(licence, str) or not re.fullmatch(r"[A-Za-z0-9.+-]{1,60}", licence):

@@ -1,0 +1,305 @@
+"""A wake word from its text: made by stand-in voices, published, gone on with, and what cannot be meant refused."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import RATE, tone
+
+import zoo
+from supernet.constants import SILENCE, UNKNOWN
+from supernet.data.speech import engine
+from supernet.data.speech.base import Engine, Voice
+from supernet.data.speech.clips import Speech
+from supernet.errors import InfeasibleBudget, InvalidData, InvalidQuery, MissingExtra, UnknownName
+from supernet.files import read_json
+from supernet.frontend.mfcc import Mfcc
+from supernet.nn.frontend import dequantise_features, quantise_features
+from supernet.nn.store import save_supernet
+from supernet.nn.supernet import Supernet
+from zoo.cli import main
+from zoo.make import word as making
+from zoo.make.spoken import Amounts, Material, clip_data, clip_length, gathered, with_recordings
+from zoo.make.wake import Plan
+from zoo.make.word import Report, word
+from zoo.package.read import read_config
+
+AMOUNTS = Amounts(24, 8, 12, 20, 8, 12, 6, 8, 2)
+PLAN = Plan(epochs=1, again=1, quant_epochs=1, batch=8, evaluations=40, rooms=2)
+
+
+class Letters(Engine):
+    """A stand-in: each letter is a tone of its own for 60 ms, higher or lower by voice."""
+
+    name, licence = "letters", "made by the tests"
+
+    def voices(self):
+        return tuple(Voice(f"v{number}", number == 3) for number in range(4))
+
+    def say(self, text, voice, manner):
+        time = np.arange(int(0.06 * RATE / manner.speed)) / RATE
+        high = 1 + 0.1 * int(voice[1])
+        tones = [np.sin(2 * np.pi * (300 + 90 * (ord(letter) % 32)) * high * time) for letter in text]
+        return np.concatenate(tones).astype(np.float32)[:, None], RATE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def letters():
+    """A speech engine that needs no program."""
+    engine.register("letters", Letters())
+    yield
+    engine.forget("letters")
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, small_space):
+    """A supernet of random weights, and folders for a run, a hub and the cache."""
+    root = tmp_path_factory.mktemp("word")
+    features = dequantise_features(quantise_features(torch.randn(16, 20, 100, generator=torch.Generator())))
+    info = {"name": "tiny", "licence": "cc-by-4.0", "attribution": "made by the tests", "training": {}}
+    frontend = Mfcc(coefficients=20, mean=(0.0,) * 20, deviation=(5.0,) * 20)
+    save_supernet(root / "start", Supernet(small_space, features), frontend, "x", ("a", "b", "c", "d"), info)
+    for number in range(5):
+        (root / "room").mkdir(exist_ok=True)
+        soundfile.write(root / "room" / f"{number}.wav", tone(900, 3, seed=number), RATE)
+    return SimpleNamespace(root=root, run=root / "run", hub=root / "hub", made=None)
+
+
+@pytest.fixture
+def asked(places, monkeypatch):
+    """What all runs here ask for, with a cache of their own."""
+    for module in ("supernet.data.speech.clips", "zoo.make.spoken"):
+        monkeypatch.setattr(f"{module}.CACHE", places.root / "cache")
+    monkeypatch.setattr("zoo.make.publish.keep_own_figures", lambda models: None)
+    monkeypatch.setattr("zoo.make.renew.device_figures", lambda archs, task: [{} for _ in archs])
+    return {"voices": ["letters"], "start": places.root / "start", "amounts": AMOUNTS, "plan": PLAN,
+            "negatives": [places.root / "room"], "run_dir": places.run, "hub": places.hub}  # fmt: skip
+
+
+@pytest.fixture
+def made(asked, places):
+    """The first model, which is made once."""
+    if places.made is None:
+        places.made = word("hey robin", "robin", **asked)
+    return places.made
+
+
+def test_a_text_becomes_a_quantised_streaming_model_in_a_hub(made, places):
+    model = zoo.get(name=made.model, hub=places.hub)
+    assert made.model in [entry.name for entry in zoo.find(task="robin", hub=places.hub)]
+    assert (model.labels[0], model.entry.bits) == ("hey_robin", 8)
+    assert set(model.labels[1:]) == {UNKNOWN, SILENCE}
+    assert model.entry.streamable
+    assert [verdict.problem for verdict in zoo.verify(model.path)] == [None]
+    stated = read_config(model.path).values["detection"]
+    assert stated["threshold"] == made.detection["threshold"] == model.detection.threshold
+    assert list(model.detect(np.zeros(2 * RATE, np.int16), 16000)) == []
+
+
+def test_the_card_tells_what_the_model_rests_on(made, places):
+    values = read_config(zoo.get(name=made.model, hub=places.hub).path).values
+    assert any("letters: made by the tests" in note for note in values["notes"])
+    assert any("no estimate of how real people are heard" in line for line in values["limits"])
+    assert values["attribution"].startswith("speech by letters")
+    assert "starting weights: made by the tests (cc-by-4.0)" in values["attribution"]
+    assert "recall" not in values["detection"]  # speech made from text is no measurement of it
+
+
+def test_the_report_has_hours_bound_and_advice(made):
+    assert made.synthetic[1] == AMOUNTS.held_words
+    assert made.real is None
+    hours = made.detection["hours"]
+    assert made.real_hours == pytest.approx(3 / 3600, abs=1e-4)
+    assert hours > made.real_hours
+    text = "\n".join(made.lines())
+    assert "made from text: no estimate" in text
+    assert "recordings of people unknown" in text
+    assert f"at most {made.detection['false_alarms_upper']:.3g} (95 %)" in text
+    assert "--add FOLDER" in text
+    assert "an hour of your own room" in text
+
+
+def test_the_same_command_again_does_nothing_twice(made, asked, monkeypatch):
+    def refuse(*args, **others):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(making, "trained", refuse)
+    assert word("hey robin", "robin", **asked).model == made.model
+
+
+def test_another_word_in_the_same_folder_is_refused(made, asked):
+    with pytest.raises(InvalidQuery, match="holds a run of another text; name another folder"):
+        word("hey sparrow", "robin", **asked)
+    with pytest.raises(InvalidQuery, match="another bits"):
+        word("hey robin", "robin", **asked, bits=4)
+
+
+def test_recordings_and_false_alarms_continue_a_run(made, asked, places, monkeypatch):
+    more, voice = places.root / "more", Letters()
+    for number in range(10):
+        said, _ = voice.say("hey robin", f"v{number % 3}", SimpleNamespace(speed=1))
+        (more / "hey_robin").mkdir(parents=True, exist_ok=True)
+        soundfile.write(more / "hey_robin" / f"{number}.wav", np.pad(0.5 * said[:, 0], 4000), RATE)
+    (more / UNKNOWN).mkdir(exist_ok=True)
+    soundfile.write(more / UNKNOWN / "20260101-hey_robin.wav", tone(500, 1.5), RATE)
+    rounds = []
+    trained = making.trained
+    monkeypatch.setattr(making, "trained", lambda *args, **how: (rounds.append(args[3]), trained(*args, **how))[1])
+    found = word(None, "robin", add=more, run_dir=places.run, hub=places.hub)
+    assert rounds == ["added1"]
+    assert found.model != made.model
+    assert found.real[1] == 2
+    assert read_json(places.run / "word.json")["added"] == [str(more)]
+    assert read_config(zoo.get(name=found.model, hub=places.hub).path).values["detection"]["recall_clips"] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "told"),
+    [
+        ({"text": None}, InvalidQuery, "give the word, such as"),
+        ({"text": "rm; x"}, InvalidQuery, "cannot be said"),
+        ({"task": "a/b"}, InvalidQuery, "task 'a/b'"),
+        ({"bits": 9}, InvalidQuery, "bits = 9 is not possible"),
+        ({"max_false_alarms": -1}, InvalidQuery, "max_false_alarms = -1"),
+        ({"voice_commands": ["say"]}, InvalidQuery, r"no \{text\} in it"),
+        ({"voices": ["nobody"]}, UnknownName, "unknown speech engine 'nobody'"),
+        ({"negatives": ["missing"]}, InvalidData, "missing: no recordings"),
+        ({"recordings": ["missing"]}, InvalidData, "missing: no recordings"),
+        ({"data": "missing"}, InvalidData, "missing: no such folder"),
+        ({"add": "missing"}, InvalidQuery, "holds no run to go on with"),
+        ({"start": "missing"}, InvalidQuery, "no such bundled supernet"),
+        ({"limits": {"max_macs": 10}}, InfeasibleBudget, "raise max_macs"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_written(given, error, told, asked, tmp_path):
+    whole = {"text": "hey robin", "task": "robin", **asked, "run_dir": tmp_path / "run", **given}
+    with pytest.raises(error, match=told):
+        word(whole.pop("text"), whole.pop("task"), **whole)
+    assert not list(tmp_path.glob("run/packages/*"))
+    if error is not InfeasibleBudget:
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_added_says_what_is_what(made, places, tmp_path):
+    with pytest.raises(InvalidData, match="give hey_robin/ with recordings of the word"):
+        word(None, "robin", add=tmp_path, run_dir=places.run, hub=places.hub)
+    with pytest.raises(InvalidQuery, match="another bits"):
+        word(None, "robin", add=tmp_path, run_dir=places.run, hub=places.hub, bits=4)
+    (tmp_path / "other").mkdir()
+    soundfile.write(tmp_path / "other" / "a.wav", tone(500), RATE)
+    with pytest.raises(InvalidData, match=r"not other$"):
+        word(None, "robin", add=tmp_path, run_dir=places.run, hub=places.hub)
+
+
+def test_the_command_prints_the_report_and_errors_in_one_line(made, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(making, "word", lambda *args, **how: (asked.append(how), made)[1])
+    command = [
+        "word",
+        "hey robin",
+        "--task",
+        "robin",
+        "--max-flash",
+        "32kB",
+        "--bits",
+        "4",
+        "--voice-command",
+        "say {text}",
+    ]
+    assert main(command) == 0
+    assert capsys.readouterr().out == "\n".join(made.lines()) + "\n"
+    how = asked[0]
+    assert (how["text"], how["bits"], how["limits"]["max_flash"]) == ("hey robin", 4, "32kB")
+    assert how["voice_commands"] == ["say {text}"]
+    assert main([*command, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == made.model
+    monkeypatch.undo()
+    assert main(["word", "hey; robin", "--task", "robin"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.fixture
+def material(asked):
+    return gathered("hey robin", Speech([Letters()]), AMOUNTS, 0, None)
+
+
+def test_words_in_validation_are_of_voices_that_training_never_hears(asked, monkeypatch):
+    said = {True: set(), False: set()}
+    clips = Speech.clips
+
+    def noted(self, texts, seed, held=False, what=""):
+        found = clips(self, texts, seed, held, what)
+        said[held] |= {one.voice for one in found}
+        return found
+
+    monkeypatch.setattr(Speech, "clips", noted)
+    gathered("hey robin", Speech([Letters()]), AMOUNTS, 0, None)
+    assert said == {True: {"v3"}, False: {"v0", "v1", "v2"}}
+
+
+def test_clips_are_of_the_word_alone_and_others_are_unknown(material):
+    data = clip_data("hey_robin", material)
+    assert data.labels == ("hey_robin", UNKNOWN, SILENCE)
+    assert len(data.splits["train"]) == AMOUNTS.words
+    assert not data.splits["train"].targets.any()
+    assert len(data.unknown) == AMOUNTS.near + AMOUNTS.others
+    validation = np.bincount(data.splits["validation"].targets)
+    assert list(validation[:2]) == [AMOUNTS.held_words, AMOUNTS.held_near]
+    rows = [set(data.splits["train"].rows), set(data.unknown), set(data.splits["validation"].rows)]
+    assert not rows[0] & rows[1]
+    assert not (rows[0] | rows[1]) & rows[2]
+    word_clip = next(clip for clip in material.words if len(clip) < data.audio.shape[1])
+    found = [row for row in data.splits["train"].rows if set(word_clip) <= set(data.audio[row])]
+    assert found
+
+
+def test_recordings_count_as_much_as_is_asked_and_every_fifth_is_held_out(material):
+    real = [np.full(RATE, 100 + number, np.int16) for number in range(10)]
+    more = with_recordings(material, real, [np.full(100 * RATE, 7, np.int16)], [np.full(RATE, 55, np.int16)])
+    assert [int(one[0]) for one in more.held.recordings] == [104, 109]
+    assert [len(one) // RATE for one in (*more.real_negatives, *more.held.real_negatives)] == [80, 20]
+    data = clip_data("hey_robin", more, share=0.5)
+    train = data.splits["train"].rows
+    levels = data.audio[train, data.audio.shape[1] // 2]
+    assert np.isin(levels, [int(one[0]) for one in more.recordings]).mean() == pytest.approx(0.5, abs=0.02)
+    assert (data.audio[data.unknown, data.audio.shape[1] // 2] == 55).sum() == 3
+
+
+def test_long_words_get_longer_clips():
+    words = [np.full(int(1.42 * RATE), 9, np.int16)] * 10
+    own = replace(Material(0, words, [], []), clip_ms=clip_length(words))
+    assert own.clip_ms == 1500
+    assert clip_length([np.zeros(RATE // 2)]) == 1000
+    assert clip_length([np.zeros(9 * RATE)]) == 2000
+
+
+def test_a_report_says_what_the_hours_cannot_show():
+    detection = {
+        "alarms": 0,
+        "hours": 1.0,
+        "false_alarms_per_hour": 0.0,
+        "threshold": 0.9,
+        "smoothing": 3,
+        "hop_ms": 100,
+    }
+    report = Report("m", "h", "p", "l", detection, (0.9, 10), (0.8, 5), 0.5, 12.0, 1.0)
+    text = "\n".join(report.lines())
+    assert "at most 3 (95 %); at most 1 is not shown: that takes 3 hours without one" in text
+    assert "80.0 % of 5" in text
+    assert "is not shown" not in "\n".join(replace(report, limit=3.0).lines())
+
+
+def test_commands_alone_hold_out_the_last(monkeypatch):
+    def none(names=None):
+        raise MissingExtra("no voices")
+
+    monkeypatch.setattr(making, "installed", none)
+    state = {"voice_folders": [], "voice_commands": ["one {text}", "two {text}"], "voices": None}
+    found = making.engines_of(state)
+    assert [[voice.held for voice in one.voices()] for one in found] == [[False], [True]]
+    with pytest.raises(MissingExtra):
+        making.engines_of({**state, "voices": ["espeak"]})

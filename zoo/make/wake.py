@@ -1,0 +1,218 @@
+"""The network of a wake word: a slice of a supernet within limits, trained in rounds, each with what the last one took
+for the word, and then at its bits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search import Evolution, Problem, SearchSpace, search
+from search.accuracy import has_predictor, load_predictor
+from search.sampling import PLAIN_BITS, table_space
+from supernet.arch import Arch
+from supernet.bits import MIXED, with_bits
+from supernet.data.clips import ClipData
+from supernet.data.scenes import Scenes
+from supernet.files import load_tensors, read_json, save_tensors, write_json
+from supernet.frontend.mfcc import Mfcc
+from supernet.integer.runtime import IntegerNetwork
+from supernet.nn.frontend import dequantise_features
+from supernet.nn.network import Network, recalibrate
+from supernet.nn.store import StoredSupernet, retarget
+from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.quant.widths import WidthRecipe, learn_widths
+from supernet.train.calibration import scene_features
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
+from zoo.ask.limits import limits_of
+from zoo.make.starts import start_folder
+
+__all__ = ["Plan", "Wake", "chosen_arch", "fired", "is_done", "quantised", "reopened", "started", "trained"]
+
+DEFAULT_LIMITS = {"max_macs": 3e6}
+"""Where no limit is asked for."""
+MEAN_BITS = 2.5
+UNKNOWN_TIMES = 4
+"""How many times as many clips of other sounds are drawn as of silence."""
+CALIBRATED = 512
+SCORE, MOST_HARD, APART_MS, HOP_MS = 0.2, 400, 800, 200
+"""From which score on a window of the negatives is one that fires, how many are taken at most, and how far apart."""
+BATCH = 64
+FLOAT = "float.safetensors"
+"""In the folder of a round: the weights that it ended with."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long is trained. epochs: of the first round, again: of each further one, quant_epochs: at the bits.
+    evaluations: networks that a search tries. rate, again_rate: of learning. rooms: how many are drawn for scenes.
+    """
+
+    epochs: int = 10
+    again: int = 4
+    rounds: int = 1
+    quant_epochs: int = 3
+    rate: float = 2e-3
+    again_rate: float = 1e-3
+    batch: int = 128
+    evaluations: int = 4000
+    rooms: int = 600
+
+
+@dataclass(frozen=True, eq=False)
+class Wake:
+    """What is trained. start: the supernet that it is a slice of. run: folder of what is made on the way."""
+
+    start: StoredSupernet
+    frontend: Mfcc
+    run: Path
+    plan: Plan
+    seed: int = 0
+
+    def recipe(self, epochs: int, rate: float) -> Recipe:
+        """Words in scenes, three times as many other sounds as words are drawn."""
+        return Recipe(epochs=epochs, learning_rate=rate, label_smoothing=0.05, **self.shared)
+
+    @property
+    def scenes(self) -> Scenes:
+        """What clips are heard in."""
+        return Scenes(rooms=self.plan.rooms)
+
+    @property
+    def shared(self) -> dict:
+        """What all recipes have."""
+        return {"batch": self.plan.batch, "unknown": UNKNOWN_TIMES, "seed": self.seed, "augmentation": self.scenes}
+
+    def calibration(self, data: ClipData) -> Tensor:
+        """Features that norms and ranges are measured on."""
+        drawn, chain = len(data.epoch(np.random.default_rng(self.seed))), self.scenes.chain
+        return scene_features(data, self.frontend, self.scenes, min(CALIBRATED, drawn // chain * chain), self.seed)
+
+
+def chosen_arch(
+    wake: Wake, start: str, data: ClipData, limits: Mapping, bits: int | str, device: str | None, sure: bool
+) -> Arch:
+    """The slice of the supernet `start` that its predictor says most of, within limits; without bits.
+
+    Raises InfeasibleBudget, and UnknownName or InvalidQuery for limits that cannot be meant.
+    """
+    path, asked = wake.run / "arch.json", {**(limits_of(limits) or DEFAULT_LIMITS)}
+    identity = {"limits": asked, "bits": bits, "device": device, "clip_ms": data.clip_ms, "seed": wake.seed,
+                "start": wake.start.config["digests"]}  # fmt: skip
+    if not path.is_file() or read_json(path)["identity"] != identity:
+        found = _searched(wake, start_folder(start), data, asked, bits, device, sure)
+        write_json(path, {"identity": identity, "arch": found.to_dict()})
+    return Arch.from_dict(read_json(path)["arch"])
+
+
+def _searched(wake: Wake, folder: Path, data: ClipData, limits: Mapping, bits, device: str | None, sure: bool) -> Arch:
+    begun = wake.start.supernet.space
+    widths = PLAIN_BITS if bits == MIXED else (bits,)
+    own, known = (SearchSpace(one, widths) for one in (_space(begun, data), begun))
+    problem = Problem(own, limits, device, sure=sure)
+    _ = problem.anchor
+    score = _by_size(own)
+    if has_predictor(folder):
+        predictor, _ = load_predictor(folder, table_space(wake.start.supernet))
+        score = partial(predictor.predict, known)
+    result = search(Evolution(problem, np.random.default_rng(wake.seed)), score, wake.plan.evaluations)
+    return result.arch.without_bits()
+
+
+def _by_size(space: SearchSpace):
+    """What a supernet without a predictor is searched by: more MACs are better."""
+    return lambda genes: np.log(space.costs(genes)["macs"])
+
+
+def _space(begun, data: ClipData):
+    return replace(begun, classes=len(data.labels), clip_ms=data.clip_ms)
+
+
+def started(wake: Wake, arch: Arch, data: ClipData) -> Network:
+    """The slice with the weights of the supernet, and a new head."""
+    begun, calibration = wake.start, wake.calibration(data)
+    supernet = retarget(begun, len(data.labels), data.clip_ms, calibration, wake.seed)
+    return supernet.extract(arch)
+
+
+def trained(wake: Wake, network: Network, data: ClipData, name: str, again: bool = False) -> Network:
+    """A network after a round, from the folder of the run where that is done."""
+    epochs, rate = (wake.plan.again, wake.plan.again_rate) if again else (wake.plan.epochs, wake.plan.rate)
+    calibration = wake.calibration(data)
+    path = wake.run / name
+    train_float(network, data, wake.frontend, wake.recipe(epochs, rate), path, calibration, measure_every=epochs)
+    save_tensors(path / FLOAT, _numbers(network), {"arch": network.arch.to_dict()})
+    return network
+
+
+def is_done(wake: Wake, name: str) -> bool:
+    """Whether a round of that name has ended."""
+    return (wake.run / name / FLOAT).is_file()
+
+
+def reopened(wake: Wake, name: str, data: ClipData) -> Network:
+    """The network that a round ended with."""
+    tensors, about = load_tensors(wake.run / name / FLOAT)
+    network = Network(Arch.from_dict(about["arch"]))
+    with torch.no_grad():
+        for key, parameter in network.named_parameters():
+            parameter.copy_(torch.from_numpy(tensors[key]))
+    return recalibrate(network, wake.calibration(data)).eval()
+
+
+def _numbers(network: Network) -> dict[str, np.ndarray]:
+    return {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
+
+
+@torch.no_grad()
+def fired(wake: Wake, network: Network, data: ClipData) -> list[np.ndarray]:
+    """Windows of the negatives that a network takes for the word, (samples,) int16, those with the largest scores."""
+    found = []
+    for recording in data.negatives:
+        scores, starts = _scores(wake, network, recording, data)
+        order = [place for place in np.argsort(-scores) if scores[place] >= SCORE]
+        kept: list[int] = []
+        for place in order:
+            if all(abs(starts[place] - starts[other]) >= APART_MS * data.sampling_rate // 1000 for other in kept):
+                kept.append(place)
+        found += [(scores[place], recording[starts[place] : starts[place] + data.audio.shape[1]]) for place in kept]
+    found.sort(key=lambda pair: -pair[0])
+    return [window for _, window in found[:MOST_HARD]]
+
+
+def _scores(wake: Wake, network: Network, recording: np.ndarray, data: ClipData) -> tuple[np.ndarray, np.ndarray]:
+    """Of the word in each window, and where these begin."""
+    samples, hop = data.audio.shape[1], HOP_MS * data.sampling_rate // 1000
+    starts = np.arange(0, max(0, len(recording) - samples) + 1, hop)
+    if len(recording) < samples:
+        return np.zeros(0), starts[:0]
+    windows = np.lib.stride_tricks.sliding_window_view(recording, samples)[::hop]
+    scores = []
+    for first in range(0, len(windows), BATCH):
+        features = torch.from_numpy(wake.frontend.run(windows[first : first + BATCH]))
+        scores.append(network(dequantise_features(features)).softmax(1)[:, 0].numpy())
+    return np.concatenate(scores), starts[: len(windows)]
+
+
+def quantised(wake: Wake, network: Network, data: ClipData, bits: int | str, name: str) -> tuple[IntegerNetwork, str]:
+    """The network in integers, fine-tuned at its bits with itself in float as the teacher, and how, in words."""
+    shared, calibration, epochs = wake.shared, wake.calibration(data), wake.plan.quant_epochs
+    parts = (network, data, wake.frontend, calibration)
+    if bits == MIXED:
+        widths = WidthRecipe(epochs=epochs, weight_bits=MEAN_BITS, activation_bits=8, **shared)
+        arch = learn_widths(network, *parts, widths, wake.run / f"{name}-widths")
+    else:
+        arch = with_bits(network.arch, bits)
+    recipe = QuantRecipe.at_bits(round(MEAN_BITS) if bits == MIXED else bits, epochs=epochs, **shared)
+    fake = quantise(network, arch, *parts, recipe, wake.run / f"{name}-w{bits}")
+    return fake.to_integer(), f"for {epochs} epochs at {bits}-bit weights by LSQ"

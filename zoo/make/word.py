@@ -1,0 +1,436 @@
+"""A wake word from its text: speech is made, a network learns the word, and a package with its threshold is published.
+
+Everything that is drawn depends on the seed. The folder of the run keeps what is done, so that what was stopped goes on
+when the same is asked again, and recordings and false alarms that are added later continue from its last round.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supernet.arch import Arch
+from supernet.constants import OWN_HUB, UNKNOWN
+from supernet.data.audio import from_int16
+from supernet.data.clips import ClipData
+from supernet.data.speech.base import Engine
+from supernet.data.speech.clips import Speech, checked_text, installed
+from supernet.data.speech.command import Command
+from supernet.data.speech.recorded import Recorded
+from supernet.data.speech_commands import list_files
+from supernet.data.walk import walk, walk_classes
+from supernet.errors import InvalidData, InvalidQuery, MissingExtra
+from supernet.extras import TRAINING, need
+from supernet.files import load_tensors, read_json, save_tensors, write_json
+from supernet.integer.runtime import IntegerNetwork
+from supernet.metrics import poisson_upper
+from supernet.nn.network import Network
+from zoo.ask.limits import LIMITS, check_bits
+from zoo.ask.units import an_hour, seed_of
+from zoo.hubs.address import writable_hub
+from zoo.keeping import LAST_STEP, RUNS, check_folder, going_on
+from zoo.make.names import name_in_cards, warn_of_mixing
+from zoo.make.package import noise, split_figures, write_package
+from zoo.make.publish import publish
+from zoo.make.spoken import RATE, Amounts, Material, clip_data, gathered, read_recordings, with_recordings
+from zoo.make.starts import is_bundled, open_start, with_owner
+from zoo.make.train import START, check_names
+from zoo.make.trials import Trials
+from zoo.make.wake import Plan, Wake, chosen_arch, fired, is_done, quantised, reopened, started, trained
+from zoo.run.alarms import Words, hours_to_show, tally
+from zoo.run.along import answer_ms, logits_along
+from zoo.run.detection import Detection, Detector
+from zoo.run.events import event_hop
+from zoo.run.placed import CONDITIONS, Placed
+from zoo.run.scores import IntegerScores
+
+__all__ = ["QUICK", "Report", "word"]
+
+STATE, HARD = "word.json", "hard.safetensors"
+"""In the folder of a run: what was asked for, and windows of the negatives that were taken for the word."""
+QUICK = (
+    Amounts(words=500, held_words=100, near=400, others=300, sentences=150, held_sentences=300, each_recorded=15),
+    Plan(epochs=6, again=2, quant_epochs=1, evaluations=1000),
+)
+"""A first model in a fraction of the time."""
+USUAL = {
+    "text": None, "voices": None, "voice_commands": [], "voice_folders": [], "recordings": [], "negatives": [],
+    "data": None, "limits": {}, "device": None, "sure": False, "bits": 8, "start": START, "seed": 0,
+    "amounts": asdict(Amounts()), "plan": asdict(Plan()),
+}  # fmt: skip
+"""What is asked for where nothing is said."""
+SHARE = 0.4
+"""Of the words in an epoch that are recordings, where there are any."""
+SEED_PLACES = 2026
+SYNTHETIC = "made from text: no estimate of how real people are heard"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a wake word rests on.
+
+    model: its name in the hub. detection: settings and false alarms, as `config.json` has them. synthetic: share of
+    words found that held-out voices say, and how many there were; real: the same of recordings of people; None where
+    there are none. real_hours: of the negatives, those that are recordings. seconds: that it took this time.
+    """
+
+    model: str
+    hub: str
+    path: str
+    label: str
+    detection: Mapping[str, Any]
+    synthetic: tuple[float, int] | None
+    real: tuple[float, int] | None
+    real_hours: float
+    seconds: float
+    limit: float
+    how: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        own = self.detection
+        upper = poisson_upper(own["alarms"]) / own["hours"]
+        heard = f"{own['hours']:.2g} hours of negatives, {self.real_hours:.2g} of them recordings"
+        shown = "" if upper <= self.limit else (
+            f"; at most {self.limit:g} is not shown: that takes {hours_to_show(self.limit):.2g} hours without one"
+            if self.limit else "; no number of hours shows none"
+        )  # fmt: skip
+        return [
+            self.model,
+            f"  recall on held-out voices {_share(self.synthetic)}{'' if self.synthetic is None else f', {SYNTHETIC}'}",
+            f"  recall on held-out recordings of people {_share(self.real)}",
+            f"  {own['alarms']} false alarms in {heard}: {own['false_alarms_per_hour']:.3g} an hour, at most "
+            f"{upper:.3g} (95 %){shown}",
+            f"  threshold {own['threshold']:g}, scores averaged over {own['smoothing']} answers of {own['hop_ms']} ms",
+            f"  took {self.seconds:.0f} s",
+            f"  path {self.path}",
+            *(f"  {line}" for line in self.how),
+        ]
+
+
+def _share(found: tuple[float, int] | None) -> str:
+    return "unknown: there are none" if found is None else f"{100 * found[0]:.1f} % of {found[1]}"
+
+
+def word(
+    text: str | None,
+    task: str,
+    *,
+    voices: Sequence[str] | None = None,
+    voice_commands: Sequence[str] = (),
+    voice_folders: Sequence[str | Path] = (),
+    recordings: Sequence[str | Path] = (),
+    negatives: Sequence[str | Path] = (),
+    data: str | Path | None = None,
+    add: str | Path | None = None,
+    limits: Mapping[str, float | str | None] | None = None,
+    device: str | None = None,
+    sure: bool = False,
+    bits: int | str = 8,
+    max_false_alarms: float | str = 1.0,
+    start: str | Path = START,
+    quick: bool = False,
+    seed: int = 0,
+    run_dir: str | Path | None = None,
+    hub: str | Path | None = None,
+    licence: str = "other",
+    amounts: Amounts | None = None,
+    plan: Plan | None = None,
+) -> Report:
+    """Make a model that detects a word or phrase, given as text, and publish it; returns what it rests on.
+
+    text: words of letters; None with `add`, for that of the run. task: name of the model's task in hubs. voices: names
+    of engines (`supernet.data.speech.engine.names`), by default all that are installed. voice_commands: further ones,
+    see supernet.data.speech.command; voice_folders: see supernet.data.speech.recorded. recordings: files or folders of
+    people who say it; negatives: in which nobody does, of any length. data: a folder of Speech Commands, whose words
+    and noise become negatives. add: a folder with recordings of people in ADD/LABEL and false alarms in ADD/_unknown_:
+    the run goes on with them from its last round. limits: as of `zoo.get`; device, sure: likewise.
+    bits: of the weights, 1 to 8 or "mixed". max_false_alarms: an hour, by the estimate on held-out negatives. start:
+    the supernet whose slice is trained, a bundled one or its folder. quick: less of all, for a first model. run_dir:
+    folder of the run (default: runs/word-TASK). hub: the folder that gets the model (default: the user's own).
+    amounts, plan: how much is made and how long is trained, instead of the usual.
+
+    Raises InvalidQuery for what cannot be meant, before anything is made; MissingExtra where nothing can speak;
+    InvalidData for recordings that cannot be used; InfeasibleBudget where no network keeps the limits.
+    """
+    need(*TRAINING, "pyroomacoustics")
+    began = time.monotonic()
+    check_names(task, licence)
+    run = Path(run_dir or RUNS / f"word-{task}")
+    check_folder("run_dir", run)
+    limit, target = an_hour("max_false_alarms", max_false_alarms), writable_hub(OWN_HUB if hub is None else hub)
+    wished = {name: value for name, value in (limits or {}).items() if name in LIMITS and value is not None}
+    usual = QUICK if quick else (Amounts(), Plan())
+    asked = {
+        "text": None if text is None else checked_text(text), "voices": None if voices is None else [*voices],
+        "voice_commands": [*voice_commands], "voice_folders": [str(Path(one).resolve()) for one in voice_folders],
+        "recordings": [str(Path(one).resolve()) for one in recordings],
+        "negatives": [str(Path(one).resolve()) for one in negatives],
+        "data": None if data is None else str(Path(data).resolve()), "limits": wished, "device": device, "sure": sure,
+        "bits": check_bits(bits), "start": str(start if is_bundled(start) else Path(start).resolve()),
+        "seed": seed_of(seed), "amounts": asdict(amounts or usual[0]), "plan": asdict(plan or usual[1]),
+    }  # fmt: skip
+    state = _state(run, asked, add)
+    _check(state)
+    write_json(run / STATE, state)
+    with going_on(run):
+        report = _made(state, run, task, limit, target, licence)
+    return replace(report, seconds=round(time.monotonic() - began, 1))
+
+
+def _check(state: dict) -> None:
+    """Raise, before anything is made, for voices, recordings and a start that cannot be used."""
+    _ = engines_of(state), open_start(state["start"])
+    for folder in [*state["recordings"], *state["negatives"]]:
+        if not (Path(folder).is_file() or walk(folder).recordings):
+            raise InvalidData(f"{folder}: no recordings; give files, or a folder of some")
+    if state["data"] is not None:
+        list_files(Path(state["data"]), ())
+
+
+def _state(run: Path, asked: dict, add: str | Path | None) -> dict:
+    """What is made in a folder: what was asked for there before, or now. Raises InvalidQuery where these differ."""
+    before = read_json(run / STATE) if (run / STATE).is_file() else None
+    if add is not None:
+        if before is None:
+            raise InvalidQuery(f"add = {add}: {run} holds no run to go on with; make the word first, without it")
+        _check_same({name: value for name, value in asked.items() if value != USUAL[name]}, before, run)
+        _parts_of(Path(add), _label(before["text"]))
+        added = [*before["added"], str(Path(add).resolve())]
+        state = {**before, "added": list(dict.fromkeys(added))}
+    elif asked["text"] is None:
+        raise InvalidQuery("text = None: give the word, such as 'hey robin', or add, a folder, to go on with a run")
+    else:
+        state = {**asked, "added": before["added"] if before else []}
+        _check_same(asked, before or asked, run)
+    return state
+
+
+def _check_same(asked: dict, before: dict, run: Path) -> None:
+    differs = [name for name in asked if before[name] != asked[name]]
+    if differs:
+        raise InvalidQuery(
+            f"{run}: holds a run of another {', '.join(differs)}; name another folder (run_dir), or delete it"
+        )
+
+
+def _label(text: str) -> str:
+    return text.replace(" ", "_")
+
+
+def _made(state: dict, run: Path, task: str, limit: float, hub: Path, licence: str) -> Report:
+    """All of it, from what is asked for to the report."""
+    label, begin = _label(state["text"]), open_start(state["start"])
+    warn_of_mixing(task, [label], hub)
+    wake = Wake(begin, begin.frontend, run, Plan(**state["plan"]), state["seed"])
+    material = _with_given(_from_text(state), state)
+    clips = clip_data(label, material, SHARE)
+    arch = chosen_arch(wake, state["start"], clips, state["limits"], state["bits"], state["device"], state["sure"])
+    name, network, material, clips = _rounds(wake, state, arch, label, material, clips)
+    integers, how = quantised(wake, network, clips, state["bits"], name)
+    found = _judged(wake, integers, clips, material, label, limit)
+    owned = with_owner(replace(clips, licence=licence, attribution=_attribution(state, material)), begin)
+    info = _info(state, task, owned, material, wake, how, found)
+    info["accuracy"] = {"validation": split_figures(integers, wake.frontend, clips, "validation")}
+    package = write_package(run / "packages" / name, integers, wake.frontend, noise(integers.arch), info)
+    with going_on(package, errors=LAST_STEP):
+        entry = publish(package, hub).entry(package.name)
+    return Report(entry.name, str(hub), str(hub / "models" / entry.name), label, found["detection"], found["synthetic"],
+                  found["real"], found["real_hours"], 0.0, limit, _advice(state, found))  # fmt: skip
+
+
+def _from_text(state: dict) -> Material:
+    data = state["data"]
+    speech = Speech(engines_of(state), RATE)
+    return gathered(state["text"], speech, Amounts(**state["amounts"]), state["seed"], data and Path(data))
+
+
+def engines_of(state: dict) -> list[Engine]:
+    """All that speak. Of several commands the last one is kept from training, where no engine is there."""
+    folders, commands = state["voice_folders"], state["voice_commands"]
+    named = state["voices"]
+    own = [Recorded(folder) for folder in folders] + [Command(line) for line in commands]
+    if named is not None or not own:
+        return [*installed(named), *own]
+    try:
+        return [*installed(), *own]
+    except MissingExtra:  # what the user brings is enough
+        alone = not folders and len(commands) > 1
+        return [*own[:-1], Command(commands[-1], held=True)] if alone else own
+
+
+def _with_given(material: Material, state: dict) -> Material:
+    recordings, negatives = (read_recordings(state[name]) for name in ("recordings", "negatives"))
+    return with_recordings(material, recordings, negatives, [])
+
+
+def _parts_of(folder: Path, label: str) -> tuple[list[Path], list[Path]]:
+    """Where in a folder that is added the word is, and where false alarms are. Raises InvalidData."""
+    walks = walk_classes(folder, (UNKNOWN,)).walks
+    spoken = [
+        folder / name for name, own in walks.items() if own.recordings and name in (label, label.replace("_", " "))
+    ]
+    alarms = [folder / name for name, own in walks.items() if own.recordings and name == UNKNOWN]
+    others = [name for name in walks if folder / name not in [*spoken, *alarms]]
+    if others or not (spoken or alarms):
+        beside = f", not {others[0]}" if others else ""
+        raise InvalidData(f"{folder}: give {label}/ with recordings of the word, {UNKNOWN}/ with false alarms{beside}")
+    return spoken, alarms
+
+
+def _rounds(wake: Wake, state: dict, arch: Arch, label: str, material: Material, clips: ClipData):
+    """Train in rounds, those that are done before left out; returns the last one's name, network, and what it heard."""
+    name = "round1"
+    network = _first(wake, name, arch, clips)
+    for number in range(wake.plan.rounds):
+        hard = _hard(wake, network, clips, f"{number + 1}-{HARD}")
+        log.info("%d windows of the negatives were taken for the word, and join them", len(hard))
+        if not hard:
+            break
+        material = replace(material, hard=[*material.hard, *hard])
+        clips, before, name = clip_data(label, material, SHARE), name, f"round{number + 2}"
+        network = _further(wake, before, name, clips)
+    for number, folder in enumerate(state["added"], 1):
+        spoken, alarms = (read_recordings(folders) for folders in _parts_of(Path(folder), label))
+        material = with_recordings(material, spoken, [], alarms)
+        clips, before, name = clip_data(label, material, SHARE), name, f"added{number}"
+        network = _further(wake, before, name, clips)
+    return name, network, material, clips
+
+
+def _first(wake: Wake, name: str, arch: Arch, clips: ClipData) -> Network:
+    """The first round, or what it ended with before."""
+    if is_done(wake, name):
+        return reopened(wake, name, clips)
+    _tell(name, clips)
+    return trained(wake, started(wake, arch, clips), clips, name)
+
+
+def _further(wake: Wake, before: str, name: str, clips: ClipData) -> Network:
+    """A round that goes on from the one before it, or what it ended with before."""
+    if is_done(wake, name):
+        return reopened(wake, name, clips)
+    _tell(name, clips)
+    return trained(wake, reopened(wake, before, clips), clips, name, again=True)
+
+
+def _tell(name: str, clips: ClipData) -> None:
+    log.info("%s: %s clips of the word, %s others", name, f"{len(clips.splits['train']):,}", f"{len(clips.unknown):,}")
+
+
+def _hard(wake: Wake, network, clips: ClipData, name: str) -> list[np.ndarray]:
+    path = wake.run / name
+    if not path.is_file():
+        windows = fired(wake, network, clips)
+        stacked = np.array(windows, np.int16).reshape(len(windows), clips.audio.shape[1])
+        save_tensors(path, {"windows": stacked}, {})
+    return [*load_tensors(path)[0]["windows"]]
+
+
+def _judged(
+    wake: Wake, integers: IntegerNetwork, clips: ClipData, material: Material, label: str, limit: float
+) -> dict:
+    """Settings of a detector and what they reach: on held-out voices, and on recordings where there are some."""
+    held, features = material.held or material, integers.arch.features
+    frontend = wake.frontend.select(features.coefficients, features.step_ms)
+    scores = IntegerScores(integers.activations[integers.specs[-1].name].scale)
+    base = Detection(hop_ms=event_hop(clips.clip_ms, answer_ms(integers)))
+
+    def heard(parts) -> np.ndarray:
+        found = [*logits_along(integers, frontend, parts, base.hop_ms)]
+        return scores(np.concatenate([np.zeros((0, len(clips.labels)), np.int16), *found]))
+
+    def placed(words: list[np.ndarray], condition: str = "clean") -> tuple[np.ndarray, Words]:
+        right = np.tile([True, False, False], (len(words), 1))
+        under = [from_int16(one) for one in clips.held_noise]
+        stream = Placed(words, right, between, under, RATE, clips.audio.shape[1], condition, SEED_PLACES)
+        return heard(stream.parts), stream.words
+
+    def detector(settings: Detection) -> Detector:
+        return Detector(settings, clips.labels, scores)
+
+    between = [np.concatenate([*held.negatives, *held.real_negatives])]
+    quiet = [one for one in [*held.real_negatives, *_together(held.negatives)] if len(one) >= clips.audio.shape[1]]
+    spoken = {name: placed(held.recordings, name) for name in CONDITIONS} if held.recordings else {}
+    trials = Trials(detector, base, clips.clip_ms, [heard(one) for one in quiet], spoken, limit)
+    found = trials.figures()
+    settings = Detection.from_dict(found)
+    words, synthetic = held.words if material.held else [], None
+    if words:
+        stream, said = placed(words)
+        every = settings.hop_ms // base.hop_ms
+        own = tally(detector(settings), stream[::every], clips.clip_ms, said, clips.clip_ms)
+        synthetic = (round(own.recall, 4), len(words))
+    real = (found["recall"], found["recall_clips"]) if spoken else None
+    hours = sum(map(len, held.real_negatives)) / RATE / 3600
+    return {"detection": {**found, "sound": _sound(hours, found["hours"])}, "synthetic": synthetic, "real": real,
+            "real_hours": round(hours, 4)}  # fmt: skip
+
+
+def _together(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return [np.concatenate(parts)] if parts else []
+
+
+def _sound(real: float, hours: float) -> str:
+    return f"{real:.2g} hours of recordings, {max(0.0, hours - real):.2g} hours of speech made from text"
+
+
+def _attribution(state: dict, material: Material) -> str:
+    words = ["Speech Commands, Pete Warden (Google), CC BY 4.0"] if state["data"] else []
+    given = ["recordings of their owner"] if material.recordings or material.real_negatives else []
+    return "; ".join([f"speech by {', '.join(material.engines)}", *words, *given])
+
+
+def _info(
+    state: dict, task: str, clips: ClipData, material: Material, wake: Wake, how: str, found: dict
+) -> dict:  # fmt: skip
+    """What the card says."""
+    plan, begun = wake.plan, wake.start.config["name"]
+    voices = "; ".join(f"{name_in_cards(name)}: {licence}" for name, licence in material.engines.items())
+    people = f" and {len(material.recordings)} recordings of people" if material.recordings else ""
+    synthetic = found["synthetic"]
+    notes = [
+        f"Learned from the text '{state['text']}': {len(material.words):,} clips made from it{people}.",
+        f"Licences of the engines that spoke: {voices}.",
+    ]
+    limits = [
+        "Speech made from text is no estimate of how real people are heard; test it on recordings.",
+        *([f"Of {synthetic[1]} words of held-out voices {100 * synthetic[0]:.1f} % were found, {SYNTHETIC}."]
+          if synthetic else []),
+    ]  # fmt: skip
+    name = name_in_cards(f"{state['text']}, from text")
+    rounds = f"{plan.epochs} epochs, and {plan.again} more with what was taken for the word"
+    return {
+        "task": task, "labels": list(clips.labels), "multi_label": False, "licence": clips.licence,
+        "attribution": clips.attribution, "notes": notes, "limits": limits, "detection": found["detection"],
+        "dataset": {"name": name, "id": name_in_cards(task), "version": clips.digest[:12]},
+        "training": {
+            "supernet": begun,
+            "recipe": {"plan": asdict(plan), "amounts": state["amounts"], "seed": wake.seed},
+            "summary": [f"Slice of the supernet {begun}, trained for {rounds}, seed {wake.seed}; then {how}."],
+        },
+    }  # fmt: skip
+
+
+def _advice(state: dict, found: dict) -> list[str]:
+    """How the model becomes better."""
+    told = []
+    if not found["real"]:
+        told.append("better: record twenty clips of several people, FOLDER/LABEL/*.wav, and give --add FOLDER")
+    if found["real_hours"] < 1:
+        told.append("better: record an hour of your own room, in which nobody says it, and give --negatives FOLDER")
+    if state["data"] is None:
+        told.append("better: give the folder of Speech Commands by --data, whose words real people say")
+    return told
