@@ -41,8 +41,11 @@ HELD_EACH = 5
 LONG_S = 60
 CONTEXT, KEPT_SHARE = 0.4, 0.85
 """Share of spoken words with another word before or behind, and of a clip that is kept of these."""
-WITHIN = 0.4
-"""Share of sentences that have a near text in them."""
+WITHIN, NEAR_SHARE = 0.25, 0.3
+"""Share of sentences that have a near text in them, and of other words that are near."""
+NEAR = {0: 1.0, 1: 0.2, 2: 0.6}
+"""How often a near text is drawn by the phonemes that differ, beside those of three: people say a word in more ways
+than engines do, and one phoneme is often all that differs between two of them."""
 SEED_WORDS, SEED_NEAR, SEED_SENTENCES, SEED_CUTS = 11, 12, 13, 14
 
 log = logging.getLogger(__name__)
@@ -126,7 +129,7 @@ def _spoken(phrase: str, texts: Neighbours, speech: Speech, amounts: Amounts, se
         )
         said_words += [_cut_to_phrase(one, phrase, clip_ms) for one in within]
     others = speech.clips(_near_texts(texts, near, seed), [seed, SEED_NEAR], held, f"other words, {kind}")
-    texted = _with_near(sentences(phrase, said, seed + held), list(texts), seed + held)
+    texted = _with_near(sentences(phrase, said, seed + held), texts, seed + held)
     spoken = speech.clips(texted, [seed, SEED_SENTENCES], held, f"sentences, {kind}")
     return Material(clip_ms, said_words, [one.samples for one in others], [one.samples for one in spoken])
 
@@ -146,23 +149,27 @@ def _cut_to_phrase(one: Spoken, phrase: str, clip_ms: int) -> np.ndarray:
 
 
 def _near_texts(texts: Neighbours, count: int, seed: int) -> list[str]:
-    """Near texts, the nearest more often, and as many common words as are left."""
+    """Near texts, and as many common words as are left."""
     rng = np.random.default_rng([seed, SEED_NEAR])
+    near = _drawn(texts, round(NEAR_SHARE * count), rng)
+    return [*near, *(common_words()[place] for place in rng.choice(len(common_words()), count - len(near)))]
+
+
+def _drawn(texts: Neighbours, count: int, rng: np.random.Generator) -> list[str]:
+    """So many near texts, by the weights of NEAR; none where there are none."""
     names = list(texts)
-    weights = np.array([1 / max(1, texts[name]) for name in names])
-    drawn = rng.choice(len(names), round(0.6 * count), p=weights / weights.sum()) if names else []
-    common = rng.choice(len(common_words()), count - len(drawn))
-    return [*(names[place] for place in drawn), *(common_words()[place] for place in common)]
+    weights = np.array([NEAR.get(texts[name], 1.0) for name in names])
+    return [names[place] for place in rng.choice(len(names), count, p=weights / weights.sum())] if names else []
 
 
-def _with_near(texts: list[str], near: list[str], seed: int) -> list[str]:
+def _with_near(texts: list[str], near: Neighbours, seed: int) -> list[str]:
     """Sentences, some of them with a near text inside."""
     rng, found = np.random.default_rng([seed, SEED_SENTENCES]), []
     for text in texts:
         words = text.split()
-        if near and rng.random() < WITHIN:
+        if rng.random() < WITHIN:
             place = int(rng.integers(len(words) + 1))
-            words[place:place] = [near[int(rng.integers(len(near)))]]
+            words[place:place] = _drawn(near, 1, rng)
         found.append(" ".join(words))
     return found
 
@@ -278,7 +285,7 @@ def clip_data(label: str, material: Material, share: float = 0.4, cache: Path | 
         name=label, labels=(label, UNKNOWN, SILENCE), sampling_rate=RATE, audio=audio,
         splits={"train": Split(train, np.zeros(len(train), np.int64)),
                 "validation": Split(np.concatenate(rows[3:]), targets)},
-        unknown=np.concatenate([rows[2], *[rows[2][len(unknown) - len(material.hard) :]] * 2]),
+        unknown=np.concatenate([rows[2], rows[2][len(unknown) - len(material.hard) :]]),
         extra=round(len(train) / 3), noise=heads, unknown_class=1, silence_class=2,
         licence="other", attribution="the owner of the voices and recordings",
         digest=digest([key, len(train), [digest(one.tobytes()) for one in [*negatives, *heads]]]),

@@ -43,7 +43,7 @@ MEAN_BITS = 2.5
 UNKNOWN_TIMES = 4
 """How many times as many clips of other sounds are drawn as of silence."""
 CALIBRATED = 512
-SCORE, MOST_HARD, APART_MS, HOP_MS = 0.2, 400, 800, 200
+SCORE, MOST_HARD, APART_MS, HOP_MS = 0.5, 200, 800, 200
 """From which score on a window of the negatives is one that fires, how many are taken at most, and how far apart."""
 BATCH = 64
 FLOAT = "float.safetensors"
@@ -58,13 +58,13 @@ class Plan:
     evaluations: networks that a search tries. rate, again_rate: of learning. rooms: how many are drawn for scenes.
     """
 
-    epochs: int = 10
-    again: int = 4
+    epochs: int = 8
+    again: int = 3
     rounds: int = 1
-    quant_epochs: int = 3
-    rate: float = 2e-3
-    again_rate: float = 1e-3
-    batch: int = 128
+    quant_epochs: int = 2
+    rate: float = 1e-3
+    again_rate: float = 5e-4
+    batch: int = 64
     evaluations: int = 4000
     rooms: int = 600
 
