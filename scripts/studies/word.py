@@ -28,6 +28,7 @@ from supernet.files import write_bytes
 from supernet.frontend.base import frontend_from_dict
 from supernet.metrics import accuracy_interval, poisson_upper
 from zoo.ask.lookup import get
+from zoo.make.train import START
 from zoo.make.trials import Trials
 from zoo.make.word import Report, word
 from zoo.run.alarms import Tally, Words, tally
@@ -50,7 +51,8 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     """Make and hear each word."""
     torch.set_num_threads(options.threads)
     for name in options.words:
-        keys = {"word": name, "real": options.real, "quick": options.quick, "seed": options.seed}
+        keys = {"word": name, "real": options.real, "quick": options.quick, "start": Path(options.start).name,
+                "seed": options.seed}  # fmt: skip
         rows.once("word", keys, lambda own=name: figures(own, options))
 
 
@@ -83,6 +85,7 @@ def made(name: str, recordings: list[Path], options: argparse.Namespace) -> Repo
     place = {"run_dir": options.runs / "word" / task, "hub": options.runs / "word" / "hub"}
     negatives = orders(options.data)[::2]
     known = {"data": options.data / "speech_commands", "quick": options.quick, "seed": options.seed}
+    known["start"] = options.start
     report = word(SPELLED.get(name, name), task, **known, negatives=negatives, **place)
     if not recordings:
         return report
@@ -184,6 +187,7 @@ STUDY = Study(
         several("--words", (*WAKE_WORDS, *TELEPHONE), "words"),
         value("--real", 0, "recordings of the word that are trained on"),
         option("--quick", action="store_true", help="less of all"),
+        value("--start", START, "supernet that a slice is taken of: a bundled one, or a folder"),
         value("--seed", 0, "of what is drawn"),
         value("--threads", 1, "of the processor"),
         RUNS,

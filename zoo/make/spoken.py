@@ -280,7 +280,7 @@ def clip_data(label: str, material: Material, share: float = 0.4, cache: Path | 
     times = round(share * len(own) / (1 - share) / len(real)) if real else 0
     train = np.concatenate([rows[0], *[rows[1]] * max(1, times)])
     targets = np.repeat([0, 1, 2], [len(said), len(other), len(silent)])
-    negatives = _joined([*material.negatives]) + _joined(material.real_negatives) * 3
+    negatives = _joined(material.negatives) + _joined(material.real_negatives)
     return ClipData(
         name=label, labels=(label, UNKNOWN, SILENCE), sampling_rate=RATE, audio=audio,
         splits={"train": Split(train, np.zeros(len(train), np.int64)),
