@@ -129,8 +129,9 @@ def _spoken(phrase: str, texts: Neighbours, speech: Speech, amounts: Amounts, se
         )
         said_words += [_cut_to_phrase(one, phrase, clip_ms) for one in within]
     others = speech.clips(_near_texts(texts, near, seed), [seed, SEED_NEAR], held, f"other words, {kind}")
-    texted = _with_near(sentences(phrase, said, seed + held), texts, seed + held)
-    spoken = speech.clips(texted, [seed, SEED_SENTENCES], held, f"sentences, {kind}")
+    texted = sentences(phrase, said, seed + held)
+    heard = texted if held else _with_near(texted, texts, seed)  # near texts are not met as often as that
+    spoken = speech.clips(heard, [seed, SEED_SENTENCES], held, f"sentences, {kind}")
     return Material(clip_ms, said_words, [one.samples for one in others], [one.samples for one in spoken])
 
 
