@@ -41,7 +41,7 @@ HELD_EACH = 5
 LONG_S = 60
 CONTEXT, KEPT_SHARE = 0.4, 0.85
 """Share of spoken words with another word before or behind, and of a clip that is kept of these."""
-WITHIN, NEAR_SHARE = 0.25, 0.3
+WITHIN, NEAR_SHARE = 0.25, 0.1
 """Share of sentences that have a near text in them, and of other words that are near."""
 NEAR = {0: 1.0, 1: 0.2, 2: 0.6}
 """How often a near text is drawn by the phonemes that differ, beside those of three: people say a word in more ways
@@ -290,7 +290,7 @@ def clip_data(label: str, material: Material, share: float = 0.4, cache: Path | 
         extra=round(len(train) / 3), noise=heads, unknown_class=1, silence_class=2,
         licence="other", attribution="the owner of the voices and recordings",
         digest=digest([key, len(train), [digest(one.tobytes()) for one in [*negatives, *heads]]]),
-        cache=place, negatives=negatives, held_noise=tails, joins=round(len(train) / 6),
+        cache=place, negatives=negatives, held_noise=tails,
     )  # fmt: skip
 
 

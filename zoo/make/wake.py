@@ -58,10 +58,10 @@ class Plan:
     evaluations: networks that a search tries. rate, again_rate: of learning. rooms: how many are drawn for scenes.
     """
 
-    epochs: int = 8
-    again: int = 3
+    epochs: int = 20
+    again: int = 8
     rounds: int = 1
-    quant_epochs: int = 2
+    quant_epochs: int = 3
     rate: float = 1e-3
     again_rate: float = 5e-4
     batch: int = 64
