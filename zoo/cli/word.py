@@ -30,8 +30,8 @@ At the end you are told how many words of held-out voices are found, which is no
 how many recordings of people, where you gave some, and how many false alarms there were in how many hours. What
 `earshot listen robin --save more/_unknown_` kept while nobody said the word are false alarms to --add.
 
-It takes about half an hour on two cores, with --quick some minutes; what was stopped goes on when the same command is
-given again. It needs pip install "earshot[word]".
+From text alone it is a start: add recordings of people before you rely on it. It takes about half an hour on two cores,
+with --quick less; what was stopped goes on when the same command is given again. It needs pip install "earshot[word]".
 """
 GIVEN = ("text", "task", "voices", "recordings", "negatives", "data", "add", "device", "sure", "bits",
          "max_false_alarms", "start", "quick", "seed", "run_dir", "hub", "licence")  # fmt: skip
