@@ -58,12 +58,12 @@ class Plan:
     evaluations: networks that a search tries. rate, again_rate: of learning. rooms: how many are drawn for scenes.
     """
 
-    epochs: int = 20
-    again: int = 8
+    epochs: int = 40
+    again: int = 12
     rounds: int = 1
     quant_epochs: int = 3
-    rate: float = 1e-3
-    again_rate: float = 5e-4
+    rate: float = 2e-3
+    again_rate: float = 1e-3
     batch: int = 64
     evaluations: int = 4000
     rooms: int = 600

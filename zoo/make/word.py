@@ -56,7 +56,7 @@ STATE, HARD = "word.json", "hard.safetensors"
 """In the folder of a run: what was asked for, and windows of the negatives that were taken for the word."""
 QUICK = (
     Amounts(words=500, held_words=100, near=400, others=300, sentences=150, held_sentences=300, each_recorded=15),
-    Plan(epochs=6, again=2, quant_epochs=1, evaluations=1000),
+    Plan(epochs=15, again=5, quant_epochs=1, evaluations=1000),
 )
 """A first model in a fraction of the time."""
 USUAL = {
