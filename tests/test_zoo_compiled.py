@@ -56,3 +56,25 @@ def test_numpy_goes_on_where_nothing_is_to_be_built(reason, stream, tmp_path, mo
     assert not list(tmp_path.iterdir())
     said = {"compiler": "does not build the model", "folder": "may be written by others", "asked": ""}[reason]
     assert ("NumPy hears the stream" in caplog.text, said in caplog.text) == (bool(said), True)
+
+
+def test_chunks_in_a_place_that_is_used_again_are_heard_as_they_were(stream, tmp_path):
+    def chunks():
+        place = np.empty(max(map(len, CHUNKS)), np.int16)
+        for chunk in CHUNKS:
+            place[: len(chunk)] = chunk
+            yield place[: len(chunk)]
+
+    assert_numpy(stream, list(compiled.answers(stream, chunks(), tmp_path / "c")))
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler is installed")
+def test_a_library_that_does_not_load_is_taken_away_and_numpy_goes_on(stream, tmp_path):
+    folder = tmp_path / "c"
+    list(compiled.answers(stream, CHUNKS, folder))
+    [built] = folder.glob("*.so")
+    place = built.parent / "other"
+    place.mkdir(mode=0o700)
+    (place / built.name).write_bytes(b"")
+    assert_numpy(stream, list(compiled.answers(stream, CHUNKS, place)))
+    assert all(path.stat().st_size for path in place.iterdir())

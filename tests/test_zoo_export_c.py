@@ -152,6 +152,13 @@ def test_each_kind_of_front_end_gives_its_features_and_states_its_ram(name, hard
     assert library.size == ram
 
 
+@pytest.mark.parametrize("name", ["next", "multiply", "int8", "test", "size"])
+def test_a_name_that_makes_two_of_one_is_refused_and_nothing_written(name, tmp_path):
+    with pytest.raises(InvalidQuery, match=f"name = '{name}' is not possible.* such as my_{name}"):
+        model_of("kws-temporal-0.28M-w3a8-8247aed0").export("c", tmp_path / "out", name)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["micro", "raw", "logmel"])
 def test_each_clip_begins_in_silence(name, hard, tmp_path):
     """Also behind others: of micro the noise is forgotten."""

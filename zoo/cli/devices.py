@@ -83,7 +83,7 @@ streams takes the frames that are new since the one before, not a whole clip.
   earshot fit kws --device stm32f746-tflm-cmsis-nn
   earshot fit NAME --device my-board --every-ms 100
   earshot fit NAME --device my-board --every-ms 100 --max-power-uw 0.5mW --sleep-power-uw 7
-  earshot fit kws --device qemu-cortex-m4 --cycles-per-instruction 1.3 --clock-mhz 80
+  earshot fit kws --device m4 --cycles-per-instruction 1.3 --clock-mhz 80
 """
 
 MEASURE_HELP = """\

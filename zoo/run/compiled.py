@@ -73,7 +73,7 @@ class _Heard:
         """Hear more."""
         self._samples += len(samples)
         if self._waits:
-            self._parts.append(samples)
+            self._parts.append(samples.copy())  # whoever gives chunks may use their place again
 
     def compiled(self) -> _Compiled | None:
         """The C, where it is time for it and it is there."""
@@ -81,10 +81,8 @@ class _Heard:
             return None
         _, build = self._waits.pop(0)
         library = _library(self._stream, self._folder, build)
-        found = None if library is None else _Compiled(library, self._parts)
-        if not self._waits:
-            self._parts = []
-        return found
+        heard, self._parts = self._parts, self._parts if self._waits else []
+        return None if library is None else _Compiled(library, heard)
 
 
 def _library(stream: Stream, folder: Path, build: bool):
@@ -93,7 +91,7 @@ def _library(stream: Stream, folder: Path, build: bool):
 
     try:
         _check_own(folder)
-        return Library(_sources(stream), folder, make=build)
+        return Library(_sources(stream), folder, make=build).loaded()
     except (EarshotError, OSError) as error:
         log.log(logging.INFO if build else logging.DEBUG, "NumPy hears the stream, not compiled C: %s", error)
         return None

@@ -131,6 +131,15 @@ class Library:
         found.driver_size.restype = found.driver_run.restype = ctypes.c_size_t
         return found
 
+    def loaded(self) -> Library:
+        """Itself, once the system has loaded it. Raises OSError where it does not, and takes the file away."""
+        try:
+            self.reset()
+        except OSError:
+            self.path.unlink(missing_ok=True)
+            raise
+        return self
+
     @property
     def size(self) -> int:
         """Of the structure, in bytes."""

@@ -25,12 +25,20 @@ stdlib stdnoreturn string strings tgmath threads time uchar unistd wchar wctype
 """
 """Which a model's NAME.h would hide, since its folder is searched for headers."""
 
+TAKEN = """
+all clean edit_cache help install int16 int32 int64 int8 intmax intptr known list_install_components package ptrdiff
+rebuild_cache size ssize test uint16 uint32 uint64 uint8 uintmax uintptr
+"""
+"""Targets of CMake, names of the tests, and what makes a type of C with _t behind it."""
+
 
 def c_name(name: str) -> str:
     """The same, where it can begin names of C. Raises InvalidQuery."""
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
         raise InvalidQuery(f"name = {name!r:.80} is not possible: give an identifier of C, such as my_model")
-    if name in WORDS.split() or name.lower() in HEADERS.split():
-        what = "a word of C or C++" if name in WORDS.split() else f"that of the header <{name.lower()}.h>"
+    words, headers = WORDS.split(), HEADERS.split()
+    if name in words or name.lower() in headers or name in TAKEN.split():
+        what = "a word of C or C++" if name in words else f"that of the header <{name.lower()}.h>"
+        what = what if name in words or name.lower() in headers else "taken by C or CMake"
         raise InvalidQuery(f"name = {name!r} is not possible, it is {what}: give another, such as my_{name}")
     return name

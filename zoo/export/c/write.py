@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from supernet.errors import InvalidQuery
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import LayerSpec, layers, parts
 from supernet.memory import SMOOTHED, Arena, answer_frames, plan_arena, plan_step
@@ -25,6 +26,7 @@ from zoo.run.scores import ONE, exponential_tables
 __all__ = ["FOLDER", "Sources"]
 
 FOLDER = Path(__file__).with_name("sources")
+WORD = re.compile(r"\w+")
 NAME, MACRO = re.compile(r"\bNAME(?=\b|_)"), re.compile(r"\bNAME_(?=[A-Z][A-Z0-9_]*\b)")
 SIZES = {
     "SAMPLE_RATE": "in Hz, one channel",
@@ -70,8 +72,8 @@ void NAME_frontend(NAME_t *self, int8_t *features);
 WORK, BUFFER = 500, 240
 """Bytes of stack for rows of weights and what they are multiplied by, and of them for rows of less than 8 bits, which
 are unpacked; longer rows take more."""
-NEVER = 2**32 - 1
-"""A sum that no label reaches."""
+NEVER, MOST_LOOKS = 2**32 - 1, 2**16 - 1
+"""A sum that no label reaches, and looks that are counted in 16 bits."""
 
 
 class Sources:
@@ -90,9 +92,19 @@ class Sources:
         """Texts by file name."""
         texts = {".h": self._header(), "_internal.h": self._internal(), ".c": self._body()}
         texts |= {"_weights.c": self._weights(), "_frontend.c": self._front_end()}
+        self._check_name("".join(texts.values()))
         labels = ", ".join(map(quoted, self.detector.labels))
         named = {f"{self.name}{ending}": self.named(text) for ending, text in texts.items()}
         return {file: text.replace("@LABELS", f"{{{labels}}}") for file, text in named.items()}
+
+    def _check_name(self, text: str) -> None:
+        """Raise InvalidQuery for a name that makes two of one: `next`, of NAME_rows, the function next_rows."""
+        words = {*WORD.findall(text)}
+        if twice := {self.named(word) for word in words if word.startswith("NAME_")} & words:
+            raise InvalidQuery(
+                f"name = {self.name!r} is not possible, {sorted(twice)[0]} is another thing in the C of a model: give "
+                f"another name, such as my_{self.name}"
+            )
 
     def named(self, text: str) -> str:
         """A text with the model's name where it says NAME."""
@@ -226,6 +238,11 @@ class Sources:
             return found
         clip_ms = self.network.arch.frames * self.network.arch.features.step_ms
         every = self.detector.settings.hop_ms * self.answers // clip_ms
+        if self.detector.refractory > MOST_LOOKS:
+            raise InvalidQuery(
+                f"refractory_ms = {self.detector.settings.refractory_ms} is not possible in C: give at most "
+                f"{MOST_LOOKS * self.detector.settings.hop_ms}, {MOST_LOOKS:,} looks"
+            )
         return {**found, "SMOOTHING": self.detector.settings.smoothing, "EVERY": every,
                 "REFRACTORY": self.detector.refractory}  # fmt: skip
 

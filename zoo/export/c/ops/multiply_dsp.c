@@ -83,7 +83,10 @@ static int32_t product(int32_t sum, const int8_t *weights, const NAME_windows *w
     return length % 8 ? sum + rest(weights, windows, window, length) : sum;
 }
 
-#if defined(__GNUC__) && defined(__arm__)
+/* Where it assembles: not in Arm mode, not with strict alignment, and its second window within reach of an offset. With
+   NAME_NO_ASSEMBLY, nor where registers are reserved. */
+#if defined(__GNUC__) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED) && NAME_SPAN <= 510                   \
+    && !defined(NAME_NO_ASSEMBLY)
 /* Of two rows, four weights each: the signed bytes in pairs, as windows have their values. */
 #define NAME_LOAD_WEIGHTS                                                                                              \
     "ldr %[u], [%[w], %[length]]\n\t"                                                                                  \
