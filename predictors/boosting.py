@@ -256,6 +256,10 @@ class _PooledBase:
         return (found.to_numpy()[:, None] == np.array(self.names_[names], object)).astype(float)[codes]
 
 
+COUNTED = ("rescaled_values", "single_macs", "rest_macs")
+"""What instructions follow and time hides."""
+
+
 class Own:
     """The model of one device with many measurements. target: `latency_ms`, `energy_uj` or `instructions`."""
 
@@ -265,7 +269,7 @@ class Own:
     def fit(self, rows: pd.DataFrame) -> Own:
         """Fit on measurements of one device, each with macs and the target; kinds of MACs and bytes where known."""
         kinds = [f"{kind}_macs" for kind in MAC_KINDS]
-        counted = ["rescaled_values"] * (self.target == "instructions")
+        counted = [*COUNTED] if self.target == "instructions" else []
         whole = rows[[*kinds, "moved_bytes", *counted, "layers"]].notna().all(axis=1)
         known = 2 * int(whole.sum()) > len(rows)
         self.rows_ = (rows[whole] if known else rows).reset_index(drop=True)

@@ -57,6 +57,8 @@ COLUMNS = (
     "weight_bytes",
     "moved_bytes",
     "rescaled_values",
+    "single_macs",
+    "rest_macs",
     "layers",
     *(f"{name}_calls" for name in ROUTINES),
     "stream_state_bytes",
@@ -68,7 +70,9 @@ LARGEST = ("arena_bytes", "stream_arena_bytes")
 """Of these, a network has the most of its parts, of all others their sum."""
 """Of `cost_columns`. layers: how many are computed. conv_calls and so on: how often each of ROUTINES is called.
 unaligned_macs: those of layers with channels that are no multiple of 4, in or out. moved_bytes: what is read and
-written between layers, and weights. rescaled_values: how many sums of products are rescaled."""
+written between layers, and weights. rescaled_values: how many sums of products are rescaled. single_macs: of
+convolutions, those at the one place of a step that is left where two share weights. rest_macs: those with weights of a
+row behind a multiple of 8."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,8 @@ def part_row(part: Part, answers: int) -> tuple[int, ...]:
         sum(layer_bytes(spec) for spec in part),
         sum(_moved_bytes(spec) for spec in part),
         sum(prod(spec.out_shape) for spec in part if spec.has_weights),
+        sum(_single_macs(spec, max(1, answers)) for spec in part),
+        sum(_rest_macs(spec) for spec in part),
         sum(bool(spec.inputs) for spec in part),
         *map(calls.count, ROUTINES),
         sum(state_bytes(spec) for spec in part),
@@ -224,6 +230,21 @@ def part_row(part: Part, answers: int) -> tuple[int, ...]:
         max(alive_bytes(part)),
         max(stream_alive_bytes(part, answers)),
     )
+
+
+def _shared(spec: LayerSpec) -> bool:
+    """Whether places share the weights of all channels."""
+    return mac_kind(spec) in ("dense", "pointwise")
+
+
+def _single_macs(spec: LayerSpec, answers: int) -> int:
+    places = max(1, prod(spec.out_shape[1:]) // answers)
+    return spec.macs // places * (places % 2) if _shared(spec) else 0
+
+
+def _rest_macs(spec: LayerSpec) -> int:
+    row = prod(spec.weight_shape[1:])
+    return spec.macs // row * (row % 8) if _shared(spec) else 0
 
 
 def _intervals(arch: Arch) -> dict[str, int]:

@@ -13,8 +13,8 @@ from predictors.logs import is_log, read_log
 from supernet.bits import with_bits
 from supernet.cost import cost_columns, mac_kind, weight_bytes
 from supernet.errors import InvalidProfile, InvalidQuery
-from supernet.layer import layers
-from supernet.memory import stream_ram_bytes
+from supernet.layer import layers, parts
+from supernet.memory import answer_frames, stream_ram_bytes
 from supernet.space import default_space
 
 BENCH = Bench("mfcc", 4, 3, 200_000, 30_000)
@@ -200,6 +200,21 @@ def test_values_that_are_rescaled_are_counted():
     arch = default_space("temporal", 12, features="logmel").largest()
     weighted = [spec for spec in layers(arch) if spec.has_weights]
     assert cost_columns([arch])["rescaled_values"] == [sum(int(np.prod(spec.out_shape)) for spec in weighted)]
+
+
+def test_macs_at_places_without_a_pair_and_behind_whole_eights_are_counted():
+    """By walking over all places of a step, and over all weights of a row."""
+    arch = default_space("temporal", 12, features="logmel").largest()
+    single, rest, steps = 0, 0, answer_frames(parts(arch))
+    for spec in layers(arch):
+        if mac_kind(spec) in ("dense", "pointwise"):
+            channels, height, frames = spec.out_shape
+            row, places = int(np.prod(spec.kernel)) * spec.in_shape[0], [*range(height * frames // steps)]
+            single += steps * channels * row * len(places[len(places) // 2 * 2 :])
+            rest += channels * height * frames * len(range(row)[row // 8 * 8 :])
+    columns = cost_columns([arch])
+    assert (columns["single_macs"], columns["rest_macs"]) == ([single], [rest])
+    assert single > 0 < rest
 
 
 @pytest.fixture(scope="module")
