@@ -59,7 +59,7 @@ def test_without_limits_the_most_probable_network_is_the_best_of_all(seed):
     [
         {"max_macs": 60_000},
         {"max_weights": 1_700},
-        {"max_flash": 10_500, "max_ram": 4_100},
+        {"max_flash": 13_550, "max_ram": 4_100},
         {"max_latency_ms": 13.0, "max_macs": 90_000},
     ],
 )

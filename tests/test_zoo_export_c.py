@@ -19,7 +19,7 @@ from studies.c_programs import CONFIGURATIONS, Compiler, Program, answers_of, mi
 from supernet.bits import with_bits
 from supernet.errors import InvalidQuery
 from supernet.families import family
-from supernet.frontend.logmel import LogMel
+from supernet.frontend import front_end
 from supernet.frontend.raw import Raw
 from supernet.integer.packing import default_grid
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
@@ -176,10 +176,13 @@ def test_each_clip_begins_in_silence(name, hard, tmp_path):
 
 @pytest.mark.parametrize("name", family.names)
 def test_networks_of_each_family_give_their_integers_and_state_their_ram(name, tmp_path):
-    networks, rng = default_space(name, 4, 400, "logmel"), np.random.default_rng(0)
+    kind = family(name).features[-1]
+    networks, rng = default_space(name, 4, 400, kind), np.random.default_rng(0)
     [arch] = networks.from_genes(networks.sample_sizes(rng))
     network = random_network(with_bits(arch, 5, edge=5), "symmetric", rng)
-    program = Program(Sources(network, LogMel(), detector_of(network, False), grids_of(network), "model"), tmp_path)
+    program = Program(
+        Sources(network, front_end(kind)(), detector_of(network, False), grids_of(network), "model"), tmp_path
+    )
     answers, same = same_features(program, CONFIGURATIONS["gcc, sanitizers"], random_features(arch, 20))
     assert same == answers >= 20
     assert_size(tmp_path, (stream_ram_bytes if family(name).streamable else clip_ram_bytes)(arch))
