@@ -13,10 +13,12 @@ import pytest
 import soundfile
 
 import zoo
+from predictors.runtime import runtime_of
 from studies.c_identical import FRONT_ENDS, detector_of, random_features, sounds, sources_of, width_sources
 from studies.c_networks import GRIDS, SPACES, random_network, row_family, row_network
 from studies.c_programs import CONFIGURATIONS, Compiler, Program, answers_of, missing, same_answers, same_features
 from supernet.bits import with_bits
+from supernet.cost import weight_bytes
 from supernet.errors import InvalidQuery
 from supernet.families import family
 from supernet.frontend import front_end
@@ -236,6 +238,11 @@ def test_the_folder_checks_itself_under_sanitizers(name, tmp_path):
     ram = {"stream": stream_ram_bytes, "clip": clip_ram_bytes}[form](model.arch)
     assert (report["form"], report["model"], report[f"{form}_ram_bytes"]) == (form, name, ram)
     assert sum(report["ram"].values()) == ram
+    runtime = runtime_of(model.arch)
+    assert (report["runtime_bytes"], report["flash_bytes"]) == (runtime, runtime + weight_bytes(model.arch))
+    text = (folder / "README.md").read_text()
+    assert f"code and tables {runtime:,}" in text
+    assert ("false alarms: not measured" in text) == (form == "stream")
     assert report["step_samples"] == (320 if form == "stream" else model.clip_samples)
     size = tmp_path / "size.c"
     size.write_text(f'#include "my_model.h"\nint main(void) {{ return sizeof(my_model_t) == {ram} ? 0 : 1; }}\n')
@@ -294,6 +301,14 @@ def test_the_command_writes_a_folder_and_replaces_only_its_own(tmp_path, monkeyp
     assert main(["export", STREAMS[0], "--to", "c", "--out", "my_kws"]) == 2
     assert "holds 'src/notes.txt', which no export wrote" in capsys.readouterr().err
     assert Path("my_kws/src/notes.txt").read_text() == "mine"
+    Path("my_kws/src/notes.txt").unlink()
+    example = next(Path("my_kws/examples").rglob("*.ino"))
+    example.write_text("my microphone")
+    assert main(["export", STREAMS[0], "--to", "c", "--out", "my_kws"]) == 2
+    assert f"holds '{example.relative_to('my_kws')}', which was edited since it was exported" in capsys.readouterr().err
+    assert example.read_text() == "my microphone"
+    example.unlink()
+    assert main(["export", STREAMS[0], "--to", "c", "--out", "my_kws"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["my_kws"]
 
 

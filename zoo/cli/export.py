@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from shlex import quote
 
 from predictors.bench import FEATURES
 from supernet.errors import InvalidQuery
@@ -65,7 +66,7 @@ def _export_bench(options: argparse.Namespace) -> None:
         print(json.dumps({"bench": True, "out": str(place)}, indent=1))
         return
     print(place)
-    print(f"earshot: a bench; try make -C {place} run, then see {place}/README.md", file=sys.stderr)
+    print(f"earshot: a bench; try make -C {quote(str(place))} run, then see {place}/README.md", file=sys.stderr)
 
 
 def _of_bench(options: argparse.Namespace) -> dict:
@@ -89,4 +90,4 @@ def _export_model(options: argparse.Namespace) -> None:
         print(json.dumps({"model": model.name, "to": options.to, "out": str(place)}, indent=1))
         return
     print(place)
-    print(f"earshot: {model.name} as {options.to}; try make -C {place}/test check", file=sys.stderr)
+    print(f"earshot: {model.name} as {options.to}; try make -C {quote(f'{place}/test')} check", file=sys.stderr)

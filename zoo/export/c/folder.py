@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from predictors.runtime import measured_with
+from predictors.runtime import measured_with, runtime_of
 from supernet.arch import Arch
 from supernet.errors import InvalidCheckpoint, InvalidQuery
 from supernet.files import digest, read_json
@@ -85,7 +85,7 @@ def write_folder(place: Path, texts: dict[str, str], report: dict) -> None:
     try:
         for file, text in texts.items():
             (part / file).parent.mkdir(parents=True, exist_ok=True)
-            (part / file).write_text(text, encoding="utf-8")
+            (part / file).write_text(text, encoding="utf-8", newline="\n")
         move_in(part, place.resolve())
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -101,22 +101,33 @@ def check_free(place: Path) -> None:
     if not place.is_dir():
         raise InvalidQuery(f"out = {str(place)!r:.200} is a file; give a folder, or a name that is not taken")
     found = [path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_symlink() or path.is_file()]
-    foreign = sorted(set(found) - _exported(place))
+    written = _exported(place)
+    foreign = sorted({*found} - ({*written, *MADE} if written else set()))
     if foreign:
         raise InvalidQuery(
             f"out = {str(place)!r:.200} holds {foreign[0]!r:.80}, which no export wrote; give another folder, or take "
             "it away"
         )
+    edited = sorted(path for path in {*found} - {*MADE} if _edited(place / path, written[path]))
+    if edited:
+        raise InvalidQuery(
+            f"out = {str(place)!r:.200} holds {edited[0]!r:.80}, which was edited since it was exported; give another "
+            "folder, or take it away"
+        )
 
 
-def _exported(place: Path) -> set[str]:
-    """Paths of the files that an export left in a folder, and of what is made of them there."""
+def _edited(file: Path, written: str) -> bool:
+    return file.is_symlink() or digest(file.read_bytes()) != written
+
+
+def _exported(place: Path) -> dict[str, str]:
+    """Digests of the files that an export left in a folder, by their paths."""
     try:
         report = read_json(place / REPORT)
     except InvalidCheckpoint:
-        return set()
+        return {}
     files = report.get("files") if isinstance(report, dict) else None
-    return {*files, *MADE} if isinstance(files, dict) else set()
+    return files if isinstance(files, dict) else {}
 
 
 def _files(model, name: str) -> tuple[dict[str, str], dict]:
@@ -191,9 +202,9 @@ def _values(model, sources: Sources) -> dict[str, str]:
 
 def _figures(model, sources: Sources) -> list[str]:
     entry, settings = model.entry, model.detection
-    runtime = entry.flash_bytes - entry.weight_bytes
+    runtime = runtime_of(model.arch)
     lines = [
-        f"flash {entry.flash_bytes:,} bytes: weights {entry.weight_bytes:,}, code and tables {runtime:,} "
+        f"flash {entry.weight_bytes + runtime:,} bytes: weights {entry.weight_bytes:,}, code and tables {runtime:,} "
         f"({measured_with()}); "
         f"RAM {entry.ram_bytes:,} bytes",
         f"labels: {', '.join(model.labels)}",
@@ -203,17 +214,29 @@ def _figures(model, sources: Sources) -> list[str]:
             f"an event at a mean score of {settings.threshold:g} over {settings.smoothing} answers, one each "
             f"{settings.hop_ms} ms; then a pause of {settings.refractory_ms} ms"
         )
+        lines.append(_alarms(entry))
     return [*lines, f"licence of the weights: {model.licence}; {model.attribution}"]
+
+
+def _alarms(entry) -> str:
+    if entry.false_alarms_per_hour is None:
+        return "false alarms: not measured; `earshot tune` does, on recordings of yours"
+    return (
+        f"false alarms: {entry.false_alarms_per_hour:g} an hour, at most {entry.false_alarms_upper:g} (95 %), on what "
+        "was heard for the package"
+    )
 
 
 def _report(model, sources: Sources) -> dict:
     """All sizes, and what it was made of."""
-    entry = model.entry
-    sizes = ("weight_bytes", "flash_bytes", "stream_ram_bytes", "clip_ram_bytes", "macs")
+    entry, runtime = model.entry, runtime_of(model.arch)
+    sizes = ("weight_bytes", "stream_ram_bytes", "clip_ram_bytes", "macs")
     found = {"model": model.name, "name": sources.name, "form": "stream" if sources.streams else "clip"}
     found |= {size: getattr(entry, size) for size in sizes}
-    found |= {"runtime_bytes": entry.flash_bytes - entry.weight_bytes, "ram": _ram(model.arch, sources.streams)}
-    found |= {"runtime_measured": measured_with(), "sampling_rate": model.sampling_rate}
+    found |= {"runtime_bytes": runtime, "flash_bytes": entry.weight_bytes + runtime}
+    found |= {"false_alarms_per_hour": entry.false_alarms_per_hour, "false_alarms_upper": entry.false_alarms_upper}
+    found |= {"ram": _ram(model.arch, sources.streams), "runtime_measured": measured_with()}
+    found |= {"sampling_rate": model.sampling_rate}
     found |= {"clip_samples": model.clip_samples, "step_samples": model.clip_samples // (sources.answers or 1)}
     layers = {step.spec.name: {"kind": step.spec.kind, "bits": step.spec.weight_bits} for step in sources.steps}
     return {**found, "labels": list(model.knows), "detection": model.detection.to_dict(), "layers": layers}
