@@ -62,7 +62,7 @@ class Setting:
         """Columns of validation and test of a finished network; its hits are kept in the folder of its run."""
         right = split_hits(network, self.data, self.frontend)
         save_hits(run, **right)
-        return {**accuracy_columns("validation", right["validation"]), **accuracy_columns("test", right["test"])}
+        return split_columns(right)
 
 
 def uniform_archs(classes: int) -> dict[str, Arch]:
@@ -132,6 +132,11 @@ def epochs_in(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, max(1, round(3600 * hours / (float(np.median(seconds[1:])) * steps))))
     return read_json(path)
+
+
+def split_columns(right: dict[str, np.ndarray]) -> dict[str, float]:
+    """Columns of validation and test, from what `split_hits` gives."""
+    return {**accuracy_columns("validation", right["validation"]), **accuracy_columns("test", right["test"])}
 
 
 def split_hits(network: Callable[[Tensor], Tensor], data: ClipData, frontend: Mfcc) -> dict[str, np.ndarray]:

@@ -24,14 +24,13 @@ from search import Evolution, Problem, search
 from search.differentiable import PATHS, STEPS, Differentiable
 from search.sampling import extract
 from studies.base import KEYWORDS, THREADS, Shown, Study, seeds
-from studies.rows import Rows, accuracy_columns
+from studies.networks import split_columns, split_hits
+from studies.rows import Rows
 from supernet.arch import Arch
-from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
-from supernet.train.evaluate import hits
 from zoo.hubs.folder import BUNDLED
 from zoo.make.search import Searchable, searchable
 
@@ -100,11 +99,8 @@ def _measured(item: Searchable, arch: Arch, data: ClipData) -> dict:
         "bits": min(arch.weight_bits),
         "predicted": round(100 * float(item.predict(item.predictor.space, genes)[0]), 2),
     }
-    for name in ("validation", "test"):
-        split = data.splits[name]
-        features = plain_features(data, split.rows, item.stored.frontend)
-        values |= accuracy_columns(name, hits(lambda x: integers(quantise_features(x)), features, split.targets))
-    return values
+    right = split_hits(lambda x: integers(quantise_features(x)), data, item.stored.frontend)
+    return {**values, **split_columns(right)}
 
 
 def table_of_gradients(found: Rows) -> Shown:

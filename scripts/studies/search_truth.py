@@ -19,14 +19,13 @@ import numpy as np
 import zoo
 from search.sampling import extract
 from studies.base import KEYWORDS, THREADS, Shown, Study
-from studies.rows import Rows, accuracy_columns
+from studies.networks import split_columns, split_hits
+from studies.rows import Rows
 from supernet.arch import Arch
-from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
-from supernet.train.evaluate import hits
 from zoo.hubs.folder import BUNDLED, Hub
 from zoo.make.search import Searchable, limits_of, search_hub, searchable
 
@@ -96,11 +95,8 @@ def _slice(item: Searchable, arch: Arch, data: ClipData) -> dict:
         "predicted_low": _percent(low),
         "predicted_high": _percent(high),
     }
-    for name in ("validation", "test"):
-        split = data.splits[name]
-        features = plain_features(data, split.rows, item.stored.frontend)
-        values |= accuracy_columns(name, hits(lambda x: integers(quantise_features(x)), features, split.targets))
-    return values
+    right = split_hits(lambda x: integers(quantise_features(x)), data, item.stored.frontend)
+    return {**values, **split_columns(right)}
 
 
 def _percent(share: float) -> float:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
 from supernet.arch import check, check_choices, check_int, plain
+from supernet.families.base import KEPT_PARTS, ending
 from supernet.layer import LayerSpec, Part, Shape
 from supernet.schemas import listing, record, whole
 from supernet.space import Gene, Keep, Slot, tuples
@@ -28,7 +29,9 @@ __all__ = [
     "Stage",
     "StageChoices",
     "bottleneck",
+    "causal_block",
     "causal_conv",
+    "causal_exit",
 ]
 
 WIDTH_MULTIPLE, MAX_WIDTH = 8, 1024
@@ -319,6 +322,20 @@ def causal_conv(
         tap_steps=(1, tap_step),
         activation=activation,
     )
+
+
+@lru_cache(maxsize=KEPT_PARTS)
+def causal_block(name: str, source: str, in_shape: Shape, *block) -> Part:
+    """An inverted bottleneck of causal convolutions behind the layer `source`: of a width, an expansion, a kernel and a
+    stride.
+    """
+    return bottleneck(causal_conv, (name, source, in_shape), *block)
+
+
+@lru_cache(maxsize=KEPT_PARTS)
+def causal_exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
+    """The last part of a network of causal convolutions: its head behind the layer `source`, and what answers."""
+    return ending(causal_conv("head", source, in_shape, width), classes)
 
 
 def _width(title: str, description: str) -> dict:

@@ -23,7 +23,7 @@ from typing import Any
 
 from supernet.arch import Arch, check, check_choices, check_int
 from supernet.errors import InvalidArch
-from supernet.families.base import KEPT_PARTS, Family, ending
+from supernet.families.base import KEPT_PARTS, Family
 from supernet.families.blocks import (
     MAX_WIDTH,
     SCHEMA,
@@ -31,10 +31,11 @@ from supernet.families.blocks import (
     BlockChoices,
     Blocks,
     StageChoices,
-    bottleneck,
+    causal_block,
     causal_conv,
+    causal_exit,
 )
-from supernet.layer import LayerSpec, Part, Shape
+from supernet.layer import LayerSpec, Part
 from supernet.schemas import whole
 from supernet.space import Gene, Keep, Slot, Space
 
@@ -142,8 +143,8 @@ def parts(arch: Arch) -> list[Part]:
             name, before = f"stage{number}_block{index}", found[-1][-1]
             stride = stage.stride if index == 1 else 1
             own = (stage.width, block.expansion, (1, block.kernel), (1, stride))
-            found.append(_block(name, before.name, before.out_shape, *own))
-    return [*found, _exit(found[-1][-1].name, found[-1][-1].out_shape, shape.head, arch.classes)]
+            found.append(causal_block(name, before.name, before.out_shape, *own))
+    return [*found, causal_exit(found[-1][-1].name, found[-1][-1].out_shape, shape.head, arch.classes)]
 
 
 @lru_cache(maxsize=KEPT_PARTS)
@@ -154,17 +155,6 @@ def _entry(frames: int, filters: int, taps: int, stride: int, bank: str, width: 
     )
     stem = causal_conv("stem", "filters", out, width, kernel=(1, STEM_TAPS), stride=(1, STEM_STRIDE))
     return Part((LayerSpec("input", "input", (), read, read), bank_spec, stem))
-
-
-@lru_cache(maxsize=KEPT_PARTS)
-def _block(name: str, source: str, in_shape: Shape, *block) -> Part:
-    """An inverted bottleneck behind the layer `source`: of a width, an expansion, a kernel and a stride."""
-    return bottleneck(causal_conv, (name, source, in_shape), *block)
-
-
-@lru_cache(maxsize=KEPT_PARTS)
-def _exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
-    return ending(causal_conv("head", source, in_shape, width), classes)
 
 
 def _check(arch: Arch) -> None:

@@ -20,8 +20,8 @@ from functools import lru_cache
 
 from supernet.arch import Arch, FeatureSpec
 from supernet.errors import InvalidArch
-from supernet.families.base import KEPT_PARTS, Family, ending
-from supernet.families.blocks import SCHEMA, BlockChoices, Blocks, StageChoices, bottleneck, causal_conv
+from supernet.families.base import KEPT_PARTS, Family
+from supernet.families.blocks import SCHEMA, BlockChoices, Blocks, StageChoices, causal_block, causal_conv, causal_exit
 from supernet.layer import LayerSpec, Part, Shape
 from supernet.space import Space
 
@@ -49,9 +49,9 @@ def parts(arch: Arch) -> list[Part]:
             height, fall = (MAP_HEIGHT, 2) if on_maps else (1, 1)
             stride = (fall, stage.stride) if index == 1 else (1, 1)
             name, before = f"stage{number}_block{index}", found[-1][-1]
-            make, kernel = _gathered_block if gathers and index == 1 else _block, (height, block.kernel)
+            make, kernel = _gathered_block if gathers and index == 1 else causal_block, (height, block.kernel)
             found.append(make(name, before.name, before.out_shape, stage.width, block.expansion, kernel, stride))
-    return [*found, _exit(found[-1][-1].name, found[-1][-1].out_shape, arch.shape.head, arch.classes)]
+    return [*found, causal_exit(found[-1][-1].name, found[-1][-1].out_shape, arch.shape.head, arch.classes)]
 
 
 @lru_cache(maxsize=KEPT_PARTS)
@@ -69,18 +69,7 @@ def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
 def _gathered_block(name: str, source: str, in_shape: Shape, width: int, *block) -> Part:
     """An inverted bottleneck behind the convolution that makes channels of a map."""
     gather = causal_conv("gather", source, in_shape, width, kernel=(in_shape[1], 1), pad=False)
-    return Part((gather, *_block(name, gather.name, gather.out_shape, width, *block)))
-
-
-@lru_cache(maxsize=KEPT_PARTS)
-def _block(name: str, source: str, in_shape: Shape, *block) -> Part:
-    """An inverted bottleneck behind the layer `source`: of a width, an expansion, a kernel and a stride."""
-    return bottleneck(causal_conv, (name, source, in_shape), *block)
-
-
-@lru_cache(maxsize=KEPT_PARTS)
-def _exit(source: str, in_shape: Shape, width: int, classes: int) -> Part:
-    return ending(causal_conv("head", source, in_shape, width), classes)
+    return Part((gather, *causal_block(name, gather.name, gather.out_shape, width, *block)))
 
 
 def _check(arch: Arch) -> None:
