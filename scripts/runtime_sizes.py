@@ -81,7 +81,7 @@ Models = Sequence[tuple[Sources, Linked]]
 
 def linked(sources: Sources) -> Linked:
     """A model's C, compiled and linked."""
-    texts = Sources(sources.network, sources.frontend, sources.detector, sources.grids, NAME).files()
+    texts = sources.called(NAME).files()
     program = WITH + EMPTY.replace("@BODY", STREAM if sources.streams else CLIP)
     total, symbols = _built({**texts, "main.c": program})
     return Linked(total - _empty(), symbols)

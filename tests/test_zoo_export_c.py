@@ -250,6 +250,25 @@ def test_the_folder_checks_itself_under_sanitizers(name, tmp_path):
     assert subprocess.run([str(tmp_path / "size")]).returncode == 0
 
 
+def test_known_answers_without_an_event_compile_without_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "_known_samples", lambda *_: np.zeros(16_000, np.int16))
+    out = model_of(STREAMS[0]).export("c", tmp_path / "m")
+    assert "#define KNOWN_EVENTS 0\n" in (out / "test" / "known_answers.h").read_text()
+    done = check(out, "-O1 -Wall -Wextra -Wtype-limits -Werror")
+    assert (done.stdout, done.stderr) == ("55 of 55 identical\n", "")
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_a_wrong_label_or_score_of_a_clip_fails_the_known_answers(column, tmp_path, monkeypatch):
+    known = folder._known
+
+    def wrong(samples, logits, name, rows):
+        return known(samples, logits, name, [(label + (column == 0), score + (column == 1)) for label, score in rows])
+
+    monkeypatch.setattr(folder, "_known", wrong)
+    assert check(model_of(CLIPS[0]).export("c", tmp_path / "m"), "-O1").stdout == "0 of 3 identical\n"
+
+
 def test_an_altered_weight_fails_the_known_answers(tmp_path):
     folder = model_of(STREAMS[0]).export("c", tmp_path / "m")
     weights = folder / "src" / "m_weights.c"

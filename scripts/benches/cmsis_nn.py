@@ -46,7 +46,7 @@ FILES = (
     "NNSupportFunctions/arm_nn_vec_mat_mult_t_per_ch_s8.c",
     "NNSupportFunctions/arm_q7_to_q15_with_offset.c",
 )
-OWN = ("unpack", "words", "rescale", *MULTIPLYING, "window", "conv", "depthwise")
+OWN = ("unpack", "words", *MULTIPLYING, "window", "conv", "depthwise")
 HEAD = """\
 #include <stdio.h>
 #include <string.h>

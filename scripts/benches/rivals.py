@@ -31,6 +31,7 @@ from studies.rows import Rows
 from supernet.errors import EarshotError, InvalidQuery
 from supernet.integer.runtime import choose_features
 from supernet.memory import plan_arena
+from zoo.export.c.host.sources import host_sources
 from zoo.export.c.library import Library, build
 from zoo.export.c.write import Sources
 
@@ -99,11 +100,11 @@ def _measured(model: zoo.Model, rounds: int, folder: Path) -> dict:
 
 
 def _sources(model: zoo.Model) -> Sources:
-    return Sources(model.network, model.front_end, model.detector(threshold=0.5), model.grids, "model")
+    return host_sources(Sources(model.network, model.front_end, model.detector(threshold=0.5), model.grids, "model"))
 
 
 def _clip_form(sources: Sources) -> Sources:
-    made = Sources(sources.network, sources.frontend, sources.detector, sources.grids, "model")
+    made = sources.called("model")
     made.streams, made.answers = False, 0
     return made
 

@@ -148,7 +148,7 @@ class Program:
     def __init__(self, sources: Sources, folder: Path) -> None:
         self.sources, self.folder = sources, folder
         self.step = sources.network.arch.frames // max(1, sources.answers)
-        texts = Sources(sources.network, sources.frontend, sources.detector, sources.grids, NAME).files()
+        texts = sources.called(NAME).files()
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (folder / name).write_text(text)

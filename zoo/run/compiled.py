@@ -87,11 +87,12 @@ class _Heard:
 
 def _library(stream: Stream, folder: Path, build: bool):
     """The C of a stream as a library, or None where it is not there, or cannot be built or loaded."""
+    from zoo.export.c.host.sources import host_sources
     from zoo.export.c.library import Library
 
     try:
         _check_own(folder)
-        return Library(_sources(stream), folder, make=build).loaded()
+        return Library(host_sources(_sources(stream)), folder, make=build).loaded()
     except (EarshotError, OSError) as error:
         log.log(logging.INFO if build else logging.DEBUG, "NumPy hears the stream, not compiled C: %s", error)
         return None

@@ -121,7 +121,7 @@ def instructions(sources: Sources, flags: tuple[str, ...] = FLAGS) -> dict:
     Gives `step`, from the samples of an answer to its event; of it `front_end` and `network`; and of that `layers`, by
     name. Weights may be random: what is counted hardly depends on them. Raises InvalidQuery where tools are missing.
     """
-    sources = Sources(sources.network, sources.frontend, sources.detector, sources.grids, "model")
+    sources = sources.called("model")
     texts = {**sources.files(), "model_parts.c": _parts(sources)}
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in texts.items():

@@ -157,12 +157,13 @@ def _known_answers(model, sources: Sources) -> str:
     samples = _known_samples(model, sources)
     if not sources.streams:
         logits = model.logits(model.features(samples[None]))
-        return _known(samples, logits, None)
+        scores = sources.detector.scores(logits)
+        return _known(samples, logits, "known_labels", [(int(one.argmax()), int(one.max())) for one in scores])
     logits, _ = model.step(samples, model.reset())
     every = model.detection.hop_ms * sources.answers // model.clip_ms
     found, _ = sources.detector.step(logits[sources.answers - 1 :: every], sources.detector.reset())
     rows = [(one.label, one.units, one.answer) for one in found]
-    return _known(samples, logits, np.array(rows, np.int32).reshape(-1, 3))
+    return _known(samples, logits, "known_events", rows)
 
 
 def _known_samples(model, sources: Sources) -> np.ndarray:
@@ -175,13 +176,12 @@ def _known_samples(model, sources: Sources) -> np.ndarray:
     return np.pad(clip, (0, wanted))[:wanted]
 
 
-def _known(samples: np.ndarray, logits: np.ndarray, events: np.ndarray | None) -> str:
-    sizes = [f"#define KNOWN_SAMPLES {len(samples)}", f"#define KNOWN_ANSWERS {len(logits)}"]
-    arrays = [array("known_samples", samples), array("known_logits_of", logits)]
-    if events is not None:
-        sizes.append(f"#define KNOWN_EVENTS {len(events)}")
-        arrays.append(array("known_events", events if len(events) else np.zeros((1, 3), np.int32)))
-    return "\n".join(["#include <stdint.h>\n", *sizes, "", *arrays])
+def _known(samples: np.ndarray, logits: np.ndarray, name: str, rows: list[tuple[int, ...]]) -> str:
+    """name: of the array of rows, which has one of zeros where there are none."""
+    counts = {"known_samples": len(samples), "known_answers": len(logits), name: len(rows)}
+    sizes = [f"#define {known.upper()} {count}" for known, count in counts.items()]
+    arrays = {"known_samples": samples, "known_logits_of": logits, name: np.array(rows or [(0, 0, 0)], np.int32)}
+    return "\n".join(["#include <stdint.h>\n", *sizes, "", *(array(*one) for one in arrays.items())])
 
 
 def _values(model, sources: Sources) -> dict[str, str]:

@@ -119,7 +119,7 @@ class Library:
         cc: str | None = None,
         make: bool = True,
     ) -> None:
-        texts = Sources(sources.network, sources.frontend, sources.detector, sources.grids, NAME).files()
+        texts = sources.called(NAME).files()
         self.path = build({**texts, "driver.c": DRIVER}, folder, flags, cc, make)
         self._features = sources.frontend.coefficients
         self._classes, self._step = sources.network.arch.classes, sources.network.arch.frames // sources.answers

@@ -16,7 +16,7 @@ from supernet.memory import SMOOTHED, Arena, answer_frames, plan_arena, plan_ste
 from zoo.export.c.frontends import front_end
 from zoo.export.c.names import c_name
 from zoo.export.c.ops import operator
-from zoo.export.c.ops.base import Step, source
+from zoo.export.c.ops.base import Operator, Step, source
 from zoo.export.c.ops.conv import LONG, LONG_VALUES, block_of
 from zoo.export.c.text import array, defines, quoted
 from zoo.run.causal import streams
@@ -88,6 +88,10 @@ class Sources:
         self.answers = answer_frames(parts(network.arch)) if self.streams else 0
         self.input, *self.specs = layers(network.arch)
 
+    def called(self, name: str) -> Sources:
+        """The same with another name."""
+        return type(self)(self.network, self.frontend, self.detector, self.grids, name)
+
     def files(self) -> dict[str, str]:
         """Texts by file name."""
         texts = {".h": self._header(), "_internal.h": self._internal(), ".c": self._body()}
@@ -139,7 +143,7 @@ class Sources:
     def _with_states(self, text: str) -> str:
         """With the members of what layers keep."""
         wide, states = (
-            "".join(f"    {line}\n" for step in self.steps for line in getattr(_of(step), kind)(step))
+            "".join(f"    {line}\n" for step in self.steps for line in getattr(self._of(step), kind)(step))
             for kind in ("wide_state", "state")
         )
         about = "    /* The network: what layers keep in 16 bits. */\n" if wide else ""
@@ -175,7 +179,7 @@ class Sources:
         }
 
     def _internal(self) -> str:
-        kinds = {step.spec.kind: _of(step).structure for step in self.steps}
+        kinds = {step.spec.kind: self._of(step).structure for step in self.steps}
         text = _text("internal.h")
         found = [f"typedef struct {{\n{fields}    NAME_limits to;\n}} NAME_{kind};\n" for kind, fields in kinds.items()]
         known = [f"extern const NAME_{step.spec.kind} NAME_{step.spec.name}_layer;" for step in self.steps]
@@ -188,13 +192,13 @@ class Sources:
         return FRONT_END
 
     def _weights(self) -> str:
-        found = [f"/* {_described(step)} */\n{_of(step).constants(step)}" for step in self.steps]
+        found = [f"/* {_described(step)} */\n{self._of(step).constants(step)}" for step in self.steps]
         return "\n".join(["/* The layers: weights, as many bits as they have, and what they are rescaled by. */",
                           '#include "NAME_internal.h"\n', *found])  # fmt: skip
 
     def _body(self) -> str:
-        functions = dict.fromkeys(name for step in self.steps for name in _of(step).functions(step))
-        network = [source("common"), *map(source, functions), self._reset(), self._network()]
+        functions = dict.fromkeys(name for step in self.steps for name in self._of(step).functions(step))
+        network = [*map(self._function, ("common", *functions)), self._reset(), self._network()]
         head = f'#include <string.h>\n\n#include "NAME_internal.h"\n\n{defines(self._constants, CONSTANTS)}'
         return "\n".join([head, *network, *self._around()])
 
@@ -222,7 +226,7 @@ class Sources:
             "PLACES": max(places, default=1),
         }
         for step in self.steps:
-            found |= {name: max(size, found.get(name, 0)) for name, size in _of(step).work(step).items()}
+            found |= {name: max(size, found.get(name, 0)) for name, size in self._of(step).work(step).items()}
         return found
 
     @property
@@ -247,7 +251,7 @@ class Sources:
                 "REFRACTORY": self.detector.refractory}  # fmt: skip
 
     def _reset(self) -> str:
-        lines = [f"    {line}\n" for step in self.steps for line in _of(step).reset(step)]
+        lines = [f"    {line}\n" for step in self.steps for line in self._of(step).reset(step)]
         lines += [f"    {line}\n" for line in self._heard()] or ["    (void)self;\n"] * (not lines)
         head = "/* What layers and the front end look back on: silence. */\nNAME_APART\n"
         head += "static void reset_network(NAME_t *self)\n{\n"
@@ -257,8 +261,16 @@ class Sources:
         """Statements that silence the front end."""
         return self._written.reset(self.frontend)
 
+    def _of(self, step: Step) -> Operator:
+        """What writes a layer."""
+        return operator(step.spec.kind)
+
+    def _function(self, name: str) -> str:
+        """The text of functions of the network, by the name of their file."""
+        return source(name)
+
     def _network(self) -> str:
-        calls = [f"    /* {_described(step)} */\n" + "".join(f"    {call}\n" for call in _of(step).calls(step))
+        calls = [f"    /* {_described(step)} */\n" + "".join(f"    {call}\n" for call in self._of(step).calls(step))
                  for step in self.steps]  # fmt: skip
         what = "an answer" if self.streams else "a whole clip"
         about = f"/* The layers, to {what}. Maps are (frames, height, channels); their places in the arena overlap. */"
@@ -279,7 +291,11 @@ class Sources:
 
     def _front_end(self) -> str:
         head = "/* From a window of samples to features: integers alone. */\n#include <string.h>\n"
-        return f'{head}\n#include "NAME_internal.h"\n\n{self._written.text(self.frontend)}'
+        return f'{head}\n#include "NAME_internal.h"\n\n{self._features_text()}'
+
+    def _features_text(self) -> str:
+        """Tables and functions of the front end."""
+        return self._written.text(self.frontend)
 
     @property
     def _written(self):
@@ -297,10 +313,6 @@ def _packed(spec: LayerSpec) -> bool:
 
 def _fours(count: int) -> int:
     return -(-count // 4) * 4
-
-
-def _of(step: Step):
-    return operator(step.spec.kind)
 
 
 def _described(step: Step) -> str:

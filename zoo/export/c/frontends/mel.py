@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import log2
 
 import numpy as np
@@ -29,17 +30,18 @@ class Mel(FrontEnd):
     def text(self, frontend) -> str:
         """As `supernet.frontend.fixed` has it."""
         tables = mel_tables(frontend)
-        constants = {
-            "GUARD": tables.guard,
-            "POWER_SHIFT": tables.power_shift,
-            "LEAST": tables.least,
-            "OFFSET": tables.offset,
-            "LAST_RADIX": 2 if int(log2(tables.points // 2)) % 2 else 4,
-            **self.constants(tables),
-        }
-        arrays = "\n".join(array(name, values) for name, values in (_arrays(tables) | self.arrays(tables)).items())
+        arrays = {"hann": tables.window, "cosines": tables.cosines}
+        radix = 2 if int(log2(tables.points // 2)) % 2 else 4
         functions = map(source, ("wave", "mel", self.picks, "mel_features"))
-        return "\n".join([defines(constants), arrays, *functions])
+        return self.whole(tables, {"LAST_RADIX": radix}, arrays, functions)
+
+    def whole(
+        self, tables: MelTables, constants: dict[str, int], arrays: dict[str, np.ndarray], functions: Iterable[str]
+    ) -> str:
+        """Constants and tables, those of one way to compute and those of any, and functions."""
+        constants = {**_constants(tables), **constants, **self.constants(tables)}
+        texts = [array(name, values) for name, values in {**arrays, **_arrays(tables), **self.arrays(tables)}.items()]
+        return "\n".join([defines(constants), "\n".join(texts), *functions])
 
     def constants(self, tables: MelTables) -> dict[str, int]:
         """Of how coefficients are made."""
@@ -50,10 +52,17 @@ class Mel(FrontEnd):
         return {}
 
 
+def _constants(tables: MelTables) -> dict[str, int]:
+    return {
+        "GUARD": tables.guard,
+        "POWER_SHIFT": tables.power_shift,
+        "LEAST": tables.least,
+        "OFFSET": tables.offset,
+    }
+
+
 def _arrays(tables: MelTables) -> dict[str, np.ndarray]:
     return {
-        "hann": tables.window,
-        "cosines": tables.cosines,
         "starts": tables.starts,
         "rises": tables.rising,
         "logarithms": tables.logarithm,

@@ -15,7 +15,7 @@ from zoo.export.c.text import array, record
 
 __all__ = ["MULTIPLYING", "Operator", "Step", "source", "weighted"]
 
-MULTIPLYING = ("rows", "multiply_dsp", "multiply_avx2", "multiply_plain", "multiply")
+MULTIPLYING = ("rows", "multiply_dsp", "multiply_plain", "multiply")
 """Files with what multiplies rows of weights."""
 
 FOLDER = Path(__file__).parent

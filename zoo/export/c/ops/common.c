@@ -1,22 +1,12 @@
 /* What operators share. */
 
-/* Rows of weights that are multiplied at a time, places that share them, and values that are read behind the last; and
-   whether what is done at each place is compiled into what calls it. */
+/* Rows of weights that are multiplied at a time, and places that share them. */
 #if defined(__ARM_FEATURE_DSP)
 #define NAME_ROWS 2
 #define NAME_COLUMNS 2
-#define NAME_BEHIND 0
-#define NAME_EACH_PLACE NAME_APART
-#elif defined(__AVX2__)
-#define NAME_ROWS 4
-#define NAME_COLUMNS 16
-#define NAME_BEHIND 16
-#define NAME_EACH_PLACE inline NAME_WITHIN
 #else
 #define NAME_ROWS 4
 #define NAME_COLUMNS 2
-#define NAME_BEHIND 0
-#define NAME_EACH_PLACE NAME_APART
 #endif
 
 #if INTPTR_MAX > INT32_MAX

@@ -2,8 +2,9 @@
    row, (taps, kernel height, channels), which starts at a byte. */
 
 /* What the outputs at one place are computed from. Beyond the edges of a map is its zero point. */
-static NAME_EACH_PLACE void see(NAME_windows *windows, int32_t window, const NAME_conv *layer, const int8_t *kept,
-                                const int8_t *values, int32_t frame, int32_t top)
+NAME_APART
+static void see(NAME_windows *windows, int32_t window, const NAME_conv *layer, const int8_t *kept, const int8_t *values,
+                int32_t frame, int32_t top)
 {
     const int32_t channels = layer->in_channels, height = layer->kernel_height, across = height * channels;
     const int32_t below = layer->in_height - top;
@@ -17,8 +18,7 @@ static NAME_EACH_PLACE void see(NAME_windows *windows, int32_t window, const NAM
         }
         if (x != NULL) {
             const int32_t first = tap * across + from * channels, at = (top + from) * channels;
-            const int32_t there = count < across ? count : values_from(layer, frame + tap) - at;
-            widen_part(windows, window, first, x + at, layer->in_zero, count, there);
+            widen(windows, window, first, x + at, layer->in_zero, count);
         }
     }
 }

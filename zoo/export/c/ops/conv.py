@@ -35,19 +35,22 @@ class Conv(Operator):
     def functions(self, step: Step) -> tuple[str, ...]:
         """With what is kept, where something is."""
         behind = () if step.spec.depthwise else MULTIPLYING
-        own = ("unpack", "words", "rescale", *behind, "window", step.spec.operator.calls(step.spec)[0])
+        own = ("unpack", "words", *behind, "window", step.spec.operator.calls(step.spec)[0])
         return (*own, "keep") if self._kept(step) else own
 
     def constants(self, step: Step) -> str:
         """Weights with the channels side by side, and shapes."""
+        text, fields = weighted(step, _rows(step.spec, step.tensors.weight, block_of(step.network.arch)))
+        return text + step.record(fields | self.shapes(step))
+
+    def shapes(self, step: Step) -> dict[str, int]:
+        """Constants beside those of weights."""
         spec = step.spec
-        text, fields = weighted(step, _rows(spec, step.tensors.weight, block_of(step.network.arch)))
-        fields |= {"frames": step.frames, "out_frames": step.out_frames}
+        fields = {"frames": step.frames, "out_frames": step.out_frames}
         fields |= {"before": self._kept(step) if step.streams else spec.pad[2], "taps": spec.kernel[1]}
         fields |= {"stride": spec.stride[1], "in_height": spec.in_shape[1], "out_height": spec.out_shape[1]}
         fields |= {"kernel_height": spec.kernel[0], "stride_height": spec.stride[0], "pad_top": spec.pad[0]}
-        fields |= {"in_channels": spec.in_shape[0], "out_channels": spec.out_shape[0]}
-        return text + step.record(fields)
+        return fields | {"in_channels": spec.in_shape[0], "out_channels": spec.out_shape[0]}
 
     def calls(self, step: Step) -> list[str]:
         """The convolution, and keeping what the next step looks back on."""

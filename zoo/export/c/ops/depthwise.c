@@ -65,27 +65,6 @@ static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block
     out[2] = (int8_t)rescaled_within(c, multiplier[2], shift[2], &of->to);
     out[3] = (int8_t)rescaled_within(d, multiplier[3], shift[3], &of->to);
 }
-#elif defined(__AVX2__)
-#define NAME_SOME 8
-
-NAME_WITHIN
-static inline void add_some(int8_t *out, const NAME_seen *seen, const NAME_block *of, int32_t channel)
-{
-    const __m128i zero = _mm_set1_epi16((int16_t)of->zero);
-    const int32_t first = of->first + channel, from = first + of->offset;
-    __m256i sums = _mm256_loadu_si256((const __m256i *)(const void *)(of->bias + first));
-    int32_t i;
-
-    for (i = 0; i < seen->count; i++) {
-        const __m128i x = _mm_sub_epi16(_mm_cvtepi8_epi16(bytes_at(seen->values[i] + from)), zero);
-        const __m128i w = _mm_cvtepi8_epi16(bytes_at(of->weights + seen->places[i] * of->width + channel));
-        sums = _mm256_add_epi32(sums, _mm256_cvtepi16_epi32(_mm_mullo_epi16(x, w))); /* a product has 16 bits */
-    }
-    sums = rescale_eight(sums, _mm256_loadu_si256((const __m256i *)(const void *)(of->multiplier + first)),
-                         _mm256_cvtepu8_epi32(bytes_at(of->shift + first)), &of->to);
-    put_four(out + first, _mm256_castsi256_si128(sums));
-    put_four(out + first + 4, _mm256_extracti128_si256(sums, 1));
-}
 #else
 #define NAME_SOME 8
 

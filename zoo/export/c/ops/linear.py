@@ -20,13 +20,17 @@ class Linear(Operator):
 
     def functions(self, step: Step) -> tuple[str, ...]:
         """Its own, and those of weights."""
-        return ("unpack", "words", "rescale", *MULTIPLYING, "linear")
+        return ("unpack", "words", *MULTIPLYING, "linear")
 
     def constants(self, step: Step) -> str:
         """Weights and sizes."""
-        outputs, inputs = step.tensors.weight.shape
         text, fields = weighted(step, list(step.tensors.weight))
-        return text + step.record({**fields, "in_channels": inputs, "out_channels": outputs})
+        return text + step.record(fields | self.shapes(step))
+
+    def shapes(self, step: Step) -> dict[str, int]:
+        """Constants beside those of weights."""
+        outputs, inputs = step.tensors.weight.shape
+        return {"in_channels": inputs, "out_channels": outputs}
 
     def calls(self, step: Step) -> list[str]:
         """The product."""

@@ -1,4 +1,3 @@
-#if !defined(__AVX2__) || defined(__ARM_FEATURE_DSP)
 /* All rows at one place or two beside each other, whose outputs are so far apart. */
 NAME_WITHIN
 static inline void multiply_all(int8_t *out, const NAME_rows *rows, const NAME_windows *windows, int32_t columns,
@@ -45,4 +44,3 @@ static void multiply(int8_t *out, const NAME_rows *rows, const NAME_windows *win
         multiply_one(out, rows, windows);
     }
 }
-#endif

@@ -40,15 +40,6 @@ static void widen(NAME_windows *windows, int32_t window, int32_t first, const in
     }
 }
 
-/* Values of a map, of which so many lie there. */
-NAME_WITHIN
-static inline void widen_part(NAME_windows *windows, int32_t window, int32_t first, const int8_t *values, int32_t zero,
-                              int32_t count, int32_t there)
-{
-    (void)there;
-    widen(windows, window, first, values, zero, count);
-}
-
 /* A sum with four products. */
 NAME_WITHIN
 static inline int32_t with_four(int32_t sum, uint64_t four, uint32_t weights)

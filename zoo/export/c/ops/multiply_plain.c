@@ -1,5 +1,5 @@
 /* Four rows of weights at a time, for any processor: compilers find how to compute products beside each other. */
-#if !defined(__ARM_FEATURE_DSP) && !defined(__AVX2__)
+#if !defined(__ARM_FEATURE_DSP)
 NAME_APART
 static void blank(NAME_windows *windows, int32_t window, int32_t first, int32_t count)
 {
@@ -16,15 +16,6 @@ static void widen(NAME_windows *windows, int32_t window, int32_t first, const in
     for (i = 0; i < count; i++) {
         to[i] = (int16_t)(values[i] - zero);
     }
-}
-
-/* Values of a map, of which so many lie there. */
-NAME_WITHIN
-static inline void widen_part(NAME_windows *windows, int32_t window, int32_t first, const int8_t *values, int32_t zero,
-                              int32_t count, int32_t there)
-{
-    (void)there;
-    widen(windows, window, first, values, zero, count);
 }
 
 NAME_WITHIN

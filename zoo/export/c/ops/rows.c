@@ -1,7 +1,7 @@
 /* Rows of weights and what they are multiplied by: windows, of numbers of 16 bits. A window takes NAME_SPAN of them,
    so that several lie beside each other and share weights; or up to twice as many by itself. */
 typedef union {
-    int16_t values[NAME_COLUMNS * NAME_SPAN + NAME_BEHIND]; /* less their zero point */
+    int16_t values[NAME_COLUMNS * NAME_SPAN]; /* less their zero point */
     uint64_t fours[NAME_SPAN / 2];
 } NAME_windows;
 

@@ -10,12 +10,3 @@ static inline const int8_t *frame_of(const NAME_conv *layer, const int8_t *kept,
     }
     return frame - layer->before < layer->frames ? values + (frame - layer->before) * size : NULL;
 }
-
-/* So many values lie from a frame on in what holds it. */
-NAME_WITHIN
-static inline int32_t values_from(const NAME_conv *layer, int32_t frame)
-{
-    const int32_t size = layer->in_height * layer->in_channels;
-
-    return (frame < layer->before ? layer->before - frame : layer->before + layer->frames - frame) * size;
-}

@@ -1,4 +1,4 @@
-/* The known answers of the model: the logits of clips, in chunks of several sizes. */
+/* The known answers of the model: logits, labels and scores of clips, in chunks of several sizes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 static NAME_t clip;
 
-static int known_logits_in(size_t chunk)
+static int known_answers_in(size_t chunk)
 {
     size_t used = 0, answer = 0;
     int same = 0;
@@ -19,7 +19,8 @@ static int known_logits_in(size_t chunk)
         const size_t left = KNOWN_SAMPLES - used;
         used += NAME_answer(&clip, known_samples + used, left < chunk ? left : chunk, &label, &score);
         if (label >= 0) {
-            same += memcmp(NAME_logits(&clip), known_logits_of[answer], sizeof(known_logits_of[0])) == 0;
+            same += memcmp(NAME_logits(&clip), known_logits_of[answer], sizeof(known_logits_of[0])) == 0
+                 && label == known_labels[answer][0] && (int32_t)score == known_labels[answer][1];
             answer++;
         }
     }
@@ -34,7 +35,7 @@ int main(void)
     size_t i;
 
     for (i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
-        same += known_logits_in(chunks[i]);
+        same += known_answers_in(chunks[i]);
     }
     printf("%d of %d identical\n", same, count);
     return same == count ? 0 : 1;

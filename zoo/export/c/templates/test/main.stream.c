@@ -35,7 +35,7 @@ static int known_events_in(size_t chunk)
         const size_t left = KNOWN_SAMPLES - used;
         used += NAME_push(&stream, known_samples + used, left < chunk ? left : chunk, &event);
         if (event.label >= 0) {
-            same = same && found < KNOWN_EVENTS && event.label == known_events[found][0]
+            same = same && found != KNOWN_EVENTS && event.label == known_events[found][0]
                 && (int32_t)event.score == known_events[found][1] && (int32_t)event.answer == known_events[found][2];
             found++;
         }
