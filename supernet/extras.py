@@ -27,6 +27,8 @@ EXTRAS = {
     "matplotlib": "plots",
     "PIL": "plots",
     "sounddevice": "listen",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
 }
 """Package as it is imported -> its extra."""
 TRAINING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")

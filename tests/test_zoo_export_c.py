@@ -27,7 +27,7 @@ from supernet.integer.packing import default_grid
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from supernet.space import default_space
 from zoo.cli import main
-from zoo.export.c import folder
+from zoo.export import place
 from zoo.export.c.library import Library
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
@@ -396,7 +396,7 @@ def test_a_full_disk_is_one_line_and_the_old_folder_stays(tmp_path, monkeypatch,
     out = tmp_path / "m"
     model_of(STREAMS[0]).export("c", out)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    monkeypatch.setattr(folder, "move_in", full)
+    monkeypatch.setattr(place, "move_in", full)
     status = main(["export", STREAMS[0], "--to", "c", "--out", str(out)])
     assert (status, capsys.readouterr().err) == (1, f"earshot: {out}: No space left on device; no C was written\n")
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

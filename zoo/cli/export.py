@@ -5,27 +5,39 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from shlex import quote
 
 from predictors.bench import FEATURES
 from supernet.errors import InvalidQuery
 from zoo.ask.units import size
 from zoo.cli.run import find_model
-from zoo.export import EXPORTS, Bench, export_bench
+from zoo.export import EXPORTS, Bench, Checked, check, export_bench
+from zoo.export.base import Option
 
 __all__ = ["add_export_commands"]
 
 EXPORT_HELP = """\
 Write a model for another place than Python.
 
+@EXPORTS
+
   earshot export kws --to c --out my_kws            a folder of C for firmware, from samples to events
   earshot export NAME --to c --out firmware/kws --name my_kws
   make -C my_kws/test check                         its known answers: the integers of the package, bit for bit
+  earshot export kws --to onnx --out my_kws_onnx --check
+  earshot export kws --to onnx --out my_kws_onnx --check --data speech_commands/ --split test
   earshot export --bench --out my_bench             a dozen networks that a board runs, to make a profile of it
 
+A folder that was exported before is replaced whole; one that holds anything else is left alone.
+
+With --check what was written is run in each runtime that is installed, on the test vectors of the package and, with
+--data, on the recordings that `earshot evaluate` finds in a folder. Printed are how many answers were compared, the
+share with equal labels, and how far outputs are apart, in their own steps. Other runtimes round in floating point, so
+they agree almost always, and not always.
+
 The C is C99 without allocation, floating point or writable globals: my_kws_reset and my_kws_push are all that there is
-to call. The folder builds with plain CMake, ESP-IDF, PlatformIO, Arduino and Zephyr. A folder that was exported before
-is replaced whole; one that holds anything else is left alone.
+to call. The folder builds with plain CMake, ESP-IDF, PlatformIO, Arduino and Zephyr.
 
 A bench needs no model. `make -C my_bench run` tries it here, my_bench/README.md says how it gets onto a board, and
 `earshot profile add my-board log.txt` takes what the board prints.
@@ -35,12 +47,20 @@ PLAIN, SIZES = ("count", "features", "seed"), ("max_flash", "max_ram")
 
 def add_export_commands(commands, command, add_hub) -> None:
     """Add the command to a parser. command: makes one; add_hub: adds the option of which hub is asked."""
-    sub = command(commands, "export", _export, EXPORT_HELP, "a model as C for firmware")
+    every = [EXPORTS(name) for name in EXPORTS.names]
+    listed = "\n".join(f"  --to {one.name:10}{one.what}" for one in every)
+    about = EXPORT_HELP.replace("@EXPORTS", listed)
+    sub = command(commands, "export", _export, about, "a model for firmware and for other runtimes")
     sub.add_argument("model", nargs="?", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
-    sub.add_argument("--to", choices=sorted(EXPORTS), help="what is written")
+    sub.add_argument("--to", choices=EXPORTS.names, help="what is written")
     sub.add_argument("--out", required=True, metavar="DIR", help="the folder, made or replaced")
     sub.add_argument("--name", help="what public names begin with (default: the name of the folder)")
     add_hub(sub)
+    for option in _options():
+        sub.add_argument(f"--{option.name}", choices=option.choices or None, help=_help_of(option))
+    sub.add_argument("--check", action="store_true", help="run what was written, and count how far it agrees")
+    sub.add_argument("--data", metavar="FOLDER", help="recordings to check on, FOLDER/CLASS/*.wav (with --check)")
+    sub.add_argument("--split", help="of the recordings, such as test (with --data)")
     usual = Bench()
     sub.add_argument("--bench", action="store_true", help="networks that a board runs, in the place of a model")
     sub.add_argument("--count", type=int, help=f"of them (default: {usual.count})")
@@ -59,8 +79,9 @@ def _export(options: argparse.Namespace) -> None:
 
 def _export_bench(options: argparse.Namespace) -> None:
     """Raises InvalidQuery for what belongs to a model."""
-    if options.model or options.to or options.name:
-        raise InvalidQuery("--bench takes no MODEL, --to and --name: its networks are random")
+    if options.model or options.to or options.name or options.check or _given(options):
+        raise InvalidQuery("--bench takes no MODEL, --to, --name and --check: its networks are random")
+    _check_data(options)
     place = export_bench(options.out, Bench(**_of_bench(options)))
     if options.format == "json":
         print(json.dumps({"bench": True, "out": str(place)}, indent=1))
@@ -77,6 +98,16 @@ def _of_bench(options: argparse.Namespace) -> dict:
     }
 
 
+def _options() -> list[Option]:
+    """Of all exports, one of each name."""
+    return list({option.name: option for name in EXPORTS.names for option in EXPORTS(name).options}.values())
+
+
+def _help_of(option: Option) -> str:
+    places = [name for name in EXPORTS.names if option.name in {one.name for one in EXPORTS(name).options}]
+    return f"{option.help} ({', '.join(places)}; default: {option.default or 'none'})"
+
+
 def _export_model(options: argparse.Namespace) -> None:
     if options.model is None or options.to is None:
         raise InvalidQuery("export needs MODEL and --to, such as kws --to c; or --bench")
@@ -84,10 +115,45 @@ def _export_model(options: argparse.Namespace) -> None:
         raise InvalidQuery(
             f"--{next(iter(given)).replace('_', '-')} is of a bench; give --bench as well, or leave it out"
         )
+    _check_data(options)
     model = find_model(options.model, options.hub)
-    place = model.export(options.to, options.out, options.name)
+    place = model.export(options.to, options.out, options.name, **_given(options))
+    if options.format != "json":
+        print(place)
+        print(f"earshot: {model.name} as {options.to}; {_next(options, place)}", file=sys.stderr)
+    found = check(model, options.to, place, options.data, options.split) if options.check else None
     if options.format == "json":
-        print(json.dumps({"model": model.name, "to": options.to, "out": str(place)}, indent=1))
-        return
-    print(place)
-    print(f"earshot: {model.name} as {options.to}; try make -C {quote(f'{place}/test')} check", file=sys.stderr)
+        _print_json({"model": model.name, "to": options.to, "out": str(place)}, found)
+    elif found:
+        _print_checked(found)
+
+
+def _check_data(options: argparse.Namespace) -> None:
+    """Raise InvalidQuery for options that go with another one alone."""
+    for name, needed in (("data", "check"), ("split", "data")):
+        if getattr(options, name) is not None and not getattr(options, needed):
+            raise InvalidQuery(f"--{name} is for --{needed} alone; give that as well")
+    if options.data is not None and EXPORTS(options.to).known_answers_alone:
+        raise InvalidQuery(f"--data is not for --to {options.to}: that is held to its known answers; leave it out")
+
+
+def _given(options: argparse.Namespace) -> dict[str, str]:
+    """What is given of the options of exports."""
+    every = {option.name: getattr(options, option.name) for option in _options()}
+    return {name: value for name, value in every.items() if value is not None}
+
+
+def _next(options: argparse.Namespace, place: Path) -> str:
+    return f"see {place}/README.md" if options.check else f"try {EXPORTS(options.to).first_step(quote(str(place)))}"
+
+
+def _print_json(about: dict, found: Checked | None) -> None:
+    checked = {"check": [one.to_dict() for one in found.found], "missing": list(found.missing)} if found else {}
+    print(json.dumps({**about, **checked}, indent=1))
+
+
+def _print_checked(found: Checked) -> None:
+    for one in found.found:
+        print(one)
+    for one in found.missing:
+        print(f"earshot: not checked: {one}", file=sys.stderr)

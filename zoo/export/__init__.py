@@ -1,22 +1,59 @@
-"""Models for other places than Python. An export is one folder or file; to add one, name it in EXPORTS."""
+"""Models for other places than Python. To add one, write `zoo/export/NAME.py` or a folder (see zoo.export.base), and
+name it in EXPORTS.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from predictors.bench import Bench
-from supernet.errors import InvalidQuery, nearest_names
+from supernet.errors import InvalidQuery, MissingExtra, nearest_names
+from supernet.registry import Registry
+from zoo.export.agreement import Agreement
+from zoo.export.base import Export
 from zoo.export.c.bench import export_bench
-from zoo.export.c.folder import export_c
+from zoo.export.sounds import of_folder, of_vectors
 
-__all__ = ["EXPORTS", "Bench", "export", "export_bench"]
+__all__ = ["EXPORTS", "Agreement", "Bench", "Checked", "check", "export", "export_bench"]
 
-EXPORTS = {"c": export_c}
-"""What writes each, from a model, a folder and a name."""
+EXPORTS: Registry[Export] = Registry("zoo.export", "export", "EXPORT", ("c",))
+"""`EXPORTS(name)` gives the `zoo.export.base.Export` of a place."""
 
 
-def export(model, to: str, out: str | Path, name: str | None = None) -> Path:
-    """Write a model for one of EXPORTS; gives what was written. Raises InvalidQuery."""
-    if to not in EXPORTS:
-        raise InvalidQuery(f"to = {to!r:.80} is not possible: {nearest_names(str(to), set(EXPORTS))}")
-    return EXPORTS[to](model, out, name)
+@dataclass(frozen=True)
+class Checked:
+    """How far an export agrees with its package, and which runtimes it was not run in, with what brings them."""
+
+    found: tuple[Agreement, ...]
+    missing: tuple[str, ...]
+
+
+def export(model, to: str, out: str | Path, name: str | None = None, **options: str) -> Path:
+    """Write a model for one of EXPORTS; gives what was written. options: those that the export has.
+
+    Raises InvalidQuery, and MissingExtra where what writes it is not installed.
+    """
+    return _export(to)(model, out, name, **options)
+
+
+def check(model, to: str, place: str | Path, data: str | Path | None = None, split: str | None = None) -> Checked:
+    """How far what `export` wrote into a folder agrees with the package, in the runtimes that are installed.
+
+    It hears the test vectors of the package, and with `data` the recordings that `earshot evaluate` finds in a folder,
+    of a split or all. Raises MissingExtra where no runtime is installed, InvalidData, InvalidQuery.
+    """
+    wanted = _export(to)
+    if data is not None and wanted.known_answers_alone:
+        raise InvalidQuery(f"data is not for the export {to!r}: it is held to its known answers; leave it out")
+    missing = [f"{one.name} is not installed: {one.how}" for one in wanted.runtimes if not one.installed]
+    if len(missing) == len(wanted.runtimes):
+        raise MissingExtra(f"nothing runs the export {to!r} here: {'; '.join(missing)}")
+    sounds = [of_vectors(model), *([] if data is None else [of_folder(model, data, split)])]
+    return Checked(tuple(wanted.check(model, Path(place), sounds)), tuple(missing))
+
+
+def _export(to: str) -> Export:
+    if to not in EXPORTS.names:
+        raise InvalidQuery(f"to = {to!r:.80} is not possible: {nearest_names(str(to), set(EXPORTS.names))}")
+    return EXPORTS(to)

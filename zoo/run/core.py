@@ -16,7 +16,7 @@ from supernet.frontend.logmel import LogMel
 from supernet.frontend.mel import MelFrontEnd
 from supernet.samples import as_int16
 from zoo.package.entry import Entry
-from zoo.package.read import REMEDY, Config, read_tensors, read_vectors
+from zoo.package.read import MODEL, REMEDY, Config, read_tensors, read_vectors
 from zoo.run.along import answer_ms, logits_along, shown
 from zoo.run.detection import NEVER, Detection, Detector, Found
 from zoo.run.events import Loudness, event_hop
@@ -218,6 +218,11 @@ class Core:
         """Of the weights, by layer: `symmetric` or `odd`."""
         layers = self._config.values["quantization_config"]["layers"]
         return {name: layer["grid"] for name, layer in layers.items()}
+
+    @property
+    def weights_sha256(self) -> str:
+        """The digest of the file of its weights."""
+        return self._config.values["digests"][MODEL]
 
     @property
     def vectors(self) -> dict[str, np.ndarray]:

@@ -38,7 +38,7 @@ from zoo.run.conditions import (
 from zoo.run.hear import hear, hop_of, read_sound
 from zoo.run.known import notes_of_training, notes_of_unknown, own_split, splits_known
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "recordings_of"]
 
 ESC50_FOLDS = {f"fold{number}": number for number in range(1, 6)}
 CONFUSIONS, LEFT_OUT = 5, 3
@@ -169,26 +169,13 @@ def evaluate(
     Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
     InvalidQuery for another split, and for a model of which clips have several labels.
     """
-    from supernet.data import esc50
-
     wanted = chosen_conditions(conditions)
     if model.multi_label:
         raise InvalidQuery(
             f"{model.name}: gives several labels a clip, and a folder of classes has one; earshot info tells its mean "
             "average precision on its own test split"
         )
-    notes: list[str] = []
-    above = Path(folder).resolve().parent
-    if esc50.is_layout(above):
-        raise InvalidData(f"{folder}: is one folder of ESC-50; give the whole, {above}")
-    if esc50.is_layout(Path(folder)):
-        targets = _of_esc50(model, Path(folder), split, notes)
-    else:
-        targets = _targets(model, Path(folder), notes)
-        known = splits_known(model, targets, resample, channel)
-        own = known and split in SPLITS and not any((Path(folder) / LISTS[name]).is_file() for name in _lists(split))
-        targets = own_split(known, split, targets) if own else _listed(Path(folder), split, targets, notes)
-        notes += notes_of_training(known, split, targets)
+    targets, notes = recordings_of(model, Path(folder), split, resample, channel)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
     found = _answers(model, list(targets), resample, channel, run, progress)
     for file, target, answer in zip(targets, targets.values(), found, strict=True):
@@ -202,6 +189,25 @@ def evaluate(
     settings = wanted, resample, channel, run, progress
     heard = _in_conditions(model, Path(folder), targets, *settings) if wanted else ()
     return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes), heard)
+
+
+def recordings_of(
+    model: Hearing, folder: Path, split: str | None = None, resample: bool = False, channel: int | None = None
+) -> tuple[dict[Path, int], list[str]]:
+    """Recording -> class index of what `evaluate` hears in a folder, and what there is to say about them."""
+    from supernet.data import esc50
+
+    notes: list[str] = []
+    above = folder.resolve().parent
+    if esc50.is_layout(above):
+        raise InvalidData(f"{folder}: is one folder of ESC-50; give the whole, {above}")
+    if esc50.is_layout(folder):
+        return _of_esc50(model, folder, split, notes), notes
+    targets = _targets(model, folder, notes)
+    known = splits_known(model, targets, resample, channel)
+    own = known and split in SPLITS and not any((folder / LISTS[name]).is_file() for name in _lists(split))
+    targets = own_split(known, split, targets) if own else _listed(folder, split, targets, notes)
+    return targets, notes + notes_of_training(known, split, targets)
 
 
 def _in_conditions(

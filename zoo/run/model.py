@@ -345,15 +345,17 @@ class Model(Core):
         with self._open(recording, sampling_rate, resample, channel) as parts:
             return self.detected(parts, detector)
 
-    def export(self, to: str, out: str | Path, name: str | None = None) -> Path:
+    def export(self, to: str, out: str | Path, name: str | None = None, **options: str) -> Path:
         """Write the model for another place than Python; gives the folder.
 
-        to: `c`, a folder of C that gives the same integers, from samples to events, and goes into firmware. out: the
-        folder, made, or one that was exported before. name: what its public names begin with. Raises InvalidQuery.
+        to: one of `zoo.export.EXPORTS`, such as `c`, a folder of C that gives the same integers, from samples to
+        events, and goes into firmware. out: the folder, made, or one that was exported before. name: what its public
+        names begin with. options: what the export has, such as `form` of `onnx`. `zoo.export.check` runs what was
+        written. Raises InvalidQuery, and MissingExtra where what writes it is not installed.
         """
         from zoo.export import export
 
-        return export(self, to, out, name)
+        return export(self, to, out, name, **options)
 
     def _clip(self, audio, sampling_rate: int | None, resample: bool, channel: int | None) -> np.ndarray:
         """A clip (samples,) float32 at the model's rate."""

@@ -20,9 +20,10 @@ from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import LayerSpec, layers, parts
 from supernet.memory import answer_frames, stream_ram_bytes
 from supernet.ops.base import encode_multiplier
-from zoo.export.c.folder import check_free, write_folder
+from zoo.export.c.folder import MADE
 from zoo.export.c.text import array, defines
 from zoo.export.c.write import FOLDER, Sources
+from zoo.export.place import check_free, write_folder
 
 __all__ = ["BenchSources", "export_bench", "random_network"]
 
@@ -43,9 +44,9 @@ def export_bench(out: str | Path, bench: Bench | None = None) -> Path:
     where the folder holds anything else.
     """
     place, bench = Path(out), bench or Bench()
-    check_free(place)
+    check_free(place, MADE)
     networks = [_network(bench, arch, number) for number, arch in enumerate(bench_networks(bench))]
-    write_folder(place, _files(bench, networks, place.resolve().name), _report(bench, networks))
+    write_folder(place, _files(bench, networks, place.resolve().name), _report(bench, networks), "bench")
     return place
 
 

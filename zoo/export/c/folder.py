@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from predictors.runtime import measured_with, runtime_of
 from supernet.arch import Arch
-from supernet.errors import InvalidCheckpoint, InvalidQuery
-from supernet.files import digest, read_json
 from supernet.layer import parts
 from supernet.memory import (
     LOGIT_BYTES,
@@ -29,14 +25,13 @@ from supernet.memory import (
 from zoo.export.c.names import c_name
 from zoo.export.c.text import array
 from zoo.export.c.write import Sources
-from zoo.package.write import move_in, new_folder
+from zoo.export.place import check_free, write_folder
 
-__all__ = ["check_free", "export_c", "write_folder"]
+__all__ = ["MADE", "export_c"]
 
 TEMPLATES = Path(__file__).with_name("templates")
-REPORT = "report.json"
-MADE = (REPORT, "test/run", "bench")
-"""Beside what the report lists; the others by `make`."""
+MADE = ("test/run", "bench")
+"""Beside what the report lists: by `make`."""
 STATED = re.compile(r"@([A-Z]+)\b")
 STREAM = {
     "HEARS": "Events of",
@@ -68,66 +63,9 @@ def export_c(model, folder: str | Path, name: str | None = None) -> Path:
     """
     place = Path(folder)
     name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
-    check_free(place)
-    texts, report = _files(model, name)
-    try:
-        write_folder(place, texts, report)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}; no C was written", str(place)) from None
+    check_free(place, MADE)
+    write_folder(place, *_files(model, name), "C")
     return place
-
-
-def write_folder(place: Path, texts: dict[str, str], report: dict) -> None:
-    """Write texts by path, and a report that names them, in the place of a folder, whole or not at all."""
-    files = {path: digest(text.encode()) for path, text in texts.items()}
-    texts = {**texts, REPORT: json.dumps({**report, "files": files}, indent=1) + "\n"}
-    part = new_folder(place.resolve().parent)
-    try:
-        for file, text in texts.items():
-            (part / file).parent.mkdir(parents=True, exist_ok=True)
-            (part / file).write_text(text, encoding="utf-8", newline="\n")
-        move_in(part, place.resolve())
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def check_free(place: Path) -> None:
-    """Raise InvalidQuery where a folder holds what was not exported."""
-    within = next((str(parent) for parent in place.parents if parent.is_file()), None)
-    if within:
-        raise InvalidQuery(f"out = {str(place)!r:.200} is not possible: {within!r:.200} is a file, not a folder")
-    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
-        return
-    if not place.is_dir():
-        raise InvalidQuery(f"out = {str(place)!r:.200} is a file; give a folder, or a name that is not taken")
-    found = [path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_symlink() or path.is_file()]
-    written = _exported(place)
-    foreign = sorted({*found} - ({*written, *MADE} if written else set()))
-    if foreign:
-        raise InvalidQuery(
-            f"out = {str(place)!r:.200} holds {foreign[0]!r:.80}, which no export wrote; give another folder, or take "
-            "it away"
-        )
-    edited = sorted(path for path in {*found} - {*MADE} if _edited(place / path, written[path]))
-    if edited:
-        raise InvalidQuery(
-            f"out = {str(place)!r:.200} holds {edited[0]!r:.80}, which was edited since it was exported; give another "
-            "folder, or take it away"
-        )
-
-
-def _edited(file: Path, written: str) -> bool:
-    return file.is_symlink() or digest(file.read_bytes()) != written
-
-
-def _exported(place: Path) -> dict[str, str]:
-    """Digests of the files that an export left in a folder, by their paths."""
-    try:
-        report = read_json(place / REPORT)
-    except InvalidCheckpoint:
-        return {}
-    files = report.get("files") if isinstance(report, dict) else None
-    return files if isinstance(files, dict) else {}
 
 
 def _files(model, name: str) -> tuple[dict[str, str], dict]:
