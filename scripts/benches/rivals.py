@@ -1,6 +1,6 @@
 """How fast is the generated C on this machine, beside ONNX Runtime on the same integers?
 
-    pip install onnx onnxruntime
+    pip install -e ".[onnx]"
     python scripts/bench.py rivals
     python scripts/bench.py rivals --models kws-temporal-6.8M-w8a8-7523a7c4 --rounds 21
 
@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
-from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 
@@ -28,7 +27,8 @@ import numpy as np
 import zoo
 from studies.base import Shown, Study, option, value
 from studies.rows import Rows
-from supernet.errors import EarshotError, InvalidQuery
+from supernet.errors import EarshotError
+from supernet.extras import need
 from supernet.integer.runtime import choose_features
 from supernet.memory import plan_arena
 from zoo.export.c.host.sources import host_sources
@@ -73,9 +73,8 @@ void bench_run(model_t *self, const int8_t *features, int16_t *logits)
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
-    """Measure and write the rows. Raises InvalidQuery where ONNX Runtime is not installed."""
-    if lacking := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
-        raise InvalidQuery(f"{' and '.join(lacking)} not found: pip install onnx onnxruntime")
+    """Measure and write the rows. Raises MissingExtra where ONNX Runtime is not installed."""
+    need("onnx", "onnxruntime")
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.models:
             rows.add(TABLE, {"model": name}, _measured(zoo.get(name=name), options.rounds, Path(scratch)))
@@ -113,15 +112,14 @@ def _onnx(model: zoo.Model, features: np.ndarray, kind: type) -> Callable[[], ob
     """A call of ONNX Runtime, which has given the logits of the package."""
     import onnxruntime
 
-    from benches.rival_onnx import OFFSET, qdq_model
+    from zoo.export.onnx.ops import build
 
     network, how = model.network, onnxruntime.SessionOptions()
     how.intra_op_num_threads = how.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(qdq_model(network, kind), how, providers=["CPUExecutionProvider"])
-    chosen = choose_features(features, network.specs[0]).transpose(0, 3, 2, 1).astype(int) + OFFSET[kind]
-    feed = {session.get_inputs()[0].name: np.ascontiguousarray(chosen, kind)}
-    logits = session.run(None, feed)[0] / network.activations[network.specs[-1].name].scale
-    apart = np.abs(logits - network(features)).max()
+    made = build(network, "clip", kind).model({})
+    session = onnxruntime.InferenceSession(made, how, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: features}
+    apart = np.abs(session.run(None, feed)[0].astype(int) - network(features)).max()
     if apart > MOST_APART:
         raise EarshotError(f"{model.name}: logits of ONNX Runtime are {apart:.0f} apart: not the same network")
     return lambda: session.run(None, feed)

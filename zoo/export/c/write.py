@@ -23,7 +23,7 @@ from zoo.run.causal import streams
 from zoo.run.detection import Detector
 from zoo.run.scores import ONE, exponential_tables
 
-__all__ = ["FOLDER", "Sources"]
+__all__ = ["FOLDER", "FRONT_END", "SIZES", "Sources", "guarded", "named"]
 
 FOLDER = Path(__file__).with_name("sources")
 WORD = re.compile(r"\w+")
@@ -112,7 +112,7 @@ class Sources:
 
     def named(self, text: str) -> str:
         """A text with the model's name where it says NAME."""
-        return NAME.sub(self.name, MACRO.sub(f"{self.name.upper()}_", text))
+        return named(text, self.name)
 
     @cached_property
     def steps(self) -> list[Step]:
@@ -138,7 +138,7 @@ class Sources:
         text = _text("stream.h" if self.streams else "clip.h").replace("@MACROS\n", defines(self._sizes, SIZES))
         own = [f"    {line}\n" for line in self._written.members(self.frontend)]
         members = "".join(["    /* The front end. */\n", *own]) if own else ""
-        return _guarded("NAME_H", self._with_states(text).replace("    @FRONT_END\n", members))
+        return guarded("NAME_H", self._with_states(text).replace("    @FRONT_END\n", members))
 
     def _with_states(self, text: str) -> str:
         """With the members of what layers keep."""
@@ -180,11 +180,11 @@ class Sources:
 
     def _internal(self) -> str:
         kinds = {step.spec.kind: self._of(step).structure for step in self.steps}
-        text = _text("internal.h")
+        text = _text("internal.h").replace("@COMPILERS\n", f"{_text('compilers.h')}\n")
         found = [f"typedef struct {{\n{fields}    NAME_limits to;\n}} NAME_{kind};\n" for kind, fields in kinds.items()]
         known = [f"extern const NAME_{step.spec.kind} NAME_{step.spec.name}_layer;" for step in self.steps]
         text = text.replace("@STRUCTURES\n", "\n".join(found)).replace("@LAYERS\n", "\n".join(known) + "\n")
-        return _guarded("NAME_INTERNAL_H", text.replace("@FRONT_END\n", self._declared))
+        return guarded("NAME_INTERNAL_H", text.replace("@FRONT_END\n", self._declared))
 
     @property
     def _declared(self) -> str:
@@ -331,5 +331,11 @@ def _text(name: str) -> str:
     return (FOLDER / name).read_text()
 
 
-def _guarded(guard: str, text: str) -> str:
+def named(text: str, name: str) -> str:
+    """A text with a name where it says NAME."""
+    return NAME.sub(name, MACRO.sub(f"{name.upper()}_", text))
+
+
+def guarded(guard: str, text: str) -> str:
+    """A header that is read once."""
     return f"#ifndef {guard}\n#define {guard}\n\n{text}\n#endif\n"

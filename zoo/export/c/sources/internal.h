@@ -1,24 +1,6 @@
 #include "NAME.h"
 
-/* A function that is compiled by itself, whoever calls it, so that a model's code is the sum of what it calls; and one
-   that is compiled into each that calls it. */
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8
-#define NAME_APART __attribute__((noipa))
-#elif defined(__GNUC__)
-#define NAME_APART __attribute__((noinline))
-#else
-#define NAME_APART
-#endif
-#ifdef __GNUC__
-#define NAME_WITHIN __attribute__((always_inline))
-#else
-#define NAME_WITHIN
-#endif
-
-#if -1 >> 1 != -1
-#error "numbers below 0 must be shifted down as two's complement, as all known compilers do"
-#endif
-
+@COMPILERS
 /* What a layer writes: its zero point, and the least and the largest value. */
 typedef struct {
     int32_t zero, low, high;

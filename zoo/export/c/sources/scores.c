@@ -41,3 +41,8 @@ static void scores_of(const int16_t *logits, uint16_t *scores)
     }
 #endif
 }
+
+const int16_t *NAME_logits(const NAME_t *self)
+{
+    return self->logits;
+}

@@ -18,8 +18,3 @@ static void next_window(NAME_t *self)
     }
     self->filled = 0;
 }
-
-const int16_t *NAME_logits(const NAME_t *self)
-{
-    return self->logits;
-}

@@ -1,0 +1,42 @@
+"""Models as ONNX: quantise-dequantise graphs of the package's integers, for a clip and for a step of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.export.agreement import Runner
+from zoo.export.base import Export, Option, Runtime
+
+__all__ = ["EXPORT"]
+
+BOTH = "both"
+FORMS = ("clip", "stream")
+
+
+class Onnx(Export):
+    """A folder with a file a form, and the front end beside them."""
+
+    name, what = "onnx", "ONNX files for ONNX Runtime and others, with int8 or int4 weights"
+    packages = ("onnx",)
+    options = (Option("form", "clips, a stream, or both where the model has both", BOTH, (*FORMS, BOTH)),)
+    runtimes = (Runtime("ONNX Runtime", ("onnxruntime",), 'pip install "earshot[onnx]"'),)
+
+    def write(self, model, place: Path, name: str | None, form: str) -> Path:
+        """See zoo.export.onnx.folder."""
+        from zoo.export.onnx.folder import export_onnx
+
+        return export_onnx(model, place, name, FORMS if form == BOTH else (form,), strict=form != BOTH)
+
+    def runners(self, model, place: Path) -> Iterator[Runner]:
+        """ONNX Runtime on each file."""
+        from zoo.export.onnx.run import runner
+
+        return (runner(place / f"{form}.onnx") for form in FORMS if (place / f"{form}.onnx").is_file())
+
+    def sizes(self, model, place: Path) -> dict[str, int]:
+        """Of each file."""
+        return {file.name: file.stat().st_size for file in sorted(place.glob("*.onnx"))}
+
+
+EXPORT = Onnx()

@@ -1,0 +1,84 @@
+"""The folder of a model as ONNX: a file a form, the front end in C, a page that says how they go together, a report."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from supernet.errors import InvalidQuery
+from zoo.export.base import identity
+from zoo.export.c.features import feature_files
+from zoo.export.onnx.graph import OPSET, Graph
+from zoo.export.onnx.names import SAMPLES
+from zoo.export.onnx.ops import build
+from zoo.export.place import check_free, write_folder
+from zoo.run.causal import streams
+
+__all__ = ["export_onnx", "form_file"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+STATED, USUAL_NAME = re.compile(r"@([A-Z]+)(?![A-Z])"), "front_end"
+
+
+def export_onnx(model, place: Path, name: str | None, forms: tuple[str, ...], strict: bool) -> Path:
+    """Write a model's forms into a folder. name: of the front end in C. strict: a form that it lacks is an error, and
+    not left out. Raises InvalidQuery.
+    """
+    has = [form for form in forms if form == "clip" or streams(model.network)]
+    if strict and len(has) < len(forms):
+        raise InvalidQuery(f"form = {forms[-1]!r} is not possible: {model.name} hears whole clips; ask for clip")
+    check_free(place)
+    graphs = {form: build(model.network, form) for form in has}
+    files: dict[str, str | bytes] = {f"{form}.onnx": form_file(model, graph, form) for form, graph in graphs.items()}
+    own = feature_files(model.front_end, USUAL_NAME if name is None else name)
+    by_samples = any(graph.input_name == SAMPLES for graph in graphs.values())
+    files |= {} if by_samples else {f"frontend/{file}": text for file, text in own.items()}
+    files["README.md"] = _page(model, graphs, by_samples, next(iter(own)))
+    write_folder(place, files, _report(model, files), "ONNX")
+    return place
+
+
+def form_file(model, graph: Graph, form: str) -> bytes:
+    """One form of a model as a file, with what a program needs to know of it in its metadata."""
+    logits = model.network.activations[model.network.specs[-1].name]
+    return graph.model(
+        {
+            **identity(model),
+            "earshot.form": form,
+            "earshot.states": json.dumps(graph.states),
+            "earshot.frontend": json.dumps(model.frontend),
+            "earshot.logit_scale": repr(logits.scale),
+            "earshot.several_labels": str(int(model.multi_label)),
+        }
+    )
+
+
+def _report(model, files: dict) -> dict:
+    sizes = {name: len(data) for name, data in files.items() if isinstance(data, bytes)}
+    return {"export": "onnx", "model": model.name, "opset": OPSET, "bytes": sizes,
+            "weight_bytes": model.entry.weight_bytes}  # fmt: skip
+
+
+def _page(model, graphs: dict[str, Graph], by_samples: bool, header: str) -> str:
+    """README.md."""
+    parts = [_template("head"), _template("samples" if by_samples else "features")]
+    parts += [_template(f"{form}.samples" if by_samples else form) for form in graphs] + [_template("end")]
+    first = model.network.specs[0]
+    step = graphs["stream"].frames(first.out_shape[2]) if "stream" in graphs else 0
+    hop = model.front_end.hop_samples
+    values = {
+        "MODEL": model.name, "TASK": model.task, "LABELS": ", ".join(model.labels), "LICENCE": model.licence,
+        "RATE": str(model.sampling_rate), "COEFFICIENTS": str(model.front_end.coefficients),
+        "WINDOW": str(model.front_end.window_samples), "HOP": str(hop), "CFRAMES": str(model.arch.frames),
+        "SFRAMES": str(step), "CSAMPLES": str(model.clip_samples),
+        "SSAMPLES": str(step * hop), "STEPMS": str(step * hop * 1000 // model.sampling_rate),
+        "FILES": ", ".join(f"`{form}.onnx`" for form in graphs), "HEADER": header, "NAME": Path(header).stem,
+        "STATES": str(len(graphs["stream"].states)) if "stream" in graphs else "0", "UPPER": Path(header).stem.upper(),
+        "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
+    }  # fmt: skip
+    return STATED.sub(lambda found: values[found[1]], "\n".join(parts))
+
+
+def _template(name: str) -> str:
+    return (TEMPLATES / f"{name}.md").read_text(encoding="utf-8")
