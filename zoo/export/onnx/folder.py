@@ -30,7 +30,7 @@ def export_onnx(model, place: Path, name: str | None, forms: tuple[str, ...], st
         raise InvalidQuery(f"form = {forms[-1]!r} is not possible: {model.name} hears whole clips; ask for clip")
     check_free(place)
     graphs = {form: build(model.network, form) for form in has}
-    files: dict[str, str | bytes] = {f"{form}.onnx": form_file(model, graph, form) for form, graph in graphs.items()}
+    files: dict[str, str | bytes] = {f"{form}.onnx": form_file(model, graph) for form, graph in graphs.items()}
     own = feature_files(model.front_end, USUAL_NAME if name is None else name)
     by_samples = any(graph.input_name == SAMPLES for graph in graphs.values())
     files |= {} if by_samples else {f"frontend/{file}": text for file, text in own.items()}
@@ -39,14 +39,12 @@ def export_onnx(model, place: Path, name: str | None, forms: tuple[str, ...], st
     return place
 
 
-def form_file(model, graph: Graph, form: str) -> bytes:
+def form_file(model, graph: Graph) -> bytes:
     """One form of a model as a file, with what a program needs to know of it in its metadata."""
     logits = model.network.activations[model.network.specs[-1].name]
     return graph.model(
         {
             **identity(model),
-            "earshot.form": form,
-            "earshot.states": json.dumps(graph.states),
             "earshot.frontend": json.dumps(model.frontend),
             "earshot.logit_scale": repr(logits.scale),
             "earshot.several_labels": str(int(model.multi_label)),

@@ -11,6 +11,7 @@ and int16. What layers of each kind are is in zoo.export.onnx.ops.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 import numpy as np
@@ -36,7 +37,8 @@ class Graph:
 
     def __init__(self, network: IntegerNetwork, form: str, kind: type = np.int8) -> None:
         """kind: of values between layers; uint8 holds the same integers plus 128, and is faster on some processors."""
-        self.network, self.streams, self.kind = network, form == "stream", kind
+        self.network, self.form, self.kind = network, form, kind
+        self.streams = form == "stream"
         self.offset = 128 if kind is np.uint8 else 0
         self.answers = answer_frames(parts(network.arch)) if self.streams else 1
         self.states: dict[str, int] = {}
@@ -177,13 +179,14 @@ class Graph:
         return self.node("Cast", [f"{name}4"], name, to=TensorProto.INT8)
 
     def model(self, metadata: dict[str, str]) -> bytes:
-        """The file. metadata: texts by name."""
+        """The file. metadata: texts by name, beside its form and what its states hold at first."""
         *states, logits = self._gives
         constants = list(self._constants.values())
         graph = helper.make_graph(self._nodes, "network", self._reads, [logits, *states], constants)
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
         made.producer_name = "earshot"
-        helper.set_model_props(made, metadata)
+        own = {"earshot.form": self.form, "earshot.states": json.dumps(self.states)}
+        helper.set_model_props(made, {**metadata, **own})
         onnx.checker.check_model(made, full_check=True)
         return made.SerializeToString(deterministic=True)
 
