@@ -1,0 +1,165 @@
+"""Which bundled model goes into which other runtime, at what cost, and how far does it agree there?
+
+    python scripts/study.py exports                                        # all models, on their test vectors
+    python scripts/study.py exports --exports onnx --models kws-temporal-0.28M-w4a8-1a8f6ae0
+    python scripts/study.py exports --models --data speech_commands/       # two models of keywords, on the clips of test
+
+Each export is written, and run in each runtime that is installed, as `earshot export --check` does: answers beside those
+of the package, share with equal labels, share of outputs that are identical and at most one of their own steps apart,
+the largest distance in such steps; and the size of its file, or of its code and weights in flash, beside the packed
+weights. What a model cannot be exported to is a row with the reason. A runtime that is not installed is named and left
+out. Rows: `exports.csv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import zoo
+from studies.base import HUB, Shown, Study, option, several
+from studies.rows import Rows
+from supernet.errors import InvalidQuery, MissingExtra
+from zoo.export import EXPORTS
+from zoo.export.agreement import Agreement
+from zoo.export.sounds import VECTORS, of_folder, of_vectors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE, HEARD = "exports", "exports_heard"
+RECORDED = ("kws-temporal-0.28M-w4a8-1a8f6ae0", "kws-temporal-6.8M-w8a8-7523a7c4")
+CLIPS, SPLIT = "clips of test", "test"
+
+
+def run(options: argparse.Namespace, rows: Rows) -> None:
+    """Add the rows."""
+    place = zoo.open_hub(options.hub)
+    names = place.index.values("name") if options.models is None else options.models
+    for name in names:
+        for to in options.exports:
+            _add(rows, zoo.get(name=name, hub=place), to, VECTORS, None)
+    for name in options.recorded if options.data else ():
+        for to in options.exports:
+            if not EXPORTS(to).known_answers_alone:
+                _add(rows, zoo.get(name=name, hub=place), to, CLIPS, options.data)
+
+
+def _add(rows: Rows, model, to: str, what: str, data: Path | None) -> None:
+    """The rows of one export on one kind of sounds, one a form and runtime."""
+    keys = {"model": model.name, "export": to, "sounds": what}
+    if rows.done(TABLE, keys):
+        return
+    try:
+        for form, values in _measured(model, to, data):
+            rows.add(TABLE, {**keys, "form": form}, values)
+    except MissingExtra as error:
+        print(f"left out: {to}: {error}", flush=True)
+
+
+def _measured(model, to: str, data: Path | None) -> Iterator[tuple[str, dict]]:
+    export = EXPORTS(to)
+    weights = {"weight_bytes": model.entry.weight_bytes}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            place = export(model, Path(folder) / "model")
+        except InvalidQuery as error:
+            yield "", {**weights, "why": str(error)}
+            return
+        sounds = of_vectors(model) if data is None else of_folder(model, data, SPLIT)
+        sizes = export.sizes(model, place)
+        if not any(runtime.installed for runtime in export.runtimes):
+            raise MissingExtra(", ".join(f"{one.name} is not installed" for one in export.runtimes))
+        for found in export.check(model, place, [sounds]):
+            yield found.form, {**weights, "bytes": _bytes(sizes, found.form), **_counted(found), "why": ""}
+
+
+def _bytes(sizes: dict[str, int], form: str) -> int:
+    """Of the file of a form, or of all."""
+    return next((size for name, size in sizes.items() if name.startswith(f"{form}.")), sum(sizes.values()))
+
+
+def _counted(found: Agreement) -> dict:
+    counts = found.to_dict()
+    wanted = ("runtime", "answers", "same_labels", "outputs", "identical", "within_one", "largest")
+    return {name: counts[name] for name in wanted}
+
+
+def table(found: Rows) -> Shown:
+    """A row a model: bytes, and how far it agrees on its test vectors."""
+    rows = found.read(TABLE, keep_default_na=False)
+    rows = rows[rows.sounds == VECTORS]
+    known = [to for to in EXPORTS.names if to in set(rows.export)]
+    names = ["model", "packed weights, bytes"]
+    names += [name for to in known for name in (f"{to}, bytes", f"{to} agrees")]
+    return names, [
+        [str(model), f"{int(own.weight_bytes.iloc[0]):,}",
+         *(text for to in known for text in _cells(own[own.export == to]))]
+        for model, own in rows.groupby("model", sort=True)
+    ]  # fmt: skip
+
+
+def _cells(rows: pd.DataFrame) -> tuple[str, str]:
+    """Bytes, the largest form's, and agreement, the least of all forms."""
+    if not len(rows):
+        return "", ""
+    if rows.why.iloc[0]:
+        return "none", str(rows.why.iloc[0])
+    counts = rows[["answers", "same_labels", "outputs", "identical", "within_one", "bytes"]].apply(_whole)
+    size = " / ".join(f"{int(one):,}" for one in dict.fromkeys(counts.bytes))
+    if (counts.identical == counts.outputs).all():
+        return size, "identical"
+    labels, one = ((counts[part] / counts[whole]).min() for part, whole in
+                   (("same_labels", "answers"), ("within_one", "outputs")))  # fmt: skip
+    return size, f"labels {_percent(labels)}, one step {_percent(one)}"
+
+
+def heard(found: Rows) -> Shown:
+    """On recordings: a row a model, export and form."""
+    rows = found.read(TABLE, keep_default_na=False)
+    rows = rows[(rows.sounds == CLIPS) & (rows.why == "")]
+    names = [
+        "model",
+        "export",
+        "form",
+        "answers",
+        "equal labels",
+        "outputs identical",
+        "at most one step",
+        "largest, steps",
+    ]
+    return names, [
+        [row["model"], row["export"], row["form"], f"{int(row['answers']):,}",
+         _percent(int(float(row["same_labels"])) / int(row["answers"])),
+         *(_percent(int(float(row[name])) / int(row["outputs"])) for name in ("identical", "within_one")),
+         f"{int(float(row['largest'])):,}"]
+        for row in rows.to_dict("records")
+    ]  # fmt: skip
+
+
+def _whole(column: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    return pd.to_numeric(column)
+
+
+def _percent(share: float) -> str:
+    """Never rounded up to 100."""
+    return "100%" if share == 1 else f"{min(100 * share, 99.99):.2f}%"
+
+
+STUDY = Study(
+    __doc__,
+    run,
+    (
+        HUB,
+        option("--models", nargs="*", metavar="NAME", help="models of the hub, on their test vectors (default: all)"),
+        several("--exports", EXPORTS.names, "what they are exported to"),
+        option("--data", type=Path, metavar="FOLDER", help="Speech Commands, of which some models hear the test"),
+        option("--recorded", nargs="+", metavar="NAME", default=list(RECORDED), help="these (default: %(default)s)"),
+    ),
+    tables={TABLE: table, HEARD: heard},
+)
