@@ -8,7 +8,8 @@ known: `make check` of the folder of each bundled model. models: 50 inputs for e
 rails, silence), answer by answer and in random chunks, with events: gcc and clang, -O0, -O3 and -Os, 64 and 32 bit,
 address and undefined-behaviour sanitizers, and called from C++. frontends: the same of a small network behind each kind
 of front end. widths: 10,000 random inputs and rails for a small network of each kind, width and grid, past the front
-end, at -O2. All with -Wall -Wextra -Wpedantic -Wconversion -Werror. What a machine lacks is named and left out. Rows:
+end, at -O2. library, library_widths: models and widths by the code of the library for Python, with AVX2 and with VNNI.
+All with -Wall -Wextra -Wpedantic -Wconversion -Werror. What a machine lacks is named and left out. Rows:
 `c_identical.csv`.
 """
 
@@ -28,16 +29,28 @@ import soundfile
 import zoo
 from studies.base import HUB, Shown, Study, option, several, value
 from studies.c_networks import GRIDS, SPACES, row_family, row_network, small_network
-from studies.c_programs import CONFIGURATIONS, WARNINGS, Program, answers_of, missing, same_answers, same_features
+from studies.c_programs import (
+    CONFIGURATIONS,
+    VECTORS,
+    WARNINGS,
+    Program,
+    answers_of,
+    logits_of,
+    missing,
+    same_answers,
+    same_features,
+)
 from studies.rows import Rows
 from supernet.frontend import LogMel, Mfcc, Micro, Raw, front_end
 from supernet.frontend.mel import MelFrontEnd
+from zoo.export.c.host.sources import host_sources
 from zoo.export.c.write import Sources
 from zoo.run.along import answer_ms
 from zoo.run.detection import Detection, Detector
 from zoo.run.scores import IntegerScores
 
-TABLE, PARTS, FIRST = "c_identical", ("known", "models", "frontends", "widths"), "gcc -O2, 64 bit"
+TABLE, FIRST = "c_identical", "gcc -O2, 64 bit"
+PARTS = ("known", "models", "frontends", "widths", "library", "library_widths")
 WORDS = Path(zoo.__file__).parent / "clips"
 FRONT_ENDS = {
     "mfcc": Mfcc(coefficients=20, mean=(-5.0,) * 20, deviation=(4.0,) * 20),
@@ -53,13 +66,13 @@ FRONT_ENDS = {
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Measure the parts, and print the table."""
-    lacking = {name: missing(name) for name in CONFIGURATIONS if missing(name)}
+    lacking = {name: missing(name) for name in CONFIGURATIONS | VECTORS if missing(name)}
     for name, why in lacking.items():
         print(f"left out: {name}: {why}", flush=True)
-    configurations = [name for name in CONFIGURATIONS if name not in lacking]
     for part in options.parts:
+        known = VECTORS if part.startswith("library") else CONFIGURATIONS
         with tempfile.TemporaryDirectory() as folder, row_family():
-            for keys, measure in _DO[part](options, configurations, Path(folder)):
+            for keys, measure in _DO[part](options, [name for name in known if name not in lacking], Path(folder)):
                 rows.once(TABLE, {"part": part, **keys}, measure)
     header, lines = table(rows)
     for line in [header, *lines]:
@@ -104,6 +117,20 @@ def _widths(options: argparse.Namespace, _: list[str], folder: Path) -> Iterator
             yield keys, partial(_one_width, name, bits, grid, options.many, folder / f"{name}-{bits}-{grid}")
 
 
+def _of_library(options: argparse.Namespace, configurations: list[str], folder: Path) -> Iterator:
+    for model in _models(options):
+        sources = host_sources(sources_of(model))
+        own = Inputs(sources, folder / model.name, model.clip_samples, options.library_inputs)
+        yield from own.rows(model.name, configurations)
+
+
+def _widths_of_library(options: argparse.Namespace, configurations: list[str], folder: Path) -> Iterator:
+    for name in SPACES:
+        for bits, grid in GRIDS:
+            own = Widths(host_sources(width_sources(name, bits, grid)), folder / f"{name}-{bits}-{grid}", options.many)
+            yield from own.rows(f"{name}, {bits} bits, {grid}", configurations)
+
+
 def _one_width(name: str, bits: int, grid: str, count: int, folder: Path) -> dict:
     program = Program(width_sources(name, bits, grid), folder)
     answers, same = same_features(program, CONFIGURATIONS[FIRST], random_features(program.sources.network.arch, count))
@@ -123,7 +150,7 @@ class Inputs:
 
     def measure(self, name: str) -> dict:
         """One configuration."""
-        answers, same = same_answers(self.program, CONFIGURATIONS[name], self.samples, self.wanted)
+        answers, same = same_answers(self.program, (CONFIGURATIONS | VECTORS)[name], self.samples, self.wanted)
         return {"inputs": len(self.samples), "answers": answers, "identical": same}
 
     @cached_property
@@ -140,6 +167,34 @@ class Inputs:
     def wanted(self) -> list[tuple]:
         """By Python."""
         return [answers_of(self.sources, samples) for samples in self.samples]
+
+
+class Widths:
+    """Random features of a network, and what they must give, computed once where it is asked for."""
+
+    def __init__(self, sources: Sources, folder: Path, count: int) -> None:
+        self.sources, self.folder, self.count = sources, folder, count
+
+    def rows(self, name: str, configurations: list[str]) -> Iterator:
+        """Keys and how to measure them, a configuration each."""
+        for one in configurations:
+            yield {"what": name, "compiler": one}, partial(self.measure, one)
+
+    def measure(self, name: str) -> dict:
+        """One configuration."""
+        program = Program(self.sources, self.folder)
+        answers, same = same_features(program, VECTORS[name], self.features, self.wanted)
+        return {"inputs": self.count, "answers": answers, "identical": same}
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """Random ones."""
+        return random_features(self.sources.network.arch, self.count)
+
+    @cached_property
+    def wanted(self) -> np.ndarray:
+        """By Python."""
+        return logits_of(self.sources, self.features)
 
 
 def sources_of(model) -> Sources:
@@ -211,7 +266,14 @@ def table(rows: Rows) -> Shown:
     return ["part", "compiler", "models", "inputs", "answers", "identical"], lines
 
 
-_DO = {"known": _known, "models": _of_models, "frontends": _of_front_ends, "widths": _widths}
+_DO = {
+    "known": _known,
+    "models": _of_models,
+    "frontends": _of_front_ends,
+    "widths": _widths,
+    "library": _of_library,
+    "library_widths": _widths_of_library,
+}
 STUDY = Study(
     __doc__,
     run,
@@ -220,6 +282,7 @@ STUDY = Study(
         option("--models", nargs="+", default=[], metavar="NAME", help="of bundled models (default: all)"),
         value("--each", 1, "of bundled models only each so many"),
         value("--inputs", 50, "of a model"),
+        value("--library-inputs", 10, "of a model in the library for Python"),
         value("--many", 10_000, "inputs of a width"),
         HUB,
     ),

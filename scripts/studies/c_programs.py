@@ -13,7 +13,17 @@ import numpy as np
 from supernet.memory import plan_arena
 from zoo.export.c.write import Sources
 
-__all__ = ["CONFIGURATIONS", "Compiler", "Program", "answers_of", "missing", "same_answers", "same_features"]
+__all__ = [
+    "CONFIGURATIONS",
+    "VECTORS",
+    "Compiler",
+    "Program",
+    "answers_of",
+    "logits_of",
+    "missing",
+    "same_answers",
+    "same_features",
+]
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -127,12 +137,22 @@ def _configurations() -> dict[str, Compiler]:
 
 CONFIGURATIONS = {"gcc -O2, 64 bit": Compiler("gcc", ("-O2", "-m64")), **_configurations()}
 """By what rows call them."""
+VECTORS = {
+    "gcc -O3, AVX2": Compiler("gcc", ("-O3", "-mavx2")),
+    "gcc -O3, AVX-512 VNNI": Compiler("gcc", ("-O3", "-mavx2", "-mavx512vl", "-mavx512vnni")),
+}
+"""Those of the library for Python, on processors that have them."""
+INFO = Path("/proc/cpuinfo")
 
 
 @cache
 def missing(name: str) -> str:
     """Why a configuration does not work on this machine, or nothing."""
-    compiler = CONFIGURATIONS[name]
+    compiler = (CONFIGURATIONS | VECTORS)[name]
+    known = INFO.read_text(errors="replace").split() if name in VECTORS and INFO.is_file() else []
+    for flag in (flag.removeprefix("-m") for flag in compiler.flags if name in VECTORS and flag.startswith("-m")):
+        if flag.replace("512vnni", "512_vnni") not in known:
+            return f"this processor has no {flag}"
     for tool in filter(None, (compiler.cc, compiler.cxx)):
         if not shutil.which(tool):
             return f"{tool} is not installed"
@@ -184,14 +204,24 @@ class Program:
         return np.dtype([*fields, features] if self.sources.streams else fields)
 
 
-def same_features(program: Program, compiler: Compiler, features: np.ndarray) -> tuple[int, int]:
-    """How many answers there are to features (inputs, coefficients, frames), and how many are those of Python."""
-    found, network = program.layers(compiler, features), program.sources.network
-    if program.sources.streams:
-        wanted = network.step(features, network.reset(len(features)))[0]
-    else:
-        wanted = network(features)[:, None]
+def same_features(
+    program: Program, compiler: Compiler, features: np.ndarray, wanted: np.ndarray | None = None
+) -> tuple[int, int]:
+    """How many answers there are to features (inputs, coefficients, frames), and how many are those of Python.
+
+    wanted: what `logits_of` gives.
+    """
+    found = program.layers(compiler, features)
+    wanted = logits_of(program.sources, features) if wanted is None else wanted
     return found.shape[0] * found.shape[1], int((found == wanted).all(2).sum())
+
+
+def logits_of(sources: Sources, features: np.ndarray) -> np.ndarray:
+    """(inputs, answers, classes) of features (inputs, coefficients, frames)."""
+    network = sources.network
+    if sources.streams:
+        return network.step(features, network.reset(len(features)))[0]
+    return network(features)[:, None]
 
 
 def same_answers(program: Program, compiler: Compiler, samples: np.ndarray, wanted: list) -> tuple[int, int]:

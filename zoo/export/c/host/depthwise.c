@@ -1,10 +1,11 @@
 /* A convolution of each channel by itself: eight channels and four places of the kernel an instruction. */
 
-/* The places that a kernel sees, (taps, kernel height); one beyond the edges of a map is `blank`. */
+/* The places that a kernel sees, (taps, kernel height), in fours; one beyond the edges of a map is `blank`. */
 NAME_WITHIN
 static inline void see_places(const int8_t **seen, const int8_t *const *frames, const int8_t *blank,
                               const NAME_conv *layer, int32_t top)
 {
+    const int32_t behind = -layer->taps * layer->kernel_height & 3;
     int32_t tap, row;
 
     for (tap = 0; tap < layer->taps; tap++) {
@@ -12,6 +13,9 @@ static inline void see_places(const int8_t **seen, const int8_t *const *frames, 
             const int outside = frames[tap] == NULL || row < 0 || row >= layer->in_height;
             *seen++ = outside ? blank : frames[tap] + row * layer->in_channels;
         }
+    }
+    for (row = 0; row < behind; row++) {
+        *seen++ = blank;
     }
 }
 
@@ -41,42 +45,43 @@ static inline __m256i seen_at(const int8_t *const *seen, int32_t channel, int32_
     return _mm256_xor_si256(all, _mm256_set1_epi8(-128));
 }
 
+/* The outputs of a frame. */
 NAME_APART
 static void all_channels(int8_t *out, const NAME_conv *layer, const int8_t *const *seen, int32_t groups)
 {
+    const int32_t channels = layer->out_channels;
     NAME_block of;
-    int32_t first, i;
+    int32_t first, row, i;
 
-    for (first = 0; first < layer->out_channels; first += 8) {
-        NAME_sums sums = no_sums();
-        begin(&of, layer->weights, layer->bias, layer->multiplier, layer->shift, groups, first, layer->out_channels,
-              &layer->to);
-        for (i = 0; i < groups; i++) {
-            sums = with_products(sums, seen_at(seen + 4 * i, first, of.count), of.weights + 32 * i);
+    for (first = 0; first < channels; first += 8) {
+        const int8_t *const *places = seen;
+        begin(&of, layer->weights, layer->bias, layer->multiplier, layer->shift, groups, first, channels, &layer->to);
+        for (row = 0; row < layer->out_height; row++) {
+            NAME_sums sums = no_sums();
+            for (i = 0; i < groups; i++, places += 4) {
+                sums = with_products(sums, seen_at(places, first, of.count), of.weights + 32 * i);
+            }
+            put_eight(out + row * channels + first, sums, &of);
         }
-        put_eight(out + first, sums, &of);
     }
 }
 
 NAME_APART
 static void depthwise(const NAME_conv *layer, const int8_t *kept, const int8_t *values, int8_t *out)
 {
-    const int32_t places = layer->taps * layer->kernel_height, groups = (places + 3) / 4;
-    const int8_t *frames[NAME_PLACES], *seen[NAME_PLACES + 3];
+    const int32_t groups = (layer->taps * layer->kernel_height + 3) / 4;
+    const int8_t *frames[NAME_PLACES], *seen[NAME_TALLEST * (NAME_PLACES + 3)];
     int8_t blank[NAME_WIDEST];
-    int32_t frame, row, i;
+    int32_t frame, row, tap;
 
     memset(blank, layer->in_zero, (size_t)layer->in_channels);
-    for (i = places; i < 4 * groups; i++) {
-        seen[i] = blank;
-    }
-    for (frame = 0; frame < layer->out_frames; frame++) {
-        for (i = 0; i < layer->taps; i++) {
-            frames[i] = frame_of(layer, kept, values, frame * layer->stride + i);
+    for (frame = 0; frame < layer->out_frames; frame++, out += layer->out_height * layer->out_channels) {
+        for (tap = 0; tap < layer->taps; tap++) {
+            frames[tap] = frame_of(layer, kept, values, frame * layer->stride + tap);
         }
-        for (row = 0; row < layer->out_height; row++, out += layer->out_channels) {
-            see_places(seen, frames, blank, layer, row * layer->stride_height - layer->pad_top);
-            all_channels(out, layer, seen, groups);
+        for (row = 0; row < layer->out_height; row++) {
+            see_places(seen + 4 * groups * row, frames, blank, layer, row * layer->stride_height - layer->pad_top);
         }
+        all_channels(out, layer, seen, groups);
     }
 }

@@ -39,8 +39,8 @@ class HostConv(Conv):
         return [call.replace("conv_long(", "conv(") for call in super().calls(step)]
 
     def work(self, step: Step) -> dict[str, int]:
-        """Channels of the largest map of a depthwise layer."""
-        return {"WIDEST": step.spec.in_shape[0]} if step.spec.depthwise else {}
+        """Channels and height of the largest maps of depthwise layers."""
+        return {"WIDEST": step.spec.in_shape[0], "TALLEST": step.spec.out_shape[1]} if step.spec.depthwise else {}
 
 
 class HostLinear(Linear):
