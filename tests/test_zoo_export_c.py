@@ -16,7 +16,16 @@ import zoo
 from predictors.runtime import runtime_of
 from studies.c_identical import FRONT_ENDS, detector_of, random_features, sounds, sources_of, width_sources
 from studies.c_networks import GRIDS, SPACES, random_network, row_family, row_network
-from studies.c_programs import CONFIGURATIONS, Compiler, Program, answers_of, missing, same_answers, same_features
+from studies.c_programs import (
+    CONFIGURATIONS,
+    VECTORS,
+    Compiler,
+    Program,
+    answers_of,
+    missing,
+    same_answers,
+    same_features,
+)
 from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.errors import InvalidQuery
@@ -28,6 +37,8 @@ from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from supernet.space import default_space
 from zoo.cli import main
 from zoo.export import place
+from zoo.export.c import folder
+from zoo.export.c.host.sources import HostSources
 from zoo.export.c.library import Library
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
@@ -242,6 +253,8 @@ def test_the_folder_checks_itself_under_sanitizers(name, tmp_path):
     assert (report["runtime_bytes"], report["flash_bytes"]) == (runtime, runtime + weight_bytes(model.arch))
     text = (folder / "README.md").read_text()
     assert f"code and tables {runtime:,}" in text
+    assert 500 < report["stack_bytes"] < 1400
+    assert f"stack of a call: {report['stack_bytes']:,} bytes ({report['stack_measured']})" in text
     assert ("false alarms: not measured" in text) == (form == "stream")
     assert report["step_samples"] == (320 if form == "stream" else model.clip_samples)
     size = tmp_path / "size.c"
@@ -267,6 +280,15 @@ def test_a_wrong_label_or_score_of_a_clip_fails_the_known_answers(column, tmp_pa
 
     monkeypatch.setattr(folder, "_known", wrong)
     assert check(model_of(CLIPS[0]).export("c", tmp_path / "m"), "-O1").stdout == "0 of 3 identical\n"
+
+
+def test_the_stack_of_a_shape_that_was_not_measured_is_said_to_be_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "stack_of", lambda _: None)
+    out = model_of(STREAMS[0]).export("c", tmp_path / "m")
+    assert json.loads((out / "report.json").read_text())["stack_bytes"] is None
+    assert re.search(
+        r"stack of a call: not measured; bundled models take [\d,]+ to [\d,]+ bytes", (out / "README.md").read_text()
+    )
 
 
 def test_an_altered_weight_fails_the_known_answers(tmp_path):
@@ -483,17 +505,58 @@ static uint32_t __ror(uint32_t word, uint32_t bits) { return word >> bits | word
 """
 
 
-@pytest.mark.parametrize("kernels", ["-D__ARM_FEATURE_DSP", "-march=native"])
 @pytest.mark.parametrize(("bits", "grid"), GRIDS[::3])
 @pytest.mark.parametrize("name", SPACES)
-def test_kernels_of_some_processors_give_the_same(name, bits, grid, kernels, tmp_path):
-    """The intrinsics of Arm's DSP extension, as its manual defines them, in C; and what this machine has."""
+def test_kernels_of_two_products_an_instruction_give_the_same_on_every_kind_of_layer(name, bits, grid, tmp_path):
+    """The intrinsics of Arm's DSP extension, as its manual defines them, in C."""
     (tmp_path / "arm_acle.h").write_text(ACLE)
     program = Program(width_sources(name, bits, grid), tmp_path)
-    features = random_features(program.sources.network.arch, 20)
-    answers, same = same_features(program, Compiler("gcc", ("-O2", kernels, "-isystem", str(tmp_path))), features)
+    how = Compiler("gcc", ("-O2", "-D__ARM_FEATURE_DSP", "-isystem", str(tmp_path)))
+    answers, same = same_features(program, how, random_features(program.sources.network.arch, 20))
     assert answers >= 20
     assert same == answers
+
+
+@pytest.mark.parametrize(("kernels", "width"), [("gcc -O3, AVX2", GRIDS[-1]), ("gcc -O3, AVX-512 VNNI", GRIDS[3])])
+@pytest.mark.parametrize("name", SPACES)
+def test_kernels_of_this_processor_give_the_same_on_every_kind_of_layer(name, kernels, width, tmp_path):
+    if missing(kernels):
+        pytest.skip(missing(kernels))
+    plain = width_sources(name, *width)
+    sources = HostSources(plain.network, plain.frontend, plain.detector, plain.grids, "model")
+    flags = (*VECTORS[kernels].flags, "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    features = random_features(sources.network.arch, 20)
+    answers, same = same_features(Program(sources, tmp_path), Compiler("gcc", flags), features)
+    assert answers >= 20
+    assert same == answers
+
+
+@pytest.mark.parametrize("kernels", VECTORS)
+@pytest.mark.parametrize("name", FRONT_ENDS)
+def test_front_ends_of_this_processor_give_the_same(name, kernels, hard, tmp_path):
+    """On the rails, too; kinds that have no code of their own take that of any processor."""
+    if missing(kernels):
+        pytest.skip(missing(kernels))
+    frontend, flags = FRONT_ENDS[name], (*VECTORS[kernels].flags, "-std=c99", "-Wall", "-Wextra", "-Wconversion")
+    with row_family():
+        network = row_network(frontend)
+        detector = detector_of(network, several_labels=True)
+        sources = HostSources(network, frontend, detector, grids_of(network), "model")
+        library = Library(sources, tmp_path, (*flags, "-Werror", "-fPIC", "-shared"))
+        logits, features, events = library.step(hard, library.reset())
+        wanted, expected, told = answers_of(sources, hard)
+    np.testing.assert_array_equal(features.reshape(-1, features.shape[2]), wanted)
+    np.testing.assert_array_equal(logits, expected)
+    assert events == told
+
+
+def test_exported_folders_have_no_code_of_this_processor(tmp_path):
+    model = model_of(STREAMS[0])
+    out = model.export("c", tmp_path / "m")
+    text = "".join(path.read_text() for path in out.rglob("*") if path.is_file())
+    assert not re.search("AVX|immintrin|_mm256", text)
+    host = HostSources(model.network, model.front_end, model.detector(), model.grids, "model")
+    assert "_mm256" in "".join(host.files().values())
 
 
 @pytest.mark.parametrize("name", ["kws-temporal-0.28M-w8a8-4c4ec74b", STREAMS[2]])

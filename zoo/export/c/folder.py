@@ -23,6 +23,7 @@ from supernet.memory import (
     stream_state_bytes,
 )
 from zoo.export.c.names import c_name
+from zoo.export.c.stack import stack_measured, stack_of, stack_range
 from zoo.export.c.text import array
 from zoo.export.c.write import Sources
 from zoo.export.place import check_free, write_folder
@@ -145,6 +146,7 @@ def _figures(model, sources: Sources) -> list[str]:
         f"flash {entry.weight_bytes + runtime:,} bytes: weights {entry.weight_bytes:,}, code and tables {runtime:,} "
         f"({measured_with()}); "
         f"RAM {entry.ram_bytes:,} bytes",
+        _stack(model.arch),
         f"labels: {', '.join(model.labels)}",
     ]
     if sources.streams:
@@ -154,6 +156,13 @@ def _figures(model, sources: Sources) -> list[str]:
         )
         lines.append(_alarms(entry))
     return [*lines, f"licence of the weights: {model.licence}; {model.attribution}"]
+
+
+def _stack(arch: Arch) -> str:
+    if (found := stack_of(arch)) is not None:
+        return f"stack of a call: {found:,} bytes ({stack_measured()})"
+    least, most = stack_range()
+    return f"stack of a call: not measured; bundled models take {least:,} to {most:,} bytes ({stack_measured()})"
 
 
 def _alarms(entry) -> str:
@@ -172,6 +181,7 @@ def _report(model, sources: Sources) -> dict:
     found = {"model": model.name, "name": sources.name, "form": "stream" if sources.streams else "clip"}
     found |= {size: getattr(entry, size) for size in sizes}
     found |= {"runtime_bytes": runtime, "flash_bytes": entry.weight_bytes + runtime}
+    found |= {"stack_bytes": stack_of(model.arch), "stack_measured": stack_measured()}
     found |= {"false_alarms_per_hour": entry.false_alarms_per_hour, "false_alarms_upper": entry.false_alarms_upper}
     found |= {"ram": _ram(model.arch, sources.streams), "runtime_measured": measured_with()}
     found |= {"sampling_rate": model.sampling_rate}
