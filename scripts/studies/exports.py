@@ -2,13 +2,13 @@
 
     python scripts/study.py exports                                        # all models, on their test vectors
     python scripts/study.py exports --exports onnx --models kws-temporal-0.28M-w4a8-1a8f6ae0
-    python scripts/study.py exports --models --data speech_commands/       # two models of keywords, on the clips of test
+    python scripts/study.py exports --models --data speech_commands/       # two models of keywords, on clips of test
 
-Each export is written, and run in each runtime that is installed, as `earshot export --check` does: answers beside those
-of the package, share with equal labels, share of outputs that are identical and at most one of their own steps apart,
-the largest distance in such steps; and the size of its file, or of its code and weights in flash, beside the packed
-weights. What a model cannot be exported to is a row with the reason. A runtime that is not installed is named and left
-out. Rows: `exports.csv`.
+Each export is written, and run in each runtime that is installed, as `earshot export --check` does: answers beside
+those of the package, share with equal labels, share of outputs that are identical and at most one of their own steps
+apart, the largest distance in such steps; and the size of its file, or of its code and weights in flash, beside the
+packed weights. What a model cannot be exported to is a row with the reason. A runtime that is not installed is named
+and left out. Rows: `exports.csv`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     clip      the features of a clip -> logits
     stream    the features of one step, which are the frames to one more answer, and states -> logits, and states
 
-Every tensor between layers is int8 at the package's own scale and zero point; the nodes say what a layer computes of
-the reals that these stand for, and runtimes fuse them into kernels of integers. Weights are int8, or int4 where they
+Every tensor between layers is uint8 at the package's own scale, its integers plus 128; the nodes say what a layer
+computes of the reals that these stand for, and runtimes fuse them into kernels of integers (ONNX Runtime on x86 fuses
+int8 that several layers read not at all). Weights are int8, or int4 where they
 have 4 bits or fewer, at half the size; biases int32. Multipliers are in the scales of the weights. Opset 21, for int4
 and int16. What layers of each kind are is in zoo.export.onnx.ops.
 """
@@ -26,6 +27,8 @@ __all__ = ["Graph"]
 
 OPSET, IR = 21, 10
 FEW_BITS = 4
+RAISED = 1 + 2**-22
+"""Two steps of single precision."""
 
 
 class Graph:
@@ -35,8 +38,8 @@ class Graph:
     the first frame.
     """
 
-    def __init__(self, network: IntegerNetwork, form: str, kind: type = np.int8) -> None:
-        """kind: of values between layers; uint8 holds the same integers plus 128, and is faster on some processors."""
+    def __init__(self, network: IntegerNetwork, form: str, kind: type = np.uint8) -> None:
+        """kind: of values between layers; int8 are the package's own integers, which fewer processors fuse."""
         self.network, self.form, self.kind = network, form, kind
         self.streams = form == "stream"
         self.offset = 128 if kind is np.uint8 else 0
@@ -131,6 +134,14 @@ class Graph:
     def stored(self, name: str) -> str:
         """The name of a layer's stored integers."""
         return f"{name}.q"
+
+    def raised(self, spec: LayerSpec, value: str) -> str:
+        """The reals of stored integers `value`, an input of a layer of which none is below zero, a few bits too large:
+        halves, which runtimes round to even, are rounded up as in the package.
+        """
+        scale, zero = self.network.activations[spec.inputs[0]].scale * RAISED, self._scale(spec.inputs[0])[1]
+        by = self.constant(f"{spec.name}.xs", np.array(scale), np.float32)
+        return self.node("DequantizeLinear", [value, by, zero], f"{spec.name}.x")
 
     def dequantised(self, spec: LayerSpec, value: str | None = None, number: int = 0) -> str:
         """The reals of an input of a layer, or of stored integers `value` in its place."""

@@ -26,7 +26,7 @@ __all__ = ["TWINS", "build"]
 HIGH_BYTE = 256
 
 
-def build(network: IntegerNetwork, form: str, kind: type = np.int8) -> Graph:
+def build(network: IntegerNetwork, form: str, kind: type = np.uint8) -> Graph:
     """A network in a form, `clip` or `stream`. kind: of values between layers, see Graph."""
     graph = Graph(network, form, kind)
     for spec in network.specs:
@@ -72,9 +72,9 @@ def _pool(graph: Graph, spec: LayerSpec) -> None:
     value = graph.stored(spec.inputs[0])
     if graph.streams:
         value = graph.joined(spec, value, spec.operator.kept_frames(spec) - 1)
-    graph.quantised(
-        spec, graph.node("GlobalAveragePool", [graph.dequantised(spec, value)], f"{spec.name}.f", name=spec.name)
-    )
+    source = next(one for one in graph.network.specs if one.name == spec.inputs[0])
+    found = graph.raised(spec, value) if source.rectified else graph.dequantised(spec, value)
+    graph.quantised(spec, graph.node("GlobalAveragePool", [found], f"{spec.name}.f", name=spec.name))
 
 
 def _both(kind: str) -> Callable[[Graph, LayerSpec], None]:

@@ -14,11 +14,11 @@ from zoo.export.onnx.names import SAMPLES
 
 __all__ = ["runner", "session_of"]
 
-KINDS = {"tensor(int8)": np.int8, "tensor(int16)": np.int16}
+KINDS = {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(int16)": np.int16}
 
 
 def session_of(file: str | bytes):
-    """A session of one thread, whose int8 kernels do not saturate."""
+    """A session of one thread, whose kernels of 8 bits do not saturate."""
     import onnxruntime
 
     how = onnxruntime.SessionOptions()
