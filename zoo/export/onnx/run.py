@@ -34,7 +34,8 @@ def runner(file: str | Path | bytes) -> Runner:
     try:
         session = session_of(file if isinstance(file, bytes) else str(file))
     except Exception as error:  # its errors have no common class but this
-        raise EarshotError(f"ONNX Runtime does not load {str(file)[:200]!r}: {str(error)[:200]}") from None
+        what = "the model" if isinstance(file, bytes) else f"{str(file)!r:.200}"
+        raise EarshotError(f"ONNX Runtime does not load {what}: {' '.join(str(error).split())[:200]}") from None
     about = session.get_modelmeta().custom_metadata_map
     starts = json.loads(about["earshot.states"])
     run = _stream(session, starts) if about["earshot.form"] == "stream" else _clip(session)
