@@ -54,7 +54,7 @@ def add_export_commands(commands, command, add_hub) -> None:
     sub.add_argument("model", nargs="?", metavar="MODEL", help="a task, a name in the hub, or the folder of a package")
     sub.add_argument("--to", choices=EXPORTS.names, help="what is written")
     sub.add_argument("--out", required=True, metavar="DIR", help="the folder, made or replaced")
-    sub.add_argument("--name", help="what public names begin with (default: the name of the folder)")
+    sub.add_argument("--name", help="what public names of C begin with (default of c: the name of the folder)")
     add_hub(sub)
     for option in _options():
         sub.add_argument(f"--{option.name}", choices=option.choices or None, help=_help_of(option))

@@ -62,20 +62,30 @@ def _page(model, graphs: dict[str, Graph], by_samples: bool, header: str) -> str
     """README.md."""
     parts = [_template("head"), _template("samples" if by_samples else "features")]
     parts += [_template(f"{form}.samples" if by_samples else form) for form in graphs] + [_template("end")]
-    first = model.network.specs[0]
-    step = graphs["stream"].frames(first.out_shape[2]) if "stream" in graphs else 0
-    hop = model.front_end.hop_samples
-    values = {
-        "MODEL": model.name, "TASK": model.task, "LABELS": ", ".join(model.labels), "LICENCE": model.licence,
-        "RATE": str(model.sampling_rate), "COEFFICIENTS": str(model.front_end.coefficients),
-        "WINDOW": str(model.front_end.window_samples), "HOP": str(hop), "CFRAMES": str(model.arch.frames),
-        "SFRAMES": str(step), "CSAMPLES": str(model.clip_samples),
-        "SSAMPLES": str(step * hop), "STEPMS": str(step * hop * 1000 // model.sampling_rate),
-        "FILES": ", ".join(f"`{form}.onnx`" for form in graphs), "HEADER": header, "NAME": Path(header).stem,
-        "STATES": str(len(graphs["stream"].states)) if "stream" in graphs else "0", "UPPER": Path(header).stem.upper(),
+    values = _about(model, header) | _of_forms(model, graphs)
+    return STATED.sub(lambda found: str(values[found[1]]), "\n".join(parts))
+
+
+def _about(model, header: str) -> dict[str, object]:
+    """What the page says of the model and its front end. header: of the front end in C."""
+    front = model.front_end
+    return {
+        "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": model.licence,
         "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
+        "RATE": model.sampling_rate, "COEFFICIENTS": front.coefficients, "WINDOW": front.window_samples,
+        "HOP": front.hop_samples, "HEADER": header, "NAME": Path(header).stem, "UPPER": Path(header).stem.upper(),
     }  # fmt: skip
-    return STATED.sub(lambda found: values[found[1]], "\n".join(parts))
+
+
+def _of_forms(model, graphs: dict[str, Graph]) -> dict[str, object]:
+    """What it says of files: frames and samples of a clip, and of a step of a stream."""
+    stream, hop = graphs.get("stream"), model.front_end.hop_samples
+    step = stream.frames(model.arch.frames) if stream else 0
+    return {
+        "FILES": ", ".join(f"`{form}.onnx`" for form in graphs),
+        "CFRAMES": model.arch.frames, "CSAMPLES": model.clip_samples, "SFRAMES": step, "SSAMPLES": step * hop,
+        "STEPMS": step * hop * 1000 // model.sampling_rate, "STATES": len(stream.states) if stream else 0,
+    }  # fmt: skip
 
 
 def _template(name: str) -> str:
