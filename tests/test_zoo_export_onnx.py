@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from zoo.cli import main
 from zoo.export import EXPORTS, check, place
 from zoo.export.agreement import Runner, compared
 from zoo.export.c.features import feature_files
+from zoo.export.sounds import Sounds
 from zoo.hubs.folder import BUNDLED
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install onnx onnxruntime")
@@ -182,6 +184,27 @@ def test_the_examples_of_the_page_run(name, exported, monkeypatch, capsys):
         exec(example, {})
     assert len(examples) == (2 if name == STREAM else 1)
     assert set(capsys.readouterr().out.split()) <= set(model_of(name).labels)
+
+
+@pytest.mark.parametrize("name", ["samples", "memories"])
+def test_networks_over_samples_and_with_memories_have_folders_that_agree(name, tmp_path, monkeypatch):
+    """No such model is bundled: a network with what the export asks of a model."""
+    network, frontend = untied(small_network(name, 4, "symmetric")), FRONT_ENDS["raw" if name == "samples" else "mfcc"]
+    length = network.arch.frames * frontend.hop_samples
+    model = SimpleNamespace(
+        name="m", task="t", labels=("a", "b", "c", "d"), licence="x", multi_label=False, weights_sha256="0" * 64,
+        network=network, arch=network.arch, front_end=frontend, frontend=frontend.to_dict(), logits=network,
+        sampling_rate=frontend.sampling_rate, clip_samples=length, entry=SimpleNamespace(weight_bytes=1),
+    )  # fmt: skip
+    folder = EXPORTS("onnx")(model, tmp_path / "m")
+    assert (folder / "frontend").exists() == (name == "memories")
+    noise = np.random.default_rng(0).integers(-9000, 9000, 2 * length).astype(np.int16)
+    sounds = Sounds("noise", lambda: iter(frontend.run(noise[None])))
+    for found in EXPORTS("onnx").check(model, folder, [sounds]):
+        assert found.same_labels == found.answers
+    monkeypatch.chdir(folder)
+    for example in re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL):
+        exec(example, {})
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")

@@ -20,7 +20,7 @@ class Onnx(Export):
     name, what = "onnx", "ONNX files for ONNX Runtime and others, with int8 or int4 weights"
     packages = ("onnx",)
     options = (Option("form", "clips, a stream, or both where the model has both", BOTH, (*FORMS, BOTH)),)
-    runtimes = (Runtime("ONNX Runtime", ("onnxruntime",), 'pip install "earshot[onnx]"'),)
+    runtimes = (Runtime("ONNX Runtime", ("onnxruntime",), "pip install onnxruntime"),)
 
     def write(self, model, place: Path, name: str | None, form: str) -> Path:
         """See zoo.export.onnx.folder."""
