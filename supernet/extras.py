@@ -29,6 +29,8 @@ EXTRAS = {
     "sounddevice": "listen",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "flatbuffers": "tflite",
+    "tflite": "tflite",
 }
 """Package as it is imported -> its extra."""
 TRAINING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")

@@ -1,0 +1,137 @@
+"""The folder of a model as TFLite: a file a form, the front end in C, a page that says how to use them, a report."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from supernet.errors import InvalidQuery
+from zoo.export.base import identity
+from zoo.export.c.features import feature_files
+from zoo.export.c.names import c_name
+from zoo.export.place import check_free, write_folder
+from zoo.export.tflite.build import Written, build
+from zoo.export.tflite.file import to_bytes
+from zoo.export.tflite.run import arena_bytes
+from zoo.run.causal import streams
+
+__all__ = ["export_tflite", "logit_step", "model_file"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+STATED, METADATA = re.compile(r"@([A-Z]+)(?![A-Z])"), "earshot"
+SPARE = 1.25
+"""How much further logits of 8 bits reach than those of the test vectors."""
+MEMORIES = "memory"
+
+
+def export_tflite(model, place: Path, name: str | None, forms: tuple[str, ...], state: str, bits: int) -> Path:
+    """Write a model's forms into a folder, as `zoo.export.tflite.EXPORT` says. Raises InvalidQuery."""
+    check_free(place)
+    name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
+    step = logit_step(model) if bits == 8 else 0.0
+    written = {form: build(model.network, form, state, step) for form in _forms(model, forms)}
+    files: dict[str, str | bytes] = {f"{name}_{form}.tflite": model_file(model, one) for form, one in written.items()}
+    front = front_end_files(model, f"{name}_features")
+    report = _report(model, written, files)
+    files |= {f"frontend/{file}": text for file, text in front.items()}
+    files["README.md"] = _page(model, name, written, report)
+    write_folder(place, files, report, "TFLite")
+    return place
+
+
+def _forms(model, forms: tuple[str, ...]) -> list[str]:
+    """Those that the model has; one alone must be had, and says what it lacks when it is built."""
+    if len(forms) == 1:
+        return list(forms)
+    if not streams(model.network):
+        return ["clip"]
+    return ["stream"] if any(spec.kind == MEMORIES for spec in model.network.specs) else list(forms)
+
+
+def logit_step(model) -> float:
+    """Real value of a step of logits of 8 bits: those of the package's test vectors, and a quarter more, are 127."""
+    largest = max(
+        int(np.abs(model.vectors[one].astype(np.int64)).max()) for one in ("logits", "stream") if one in model.vectors
+    )
+    return SPARE * largest * model.network.activations[model.network.specs[-1].name].scale / 127
+
+
+def model_file(model, written: Written) -> bytes:
+    """The bytes of one form, with the package's name, version and digest in its metadata."""
+    about = {**identity(model), "earshot.frontend": json.dumps(model.frontend)}
+    return to_bytes(written.graphs, f"{model.name} by Earshot", {METADATA: json.dumps(about).encode()})
+
+
+def front_end_files(model, name: str) -> dict[str, str]:
+    """Texts by file name."""
+    if any(spec.kind == "filters" for spec in model.network.specs):
+        raise InvalidQuery("family sinc is not possible here")
+    return feature_files(model.front_end, name)
+
+
+def beginnings(written: Written) -> list[np.ndarray]:
+    """Zeros for each input, in steps of its own."""
+    return [np.full(one.shape, one.zero_point, one.kind) for one in written.main.inputs]
+
+
+def _report(model, written: dict[str, Written], files: dict) -> dict:
+    forms = {}
+    for (form, one), (file, data) in zip(written.items(), files.items(), strict=True):
+        kept = sum(before.size * np.dtype(before.kind).itemsize for before, _ in one.states)
+        forms[form] = {
+            "file": file, "bytes": len(data), "arena_bytes_on_host": arena_bytes(data, beginnings(one)),
+            "state_bytes": kept, "variables": one.variables, "operators": sorted({node.op for graph in one.graphs for node in graph.nodes}),
+            "input": list(one.main.inputs[0].shape),
+        }  # fmt: skip
+    logits = next(iter(written.values())).main.outputs[0]
+    return {"export": "tflite", "model": model.name, "weight_bytes": model.entry.weight_bytes,
+            "logits": {"type": logits.kind, "scale": float(logits.step)}, "forms": forms}  # fmt: skip
+
+
+def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
+    """README.md."""
+    parts = [_template("head"), *map(_template, written), _template("features"), _template("end")]
+    hop, logits = model.front_end.hop_samples, report["logits"]
+    step = written["stream"].main.inputs[0].shape[1] if "stream" in written else 0
+    values = {
+        "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": model.licence, "NAME": name,
+        "UPPER": name.upper(), "RATE": str(model.sampling_rate), "COEFFICIENTS": str(model.front_end.coefficients),
+        "WINDOW": str(model.front_end.window_samples), "HOP": str(hop), "CFRAMES": str(model.arch.frames),
+        "SFRAMES": str(step), "STEPMS": str(step * hop * 1000 // model.sampling_rate),
+        "TYPE": logits["type"], "SCALE": repr(logits["scale"]),
+        "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
+        "TABLE": "\n".join(_row(one) for one in report["forms"].values()),
+        "STATES": _states(written.get("stream")), "OPERATORS": _operators(report),
+    }  # fmt: skip
+    return STATED.sub(lambda found: values[found[1]], "\n".join(parts))
+
+
+def _row(form: dict) -> str:
+    arena = form["arena_bytes_on_host"]
+    return f"| `{form['file']}` | {form['bytes']:,} | {'not measured' if arena is None else format(arena, ',')} | {form['variables']} |"
+
+
+def _states(stream: Written | None) -> str:
+    if stream is None:
+        return ""
+    if stream.state == "variables":
+        return (
+            f"What it looks back on is in {stream.variables} resource variables of the interpreter, which begin as "
+            f"silence: give `MicroResourceVariables` {stream.variables}, and make the interpreter anew to reset it."
+        )
+    return (
+        f"What it looks back on goes in and out: inputs 1 to {len(stream.states)} begin as their zero points, and after "
+        "each step are the outputs of the same numbers."
+    )
+
+
+def _operators(report: dict) -> str:
+    found = sorted({op for form in report["forms"].values() for op in form["operators"]})
+    return ", ".join(found)
+
+
+def _template(name: str) -> str:
+    return (TEMPLATES / f"{name}.md").read_text(encoding="utf-8")
