@@ -31,11 +31,12 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "flatbuffers": "tflite",
     "tflite": "tflite",
+    "tflite_micro": "esphome",
 }
 """Package as it is imported -> its extra."""
 TRAINING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")
 """What trains, measures and makes packages with their figures and pictures."""
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "tflite_micro": "tflite-micro"}
 """Of packages that are installed under another name."""
 
 

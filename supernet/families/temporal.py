@@ -6,7 +6,7 @@ two stages of convolutions over frequency and time, since a voice that is higher
 uses it, Kim et al., arXiv 2106.04140), and then gathered into channels.
 
     mfcc:   stem conv -> stages -> head 1x1 -> average -> linear
-    logmel: stem conv 5 x k -> two stages on maps -> gather -> stages -> head 1x1 -> average -> linear
+    logmel, micro: stem conv 5 x k -> two stages on maps -> gather -> stages -> head 1x1 -> average -> linear
     stage:  [expand 1x1, depthwise k (on maps 3 x k), project 1x1, + residual] for each block
 
 All padding in time is on the left and nothing looks at the whole clip but the final average, so a network streams: a
@@ -28,6 +28,8 @@ from supernet.space import Space
 __all__ = ["FAMILY", "MAP_STAGES"]
 
 FRONT_END_STEP = 10
+MAPS = ("logmel", "micro")
+"""Front ends whose coefficients are bands of the spectrum."""
 STEM_TAPS, STEM_STRIDE = {10: 5, 20: 3}, {10: 2, 20: 1}
 KERNELS, EXPANSIONS, WIDTHS = (3, 5, 7, 9), (1, 2, 3, 4), (16, 24, 32, 40, 48)
 MAP_STAGES = 2
@@ -41,7 +43,7 @@ def parts(arch: Arch) -> list[Part]:
 
     Raises InvalidArch where kernels, expansions or features are not of this family."""
     _check(arch)
-    maps = MAP_STAGES if arch.features.kind == "logmel" else 0
+    maps = MAP_STAGES if arch.features.kind in MAPS else 0
     found = [_entry(arch.features, arch.frames, arch.shape.stem)]
     for number, stage in enumerate(arch.shape.stages, 1):
         on_maps, gathers = number <= maps, maps and number == maps + 1
@@ -56,7 +58,7 @@ def parts(arch: Arch) -> list[Part]:
 
 @lru_cache(maxsize=KEPT_PARTS)
 def _entry(features: FeatureSpec, frames: int, width: int) -> Part:
-    ratio, on_maps = features.step_ms // FRONT_END_STEP, features.kind == "logmel"
+    ratio, on_maps = features.step_ms // FRONT_END_STEP, features.kind in MAPS
     channels, height = (1, features.coefficients) if on_maps else (features.coefficients, 1)
     shapes = (channels, height, frames * ratio), (channels, height, frames)
     kernel, fall = (STEM_HEIGHT, 2) if on_maps else (1, 1)
@@ -74,11 +76,11 @@ def _gathered_block(name: str, source: str, in_shape: Shape, width: int, *block)
 
 def _check(arch: Arch) -> None:
     features = arch.features
-    if features.kind not in ("mfcc", "logmel") or features.step_ms not in STEM_TAPS:
-        raise InvalidArch(f"family temporal reads mfcc or logmel frames each 10 or 20 ms, not {features}")
+    if features.kind not in ("mfcc", *MAPS) or features.step_ms not in STEM_TAPS:
+        raise InvalidArch(f"family temporal reads mfcc, logmel or micro frames each 10 or 20 ms, not {features}")
     stages = arch.shape.stages
-    if features.kind == "logmel" and len(stages) <= MAP_STAGES:
-        raise InvalidArch(f"on logmel, family temporal needs more than {MAP_STAGES} stages, not {len(stages)}")
+    if features.kind in MAPS and len(stages) <= MAP_STAGES:
+        raise InvalidArch(f"on {features.kind}, family temporal needs more than {MAP_STAGES} stages, not {len(stages)}")
     if any(stage.excitation for stage in stages):
         raise InvalidArch("family temporal has no excitation, which hears the whole clip; family mbconv has")
     for stage in stages:
@@ -88,7 +90,7 @@ def _check(arch: Arch) -> None:
 
 
 def space(classes: int, clip_ms: int, features: str = "mfcc") -> Space:
-    """The default space on `mfcc` (0.1 M to 10 M MACs on clips of one second) or on `logmel` (0.3 M to 7 M).
+    """The default space on `mfcc` (0.1 M to 10 M MACs on clips of one second) or on `logmel` and `micro` (0.3 M to 7 M).
 
     MFCC lead where a network has less than about half a million MACs, of which a map would take most.
     """
@@ -100,7 +102,8 @@ def space(classes: int, clip_ms: int, features: str = "mfcc") -> Space:
         )
     maps = StageChoices((8, 16, 24), (1, 2), (3,), (1,)), StageChoices((8, 16, 24, 32), (1, 2), (3,), (1, 2))
     stages = (*maps, *[StageChoices(WIDTHS[:4], (1, 2, 3), KERNELS, EXPANSIONS[:3])] * 2)
-    return Space("temporal", classes, clip_ms, (40,), (10, 20), BlockChoices((8, 16), stages, heads[:3]), features)
+    steps = (10,) if features == "micro" else (10, 20)  # whose noise goes on from frame to frame, so that no step is left out
+    return Space("temporal", classes, clip_ms, (40,), steps, BlockChoices((8, 16), stages, heads[:3]), features)
 
 
-FAMILY = Family("temporal", parts, space, streamable=True, shape=Blocks, choices=BlockChoices, schema=SCHEMA)
+FAMILY = Family("temporal", parts, space, True, Blocks, BlockChoices, SCHEMA, features=("mfcc", *MAPS))

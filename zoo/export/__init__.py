@@ -17,7 +17,7 @@ from zoo.export.sounds import of_folder, of_vectors
 
 __all__ = ["EXPORTS", "Agreement", "Bench", "Checked", "check", "export", "export_bench"]
 
-EXPORTS: Registry[Export] = Registry("zoo.export", "export", "EXPORT", ("c", "onnx", "tflite"))
+EXPORTS: Registry[Export] = Registry("zoo.export", "export", "EXPORT", ("c", "onnx", "tflite", "esphome"))
 """`EXPORTS(name)` gives the `zoo.export.base.Export` of a place."""
 
 

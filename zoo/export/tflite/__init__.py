@@ -25,17 +25,18 @@ class TFLite(Export):
         Option("state", "of a stream: variables of the interpreter, or inputs and outputs", "variables",
                ("variables", "arguments")),
         Option("logits", "their bits", "16", ("16", "8")),
+        Option("runtime", "any, or TFLite Micro alone, whose files are smaller", "any", ("any", "micro")),
     )  # fmt: skip
     runtimes = (
         Runtime("TFLite Micro", ("tflite_micro",), "pip install tflite-micro"),
         Runtime("LiteRT", ("ai_edge_litert",), "pip install ai-edge-litert"),
     )
 
-    def write(self, model, place: Path, name: str | None, form: str, state: str, logits: str) -> Path:
+    def write(self, model, place: Path, name: str | None, form: str, **how: str) -> Path:
         """See zoo.export.tflite.folder."""
         from zoo.export.tflite.folder import export_tflite
 
-        return export_tflite(model, place, name, FORMS if form == BOTH else (form,), state, int(logits))
+        return export_tflite(model, place, name, FORMS if form == BOTH else (form,), **how)
 
     def runners(self, model, place: Path) -> Iterator[Runner]:
         """Each file in each interpreter."""

@@ -1,6 +1,7 @@
 """Graphs as the bytes of a .tflite file, by the published schema; no TensorFlow.
 
-Equal vectors, constants and quantisations are written once. Needs `flatbuffers` and `tflite`, which holds the schema.
+Equal vectors, constants and quantisations are written once. A lean file is for TFLite Micro alone: LiteRT wants a scale of
+each bias and a zero point of each channel, which Micro does not read. Needs `flatbuffers` and `tflite`, which holds the schema.
 """
 
 from __future__ import annotations
@@ -41,20 +42,20 @@ VERSIONS = {"ADD": 2, "CONCATENATION": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, 
 """Of operators on 8 bits, where not 1."""
 
 
-def to_bytes(graphs: Sequence[Graph], about: str, metadata: Mapping[str, bytes]) -> bytes:
+def to_bytes(graphs: Sequence[Graph], about: str, metadata: Mapping[str, bytes], lean: bool = False) -> bytes:
     """The file of a main graph and those that it calls. about: its description. metadata: by name."""
     import flatbuffers
 
-    return _File(flatbuffers.Builder(1 << 16)).finish(graphs, about, metadata)
+    return _File(flatbuffers.Builder(1 << 16), lean).finish(graphs, about, metadata)
 
 
 class _File:
     """One file under way; what is equal is kept by its key."""
 
-    def __init__(self, builder) -> None:
+    def __init__(self, builder, lean: bool) -> None:
         import tflite
 
-        self.builder, self.schema = builder, tflite
+        self.builder, self.schema, self.lean = builder, tflite, lean
         self.kept: dict[Hashable, int] = {}
         self.buffers: dict[bytes, int] = {b"": 0}
         self.codes: dict[tuple[str, int], int] = {}
@@ -119,11 +120,11 @@ class _File:
         return self.buffers.setdefault(data, len(self.buffers))
 
     def _graph(self, graph: Graph) -> int:
-        tensors = graph.tensors
+        tensors, outer = graph.tensors, {*graph.inputs, *graph.outputs}
         numbers = {tensor: number for number, tensor in enumerate(tensors)}
         ends = [self._vector([numbers[one] for one in some], np.int32) for some in (graph.inputs, graph.outputs)]
         values = {
-            "Tensors": self._tables([self._tensor(tensor) for tensor in tensors]),
+            "Tensors": self._tables([self._tensor(tensor, tensor not in outer) for tensor in tensors]),
             "Inputs": ends[0],
             "Outputs": ends[1],
             "Operators": self._tables([self._node(node, numbers) for node in graph.nodes]),
@@ -131,19 +132,20 @@ class _File:
         }
         return self._table("SubGraph", values)
 
-    def _tensor(self, tensor: Tensor) -> int:
+    def _tensor(self, tensor: Tensor, inner: bool) -> int:
         kind = getattr(self.schema.TensorType, tensor.kind.upper())
         values = {"Shape": self._vector(tensor.shape, np.int32), "Type": kind}
         if tensor.data is not None:
             values["Buffer"] = self._number(_packed(tensor))
-        if tensor.name:
+        if tensor.name and not (self.lean and inner):
             values["Name"] = self._once(tensor.name, lambda: self.builder.CreateString(tensor.name))
-        if tensor.scale is not None:
+        bias = tensor.data is not None and tensor.data.ndim == 1
+        if tensor.scale is not None and not (self.lean and bias):
             values["Quantization"] = self._quantisation(tensor)
         return self._table("Tensor", {**values, "HasRank": True})
 
     def _quantisation(self, tensor: Tensor) -> int:
-        zeros = np.full(len(tensor.scale), tensor.zero_point)
+        zeros = np.full(1 if self.lean else len(tensor.scale), tensor.zero_point)
         vectors = self._vector(tensor.scale, np.float32), self._vector(zeros, np.int64)
         values = {"Scale": vectors[0], "ZeroPoint": vectors[1], "QuantizedDimension": tensor.axis}
         return self._once((vectors, tensor.axis), lambda: self._table("QuantizationParameters", values))

@@ -24,18 +24,22 @@ TEMPLATES = Path(__file__).with_name("templates")
 STATED, METADATA = re.compile(r"@([A-Z]+)(?![A-Z])"), "earshot"
 SPARE = 1.25
 """How much further logits of 8 bits reach than those of the test vectors."""
-MEMORIES = "memory"
+MEMORIES, LEAN = "memory", "micro"
 
 
-def export_tflite(model, place: Path, name: str | None, forms: tuple[str, ...], state: str, bits: int) -> Path:
+def export_tflite(
+    model, place: Path, name: str | None, forms: tuple[str, ...], state: str, logits: str, runtime: str
+) -> Path:
     """Write a model's forms into a folder, as `zoo.export.tflite.EXPORT` says. Raises InvalidQuery."""
     check_free(place)
     name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
-    step = logit_step(model) if bits == 8 else 0.0
+    step = logit_step(model) if logits == "8" else 0.0
     written = {form: build(model.network, form, state, step) for form in _forms(model, forms)}
-    files: dict[str, str | bytes] = {f"{name}_{form}.tflite": model_file(model, one) for form, one in written.items()}
+    files: dict[str, str | bytes] = {
+        f"{name}_{form}.tflite": model_file(model, one, runtime == LEAN) for form, one in written.items()
+    }
     front = front_end_files(model, f"{name}_features")
-    report = _report(model, written, files)
+    report = {"export": "tflite", "model": model.name, "runtime": runtime, **_report(model, written, files)}
     files |= {f"frontend/{file}": text for file, text in front.items()}
     files["README.md"] = _page(model, name, written, report)
     write_folder(place, files, report, "TFLite")
@@ -59,10 +63,10 @@ def logit_step(model) -> float:
     return SPARE * largest * model.network.activations[model.network.specs[-1].name].scale / 127
 
 
-def model_file(model, written: Written) -> bytes:
-    """The bytes of one form, with the package's name, version and digest in its metadata."""
+def model_file(model, written: Written, lean: bool = False) -> bytes:
+    """The bytes of one form, with the package's name, version and digest in its metadata. lean: for TFLite Micro."""
     about = {**identity(model), "earshot.frontend": json.dumps(model.frontend)}
-    return to_bytes(written.graphs, f"{model.name} by Earshot", {METADATA: json.dumps(about).encode()})
+    return to_bytes(written.graphs, f"{model.name} by Earshot", {METADATA: json.dumps(about).encode()}, lean)
 
 
 def front_end_files(model, name: str) -> dict[str, str]:
@@ -87,7 +91,7 @@ def _report(model, written: dict[str, Written], files: dict) -> dict:
             "input": list(one.main.inputs[0].shape),
         }  # fmt: skip
     logits = next(iter(written.values())).main.outputs[0]
-    return {"export": "tflite", "model": model.name, "weight_bytes": model.entry.weight_bytes,
+    return {"weight_bytes": model.entry.weight_bytes,
             "logits": {"type": logits.kind, "scale": float(logits.step)}, "forms": forms}  # fmt: skip
 
 

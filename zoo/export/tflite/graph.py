@@ -1,4 +1,4 @@
-"""A graph of TFLite as plain values: tensors, nodes and subgraphs, before they are bytes (`file`) or run (`emulate`)."""
+"""A graph of TFLite as plain values: tensors and nodes, before they are bytes (`file`) or run (`emulate`)."""
 
 from __future__ import annotations
 

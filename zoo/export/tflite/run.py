@@ -1,4 +1,4 @@
-"""Files of TFLite in the interpreters that may be installed, on one thread: for checks, and for the arena of a report."""
+"""Files of TFLite in the interpreters that are installed, on one thread: for checks, and the arena of a report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import numpy as np
 
 from supernet.errors import EarshotError
 from supernet.extras import has
+from supernet.files import read_json
 from zoo.export.agreement import Runner
+from zoo.export.place import REPORT
 from zoo.export.tflite.build import first_layer
 
 __all__ = ["INTERPRETERS", "LiteRT", "Micro", "arena_bytes", "runners", "stepped"]
@@ -82,11 +84,12 @@ INTERPRETERS = {
 
 
 def runners(model, place: Path) -> Iterator[Runner]:
-    """Each written form in each interpreter that is installed."""
+    """Each written form in each interpreter that is installed, and that it is for."""
+    lean = read_json(place / REPORT)["runtime"] == "micro"
     for file in sorted(place.glob("*.tflite")):
         form = file.stem.rpartition("_")[2]
         for name, (kind, package, installed) in INTERPRETERS.items():
-            if has(package):
+            if has(package) and (kind is Micro or not lean):
                 yield runner(model, file.read_bytes(), form, kind, f"{name} {version(installed)}")
 
 

@@ -1,0 +1,43 @@
+"""Models for ESPHome's `micro_wake_word`: one word as a streaming TFLite file with its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.export.agreement import Runner
+from zoo.export.base import Export, Option, Runtime
+
+__all__ = ["EXPORT"]
+
+
+class ESPHome(Export):
+    """A folder with the file, the manifest, and a page that says how they were tuned."""
+
+    name, what = "esphome", "a wake word for ESPHome, of a model on the front end micro"
+    packages = ("flatbuffers", "tflite", "tflite_micro")
+    options = (
+        Option("word", "which one, of a model with several", ""),
+        Option("tune", "recordings, FOLDER/CLASS/*.wav, by which its scores and its cutoff are chosen", ""),
+        Option("language", "that the word is of, for the manifest", "en"),
+    )
+    runtimes = (Runtime("TFLite Micro", ("tflite_micro",), 'pip install "earshot[esphome]"'),)
+
+    def write(self, model, place: Path, name: str | None, **how: str) -> Path:
+        """See zoo.export.esphome.folder."""
+        from zoo.export.esphome.folder import export_esphome
+
+        return export_esphome(model, place, name, **how)
+
+    def runners(self, model, place: Path) -> Iterator[Runner]:
+        """The file in TFLite Micro."""
+        from zoo.export.esphome.run import runners
+
+        return runners(model, place)
+
+    def sizes(self, model, place: Path) -> dict[str, int]:
+        """Of the file."""
+        return {file.name: file.stat().st_size for file in place.glob("*.tflite")}
+
+
+EXPORT = ESPHome()

@@ -1,0 +1,199 @@
+"""The folder of a wake word for ESPHome: a streaming TFLite file, its manifest, a page, a report."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from supernet.errors import InvalidAudio, InvalidData, InvalidQuery
+from supernet.layer import parts
+from supernet.memory import answer_frames
+from supernet.samples import as_int16
+from zoo.export.c.names import c_name
+from zoo.export.esphome.head import Head, fit, word_of
+from zoo.export.esphome.rule import Rule
+from zoo.export.place import check_free, write_folder
+from zoo.export.tflite.build import Written, build
+from zoo.export.tflite.folder import beginnings, model_file
+from zoo.export.tflite.graph import Node, Tensor
+from zoo.export.tflite.run import arena_bytes
+from zoo.run.causal import streams
+from zoo.run.evaluate import recordings_of
+from zoo.run.hear import read_sound
+
+__all__ = ["OPERATORS", "VARIABLES", "export_esphome", "wake_word"]
+
+TEMPLATE, STATED = Path(__file__).with_name("README.template.md"), re.compile(r"@([A-Z]+)(?![A-Z])")
+OPERATORS = (
+    "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "RESHAPE", "STRIDED_SLICE", "CONCATENATION", "CONV_2D",
+    "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "MEAN", "LOGISTIC", "QUANTIZE", "AVERAGE_POOL_2D", "MAX_POOL_2D",
+    "PAD", "PACK", "SPLIT_V",
+)  # fmt: skip
+VARIABLES = 20
+"""What ESPHome registers, and how many variables."""
+FEATURE_SCALE, FEATURE_ZERO = 0.0390625 * 666 / 256, -128
+"""By which pymicro-wakeword rounds features to what ESPHome makes of them with 256 / 666; ESPHome reads neither."""
+STEP_MS, ARENA_TIMES, TAIL_MS = 10, 2, 300
+FALSE_SHARE, CUTOFFS = 0.005, np.arange(0.5, 0.975, 0.01)
+"""Recordings of other sounds at which a tuned word may wake, and cutoffs that are tried, the least first."""
+WEBSITE = "https://esphome.io/components/micro_wake_word"
+
+
+def export_esphome(model, place: Path, name: str | None, word: str, tune: str, language: str) -> Path:
+    """Write one word of a model into a folder. Raises InvalidQuery, InvalidData."""
+    check_free(place)
+    _check(model)
+    name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
+    head = word_of(model.labels, word, model.multi_label)
+    rule, tuned = _rule(model, head), None
+    if tune:
+        head, rule, tuned = _tuned(model, head, rule, Path(tune))
+    written = wake_word(model, head)
+    data = model_file(model, written)
+    arena = arena_bytes(data, beginnings(written))
+    manifest = _manifest(model, name, head, rule, arena, language)
+    report = _report(model, head, rule, tuned, data, arena, written)
+    page = _page(model, name, manifest, report)
+    files = {f"{name}.tflite": data, f"{name}.json": json.dumps(manifest, indent=2) + "\n", "README.md": page}
+    write_folder(place, files, report, "wake word")
+    return place
+
+
+def _check(model) -> None:
+    """Raise InvalidQuery for a model that cannot go there."""
+    features = model.arch.features
+    if (features.kind, features.step_ms) != ("micro", STEP_MS):
+        raise InvalidQuery(
+            f"{model.name} hears {features.kind} features each {features.step_ms} ms, and ESPHome computes micro ones "
+            f"each {STEP_MS} ms: give a model on that front end, or use --to c or tflite"
+        )
+    if not streams(model.network):
+        raise InvalidQuery(f"{model.name} hears whole clips, and ESPHome a stream: give a model of family temporal")
+
+
+def wake_word(model, head: Head) -> Written:
+    """The graphs of one word: features (1, frames, 40) int8 -> (1, 1) uint8. Raises InvalidQuery beyond ESPHome's
+    limits.
+    """
+    *_, before, last = model.network.specs
+    written = build(model.network, "stream", end=before.name)
+    written.main.outputs = [head.write(written, last)]
+    _flat_input(written)
+    used = {node.op for graph in written.graphs for node in graph.nodes}
+    if lacking := sorted(used - {*OPERATORS}):
+        raise InvalidQuery(f"{model.name} needs {', '.join(lacking)}, which ESPHome does not register: use --to tflite")
+    if written.variables > VARIABLES:
+        raise InvalidQuery(
+            f"{model.name} keeps {written.variables} variables, and ESPHome {VARIABLES}: take a model with fewer layers"
+        )
+    return written
+
+
+def _flat_input(written: Written) -> None:
+    """Read frames as ESPHome gives them; their scale and zero point are for whoever rounds them by these."""
+    [own] = written.main.inputs
+    _, frames, height, channels = own.shape
+    flat = Tensor(
+        (1, frames, height * channels), "int8", np.array([FEATURE_SCALE], np.float32), FEATURE_ZERO, "features"
+    )
+    node = Node("RESHAPE", (flat, written.constant(own.shape)), (own,), {"NewShape": list(own.shape)})
+    written.main.inputs = [flat]
+    written.main.nodes.insert(int(written.main.nodes[0].op == "CALL_ONCE"), node)
+
+
+def _rule(model, head: Head) -> Rule:
+    """As near to the package's own detector as that of ESPHome comes: its threshold, over the same time."""
+    settings, frames = model.detection, _frames(model)
+    window = 1 + (settings.smoothing - 1) * settings.hop_ms // (frames * STEP_MS)
+    return Rule(min(0.97, settings.of(model.labels[head.label])), window, frames)
+
+
+def _frames(model) -> int:
+    """Of features to an answer."""
+    return model.arch.frames // answer_frames(parts(model.arch))
+
+
+def _tuned(model, head: Head, rule: Rule, folder: Path) -> tuple[Head, Rule, dict]:
+    """Slope, offset and cutoff by recordings, and what they give there."""
+    logits, is_word = _heard(model, head, folder)
+    scale = model.network.activations[model.network.specs[-1].name].scale
+    slope, offset = fit(np.array([head.distances(one, scale).max() for one in logits]), is_word)
+    head = replace(head, slope=slope, offset=offset)
+    sums = np.array([rule.sums(head.outputs(one, scale)).max() for one in logits])
+    for cutoff in CUTOFFS:
+        rule = replace(rule, cutoff=round(float(cutoff), 2))
+        wakes = sums > rule.least
+        if wakes[~is_word].mean() <= FALSE_SHARE:
+            break
+    found = {"word": int(is_word.sum()), "heard": int(wakes[is_word].sum()), "others": int((~is_word).sum())}
+    return head, rule, {**found, "false": int(wakes[~is_word].sum()), "folder": folder.name}
+
+
+def _heard(model, head: Head, folder: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    """Logits (answers, classes) of each recording as a stream, and whether it says the word."""
+    files, _ = recordings_of(model, folder)
+    tail, logits, is_word = np.zeros(TAIL_MS * model.sampling_rate // 1000, np.int16), [], []
+    for file, label in files.items():
+        try:
+            samples = as_int16(read_sound(file, None, model.sampling_rate).samples)
+        except InvalidAudio:
+            continue
+        found, _ = model.step(np.concatenate([samples, tail]), model.reset())
+        logits.append(found)
+        is_word.append(label == head.label)
+    if len({*is_word}) < 2:
+        raise InvalidData(f"{folder}: has no recordings of both {model.labels[head.label]!r} and others to tune on")
+    return logits, np.array(is_word)
+
+
+def _manifest(model, name: str, head: Head, rule: Rule, arena: int, language: str) -> dict:
+    """Version 2."""
+    return {
+        "type": "micro",
+        "wake_word": model.labels[head.label],
+        "author": f"made by Earshot of {model.name}",
+        "website": WEBSITE,
+        "model": f"{name}.tflite",
+        "trained_languages": [language],
+        "version": 2,
+        "micro": {
+            "probability_cutoff": rule.cutoff,
+            "feature_step_size": STEP_MS,
+            "sliding_window_size": rule.window,
+            "tensor_arena_size": ARENA_TIMES * arena,
+            "minimum_esphome_version": "2024.7.0",
+        },
+    }
+
+
+def _report(model, head: Head, rule: Rule, tuned: dict | None, data: bytes, arena: int, written: Written) -> dict:
+    return {
+        "export": "esphome", "model": model.name, "word": model.labels[head.label], "bytes": len(data),
+        "weight_bytes": model.entry.weight_bytes, "arena_bytes_on_host": arena, "variables": written.variables,
+        "operators": sorted({node.op for graph in written.graphs for node in graph.nodes}),
+        "head": asdict(head), "rule": asdict(rule), "tuned_on": tuned,
+    }  # fmt: skip
+
+
+def _page(model, name: str, manifest: dict, report: dict) -> str:
+    """README.md."""
+    rule, tuned, micro = report["rule"], report["tuned_on"], manifest["micro"]
+    chosen = "They are those of the package's detector, and the output is nearly the word's score there."
+    if tuned:
+        chosen = (
+            f"They were tuned on the recordings in {tuned['folder']}: it wakes at {tuned['heard']:,} of {tuned['word']:,} "
+            f"that say the word, and at {tuned['false']:,} of {tuned['others']:,} others. That is how it was chosen, no "
+            "estimate of how it does elsewhere."
+        )
+    values = {
+        "MODEL": model.name, "WORD": report["word"], "NAME": name, "BYTES": f"{report['bytes']:,}",
+        "VARIABLES": str(report["variables"]), "HOST": f"{report['arena_bytes_on_host']:,}",
+        "ARENA": f"{micro['tensor_arena_size']:,}", "CUTOFF": f"{rule['cutoff']:g}", "WINDOW": str(rule["window"]),
+        "STEPMS": str(rule["frames"] * STEP_MS), "CHOSEN": chosen, "LICENCE": model.licence,
+        "SLOPE": f"{report['head']['slope']:.4g}", "OFFSET": f"{report['head']['offset']:.4g}",
+    }  # fmt: skip
+    return STATED.sub(lambda found: values[found[1]], TEMPLATE.read_text(encoding="utf-8"))

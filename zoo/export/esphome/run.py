@@ -1,0 +1,37 @@
+"""A wake word for ESPHome beside its package, in TFLite Micro."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from supernet.files import read_json
+from zoo.export.agreement import Runner
+from zoo.export.esphome.head import Head
+from zoo.export.place import REPORT
+from zoo.export.tflite.run import Micro, stepped
+
+__all__ = ["runners"]
+
+
+def runners(model, place: Path) -> Iterator[Runner]:
+    """The file in TFLite Micro: outputs are how much it is another sound, and how much the word."""
+    report = read_json(place / REPORT)
+    head = Head(**{**report["head"], "others": tuple(report["head"]["others"])})
+    scale = model.network.activations[model.network.specs[-1].name].scale
+    [file] = place.glob("*.tflite")
+
+    def run(features: np.ndarray) -> np.ndarray:
+        return _both(stepped(Micro(file.read_bytes()), features.T[None], report["rule"]["frames"])[:, 0])
+
+    def own(logits: np.ndarray) -> np.ndarray:
+        return _both(head.outputs(logits, scale).astype(np.int64))
+
+    yield Runner(f"TFLite Micro {version('tflite-micro')}", "stream", run, own)
+
+
+def _both(outputs: np.ndarray) -> np.ndarray:
+    return np.stack([255 - outputs, outputs], 1)
