@@ -100,7 +100,8 @@ def test_a_stream_holds_what_is_alive_in_one_step_and_what_it_keeps(place, seed)
         most = max(most, alive + (0 if spec.kind in OVER else size(spec)))
     channels, height, frames = specs[0].out_shape
     apart = channels * height * -(-frames // answers) + 2 * arch.classes + 4 * specs[-1].in_shape[0] + 4
-    window = 160 * 2 + 8 if arch.features.kind == "raw" else 480 * 2 + 514 * 4 + 40 * 4
+    windows = {"raw": 160 * 2 + 8, "micro": 480 * 2 + 512 * 2 + 42 * 4}
+    window = windows.get(arch.features.kind, 480 * 2 + 514 * 4 + 40 * 4)
     working = window + arch.classes * 14 + 8
     whole = most + stream_state_bytes(arch) + apart + working
     assert stream_ram_bytes(arch) == whole + -whole % 4

@@ -9,17 +9,14 @@ import soundfile
 
 import zoo
 from supernet.bits import with_bits
-from supernet.errors import InvalidQuery
 from supernet.extras import has
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.frontend.mfcc import Mfcc
 from supernet.frontend.micro import Micro
 from supernet.space import Space
-from zoo.cli import main
 from zoo.export import check
-from zoo.export.esphome.folder import OPERATORS, VARIABLES, wake_word
-from zoo.export.esphome.head import Head, fit, word_of
-from zoo.export.esphome.rule import Rule
+from zoo.export.esphome.folder import wake_word
+from zoo.export.esphome.head import Head
 from zoo.export.tflite.emulate import Emulator
 from zoo.export.tflite.run import stepped
 from zoo.make.package import write_package
@@ -78,3 +75,31 @@ def test_it(models, tmp_path):
         print(json.loads((place / "report.json").read_text()))
         print((place / "README.md").read_text())
         print(*check(models[bits], "esphome", place).found)
+
+
+def heard(place, samples):
+    """What pymicro-wakeword gives of samples behind silence: outputs (answers,), and whether it wakes at each."""
+    from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures
+
+    [config] = place.glob("[!r]*.json")
+    wake, outputs, wakes = MicroWakeWord.from_config(config), [], []
+    silence = np.zeros(320, np.int16)
+    for features in MicroWakeWordFeatures().process_streaming(np.concatenate([silence, samples]).tobytes()):
+        wakes.append(bool(wake.process_streaming(features)))
+        if not wake._features:
+            outputs.append(round(wake._probabilities[-1] * 256))
+    return np.array(outputs), np.array(wakes)
+
+
+def test_pym(models, tmp_path):
+    for bits in (8, 4):
+        model = models[bits]
+        place = model.export("esphome", tmp_path / f"up{bits}", word="up")
+        samples = speech()
+        report = json.loads((place / "report.json").read_text())
+        head = Head(**{**report["head"], "others": tuple(report["head"]["others"])})
+        scale = model.network.activations[model.network.specs[-1].name].scale
+        found, wakes = heard(place, samples)
+        own = head.outputs(model.step(samples, model.reset())[0], scale).astype(int)
+        emu = stepped(Emulator(wake_word(model, head).graphs), model.front_end.run(samples[None])[0].T[None], 2)[:, 0]
+        print(bits, len(found), len(own), np.abs(found - own).max(), (found == own).mean(), 'emu', np.abs(emu-own).max(), (emu==found).mean(), own.min(), own.max(), np.percentile(own,[5,25,50,75,95]), len(wakes))

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from supernet.errors import InvalidQuery
 from zoo.export.base import identity
 from zoo.export.c.features import feature_files
+from zoo.export.c.filtered import filtered_files
 from zoo.export.c.names import c_name
+from zoo.export.c.ops.base import Step
 from zoo.export.place import check_free, write_folder
-from zoo.export.tflite.build import Written, build
+from zoo.export.tflite.build import Written, build, first_layer
 from zoo.export.tflite.file import to_bytes
 from zoo.export.tflite.run import arena_bytes
 from zoo.run.causal import streams
@@ -70,9 +71,11 @@ def model_file(model, written: Written, lean: bool = False) -> bytes:
 
 
 def front_end_files(model, name: str) -> dict[str, str]:
-    """Texts by file name."""
-    if any(spec.kind == "filters" for spec in model.network.specs):
-        raise InvalidQuery("family sinc is not possible here")
+    """Texts of the C of all that a graph is fed with, by file name."""
+    if (first := first_layer(model.network)).inputs:
+        return filtered_files(
+            model.front_end, Step(model.network, first, first.in_shape[2], {}, model.grids[first.name]), name
+        )
     return feature_files(model.front_end, name)
 
 
@@ -102,7 +105,7 @@ def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
     step = written["stream"].main.inputs[0].shape[1] if "stream" in written else 0
     values = {
         "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": model.licence, "NAME": name,
-        "UPPER": name.upper(), "RATE": str(model.sampling_rate), "COEFFICIENTS": str(model.front_end.coefficients),
+        "UPPER": name.upper(), "RATE": str(model.sampling_rate), "COEFFICIENTS": str(_frame_size(next(iter(written.values())))),
         "WINDOW": str(model.front_end.window_samples), "HOP": str(hop), "CFRAMES": str(model.arch.frames),
         "SFRAMES": str(step), "STEPMS": str(step * hop * 1000 // model.sampling_rate),
         "TYPE": logits["type"], "SCALE": repr(logits["scale"]),
@@ -111,6 +114,12 @@ def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
         "STATES": _states(written.get("stream")), "OPERATORS": _operators(report),
     }  # fmt: skip
     return STATED.sub(lambda found: values[found[1]], "\n".join(parts))
+
+
+def _frame_size(one: Written) -> int:
+    """Features of a frame."""
+    _, _, height, channels = one.main.inputs[0].shape
+    return height * channels
 
 
 def _row(form: dict) -> str:
