@@ -90,7 +90,7 @@ def _check(arch: Arch) -> None:
 
 
 def space(classes: int, clip_ms: int, features: str = "mfcc") -> Space:
-    """The default space on `mfcc` (0.1 M to 10 M MACs on clips of one second) or on `logmel` and `micro` (0.3 M to 7 M).
+    """The default space on `mfcc` (0.1 M to 10 M MACs on clips of one second), on `logmel` or `micro` (0.3 M to 7 M).
 
     MFCC lead where a network has less than about half a million MACs, of which a map would take most.
     """
@@ -102,7 +102,7 @@ def space(classes: int, clip_ms: int, features: str = "mfcc") -> Space:
         )
     maps = StageChoices((8, 16, 24), (1, 2), (3,), (1,)), StageChoices((8, 16, 24, 32), (1, 2), (3,), (1, 2))
     stages = (*maps, *[StageChoices(WIDTHS[:4], (1, 2, 3), KERNELS, EXPANSIONS[:3])] * 2)
-    steps = (10,) if features == "micro" else (10, 20)  # whose noise goes on from frame to frame, so that no step is left out
+    steps = (10,) if features == "micro" else (10, 20)  # the noise that `micro` takes away is of each frame
     return Space("temporal", classes, clip_ms, (40,), steps, BlockChoices((8, 16), stages, heads[:3]), features)
 
 

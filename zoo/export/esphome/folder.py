@@ -29,9 +29,9 @@ __all__ = ["OPERATORS", "VARIABLES", "export_esphome", "wake_word"]
 
 TEMPLATE, STATED = Path(__file__).with_name("README.template.md"), re.compile(r"@([A-Z]+)(?![A-Z])")
 OPERATORS = (
-    "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "RESHAPE", "STRIDED_SLICE", "CONCATENATION", "CONV_2D",
-    "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "MEAN", "LOGISTIC", "QUANTIZE", "AVERAGE_POOL_2D", "MAX_POOL_2D",
-    "PAD", "PACK", "SPLIT_V",
+    "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "RESHAPE", "STRIDED_SLICE", "CONCATENATION",
+    "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "MEAN", "LOGISTIC", "QUANTIZE",
+    "AVERAGE_POOL_2D", "MAX_POOL_2D", "PAD", "PACK", "SPLIT_V",
 )  # fmt: skip
 VARIABLES = 20
 """What ESPHome registers, and how many variables."""
@@ -83,8 +83,7 @@ def wake_word(model, head: Head) -> Written:
     written = build(model.network, "stream", end=before.name)
     written.main.outputs = [head.write(written, last)]
     _flat_input(written)
-    used = {node.op for graph in written.graphs for node in graph.nodes}
-    if lacking := sorted(used - {*OPERATORS}):
+    if lacking := sorted({*written.operators} - {*OPERATORS}):
         raise InvalidQuery(f"{model.name} needs {', '.join(lacking)}, which ESPHome does not register: use --to tflite")
     if written.variables > VARIABLES:
         raise InvalidQuery(
@@ -174,7 +173,7 @@ def _report(model, head: Head, rule: Rule, tuned: dict | None, data: bytes, aren
     return {
         "export": "esphome", "model": model.name, "word": model.labels[head.label], "bytes": len(data),
         "weight_bytes": model.entry.weight_bytes, "arena_bytes_on_host": arena, "variables": written.variables,
-        "operators": sorted({node.op for graph in written.graphs for node in graph.nodes}),
+        "operators": written.operators,
         "head": asdict(head), "rule": asdict(rule), "tuned_on": tuned,
     }  # fmt: skip
 
@@ -185,9 +184,9 @@ def _page(model, name: str, manifest: dict, report: dict) -> str:
     chosen = "They are those of the package's detector, and the output is nearly the word's score there."
     if tuned:
         chosen = (
-            f"They were tuned on the recordings in {tuned['folder']}: it wakes at {tuned['heard']:,} of {tuned['word']:,} "
-            f"that say the word, and at {tuned['false']:,} of {tuned['others']:,} others. That is how it was chosen, no "
-            "estimate of how it does elsewhere."
+            f"They were tuned on the recordings in {tuned['folder']}: it wakes at {tuned['heard']:,} of "
+            f"{tuned['word']:,} that say the word, and at {tuned['false']:,} of {tuned['others']:,} others. That is "
+            "how it was chosen, no estimate of how it does elsewhere."
         )
     values = {
         "MODEL": model.name, "WORD": report["word"], "NAME": name, "BYTES": f"{report['bytes']:,}",

@@ -36,7 +36,7 @@ PLAIN = {
 
 @dataclass(frozen=True)
 class Head:
-    """Of the label with a number. others: numbers of those that it must be above; none where a clip may have several."""
+    """Of the label with a number. others: those that it must be above; none where a clip may have several labels."""
 
     label: int
     others: tuple[int, ...]

@@ -64,6 +64,11 @@ class Written:
         """How many a stream keeps in the interpreter."""
         return sum(node.op == "VAR_HANDLE" for node in self.main.nodes)
 
+    @property
+    def operators(self) -> list[str]:
+        """Names of all that an interpreter must know."""
+        return sorted({node.op for graph in self.graphs for node in graph.nodes})
+
     def frames(self, frames: int) -> int:
         """Of a clip's frames, those of what is computed at a time."""
         return -(-frames // max(1, self.answers))

@@ -1,7 +1,8 @@
 """Graphs as the bytes of a .tflite file, by the published schema; no TensorFlow.
 
-Equal vectors, constants and quantisations are written once. A lean file is for TFLite Micro alone: LiteRT wants a scale of
-each bias and a zero point of each channel, which Micro does not read. Needs `flatbuffers` and `tflite`, which holds the schema.
+Equal vectors, constants and quantisations are written once. A lean file is for TFLite Micro alone: LiteRT wants a scale
+of each bias and a zero point of each channel, which Micro does not read. Needs `flatbuffers`, and `tflite` for the
+schema.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ OPTIONS = {
 VERSIONS = {"ADD": 2, "CONCATENATION": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "LOGISTIC": 2,
             "MAX_POOL_2D": 2, "MEAN": 2, "MUL": 2, "PAD": 2, "STRIDED_SLICE": 2, "TRANSPOSE": 2}  # fmt: skip
 """Of operators on 8 bits, where not 1."""
+
+
+NARROW_VERSIONS, WIDE_VERSIONS = {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7}, {"CONV_2D": 4}
+"""With weights of 4 bits, and on values of 16."""
 
 
 def to_bytes(graphs: Sequence[Graph], about: str, metadata: Mapping[str, bytes], lean: bool = False) -> bytes:
@@ -189,11 +194,5 @@ def _packed(tensor: Tensor) -> bytes:
 def _version(node: Node) -> int:
     """Of the operator's definition, which grew with the types that it takes."""
     kinds = {one.kind for one in (*node.inputs, *node.outputs) if one is not None}
-    base = VERSIONS.get(node.op, 1)
-    if node.op in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-        return (
-            {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7, "FULLY_CONNECTED": 10}[node.op]
-            if "int4" in kinds
-            else ({"CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "FULLY_CONNECTED": 7}[node.op] if "int16" in kinds else base)
-        )
-    return base
+    wider = NARROW_VERSIONS if "int4" in kinds else WIDE_VERSIONS if "int16" in kinds else {}
+    return wider.get(node.op, VERSIONS.get(node.op, 1))

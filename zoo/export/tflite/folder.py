@@ -85,17 +85,22 @@ def beginnings(written: Written) -> list[np.ndarray]:
 
 
 def _report(model, written: dict[str, Written], files: dict) -> dict:
-    forms = {}
-    for (form, one), (file, data) in zip(written.items(), files.items(), strict=True):
-        kept = sum(before.size * np.dtype(before.kind).itemsize for before, _ in one.states)
-        forms[form] = {
-            "file": file, "bytes": len(data), "arena_bytes_on_host": arena_bytes(data, beginnings(one)),
-            "state_bytes": kept, "variables": one.variables, "operators": sorted({node.op for graph in one.graphs for node in graph.nodes}),
-            "input": list(one.main.inputs[0].shape),
-        }  # fmt: skip
+    forms = {form: _form(one, file, files[file]) for (form, one), file in zip(written.items(), files, strict=True)}
     logits = next(iter(written.values())).main.outputs[0]
     return {"weight_bytes": model.entry.weight_bytes,
             "logits": {"type": logits.kind, "scale": float(logits.step)}, "forms": forms}  # fmt: skip
+
+
+def _form(written: Written, file: str, data: bytes) -> dict:
+    return {
+        "file": file,
+        "bytes": len(data),
+        "arena_bytes_on_host": arena_bytes(data, beginnings(written)),
+        "state_bytes": sum(before.size * np.dtype(before.kind).itemsize for before, _ in written.states),
+        "variables": written.variables,
+        "operators": written.operators,
+        "input": list(written.main.inputs[0].shape),
+    }
 
 
 def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
@@ -105,13 +110,15 @@ def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
     step = written["stream"].main.inputs[0].shape[1] if "stream" in written else 0
     values = {
         "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": model.licence, "NAME": name,
-        "UPPER": name.upper(), "RATE": str(model.sampling_rate), "COEFFICIENTS": str(_frame_size(next(iter(written.values())))),
+        "UPPER": name.upper(), "RATE": str(model.sampling_rate),
+        "COEFFICIENTS": str(_frame_size(next(iter(written.values())))), "FIRST": next(iter(written)),
         "WINDOW": str(model.front_end.window_samples), "HOP": str(hop), "CFRAMES": str(model.arch.frames),
         "SFRAMES": str(step), "STEPMS": str(step * hop * 1000 // model.sampling_rate),
         "TYPE": logits["type"], "SCALE": repr(logits["scale"]),
         "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
         "TABLE": "\n".join(_row(one) for one in report["forms"].values()),
-        "STATES": _states(written.get("stream")), "OPERATORS": _operators(report),
+        "STATES": _states(written.get("stream")),
+        "OPERATORS": ", ".join(sorted({op for one in written.values() for op in one.operators})),
     }  # fmt: skip
     return STATED.sub(lambda found: values[found[1]], "\n".join(parts))
 
@@ -123,8 +130,8 @@ def _frame_size(one: Written) -> int:
 
 
 def _row(form: dict) -> str:
-    arena = form["arena_bytes_on_host"]
-    return f"| `{form['file']}` | {form['bytes']:,} | {'not measured' if arena is None else format(arena, ',')} | {form['variables']} |"
+    arena = "not measured" if form["arena_bytes_on_host"] is None else f"{form['arena_bytes_on_host']:,}"
+    return f"| `{form['file']}` | {form['bytes']:,} | {arena} | {form['variables']} |"
 
 
 def _states(stream: Written | None) -> str:
@@ -136,14 +143,9 @@ def _states(stream: Written | None) -> str:
             f"silence: give `MicroResourceVariables` {stream.variables}, and make the interpreter anew to reset it."
         )
     return (
-        f"What it looks back on goes in and out: inputs 1 to {len(stream.states)} begin as their zero points, and after "
-        "each step are the outputs of the same numbers."
+        f"What it looks back on goes in and out: inputs 1 to {len(stream.states)} begin as their zero points, and "
+        "after each step are the outputs of the same numbers."
     )
-
-
-def _operators(report: dict) -> str:
-    found = sorted({op for form in report["forms"].values() for op in form["operators"]})
-    return ", ".join(found)
 
 
 def _template(name: str) -> str:
