@@ -111,7 +111,7 @@ class BenchSources(Sources):
     @property
     def _sizes(self) -> dict[str, int]:
         arch = self.network.arch
-        own = {"CLASSES": arch.classes, "COEFFICIENTS": arch.features.coefficients, "ARENA": self._plan.size}
+        own = {"CLASSES": arch.classes, "COEFFICIENTS": arch.features.coefficients, "ARENA": self.arena.size}
         return own | self._step_sizes
 
     @property

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "defines", "quoted", "record"]
+__all__ = ["Member", "array", "defines", "quoted", "record"]
 
 WIDTH = 112
 TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
@@ -16,6 +17,24 @@ TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "ui
 LEAST = -(2**31)
 GLUE = "\0"
 """A space at which no line ends."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """An array in the structure of a stream or of clips.
+
+    kind: its type in C. count: values. size: how C writes that, where it is no plain number. silence: what its bytes
+    are before the first sample.
+    """
+
+    kind: str
+    name: str
+    count: int
+    size: str = ""
+    silence: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}[{self.size or self.count}];"
 
 
 def _lines(values: Sequence[int] | np.ndarray) -> str:

@@ -23,7 +23,7 @@ from zoo.run.causal import streams
 from zoo.run.detection import Detector
 from zoo.run.scores import ONE, exponential_tables
 
-__all__ = ["FOLDER", "FRONT_END", "SIZES", "Sources", "guarded", "named"]
+__all__ = ["FOLDER", "FRONT_END", "SIZES", "Sources", "guarded", "named", "score_tables", "weights_at_a_time"]
 
 FOLDER = Path(__file__).with_name("sources")
 WORD = re.compile(r"\w+")
@@ -117,21 +117,22 @@ class Sources:
     @cached_property
     def steps(self) -> list[Step]:
         """Of all layers that compute."""
-        grids, places = self.grids, self._places
-        return [Step(self.network, spec, self.answers, places, grids.get(spec.name, "")) for spec in self.specs]
+        grids, places, block = self.grids, self._places, block_of(self.network.arch)
+        return [Step(self.network, spec, self.answers, places, grids.get(spec.name, ""), block) for spec in self.specs]
 
     @cached_property
-    def _plan(self) -> Arena:
+    def arena(self) -> Arena:
+        """What layers work in."""
         return plan_step(self.network.arch) if self.streams else plan_arena(self.network.arch)
 
     @property
-    def _arena(self) -> dict[str, int]:
-        """Offsets of tensors in the arena."""
-        return {item.name: item.offset for item in self._plan.tensors}
+    def offsets(self) -> dict[str, int]:
+        """Of tensors in the arena."""
+        return {item.name: item.offset for item in self.arena.tensors}
 
     @property
     def _places(self) -> dict[str, str]:
-        found = {name: f"self->arena + {offset}" for name, offset in self._arena.items()}
+        found = {name: f"self->arena + {offset}" for name, offset in self.offsets.items()}
         return {self.input.name: "self->features", **found, self.specs[-1].name: "self->logits"}
 
     def _header(self) -> str:
@@ -156,7 +157,7 @@ class Sources:
             "SAMPLE_RATE": front.sampling_rate, "CLASSES": arch.classes, "COEFFICIENTS": front.coefficients,
             "HOP": front.hop_samples, "WINDOW": front.window_samples,
             "OVERLAP": front.window_samples - front.hop_samples, **self._written.macros(front),
-            "ARENA": self._plan.size,
+            "ARENA": self.arena.size,
         }  # fmt: skip
         if not self.streams:
             return {**sizes, "CLIP_FRAMES": arch.frames, "CLIP_SAMPLES": arch.frames * front.hop_samples}
@@ -205,16 +206,16 @@ class Sources:
     def _around(self) -> list[str]:
         """What feeds the network, and makes scores and events of its logits."""
         ends = ["detector.c", "window.c", "stream.c"] if self.streams else ["window.c", "clip.c"]
-        tables = self._detector_tables() if self.streams else self._score_tables()
+        tables = self._detector_tables() if self.streams else score_tables()
         texts = [tables, _text("scores.c"), *map(_text, ends)]
-        return [text.replace("@INPUT", str(self._arena.get(self.input.name, 0))) for text in texts]
+        return [text.replace("@INPUT", str(self.offsets.get(self.input.name, 0))) for text in texts]
 
     @property
     def _work(self) -> dict[str, int]:
         """Of what layers compute in."""
         dense = [spec for spec in self.specs if spec.has_weights and not spec.depthwise]
-        row = max(map(_at_a_time, dense))
-        packed = max(map(_at_a_time, filter(_packed, dense)), default=0)
+        row = max(map(weights_at_a_time, dense))
+        packed = max(map(weights_at_a_time, filter(_packed, dense)), default=0)
         apart = [spec for spec in self.specs if spec.depthwise]
         places, unpacked = ([prod(spec.kernel) for spec in some] for some in (apart, filter(_packed, apart)))
         buffer = max(1, packed, min(2 * packed, BUFFER))
@@ -238,8 +239,11 @@ class Sources:
             "SCORE_SHIFT": shift,
             "SEVERAL": int(self.detector.scores.several),
         }
-        if not self.streams:
-            return found
+        return found | self.looks if self.streams else found
+
+    @property
+    def looks(self) -> dict[str, int]:
+        """How the detector of a stream looks at answers. Raises InvalidQuery for a rest that is too long."""
         clip_ms = self.network.arch.frames * self.network.arch.features.step_ms
         every = self.detector.settings.hop_ms * self.answers // clip_ms
         if self.detector.refractory > MOST_LOOKS:
@@ -247,8 +251,15 @@ class Sources:
                 f"refractory_ms = {self.detector.settings.refractory_ms} is not possible in C: give at most "
                 f"{MOST_LOOKS * self.detector.settings.hop_ms}, {MOST_LOOKS:,} looks"
             )
-        return {**found, "SMOOTHING": self.detector.settings.smoothing, "EVERY": every,
-                "REFRACTORY": self.detector.refractory}  # fmt: skip
+        return {"SMOOTHING": self.detector.settings.smoothing, "EVERY": every, "REFRACTORY": self.detector.refractory}
+
+    @property
+    def sums(self) -> dict[str, np.ndarray]:
+        """(classes,) uint32 each: sums of scores at which a label is an event, and below which it ends."""
+        settings, sums = self.detector.settings, self.detector.thresholds
+        least = np.where(sums > ONE * settings.smoothing, NEVER, sums)
+        found = {"thresholds": least, "releases": self.detector.releases}
+        return {name: values.astype(np.uint32) for name, values in found.items()}
 
     def _reset(self) -> str:
         lines = [f"    {line}\n" for step in self.steps for line in self._of(step).reset(step)]
@@ -276,18 +287,10 @@ class Sources:
         about = f"/* The layers, to {what}. Maps are (frames, height, channels); their places in the arena overlap. */"
         return f"{about}\nNAME_APART\nstatic void network(NAME_t *self)\n{{\n{''.join(calls)}}}\n"
 
-    def _score_tables(self) -> str:
-        coarse, fine = exponential_tables()
-        about = "/* 2^-(i / 32) and 2^-(i / 1024), 2^15 is one. */"
-        return "\n".join([about, array("coarse", coarse) + array("fine", fine)])
-
     def _detector_tables(self) -> str:
-        settings, sums = self.detector.settings, self.detector.thresholds
-        least = np.where(sums > ONE * settings.smoothing, NEVER, sums)
-        tables = {"thresholds": least, "releases": self.detector.releases}
         about = "/* Of each label: a sum of NAME_SMOOTHING scores that is an event, and that below which it ends. */"
-        found = "".join(array(name, values.astype(np.uint32)) for name, values in tables.items())
-        return f"{self._score_tables()}\n{about}\n{found}"
+        found = "".join(array(name, values) for name, values in self.sums.items())
+        return f"{score_tables()}\n{about}\n{found}"
 
     def _front_end(self) -> str:
         head = "/* From a window of samples to features: integers alone. */\n#include <string.h>\n"
@@ -302,7 +305,14 @@ class Sources:
         return front_end(self.frontend.kind)
 
 
-def _at_a_time(spec: LayerSpec) -> int:
+def score_tables() -> str:
+    """The tables of exponentials."""
+    coarse, fine = exponential_tables()
+    about = "/* 2^-(i / 32) and 2^-(i / 1024), 2^15 is one. */"
+    return "\n".join([about, array("coarse", coarse) + array("fine", fine)])
+
+
+def weights_at_a_time(spec: LayerSpec) -> int:
     """Weights of a row that are computed at a time."""
     return LONG_VALUES if LONG in spec.operator.calls(spec) else prod(spec.weight_shape[1:])
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from zoo.export.c.text import Member, array, defines
+
 __all__ = ["FrontEnd", "source"]
 
 FOLDER = Path(__file__).parent
@@ -16,17 +20,31 @@ class FrontEnd:
         """Of the public header, that its members need."""
         return {}
 
-    def members(self, frontend) -> list[str]:
+    def members(self, frontend) -> list[Member]:
         """Of the structure of a stream, beside the window of samples; the widest first."""
         return []
 
     def reset(self, frontend) -> list[str]:
-        """Statements that make members other than zero."""
+        """Statements that silence members that stay from frame to frame."""
         return []
+
+    def constants(self, frontend) -> dict[str, int]:
+        """Macros of its functions."""
+        return {}
+
+    def tables(self, frontend) -> dict[str, np.ndarray]:
+        """Arrays that its functions read."""
+        return {}
+
+    def functions(self) -> tuple[str, ...]:
+        """The files with its functions, in their order."""
+        raise NotImplementedError
 
     def text(self, frontend) -> str:
         """The tables and functions."""
-        raise NotImplementedError
+        arrays = "\n".join(array(name, values) for name, values in self.tables(frontend).items())
+        head = [defines(self.constants(frontend)), arrays] if arrays else []
+        return "\n".join([*head, *map(source, self.functions())])
 
 
 def source(name: str) -> str:

@@ -13,7 +13,7 @@ class LogMel(Mel):
 
     picks = "mel_chosen"
 
-    def constants(self, tables: MelTables) -> dict[str, int]:
+    def picking(self, tables: MelTables) -> dict[str, int]:
         """Which bands."""
         return {"FIRST_MEL": tables.chosen.start or 0, "MEL_STEP": tables.chosen.step or 1}
 

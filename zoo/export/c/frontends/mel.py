@@ -8,8 +8,8 @@ from math import log2
 import numpy as np
 
 from supernet.frontend.fixed import MelTables, mel_tables
-from zoo.export.c.frontends.base import FrontEnd, source
-from zoo.export.c.text import array, defines
+from zoo.export.c.frontends.base import FrontEnd
+from zoo.export.c.text import Member, array, defines
 
 __all__ = ["Mel"]
 
@@ -23,32 +23,40 @@ class Mel(FrontEnd):
         """Points of the transform, and bands."""
         return {"POINTS": frontend.fft, "MELS": frontend.mels}
 
-    def members(self, frontend) -> list[str]:
+    def members(self, frontend) -> list[Member]:
         """What it works in."""
-        return ["int32_t spectrum[NAME_POINTS];", "int32_t mels[NAME_MELS];"]
+        spectrum = Member("int32_t", "spectrum", frontend.fft, "NAME_POINTS")
+        return [spectrum, Member("int32_t", "mels", frontend.mels, "NAME_MELS")]
 
-    def text(self, frontend) -> str:
-        """As `supernet.frontend.fixed` has it."""
+    def constants(self, frontend) -> dict[str, int]:
+        """As `supernet.frontend.fixed` has them."""
         tables = mel_tables(frontend)
-        arrays = {"hann": tables.window, "cosines": tables.cosines}
         radix = 2 if int(log2(tables.points // 2)) % 2 else 4
-        functions = map(source, ("wave", "mel", self.picks, "mel_features"))
-        return self.whole(tables, {"LAST_RADIX": radix}, arrays, functions)
+        return {**_constants(tables), "LAST_RADIX": radix, **self.picking(tables)}
 
     def whole(
         self, tables: MelTables, constants: dict[str, int], arrays: dict[str, np.ndarray], functions: Iterable[str]
     ) -> str:
         """Constants and tables, those of one way to compute and those of any, and functions."""
-        constants = {**_constants(tables), **constants, **self.constants(tables)}
+        constants = {**_constants(tables), **constants, **self.picking(tables)}
         texts = [array(name, values) for name, values in {**arrays, **_arrays(tables), **self.arrays(tables)}.items()]
         return "\n".join([defines(constants), "\n".join(texts), *functions])
 
-    def constants(self, tables: MelTables) -> dict[str, int]:
-        """Of how coefficients are made."""
+    def tables(self, frontend) -> dict[str, np.ndarray]:
+        """The same."""
+        tables = mel_tables(frontend)
+        return {"hann": tables.window, "cosines": tables.cosines, **_arrays(tables), **self.arrays(tables)}
+
+    def functions(self) -> tuple[str, ...]:
+        """Those that all share, around what makes coefficients."""
+        return ("wave", "mel", self.picks, "mel_features")
+
+    def picking(self, tables: MelTables) -> dict[str, int]:
+        """Macros of how coefficients are made."""
         raise NotImplementedError
 
     def arrays(self, tables: MelTables) -> dict[str, np.ndarray]:
-        """The same."""
+        """Arrays of that."""
         return {}
 
 

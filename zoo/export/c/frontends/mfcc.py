@@ -15,7 +15,7 @@ class Mfcc(Mel):
 
     picks = "mel_cosines"
 
-    def constants(self, tables: MelTables) -> dict[str, int]:
+    def picking(self, tables: MelTables) -> dict[str, int]:
         """Bits of the transform."""
         return {"TRANSFORM_BITS": tables.transform_bits}
 

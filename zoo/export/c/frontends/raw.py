@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.export.c.frontends.base import FrontEnd, source
+from zoo.export.c.frontends.base import FrontEnd
 
 __all__ = ["FRONT_END"]
 
@@ -10,9 +10,9 @@ __all__ = ["FRONT_END"]
 class Raw(FrontEnd):
     """It works in the window of samples alone."""
 
-    def text(self, frontend) -> str:
+    def functions(self) -> tuple[str, ...]:
         """Two bytes a sample."""
-        return source("raw")
+        return ("raw",)
 
 
 FRONT_END = Raw()

@@ -7,10 +7,9 @@ from math import prod
 import numpy as np
 
 from supernet.layer import LayerSpec
-from zoo.export.c.ops.base import Operator, Step
+from zoo.export.c.ops.base import Fields, Operator, Step
 from zoo.export.c.ops.conv import Conv
 from zoo.export.c.ops.linear import Linear
-from zoo.export.c.text import array
 
 __all__ = ["HOST_OPERATORS", "span_of"]
 
@@ -28,15 +27,14 @@ class HostConv(Conv):
         own = ("eight", "window", "depthwise" if step.spec.depthwise else "conv")
         return (*own, "keep") if self._kept(step) else own
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """Weights, and shapes."""
         weight = step.tensors.weight
-        text, fields = _blocks(step, weight.transpose(0, 3, 2, 1).reshape(len(weight), -1))
-        return text + step.record(fields | self.shapes(step))
+        return _blocks(step, weight.transpose(0, 3, 2, 1).reshape(len(weight), -1)) | self.shapes(step)
 
-    def calls(self, step: Step) -> list[str]:
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
         """Those of short rows."""
-        return [call.replace("conv_long(", "conv(") for call in super().calls(step)]
+        return [(name.replace("conv_long", "conv"), *arguments) for name, *arguments in super().runs(step)]
 
     def work(self, step: Step) -> dict[str, int]:
         """Channels and height of the largest maps of depthwise layers."""
@@ -50,10 +48,9 @@ class HostLinear(Linear):
         """Its own."""
         return ("eight", "linear")
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """Weights and sizes."""
-        text, fields = _blocks(step, step.tensors.weight)
-        return text + step.record(fields | self.shapes(step))
+        return _blocks(step, step.tensors.weight) | self.shapes(step)
 
 
 HOST_OPERATORS: dict[str, Operator] = {"conv": HostConv(), "linear": HostLinear()}
@@ -65,18 +62,19 @@ def span_of(spec: LayerSpec) -> int:
     return -(-prod(spec.weight_shape[1:]) // VALUES) * VALUES
 
 
-def _blocks(step: Step, rows: np.ndarray) -> tuple[str, dict]:
-    """The arrays of a layer, whole blocks of outputs, and the constants that name them. rows: (outputs, values)."""
-    spec, tensors, zero = step.spec, step.tensors, step.zeros[0]
+def _blocks(step: Step, rows: np.ndarray) -> Fields:
+    """The first constants of a layer, in whole blocks of outputs. rows: (outputs, values)."""
+    tensors, zero = step.tensors, step.zeros[0]
     behind = -len(rows) % OUTPUTS
     whole = np.pad(rows, ((0, behind), (0, -rows.shape[1] % VALUES)))
     laid = whole.reshape(len(whole) // OUTPUTS, OUTPUTS, -1, VALUES).transpose(0, 2, 1, 3)
     bias = tensors.bias.astype(np.int64) - (RAISED + zero) * rows.astype(np.int64).sum(1)
-    arrays = {
+    return {
         "weights": np.ascontiguousarray(laid).ravel().astype(np.int8).view(np.uint8),
         "bias": np.pad(bias, (0, behind)).astype(np.int32),
         "multiplier": np.pad(tensors.multiplier.astype(np.int32), (0, behind)),
         "shift": np.pad(tensors.shift.astype(np.uint8), (0, behind), mode="edge"),
+        "bits": 8,
+        "odd": 0,
+        "in_zero": zero,
     }
-    text = "".join(array(f"{spec.name}_{part}", values) for part, values in arrays.items())
-    return text, {part: f"{spec.name}_{part}" for part in arrays} | {"bits": 8, "odd": 0, "in_zero": zero}

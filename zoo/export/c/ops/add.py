@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from zoo.export.c.ops.base import Operator, Step
+from zoo.export.c.ops.base import Fields, Operator, Step
 
 __all__ = ["OPERATOR"]
 
@@ -21,16 +21,16 @@ class Add(Operator):
         """Its own."""
         return ("add",)
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """Both multipliers with one shift."""
         fields = {"count": prod(step.spec.out_shape[:2]) * step.out_frames}
         names = ("first_zero", "second_zero", "first_multiplier", "second_multiplier")
         fields |= dict(zip(names, [*step.zeros, *map(int, step.tensors.multiplier)], strict=True))
-        return step.record({**fields, "shift": int(step.tensors.shift[0])})
+        return {**fields, "shift": int(step.tensors.shift[0])}
 
-    def calls(self, step: Step) -> list[str]:
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
         """The sum."""
-        return [f"add({step.layer}, {', '.join(step.inputs)}, {step.out});"]
+        return [("add", step.layer, *step.inputs, step.out)]
 
 
 OPERATOR = Add()

@@ -11,14 +11,15 @@ import numpy as np
 from supernet.integer.packing import pack
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import LayerSpec
-from zoo.export.c.text import array, record
+from zoo.export.c.text import Member, array, record
 
-__all__ = ["MULTIPLYING", "Operator", "Step", "source", "weighted"]
+__all__ = ["MULTIPLYING", "Fields", "Operator", "Step", "source", "weighted"]
 
 MULTIPLYING = ("rows", "multiply_dsp", "multiply_plain", "multiply")
 """Files with what multiplies rows of weights."""
 
 FOLDER = Path(__file__).parent
+Fields = dict[str, int | tuple[int, ...] | np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Step:
     """A layer in one step of a network: to one answer of a stream, or over a whole clip.
 
     answers: of a stream that make a clip, 0 where there is none. places: of tensors, expressions of C. grid: of its
-    weights.
+    weights. block: channels of a depthwise convolution whose weights lie together.
     """
 
     network: IntegerNetwork
@@ -34,6 +35,7 @@ class Step:
     answers: int
     places: dict[str, str]
     grid: str = ""
+    block: int = 1
 
     @property
     def streams(self) -> bool:
@@ -71,15 +73,11 @@ class Step:
         return self.network.tensors[self.spec.name]
 
     @property
-    def to(self) -> str:
+    def to(self) -> tuple[int, int, int]:
         """The zero point and the limits of what it writes."""
         activation = self.network.activations[self.spec.name]
         low, high = (end + activation.zero_point for end in activation.span(self.spec.rectified))
-        return f"{{{activation.zero_point}, {low}, {high}}}"
-
-    def record(self, fields: dict) -> str:
-        """The definition of its constants, of the structure `NAME_<kind>`."""
-        return record(f"NAME_{self.spec.kind}", f"NAME_{self.spec.name}_layer", {**fields, "to": self.to})
+        return activation.zero_point, low, high
 
     @property
     def layer(self) -> str:
@@ -96,25 +94,42 @@ class Operator:
         """The files with the functions that it calls, in their order."""
         raise NotImplementedError
 
-    def constants(self, step: Step) -> str:
-        """Definitions."""
+    def fields(self, step: Step) -> Fields:
+        """The constants of a layer, by the names in `structure`: numbers, arrays of their own, and tuples within."""
         raise NotImplementedError
+
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
+        """What it calls: a function, and expressions of its arguments."""
+        raise NotImplementedError
+
+    def kept(self, step: Step) -> list[Member]:
+        """What a stream keeps of it: of 8 bits, or of 16, which are zeros in silence."""
+        return []
+
+    def constants(self, step: Step) -> str:
+        """Definitions of its fields, in the structure `NAME_<kind>`."""
+        fields, name = {**self.fields(step), "to": step.to}, step.spec.name
+        arrays = {part: values for part, values in fields.items() if isinstance(values, np.ndarray)}
+        text = "".join(array(f"{name}_{part}", values) for part, values in arrays.items())
+        shown = {part: f"{name}_{part}" if part in arrays else _shown(value) for part, value in fields.items()}
+        return text + record(f"NAME_{step.spec.kind}", f"NAME_{name}_layer", shown)
 
     def calls(self, step: Step) -> list[str]:
         """Statements."""
-        raise NotImplementedError
+        return [f"{function}({', '.join(arguments)});" for function, *arguments in self.runs(step)]
 
     def state(self, step: Step) -> list[str]:
         """Members of the structure of a stream, of 8 bits."""
-        return []
+        return [str(member) for member in self.kept(step) if member.kind == "int8_t"]
 
     def wide_state(self, step: Step) -> list[str]:
-        """Those of 16 bits, which are zeros in silence."""
-        return []
+        """Those of 16 bits."""
+        return [str(member) for member in self.kept(step) if member.kind != "int8_t"]
 
     def reset(self, step: Step) -> list[str]:
         """Statements that silence members of 8 bits."""
-        return []
+        places = {f"self->{member.name}": member for member in self.kept(step) if member.kind == "int8_t"}
+        return [f"memset({place}, {member.silence}, sizeof({place}));" for place, member in places.items()]
 
     def work(self, step: Step) -> dict[str, int]:
         """Sizes of what its functions work in, by macro; the largest of all layers holds."""
@@ -126,19 +141,22 @@ def source(name: str) -> str:
     return (FOLDER / f"{name}.c").read_text()
 
 
-def weighted(step: Step, rows: list[np.ndarray]) -> tuple[str, dict]:
-    """The arrays of a layer with weights, and the constants that name them. rows: of weights, each starts at a byte."""
-    spec, tensors, name = step.spec, step.tensors, step.spec.name
-    arrays = {
+def weighted(step: Step, rows: list[np.ndarray]) -> Fields:
+    """The first constants of a layer with weights. rows: of weights, each starts at a byte."""
+    spec, tensors = step.spec, step.tensors
+    return {
         "weights": np.concatenate([pack(row, spec.weight_bits, step.grid) for row in rows]),
         "bias": tensors.bias.astype(np.int32),
         "multiplier": tensors.multiplier.astype(np.int32),
         "shift": tensors.shift.astype(np.uint8),
+        "bits": spec.weight_bits,
+        "odd": int(step.grid == "odd"),
+        "in_zero": step.zeros[0],
     }
-    text = "".join(array(f"{name}_{part}", values) for part, values in arrays.items())
-    fields = {part: f"{name}_{part}" for part in arrays}
-    fields |= {"bits": spec.weight_bits, "odd": int(step.grid == "odd"), "in_zero": step.zeros[0]}
-    return text, fields
+
+
+def _shown(value: int | tuple[int, ...]) -> int | str:
+    return f"{{{', '.join(map(str, value))}}}" if isinstance(value, tuple) else value
 
 
 def map_size(spec: LayerSpec) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 
 from supernet.arch import Arch
 from supernet.layer import LayerSpec, layers
-from zoo.export.c.ops.base import MULTIPLYING, Operator, Step, map_size, weighted
+from zoo.export.c.ops.base import MULTIPLYING, Fields, Operator, Step, map_size, weighted
+from zoo.export.c.text import Member
 
 __all__ = ["LONG", "LONG_VALUES", "OPERATOR", "block_of"]
 
@@ -38,10 +39,9 @@ class Conv(Operator):
         own = ("unpack", "words", *behind, "window", step.spec.operator.calls(step.spec)[0])
         return (*own, "keep") if self._kept(step) else own
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """Weights with the channels side by side, and shapes."""
-        text, fields = weighted(step, _rows(step.spec, step.tensors.weight, block_of(step.network.arch)))
-        return text + step.record(fields | self.shapes(step))
+        return weighted(step, _rows(step.spec, step.tensors.weight, step.block)) | self.shapes(step)
 
     def shapes(self, step: Step) -> dict[str, int]:
         """Constants beside those of weights."""
@@ -52,22 +52,17 @@ class Conv(Operator):
         fields |= {"kernel_height": spec.kernel[0], "stride_height": spec.stride[0], "pad_top": spec.pad[0]}
         return fields | {"in_channels": spec.in_shape[0], "out_channels": spec.out_shape[0]}
 
-    def calls(self, step: Step) -> list[str]:
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
         """The convolution, and keeping what the next step looks back on."""
         kept = f"self->{step.spec.name}" if self._kept(step) else "NULL"
         name, [values] = step.spec.operator.calls(step.spec)[0], step.inputs
-        found = [f"{name}({step.layer}, {kept}, {values}, {step.out});"]
-        return [*found, f"keep({step.layer}, {kept}, {values});"] if self._kept(step) else found
+        found = [(name, step.layer, kept, values, step.out)]
+        return [*found, ("keep", step.layer, kept, values)] if self._kept(step) else found
 
-    def state(self, step: Step) -> list[str]:
-        """The frames that it looks back on."""
+    def kept(self, step: Step) -> list[Member]:
+        """The frames that it looks back on, silent at the zero point."""
         size = self._kept(step) * map_size(step.spec)
-        return [f"int8_t {step.spec.name}[{size}];"] if size else []
-
-    def reset(self, step: Step) -> list[str]:
-        """To the zero point."""
-        place = f"self->{step.spec.name}"
-        return [f"memset({place}, {step.zeros[0]}, sizeof({place}));"] if self._kept(step) else []
+        return [Member("int8_t", step.spec.name, size, silence=step.zeros[0])] if size else []
 
     def work(self, step: Step) -> dict[str, int]:
         """What of long rows is computed at a time."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from supernet.ops.filters import FLOOR_BITS, LOGARITHMS, SAMPLE_BYTES, fall, positions
-from zoo.export.c.ops.base import Operator, Step, weighted
+from zoo.export.c.ops.base import Fields, Operator, Step, weighted
+from zoo.export.c.text import Member
 
 __all__ = ["OPERATOR"]
 
@@ -25,28 +26,21 @@ class Filters(Operator):
         """Its own, behind what unpacks weights."""
         return ("unpack", "words", "filters")
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """Taps, sizes, and the table of logarithms."""
         spec = step.spec
-        text, fields = weighted(step, list(step.tensors.weight[:, 0, :, 0]))
+        fields = weighted(step, list(step.tensors.weight[:, 0, :, 0]))
         fields |= {"frames": step.frames, "samples": _samples(step), "kept": _kept(step), "taps": spec.kernel[0]}
         fields |= {"stride": spec.stride[0], "places": positions(spec), "out_channels": spec.out_shape[0]}
-        table = ", ".join(map(str, LOGARITHMS))
-        fields |= {"fall": fall(spec), "floor_bits": FLOOR_BITS, "logarithms": f"{{{table}}}"}
-        return text + step.record(fields)
+        return {**fields, "fall": fall(spec), "floor_bits": FLOOR_BITS, "logarithms": tuple(LOGARITHMS.tolist())}
 
-    def calls(self, step: Step) -> list[str]:
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
         """The filters, which keep what they look back on."""
-        return [f"filters({step.layer}, self->{step.spec.name}, {step.inputs[0]}, {step.out});"]
+        return [("filters", step.layer, f"self->{step.spec.name}", step.inputs[0], step.out)]
 
-    def state(self, step: Step) -> list[str]:
+    def kept(self, step: Step) -> list[Member]:
         """Bytes of the last samples."""
-        return [f"int8_t {step.spec.name}[{SAMPLE_BYTES * _kept(step)}];"]
-
-    def reset(self, step: Step) -> list[str]:
-        """To silence."""
-        place = f"self->{step.spec.name}"
-        return [f"memset({place}, 0, sizeof({place}));"]
+        return [Member("int8_t", step.spec.name, SAMPLE_BYTES * _kept(step))]
 
     def work(self, step: Step) -> dict[str, int]:
         """The samples of a frame and those before it."""

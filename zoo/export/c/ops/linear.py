@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.export.c.ops.base import MULTIPLYING, Operator, Step, weighted
+from zoo.export.c.ops.base import MULTIPLYING, Fields, Operator, Step, weighted
 
 __all__ = ["OPERATOR"]
 
@@ -22,19 +22,18 @@ class Linear(Operator):
         """Its own, and those of weights."""
         return ("unpack", "words", *MULTIPLYING, "linear")
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """Weights and sizes."""
-        text, fields = weighted(step, list(step.tensors.weight))
-        return text + step.record(fields | self.shapes(step))
+        return weighted(step, list(step.tensors.weight)) | self.shapes(step)
 
     def shapes(self, step: Step) -> dict[str, int]:
         """Constants beside those of weights."""
         outputs, inputs = step.tensors.weight.shape
         return {"in_channels": inputs, "out_channels": outputs}
 
-    def calls(self, step: Step) -> list[str]:
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
         """The product."""
-        return [f"linear({step.layer}, {step.inputs[0]}, {step.out});"]
+        return [("linear", step.layer, step.inputs[0], step.out)]
 
 
 OPERATOR = Linear()

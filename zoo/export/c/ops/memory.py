@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from zoo.export.c.ops.base import Operator, Step
-from zoo.export.c.text import array
+from zoo.export.c.ops.base import Fields, Operator, Step
+from zoo.export.c.text import Member
 
 __all__ = ["OPERATOR"]
 
@@ -23,23 +23,21 @@ class Memory(Operator):
         """Its own."""
         return ("memory",)
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """The transition, and one multiplier."""
         channels, order, _ = step.spec.out_shape
-        name = f"{step.spec.name}_transition"
-        fields = {"transition": name, "frames": step.frames, "channels": channels, "order": order}
+        fields = {"transition": step.tensors.transition.ravel()}
+        fields |= {"frames": step.frames, "channels": channels, "order": order}
         fields |= {"in_zero": step.zeros[0], "multiplier": int(step.tensors.multiplier[0])}
-        return array(name, step.tensors.transition.ravel()) + step.record(
-            {**fields, "shift": int(step.tensors.shift[0])}
-        )
+        return {**fields, "shift": int(step.tensors.shift[0])}
 
-    def calls(self, step: Step) -> list[str]:
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
         """A frame, or some."""
-        return [f"memory({step.layer}, self->{step.spec.name}, {step.inputs[0]}, {step.out});"]
+        return [("memory", step.layer, f"self->{step.spec.name}", step.inputs[0], step.out)]
 
-    def wide_state(self, step: Step) -> list[str]:
+    def kept(self, step: Step) -> list[Member]:
         """The coefficients."""
-        return [f"int16_t {step.spec.name}[{prod(step.spec.out_shape[:2])}];"]
+        return [Member("int16_t", step.spec.name, prod(step.spec.out_shape[:2]))]
 
     def work(self, step: Step) -> dict[str, int]:
         """Those of one channel are computed before any is replaced."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from zoo.export.c.ops.base import Operator, Step
+from math import prod
+
+from zoo.export.c.ops.base import Fields, Operator, Step
+from zoo.export.c.text import Member
 
 __all__ = ["OPERATOR"]
 
@@ -19,27 +22,23 @@ class Pool(Operator):
         """Of a stream or of clips."""
         return ("average",) if step.streams else ("pool",)
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """1 / N is in the multiplier."""
         channels, height, frames = step.spec.in_shape
         fields = {"channels": channels, "places": height * frames, "in_zero": step.zeros[0]}
-        fields |= {"multiplier": int(step.tensors.multiplier[0]), "shift": int(step.tensors.shift[0])}
-        return step.record(fields)
+        return {**fields, "multiplier": int(step.tensors.multiplier[0]), "shift": int(step.tensors.shift[0])}
 
-    def calls(self, step: Step) -> list[str]:
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
         """The average."""
         if step.streams:
-            return [f"average({step.layer}, &self->pool, self->{step.spec.name}_frames, {step.inputs[0]}, {step.out});"]
-        return [f"pool({step.layer}, {step.inputs[0]}, {step.out});"]
+            frames = f"self->{step.spec.name}_frames"
+            return [("average", step.layer, "&self->pool", frames, step.inputs[0], step.out)]
+        return [("pool", step.layer, step.inputs[0], step.out)]
 
-    def state(self, step: Step) -> list[str]:
-        """The ring; its sums stand in the structure."""
-        return [f"int8_t {step.spec.name}_frames[NAME_POOL_CHANNELS * NAME_POOL_FRAMES];"] if step.streams else []
-
-    def reset(self, step: Step) -> list[str]:
-        """To the zero point; sums are of what is beyond it."""
-        place = f"self->{step.spec.name}_frames"
-        return [f"memset({place}, {step.zeros[0]}, sizeof({place}));"] if step.streams else []
+    def kept(self, step: Step) -> list[Member]:
+        """The ring, silent at the zero point; its sums, of what is beyond that, stand in the structure."""
+        name, size = f"{step.spec.name}_frames", "NAME_POOL_CHANNELS * NAME_POOL_FRAMES"
+        return [Member("int8_t", name, prod(step.spec.in_shape), size, step.zeros[0])] if step.streams else []
 
 
 OPERATOR = Pool()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.export.c.ops.base import Operator, Step
+from zoo.export.c.ops.base import Fields, Operator, Step
 
 __all__ = ["OPERATOR"]
 
@@ -19,17 +19,16 @@ class Scale(Operator):
         """Its own."""
         return ("scale",)
 
-    def constants(self, step: Step) -> str:
+    def fields(self, step: Step) -> Fields:
         """One multiplier."""
         channels, height, _ = step.spec.out_shape
         zeros = dict(zip(("map_zero", "factor_zero"), step.zeros, strict=True))
         fields = {"places": height * step.out_frames, "channels": channels, **zeros}
-        fields |= {"multiplier": int(step.tensors.multiplier[0]), "shift": int(step.tensors.shift[0])}
-        return step.record(fields)
+        return {**fields, "multiplier": int(step.tensors.multiplier[0]), "shift": int(step.tensors.shift[0])}
 
-    def calls(self, step: Step) -> list[str]:
+    def runs(self, step: Step) -> list[tuple[str, ...]]:
         """The product."""
-        return [f"scale({step.layer}, {', '.join(step.inputs)}, {step.out});"]
+        return [("scale", step.layer, *step.inputs, step.out)]
 
 
 OPERATOR = Scale()
