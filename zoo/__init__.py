@@ -16,6 +16,7 @@ from zoo.hubs.address import Hubs, open_hub
 from zoo.hubs.folder import Hub
 from zoo.package.entry import Entry
 from zoo.package.figures import Figure
+from zoo.page.write import page
 from zoo.run.model import Model
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "info",
     "list",
     "open_hub",
+    "page",
     "publish",
     "rebuild",
     "sync",

@@ -28,6 +28,7 @@ from zoo.cli.export import add_export_commands
 from zoo.cli.hub import add_hub_commands
 from zoo.cli.listen import add_listen_command
 from zoo.cli.listing import LIST_HELP, add_list_options, list_models, print_entries, query_of
+from zoo.cli.page import add_page_command
 from zoo.cli.run import add_channel, add_run_commands
 from zoo.cli.search import add_search_commands
 from zoo.cli.streams import STDOUT, standard_streams
@@ -214,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     add_device_commands(commands, _command, add_hub)
     add_hub_commands(commands, _command)
     add_export_commands(commands, _command, add_hub)
+    add_page_command(commands, _command, add_hub)
     return parser
 
 

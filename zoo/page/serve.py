@@ -1,0 +1,44 @@
+"""Serving the page of a zoo on this machine alone: browsers give a microphone to served pages, not to files."""
+
+from __future__ import annotations
+
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+from supernet.errors import InvalidQuery
+from zoo.ask.units import whole
+
+__all__ = ["LOOPBACK", "server"]
+
+LOOPBACK = "127.0.0.1"
+MOST_PORT = 65535
+TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html; charset=utf-8", ".svg": "image/svg+xml"}
+"""Whatever the machine's own table says."""
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Files of a folder; nothing is told of each request."""
+
+    extensions_map: ClassVar = {**SimpleHTTPRequestHandler.extensions_map, **TYPES}
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+    def end_headers(self) -> None:
+        """A page that was written anew is read anew."""
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+
+def server(folder: str | Path, port: int = 0) -> ThreadingHTTPServer:
+    """A server of a folder on 127.0.0.1, not yet running. port: 0 for any that is free. Raises InvalidQuery for a port
+    that cannot be had.
+    """
+    number = whole("port", port, 0, MOST_PORT)
+    try:
+        return ThreadingHTTPServer((LOOPBACK, number), partial(_Handler, directory=str(folder)))
+    except OSError as error:
+        raise InvalidQuery(f"port = {number}: cannot be had ({error.strerror}); give another, or 0 for any") from None

@@ -1,0 +1,103 @@
+// What a look-up answers: the model, or why there is none, and the lines that ask the same elsewhere.
+"use strict";
+earshot.answer = (function () {
+  const { element, byId, count, percent } = earshot;
+  const address = (model) => `models/${encodeURIComponent(model.folder)}/index.html`;
+  const link = (model) => element("a", { href: address(model) }, element("bdi", {}, model.name));
+
+  function costs(model) {
+    const ram = `${count(model.ram_bytes)} of RAM${model.stream_ram_bytes ? " in a stream" : ""}`;
+    return `${count(model.macs)} MACs, ${count(model.flash_bytes)} bytes of flash, ${ram}`;
+  }
+
+  function accuracy(model) {
+    if (model.basis !== earshot.conditions.MEASURED)
+      return `accuracy ${percent(model.validation)} predicted, not measured`;
+    return `accuracy ${percent(model.validation)} validation${model.test === null ? "" : `, ${percent(model.test)} test`}`;
+  }
+
+  function knows(model, words) {
+    const asked =
+      words && words.length
+        ? model.labels.filter((label) => words.includes(label) || /^_(unknown|silence)_$/.test(label))
+        : model.labels;
+    const told = asked.slice(0, 60).flatMap((label, place) => [place ? ", " : "", element("bdi", {}, label)]);
+    return [
+      words && words.length ? "answers " : "knows ",
+      ...told,
+      asked.length > 60 ? ` and ${asked.length - 60} more` : "",
+    ];
+  }
+
+  function noise(rivals, chosen) {
+    const [best, cheaper] = [earshot.data.models[rivals.best], earshot.data.models[rivals.cheaper]];
+    const within = `within noise (${percent(best.low)} to ${percent(best.high)} on ${count(best.clips)} clips)`;
+    if (chosen === rivals.cheaper)
+      return ["chosen as the cheaper one ", within, " of ", link(best), ` (${percent(best.validation)})`];
+    return [`${within}, and cheaper: `, link(cheaper), ` has ${percent(cheaper.validation)} for ${costs(cheaper)}`];
+  }
+
+  function there(taken, device) {
+    const short = (value) => count(Number(value.toPrecision(4)));
+    const said = [
+      taken.latency_ms === null
+        ? null
+        : `${short(taken.latency_ms)} ms (${short(taken.low_ms)} to ${short(taken.high_ms)})`,
+      taken.instructions === null ? null : `${short(taken.instructions)} instructions`,
+      taken.energy_uj === null ? null : `${short(taken.energy_uj)} uJ`,
+      taken.power
+        ? `${short(taken.power.power_uw)} uW on average, an answer each ${taken.power.every_ms} ms, by ${taken.power.by}`
+        : null,
+    ]
+      .filter(Boolean)
+      .join(", ");
+    const doubt = taken.in_range ? "" : "; outside of what was measured there";
+    return `on ${device.device}: ${said}, with the front end; ${taken.basis}${doubt}`;
+  }
+
+  function model(result, query, device) {
+    const own = earshot.data.models[result.chosen];
+    return [
+      element("h3", {}, link(own)),
+      element("p", {}, costs(own)),
+      element(
+        "p",
+        {},
+        `${accuracy(own)}; licence `,
+        element("bdi", {}, own.licence),
+        own.non_commercial ? ", not for commercial use" : "",
+      ),
+      element("p", {}, ...knows(own, query.words)),
+      result.taken ? element("p", {}, there(result.taken, device)) : null,
+      result.rivals ? element("p", {}, ...noise(result.rivals, result.chosen)) : null,
+    ];
+  }
+
+  function status(result) {
+    if (result.kind === "found")
+      return `${earshot.data.models[result.chosen].name} is the best of ${count(result.places.length)} that fit`;
+    return result.kind === "none" ? "no model fits" : "this cannot be asked";
+  }
+
+  function show(result, query, device) {
+    const inside =
+      result.kind === "found"
+        ? model(result, query, device)
+        : [element("p", { class: "none" }, result.message), near(result)];
+    byId("answer").replaceChildren(...inside.filter(Boolean));
+    byId("status").textContent = earshot.visible(status(result));
+    byId("lines").replaceChildren(
+      earshot.command("Python", earshot.commands.python(query)),
+      earshot.command("Shell", earshot.commands.shell(query)),
+    );
+  }
+
+  function near(result) {
+    const found = result.kind === "none" && earshot.data.models.find((one) => one.name === result.nearest);
+    return found
+      ? element("p", {}, "The nearest: ", link(found), `; `, element("b", {}, result.constraint), " binds.")
+      : null;
+  }
+
+  return { address, link, show };
+})();
