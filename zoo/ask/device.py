@@ -173,6 +173,8 @@ class DeviceLimits:
 
     def constraints(self, index: Index) -> list[Constraint]:
         """The same as conditions on all models of an index. Raises UnknownName where none has figures for it."""
+        if not self.limiting:
+            return []
         for entry in index.entries:
             if self._profile is None:
                 self._figure(entry)

@@ -6,6 +6,7 @@ held against is told here, from the same registries. Same hub, same values.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,8 +16,8 @@ from predictors.settings import device_limits, device_settings, own_folders
 from supernet.cost import answer_interval, stream_macs
 from supernet.errors import UnknownName
 from supernet.extras import lacking
-from supernet.files import canonical_json
 from supernet.frontend.base import frontend_from_dict
+from supernet.whole import for_json
 from zoo.ask.limits import LIMITS, MAKERS, MEASURE, ON_DEVICE
 from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figures
@@ -38,24 +39,16 @@ TAKEN = (
 """Of a model on a device, with the front end."""
 ANCHORED = ("system", "source", "power_uw", "macs_per_second", "duty")
 """Of a published stream by which the power on a device is estimated."""
-ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+ESCAPED = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 """What could be taken for markup where a script is read as a page."""
 
 
 def script(call: str, *values: Any) -> str:
     """A script that hands plain values to a function of the page; ASCII alone, and nothing in it is markup."""
-    text = ",\n".join(_ascii(value) for value in values)
-    return f"{call}({text});\n"
-
-
-def _ascii(value: Any) -> str:
-    text = "".join(ESCAPED.get(sign, sign) for sign in canonical_json(value))
-    return "".join(sign if sign.isascii() else _escaped(sign) for sign in text)
-
-
-def _escaped(sign: str) -> str:
-    units = sign.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    texts = (
+        json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=for_json) for value in values
+    )
+    return f"{call}({','.join(texts).translate(ESCAPED)});\n"
 
 
 def hub_data(hubs: Sequence[str], models: Sequence[dict], devices: Sequence[dict]) -> dict:

@@ -134,8 +134,8 @@ def _confusion(values: Mapping) -> list[Markup | None]:
         _counts(label, row, at)
         for at, (label, row) in enumerate(zip(values["labels"], found.confusion.tolist(), strict=True))
     ]
-    head = ["truth, and below the answer", *values["labels"], "recall"]
-    drawn = table(f"Clips of {found.name} by label and answer", head, rows)
+    head = ["truth", *values["labels"], "recall"]
+    drawn = table(f"Clips of {found.name} by label (rows) and answer (columns)", head, rows)
     return [*_lines(confusion_text(values)), tag("div", drawn, class_="confusion")]
 
 

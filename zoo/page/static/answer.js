@@ -13,7 +13,8 @@ earshot.answer = (function () {
   function accuracy(model) {
     if (model.basis !== earshot.conditions.MEASURED)
       return `accuracy ${percent(model.validation)} predicted, not measured`;
-    return `accuracy ${percent(model.validation)} validation${model.test === null ? "" : `, ${percent(model.test)} test`}`;
+    const test = model.test === null ? "" : `, ${percent(model.test)} test`;
+    return `accuracy ${percent(model.validation)} validation${test}`;
   }
 
   function knows(model, words) {
@@ -39,20 +40,14 @@ earshot.answer = (function () {
 
   function there(taken, device) {
     const short = (value) => count(Number(value.toPrecision(4)));
-    const said = [
-      taken.latency_ms === null
-        ? null
-        : `${short(taken.latency_ms)} ms (${short(taken.low_ms)} to ${short(taken.high_ms)})`,
-      taken.instructions === null ? null : `${short(taken.instructions)} instructions`,
-      taken.energy_uj === null ? null : `${short(taken.energy_uj)} uJ`,
-      taken.power
-        ? `${short(taken.power.power_uw)} uW on average, an answer each ${taken.power.every_ms} ms, by ${taken.power.by}`
-        : null,
-    ]
-      .filter(Boolean)
-      .join(", ");
+    const { latency_ms: latency, instructions, energy_uj: energy, power } = taken,
+      said = [];
+    if (latency !== null) said.push(`${short(latency)} ms (${short(taken.low_ms)} to ${short(taken.high_ms)})`);
+    if (instructions !== null) said.push(`${short(instructions)} instructions`);
+    if (energy !== null) said.push(`${short(energy)} uJ`);
+    if (power) said.push(`${short(power.power_uw)} uW on average, an answer each ${power.every_ms} ms, by ${power.by}`);
     const doubt = taken.in_range ? "" : "; outside of what was measured there";
-    return `on ${device.device}: ${said}, with the front end; ${taken.basis}${doubt}`;
+    return `on ${device.device}: ${said.join(", ")}, with the front end; ${taken.basis}${doubt}`;
   }
 
   function model(result, query, device) {

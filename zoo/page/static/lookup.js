@@ -1,4 +1,4 @@
-// Which model a look-up gives, by the rules of zoo/ask/query.py and zoo/ask/lookup.py; models are in the order best first.
+// Which model a look-up gives, as zoo/ask/query.py and zoo/ask/lookup.py choose it; models are in the order best first.
 "use strict";
 (function () {
   const { conditions } = earshot;
@@ -20,8 +20,9 @@
     const asked = places.filter((place) => !query.task || models[place].task === query.task);
     if (!asked.length) throw new Unknown(`no model for task '${query.task}' in this hub`);
     if (!query.name) return asked;
-    if (!models.some((model) => model.name === query.name)) throw new Unknown(`no model '${query.name}' in this hub`);
-    return asked.filter((place) => models[place].name === query.name);
+    const named = asked.filter((place) => models[place].name === query.name);
+    if (!named.length) throw new Unknown(`no model of name '${query.name}' for task '${query.task}'`);
+    return named;
   }
 
   function cheapestFirst(places) {
@@ -114,6 +115,9 @@
   }
 
   function found(query, device) {
+    if (query.name && !earshot.data.models.some((model) => model.name === query.name)) {
+      throw new Unknown(`no model '${query.name}' in this hub`);
+    }
     const places = choose(query, device),
       rivals = rivalsOf(query, device, places[0]);
     const chosen = rivals && query.cheaper ? rivals.cheaper : places[0];

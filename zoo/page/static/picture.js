@@ -104,7 +104,8 @@ earshot.picture = (function () {
         Number(one.fits) - Number(other.fits) || Number(one.place === chosen) - Number(other.place === chosen),
     );
     const fitting = known.filter((point) => point.fits).length;
-    const about = `Accuracy on validation over ${head}: ${fitting} of ${known.length} models fit, ${fronted.length} on the front. The table below has all figures.`;
+    const fit = `${fitting} of ${known.length} models fit, ${fronted.length} on the front`;
+    const about = `Accuracy on validation over ${head}: ${fit}. The table below has all figures.`;
     box.replaceChildren(
       drawn(
         "svg",
