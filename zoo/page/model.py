@@ -33,8 +33,9 @@ from zoo.page.takes import Take
 __all__ = ["model_page"]
 
 ROOT = "../../"
-STYLES = ("static/style.css",)
+STYLES = ("static/style.css", "static/try.css")
 SCRIPTS = ("static/text.js", "static/copy.js")
+MICROPHONE = "Browsers may give the microphone to served pages alone; `earshot page --serve` serves this one here."
 DETECTED = ("words", "found", "of", "ms after their end, median", "wrong or repeated")
 LAYER = ("layer", "kind", "bits", "MACs", "parameters", "bytes")
 SHADES = 10
@@ -47,17 +48,17 @@ def model_page(
     taken: Sequence[Figure],
     takes: Sequence[Take],
     hubs: Sequence[str] = (),
-    tried: Sequence[str] = (),
+    tried: Sequence[str] | str = "It was not asked for.",
 ) -> str:
     """The whole page.
 
     taken: what it takes on devices, with the front end. hubs: their addresses in commands, none for the usual. tried:
-    the scripts of the panel that runs it, from the folder of the site; without, it has no panel.
+    the scripts of the panel that runs it, from the folder of the site, or why it has none.
     """
     values = config.values
     parts = [
         _head(entry, config, hubs),
-        section("Try it", tag("div", data_earshot_try=entry.name), id_="try") if tried else None,
+        section("Try it", *_try(entry.name, tried), id_="try"),
         section("What it knows", _labels(config), *_lines(values["notes"]), id_="knows"),
         section("Accuracy", *_accuracy(values), id_="accuracy"),
         section("What is taken for what", *_confusion(values), id_="confusion"),
@@ -73,7 +74,13 @@ def model_page(
     home = tag("nav", tag("a", "Find a model", href=f"{ROOT}index.html"), aria_label="Site")
     skip = tag("a", "Skip to the model", href="#main", class_="skip")
     body = joined([skip, tag("header", home), tag("main", *parts, id_="main")])
-    return page(f"{entry.name} - Earshot", body, ROOT, STYLES, [*SCRIPTS, *tried])
+    return page(f"{entry.name} - Earshot", body, ROOT, STYLES, [*SCRIPTS, *([] if isinstance(tried, str) else tried)])
+
+
+def _try(name: str, tried: Sequence[str] | str) -> list[Markup]:
+    if isinstance(tried, str):
+        return _lines([f"This model does not run in a page: {tried}"])
+    return [tag("div", data_earshot_try=name), tag("p", MICROPHONE, class_="fact")]
 
 
 def _head(entry: Entry, config: Config, hubs: Sequence[str]) -> Markup:

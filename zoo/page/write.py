@@ -17,6 +17,8 @@ __all__ = ["check_free", "page"]
 STATIC = Path(__file__).with_name("static")
 MANIFEST = "page.json"
 """Which files a page has, with their digests: the mark of a folder that may be replaced."""
+PLAN = "plan.js"
+"""Of a model, for the panel that runs it."""
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 """Names that are no folders on some systems."""
 
@@ -87,12 +89,15 @@ class _Site:
         from tqdm import tqdm
 
         from zoo.page.data import device_data, hub_data, model_row, script
+        from zoo.page.runtime import runtime_files
 
         index = self.hub.index
         entries = [index.entry(row) for row in range(len(index))]
         folders = model_folders([entry.name for entry in entries])
         for file in sorted(STATIC.iterdir()):
             self._add(file.name if file.suffix == ".html" else f"static/{file.name}", file.read_bytes())
+        for name, text in runtime_files().items():
+            self._add(f"static/{name}", text)
         devices = device_data(self.hub, entries)
         for number, (_, rows) in enumerate(devices):
             self._add(f"data/device-{number}.js", script("earshot.data.device", number, rows))
@@ -114,12 +119,23 @@ class _Site:
         from zoo.run.model import Model
 
         home, config = self.hub.home(entry), self._config(entry)
-        takes = takes_of(Model(config, entry, None, home.address), config, exports)
+        model = Model(config, entry, None, home.address)
+        takes = takes_of(model, config, exports)
         for one in takes:
             if one.file:
                 self._add(f"{folder}/{one.file}", one.data)
-        taken = list(figures(home, entry).values())
-        self._add(f"{folder}/index.html", model_page(entry, config, taken, takes, self.hubs))
+        taken, tried = list(figures(home, entry).values()), self._tried(model, folder)
+        self._add(f"{folder}/index.html", model_page(entry, config, taken, takes, self.hubs, tried))
+
+    def _tried(self, model, folder: str) -> list[str] | str:
+        """The scripts by which a page runs a model, or why it cannot."""
+        from zoo.page.runtime import RUNTIME, START, plan_script
+
+        try:
+            self._add(f"{folder}/{PLAN}", plan_script(model))
+        except InvalidQuery as error:
+            return str(error)
+        return [*(f"static/{name}" for name in RUNTIME), f"{folder}/{PLAN}", f"static/{START}"]
 
     def _add(self, path: str, data: str | bytes) -> None:
         data = data.encode() if isinstance(data, str) else data
