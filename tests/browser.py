@@ -29,27 +29,20 @@ def chromium(*more: str) -> Iterator:
 class Watched:
     """What a page did that it should not: messages of its console, errors, and requests to other hosts."""
 
-    def __init__(self, page, own: str, allowed: str = "") -> None:
+    def __init__(self, page, own: str) -> None:
         self.wrong: list[str] = []
-        self.allowed = allowed
-        page.on("console", self._console)
+        page.on("console", lambda message: self.wrong.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
         page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
         page.on("request", lambda request: request.url.startswith(own) or self.wrong.append(f"asked: {request.url}"))
 
-    def _console(self, message) -> None:
-        if not (self.allowed and self.allowed in message.text):
-            self.wrong.append(f"{message.type}: {message.text}")
-
 
 @contextmanager
-def opened(browser, address: str, own: str, allowed: str = "", **settings) -> Iterator:
-    """A page of a browser, of which nothing may go wrong. own: what all addresses that it asks for begin with. allowed:
-    what its console may say.
-    """
+def opened(browser, address: str, own: str, **settings) -> Iterator:
+    """A page of a browser, of which nothing may go wrong. own: what all addresses that it asks for begin with."""
     context = browser.new_context(**settings)
     page = context.new_page()
-    watched = Watched(page, own, allowed)
+    watched = Watched(page, own)
     try:
         page.goto(address)
         yield page
