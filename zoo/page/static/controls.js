@@ -20,7 +20,8 @@ earshot.controls = (function () {
   };
   const fields = new Map(),
     sliders = new Map();
-  let changed = () => {};
+  let changed = () => {},
+    ranged = null;
 
   const title = (name) => name.replaceAll("_", " ");
 
@@ -180,27 +181,35 @@ earshot.controls = (function () {
 
   // Sliders over the figures of the models of a task, on a device where that is known.
   function range(query, device) {
-    const { models, taken } = earshot.data,
-      task = models.some((model) => model.task === query.task) ? query.task : "";
+    const task = earshot.data.models.some((model) => model.task === query.task) ? query.task : "";
+    const now = JSON.stringify([task, device && device.profile]);
     for (const [name, one] of sliders) {
-      const column = taken.indexOf(one.figure),
-        rows = device ? device.rows : [];
-      const figure = (model, place) => (column < 0 ? model[one.figure] : rows[place] && rows[place][column]);
-      const found = models.map((model, place) => (task && model.task !== task ? null : figure(model, place)));
-      const numbers = found
-        .filter((value) => typeof value === "number")
-        .map((value) => (one.least ? Math.floor(value * 1e4 + 1e-6) / 1e4 : value));
-      one.values = [...new Set(numbers)].sort((low, high) => low - high);
-      one.slider.max = one.values.length;
-      one.slider.disabled = !one.values.length;
+      if (now !== ranged) spread(one, task, device);
       place(name, one);
     }
+    ranged = now;
     const without = !earshot.conditions.isGiven(query.device);
     const there = earshot.data.limits.filter((limit) => limit.on_device).map((limit) => limit.name);
     for (const name of [...there, ...Object.keys(STREAM), "sure", "ignore_limits"]) {
       const control = fields.get(name);
       if (control) control.disabled = without && !(control.value && control.type !== "checkbox") && !control.checked;
     }
+  }
+
+  // The figures that a slider steps through.
+  function spread(one, task, device) {
+    const column = earshot.data.taken.indexOf(one.figure),
+      rows = device ? device.rows : [];
+    const figure = (model, place) => (column < 0 ? model[one.figure] : rows[place] && rows[place][column]);
+    const found = earshot.data.models.map((model, place) =>
+      task && model.task !== task ? null : figure(model, place),
+    );
+    const numbers = found
+      .filter((value) => typeof value === "number")
+      .map((value) => (one.least ? Math.floor(value * 1e4 + 1e-6) / 1e4 : value));
+    one.values = [...new Set(numbers)].sort((low, high) => low - high);
+    one.slider.max = one.values.length;
+    one.slider.disabled = !one.values.length;
   }
 
   // The slider stands at the last figure that keeps what is typed.

@@ -3,6 +3,7 @@
 (function () {
   const { byId, element, data, controls } = earshot;
   let asked = "",
+    offered,
     waits = false;
 
   // The number of a device by its profile, or the beginning of it.
@@ -57,6 +58,8 @@
   }
 
   function offerCosts(device) {
+    if (offered === device) return;
+    offered = device;
     const box = byId("cost"),
       before = box.value || "flash_bytes";
     const there = device ? data.on_device.filter((one) => data.taken.includes(one.name)) : [];

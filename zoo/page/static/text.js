@@ -10,6 +10,7 @@ var earshot = window.earshot || {};
   earshot.escaped = (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
   earshot.visible = function (text) {
+    if (String(text).search(HIDDEN) < 0) return String(text);
     return String(text)
       .split(new RegExp(`(${PAIR.source})`))
       .map((part) => (PAIR.test(part) ? part : part.replace(HIDDEN, earshot.escaped)))
