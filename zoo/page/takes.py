@@ -6,20 +6,22 @@ import io
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from supernet.errors import EarshotError, InvalidQuery, nearest_names
 from supernet.files import digest, read_bytes
-from zoo.export import EXPORTS
+from zoo.export import EXPORTS, export
 from zoo.package.figures import COSTS
 from zoo.package.read import CONFIG, Config
 from zoo.run.model import Model
 
-__all__ = ["Take", "check_exports", "takes_of"]
+__all__ = ["KINDS", "Take", "check_exports", "takes_of"]
 
 TITLES = {"c": "C for firmware", "tflite": "TFLite", "onnx": "ONNX", "esphome": "ESPHome"}
+KINDS: tuple[str, ...] = tuple(getattr(EXPORTS, "names", EXPORTS))
+"""Of exports."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of files in archives, so that the same files are the same bytes."""
 
@@ -48,16 +50,16 @@ def check_exports(names: Iterable[str] | None) -> tuple[str, ...]:
     """Names of exports; all of them for None. Raises InvalidQuery for one that is not known."""
     if isinstance(names, str):
         names = [names]
-    chosen = tuple(EXPORTS) if names is None else tuple(dict.fromkeys(names))
+    chosen = KINDS if names is None else tuple(dict.fromkeys(names))
     for name in chosen:
-        if name not in EXPORTS:
-            raise InvalidQuery(f"exports = {name!r:.80} is not possible: {nearest_names(str(name), EXPORTS)}")
+        if name not in KINDS:
+            raise InvalidQuery(f"exports = {name!r:.80} is not possible: {nearest_names(str(name), KINDS)}")
     return chosen
 
 
 def takes_of(model: Model, config: Config, exports: Iterable[str]) -> list[Take]:
     """The package as it is in the hub, and each export."""
-    return [_package(config), *(_export(model, to, EXPORTS[to]) for to in exports)]
+    return [_package(config), *(_export(model, to) for to in exports)]
 
 
 def _package(config: Config) -> Take:
@@ -66,14 +68,14 @@ def _package(config: Config) -> Take:
     return Take("package: integers, test vectors, card", "package.zip", _zip(found))
 
 
-def _export(model: Model, to: str, write: Callable) -> Take:
+def _export(model: Model, to: str) -> Take:
     """What an export writes: a folder as an archive, a file as it is."""
     name = re.sub(r"\W", "_", f"m_{model.name}", flags=re.ASCII)[:60]
     title = TITLES.get(to, to)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / name
         try:
-            place = Path(write(model, place, name))
+            place = Path(export(model, to, place, name))
         except EarshotError as error:
             return Take(title, note=str(error).replace(f"{folder}/", ""))
         if place.is_dir():
