@@ -57,65 +57,79 @@ earshot.picture = (function () {
       .filter((point) => point.share > best && ((best = point.share), true));
   }
 
-  function dot(point, x, y, chosen) {
-    const about = `${point.model.name}: ${earshot.percent(point.share)} for ${earshot.short(point.cost)}`;
-    const made = drawn(
-      "a",
-      { href: earshot.answer.address(point.model), tabindex: -1 },
-      drawn(
-        "circle",
-        {
-          cx: x.at(point.cost),
-          cy: y.at(point.share),
-          r: chosen ? 6 : 4,
-          class: chosen ? "chosen" : point.fits ? "fits" : "other",
-        },
-        drawn("title", {}, about),
-      ),
-    );
-    return made;
-  }
+  // What is drawn once for a cost and its models; limits change classes and lines alone, as 1,000 points take long.
+  let built = null;
 
-  function limitLine(x, limit) {
-    if (limit === null || !(limit > 0) || limit < x.least || limit > x.most) return [];
-    return [drawn("line", { x1: x.at(limit), x2: x.at(limit), y1: TOP, y2: HEIGHT - BOTTOM, class: "limit" })];
-  }
-
-  // points: {model, cost, share, fits, place}. limit: on the cost, or null.
-  function draw(box, points, head, chosen, limit) {
-    const known = points.filter((point) => typeof point.cost === "number");
-    if (!known.length) {
-      box.replaceChildren(earshot.element("p", {}, "No model here has this figure."));
-      return;
-    }
+  function build(box, known, head) {
     const x = scale(
       known.map((point) => point.cost),
       LEFT,
       WIDTH - RIGHT,
     );
-    const shares = known.map((point) => point.share);
-    const y = { ...scale(shares, HEIGHT - BOTTOM, TOP), log: false };
-    const [least, span] = [y.least, y.most - y.least || 1];
-    y.at = (value) => HEIGHT - BOTTOM - (0.04 + 0.92 * ((value - least) / span)) * (HEIGHT - BOTTOM - TOP);
-    const fronted = front(known);
-    const line = fronted.map((point) => `${x.at(point.cost)},${y.at(point.share)}`).join(" ");
-    const order = [...known].sort(
-      (one, other) =>
-        Number(one.fits) - Number(other.fits) || Number(one.place === chosen) - Number(other.place === chosen),
-    );
-    const fitting = known.filter((point) => point.fits).length;
+    const y = linear(known.map((point) => point.share));
+    const circles = new Map(known.map((point) => [point.place, dot(point, x, y)]));
+    const line = drawn("polyline", { class: "front" });
+    const limit = drawn("line", { class: "limit", y1: TOP, y2: HEIGHT - BOTTOM });
+    const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" }, ...axes(x, y, head), limit, line);
+    svg.append(...circles.values());
+    svg.addEventListener("click", (event) => {
+      const place = event.target.dataset.place;
+      if (place) location.href = earshot.answer.address(earshot.data.models[place]);
+    });
+    box.replaceChildren(svg);
+    return { svg, circles, line, limit, x, y };
+  }
+
+  function linear(shares) {
+    const [least, most] = [Math.min(...shares), Math.max(...shares)];
+    const height = HEIGHT - BOTTOM - TOP;
+    return {
+      least,
+      most,
+      at: (share) => HEIGHT - BOTTOM - (0.04 + (0.92 * (share - least)) / (most - least || 1)) * height,
+    };
+  }
+
+  function dot(point, x, y) {
+    const about = `${point.model.name}: ${earshot.percent(point.share)} for ${earshot.short(point.cost)}`;
+    const at = { cx: x.at(point.cost), cy: y.at(point.share), "data-place": point.place };
+    return drawn("circle", at, drawn("title", {}, about));
+  }
+
+  function mark(circle, kind, size) {
+    if (circle.getAttribute("class") !== kind) {
+      circle.setAttribute("class", kind);
+      circle.setAttribute("r", size);
+    }
+  }
+
+  function markLimit({ limit, x }, value) {
+    limit.toggleAttribute("hidden", value === null || !(value >= x.least && value <= x.most));
+    if (!limit.hasAttribute("hidden")) for (const end of ["x1", "x2"]) limit.setAttribute(end, x.at(value));
+  }
+
+  // points: {model, cost, share, fits, place}. limit: on the cost, or null.
+  function draw(box, points, head, chosen, limit) {
+    const known = points.filter((point) => typeof point.cost === "number");
+    const key = JSON.stringify([head, known.map((point) => [point.place, point.cost])]);
+    if (!known.length) {
+      built = null;
+      box.replaceChildren(earshot.element("p", {}, "No model here has this figure."));
+      return;
+    }
+    if (!built || built.key !== key) built = { ...build(box, known, head), key };
+    const { svg, circles, line, x, y } = built;
+    for (const point of known) {
+      const kind = point.place === chosen ? "chosen" : point.fits ? "fits" : "other";
+      mark(circles.get(point.place), kind, kind === "chosen" ? 6 : 4);
+    }
+    if (circles.has(chosen)) svg.append(circles.get(chosen));
+    const fronted = front(known),
+      fitting = known.filter((point) => point.fits).length;
+    line.setAttribute("points", fronted.map((point) => `${x.at(point.cost)},${y.at(point.share)}`).join(" "));
+    markLimit(built, limit);
     const fit = `${fitting} of ${known.length} models fit, ${fronted.length} on the front`;
-    const about = `Accuracy on validation over ${head}: ${fit}. The table below has all figures.`;
-    box.replaceChildren(
-      drawn(
-        "svg",
-        { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": about },
-        ...axes(x, y, head),
-        ...limitLine(x, limit),
-        drawn("polyline", { points: line, class: "front" }),
-        ...order.map((point) => dot(point, x, y, point.place === chosen)),
-      ),
-    );
+    svg.setAttribute("aria-label", `Accuracy on validation over ${head}: ${fit}. The table below has all figures.`);
   }
 
   return { draw, front };

@@ -48,8 +48,17 @@ earshot.table = (function () {
     return element("th", { scope: "col", "aria-sort": order, class: column.words ? "" : "amount" }, button);
   }
 
-  function row(place, all, device, fits, chosen) {
-    const model = earshot.data.models[place];
+  // Rows are made once for the columns; limits change their marks and order alone.
+  let kept = { key: "", rows: new Map() };
+
+  function rowOf(place, all, device) {
+    const key = JSON.stringify([all.map((column) => column.name), device && device.profile]);
+    if (kept.key !== key) kept = { key, rows: new Map() };
+    if (!kept.rows.has(place)) kept.rows.set(place, made(place, all, device));
+    return kept.rows.get(place);
+  }
+
+  function made(place, all, device) {
     const cells = all
       .slice(1)
       .map((column) =>
@@ -59,13 +68,21 @@ earshot.table = (function () {
           element("bdi", {}, earshot.shown(column, value(column, place, device))),
         ),
       );
-    const mark = place === chosen ? element("span", { class: "mark" }, " best") : null;
+    const mark = element("span", { class: "mark", hidden: true }, " best");
     return element(
       "tr",
-      { class: fits ? "fits" : "other", "aria-current": place === chosen ? "true" : null },
-      element("th", { scope: "row" }, earshot.answer.link(model), mark),
+      {},
+      element("th", { scope: "row" }, earshot.answer.link(earshot.data.models[place]), mark),
       ...cells,
     );
+  }
+
+  function marked(row, fits, best) {
+    row.className = fits ? "fits" : "other";
+    row.querySelector(".mark").hidden = !best;
+    if (best) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+    return row;
   }
 
   function draw(result, query, device) {
@@ -86,7 +103,9 @@ earshot.table = (function () {
     );
     const seen = state.all ? places : places.slice(0, FEW);
     byId("head").replaceChildren(element("tr", {}, ...all.map(head)));
-    byId("rows").replaceChildren(...seen.map((place) => row(place, all, device, fitting.has(place), result.chosen)));
+    byId("rows").replaceChildren(
+      ...seen.map((place) => marked(rowOf(place, all, device), fitting.has(place), place === result.chosen)),
+    );
     byId("caption").textContent =
       `${earshot.count(result.places.length)} of ${earshot.count(models.length)} models fit`;
     byId("more").hidden = seen.length === places.length;
