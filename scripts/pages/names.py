@@ -17,6 +17,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from pages.text import FENCE, FIRST, ROOT, Block, blocks, line_of, read_pages, spans
 from studies.base import BENCHES, STUDIES, Folder
@@ -179,17 +180,23 @@ def _wrong_span(text: str) -> list[str]:
 
 
 def _wrong_name(name: str) -> list[str]:
-    """Of a dotted name: a module, or what one has."""
+    """Of a dotted name: a module, or what one has. A module is one also where a function has its name."""
     parts = name.split(".")
     found = import_module(parts[0])
     for number, part in enumerate(parts[1:], 2):
-        if not hasattr(found, part):
-            try:
-                import_module(".".join(parts[:number]))
-            except ModuleNotFoundError:
-                return [f"no name {name} in Python"]
-        found = getattr(found, part)
+        module = _module(".".join(parts[:number])) if number < len(parts) or not hasattr(found, part) else None
+        if module is None and not hasattr(found, part):
+            return [f"no name {name} in Python"]
+        found = module or getattr(found, part)
     return []
+
+
+def _module(name: str) -> ModuleType | None:
+    """The module of a name; None where it is none."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        return None
 
 
 def _wrong_part(words: list[str]) -> list[str]:
