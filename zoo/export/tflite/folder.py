@@ -113,7 +113,7 @@ def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
         "UPPER": name.upper(), "RATE": str(model.sampling_rate),
         "COEFFICIENTS": str(_frame_size(next(iter(written.values())))), "FIRST": next(iter(written)),
         "WINDOW": str(model.front_end.window_samples), "HOP": str(hop), "CFRAMES": str(model.arch.frames),
-        "SFRAMES": str(step), "STEPMS": str(step * hop * 1000 // model.sampling_rate),
+        "SFRAMES": f"{step} frame{'s' * (step != 1)}", "STEPMS": str(step * hop * 1000 // model.sampling_rate),
         "TYPE": logits["type"], "SCALE": repr(logits["scale"]),
         "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
         "TABLE": "\n".join(_row(one) for one in report["forms"].values()),
