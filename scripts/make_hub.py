@@ -93,21 +93,21 @@ PLANS = {
         KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, replace(HUB, samples=350)
     ),
     "kws-lmu": Plan(
-        KEYWORDS, "lmu", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"4.5M": 8, "1.1M": 20, "0.4M": 30},
-        replace(HUB, samples=300),
+        KEYWORDS, "lmu", "mfcc", SupernetRecipe(epochs=20, sandwich=True), {"1.1M": 8, "0.4M": 12},
+        replace(HUB, samples=150, quant_epochs=3), few_bits=(2,),
     ),
     "kws-dense": Plan(
         KEYWORDS, "dense", "logmel",
-        SupernetRecipe(epochs=40, unknown=2, sandwich=True),
-        {"6M": 12, "2M": 20, "1M": 20},
-        replace(HUB, samples=300),
+        SupernetRecipe(epochs=20, unknown=2, sandwich=True),
+        {"2M": 8, "1M": 12},
+        replace(HUB, samples=150, quant_epochs=3), few_bits=(2,),
     ),
     "kws-sinc": Plan(
         KEYWORDS, "sinc", "raw",
-        SupernetRecipe(epochs=40, sandwich=True, label_smoothing=0.05, augmentation=Scenes()),
-        {"13M": 8, "3M": 12, "1M": 20},
-        replace(HUB, samples=300, calibration_clips=256),
-        ElasticBitsRecipe(augmentation=Scenes()), stored=64, half=True,
+        SupernetRecipe(epochs=8, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes()),
+        {"3M": 4, "1M": 6},
+        replace(HUB, samples=60, finalists=6, quant_epochs=2, calibration_clips=256),
+        few_bits=(2,), stored=64, half=True,
     ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",

@@ -230,17 +230,20 @@ def measured_conditions() -> tuple[str, ...]:
     return tuple(name for name in CONDITIONS if not (error and name == "room"))
 
 
-def condition_figures(network: IntegerNetwork, frontend: Mfcc, data: ClipData, split: str, progress: bool) -> dict:
+def condition_figures(
+    network: IntegerNetwork, frontend: Mfcc, data: ClipData, split: str, progress: bool, names: Sequence[str] = ()
+) -> dict:
     """Condition -> accuracy, its interval and the clips, of the integers on a split of clips of one label each.
 
-    In noise that training does not hear, where the data have such. progress: show a bar on a terminal.
+    In noise that training does not hear, where the data have such. progress: show a bar on a terminal. names: of the
+    conditions, instead of all that can be measured.
     """
     from tqdm import tqdm
 
     from supernet.data.audio import from_int16
     from supernet.samples import as_int16
 
-    names, clips = measured_conditions(), data.splits[split]
+    names, clips = names or measured_conditions(), data.splits[split]
     noise = unheard_noise([from_int16(item) for item in data.held_noise])
     sounds = np.where(clips.targets == data.silence_class, SILENT, clips.targets)
     around = Surroundings(

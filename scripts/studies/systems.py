@@ -1,0 +1,205 @@
+"""How do networks of the five published systems compare, in our form, at equal time of training?
+
+    python scripts/study.py systems ../shared/data                                       # two core-hours each
+    python scripts/study.py systems ../shared/data --nets lmu-1.1M map-1.2M --hours 0.1    # a look
+
+All hear the same words of Speech Commands in the same scenes (supernet.data.scenes), alone and from random weights, for
+as many epochs as take so long on one core, and are then fine-tuned at 8 bits. Figures are of the integers on the test
+list, clean and in noise at 10 dB. Systems: `mbconv` over MFCC (Peter et al., arXiv 2012.10138) and over log-mels (Lin
+et al., arXiv 2303.10351), `sinc` (Peter et al., arXiv 2104.06666), `dense` (Zeng et al., arXiv 2207.06920), `lmu`
+(Blouw et al., arXiv 2009.04465), and `temporal` beside them. Nothing is chosen here: test is measured once a network.
+One seed each unless told otherwise. Rows: `systems.csv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib import ticker
+
+from long_run import load_words, only_training
+from pages.draw import TEXT
+from studies.base import RUNS, SCENES, Shown, Study, seeds, several, value
+from studies.first_layer import CALIBRATED, SCENERIES
+from studies.first_layer import archs as layered_archs
+from studies.networks import Setting, epochs_in, uniform_archs
+from studies.rows import Rows, seconds_of
+from supernet.arch import Arch, FeatureSpec
+from supernet.bits import with_bits
+from supernet.cost import macs, params, weight_bytes
+from supernet.families.blocks import Block, Blocks, Stage
+from supernet.families.dense import Dense
+from supernet.families.lmu import Memories, MemoryLayer
+from supernet.frontend import front_end
+from supernet.memory import clip_ram_bytes, stream_ram_bytes
+from supernet.nn.network import Network
+from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.train.calibration import fit_frontend, scene_features
+from supernet.train.networks import train_float
+from supernet.train.recipe import Recipe
+from zoo.run.conditions import condition_figures
+
+TABLE, WORDS, SCENERY = "systems", "numbers", SCENERIES["dry"]
+HEARD = ("clean", "noise-10")
+SYSTEMS = {
+    "mbconv-mfcc": "1 Peter et al. 2020", "sinc": "2 Peter et al. 2021", "dense": "3 Zeng et al.",
+    "mbconv-map": "4 Lin et al.", "lmu": "5 Blouw et al.", "map": "temporal, on log-mels", "mfcc": "temporal, on MFCC",
+}  # fmt: skip
+"""By the beginnings of networks' names."""
+COLOURS = dict(zip(SYSTEMS, ("#8c6bb1", "#c4622d", "#41ae76", "#dd77aa", "#b8860b", "#0b6e99", "#7fb8d1"), strict=True))
+CELLS = {
+    "mbconv-mfcc-3.8M": (FeatureSpec("mfcc", 20, 20), 24, ((24, 2, 3), (32, 3, 3), (48, 3, 3)), 96),
+    "mbconv-map-0.8M": (FeatureSpec("logmel", 40, 20), 16, ((16, 1, 2), (24, 2, 2), (32, 2, 2)), 64),
+}
+"""Features, stem, stages of width, blocks and expansion, and head."""
+MEMORIES = {
+    "lmu-4.4M": (40, (24, 12, (160, 320, 640), 64), 96),
+    "lmu-1.1M": (30, (16, 8, (320, 640), 48), 48),
+}
+"""Coefficients; memories, order, their windows in ms and width; head: near the published 361 and 105 kbit."""
+CONTEXTS = {
+    "dense-6M": (10, Dense(800, 40, 64, (96, 96, 96), 96)),
+    "dense-1.6M": (20, Dense(400, 40, 64, (64, 64), 96)),
+}
+"""Step of the frames in ms, and the shape."""
+
+
+def archs(classes: int) -> dict[str, Arch]:
+    """All networks on clips of a second, by name."""
+    cells = {
+        name: Arch("mbconv", features, 1000 // features.step_ms, classes, Blocks(stem, tuple(
+            Stage(width, (Block(3, expansion),) * depth, 2) for width, depth, expansion in stages
+        ), head))
+        for name, (features, stem, stages, head) in CELLS.items()
+    }  # fmt: skip
+    memories = {
+        name: Arch("lmu", FeatureSpec("mfcc", coefficients, 20), 50, classes, Memories(
+            tuple(MemoryLayer(count, order, window, width) for window in windows), head
+        ))
+        for name, (coefficients, (count, order, windows, width), head) in MEMORIES.items()
+    }  # fmt: skip
+    dense = {
+        name: Arch("dense", FeatureSpec("logmel", 40, step), 1000 // step, classes, shape)
+        for name, (step, shape) in CONTEXTS.items()
+    }
+    plain, layered = uniform_archs(classes), layered_archs(classes)
+    beside = {"map-1.2M": plain["map-1M"], "map-3M": plain["map-3M"], "mfcc-1M": plain["0.9M"]}
+    return {**cells, "sinc-3M": layered["sinc-3M"], **dense, **memories, **beside}
+
+
+def run(options: argparse.Namespace, rows: Rows) -> None:
+    """Train and measure what is not done."""
+    os.nice(19 - os.nice(0))
+    torch.set_num_threads(1)
+    with only_training(options.runs / TABLE):
+        data = load_words(options.data, words=WORDS)
+        for seed in options.seeds:
+            for name in options.nets:
+                keys = {"net": name, "hours": options.hours, "seed": seed}
+                if not rows.done(TABLE, keys):
+                    arch = archs(len(data.labels))[name]
+                    frontend = fit_frontend(data, 8, front_end(arch.features.kind), SCENERY)
+                    features = scene_features(data, frontend, SCENERY, CALIBRATED)
+                    _measured(name, arch, keys, Setting(options, rows, data, frontend, features))
+
+
+def _measured(name: str, arch: Arch, keys: dict, setting: Setting) -> None:
+    options, data, frontend, seed = setting.options, setting.data, setting.frontend, keys["seed"]
+    folder = options.runs / TABLE / f"{name}-{options.hours:g}h-s{seed}"
+    network = Network(arch, seed)
+    recipe = Recipe(label_smoothing=0.05, seed=seed, augmentation=SCENERY)
+    epochs = epochs_in(options.hours, folder / "epochs.json", recipe, data, frontend, _stepped(network))
+    recipe = replace(recipe, epochs=epochs)
+    train_float(network, data, frontend, recipe, folder / "float", setting.calibration, measure_every=epochs)
+    wide = setting.measured(network, folder / "float")
+    fine = QuantRecipe.at_bits(8, epochs=options.quant_epochs, seed=seed, bfloat16=False, augmentation=SCENERY)
+    parts = data, frontend, setting.calibration
+    teacher = copy.deepcopy(network)
+    integers = quantise(network, with_bits(arch, 8), teacher, *parts, fine, folder / "w8").to_integer()
+    heard = condition_figures(integers, frontend, data, "test", True, HEARD)
+    clips = epochs * len(data.epoch(np.random.default_rng(0)))
+    costs = {"macs": macs(arch), "frontend_macs": frontend.macs(arch.frames), "params": params(arch)}
+    costs |= {"flash_bytes": weight_bytes(with_bits(arch, 8)), "ram_bytes": _ram(arch), "clips": clips}
+    found = {condition: 100 * one["accuracy"] for condition, one in heard.items()}
+    low, high = (100 * end for end in heard["clean"]["interval"])
+    figures = {"validation": wide["validation"], "float_test": wide["test"], "test": round(found["clean"], 2)}
+    figures |= {"test_low": round(low, 2), "test_high": round(high, 2), "noise_10": round(found["noise-10"], 2)}
+    taken = {"seconds": seconds_of(folder / "float", folder / "w8")}
+    setting.rows.add(TABLE, keys, {**costs, **figures, **taken}, folder / "float")
+
+
+def _stepped(network: Network):
+    timed = copy.deepcopy(network).train()
+
+    def step(x: torch.Tensor, targets: torch.Tensor, number: int) -> None:
+        timed(x, len(targets) // len(x)).square().mean().backward()
+
+    return step
+
+
+def _ram(arch: Arch) -> int:
+    """Of a stream, or of a clip where there is none."""
+    return stream_ram_bytes(arch) or clip_ram_bytes(arch)
+
+
+def system_of(name: str) -> str:
+    """The key of SYSTEMS that a network is of."""
+    return next(start for start in SYSTEMS if name.startswith(f"{start}-"))
+
+
+def table_of_systems(found: Rows) -> Shown:
+    """A row a network, in the order of the systems."""
+    table = found.read(TABLE)
+    order = list(SYSTEMS)
+    rows = [
+        [
+            SYSTEMS[system_of(row.net)], row.net, f"{row.clips:,}", f"{row.macs / 1e6:.2f}",
+            f"{row.flash_bytes / 1e3:.1f} kB", f"{row.ram_bytes / 1e3:.1f} kB",
+            f"{row.test:.1f} ({row.test_low:.1f} to {row.test_high:.1f})", f"{row.noise_10:.1f}",
+        ]
+        for row in sorted(table.itertuples(), key=lambda row: (order.index(system_of(row.net)), -row.macs))
+    ]  # fmt: skip
+    header = ["after", "network", "clips heard", "M MACs", "weights, 8 bits", "RAM", "test %", "in noise of 10 dB"]
+    return header, rows
+
+
+def picture_of_systems(found: Rows) -> plt.Figure:
+    """Accuracy over MACs, weights and RAM, clean and in noise."""
+    table = found.read(TABLE)
+    figure, axes = plt.subplots(1, 3, figsize=(10, 4), sharey=True, layout="constrained")
+    for axis, (column, unit, label) in zip(axes, (
+        ("macs", 1e6, "M MACs of a second"), ("flash_bytes", 1e3, "kB of weights"), ("ram_bytes", 1e3, "kB of RAM"),
+    ), strict=True):  # fmt: skip
+        for start, name in SYSTEMS.items():
+            part = table[[system_of(net) == start for net in table.net]].sort_values(column)
+            axis.plot(part[column] / unit, part.test, "-o", color=COLOURS[start], label=name)
+            axis.plot(part[column] / unit, part.noise_10, "--v", color=COLOURS[start], markersize=4, alpha=0.7)
+        axis.set(xscale="log", xlabel=label)
+        axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+        axis.grid(alpha=0.25)
+    axes[0].set_ylabel("right on test, %; dashed: in noise of 10 dB", color=TEXT)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+STUDY = Study(
+    __doc__,
+    run,
+    (
+        SCENES,
+        value("--hours", 2.0, "of one core for each network, in float"),
+        value("--quant-epochs", 1, "at 8 bits, after them"),
+        seeds(1),
+        RUNS,
+        several("--nets", [*archs(12)], "networks"),
+    ),
+    tables={TABLE: table_of_systems},
+    pictures={TABLE: picture_of_systems},
+)
