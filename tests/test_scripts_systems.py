@@ -1,9 +1,9 @@
 """The study of the five systems: its networks, and the rows of its table and picture."""
 
 import pytest
+
 from studies import systems
 from studies.rows import Rows
-
 from supernet.cost import macs
 
 COSTS = {"frontend_macs": 1, "params": 1, "flash_bytes": 2000, "ram_bytes": 3000, "clips": 10_000, "validation": 91.0}
