@@ -92,6 +92,12 @@ PLANS = {
     "kws-temporal": Plan(
         KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, replace(HUB, samples=350)
     ),
+    "kws-micro": Plan(
+        KEYWORDS, "temporal", "micro",
+        SupernetRecipe(epochs=10, sandwich=True, label_smoothing=0.05, augmentation=Scenes(warps=(1.0,))),
+        {"1M": 6, "0.3M": 8},
+        replace(HUB, samples=100, quant_epochs=2, calibration_clips=1024), few_bits=(), stored=256,
+    ),
     "kws-lmu": Plan(
         KEYWORDS, "lmu", "mfcc", SupernetRecipe(epochs=20, sandwich=True), {"1.1M": 8, "0.4M": 12},
         replace(HUB, samples=150, quant_epochs=3), few_bits=(2,),
