@@ -31,6 +31,7 @@ from supernet.cost import weight_bytes
 from supernet.errors import InvalidQuery
 from supernet.families import family
 from supernet.frontend import front_end
+from supernet.frontend.mfcc import Mfcc
 from supernet.frontend.raw import Raw
 from supernet.integer.packing import default_grid
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
@@ -548,6 +549,22 @@ def test_front_ends_of_this_processor_give_the_same(name, hard, tmp_path):
     np.testing.assert_array_equal(features.reshape(-1, features.shape[2]), wanted)
     np.testing.assert_array_equal(logits, expected)
     assert events == told
+
+
+@pytest.mark.parametrize("low_hz", [20.0, 100.0])
+def test_a_front_end_of_this_processor_reads_its_tables_alone(low_hz, hard, tmp_path):
+    """Of 256 bins, and of 253, which are read in fours."""
+    kernels = "gcc -O3, AVX2"
+    if missing(kernels):
+        pytest.skip(missing(kernels))
+    frontend, flags = Mfcc(low_hz=low_hz), (*VECTORS[kernels].flags, *SAFE.split())
+    with row_family():
+        network = row_network(frontend)
+        sources = HostSources(network, frontend, detector_of(network, False), grids_of(network), "model")
+        samples = hard[None, :160_000]
+        wanted = [answers_of(sources, samples[0])]
+        answers, same = same_answers(Program(sources, tmp_path), Compiler("gcc", flags), samples, wanted)
+    assert same == answers > 1000
 
 
 def test_exported_folders_have_no_code_of_this_processor(tmp_path):

@@ -37,9 +37,9 @@ class Mel(FrontEnd):
     def whole(
         self, tables: MelTables, constants: dict[str, int], arrays: dict[str, np.ndarray], functions: Iterable[str]
     ) -> str:
-        """Constants and tables, those of one way to compute and those of any, and functions."""
+        """Constants and tables, those of any way to compute and those of one in their place, and functions."""
         constants = {**_constants(tables), **constants, **self.picking(tables)}
-        texts = [array(name, values) for name, values in {**arrays, **_arrays(tables), **self.arrays(tables)}.items()]
+        texts = [array(name, values) for name, values in {**_arrays(tables), **self.arrays(tables), **arrays}.items()]
         return "\n".join([defines(constants), "\n".join(texts), *functions])
 
     def tables(self, frontend) -> dict[str, np.ndarray]:

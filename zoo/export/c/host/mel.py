@@ -36,6 +36,7 @@ def _arrays(tables: MelTables) -> dict[str, np.ndarray]:
         "places": _places(half // BESIDE**2),
         "turns": _back_by(tables, _turns(tables.points)),
         "backs": _back_by(tables, np.arange(half + BESIDE)),
+        "rises": np.pad(tables.rising, (0, -len(tables.rising) % BESIDE)),
     }
 
 
