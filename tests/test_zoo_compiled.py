@@ -43,10 +43,15 @@ def test_a_short_stream_builds_nothing(stream, tmp_path):
     assert not (tmp_path / "c").exists()
 
 
-@pytest.mark.parametrize("reason", ["compiler", "folder", "asked"])
+@pytest.mark.parametrize("reason", ["compiler", "words", "folder", "asked"])
 def test_numpy_goes_on_where_nothing_is_to_be_built(reason, stream, tmp_path, monkeypatch, caplog):
     if reason == "compiler":
         monkeypatch.setenv("CC", shutil.which("false"))
+    if reason == "words":
+        script = tmp_path.parent / f"{tmp_path.name}_cc"
+        script.write_bytes(b"#!/bin/sh\nprintf 'caf\\351' >&2\nexit 1\n")
+        script.chmod(0o755)
+        monkeypatch.setenv("CC", str(script))
     if reason == "folder":
         tmp_path.chmod(0o777)
     if reason == "asked":
@@ -54,7 +59,8 @@ def test_numpy_goes_on_where_nothing_is_to_be_built(reason, stream, tmp_path, mo
     with caplog.at_level(logging.INFO):
         assert_numpy(stream, list(compiled.answers(stream, CHUNKS, tmp_path)))
     assert not list(tmp_path.iterdir())
-    said = {"compiler": "does not build the model", "folder": "may be written by others", "asked": ""}[reason]
+    said = {"compiler": "does not build the model", "words": "the model: caf\ufffd",
+            "folder": "may be written by others", "asked": ""}[reason]  # fmt: skip
     assert ("NumPy hears the stream" in caplog.text, said in caplog.text) == (bool(said), True)
 
 

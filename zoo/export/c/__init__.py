@@ -50,7 +50,10 @@ class C(Export):
         with tempfile.TemporaryDirectory() as scratch:
             copied = copytree(place, Path(scratch) / "c")
             done = subprocess.run(
-                ["make", "-C", str(copied / "test"), "check", f"CC={compiler()}"], capture_output=True, text=True
+                ["make", "-C", str(copied / "test"), "check", f"CC={compiler()}"],
+                capture_output=True,
+                text=True,
+                errors="replace",
             )
         found = COUNTED.search(done.stdout)
         if not found:

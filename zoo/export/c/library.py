@@ -91,9 +91,10 @@ def build(
         for name, text in sources.items():
             Path(scratch, name).write_text(text, encoding="utf-8")
         files = sorted(name for name in sources if name.endswith(".c"))
-        made = subprocess.run([cc, *flags, *files, "-o", "made.so"], cwd=scratch, capture_output=True, text=True)
+        made = subprocess.run([cc, *flags, *files, "-o", "made.so"], cwd=scratch, capture_output=True)
         if made.returncode:
-            raise InvalidQuery(f"{cc} does not build the model: {made.stderr.strip()[:300]}")
+            said = made.stderr.decode(errors="replace").strip()
+            raise InvalidQuery(f"{cc} does not build the model: {said[:300]}")
         os.replace(Path(scratch, "made.so"), place)
     return place
 
