@@ -7,13 +7,14 @@
 Each export is written, and run in each runtime that is installed, as `earshot export --check` does: answers beside
 those of the package, share with equal labels, share of outputs that are identical and at most one of their own steps
 apart, the largest distance in such steps; and the size of its file, or of its code and weights in flash, beside the
-packed weights. What a model cannot be exported to is a row with the reason. A runtime that is not installed is named
-and left out. Rows: `exports.csv`.
+packed weights. Exports are the usual ones, with an example of what has to be chosen, such as a word. What a model cannot
+be exported to is a row with the reason. A runtime that is not installed is named and left out. Rows: `exports.csv`.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 TABLE, HEARD = "exports", "exports_heard"
 RECORDED = ("kws-temporal-0.28M-w4a8-1a8f6ae0", "kws-temporal-6.8M-w8a8-7523a7c4")
 CLIPS, SPLIT = "clips of test", "test"
+RELEASE = re.compile(r" (\d\S*)$")
+"""Of a runtime, behind its name."""
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
@@ -54,45 +57,42 @@ def _add(rows: Rows, model, to: str, what: str, data: Path | None) -> None:
     if rows.done(TABLE, keys):
         return
     try:
-        for form, values in _measured(model, to, data):
-            rows.add(TABLE, {**keys, "form": form}, values)
+        for own, values in _measured(model, to, data):
+            rows.add(TABLE, {**keys, **own}, values)
     except MissingExtra as error:
         print(f"left out: {to}: {error}", flush=True)
 
 
-def _measured(model, to: str, data: Path | None) -> Iterator[tuple[str, dict]]:
+def _measured(model, to: str, data: Path | None) -> Iterator[tuple[dict, dict]]:
+    """Keys and values of rows."""
     export = EXPORTS(to)
     weights = {"weight_bytes": model.entry.weight_bytes}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            place = export(model, Path(folder) / "model")
+            place = export(model, Path(folder) / "model", **export.example(model))
         except InvalidQuery as error:
-            yield "", {**weights, "why": str(error)}
+            yield {"form": "", "runtime": ""}, {**weights, "why": str(error)}
             return
         sounds = of_vectors(model) if data is None else of_folder(model, data, SPLIT)
         sizes = export.sizes(model, place)
         if not any(runtime.installed for runtime in export.runtimes):
             raise MissingExtra(", ".join(f"{one.name} is not installed" for one in export.runtimes))
         for found in export.check(model, place, [sounds]):
-            yield found.form, {**weights, "bytes": _bytes(sizes, found.form), **_counted(found), "why": ""}
-
-
-def _bytes(sizes: dict[str, int], form: str) -> int:
-    """Of the file of a form, or of all."""
-    return next((size for name, size in sizes.items() if name.startswith(f"{form}.")), sum(sizes.values()))
+            own = {"form": found.form, "runtime": RELEASE.sub("", found.runtime)}
+            yield own, {**weights, "bytes": sizes[found.form], **_counted(found), "why": ""}
 
 
 def _counted(found: Agreement) -> dict:
-    counts = found.to_dict()
-    wanted = ("runtime", "answers", "same_labels", "outputs", "identical", "within_one", "largest")
-    return {name: counts[name] for name in wanted}
+    counts, release = found.to_dict(), RELEASE.search(found.runtime)
+    wanted = ("answers", "same_labels", "outputs", "identical", "within_one", "largest")
+    return {"release": release[1] if release else "", **{name: counts[name] for name in wanted}}
 
 
 def table(found: Rows) -> Shown:
-    """A row a model: bytes, and how far it agrees on its test vectors."""
+    """A row a model: bytes, and how far it agrees on its test vectors; of each place to which some model goes."""
     rows = found.read(TABLE, keep_default_na=False)
     rows = rows[rows.sounds == VECTORS]
-    known = [to for to in EXPORTS.names if to in set(rows.export)]
+    known = [to for to in EXPORTS.names if to in set(rows.export[rows.why == ""])]
     names = ["model", "packed weights, bytes"]
     names += [name for to in known for name in (f"{to}, bytes", f"{to} agrees")]
     return names, [
@@ -103,11 +103,12 @@ def table(found: Rows) -> Shown:
 
 
 def _cells(rows: pd.DataFrame) -> tuple[str, str]:
-    """Bytes, the largest form's, and agreement, the least of all forms."""
+    """Bytes by form, and agreement, the least of all forms and runtimes."""
     if not len(rows):
         return "", ""
-    if rows.why.iloc[0]:
-        return "none", str(rows.why.iloc[0])
+    rows = rows[rows.why == ""]
+    if not len(rows):
+        return "none", "cannot go there"
     counts = rows[["answers", "same_labels", "outputs", "identical", "within_one", "bytes"]].apply(_whole)
     size = " / ".join(f"{int(one):,}" for one in dict.fromkeys(counts.bytes))
     if (counts.identical == counts.outputs).all():
@@ -118,13 +119,14 @@ def _cells(rows: pd.DataFrame) -> tuple[str, str]:
 
 
 def heard(found: Rows) -> Shown:
-    """On recordings: a row a model, export and form."""
+    """On recordings: a row a model, export, form and runtime."""
     rows = found.read(TABLE, keep_default_na=False)
     rows = rows[(rows.sounds == CLIPS) & (rows.why == "")]
     names = [
         "model",
         "export",
         "form",
+        "runtime",
         "answers",
         "equal labels",
         "outputs identical",
@@ -132,7 +134,7 @@ def heard(found: Rows) -> Shown:
         "largest, steps",
     ]
     return names, [
-        [row["model"], row["export"], row["form"], f"{int(row['answers']):,}",
+        [row["model"], row["export"], row["form"], row["runtime"], f"{int(row['answers']):,}",
          _percent(int(float(row["same_labels"])) / int(row["answers"])),
          *(_percent(int(float(row[name])) / int(row["outputs"])) for name in ("identical", "within_one")),
          f"{int(float(row['largest'])):,}"]

@@ -29,7 +29,7 @@ class Checked:
     missing: tuple[str, ...]
 
 
-def export(model, to: str, out: str | Path, name: str | None = None, **options: str) -> Path:
+def export(model, to: str, out: str | Path, name: str | None = None, **options: object) -> Path:
     """Write a model for one of EXPORTS; gives what was written. options: those that the export has.
 
     Raises InvalidQuery, and MissingExtra where what writes it is not installed.

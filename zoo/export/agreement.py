@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.export.sounds import Sounds
 
-__all__ = ["Agreement", "Runner", "agreement", "compared"]
+__all__ = ["CLIP", "STREAM", "Agreement", "Runner", "agreement", "compared"]
 
 CLIP, STREAM = "clip", "stream"
 

@@ -65,8 +65,11 @@ class Export:
     runtimes: tuple[Runtime, ...] = ()
     known_answers_alone = False
 
-    def __call__(self, model, out: str | Path, name: str | None = None, **options: str) -> Path:
-        """Write a model; gives what was written. Raises InvalidQuery, and MissingExtra where a package is missing."""
+    def __call__(self, model, out: str | Path, name: str | None = None, **options: object) -> Path:
+        """Write a model; gives what was written. options: None is the default. Raises InvalidQuery, and MissingExtra
+        where a package is missing.
+        """
+        options = {key: str(value) for key, value in options.items() if value is not None}
         known = {option.name: option for option in self.options}
         for key, value in options.items():
             if key not in known:
@@ -92,8 +95,12 @@ class Export:
         return f"{place}/README.md"
 
     def sizes(self, model, place: Path) -> dict[str, int]:
-        """Bytes of what was written that a device or program needs, by what they are; weights as they are stored."""
+        """Bytes of what was written that a device or program needs, by form; weights as they are stored."""
         raise NotImplementedError
+
+    def example(self, model) -> dict[str, str]:
+        """Options without which a model is not written, with a choice for each; most need none."""
+        return {}
 
 
 def identity(model) -> dict[str, str]:

@@ -59,9 +59,8 @@ class C(Export):
         if not found:
             raise EarshotError(f"{place}/test: make check says {(done.stderr or done.stdout).strip()[-200:]!r}")
         same, answers = map(int, found.groups())
-        form = "stream" if model.entry.streamable else "clip"
         whole = (answers, answers, 0) if same == answers else (None, None, None)
-        return [Agreement(Path(compiler()).name, form, "known answers", answers, whole[0], answers, same, *whole[1:])]
+        return [Agreement(Path(compiler()).name, _form(model), "known answers", answers, whole[0], answers, same, *whole[1:])]
 
     def first_step(self, place: str) -> str:
         """The known answers."""
@@ -69,7 +68,11 @@ class C(Export):
 
     def sizes(self, model, place: Path) -> dict[str, int]:
         """Flash: weights, code and tables."""
-        return {"flash": model.entry.flash_bytes}
+        return {_form(model): model.entry.flash_bytes}
+
+
+def _form(model) -> str:
+    return "stream" if model.entry.streamable else "clip"
 
 
 EXPORT = C()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.export.agreement import Runner
+from zoo.export.agreement import STREAM, Runner
 from zoo.export.base import Export, Option, Runtime
 
 __all__ = ["EXPORT"]
@@ -21,7 +21,7 @@ class ESPHome(Export):
         Option("tune", "recordings, FOLDER/CLASS/*.wav, by which its scores and its cutoff are chosen", ""),
         Option("language", "that the word is of, for the manifest", "en"),
     )
-    runtimes = (Runtime("TFLite Micro", ("tflite_micro",), 'pip install "earshot[esphome]"'),)
+    runtimes = (Runtime("TFLite Micro", ("tflite_micro",), "pip install tflite-micro"),)
 
     def write(self, model, place: Path, name: str | None, **how: str) -> Path:
         """See zoo.export.esphome.folder."""
@@ -37,7 +37,13 @@ class ESPHome(Export):
 
     def sizes(self, model, place: Path) -> dict[str, int]:
         """Of the file."""
-        return {file.name: file.stat().st_size for file in place.glob("*.tflite")}
+        return {STREAM: file.stat().st_size for file in place.glob("*.tflite")}
+
+    def example(self, model) -> dict[str, str]:
+        """Its first word."""
+        from zoo.run.detection import NEVER
+
+        return {"word": next((label for label in model.labels if label not in NEVER), "")}
 
 
 EXPORT = ESPHome()

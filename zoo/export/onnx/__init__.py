@@ -36,7 +36,7 @@ class Onnx(Export):
 
     def sizes(self, model, place: Path) -> dict[str, int]:
         """Of each file."""
-        return {file.name: file.stat().st_size for file in sorted(place.glob("*.onnx"))}
+        return {file.stem: file.stat().st_size for file in sorted(place.glob("*.onnx"))}
 
 
 EXPORT = Onnx()

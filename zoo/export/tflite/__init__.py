@@ -12,7 +12,6 @@ __all__ = ["EXPORT"]
 
 BOTH = "both"
 FORMS = ("clip", "stream")
-HOW = 'pip install "earshot[tflite]"'
 
 
 class TFLite(Export):
@@ -46,7 +45,9 @@ class TFLite(Export):
 
     def sizes(self, model, place: Path) -> dict[str, int]:
         """Of each file."""
-        return {file.name: file.stat().st_size for file in sorted(place.glob("*.tflite"))}
+        from zoo.export.tflite.run import form_of
+
+        return {form_of(file): file.stat().st_size for file in sorted(place.glob("*.tflite"))}
 
 
 EXPORT = TFLite()

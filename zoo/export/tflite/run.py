@@ -19,7 +19,7 @@ from zoo.export.agreement import Runner
 from zoo.export.place import REPORT
 from zoo.export.tflite.build import first_layer
 
-__all__ = ["INTERPRETERS", "LiteRT", "Micro", "arena_bytes", "runners", "stepped"]
+__all__ = ["INTERPRETERS", "LiteRT", "Micro", "arena_bytes", "form_of", "runners", "stepped"]
 
 ARENA = 1 << 23
 TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
@@ -87,10 +87,15 @@ def runners(model, place: Path) -> Iterator[Runner]:
     """Each written form in each interpreter that is installed, and that it is for."""
     lean = read_json(place / REPORT)["runtime"] == "micro"
     for file in sorted(place.glob("*.tflite")):
-        form = file.stem.rpartition("_")[2]
+        form = form_of(file)
         for name, (kind, package, installed) in INTERPRETERS.items():
             if has(package) and (kind is Micro or not lean):
                 yield runner(model, file.read_bytes(), form, kind, f"{name} {version(installed)}")
+
+
+def form_of(file: Path) -> str:
+    """`clip` or `stream`, by its name."""
+    return file.stem.rpartition("_")[2]
 
 
 def runner(model, data: bytes, form: str, kind: type, name: str) -> Runner:
