@@ -4,6 +4,7 @@ import ctypes
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from studies.c_networks import SPACES, small_network
 from supernet.errors import InvalidQuery
 from supernet.extras import has
 from supernet.frontend.raw import Raw
+from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import parts
 from supernet.memory import answer_frames
 from supernet.ops import operator
@@ -234,3 +236,23 @@ def test_filters_are_in_the_front_end_in_c(bits, grid, tmp_path):
         used += taken
         found += [list(frame)] if whole.value else []
     np.testing.assert_array_equal(found, maps_of(network, Raw().run(samples[None])[0])[0, :, 0])
+
+
+@micro
+def test_sums_of_channels_without_weights_stay_within_32_bits():
+    """Their biases may be large, and weights that are multiplied multiply these, too."""
+    network = small_network("rows", 8, "symmetric")
+    spec = next(spec for spec in network.specs if spec.kind == "conv" and spec.rectified)
+    layer, channel = network.tensors[spec.name], 0
+    changed = {name: getattr(layer, name).copy() for name in ("weight", "bias", "shift")}
+    changed["weight"][channel], changed["bias"][channel], changed["shift"][channel] = 0, 1 << 28, 53
+    network = IntegerNetwork(network.arch, {**network.tensors, spec.name: replace(layer, **changed)},
+                             network.activations)  # fmt: skip
+    written, features = build(network, "clip", end=spec.name), features_of(network)[0]
+    maps = maps_of(network, features)
+    [found] = Micro(to_bytes(written.graphs, "", {})).invoke(maps)
+    own = network.run(features[None], keep=True)[spec.name][0].transpose(2, 1, 0)[None]
+    zero = network.activations[spec.name].zero_point
+    assert 1 < own[0, 0, 0, channel] - zero < 200
+    np.testing.assert_array_equal(found[..., channel], own[..., channel])
+    assert (found == own).mean() > 0.95

@@ -15,6 +15,8 @@ NARROW = 7
 """The largest weight of 4 bits; grids without a zero reach it with 3 bits."""
 WIDE = 127
 """That of 8."""
+MOST = 2**31 - 1
+"""The largest sum."""
 
 
 class Operator:
@@ -42,6 +44,8 @@ def weights(written, spec: LayerSpec, x: Tensor, out: Tensor, arranged: np.ndarr
     real = multiplier.astype(np.float64) * np.exp2(-layer.shift.astype(np.float64)) * to
     narrow = x.kind == "int8" and spec.weight_bits <= 4 and np.abs(arranged).max() <= NARROW
     times = _times(arranged, axis, NARROW if narrow else WIDE)
+    if x.kind == "int8":
+        times = np.minimum(times, max(1, MOST // _bound(written, spec)))
     scale = weight_scales(real / times, x.step, out.step)
     _check_shift(written, spec, quantised(real)[1])
     data = (arranged * times.reshape([-1 if one == axis else 1 for one in range(4)])).astype(np.int8)
@@ -57,8 +61,11 @@ def _times(arranged: np.ndarray, axis: int, most: int) -> np.ndarray:
     return most // np.maximum(largest.astype(np.int64), 1)
 
 
+def _bound(written, spec: LayerSpec) -> int:
+    return max(1, spec.operator.bound(spec, written.network.tensors[spec.name], written.network.reaches(spec)))
+
+
 def _check_shift(written, spec: LayerSpec, shift: np.ndarray) -> None:
     """Runtimes shift sums left before they multiply, in 32 bits."""
-    bound = spec.operator.bound(spec, written.network.tensors[spec.name], written.network.reaches(spec))
-    if bound << max(0, int(shift.max())) > 2**31 - 1:
+    if _bound(written, spec) << max(0, int(shift.max())) > MOST:
         raise InvalidQuery(f"layer {spec.name} has a multiplier whose sums leave the 32 bits of TFLite; use --to c")
