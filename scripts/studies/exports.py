@@ -7,8 +7,9 @@
 Each export is written, and run in each runtime that is installed, as `earshot export --check` does: answers beside
 those of the package, share with equal labels, share of outputs that are identical and at most one of their own steps
 apart, the largest distance in such steps; and the size of its file, or of its code and weights in flash, beside the
-packed weights. Exports are the usual ones, with an example of what has to be chosen, such as a word. What a model cannot
-be exported to is a row with the reason. A runtime that is not installed is named and left out. Rows: `exports.csv`.
+packed weights. Exports are the usual ones, with an example of what has to be chosen, such as a word. What a model
+cannot be exported to is a row with the reason. A runtime that is not installed is named and left out. Rows:
+`exports.csv`.
 """
 
 from __future__ import annotations

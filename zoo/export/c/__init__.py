@@ -59,8 +59,9 @@ class C(Export):
         if not found:
             raise EarshotError(f"{place}/test: make check says {(done.stderr or done.stdout).strip()[-200:]!r}")
         same, answers = map(int, found.groups())
-        whole = (answers, answers, 0) if same == answers else (None, None, None)
-        return [Agreement(Path(compiler()).name, _form(model), "known answers", answers, whole[0], answers, same, *whole[1:])]
+        labels, one, largest = (answers, answers, 0) if same == answers else (None, None, None)
+        what = Path(compiler()).name, _form(model), "known answers"
+        return [Agreement(*what, answers, labels, answers, same, one, largest)]
 
     def first_step(self, place: str) -> str:
         """The known answers."""

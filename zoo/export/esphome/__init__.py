@@ -37,7 +37,8 @@ class ESPHome(Export):
 
     def sizes(self, model, place: Path) -> dict[str, int]:
         """Of the file."""
-        return {STREAM: file.stat().st_size for file in place.glob("*.tflite")}
+        [file] = place.glob("*.tflite")
+        return {STREAM: file.stat().st_size}
 
     def example(self, model) -> dict[str, str]:
         """Its first word."""
