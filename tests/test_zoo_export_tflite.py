@@ -2,8 +2,10 @@
 
 import ctypes
 import json
+import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +21,7 @@ from supernet.layer import parts
 from supernet.memory import answer_frames
 from supernet.ops import operator
 from zoo.cli import main
+from zoo.export import check
 from zoo.export.agreement import Runner, compared
 from zoo.export.c.filtered import filtered_files
 from zoo.export.c.ops.base import Step
@@ -256,3 +259,52 @@ def test_sums_of_channels_without_weights_stay_within_32_bits():
     assert 1 < own[0, 0, 0, channel] - zero < 200
     np.testing.assert_array_equal(found[..., channel], own[..., channel])
     assert (found == own).mean() > 0.95
+
+
+@micro
+@pytest.mark.parametrize("name", [STREAM, CLIP])
+def test_the_example_of_the_page_runs(name, tmp_path):
+    place = model_of(name).export("tflite", tmp_path / "kws")
+    page = (place / "README.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", example + "print(logits.shape)"], cwd=place, capture_output=True, text=True
+    )
+    assert done.stdout == f"({len(model_of(name).labels)},)\n", done.stderr
+    assert "@" not in page
+
+
+@micro
+def test_only_what_was_exported_is_checked(tmp_path):
+    place, model = model_of(STREAM).export("tflite", tmp_path / "kws", logits=8, state=None), model_of(STREAM)
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / "report.json").write_text("[]")
+    for other, to, folder, said in (
+        (model_of(CLIP), "tflite", place, f"kws' holds {STREAM} as tflite, not {CLIP} as tflite: export it"),
+        (model, "onnx", place, f"kws' holds {STREAM} as tflite, not {STREAM} as onnx"),
+        (model, "c", tmp_path / "none", "none' holds no export, not"),
+        (model, "tflite", tmp_path / "list", "list' holds no export, not"),
+    ):
+        with pytest.raises(InvalidQuery, match=said):
+            check(other, to, folder)
+
+
+@micro
+@litert
+def test_the_study_of_exports_has_rows_and_a_table_of_all_places(tmp_path):
+    from studies import exports
+    from studies.rows import Rows
+
+    exports.STUDY.start(["--models", CLIP, "--exports", "tflite", "esphome", "--hub", BUNDLED], folder=tmp_path)
+    rows = Rows(tmp_path).read("exports", keep_default_na=False)
+    files = {"clip": (model_of(CLIP).export("tflite", tmp_path / "kws") / "kws_clip.tflite").stat().st_size}
+    found = rows[rows.export == "tflite"]
+    assert {*found.form} == {*files}
+    assert {*found.runtime} >= {"TFLite Micro", "LiteRT with XNNPACK"}
+    assert {int(one) for one in found.bytes.astype(float)} == {*files.values()}
+    assert found.release.str.match(r"\d").all()
+    assert "ESPHome computes micro ones" in rows[rows.export == "esphome"].why.item()
+    head, [shown] = exports.table(Rows(tmp_path))
+    assert head[2:] == ["tflite, bytes", "tflite agrees"]
+    assert shown[2] == f"{files['clip']:,}"
+    assert shown[3].startswith("labels 100%, one step ")

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from predictors.bench import Bench
-from supernet.errors import InvalidQuery, MissingExtra, nearest_names
+from supernet.errors import InvalidCheckpoint, InvalidQuery, MissingExtra, nearest_names
+from supernet.files import read_json
 from supernet.registry import Registry
 from zoo.export.agreement import Agreement
 from zoo.export.base import Export
 from zoo.export.c.bench import export_bench
+from zoo.export.place import REPORT
 from zoo.export.sounds import of_folder, of_vectors
 
 __all__ = ["EXPORTS", "Agreement", "Bench", "Checked", "check", "export", "export_bench"]
@@ -49,8 +51,21 @@ def check(model, to: str, place: str | Path, data: str | Path | None = None, spl
     missing = [f"{one.name} is not installed: {one.how}" for one in wanted.runtimes if not one.installed]
     if len(missing) == len(wanted.runtimes):
         raise MissingExtra(f"nothing runs the export {to!r} here: {'; '.join(missing)}")
+    _check_written(model, to, Path(place))
     sounds = [of_vectors(model), *([] if data is None else [of_folder(model, data, split)])]
     return Checked(tuple(wanted.check(model, Path(place), sounds)), tuple(missing))
+
+
+def _check_written(model, to: str, place: Path) -> None:
+    """Raise InvalidQuery for a folder that holds something else."""
+    try:
+        report = read_json(place / REPORT)
+    except InvalidCheckpoint:
+        report = None
+    report = report if isinstance(report, dict) else {}
+    if report.get("export") != to or report.get("model") != model.name:
+        held = f"{report['model']} as {report['export']}" if {"model", "export"} <= {*report} else "no export"
+        raise InvalidQuery(f"{str(place)!r:.200} holds {held:.200}, not {model.name} as {to}: export it there first")
 
 
 def _export(to: str) -> Export:

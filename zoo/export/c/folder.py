@@ -178,7 +178,7 @@ def _report(model, sources: Sources) -> dict:
     """All sizes, and what it was made of."""
     entry, runtime = model.entry, runtime_of(model.arch)
     sizes = ("weight_bytes", "stream_ram_bytes", "clip_ram_bytes", "macs")
-    found = {"model": model.name, "name": sources.name, "form": "stream" if sources.streams else "clip"}
+    found = {"export": "c", "model": model.name, "name": sources.name, "form": "stream" if sources.streams else "clip"}
     found |= {size: getattr(entry, size) for size in sizes}
     found |= {"runtime_bytes": runtime, "flash_bytes": entry.weight_bytes + runtime}
     found |= {"stack_bytes": stack_of(model.arch), "stack_measured": stack_measured()}

@@ -117,10 +117,17 @@ def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
         "TYPE": logits["type"], "SCALE": repr(logits["scale"]),
         "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
         "TABLE": "\n".join(_row(one) for one in report["forms"].values()),
+        **_shapes(report["forms"]),
         "STATES": _states(written.get("stream")),
         "OPERATORS": ", ".join(sorted({op for one in written.values() for op in one.operators})),
     }  # fmt: skip
     return STATED.sub(lambda found: values[found[1]], "\n".join(parts))
+
+
+def _shapes(forms: dict[str, dict]) -> dict[str, str]:
+    """Of what the first form reads, a clip and a step of a stream."""
+    shapes = {form: ", ".join(map(str, one["input"])) for form, one in forms.items()}
+    return {"SHAPE": next(iter(shapes.values())), "CSHAPE": shapes.get("clip", ""), "SSHAPE": shapes.get("stream", "")}
 
 
 def _frame_size(one: Written) -> int:
