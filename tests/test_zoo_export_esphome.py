@@ -232,3 +232,8 @@ def test_heads_of_two_labels_and_of_several_at_once(several, count):
     softmax = np.exp(logits * 0.001)
     score = 1 / (1 + 1 / softmax[:, 0]) if several else softmax[:, 0] / softmax.sum(1)
     assert np.abs(head.outputs(logits, 0.001) - 256 * score).max() <= 1
+
+
+def test_a_model_without_words_has_no_head():
+    with pytest.raises(InvalidQuery, match="knows no word"):
+        word_of(("_unknown_", "_silence_"), "", False)

@@ -307,4 +307,4 @@ def test_the_study_of_exports_has_rows_and_a_table_of_all_places(tmp_path):
     head, [shown] = exports.table(Rows(tmp_path))
     assert head[2:] == ["tflite, bytes", "tflite agrees"]
     assert shown[2] == f"{files['clip']:,}"
-    assert shown[3].startswith("labels 100%, one step ")
+    assert shown[3] == f"labels 100%, {int(found.largest.astype(float).max()):,} steps at most"

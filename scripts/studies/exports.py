@@ -110,13 +110,12 @@ def _cells(rows: pd.DataFrame) -> tuple[str, str]:
     rows = rows[rows.why == ""]
     if not len(rows):
         return "none", "cannot go there"
-    counts = rows[["answers", "same_labels", "outputs", "identical", "within_one", "bytes"]].apply(_whole)
+    counts = rows[["answers", "same_labels", "outputs", "identical", "largest", "bytes"]].apply(_whole)
     size = " / ".join(f"{int(one):,}" for one in dict.fromkeys(counts.bytes))
     if (counts.identical == counts.outputs).all():
         return size, "identical"
-    labels, one = ((counts[part] / counts[whole]).min() for part, whole in
-                   (("same_labels", "answers"), ("within_one", "outputs")))  # fmt: skip
-    return size, f"labels {_percent(labels)}, one step {_percent(one)}"
+    labels = (counts.same_labels / counts.answers).min()
+    return size, f"labels {_percent(labels)}, {int(counts.largest.max()):,} steps at most"
 
 
 def heard(found: Rows) -> Shown:

@@ -110,6 +110,8 @@ def word_of(labels: Sequence[str], word: str, several: bool) -> Head:
     Raises InvalidQuery.
     """
     words = [label for label in labels if label not in NEVER]
+    if not words:
+        raise InvalidQuery("the model knows no word to wake by: give one that does, or use --to tflite")
     if not word and len(words) > 1:
         raise InvalidQuery(f"word is missing: ESPHome listens for one; give one of {', '.join(words)}")
     chosen = word or words[0]
