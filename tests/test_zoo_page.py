@@ -358,6 +358,16 @@ SORT = """() => [...document.querySelectorAll("#head th")].flatMap((_, number) =
 }))"""
 
 
+def test_a_link_over_the_fields_keeps_what_they_ask(browser, hub, site):
+    with found(browser, site, "#max_flash=22kB") as page:
+        page.focus(".skip")
+        page.keyboard.press("Enter")
+        settled(page)
+        assert page.evaluate("[location.hash, document.activeElement.id]") == ["#max_flash=22kB", "answer"]
+        assert page.input_value("#field-max_flash") == "22kB"
+        assert said(page) == best(hub, max_flash="22kB")
+
+
 def test_the_table_sorts_by_any_column(browser, hub, site):
     with found(browser, site, "#task=kws") as page:
         page.check("#others")

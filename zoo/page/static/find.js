@@ -128,6 +128,11 @@
     controls.write({});
     soon();
   });
+  // The address holds the query, so this link moves the focus alone.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("answer").focus();
+  });
   window.addEventListener("hashchange", fromAddress);
   asked = null;
   fromAddress();
