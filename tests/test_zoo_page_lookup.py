@@ -362,3 +362,12 @@ def test_an_address_holds_the_query(page, hub, devices):
     assert page.evaluate("earshot.address.read('#max_macs=3M&nothing=1&commercial=maybe&cheaper=yes')") == {
         "max_ops": "3M"
     }
+    both = {
+        "2M&max_macs=1M": "1M",
+        "1M&max_macs=2M": "1M",
+        "2M&max_macs=": "2M",
+        "&max_macs=2M": "2M",
+        "1M&max_macs=x": "x",
+    }
+    for said, kept in both.items():
+        assert page.evaluate("(one) => earshot.address.read(one)", f"#max_ops={said}") == {"max_ops": kept}

@@ -38,7 +38,7 @@ earshot.address = (function () {
     return `#${said}`;
   }
 
-  // What is not known is left out; of two limits on the same figure the page has one, and takes the first.
+  // What is not known is left out; of two limits on the same figure the page has one, and takes the lower.
   function read(hash) {
     const said = new URLSearchParams(hash.replace(/^#/, "")),
       query = {};
@@ -53,11 +53,26 @@ earshot.address = (function () {
     for (const limit of earshot.data.limits) {
       const first = earshot.data.limits.find((one) => one.field === limit.field);
       if (first !== limit && query[limit.name] !== undefined) {
-        query[first.name] = query[first.name] === undefined ? query[limit.name] : query[first.name];
+        query[first.name] = lower(limit, query[first.name], query[limit.name]);
         delete query[limit.name];
       }
     }
     return query;
+  }
+
+  // One that cannot be read is taken, so that the answer says so.
+  function lower(limit, one, other) {
+    if (!earshot.conditions.isGiven(one) || !earshot.conditions.isGiven(other))
+      return earshot.conditions.isGiven(one) ? one : other;
+    const amount = (text) => {
+      try {
+        return earshot.units[limit.reads](limit.name, text);
+      } catch (error) {
+        if (!(error instanceof earshot.units.Invalid)) throw error;
+        return -1;
+      }
+    };
+    return amount(other) < amount(one) ? other : one;
   }
 
   return { EITHER, SWITCHES, read, tidy, write };
