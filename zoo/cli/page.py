@@ -11,7 +11,7 @@ from pathlib import Path
 
 import zoo
 from supernet.errors import InvalidQuery
-from zoo.page.takes import KINDS
+from zoo.export import EXPORTS
 
 __all__ = ["add_page_command"]
 
@@ -36,8 +36,8 @@ def add_page_command(commands, command, add_hub) -> None:
     add_hub(sub)
     sub.add_argument("--out", metavar="DIR", help="the folder, made or replaced (with --serve: default one of its own)")
     sub.add_argument(
-        "--exports", nargs="*", choices=KINDS, metavar="KIND",
-        help=f"downloads of each model beside its package: {', '.join(KINDS)} (default: all; without: none)",
+        "--exports", nargs="*", choices=EXPORTS.names, metavar="KIND",
+        help=f"downloads of each model beside its package: {', '.join(EXPORTS.names)} (default: all; without: none)",
     )  # fmt: skip
     sub.add_argument("--serve", action="store_true", help="serve it on 127.0.0.1 until Ctrl-C, for the microphone")
     sub.add_argument("--port", type=int, help=f"with --serve; 0 for any that is free (default: {PORT})")

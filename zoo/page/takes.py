@@ -17,11 +17,9 @@ from zoo.package.figures import COSTS
 from zoo.package.read import CONFIG, Config
 from zoo.run.model import Model
 
-__all__ = ["KINDS", "Take", "check_exports", "takes_of"]
+__all__ = ["Take", "check_exports", "takes_of"]
 
 TITLES = {"c": "C for firmware", "tflite": "TFLite", "onnx": "ONNX", "esphome": "ESPHome"}
-KINDS: tuple[str, ...] = tuple(getattr(EXPORTS, "names", EXPORTS))
-"""Of exports."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of files in archives, so that the same files are the same bytes."""
 
@@ -50,10 +48,10 @@ def check_exports(names: Iterable[str] | None) -> tuple[str, ...]:
     """Names of exports; all of them for None. Raises InvalidQuery for one that is not known."""
     if isinstance(names, str):
         names = [names]
-    chosen = KINDS if names is None else tuple(dict.fromkeys(names))
+    chosen = EXPORTS.names if names is None else tuple(dict.fromkeys(names))
     for name in chosen:
-        if name not in KINDS:
-            raise InvalidQuery(f"exports = {name!r:.80} is not possible: {nearest_names(str(name), KINDS)}")
+        if name not in EXPORTS.names:
+            raise InvalidQuery(f"exports = {name!r:.80} is not possible: {nearest_names(str(name), EXPORTS.names)}")
     return chosen
 
 
