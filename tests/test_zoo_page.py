@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import zipfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from html import unescape
 from pathlib import Path
 
@@ -221,7 +222,11 @@ def test_scripts_and_markup_hold_whatever_a_hub_says_as_text():
 
 def test_it_is_served_to_this_machine_alone_until_it_is_stopped(hub):
     command = [sys.executable, "-m", "zoo.cli", "page", "--serve", "--port", "0", "--exports", "--hub", hub.address]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as running:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+    # Whoever runs tests behind & has Ctrl-C ignored, which what they start inherits.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, preexec_fn=heard, **pipes) as running, ExitStack() as stack:
+        stack.callback(running.kill)
         address = running.stdout.readline().strip()
         host, port = address.removeprefix("http://").strip("/").split(":")
         for path, kind in (("/", "text/html; charset=utf-8"), ("/static/find.js", "text/javascript")):
