@@ -1,6 +1,9 @@
 """Speech from text: voices drawn by a seed and held out, engines of the user's own, and texts that sound alike."""
 
+import hashlib
 import importlib
+import importlib.machinery
+import json
 import shlex
 import shutil
 import sys
@@ -193,6 +196,91 @@ def test_mixtures_of_kokoro_are_of_speakers_on_one_side():
         parts = voice.name.split(",")
         assert {part in held for part in parts} == {voice.held}
         assert len({part[0] for part in parts}) == 1
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """Kokoro's packages and voices, as small as they can be, and a runtime that notes what it is asked."""
+    own, asked = importlib.import_module("supernet.data.speech.kokoro_onnx"), []
+    for number, name in enumerate([own.CORE, *own.PARTS]):
+        (tmp_path / name / "data").mkdir(parents=True)
+        (tmp_path / name / "__init__.py").touch()
+        (tmp_path / name / "part.bin").write_bytes(bytes([number]))
+        sys.modules.pop(name, None)
+    vocabulary = {"vocab": {sound: place for place, sound in enumerate("$;:,.!?sdtʤɑɹɪvˈː")}}
+    (tmp_path / own.CORE / "data" / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    rows = np.arange(own.STYLES, dtype="<f4")[:, None] + np.zeros(own.STYLE, "<f4")
+    for place, name in enumerate(["af_bella", "am_adam", "bf_emma"]):
+        (rows + np.float32(1000 * place)).astype("<f4").tofile(tmp_path / f"{name}.bin")
+
+    class Session:
+        def __init__(self, data, *_, **__):
+            assert data == bytes([1, 2, 3, 4])
+
+        def run(self, _, inputs):
+            asked.append(inputs)
+            return [np.full((1, 480), 0.5, np.float32)]
+
+    runtime = types.SimpleNamespace(InferenceSession=Session, SessionOptions=types.SimpleNamespace)
+    runtime.__spec__ = importlib.machinery.ModuleSpec("onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(own, "VOICES", tmp_path)
+    monkeypatch.setattr(own, "DIGEST", hashlib.sha256(bytes([1, 2, 3, 4])).hexdigest())
+    monkeypatch.setattr(own, "has_program", lambda _: True)
+    monkeypatch.setattr(own, "output_of", lambda command, _: " dʒˈɑːɹvɪs\n".encode())
+    cached = [one for one in vars(own).values() if hasattr(one, "cache_clear")]
+    for one in cached:
+        one.cache_clear()
+    yield own, asked, tmp_path
+    for one in cached:
+        one.cache_clear()
+
+
+def test_kokoro_by_onnxruntime_asks_for_sounds_a_style_and_a_speed(weights):
+    own, asked, _ = weights
+    assert own.ENGINE.missing() == ""
+    assert {voice.name for voice in own.ENGINE.voices()} >= {"af_bella", "am_adam", "bf_emma"}
+    samples, rate = own.ENGINE.say("jarvis", "af_bella", Manner(speed=1.2, pitch=1.1, take=3))
+    assert samples.shape == (480, 1)
+    assert rate == 26_400  # 1.1 times as high
+    sounds = "ʤˈɑːɹvɪs"
+    tokens = asked[0]["tokens"][0]
+    assert tokens[[0, -1]].tolist() == [0, 0]
+    assert tokens[1 : 1 + len(sounds)].tolist() == ["$;:,.!?sdtʤɑɹɪvˈː".index(sound) for sound in sounds]
+    assert (asked[0]["style"] == len(tokens) - 3).all()  # the row of so many sounds
+    assert asked[0]["speed"] == pytest.approx([1.2 / 1.1], rel=1e-6)  # which the rate makes 1.2
+    own.ENGINE.say("jarvis", "af_bella,am_adam", Manner(take=3))
+    assert 0 < asked[1]["style"][0, 0] - (asked[1]["tokens"].size - 3) < 1000
+    assert not own.ENGINE.says("a text that takes long is not said by it")
+
+
+def test_kokoro_by_onnxruntime_refuses_other_weights_and_voices(weights):
+    own, _, folder = weights
+    (folder / "bf_emma.bin").write_bytes(bytes(8))
+    with pytest.raises(InvalidData, match=r"bf_emma\.bin: 8 bytes"):
+        own.ENGINE.say("jarvis", "bf_emma", Manner())
+    (folder / own.PARTS[0] / "part.bin").write_bytes(b"other")
+    with pytest.raises(InvalidData, match="weights of SHA-256"):
+        own.ENGINE.say("jarvis", "af_bella", Manner())
+
+
+def test_kokoro_by_onnxruntime_tells_what_is_missing(weights, monkeypatch):
+    own, _, _ = weights
+    monkeypatch.setattr(own, "VOICES", None)
+    assert "EARSHOT_VOICES" in own.ENGINE.missing()
+    monkeypatch.setattr(own, "has_program", lambda _: False)
+    assert "espeak-ng" in own.ENGINE.missing()
+    monkeypatch.setattr(own, "PARTS", ("no_such_package_here",))
+    assert "pip install onnxruntime" in own.ENGINE.missing()
+
+
+def test_engines_that_take_long_say_fewer_texts_beside_the_word(tmp_path):
+    slow = Tones(name="slow")
+    slow.weight_of_others = 0.0
+    speech = Speech([Tones(), slow], cache=tmp_path)
+    assert {one.engine for one in speech.clips(["stop"] * 12, [1])} == {"tones", "slow"}
+    assert {one.engine for one in speech.clips(["stop"] * 12, [1], others=True)} == {"tones"}
 
 
 @pytest.mark.parametrize("name", ["espeak", "flite"])

@@ -128,10 +128,10 @@ def _spoken(phrase: str, texts: Neighbours, speech: Speech, amounts: Amounts, se
             _in_context(phrase, words - len(said_words), seed), [seed, SEED_WORDS], False, "in context"
         )
         said_words += [_cut_to_phrase(one, phrase, clip_ms) for one in within]
-    others = speech.clips(_near_texts(texts, near, seed), [seed, SEED_NEAR], held, f"other words, {kind}")
+    others = speech.clips(_near_texts(texts, near, seed), [seed, SEED_NEAR], held, f"other words, {kind}", True)
     texted = sentences(phrase, said, seed + held)
     heard = texted if held else _with_near(texted, texts, seed)  # near texts are not met as often as that
-    spoken = speech.clips(heard, [seed, SEED_SENTENCES], held, f"sentences, {kind}")
+    spoken = speech.clips(heard, [seed, SEED_SENTENCES], held, f"sentences, {kind}", True)
     return Material(clip_ms, said_words, [one.samples for one in others], [one.samples for one in spoken])
 
 

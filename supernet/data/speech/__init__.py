@@ -10,5 +10,5 @@ from supernet.registry import Registry
 
 __all__ = ["engine"]
 
-engine = Registry("supernet.data.speech", "speech engine", "ENGINE", ("espeak", "flite", "kokoro"))
+engine = Registry("supernet.data.speech", "speech engine", "ENGINE", ("espeak", "flite", "kokoro", "kokoro_onnx"))
 """`engine(name)` gives the `supernet.data.speech.base.Engine` of that name, `engine.names` all names."""

@@ -50,12 +50,13 @@ class Engine:
     """Speaks a text with one of its voices.
 
     name: in caches and cards. licence: what it says of the sound that it makes, in a few words. weight: how often it is
-    drawn beside others.
+    drawn beside others. weight_of_others: the same for texts that are not the word to be learned, where that is less.
     """
 
     name: str
     licence: str
     weight: float = 1.0
+    weight_of_others: float | None = None
 
     def missing(self) -> str:
         """What is not installed and how it is; nothing where the engine can speak."""

@@ -88,11 +88,14 @@ class Speech:
         """True where some voices are kept from training."""
         return any(voice.held for one in self.engines for voice in one.voices())
 
-    def clips(self, texts: Iterable[str], seed: Sequence[int], held: bool = False, what: str = "") -> list[Spoken]:
+    def clips(
+        self, texts: Iterable[str], seed: Sequence[int], held: bool = False, what: str = "", others: bool = False
+    ) -> list[Spoken]:
         """Each of the texts as one clip; the same one given again is said by another voice.
 
-        held: by voices that are kept from training, else by all others. what: the name of a bar on a terminal. A text
-        that no engine can say is left out. Raises InvalidData where no engine can say any.
+        held: by voices that are kept from training, else by all others. what: the name of a bar on a terminal. others:
+        these are not the word to be learned, so that engines that take long say fewer. A text that no engine can say
+        is left out. Raises InvalidData where no engine can say any.
         """
         counts: dict[str, int] = {}
         asked = []
@@ -100,19 +103,19 @@ class Speech:
             counts[text] = counts.get(text, 0) + 1
             asked.append((text, counts[text]))
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            said = threads.map(lambda pair: self._clip(pair[0], [*seed, pair[1]], held), asked)
+            said = threads.map(lambda pair: self._clip(pair[0], [*seed, pair[1]], held, others), asked)
             bar = tqdm(said, what, len(asked), disable=None if what else True, leave=False, unit=" clips")
             found = [one for one in bar if one is not None]
         if asked and not found:
             raise InvalidData(f"no voice says {asked[0][0]!r}; bring one that does, or leave other voices out")
         return found
 
-    def _clip(self, text: str, seed: list[int], held: bool) -> Spoken | None:
+    def _clip(self, text: str, seed: list[int], held: bool, others: bool) -> Spoken | None:
         rng = np.random.default_rng([*seed, int(held), int(digest(text.encode())[:12], 16)])
         able = [(one, voices) for one in self.engines if (voices := _voices(one, text, held))]
         if not able:
             return None
-        weights = np.array([one.weight for one, _ in able])
+        weights = np.array([_weight(one, others) for one, _ in able])
         speaker, voices = able[rng.choice(len(able), p=weights / weights.sum())]
         voice = voices[rng.integers(len(voices))]
         take = int(rng.integers(2**31))
@@ -138,6 +141,10 @@ class Speech:
         with suppress(OSError):  # of a cache that cannot be written
             write_bytes(path, data.getvalue())
         return np.round(sound * 32767).astype(np.float32) / 32767
+
+
+def _weight(one: Engine, others: bool) -> float:
+    return one.weight_of_others if others and one.weight_of_others is not None else one.weight
 
 
 def _voices(one: Engine, text: str, held: bool) -> list[Voice]:

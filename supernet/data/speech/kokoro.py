@@ -16,7 +16,7 @@ from supernet.data.speech.base import Engine, Manner, Voice, held_speakers
 from supernet.errors import InvalidData
 from supernet.extras import has
 
-__all__ = ["ENGINE", "Kokoro"]
+__all__ = ["ENGINE", "NAMES", "RATE", "Kokoro", "with_mixtures"]
 
 RATE = 24_000
 NAMES = {
@@ -41,7 +41,7 @@ class Kokoro(Engine):
 
     def voices(self) -> tuple[Voice, ...]:
         """Each speaker alone, and mixtures of two of one language that are both held or both not."""
-        return tuple(voice for names in NAMES.values() for voice in _with_mixtures(names))
+        return tuple(voice for names in NAMES.values() for voice in with_mixtures(names))
 
     def say(self, text: str, voice: str, manner: Manner):
         """Raises InvalidData where the package or its weights cannot be had. See Engine."""
@@ -56,7 +56,8 @@ class Kokoro(Engine):
         return np.concatenate(parts)[:, None], RATE
 
 
-def _with_mixtures(names: tuple[str, ...]) -> list[Voice]:
+def with_mixtures(names: tuple[str, ...]) -> list[Voice]:
+    """Speakers, and mixtures of two neighbours that are both held or both not."""
     held = held_speakers(names)
     own = [[name for name in names if (name in held) == kept] for kept in (False, True)]
     mixed = [Voice(",".join(pair), kept) for kept, group in zip((False, True), own, strict=True)

