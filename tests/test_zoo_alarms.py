@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supernet.metrics import poisson_upper
-from zoo.make.trials import Trials
+from zoo.make.trials import FINE_THRESHOLDS, Trials
 from zoo.run.alarms import Words, count_events, hours_to_show, tally
 from zoo.run.detection import Detection, Detector
 from zoo.run.placed import CONDITIONS, Placed, word_span
@@ -160,6 +160,15 @@ def test_without_words_the_least_threshold_that_is_quiet_enough_is_chosen():
         assert found["threshold"] == least
         assert "recall" not in found
     assert [point["alarms"] for point in found["curve"]][:6] == [40] * 6
+
+
+@pytest.mark.parametrize(("quiet", "least"), [(0.04, 0.05), (0.9993, 0.9996)])
+def test_fine_thresholds_tell_scores_apart_that_all_others_cannot(quiet, least):
+    scores = np.zeros((36_000, 3), int)
+    scores[::9000, 0] = int(quiet * ONE)
+    base = Detection(0.9, 1, 500, 100)
+    found = Trials(detector, base, 1000, [scores], {}, 0, thresholds=FINE_THRESHOLDS).choose().threshold
+    assert quiet < found <= least
 
 
 def test_parts_are_equal_stretches_of_all_recordings():

@@ -29,7 +29,7 @@ from supernet.frontend.base import frontend_from_dict
 from supernet.metrics import accuracy_interval, poisson_upper
 from zoo.ask.lookup import get
 from zoo.make.train import START
-from zoo.make.trials import Trials
+from zoo.make.trials import FINE_THRESHOLDS, Trials
 from zoo.make.word import Report, word
 from zoo.run.alarms import Tally, Words, tally
 from zoo.run.along import answer_ms, logits_along
@@ -63,7 +63,8 @@ def figures(name: str, options: argparse.Namespace) -> dict:
     model = get(name=report.model, hub=report.hub)
     ears = Ears(model)
     quiet = [read_recording(path) for path in orders(options.data)[1::2]]
-    trials = Trials(ears.detector, ears.base, model.clip_ms, [ears.scores([np.concatenate(quiet)])], {}, LIMIT)
+    scores = [ears.scores([np.concatenate(quiet)])]
+    trials = Trials(ears.detector, ears.base, model.clip_ms, scores, {}, LIMIT, thresholds=FINE_THRESHOLDS)
     settings = trials.choose()
     on_chosen = next(one for one in trials.curve(settings) if one["threshold"] == settings.threshold)
     silent = ears.tally(settings, _telephone(options.data, without=name), NONE)

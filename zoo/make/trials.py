@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
+from math import exp
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from supernet.metrics import poisson_upper
 from zoo.run.alarms import MS_PER_HOUR, Tally, Words, count_events, tally
 from zoo.run.detection import Detection, Detector
 
-__all__ = ["PARTS", "THRESHOLDS", "Trials"]
+__all__ = ["FINE_THRESHOLDS", "PARTS", "THRESHOLDS", "Trials"]
 
 PARTS = 5
 """Of cross-fitting."""
@@ -27,6 +28,9 @@ THRESHOLDS = (
     *(round(0.3 + 0.04 * step, 2) for step in range(16)),
     *(0.92, 0.94, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999),
 )
+FINE_THRESHOLDS = tuple(round(1 / (1 + exp(-logit / 3)), 5) for logit in range(-11, 28))
+"""Even steps of the logit, from 0.025 to 0.9999: what learned from text alone may be surer of speech that is not the
+word, or less sure of people who say it, than 0.3 and 0.97 can tell."""
 SMOOTHINGS, REFRACTORIES_MS, RELEASES, HOPS = (1, 2, 3, 5), (500, 1000, 2000), (0.3, 0.5, 0.8), (1, 2)
 """What is tried. Hops are of so many answers."""
 
@@ -56,6 +60,7 @@ class Trials:
     spoken: Mapping[str, tuple[np.ndarray, Words]]
     limit: float
     sure: bool = False
+    thresholds: Sequence[float] = THRESHOLDS
     _known: dict = field(default_factory=dict)
 
     @cached_property
@@ -73,11 +78,11 @@ class Trials:
         """The best settings on some parts, or on all."""
         own = list(range(self.parts)) if parts is None else list(parts)
         if not self.spoken:
-            return self._best(own, (replace(self.base, threshold=one) for one in THRESHOLDS))
-        tried = product(THRESHOLDS, SMOOTHINGS, REFRACTORIES_MS)
+            return self._best(own, (replace(self.base, threshold=one) for one in self.thresholds))
+        tried = product(self.thresholds, SMOOTHINGS, REFRACTORIES_MS)
         first = self._best(own, (replace(self.base, threshold=t, smoothing=s, refractory_ms=r) for t, s, r in tried))
         hops = [self.base.hop_ms * hop for hop in HOPS if self.base.hop_ms * hop <= self.clip_ms]
-        tried = product(THRESHOLDS, RELEASES, hops)
+        tried = product(self.thresholds, RELEASES, hops)
         return self._best(own, (replace(first, threshold=t, release=r, hop_ms=h) for t, r, h in tried))
 
     def figures(self) -> dict:
@@ -102,7 +107,7 @@ class Trials:
     def curve(self, settings: Detection) -> list[dict]:
         """False alarms on all negatives, and the recall where there are words, by threshold."""
         found = []
-        for threshold in THRESHOLDS:
+        for threshold in self.thresholds:
             counts = self._counts(replace(settings, threshold=threshold))
             recall = {"recall": round(counts.words.recall, 4)} if counts.words else {}
             found.append({"threshold": threshold, "alarms": int(counts.alarms.sum()), **recall})

@@ -41,7 +41,7 @@ from zoo.make.publish import publish
 from zoo.make.spoken import RATE, Amounts, Material, clip_data, gathered, read_recordings, with_recordings
 from zoo.make.starts import is_bundled, open_start, with_owner
 from zoo.make.train import START, check_names
-from zoo.make.trials import Trials
+from zoo.make.trials import FINE_THRESHOLDS, Trials
 from zoo.make.wake import Plan, Wake, chosen_arch, fired, is_done, quantised, reopened, started, trained
 from zoo.run.alarms import Words, hours_to_show, tally
 from zoo.run.along import answer_ms, logits_along
@@ -364,7 +364,8 @@ def _judged(
     between = [np.concatenate([*held.negatives, *held.real_negatives])]
     quiet = [one for one in [*held.real_negatives, *_together(held.negatives)] if len(one) >= clips.audio.shape[1]]
     spoken = {name: placed(held.recordings, name) for name in CONDITIONS} if held.recordings else {}
-    trials = Trials(detector, base, clips.clip_ms, [heard(one) for one in quiet], spoken, limit)
+    own = [heard(one) for one in quiet]
+    trials = Trials(detector, base, clips.clip_ms, own, spoken, limit, thresholds=FINE_THRESHOLDS)
     found = trials.figures()
     settings = Detection.from_dict(found)
     words, synthetic = held.words if material.held else [], None
