@@ -231,8 +231,8 @@ def test_words_in_validation_are_of_voices_that_training_never_hears(asked, monk
     said = {True: set(), False: set()}
     clips = Speech.clips
 
-    def noted(self, texts, seed, held=False, what=""):
-        found = clips(self, texts, seed, held, what)
+    def noted(self, texts, seed, held=False, what="", others=False):
+        found = clips(self, texts, seed, held, what, others)
         said[held] |= {one.voice for one in found}
         return found
 
