@@ -24,6 +24,7 @@ import torch
 from studies.base import RUNS, Shown, Study, option, several, value
 from studies.heard import RATE, read_recording
 from studies.rows import Rows
+from supernet.data.speech import engine
 from supernet.files import write_bytes
 from supernet.frontend.base import frontend_from_dict
 from supernet.metrics import accuracy_interval, poisson_upper
@@ -51,8 +52,9 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     """Make and hear each word."""
     torch.set_num_threads(options.threads)
     for name in options.words:
-        keys = {"word": name, "real": options.real, "quick": options.quick, "start": Path(options.start).name,
-                "seed": options.seed}  # fmt: skip
+        voices = options.voices or [one for one in engine.names if not engine(one).missing()]
+        keys = {"word": name, "voices": " ".join(voices), "real": options.real, "quick": options.quick,
+                "start": Path(options.start).name, "seed": options.seed}  # fmt: skip
         rows.once("word", keys, lambda own=name: figures(own, options))
 
 
@@ -82,11 +84,11 @@ def figures(name: str, options: argparse.Namespace) -> dict:
 
 def made(name: str, recordings: list[Path], options: argparse.Namespace) -> Report:
     """The model of a word; with recordings, that of a run which goes on with them."""
-    task = name.replace(" ", "-") + ("-quick" if options.quick else "")
+    task = "-".join([name.replace(" ", "-"), *["quick"] * options.quick, *(options.voices or ())])
     place = {"run_dir": options.runs / "word" / task, "hub": options.runs / "word" / "hub"}
     negatives = orders(options.data)[::2]
     known = {"data": options.data / "speech_commands", "quick": options.quick, "seed": options.seed}
-    known["start"] = options.start
+    known |= {"start": options.start, "voices": options.voices}
     report = word(SPELLED.get(name, name), task, **known, negatives=negatives, **place)
     if not recordings:
         return report
@@ -169,14 +171,22 @@ def table_of_words(found: Rows) -> Shown:
     """What is missed at how many false alarms."""
     rows = [
         [
-            row.word, f"{row.real}", f"{100 * row.missed:.1f} ({100 * row.low:.1f} to {100 * row.high:.1f})",
+            row.word + (", quick" if row.quick else ""), row.voices, f"{row.real}", f"{100 * row.missed:.1f} ({100 * row.low:.1f} to {100 * row.high:.1f})",
             f"{row.clips:.0f}",
             f"{row.alarms / row.hours:.1f} (at most {row.upper:.1f}; {row.alarms} in {row.hours:.2f} h)",
             f"{row.delay_ms:.0f}, {row.late_ms:.0f}", f"{100 * (1 - row.synthetic):.1f}",
         ]
         for _, row in found.read("word").iterrows()
     ]  # fmt: skip
-    header = ["word", "real clips trained on", "missed, %", "of", "false alarms an hour", "delay, ms: half, 95 %"]
+    header = [
+        "word",
+        "voices",
+        "real clips trained on",
+        "missed, %",
+        "of",
+        "false alarms an hour",
+        "delay, ms: half, 95 %",
+    ]
     return [*header, "missed of held-out voices, %"], rows
 
 
@@ -186,6 +196,7 @@ STUDY = Study(
     (
         option("data", type=Path, help="folder of wake_words/, wuw/, negatives/orders/ and speech_commands/"),
         several("--words", (*WAKE_WORDS, *TELEPHONE), "words"),
+        option("--voices", nargs="+", choices=engine.names, help="engines (default: all that are installed)"),
         value("--real", 0, "recordings of the word that are trained on"),
         option("--quick", action="store_true", help="less of all"),
         value("--start", START, "supernet that a slice is taken of: a bundled one, or a folder"),
