@@ -47,7 +47,7 @@ class KokoroOnnx(Engine):
 
     name = "Kokoro by onnxruntime"
     licence = "Apache-2.0, for the weights and voices"
-    weight, weight_of_others = 2.0, 0.15
+    weight_of_others = 0.25
 
     def missing(self) -> str:
         """See Engine."""
