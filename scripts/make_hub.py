@@ -96,7 +96,8 @@ PLANS = {
         KEYWORDS, "temporal", "micro",
         SupernetRecipe(epochs=5, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes(warps=(1.0,))),
         {"3M": 6},
-        replace(HUB, bits=(8,), samples=60, finalists=6, quant_epochs=1, calibration_clips=1024), few_bits=(), stored=256,
+        replace(HUB, bits=(8,), samples=60, finalists=6, quant_epochs=1, calibration_clips=1024),
+        few_bits=(), stored=256,
     ),
     "kws-lmu": Plan(
         KEYWORDS, "lmu", "mfcc", SupernetRecipe(epochs=20, sandwich=True), {"1.1M": 8, "0.4M": 12},
