@@ -46,6 +46,8 @@ WITHIN, NEAR_SHARE = 0.25, 0.1
 NEAR = {0: 1.0, 1: 0.2, 2: 0.6}
 """How often a near text is drawn by the phonemes that differ, beside those of three: people say a word in more ways
 than engines do, and one phoneme is often all that differs between two of them."""
+HARD_TIMES = 6
+"""How much likelier a window that was taken for the phrase is drawn than another clip."""
 SEED_WORDS, SEED_NEAR, SEED_SENTENCES, SEED_CUTS = 11, 12, 13, 14
 
 log = logging.getLogger(__name__)
@@ -286,7 +288,7 @@ def clip_data(label: str, material: Material, share: float = 0.4, cache: Path | 
         name=label, labels=(label, UNKNOWN, SILENCE), sampling_rate=RATE, audio=audio,
         splits={"train": Split(train, np.zeros(len(train), np.int64)),
                 "validation": Split(np.concatenate(rows[3:]), targets)},
-        unknown=np.concatenate([rows[2], rows[2][len(unknown) - len(material.hard) :]]),
+        unknown=np.concatenate([rows[2], np.tile(rows[2][len(unknown) - len(material.hard) :], HARD_TIMES - 1)]),
         extra=round(len(train) / 3), noise=heads, unknown_class=1, silence_class=2,
         licence="other", attribution="the owner of the voices and recordings",
         digest=digest([key, len(train), [digest(one.tobytes()) for one in [*negatives, *heads]]]),

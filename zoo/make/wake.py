@@ -43,7 +43,7 @@ MEAN_BITS = 2.5
 UNKNOWN_TIMES = 4
 """How many times as many clips of other sounds are drawn as of silence."""
 CALIBRATED = 512
-SCORE, MOST_HARD, APART_MS, HOP_MS = 0.5, 200, 800, 200
+SCORE, MOST_HARD, APART_MS, HOP_MS = 0.2, 200, 800, 200
 """From which score on a window of the negatives is one that fires, how many are taken at most, and how far apart."""
 BATCH = 64
 FLOAT = "float.safetensors"
@@ -60,7 +60,7 @@ class Plan:
 
     epochs: int = 40
     again: int = 12
-    rounds: int = 1
+    rounds: int = 2
     quant_epochs: int = 3
     rate: float = 2e-3
     again_rate: float = 1e-3
