@@ -15,9 +15,11 @@ from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.frontend.micro import Micro
 from supernet.space import Space
 from zoo.cli import main
+from zoo.export.agreement import compared
 from zoo.export.esphome.folder import OPERATORS, VARIABLES, wake_word
 from zoo.export.esphome.head import Head, fit, word_of
 from zoo.export.esphome.rule import Rule
+from zoo.export.esphome.run import runners
 from zoo.export.tflite.emulate import Emulator
 from zoo.export.tflite.file import to_bytes
 from zoo.export.tflite.graph import Graph, Tensor
@@ -237,3 +239,15 @@ def test_heads_of_two_labels_and_of_several_at_once(several, count):
 def test_a_model_without_words_has_no_head():
     with pytest.raises(InvalidQuery, match="knows no word"):
         word_of(("_unknown_", "_silence_"), "", False)
+
+
+def test_a_check_counts_wakes_by_the_cutoff_of_the_folder(models, tmp_path):
+    """128 and 255 of 256 are apart only where the cutoff lies between them."""
+    place = models[8].export("esphome", tmp_path / "up", word="up")
+    report = json.loads((place / "report.json").read_text())
+    report["rule"]["cutoff"] = 0.9
+    (place / "report.json").write_text(json.dumps(report))
+    [runner] = runners(models[8], place)
+    expected, found = (np.array(values)[:, None] for values in ([128, 229, 255], [229, 230, 230]))
+    counted = compared(runner, "outputs", [(expected, found)], several=False)
+    assert (counted.answers, counted.outputs, counted.same_labels) == (3, 3, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 
@@ -24,13 +25,15 @@ class Runner:
 
     runtime: its name and version. form: `clip` or `stream`. logits: from features (coefficients, frames) int8, of one
     clip or of a stream from its beginning, to (answers, classes) whole numbers, one answer of a clip. own: the logits
-    (answers, classes) of the package, int16, in steps of what `logits` gives, where those are others.
+    (answers, classes) of the package, int16, in steps of what `logits` gives, where those are others. labels: of what
+    `logits` gives to (answers, labels), instead of the class with the largest.
     """
 
     runtime: str
     form: str
     logits: Callable[[np.ndarray], np.ndarray]
     own: Callable[[np.ndarray], np.ndarray] = _same
+    labels: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,10 @@ def compared(runner: Runner, what: str, pairs: Sequence[tuple[np.ndarray, np.nda
     its own.
     """
     expected, found = (np.concatenate(some).astype(np.int64) for some in zip(*pairs, strict=True))
-    apart, labels = np.abs(found - expected), (_labels(expected, several) == _labels(found, several)).all(1)
+    labels = runner.labels or partial(_labels, several=several)
+    apart, same = np.abs(found - expected), (labels(expected) == labels(found)).all(1)
     return Agreement(
-        runner.runtime, runner.form, what, len(expected), int(labels.sum()), expected.size,
+        runner.runtime, runner.form, what, len(expected), int(same.sum()), expected.size,
         int((apart == 0).sum()), int((apart <= 1).sum()), int(apart.max()),
     )  # fmt: skip
 

@@ -18,20 +18,17 @@ __all__ = ["runners"]
 
 
 def runners(model, place: Path) -> Iterator[Runner]:
-    """The file in TFLite Micro: outputs are how much it is another sound, and how much the word."""
+    """The file in TFLite Micro: an output is how much it is the word, and its label whether that is above the cutoff."""
     report = read_json(place / REPORT)
     head = Head(**{**report["head"], "others": tuple(report["head"]["others"])})
     scale = model.network.activations[model.network.specs[-1].name].scale
     [file] = place.glob("*.tflite")
 
     def run(features: np.ndarray) -> np.ndarray:
-        return _both(stepped(Micro(file.read_bytes()), features.T[None], report["rule"]["frames"])[:, 0])
+        return stepped(Micro(file.read_bytes()), features.T[None], report["rule"]["frames"]).reshape(-1, 1)
 
     def own(logits: np.ndarray) -> np.ndarray:
-        return _both(head.outputs(logits, scale).astype(np.int64))
+        return head.outputs(logits, scale).astype(np.int64)[:, None]
 
-    yield Runner(f"TFLite Micro {version('tflite-micro')}", "stream", run, own)
-
-
-def _both(outputs: np.ndarray) -> np.ndarray:
-    return np.stack([255 - outputs, outputs], 1)
+    level = int(report["rule"]["cutoff"] * 255)
+    yield Runner(f"TFLite Micro {version('tflite-micro')}", "stream", run, own, lambda outputs: outputs > level)
