@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-__all__ = ["Watched", "chromium", "opened"]
+__all__ = ["Watched", "chromium", "opened", "until"]
 
 
 @contextmanager
@@ -49,3 +50,14 @@ def opened(browser, address: str, own: str, **settings) -> Iterator:
         assert not watched.wrong, watched.wrong
     finally:
         context.close()
+
+
+def until(page, expression: str, seconds: float = 30.0):
+    """What an expression gives once that is true. Playwright's own way evaluates text in the page, which the policy of
+    ours forbids.
+    """
+    end = time.monotonic() + seconds
+    while not (found := page.evaluate(expression)):
+        assert time.monotonic() < end, f"not within {seconds:g} s: {expression}"
+        page.wait_for_timeout(5)
+    return found

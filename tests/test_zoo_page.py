@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browser import chromium, opened
+from browser import chromium, opened, until
 from trying import heard_clip, ready, wanted
 
 import zoo
@@ -108,9 +108,10 @@ def found(browser, site, query: str = "", **settings):
 
 
 def settled(page) -> None:
-    page.wait_for_function(
+    until(
+        page,
         "document.body.dataset.shown === earshot.address.write(earshot.controls.read())"
-        " && document.body.dataset.shown === earshot.address.write(earshot.address.read(location.hash))"
+        " && document.body.dataset.shown === earshot.address.write(earshot.address.read(location.hash))",
     )
 
 
@@ -260,7 +261,9 @@ SWITCHES = ("sure", "ignore_limits", "cheaper", "unproven")
 PUT = """async ([given, reset]) => {
   const found = [], byId = (name) => document.getElementById(name);
   const shown = async () => {
-    while (document.body.dataset.shown !== earshot.address.write(earshot.controls.read())) {
+    const asked = () => earshot.address.write(earshot.controls.read());
+    const held = () => earshot.address.read(location.hash);
+    while (document.body.dataset.shown !== asked() || earshot.address.write(held()) !== asked()) {
       await new Promise((done) => setTimeout(done, 1));
     }
   };
@@ -351,6 +354,29 @@ def test_an_address_that_is_sent_shows_the_same(browser, hub, site):
         settled(page)
         assert page.get_attribute("#field-max_flash", "aria-invalid") == "true"
         assert "max_flash = much is not possible" in page.inner_text("#answer")
+
+
+DRAG = """async () => {
+  const field = document.getElementById("field-max_ops"), frame = () => new Promise(requestAnimationFrame);
+  let changes = 0;
+  addEventListener("hashchange", () => (changes += 1));
+  const begun = performance.now();
+  for (let number = 1; number <= 40; number += 1) {
+    field.value = `${number}M`;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    await frame();
+  }
+  return [changes, (performance.now() - begun) / 1000];
+}"""
+
+
+def test_an_address_does_not_change_more_often_than_browsers_take(browser, hub, site):
+    """Chromium drops those beyond 200 in ten seconds."""
+    with found(browser, site, "") as page:
+        changes, seconds = page.evaluate(DRAG)
+        assert 0 < changes <= 10 * seconds + 2
+        settled(page)
+        assert page.evaluate("location.hash") == "#max_ops=40M"
 
 
 SORT = """() => [...document.querySelectorAll("#head th")].flatMap((_, number) => [1, 2].map(() => {
@@ -500,8 +526,8 @@ def test_a_microphone_is_heard_where_the_page_is_served(browser, site):
             with opened(browser, f"{own}models/{STREAM}/index.html", own, permissions=["microphone"]) as page:
                 page.wait_for_selector("[data-state=ready]")
                 page.get_by_role("button", name="Microphone").click()
-                heard = "() => document.querySelector('[data-earshot-try]').panel.answers.find((one) => one.event)"
-                label = page.wait_for_function(heard, timeout=60_000).evaluate("one => one.event.label")
+                heard = "document.querySelector('[data-earshot-try]').panel.answers.find((one) => one.event)"
+                label = until(page, f"{heard}?.event.label", 60)
                 page.get_by_role("button", name="Stop listening").click()
                 page.wait_for_selector("[data-state=done]")
                 assert label == "stop"

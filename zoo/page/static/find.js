@@ -4,7 +4,9 @@
   const { byId, element, data, controls } = earshot;
   let asked = "",
     offered,
-    waits = false;
+    waits = false,
+    rests = false,
+    written = null;
 
   // The number of a device by its profile, or the beginning of it.
   function deviceOf(name) {
@@ -108,16 +110,29 @@
       waits = false;
       const query = controls.read();
       asked = earshot.address.write(query);
-      if (earshot.address.write(earshot.address.read(location.hash)) !== asked) location.replace(asked);
+      toAddress();
       show(query);
     });
+  }
+
+  // Browsers drop addresses that change more often than some twenty times a second.
+  function toAddress() {
+    if (rests || earshot.address.write(earshot.address.read(location.hash)) === asked) return;
+    rests = true;
+    written = asked;
+    location.replace(asked);
+    setTimeout(() => {
+      rests = false;
+      toAddress();
+    }, 100);
   }
 
   function fromAddress() {
     const query = earshot.address.read(location.hash),
       said = earshot.address.write(query);
-    if (said === asked) return;
+    if (said === asked || said === written) return;
     asked = said;
+    written = null;
     controls.write(query);
     show(query);
   }
