@@ -16,9 +16,9 @@ TRAINS = "quantise("
 """In Python that is not run here, since it trains for minutes."""
 VALUES = re.compile(r"^(?!\w+ = )(\S.*?)  # ([\[(](?!.*\.\.\.).*[\])])$", re.MULTILINE)
 """Expressions of Python, and the value that a comment gives."""
-SEARCHES, SEARCHED = ("earshot search", "--specialize"), r"-[0-9a-f]{8}\b|\[[^]]*\]| *[\d.,]+"
+SEARCHES, SEARCHED = ("earshot search", "--specialize"), r"\bkws(-[a-z]+)+|-[0-9a-f]{8}\b|\[[^]]*\]| *[\d.,]+"
 """Commands whose figures come out of searches in floating point, and what may so differ from machine to machine: names,
-blocks and digits, with the spaces before them, and how many networks a front has."""
+supernets, blocks and digits, with the spaces before them, and how many networks a front has."""
 SEARCH, FEW = re.compile(r"^\$ earshot search .*$", re.MULTILINE), " --evaluations 2000"
 """A tenth of what a search usually tries: its figures are not compared."""
 REPEATED = re.compile(r"^(.*\n)\1+", re.MULTILINE)

@@ -438,7 +438,8 @@ def supernets(tmp_path):
 def test_supernets_are_verified_and_copied_where_they_are_lacking(supernets, tmp_path):
     assert {one.problem for one in verify(supernets)} == {None}
     assert sync(supernets, tmp_path / "other", task="kws", supernets=True)[1:] == [
-        "supernets/kws-temporal", "supernets/kws-temporal-map", "supernets/kws-temporal-map-bits",
+        "supernets/kws-lmu", "supernets/kws-micro", "supernets/kws-temporal", "supernets/kws-temporal-map",
+        "supernets/kws-temporal-map-bits",
     ]  # fmt: skip
     others = ["supernets/aec-mbconv", "supernets/esc10-mbconv"]
     assert sync(supernets, tmp_path / "other", supernets=True) == others
