@@ -267,8 +267,8 @@ def test_info_says_what_else_a_folder_holds_and_what_takes_it(tmp_path, capsys):
         tmp_path / "loose": "recordings, 2 and no classes; `earshot run MODEL {0}` hears them",
         tmp_path / "phone": "neither a package, a supernet, a hub nor recordings (1 .m4a (such as 1.m4a)); give the",
         tmp_path / "runs" / "doors": "a run, with the supernet {0}/supernet; `earshot info` of that says more",
-        hub: "a hub of 44 models; `earshot list --hub {0}` shows them",
-        hub / "models": "44 packages or supernets; name one, such as {0}/aec-mbconv-",
+        hub: "a hub of 45 models; `earshot list --hub {0}` shows them",
+        hub / "models": "45 packages or supernets; name one, such as {0}/aec-mbconv-",
         hub
         / "supernets"
         / "kws-temporal-map": "a supernet of kws; `earshot train --data FOLDER --task NAME --start {0}`",
