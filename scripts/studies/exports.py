@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE, HEARD = "exports", "exports_heard"
+COUNTS = ["answers", "same_labels", "outputs", "identical", "within_one", "largest"]
 RECORDED = ("kws-temporal-0.28M-w4a8-1a8f6ae0", "kws-temporal-6.8M-w8a8-7523a7c4")
 CLIPS, SPLIT = "clips of test", "test"
 RELEASE = re.compile(r" (\d\S*)$")
@@ -110,7 +111,7 @@ def _cells(rows: pd.DataFrame) -> tuple[str, str]:
     rows = rows[rows.why == ""]
     if not len(rows):
         return "none", "cannot go there"
-    counts = rows[["answers", "same_labels", "outputs", "identical", "largest", "bytes"]].apply(_whole)
+    counts = rows[[*COUNTS, "bytes"]].apply(_whole)
     size = " / ".join(f"{int(one):,}" for one in dict.fromkeys(counts.bytes))
     if (counts.identical == counts.outputs).all():
         return size, "identical"
@@ -134,11 +135,11 @@ def heard(found: Rows) -> Shown:
         "largest, steps",
     ]
     return names, [
-        [row["model"], row["export"], row["form"], row["runtime"], f"{int(row['answers']):,}",
-         _percent(int(float(row["same_labels"])) / int(row["answers"])),
-         *(_percent(int(float(row[name])) / int(row["outputs"])) for name in ("identical", "within_one")),
-         f"{int(float(row['largest'])):,}"]
-        for row in rows.to_dict("records")
+        [*own, f"{int(answers):,}", _percent(same / answers), _percent(identical / outputs), _percent(one / outputs),
+         f"{int(largest):,}"]
+        for own, (answers, same, outputs, identical, one, largest) in zip(
+            rows[["model", "export", "form", "runtime"]].values.tolist(), rows[COUNTS].apply(_whole).values, strict=True
+        )
     ]  # fmt: skip
 
 

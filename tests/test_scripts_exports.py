@@ -1,0 +1,16 @@
+"""The tables of which model goes into which runtime."""
+
+from studies import exports
+from studies.rows import Rows
+
+COUNTS = {"answers": 200, "same_labels": 199, "outputs": 1000, "identical": 900, "within_one": 950, "largest": 7}
+KEYS = {"model": "one", "export": "onnx", "sounds": exports.CLIPS, "form": "clip", "runtime": "ONNX Runtime"}
+
+
+def test_counts_are_whole_beside_models_that_cannot_go(tmp_path):
+    """A row without counts makes those of a table real numbers."""
+    rows = Rows(tmp_path)
+    rows.add(exports.TABLE, KEYS, {"weight_bytes": 10, "bytes": 20, **COUNTS, "why": ""})
+    rows.add(exports.TABLE, {**KEYS, "model": "two"}, {"weight_bytes": 10, "why": "no kernels"})
+    _, lines = exports.heard(rows)
+    assert lines == [["one", "onnx", "clip", "ONNX Runtime", "200", "99.50%", "90.00%", "95.00%", "7"]]
