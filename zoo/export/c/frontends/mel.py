@@ -49,7 +49,7 @@ class Mel(FrontEnd):
 
     def functions(self) -> tuple[str, ...]:
         """Those that all share, around what makes coefficients."""
-        return ("wave", "mel", self.picks, "mel_features")
+        return ("wave", "mel", "logarithm", "mel_bands", self.picks, "mel_features")
 
     def picking(self, tables: MelTables) -> dict[str, int]:
         """Macros of how coefficients are made."""

@@ -20,7 +20,7 @@ def front_end_text(written: FrontEnd, frontend) -> str:
     if not isinstance(written, Mel) or not _by_fours(frontend.fft // 2):
         return written.text(frontend)
     tables = mel_tables(frontend)
-    functions = [host_source(name) or source(name) for name in ("mel", written.picks, "mel_features")]
+    functions = [host_source(name) or source(name) for name in written.functions() if name != "wave"]
     return written.whole(tables, {}, _arrays(tables), functions)
 
 
