@@ -78,11 +78,18 @@ def main() -> None:
     if options.keep:
         keep(options.runs / options.only, KEPT / f"{options.only}.safetensors")
         return
-    os.nice(19 - os.nice(0))
-    torch.set_num_threads(1)
-    with only_training(options.runs.parent):
+    with behind_all(options.runs.parent):
         data = load_words(options.data, options.spoken)
         trained_up_to(options.only, data, fitted(data, options.runs), options.runs, options.epochs)
+
+
+@contextmanager
+def behind_all(runs: Path) -> Iterator[None]:
+    """As `only_training`, on one thread, with what other work leaves of the processor."""
+    os.nice(19 - os.nice(0))
+    torch.set_num_threads(1)
+    with only_training(runs):
+        yield
 
 
 @contextmanager

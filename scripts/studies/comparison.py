@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from long_run import PLANS, load_words, only_training, words_space
+from long_run import PLANS, behind_all, load_words, words_space
 from studies.base import RUNS, SCENES, Shown, Study, several, value
 from studies.networks import TIMED, Setting, epochs_in, uniform_archs
 from studies.peer_nets import PEERS
@@ -65,9 +64,7 @@ class Cut(nn.Module):
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Train and measure what is not done."""
-    os.nice(19 - os.nice(0))
-    torch.set_num_threads(1)
-    with only_training(options.runs):
+    with behind_all(options.runs):
         data = load_words(options.data, words="kws")
         for name in options.only:
             if not rows.done(TABLE, {"net": name, "hours": options.hours}):

@@ -21,7 +21,7 @@ import torch
 import zoo
 from long_run import KEPT, TASKS, keep, load_words, only_training
 from studies.base import HUB, RUNS, SCENES, SPOKEN, Shown, Study, option, value
-from studies.networks import epochs_in
+from studies.networks import epochs_in, step_of
 from studies.rows import Rows, seconds_of
 from supernet.bits import with_bits
 from supernet.constants import SILENCE, UNKNOWN
@@ -67,12 +67,7 @@ def _train(options: argparse.Namespace, rows: Rows, folder: Path) -> None:
     heads = Heads(data, dict(RECIPE.tasks), data.splits["train"].targets)
     network = with_outputs(stored.supernet.extract(arch), heads.classes, heads.parts[OLD], RECIPE.seed)
     calibration = scene_features(data, stored.frontend, RECIPE.augmentation, CALIBRATED, RECIPE.seed)
-    timed = copy.deepcopy(network).train()
-
-    def step(x: torch.Tensor, targets: torch.Tensor, number: int) -> None:
-        timed(x, len(targets) // len(x)).square().mean().backward()
-
-    epochs = epochs_in(options.hours, folder / "epochs.json", RECIPE, data, stored.frontend, step)
+    epochs = epochs_in(options.hours, folder / "epochs.json", RECIPE, data, stored.frontend, step_of(network))
     recipe = replace(RECIPE, epochs=epochs)
     trained = train_float(network, data, stored.frontend, recipe, folder / "float", calibration)
     integers = quantised(trained, data, stored.frontend, calibration, options.quant_epochs, folder / "w8")

@@ -14,14 +14,13 @@ Rows: `first_layer.csv`.
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from long_run import load_words, only_training
+from long_run import behind_all, load_words
 from studies.base import RUNS, SCENES, Shown, Study, option, seeds, several, value
 from studies.networks import Setting
 from studies.rows import Rows, accuracy_columns, seconds_of
@@ -75,15 +74,14 @@ def _blocks(numbers: tuple, maps: int = 0) -> Blocks:
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Train and measure what is not done."""
-    os.nice(19 - os.nice(0))
-    torch.set_num_threads(1)
-    with only_training(options.runs / TABLE):
+    with behind_all(options.runs / TABLE):
         data = words_of(options)
         for seed in options.seeds:
             for name in options.nets:
                 keys = keys_of(name, seed, options)
                 if not rows.done(TABLE, keys):
-                    _measured(name, seed, keys, setting_of(archs(len(data.labels))[name], data, options, rows))
+                    arch, scenes = archs(len(data.labels))[name], SCENERIES[options.scenes]
+                    _measured(name, seed, keys, setting_of(arch, data, options, rows, scenes))
 
 
 def words_of(options: argparse.Namespace) -> ClipData:
@@ -100,10 +98,9 @@ def keys_of(name: str, seed: int, options: argparse.Namespace) -> dict:
     return {"net": name, **how, "seed": seed}
 
 
-def setting_of(arch: Arch, data: ClipData, options: argparse.Namespace, rows: Rows) -> Setting:
+def setting_of(arch: Arch, data: ClipData, options: argparse.Namespace, rows: Rows, scenes: Scenes) -> Setting:
     """Data, front end and features that norms are measured on."""
-    scenes, kind = SCENERIES[options.scenes], front_end(arch.features.kind)
-    frontend = fit_frontend(data, 8, kind, scenes)
+    frontend = fit_frontend(data, 8, front_end(arch.features.kind), scenes)
     return Setting(options, rows, data, frontend, scene_features(data, frontend, scenes, CALIBRATED))
 
 

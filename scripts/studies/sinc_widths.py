@@ -14,15 +14,13 @@ of both. Figures are of the integers. Rows: `sinc_widths.csv`.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from long_run import only_training
+from long_run import behind_all
 from studies.base import Shown, Study, several, value
 from studies.first_layer import OPTIONS, SCENERIES, archs, keys_of, setting_of, trained, words_of
 from studies.networks import Setting
@@ -67,15 +65,14 @@ WAYS = [
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Train and measure what is not done."""
-    os.nice(19 - os.nice(0))
-    torch.set_num_threads(1)
-    with only_training(options.runs / TABLE):
+    with behind_all(options.runs / TABLE):
         data = words_of(options)
         for seed in options.seeds:
             for name in options.nets:
                 todo = [way for way in WAYS if not rows.done(TABLE, _keys(name, way, seed, options))]
                 if todo:
-                    _measure(name, seed, todo, setting_of(archs(len(data.labels))[name], data, options, rows))
+                    arch, scenes = archs(len(data.labels))[name], SCENERIES[options.scenes]
+                    _measure(name, seed, todo, setting_of(arch, data, options, rows, scenes))
 
 
 def _keys(name: str, way: Way, seed: int, options: argparse.Namespace) -> dict:

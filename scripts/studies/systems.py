@@ -15,20 +15,18 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib import ticker
 
-from long_run import load_words, only_training
+from long_run import behind_all, load_words
 from pages.draw import TEXT
 from studies.base import RUNS, SCENES, Shown, Study, seeds, several, value
-from studies.first_layer import CALIBRATED, SCENERIES
+from studies.first_layer import SCENERIES, setting_of
 from studies.first_layer import archs as layered_archs
-from studies.networks import Setting, epochs_in, uniform_archs
+from studies.networks import Setting, epochs_in, step_of, uniform_archs
 from studies.rows import Rows, seconds_of
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
@@ -36,11 +34,9 @@ from supernet.cost import macs, params, weight_bytes
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.dense import Dense
 from supernet.families.lmu import Memories, MemoryLayer
-from supernet.frontend import front_end
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from supernet.nn.network import Network
 from supernet.quant.finetune import QuantRecipe, quantise
-from supernet.train.calibration import fit_frontend, scene_features
 from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
 from zoo.run.conditions import condition_figures
@@ -95,18 +91,14 @@ def archs(classes: int) -> dict[str, Arch]:
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Train and measure what is not done."""
-    os.nice(19 - os.nice(0))
-    torch.set_num_threads(1)
-    with only_training(options.runs / TABLE):
+    with behind_all(options.runs / TABLE):
         data = load_words(options.data, words=WORDS)
         for seed in options.seeds:
             for name in options.nets:
                 keys = {"net": name, "hours": options.hours, "seed": seed}
                 if not rows.done(TABLE, keys):
                     arch = archs(len(data.labels))[name]
-                    frontend = fit_frontend(data, 8, front_end(arch.features.kind), SCENERY)
-                    features = scene_features(data, frontend, SCENERY, CALIBRATED)
-                    _measured(name, arch, keys, Setting(options, rows, data, frontend, features))
+                    _measured(name, arch, keys, setting_of(arch, data, options, rows, SCENERY))
 
 
 def _measured(name: str, arch: Arch, keys: dict, setting: Setting) -> None:
@@ -114,7 +106,7 @@ def _measured(name: str, arch: Arch, keys: dict, setting: Setting) -> None:
     folder = options.runs / TABLE / f"{name}-{options.hours:g}h-s{seed}"
     network = Network(arch, seed)
     recipe = Recipe(label_smoothing=0.05, seed=seed, augmentation=SCENERY)
-    epochs = epochs_in(options.hours, folder / "epochs.json", recipe, data, frontend, _stepped(network))
+    epochs = epochs_in(options.hours, folder / "epochs.json", recipe, data, frontend, step_of(network))
     recipe = replace(recipe, epochs=epochs)
     train_float(network, data, frontend, recipe, folder / "float", setting.calibration, measure_every=epochs)
     wide = setting.measured(network, folder / "float")
@@ -132,15 +124,6 @@ def _measured(name: str, arch: Arch, keys: dict, setting: Setting) -> None:
     figures |= {"test_low": round(low, 2), "test_high": round(high, 2), "noise_10": round(found["noise-10"], 2)}
     taken = {"seconds": seconds_of(folder / "float", folder / "w8")}
     setting.rows.add(TABLE, keys, {**costs, **figures, **taken}, folder / "float")
-
-
-def _stepped(network: Network):
-    timed = copy.deepcopy(network).train()
-
-    def step(x: torch.Tensor, targets: torch.Tensor, number: int) -> None:
-        timed(x, len(targets) // len(x)).square().mean().backward()
-
-    return step
 
 
 def _ram(arch: Arch) -> int:
