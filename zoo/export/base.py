@@ -13,10 +13,12 @@ from pathlib import Path
 
 from supernet.errors import InvalidQuery, nearest_names
 from supernet.extras import has, need
-from zoo.export.agreement import Agreement, Runner, agreement
+from zoo.export.agreement import CLIP, STREAM, Agreement, Runner, agreement
 from zoo.export.sounds import Sounds
 
-__all__ = ["Export", "Option", "Runtime", "earshot_version", "identity"]
+__all__ = ["BOTH", "FORM", "FORMS", "Export", "Option", "Runtime", "earshot_version", "identity"]
+
+FORMS, BOTH = (CLIP, STREAM), "both"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Option:
             raise InvalidQuery(f"{self.name} = {value!r:.80} is not possible: {known}")
 
 
+FORM = Option("form", "clips, a stream, or both where the model has both", BOTH, (*FORMS, BOTH))
+"""Of exports with a file a form."""
+
+
 @dataclass(frozen=True)
 class Runtime:
     """Something that runs what was written. packages: what it needs, as imported; how: the command that brings it."""
@@ -54,11 +60,13 @@ class Runtime:
 class Export:
     """One place that models go to.
 
-    name: as in `--to`. what: it writes, in words. packages: those that it needs to write, as imported. options: beside
-    a name. runtimes: which run what was written. known_answers_alone: whether recordings add nothing to its check.
+    name: as in `--to`. title: in pages. what: it writes, in words. packages: those that it needs to write, as imported.
+    options: beside a name. runtimes: which run what was written. known_answers_alone: whether recordings add nothing to
+    its check.
     """
 
     name = ""
+    title = ""
     what = ""
     packages: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()

@@ -11,7 +11,7 @@ from supernet.errors import InvalidCheckpoint, InvalidQuery
 from supernet.files import digest, read_json
 from zoo.package.write import move_in, new_folder
 
-__all__ = ["REPORT", "check_free", "write_folder"]
+__all__ = ["REPORT", "check_above", "check_free", "listed", "write_folder"]
 
 REPORT = "report.json"
 """What lists the files of an export by their digests."""
@@ -45,15 +45,13 @@ def check_free(place: Path, made: Collection[str] = ()) -> None:
     """Raise InvalidQuery where a folder holds what was not exported. made: files that may be there beside what the
     report lists.
     """
-    within = next((str(parent) for parent in place.parents if parent.is_file()), None)
-    if within:
-        raise InvalidQuery(f"out = {str(place)!r:.200} is not possible: {within!r:.200} is a file, not a folder")
+    check_above(place)
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     if not place.is_dir():
         raise InvalidQuery(f"out = {str(place)!r:.200} is a file; give a folder, or a name that is not taken")
     found = [path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_symlink() or path.is_file()]
-    written, made = _exported(place), {REPORT, *made}
+    written, made = listed(place / REPORT), {REPORT, *made}
     foreign = sorted({*found} - ({*written, *made} if written else set()))
     if foreign:
         raise InvalidQuery(
@@ -72,11 +70,18 @@ def _edited(file: Path, written: str) -> bool:
     return file.is_symlink() or digest(file.read_bytes()) != written
 
 
-def _exported(place: Path) -> dict[str, str]:
-    """Digests of the files that an export left in a folder, by their paths."""
+def check_above(place: Path) -> None:
+    """Raise InvalidQuery for a folder that would be inside a file."""
+    within = next((str(parent) for parent in place.parents if parent.is_file()), None)
+    if within:
+        raise InvalidQuery(f"out = {str(place)!r:.200} is not possible: {within!r:.200} is a file, not a folder")
+
+
+def listed(report: Path) -> dict[str, str]:
+    """Digests of the files of a folder by their paths, as its report has them; none where there is no such report."""
     try:
-        report = read_json(place / REPORT)
+        found = read_json(report)
     except InvalidCheckpoint:
         return {}
-    files = report.get("files") if isinstance(report, dict) else None
+    files = found.get("files") if isinstance(found, dict) else None
     return files if isinstance(files, dict) else {}

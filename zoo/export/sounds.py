@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from zoo.package.read import STREAMED_CLIPS
 from zoo.run.evaluate import recordings_of
 from zoo.run.hear import read_sound
 
-__all__ = ["VECTORS", "Sounds", "of_folder", "of_vectors"]
+__all__ = ["VECTORS", "Sounds", "of_folder", "of_vectors", "usable"]
 
 VECTORS = "test vectors"
 
@@ -47,17 +47,22 @@ def of_folder(model, folder: str | Path, split: str | None = None) -> Sounds:
 
     def features() -> Iterator[np.ndarray]:
         found = 0
-        for file in files:
-            try:
-                samples = read_sound(file, None, model.sampling_rate).samples
-            except InvalidAudio:  # evaluate tells which these are
-                continue
+        for _, samples in usable(model, files):
             found += 1
-            yield _features(model, _whole_clips(model, as_int16(samples)[None])[0])
+            yield _features(model, _whole_clips(model, samples[None])[0])
         if not found:
             raise InvalidData(f"{folder}: none of its {len(files):,} recordings can be used; earshot evaluate says why")
 
     return Sounds(f"{len(files):,} recordings", features)
+
+
+def usable(model, files: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray]]:
+    """Each file that can be heard, with its samples (samples,) int16; `earshot evaluate` tells of the others."""
+    for file in files:
+        try:
+            yield file, as_int16(read_sound(file, None, model.sampling_rate).samples)
+        except InvalidAudio:
+            continue
 
 
 def _whole_clips(model, samples: np.ndarray) -> np.ndarray:

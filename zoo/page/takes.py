@@ -19,7 +19,6 @@ from zoo.run.model import Model
 
 __all__ = ["Take", "check_exports", "takes_of"]
 
-TITLES = {"c": "C for firmware", "tflite": "TFLite", "onnx": "ONNX", "esphome": "ESPHome"}
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of files in archives, so that the same files are the same bytes."""
 
@@ -69,7 +68,7 @@ def _package(config: Config) -> Take:
 def _export(model: Model, to: str) -> Take:
     """What an export writes: a folder as an archive, a file as it is."""
     name = re.sub(r"\W", "_", f"m_{model.name}", flags=re.ASCII)[:60]
-    title = TITLES.get(to, to)
+    title = EXPORTS(to).title
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / name
         try:

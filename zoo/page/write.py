@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from supernet.errors import InvalidCheckpoint, InvalidQuery
-from supernet.files import digest, read_json
+from supernet.errors import InvalidQuery
+from supernet.files import digest
 
 __all__ = ["check_free", "page"]
 
@@ -157,15 +157,15 @@ def model_folders(names: Sequence[str]) -> dict[str, str]:
 
 def check_free(place: Path) -> None:
     """Raise InvalidQuery where a folder holds what is no page of a zoo."""
+    from zoo.export.place import check_above, listed
+
     shown = f"out = {str(place)!r:.200}"
-    within = next((str(parent) for parent in place.parents if parent.is_file()), None)
-    if within:
-        raise InvalidQuery(f"{shown} is not possible: {within!r:.200} is a file, not a folder")
+    check_above(place)
     if not place.exists() and not place.is_symlink():
         return
     if not place.is_dir():
         raise InvalidQuery(f"{shown} is a file; give a folder, or a name that is not taken")
-    written = _written(place)
+    written = listed(place / MANIFEST)
     for path in sorted(place.rglob("*")):
         file = path.relative_to(place).as_posix()
         if (path.is_symlink() or not path.is_dir()) and not _is_ours(path, file, written):
@@ -179,13 +179,3 @@ def _is_ours(path: Path, file: str, written: Mapping[str, str]) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     return (file == MANIFEST and bool(written)) or written.get(file) == digest(path.read_bytes())
-
-
-def _written(place: Path) -> dict[str, str]:
-    """Digests of the files of a page that a folder holds, by their paths."""
-    try:
-        found = read_json(place / MANIFEST)
-    except InvalidCheckpoint:
-        return {}
-    files = found.get("files") if isinstance(found, dict) else None
-    return files if isinstance(files, dict) else {}

@@ -33,7 +33,7 @@ class _Compiled(Runtime):
 class C(Export):
     """A folder of C99 for firmware."""
 
-    name, what = "c", "a folder of C for firmware, from samples to events"
+    name, title, what = "c", "C for firmware", "a folder of C for firmware, from samples to events"
     runtimes = (_Compiled("make and a C compiler", how="apt-get install gcc make"),)
     known_answers_alone = True
 

@@ -14,7 +14,7 @@ __all__ = ["EXPORT"]
 class ESPHome(Export):
     """A folder with the file, the manifest, and a page that says how they were tuned."""
 
-    name, what = "esphome", "a wake word for ESPHome, of a model on the front end micro"
+    name, title, what = "esphome", "ESPHome", "a wake word for ESPHome, of a model on the front end micro"
     packages = ("flatbuffers", "tflite", "tflite_micro")
     options = (
         Option("word", "which one, of a model with several", ""),

@@ -9,25 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
-from supernet.errors import InvalidAudio, InvalidData, InvalidQuery
+from supernet.errors import InvalidData, InvalidQuery
 from supernet.layer import parts
 from supernet.memory import answer_frames
-from supernet.samples import as_int16
 from zoo.export.c.names import c_name
 from zoo.export.esphome.head import Head, fit, word_of
 from zoo.export.esphome.rule import Rule
+from zoo.export.pages import about, page
 from zoo.export.place import check_free, write_folder
+from zoo.export.sounds import usable
 from zoo.export.tflite.build import Written, build
 from zoo.export.tflite.folder import beginnings, model_file
 from zoo.export.tflite.graph import Node, Tensor
 from zoo.export.tflite.run import arena_bytes
 from zoo.run.causal import streams
 from zoo.run.evaluate import recordings_of
-from zoo.run.hear import read_sound
 
 __all__ = ["OPERATORS", "VARIABLES", "export_esphome", "wake_word"]
 
-TEMPLATE, STATED = Path(__file__).with_name("README.template.md"), re.compile(r"@([A-Z]+)(?![A-Z])")
+TEMPLATES = Path(__file__).with_name("templates")
 OPERATORS = (
     "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "RESHAPE", "STRIDED_SLICE", "CONCATENATION",
     "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "MEAN", "LOGISTIC", "QUANTIZE",
@@ -136,14 +136,10 @@ def _heard(model, head: Head, folder: Path) -> tuple[list[np.ndarray], np.ndarra
     """Logits (answers, classes) of each recording as a stream, and whether it says the word."""
     files, _ = recordings_of(model, folder)
     tail, logits, is_word = np.zeros(TAIL_MS * model.sampling_rate // 1000, np.int16), [], []
-    for file, label in files.items():
-        try:
-            samples = as_int16(read_sound(file, None, model.sampling_rate).samples)
-        except InvalidAudio:
-            continue
+    for file, samples in usable(model, files):
         found, _ = model.step(np.concatenate([samples, tail]), model.reset())
         logits.append(found)
-        is_word.append(label == head.label)
+        is_word.append(files[file] == head.label)
     if len({*is_word}) < 2:
         raise InvalidData(f"{folder}: has no recordings of both {model.labels[head.label]!r} and others to tune on")
     return logits, np.array(is_word)
@@ -189,10 +185,10 @@ def _page(model, name: str, manifest: dict, report: dict) -> str:
             "how it was chosen, no estimate of how it does elsewhere."
         )
     values = {
-        "MODEL": model.name, "WORD": report["word"], "NAME": name, "BYTES": f"{report['bytes']:,}",
+        "WORD": report["word"], "NAME": name, "BYTES": f"{report['bytes']:,}",
         "VARIABLES": str(report["variables"]), "HOST": f"{report['arena_bytes_on_host']:,}",
         "ARENA": f"{micro['tensor_arena_size']:,}", "CUTOFF": f"{rule['cutoff']:g}", "WINDOW": str(rule["window"]),
-        "STEPMS": str(rule["frames"] * STEP_MS), "CHOSEN": chosen, "LICENCE": model.licence,
+        "STEPMS": str(rule["frames"] * STEP_MS), "CHOSEN": chosen,
         "SLOPE": f"{report['head']['slope']:.4g}", "OFFSET": f"{report['head']['offset']:.4g}",
     }  # fmt: skip
-    return STATED.sub(lambda found: values[found[1]], TEMPLATE.read_text(encoding="utf-8"))
+    return page(TEMPLATES, ["README"], about(model) | values)

@@ -6,20 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.export.agreement import Runner
-from zoo.export.base import Export, Option, Runtime
+from zoo.export.base import BOTH, FORM, FORMS, Export, Runtime
 
 __all__ = ["EXPORT"]
-
-BOTH = "both"
-FORMS = ("clip", "stream")
 
 
 class Onnx(Export):
     """A folder with a file a form, and the front end beside them."""
 
-    name, what = "onnx", "ONNX files for ONNX Runtime and others, with int8 or int4 weights"
+    name, title, what = "onnx", "ONNX", "ONNX files for ONNX Runtime and others, with int8 or int4 weights"
     packages = ("onnx",)
-    options = (Option("form", "clips, a stream, or both where the model has both", BOTH, (*FORMS, BOTH)),)
+    options = (FORM,)
     runtimes = (Runtime("ONNX Runtime", ("onnxruntime",), "pip install onnxruntime"),)
 
     def write(self, model, place: Path, name: str | None, form: str) -> Path:

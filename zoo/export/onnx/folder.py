@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from supernet.errors import InvalidQuery
@@ -12,13 +11,14 @@ from zoo.export.c.features import feature_files
 from zoo.export.onnx.graph import OPSET, Graph
 from zoo.export.onnx.names import SAMPLES
 from zoo.export.onnx.ops import build
+from zoo.export.pages import about, page
 from zoo.export.place import check_free, write_folder
 from zoo.run.causal import streams
 
 __all__ = ["export_onnx", "form_file"]
 
 TEMPLATES = Path(__file__).with_name("templates")
-STATED, USUAL_NAME = re.compile(r"@([A-Z]+)(?![A-Z])"), "front_end"
+USUAL_NAME = "front_end"
 
 
 def export_onnx(model, place: Path, name: str | None, forms: tuple[str, ...], strict: bool) -> Path:
@@ -59,22 +59,12 @@ def _report(model, files: dict) -> dict:
 
 
 def _page(model, graphs: dict[str, Graph], by_samples: bool, header: str) -> str:
-    """README.md."""
-    parts = [_template("head"), _template("samples" if by_samples else "features")]
-    parts += [_template(f"{form}.samples" if by_samples else form) for form in graphs] + [_template("end")]
-    values = _about(model, header) | _of_forms(model, graphs)
-    return STATED.sub(lambda found: str(values[found[1]]), "\n".join(parts))
-
-
-def _about(model, header: str) -> dict[str, object]:
-    """What the page says of the model and its front end. header: of the front end in C."""
-    front = model.front_end
-    return {
-        "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": model.licence,
-        "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
-        "RATE": model.sampling_rate, "COEFFICIENTS": front.coefficients, "WINDOW": front.window_samples,
-        "HOP": front.hop_samples, "HEADER": header, "NAME": Path(header).stem, "UPPER": Path(header).stem.upper(),
-    }  # fmt: skip
+    """README.md. header: of the front end in C."""
+    parts = ["head", "samples" if by_samples else "features"]
+    parts += [f"{form}.samples" if by_samples else form for form in graphs]
+    name = Path(header).stem
+    values = {"COEFFICIENTS": model.front_end.coefficients, "HEADER": header, "NAME": name, "UPPER": name.upper()}
+    return page(TEMPLATES, [*parts, "end"], about(model) | values | _of_forms(model, graphs))
 
 
 def _of_forms(model, graphs: dict[str, Graph]) -> dict[str, object]:
@@ -83,10 +73,6 @@ def _of_forms(model, graphs: dict[str, Graph]) -> dict[str, object]:
     step = stream.frames(model.arch.frames) if stream else 0
     return {
         "FILES": ", ".join(f"`{form}.onnx`" for form in graphs),
-        "CFRAMES": model.arch.frames, "CSAMPLES": model.clip_samples, "SFRAMES": step, "SSAMPLES": step * hop,
+        "CSAMPLES": model.clip_samples, "SFRAMES": step, "SSAMPLES": step * hop,
         "STEPMS": step * hop * 1000 // model.sampling_rate, "STATES": len(stream.states) if stream else 0,
     }  # fmt: skip
-
-
-def _template(name: str) -> str:
-    return (TEMPLATES / f"{name}.md").read_text(encoding="utf-8")

@@ -6,21 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.export.agreement import Runner
-from zoo.export.base import Export, Option, Runtime
+from zoo.export.base import BOTH, FORM, FORMS, Export, Option, Runtime
 
 __all__ = ["EXPORT"]
-
-BOTH = "both"
-FORMS = ("clip", "stream")
 
 
 class TFLite(Export):
     """A folder with a file a form, and the front end in C beside them."""
 
-    name, what = "tflite", "files for TFLite Micro and LiteRT, with int8 or int4 weights"
+    name, title, what = "tflite", "TFLite", "files for TFLite Micro and LiteRT, with int8 or int4 weights"
     packages = ("flatbuffers", "tflite")
     options = (
-        Option("form", "clips, a stream, or both where the model has both", BOTH, (*FORMS, BOTH)),
+        FORM,
         Option("state", "of a stream: variables of the interpreter, or inputs and outputs", "variables",
                ("variables", "arguments")),
         Option("logits", "their bits", "16", ("16", "8")),

@@ -13,6 +13,7 @@ from zoo.export.c.features import feature_files
 from zoo.export.c.filtered import filtered_files
 from zoo.export.c.names import c_name
 from zoo.export.c.ops.base import Step
+from zoo.export.pages import about, page
 from zoo.export.place import check_free, write_folder
 from zoo.export.tflite.build import Written, build, first_layer
 from zoo.export.tflite.file import to_bytes
@@ -22,7 +23,7 @@ from zoo.run.causal import streams
 __all__ = ["export_tflite", "logit_step", "model_file"]
 
 TEMPLATES = Path(__file__).with_name("templates")
-STATED, METADATA = re.compile(r"@([A-Z]+)(?![A-Z])"), "earshot"
+METADATA = "earshot"
 SPARE = 1.25
 """How much further logits of 8 bits reach than those of the test vectors."""
 MEMORIES, LEAN = "memory", "micro"
@@ -105,23 +106,18 @@ def _form(written: Written, file: str, data: bytes) -> dict:
 
 def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
     """README.md."""
-    parts = [_template("head"), *map(_template, written), _template("features"), _template("end")]
     hop, logits = model.front_end.hop_samples, report["logits"]
     step = written["stream"].main.inputs[0].shape[1] if "stream" in written else 0
     values = {
-        "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": model.licence, "NAME": name,
-        "UPPER": name.upper(), "RATE": str(model.sampling_rate),
-        "COEFFICIENTS": str(_frame_size(next(iter(written.values())))), "FIRST": next(iter(written)),
-        "WINDOW": str(model.front_end.window_samples), "HOP": str(hop), "CFRAMES": str(model.arch.frames),
-        "SFRAMES": f"{step} frame{'s' * (step != 1)}", "STEPMS": str(step * hop * 1000 // model.sampling_rate),
-        "TYPE": logits["type"], "SCALE": repr(logits["scale"]),
-        "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
+        "NAME": name, "UPPER": name.upper(), "COEFFICIENTS": _frame_size(next(iter(written.values()))),
+        "FIRST": next(iter(written)), "TYPE": logits["type"], "SCALE": repr(logits["scale"]),
+        "SFRAMES": f"{step} frame{'s' * (step != 1)}", "STEPMS": step * hop * 1000 // model.sampling_rate,
         "TABLE": "\n".join(_row(one) for one in report["forms"].values()),
         **_shapes(report["forms"]),
         "STATES": _states(written.get("stream")),
         "OPERATORS": ", ".join(sorted({op for one in written.values() for op in one.operators})),
     }  # fmt: skip
-    return STATED.sub(lambda found: values[found[1]], "\n".join(parts))
+    return page(TEMPLATES, ["head", *written, "features", "end"], about(model) | values)
 
 
 def _shapes(forms: dict[str, dict]) -> dict[str, str]:
@@ -153,7 +149,3 @@ def _states(stream: Written | None) -> str:
         f"What it looks back on goes in and out: inputs 1 to {len(stream.states)} begin as their zero points, and "
         "after each step are the outputs of the same numbers."
     )
-
-
-def _template(name: str) -> str:
-    return (TEMPLATES / f"{name}.md").read_text(encoding="utf-8")

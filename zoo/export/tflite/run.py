@@ -15,7 +15,7 @@ import numpy as np
 from supernet.errors import EarshotError
 from supernet.extras import has
 from supernet.files import read_json
-from zoo.export.agreement import Runner
+from zoo.export.agreement import CLIP, Runner
 from zoo.export.place import REPORT
 from zoo.export.tflite.build import first_layer
 
@@ -106,9 +106,11 @@ def runner(model, data: bytes, form: str, kind: type, name: str) -> Runner:
     def own(expected: np.ndarray) -> np.ndarray:
         return expected if logits["wide"] else np.clip(np.floor(expected / step + 0.5), -128, 127).astype(np.int64)
 
+    kept = kind(data) if form == CLIP else None  # clips have no state; streams begin anew
+
     def run(features: np.ndarray) -> np.ndarray:
         maps = maps_of(model.network, features)
-        return stepped(kind(data), maps, logits["frames"], logits["states"])
+        return stepped(kept or kind(data), maps, logits["frames"], logits["states"])
 
     return Runner(name, form, run, own)
 

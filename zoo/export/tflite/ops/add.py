@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from supernet.layer import LayerSpec
-from zoo.export.tflite.graph import Tensor
-from zoo.export.tflite.ops.base import Operator, activation
+from zoo.export.tflite.ops.base import ElementWise
 
 __all__ = ["OPERATOR"]
 
 
-class Add(Operator):
+class Add(ElementWise):
     """Both are scaled to 20 bits more, and rounded."""
 
-    def write(self, written, spec: LayerSpec) -> Tensor:
-        """The sum."""
-        inputs = [written.values[name] for name in spec.inputs]
-        return written.main.add("ADD", inputs, written.like(spec), FusedActivationFunction=activation(spec))
+    kind = "ADD"
 
 
 OPERATOR = Add()

@@ -9,7 +9,7 @@ from supernet.layer import LayerSpec
 from zoo.export.tflite.graph import Tensor
 from zoo.export.tflite.scales import quantised, weight_scales
 
-__all__ = ["Operator", "activation", "weights"]
+__all__ = ["ElementWise", "Operator", "activation", "weights"]
 
 NARROW = 7
 """The largest weight of 4 bits; grids without a zero reach it with 3 bits."""
@@ -27,6 +27,17 @@ class Operator:
         for what TFLite cannot compute.
         """
         raise NotImplementedError
+
+
+class ElementWise(Operator):
+    """A node whose output has a value for each of its input. kind: its name in TFLite."""
+
+    kind = ""
+
+    def write(self, written, spec: LayerSpec) -> Tensor:
+        """The node."""
+        inputs = [written.values[name] for name in spec.inputs]
+        return written.main.add(self.kind, inputs, written.like(spec), FusedActivationFunction=activation(spec))
 
 
 def activation(spec: LayerSpec) -> tuple[str, str]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from supernet.layer import LayerSpec
-from zoo.export.tflite.graph import Tensor
-from zoo.export.tflite.ops.base import Operator, activation
+from zoo.export.tflite.ops.base import ElementWise
 
 __all__ = ["OPERATOR"]
 
 
-class Scale(Operator):
+class Scale(ElementWise):
     """Factors are (1, 1, 1, channels)."""
 
-    def write(self, written, spec: LayerSpec) -> Tensor:
-        """The product."""
-        inputs = [written.values[name] for name in spec.inputs]
-        return written.main.add("MUL", inputs, written.like(spec), FusedActivationFunction=activation(spec))
+    kind = "MUL"
 
 
 OPERATOR = Scale()
