@@ -264,11 +264,12 @@ def test_the_folder_checks_itself_under_sanitizers(name, tmp_path):
     assert subprocess.run([str(tmp_path / "size")]).returncode == 0
 
 
-def test_known_answers_without_an_event_compile_without_a_warning(tmp_path, monkeypatch):
+@pytest.mark.parametrize("level", ["-O1", "-O2", "-O3"])
+def test_known_answers_without_an_event_compile_without_a_warning(level, tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "_known_samples", lambda *_: np.zeros(16_000, np.int16))
     out = model_of(STREAMS[0]).export("c", tmp_path / "m")
     assert "#define KNOWN_EVENTS 0\n" in (out / "test" / "known_answers.h").read_text()
-    done = check(out, "-O1 -Wall -Wextra -Wtype-limits -Werror")
+    done = check(out, f"{level} -Wall -Wextra -Wpedantic -Wconversion -Wtype-limits -Werror")
     assert (done.stdout, done.stderr) == ("55 of 55 identical\n", "")
 
 

@@ -24,6 +24,16 @@ static int known_logits(void)
     return same;
 }
 
+static int is_known(const NAME_event *event, size_t number)
+{
+#if KNOWN_EVENTS > 0
+    return number < KNOWN_EVENTS && event->label == known_events[number][0]
+        && (int32_t)event->score == known_events[number][1] && (int32_t)event->answer == known_events[number][2];
+#else
+    return (void)event, (void)number, 0;
+#endif
+}
+
 static int known_events_in(size_t chunk)
 {
     size_t used = 0, found = 0;
@@ -35,8 +45,7 @@ static int known_events_in(size_t chunk)
         const size_t left = KNOWN_SAMPLES - used;
         used += NAME_push(&stream, known_samples + used, left < chunk ? left : chunk, &event);
         if (event.label >= 0) {
-            same = same && found != KNOWN_EVENTS && event.label == known_events[found][0]
-                && (int32_t)event.score == known_events[found][1] && (int32_t)event.answer == known_events[found][2];
+            same = same && is_known(&event, found);
             found++;
         }
     }
