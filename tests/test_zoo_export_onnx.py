@@ -303,3 +303,12 @@ def test_options_that_need_another_are_told(more, said, tmp_path, capsys):
     assert main(["export", STREAM, "--to", "onnx", "--out", str(tmp_path / "x"), *more]) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("data", ["nowhere", "empty"])
+def test_recordings_that_cannot_be_heard_are_told_before_anything_is_written(data, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    command = ["export", STREAM, "--to", "onnx", "--out", str(tmp_path / "out"), "--check"]
+    assert main([*command, "--data", str(tmp_path / data)]) == 1
+    assert str(tmp_path / data) in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

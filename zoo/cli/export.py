@@ -12,7 +12,7 @@ from predictors.bench import FEATURES
 from supernet.errors import InvalidQuery
 from zoo.ask.units import size
 from zoo.cli.run import find_model
-from zoo.export import EXPORTS, Bench, Checked, check, export_bench
+from zoo.export import EXPORTS, Bench, Check, Checked, export_bench
 from zoo.export.base import Option
 
 __all__ = ["add_export_commands"]
@@ -117,11 +117,12 @@ def _export_model(options: argparse.Namespace) -> None:
         )
     _check_data(options)
     model = find_model(options.model, options.hub)
+    checked = Check.of(model, options.to, options.data, options.split) if options.check else None
     place = model.export(options.to, options.out, options.name, **_given(options))
     if options.format != "json":
         print(place)
         print(f"earshot: {model.name} as {options.to}; {_next(options, place)}", file=sys.stderr)
-    found = check(model, options.to, place, options.data, options.split) if options.check else None
+    found = checked(place) if checked else None
     if options.format == "json":
         _print_json({"model": model.name, "to": options.to, "out": str(place)}, found)
     elif found:

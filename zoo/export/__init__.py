@@ -15,9 +15,9 @@ from zoo.export.agreement import Agreement
 from zoo.export.base import Export
 from zoo.export.c.bench import export_bench
 from zoo.export.place import REPORT
-from zoo.export.sounds import of_folder, of_vectors
+from zoo.export.sounds import Sounds, of_folder, of_vectors
 
-__all__ = ["EXPORTS", "Agreement", "Bench", "Checked", "check", "export", "export_bench"]
+__all__ = ["EXPORTS", "Agreement", "Bench", "Check", "Checked", "check", "export", "export_bench"]
 
 EXPORTS: Registry[Export] = Registry("zoo.export", "export", "EXPORT", ("c", "onnx", "tflite", "esphome"))
 """`EXPORTS(name)` gives the `zoo.export.base.Export` of a place."""
@@ -39,21 +39,42 @@ def export(model, to: str, out: str | Path, name: str | None = None, **options: 
     return _export(to)(model, out, name, **options)
 
 
+@dataclass(frozen=True)
+class Check:
+    """What an export will be checked on, found before it is written, so that bad recordings leave no folder behind.
+
+    sounds: what is heard. missing: runtimes that it will not be run in, with what brings them.
+    """
+
+    model: object
+    to: str
+    sounds: tuple[Sounds, ...]
+    missing: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model, to: str, data: str | Path | None = None, split: str | None = None) -> Check:
+        """Raises MissingExtra where no runtime is installed, InvalidData, InvalidQuery."""
+        wanted = _export(to)
+        if data is not None and wanted.known_answers_alone:
+            raise InvalidQuery(f"data is not for the export {to!r}: it is held to its known answers; leave it out")
+        missing = tuple(f"{one.name} is not installed: {one.how}" for one in wanted.runtimes if not one.installed)
+        if len(missing) == len(wanted.runtimes):
+            raise MissingExtra(f"nothing runs the export {to!r} here: {'; '.join(missing)}")
+        return cls(model, to, (of_vectors(model), *([] if data is None else [of_folder(model, data, split)])), missing)
+
+    def __call__(self, place: str | Path) -> Checked:
+        """Of what was written into a folder. Raises InvalidQuery for a folder of something else, InvalidData."""
+        _check_written(self.model, self.to, Path(place))
+        return Checked(tuple(EXPORTS(self.to).check(self.model, Path(place), self.sounds)), self.missing)
+
+
 def check(model, to: str, place: str | Path, data: str | Path | None = None, split: str | None = None) -> Checked:
     """How far what `export` wrote into a folder agrees with the package, in the runtimes that are installed.
 
     It hears the test vectors of the package, and with `data` the recordings that `earshot evaluate` finds in a folder,
     of a split or all. Raises MissingExtra where no runtime is installed, InvalidData, InvalidQuery.
     """
-    wanted = _export(to)
-    if data is not None and wanted.known_answers_alone:
-        raise InvalidQuery(f"data is not for the export {to!r}: it is held to its known answers; leave it out")
-    missing = [f"{one.name} is not installed: {one.how}" for one in wanted.runtimes if not one.installed]
-    if len(missing) == len(wanted.runtimes):
-        raise MissingExtra(f"nothing runs the export {to!r} here: {'; '.join(missing)}")
-    _check_written(model, to, Path(place))
-    sounds = [of_vectors(model), *([] if data is None else [of_folder(model, data, split)])]
-    return Checked(tuple(wanted.check(model, Path(place), sounds)), tuple(missing))
+    return Check.of(model, to, data, split)(place)
 
 
 def _check_written(model, to: str, place: Path) -> None:
