@@ -146,11 +146,18 @@ def test_recordings_and_false_alarms_continue_a_run(made, asked, places, monkeyp
         soundfile.write(more / "hey_robin" / f"{number}.wav", np.pad(0.5 * said[:, 0], 4000), RATE)
     (more / UNKNOWN).mkdir(exist_ok=True)
     soundfile.write(more / UNKNOWN / "20260101-hey_robin.wav", tone(500, 1.5), RATE)
-    rounds = []
-    trained = making.trained
-    monkeypatch.setattr(making, "trained", lambda *args, **how: (rounds.append(args[3]), trained(*args, **how))[1])
+    rounds, heard, trained = [], [], making.trained
+
+    def train(wake, network, data, name, **how):
+        rounds.append(name)
+        heard.append(data.audio[data.unknown])
+        return trained(wake, network, data, name, **how)
+
+    monkeypatch.setattr(making, "trained", train)
+    monkeypatch.setattr(making, "fired", lambda _, network, data: [np.full(data.audio.shape[1], 321, np.int16)])
     found = word(None, "robin", add=more, run_dir=places.run, hub=places.hub)
     assert rounds == ["added1"]
+    assert (heard[0] == 321).all(1).sum() == HARD_TIMES
     assert found.model != made.model
     assert found.real[1] == 2
     assert read_json(places.run / "word.json")["added"] == [str(more)]

@@ -296,7 +296,6 @@ def _rounds(wake: Wake, state: dict, arch: Arch, label: str, material: Material,
     network = _first(wake, name, arch, clips)
     for number in range(wake.plan.rounds):
         hard = _hard(wake, network, clips, f"{number + 1}-{HARD}")
-        log.info("%d windows of the negatives were taken for the word, and join them", len(hard))
         if not hard:
             break
         material = replace(material, hard=[*material.hard, *hard])
@@ -304,7 +303,8 @@ def _rounds(wake: Wake, state: dict, arch: Arch, label: str, material: Material,
         network = _further(wake, before, name, clips)
     for number, folder in enumerate(state["added"], 1):
         spoken, alarms = (read_recordings(folders) for folders in _parts_of(Path(folder), label))
-        material = with_recordings(material, spoken, [], alarms)
+        hard = _hard(wake, network, clips, f"added{number}-{HARD}")
+        material = with_recordings(replace(material, hard=[*material.hard, *hard]), spoken, [], alarms)
         clips, before, name = clip_data(label, material, SHARE), name, f"added{number}"
         network = _further(wake, before, name, clips)
     return name, network, material, clips
@@ -336,7 +336,9 @@ def _hard(wake: Wake, network, clips: ClipData, name: str) -> list[np.ndarray]:
         windows = fired(wake, network, clips)
         stacked = np.array(windows, np.int16).reshape(len(windows), clips.audio.shape[1])
         save_tensors(path, {"windows": stacked}, {})
-    return [*load_tensors(path)[0]["windows"]]
+    found = [*load_tensors(path)[0]["windows"]]
+    log.info("%d windows of the negatives were taken for the word, and join them", len(found))
+    return found
 
 
 def _judged(
