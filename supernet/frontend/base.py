@@ -102,10 +102,10 @@ def windows_of(samples: np.ndarray, window: int, hop: int) -> tuple[np.ndarray, 
     return np.lib.stride_tricks.sliding_window_view(samples, window)[: frames * hop : hop], samples[frames * hop :]
 
 
-def by_parts(compute: Callable[[np.ndarray], np.ndarray], windows: np.ndarray) -> np.ndarray:
+def by_parts(compute: Callable[[np.ndarray], np.ndarray], windows: np.ndarray, most: int = PART_FRAMES) -> np.ndarray:
     """What is computed of windows (frames, window), so many at a time that they stay in the processor's cache."""
-    firsts = range(0, max(1, len(windows)), PART_FRAMES)
-    return np.concatenate([compute(windows[first : first + PART_FRAMES]) for first in firsts])
+    firsts = range(0, max(1, len(windows)), most)
+    return np.concatenate([compute(windows[first : first + most]) for first in firsts])
 
 
 def band_sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
