@@ -160,7 +160,7 @@ def test_wav_from_a_pipe_is_known_by_its_header(model, detector):
         assert listened(model, detector, Pipe(data), channel=channel) == events
 
 
-def test_what_a_pipe_holds_is_refused_by_its_fault(model, detector, recording):
+def test_what_a_pipe_holds_is_refused_by_its_fault(model, detector, recording, caplog):
     eight = np.clip(SOUND[::2] // 256 + 128, 0, 255).astype(np.uint8).tobytes()
     raw = SOUND.tobytes()
     for data, way, message in [
@@ -181,6 +181,7 @@ def test_what_a_pipe_holds_is_refused_by_its_fault(model, detector, recording):
         listened(model, detector, recording, rate=8000)
     with pytest.raises(InvalidAudio, match="no such file"):
         listened(model, detector, "nowhere.wav")
+    assert not caplog.messages  # nothing was resampled
 
 
 def test_sound_of_another_rate_is_resampled(model, detector, caplog):

@@ -469,6 +469,7 @@ def test_seeds_and_evaluations_are_whole(name, value):
         (["--task", "kws", "--sure"], "--sure needs a device"),
         (["--task", "kws", "--seed", "-1"], "seed = -1 is not possible"),
         (["--task", "kws", "--bits", "9"], "bits = 9 is not possible"),
+        (["--task", "kws", "--family", "lmu", "--bits", "4"], "the supernets for kws of family lmu have [8] bits"),
         (["--task", "kws", "--max-ram", "3 parsecs"], "max_ram = 3 parsecs is not possible"),
         (["--task", "kws", "--evaluations", "0"], "evaluations = 0 is not possible"),
         (["--task", "kws", "--max-latency-ms", "20"], "max_latency_ms needs a device"),

@@ -419,8 +419,9 @@ def _fitting(
         if found:
             return found
     known = sorted({width for item in own for width in item.widths})
+    those = f"{task} of family {family}" if family else task
     raise InvalidQuery(
-        f"bits = {bits}: the supernets for {task} have {known} bits without fine-tuning; give one of these, or "
+        f"bits = {bits}: the supernets for {those} have {known} bits without fine-tuning; give one of these, or "
         f"`earshot get --specialize --data FOLDER`, which fine-tunes"
     )
 

@@ -85,9 +85,8 @@ def listen(
 
     def events() -> Iterator[dict]:
         with opened as sound:
-            tell_resampled([sound.name], sound.rate, model.sampling_rate)
             tail = _Tail(sound.name, model.sampling_rate, model.clip_samples)
-            parts = tail.over(_first(map(as_int16, sound.parts), most), heard)
+            parts = tail.over(_first(map(as_int16, _told(sound, model.sampling_rate)), most), heard)
             silence = np.zeros(model.clip_samples, np.int16)
             found = chain.from_iterable(model.events_of(chain(parts, [silence]), detector))
             for event in islice(found, count):
@@ -100,6 +99,14 @@ def _samples_of(seconds: float, rate: int) -> int:
     if not is_real(seconds) or not 0 < seconds < inf:
         raise InvalidQuery(f"seconds = {seconds!r} is not possible: give a time above 0, such as 60")
     return max(1, round(seconds * rate))
+
+
+def _told(sound: SoundParts, model_rate: int) -> Iterator[np.ndarray]:
+    """The parts; with the first one, which is refused at an impossible rate, it is told that they had another."""
+    for number, part in enumerate(sound.parts):
+        if not number:
+            tell_resampled([sound.name], sound.rate, model_rate)
+        yield part
 
 
 def _first(parts: Iterable[np.ndarray], left: float) -> Iterator[np.ndarray]:
