@@ -71,6 +71,16 @@ def test_each_clip_of_a_chain_is_scored_behind_those_before_it(space, request):
         assert not torch.allclose(logits[:, 1], alone, rtol=1e-3)  # what came before is heard
 
 
+def test_clips_of_a_chain_are_heard_apart_where_a_layer_looks_ahead(square_space):
+    for arch in square_space.from_genes(square_space.sample(np.random.default_rng(0), 6)):
+        network = Network(arch, seed=1).train(False)
+        coefficients, height, frames = network.specs[0].in_shape
+        apart = torch.randn(6, coefficients * height, frames, generator=torch.Generator().manual_seed(0))
+        chain = apart.reshape(3, 2, -1, frames).transpose(1, 2).flatten(2)
+        with torch.no_grad():
+            torch.testing.assert_close(network(chain, 2), network(apart))
+
+
 def test_clips_are_taken_apart_in_order():
     spec = dataclasses.replace(layers_of_a_pool(), in_shape=(2, 3, 4))
     x = torch.arange(2 * 2 * 3 * 12).reshape(2, 2, 3, 12)
