@@ -62,8 +62,8 @@ def execute(
     """Run the layers in order and return the last one's output.
 
     x: features (batch, coefficients, frames). apply: gives the output of one layer from those of its inputs. clips: of
-    which x holds the frames in turn; the output is (batch * clips, ...), of each clip behind those before it, or, where a
-    layer looks ahead, by itself: it would hear the clip that follows.
+    which x holds the frames in turn; the output is (batch * clips, ...), of each clip behind those before it. Where a
+    layer looks ahead, each clip is heard by itself, since it would hear the one that follows.
     """
     if clips > 1 and not all(spec.causal for spec in specs):
         x, clips = x.unflatten(2, (clips, -1)).transpose(1, 2).flatten(0, 1), 1
