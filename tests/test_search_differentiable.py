@@ -11,8 +11,10 @@ from search.differentiable import LEAST_LOSS, Choices, Differentiable, supernet_
 from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.errors import InfeasibleBudget, InvalidCheckpoint
+from supernet.layer import layers
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits
+from supernet.space import default_space
 
 BITS = SearchSpace(TINY, (8, 4, 2), (8, 4))
 EVERY = every(BITS)
@@ -244,3 +246,22 @@ def test_it_ends_as_evolution_does_on_losses_that_are_no_sum():
     evolved = search(Evolution(Problem(BITS, limits), np.random.default_rng(0)), worth, 300, progress=False)
     assert (worth(inside) > worth(first)).mean() < 0.01
     assert (worth(inside) > evolved.score).mean() < 0.01
+
+
+@pytest.mark.parametrize(("name", "shape"), [("sinc", (320, 100)), ("dense", (40, 100)), ("lmu", (40, 100))])
+def test_networks_and_bits_of_other_families_are_chosen_within_limits(name, shape):
+    """By losses of a supernet's slices, and by what more weights are worth, which a limit on flash sells for bits."""
+    space = default_space(name, 4)
+    of = SearchSpace(space, (8, 2))
+    ends = Problem(of, {}).costs(np.concatenate([of.smallest(), of.largest()]))
+    limits = {"max_macs": float(ends["macs"].mean()), "max_weights": float(np.sqrt(ends["weight_bytes"].prod()))}
+    run = supernet_losses(Supernet(space), of, clips(shape), F.cross_entropy)
+    drawn = Differentiable(Problem(of, limits), np.random.default_rng(0), 8, losses=run, steps=2, paths=2).ask()
+    assert Problem(of, limits).keeps(drawn).all()
+
+    def losses(genes, rng):
+        return Problem(of, {}).costs(genes)["params"] ** -0.5
+
+    found = Differentiable(Problem(of, limits), np.random.default_rng(0), 8, losses=losses, steps=60).ask()[:1]
+    assert Problem(of, limits).costs(found)["weight_bytes"] <= limits["max_weights"]
+    assert {spec.weight_bits for spec in layers(of.from_genes(found)[0]) if spec.has_weights} == {8, 2}

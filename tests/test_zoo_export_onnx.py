@@ -312,3 +312,11 @@ def test_recordings_that_cannot_be_heard_are_told_before_anything_is_written(dat
     assert main([*command, "--data", str(tmp_path / data)]) == 1
     assert str(tmp_path / data) in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", ["c", "onnx"])
+def test_what_a_licence_does_not_say_of_a_method_is_in_the_folder(to, tmp_path):
+    folder = model_of("kws-lmu-0.39M-w4a8-9ac5bbec").export(to, tmp_path / "lmu")
+    assert "licence of the weights: cc-by-4.0; networks of linear memories may be protected by patents" in " ".join(
+        (folder / "README.md").read_text().split()
+    )

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["about", "page"]
+from supernet.families import family
+
+__all__ = ["about", "licence", "page"]
 
 STATED = re.compile(r"@([A-Z]+)(?![A-Z])")
 
@@ -17,11 +19,17 @@ def page(templates: Path, parts: Iterable[str], values: Mapping[str, object]) ->
     return STATED.sub(lambda found: str(values[found[1]]), text)
 
 
+def licence(model) -> str:
+    """Of the weights, and what it does not say of the family's method."""
+    notice = family(model.arch.family).notice.rstrip(".")
+    return "; ".join(filter(None, [model.licence, notice[:1].lower() + notice[1:]]))
+
+
 def about(model) -> dict[str, object]:
     """What pages say of any model and its front end."""
     front = model.front_end
     return {
-        "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": model.licence,
+        "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": licence(model),
         "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
         "RATE": model.sampling_rate, "WINDOW": front.window_samples, "HOP": front.hop_samples,
         "CFRAMES": model.arch.frames,

@@ -26,6 +26,7 @@ from zoo.export.c.names import c_name
 from zoo.export.c.stack import stack_measured, stack_of, stack_range
 from zoo.export.c.text import array
 from zoo.export.c.write import Sources
+from zoo.export.pages import licence
 from zoo.export.place import check_free, write_folder
 
 __all__ = ["MADE", "export_c"]
@@ -155,7 +156,7 @@ def _figures(model, sources: Sources) -> list[str]:
             f"{settings.hop_ms} ms; then a pause of {settings.refractory_ms} ms"
         )
         lines.append(_alarms(entry))
-    return [*lines, f"licence of the weights: {model.licence}; {model.attribution}"]
+    return [*lines, f"licence of the weights: {licence(model)}; {model.attribution}"]
 
 
 def _stack(arch: Arch) -> str:
