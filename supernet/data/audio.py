@@ -280,7 +280,7 @@ def _check_rate(rate: int, name: str, least_rate: int | None) -> None:
     if least_rate is not None and rate < least_rate:
         raise InvalidAudio(
             f"{name}: {rate} Hz holds no sound above {rate // 2} Hz, which the model needs; record at {least_rate} Hz "
-            "or more, or accept a poorer answer with resample"
+            "or more, or accept a poorer answer with resample (--resample)"
         )
 
 
