@@ -190,7 +190,7 @@ def _costs(own: dict, other: dict | None = None) -> dict:
 def table_of_claims(found: Rows) -> Shown:
     """A row a width: accuracy, time and memory."""
     rows = [
-        [row.network, "float" if row.bits == FLOAT_BITS else f"{row.bits}", f"{row.epochs} + {row.quant_epochs}",
+        [row.network, "float" if row.bits == FLOAT_BITS else f"{row.bits}", _epochs(row),
          f"{row.test:.2f} ({row.test_low:.2f} to {row.test_high:.2f})", f"{row.microseconds:.1f}",
          f"{row.times_faster:.2f}", f"{row.instructions:,}", f"{row.times_fewer:.2f}", f"{row.weight_bytes:,}",
          f"{row.ram_bytes:,}", f"{row.times_smaller:.1f}"]
@@ -198,6 +198,10 @@ def table_of_claims(found: Rows) -> Shown:
     ]  # fmt: skip
     header = ["parameters", "bits", "epochs", "test, %", "us an answer", "times less", "instructions", "times less"]
     return [*header, "weights, bytes", "RAM, bytes", "times less"], rows
+
+
+def _epochs(row) -> str:
+    return f"{row.epochs}" if row.bits == FLOAT_BITS else f"{row.epochs} + {row.quant_epochs}"
 
 
 def table_of_alarms(found: Rows) -> Shown:
