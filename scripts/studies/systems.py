@@ -164,6 +164,7 @@ def picture_of_systems(found: Rows) -> plt.Figure:
             axis.plot(part[column] / unit, part.test, "-o", color=COLOURS[start], label=name)
             axis.plot(part[column] / unit, part.noise_10, "--v", color=COLOURS[start], markersize=4, alpha=0.7)
         axis.set(xscale="log", xlabel=label)
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
         axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(alpha=0.25)
