@@ -19,8 +19,11 @@ VALUES = re.compile(r"^(?!\w+ = )(\S.*?)  # ([\[(](?!.*\.\.\.).*[\])])$", re.MUL
 SEARCHES, SEARCHED = ("earshot search", "--specialize"), r"\bkws(-[a-z]+)+|-[0-9a-f]{8}\b|\[[^]]*\]| *[\d.,]+"
 """Commands whose figures come out of searches in floating point, and what may so differ from machine to machine: names,
 supernets, blocks and digits, with the spaces before them, and how many networks a front has."""
-SEARCH, FEW = re.compile(r"^\$ earshot search .*$", re.MULTILINE), " --evaluations 2000"
-"""A tenth of what a search usually tries: its figures are not compared."""
+FEWER = (
+    (re.compile(r"^\$ earshot search .*$", re.MULTILINE), " --evaluations 500"),
+    (re.compile(r"^\$ earshot get .* --specialize$", re.MULTILINE), " --family lmu"),
+)
+"""Commands that search, and how they try less than usual: their figures are not compared."""
 REPEATED = re.compile(r"^(.*\n)\1+", re.MULTILINE)
 
 
@@ -31,7 +34,9 @@ def shown(text: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if docs.CONSOLE.search(TEXTS[page])])
 def test_commands_print_what_is_shown(page, tmp_path):
-    text = SEARCH.sub(lambda match: match[0] + FEW, TEXTS[page])
+    text = TEXTS[page]
+    for search, fewer in FEWER:
+        text = search.sub(lambda found, fewer=fewer: found[0] + fewer, text)
     printed = shown(docs.refreshed(text, tmp_path))
     for (command, expected), (_, made) in zip(shown(text), printed, strict=True):
         if any(part in command for part in SEARCHES):

@@ -262,6 +262,6 @@ def test_networks_and_bits_of_other_families_are_chosen_within_limits(name, shap
     def losses(genes, rng):
         return Problem(of, {}).costs(genes)["params"] ** -0.5
 
-    found = Differentiable(Problem(of, limits), np.random.default_rng(0), 8, losses=losses, steps=60).ask()[:1]
+    found = Differentiable(Problem(of, limits), np.random.default_rng(0), 8, losses=losses, steps=20).ask()[:1]
     assert Problem(of, limits).costs(found)["weight_bytes"] <= limits["max_weights"]
     assert {spec.weight_bits for spec in layers(of.from_genes(found)[0]) if spec.has_weights} == {8, 2}

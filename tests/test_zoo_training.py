@@ -76,7 +76,7 @@ def test_a_folder_becomes_a_hub_that_answers(sounds, quick, tmp_path, capsys):
     soundfile.write(tmp_path / "radio" / "hiss.wav", 0.1 * np.random.default_rng(0).standard_normal(30 * RATE), RATE)
     command = ["train", "--data", str(sounds), "--task", "doors", "--publish", "hub", "--max-macs", "1M"]
     command += ["--bits", "2", "8"]
-    assert main([*command, "--epochs", "10", "--negatives", "radio", "--format", "json"]) == 0
+    assert main([*command, "--epochs", "6", "--negatives", "radio", "--format", "json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert sorted(entry["bits"] for entry in said["models"]) == [2, 8]
     assert zoo.get(task="doors", hub="hub").name in {entry["name"] for entry in said["models"]}
