@@ -447,7 +447,8 @@ def test_a_model_is_reached_and_hears_a_clip(browser, hub, site):
             zoo.get(name=STREAM, hub=hub), soundfile.read(ROOT / "zoo" / "clips" / "stop.wav", dtype="int16")[0]
         )
         assert heard_clip(page, "stop")["answer"] == own["answer"]
-        page.get_by_role("link", name="Find a model").click()
+        with page.expect_navigation():  # whose scripts have run
+            page.get_by_role("link", name="Find a model").click()
         settled(page)
 
 
