@@ -7,25 +7,21 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process a core runs the tests
 os.environ["EARSHOT_HUB"] = os.devnull  # no hub of the user's own
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
 from fuzzing import examples
 from hypothesis import settings
 
-import zoo
 from supernet.families.blocks import BlockChoices, StageChoices
 from supernet.space import Space
+from zoo.hubs.folder import BUNDLED
 
 settings.register_profile("all tests", examples())
 settings.load_profile("all tests")
 
 RATE = 16_000
 KEYWORDS = ("up", "down")
-BUNDLED = Path(zoo.__file__).parent / "hub"
-"""The hub that comes with Earshot."""
 
 
 def bundled(kind: str = "models", start: str = "") -> list[str]:

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import bundled
 from test_zoo_pack import reseal
 
 import runtime_sizes
@@ -25,7 +26,7 @@ from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
 from zoo.package.read import CONFIG, read_config
 
-MODELS = sorted(path.name for path in (BUNDLED / "models").iterdir())
+MODELS = bundled()
 STREAM, CLIP = "kws-temporal-0.28M-w4a8-1a8f6ae0", "aec-mbconv-2.9M-w4a8-6dfc08e8"
 needs_arm = pytest.mark.skipif(
     shutil.which(runtime_sizes.COMPILER) is None, reason="arm-none-eabi-gcc is not installed"
