@@ -253,7 +253,10 @@ def test_clips_are_of_the_word_alone_and_others_are_unknown(material):
     assert data.labels == ("hey_robin", UNKNOWN, SILENCE)
     assert len(data.splits["train"]) == AMOUNTS.words
     assert not data.splits["train"].targets.any()
-    assert len(data.unknown) == AMOUNTS.near + AMOUNTS.others
+    near, running = np.split(data.audio[data.unknown], [AMOUNTS.near + AMOUNTS.others])
+    assert len(running) == AMOUNTS.words // 2  # of sentences; there are no recordings
+    speech = b"".join(one.tobytes() for one in material.negatives)
+    assert [one.tobytes() in speech for one in (*near, *running)] == [False] * len(near) + [True] * len(running)
     validation = np.bincount(data.splits["validation"].targets)
     assert list(validation[:2]) == [AMOUNTS.held_words, AMOUNTS.held_near]
     rows = [set(data.splits["train"].rows), set(data.unknown), set(data.splits["validation"].rows)]

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from supernet.constants import CACHE, NOISE, SILENCE, UNKNOWN
 from supernet.data.audio import prepare_samples, read_audio, to_int16
 from supernet.data.cache import cached_array
-from supernet.data.clips import ClipData, Split, cut_clips, cut_noise
+from supernet.data.clips import ClipData, Split, cut_clips, cut_noise, random_cut
 from supernet.data.sounds import coloured_noise
 from supernet.data.speech.clips import Speech, Spoken
 from supernet.data.speech.neighbours import Neighbours, common_words, neighbours, sentences
@@ -266,9 +266,11 @@ def clip_data(label: str, material: Material, share: float = 0.4, cache: Path | 
     own = [_centred(one, samples) for one in material.words]
     real = [_cut(one, samples) for one in material.recordings]
     unknown = [_centred(one, samples) for one in material.near]
-    unknown += [_cut(one, samples) for one in [*material.others, *material.hard]]
     heads, tails = _noises(material.noise, samples)
     rng = np.random.default_rng(SEED_CUTS)
+    negatives = [_joined(part) for part in (material.negatives, material.real_negatives)]
+    running = [cut for part in negatives for cut in _any_cuts(part, samples, len(own) // 2, rng)]
+    unknown += [*running, *(_cut(one, samples) for one in [*material.others, *material.hard])]
     said = [_centred(one, samples) for one in held.words] + [_cut(one, samples) for one in held.recordings]
     said = said or own[::10]
     other = [_centred(one, samples) for one in held.near] + [_cut(one, samples) for one in held.others]
@@ -283,7 +285,7 @@ def clip_data(label: str, material: Material, share: float = 0.4, cache: Path | 
     times = round(share * len(own) / (1 - share) / len(real)) if real else 0
     train = np.concatenate([rows[0], *[rows[1]] * max(1, times)])
     targets = np.repeat([0, 1, 2], [len(said), len(other), len(silent)])
-    negatives = _joined(material.negatives) + _joined(material.real_negatives)
+    negatives = [recording for part in negatives for recording in part]
     return ClipData(
         name=label, labels=(label, UNKNOWN, SILENCE), sampling_rate=RATE, audio=audio,
         splits={"train": Split(train, np.zeros(len(train), np.int64)),
@@ -317,6 +319,14 @@ def _joined(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
             found.append(np.concatenate(open_parts))
             open_parts = []
     return [*found, *([np.concatenate(open_parts)] if open_parts else [])]
+
+
+def _any_cuts(
+    recordings: Sequence[np.ndarray], samples: int, count: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Any parts of running speech, (samples,) int16 each: what a device hears most of the time."""
+    long = [one for one in recordings if len(one) > samples]
+    return [random_cut(long, rng, samples) for _ in range(count if long else 0)]
 
 
 def _centred(clip: np.ndarray, samples: int) -> np.ndarray:
