@@ -28,7 +28,7 @@ THRESHOLDS = (
     *(round(0.3 + 0.04 * step, 2) for step in range(16)),
     *(0.92, 0.94, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999),
 )
-FINE_THRESHOLDS = tuple(round(1 / (1 + exp(-logit / 3)), 5) for logit in range(-11, 28))
+FINE_THRESHOLDS = tuple(round(1 / (1 + exp(-logit / 6)), 5) for logit in range(-22, 55))
 """Even steps of the logit, from 0.025 to 0.9999: what learned from text alone may be surer of speech that is not the
 word, or less sure of people who say it, than 0.3 and 0.97 can tell."""
 SMOOTHINGS, REFRACTORIES_MS, RELEASES, HOPS = (1, 2, 3, 5), (500, 1000, 2000), (0.3, 0.5, 0.8), (1, 2)
