@@ -47,9 +47,10 @@ def sounds(tmp_path_factory):
 def quick(tmp_path, monkeypatch):
     """Short fine-tunes, a short search and a cache of the test's own."""
     monkeypatch.setattr("supernet.data.folder.CACHE", tmp_path / "cache")
-    short = {"tune_epochs": 1, "tune_steps": 0, "quant_epochs": 1, "quant_steps": 0, "samples": 20}
+    short = {"tune_epochs": 1, "tune_steps": 0, "quant_epochs": 1, "quant_steps": 0, "samples": 12}
     short |= {"calibration_clips": 24, "evaluations": 40, "finalists": 2}
     monkeypatch.setattr(training, "TRAIN", replace(TRAIN, **short))
+    monkeypatch.setattr("search.accuracy.KINDS", ("boosting",))
     monkeypatch.chdir(tmp_path)
 
 
@@ -65,7 +66,6 @@ def tiny(quick, small_space, monkeypatch, tmp_path):
     begin = StoredSupernet(Supernet(small_space, features).eval(), frontend, ("a", "b", "c", "d"), config)
     monkeypatch.setattr(training, "open_start", lambda start: begin if start == training.START else open_start(start))
     monkeypatch.setattr(renew, "device_figures", lambda archs, task: [{} for _ in archs])
-    monkeypatch.setattr("search.accuracy.KINDS", ("boosting",))
     monkeypatch.setattr(training, "STORED_CLIPS", (16, 16))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -251,8 +251,9 @@ def test_esc50_in_its_own_layout_is_told_what_to_give(tmp_path, capsys):
     )
 
 
-def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_path):
+def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_path, monkeypatch):
     """Both tones mixed have both labels; noise has none."""
+    monkeypatch.setattr(renew, "device_figures", lambda archs, task: [{} for _ in archs])
     mixed = tmp_path / "mixed"
     mixed.mkdir()
     rows = []
@@ -264,7 +265,7 @@ def test_several_labels_a_clip_are_answered_each_by_itself(sounds, quick, tmp_pa
         names = ";".join(name for name, there in zip(("low", "high"), has, strict=True) if there)
         rows.append(f"{number}.wav,{names},{('train', 'train', 'validation', 'test')[number // 4 % 4]}")
     (tmp_path / "table.csv").write_text("\n".join(["file,label,split", *rows]))
-    zoo.train(mixed, "tones", table="table.csv", epochs=8, publish="hub", max_macs=("1M",))
+    zoo.train(mixed, "tones", table="table.csv", epochs=8, publish="hub", max_macs=("1M",), bits=8)
     model = zoo.get(task="tones", hub="hub")
     assert model.multi_label
     assert model.labels == ("high", "low")
