@@ -99,11 +99,12 @@ class Network(nn.Module):
 
 
 @torch.no_grad()
-def recalibrate(network: Network, features: Tensor) -> Network:
+def recalibrate(network: Network, features: Tensor, clips: int = 1) -> Network:
     """Measure the batch-norm statistics of a network in one pass over `features` and keep them in it.
 
-    features: (clips, coefficients, frames) of training clips; some hundreds are enough. Each layer sees the outputs
-    of already calibrated ones. Without this a slice of a supernet is near chance.
+    features: (batch, coefficients, clips * frames) of training clips; some hundreds are enough. clips: of which each
+    holds the frames in turn, as a stream does. Each layer sees the outputs of already calibrated ones. Without this a
+    slice of a supernet is near chance.
     """
 
     def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
@@ -114,5 +115,5 @@ def recalibrate(network: Network, features: Tensor) -> Network:
             layer.mean, layer.var = mean, var
         return float_layer(spec, inputs, layer, training=False)
 
-    execute(network.specs, features, apply)
+    execute(network.specs, features, apply, clips)
     return network

@@ -194,9 +194,9 @@ class FakeQuantNetwork(nn.Module):
         )
 
     @torch.no_grad()
-    def calibrate(self, features: Tensor) -> FakeQuantNetwork:
-        """Measure norms and ranges in one pass over (clips, coefficients, frames), each on quantised inputs."""
-        execute(self.specs, features.double() if self.with_activations else features, self._measure)
+    def calibrate(self, features: Tensor, clips: int = 1) -> FakeQuantNetwork:
+        """Measure norms and ranges in one pass over (batch, coefficients, clips * frames), each on quantised inputs."""
+        execute(self.specs, features.double() if self.with_activations else features, self._measure, clips)
         return self
 
     def _measure(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:

@@ -63,17 +63,19 @@ def quantise(
     recipe: QuantRecipe,
     run: str | Path,
     progress: bool = True,
+    clips: int = 1,
 ) -> FakeQuantNetwork:
     """Fine-tune a calibrated network at the bits of `arch`; `to_integer()` of the result is its integer form.
 
-    teacher: a calibrated float network, or None to learn from the labels alone. calibration: features (clips,
-    coefficients, frames) that norms and ranges are measured on, at the start and after each epoch. run: folder of the
-    run, resumed where it stopped. A method of several stages spends its epochs on them in about equal parts.
+    teacher: a calibrated float network, or None to learn from the labels alone. calibration: features (batch,
+    coefficients, clips * frames) that norms and ranges are measured on, at the start and after each epoch; clips: of
+    which each holds the frames in turn. run: folder of the run, resumed where it stopped. A method of several stages
+    spends its epochs on them in about equal parts; where there are no epochs, it is calibrated alone.
     Raises UnknownName for a method that nobody registered.
     """
     chosen = method(recipe.method)
     fake, stages = FakeQuantNetwork(network, arch, chosen.quantiser), chosen.stages
-    calibrate, measured_on = partial(fake.calibrate, calibration), tensor_digest(calibration)
+    calibrate, measured_on = partial(fake.calibrate, calibration, clips), tensor_digest(calibration)
     for number, with_activations in enumerate(stages):
         fake.with_activations = with_activations
         epochs = (recipe.epochs + number) // len(stages)

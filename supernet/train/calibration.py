@@ -65,11 +65,13 @@ def features_as_heard(
     return calibration_features(data, frontend, clips, seed)
 
 
-def scene_features(data: ClipData, frontend: Mfcc, scenes: Scenes, clips: int = 512, seed: int = 0) -> Tensor:
-    """Features of training clips in scenes, each cut out: (clips, coefficients, frames).
+def scene_features(
+    data: ClipData, frontend: Mfcc, scenes: Scenes, clips: int = 512, seed: int = 0, cut: bool = True
+) -> Tensor:
+    """Features of training clips in scenes, each cut out: (clips, coefficients, frames); or of whole scenes.
 
     clips: a multiple of `scenes.chain`.
     """
     rng = np.random.default_rng([seed, 1])
     features = scenes.maker(data, frontend)(data.epoch(rng).rows[:clips], rng)
-    return features.unflatten(2, (scenes.chain, -1)).transpose(1, 2).flatten(0, 1)
+    return features.unflatten(2, (scenes.chain, -1)).transpose(1, 2).flatten(0, 1) if cut else features

@@ -321,9 +321,7 @@ def _joined(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [*found, *([np.concatenate(open_parts)] if open_parts else [])]
 
 
-def _any_cuts(
-    recordings: Sequence[np.ndarray], samples: int, count: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+def _any_cuts(recordings: Sequence[np.ndarray], samples: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Any parts of running speech, (samples,) int16 each: what a device hears most of the time."""
     long = [one for one in recordings if len(one) > samples]
     return [random_cut(long, rng, samples) for _ in range(count if long else 0)]
