@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from supernet.bits import with_bits
 from supernet.data.augment import Augmentation
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW
 from supernet.data.scenes import (
@@ -23,11 +24,13 @@ from supernet.data.scenes import (
 )
 from supernet.data.sounds import in_room
 from supernet.errors import InvalidCheckpoint
+from supernet.frontend.base import FEATURE_SCALE
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.raw import Raw
 from supernet.layer import layers
-from supernet.nn.network import Network, execute
+from supernet.nn.network import Network, execute, recalibrate
 from supernet.nn.ops import float_layer, single_clips
+from supernet.quant.fake import FakeQuantNetwork
 from supernet.train.calibration import calibration_features, features_as_heard, scene_features
 from supernet.train.recipe import augmentation_from_dict
 
@@ -245,3 +248,29 @@ def test_norms_are_measured_on_what_is_heard_in_training(speech_data):
     assert torch.equal(heard, scene_features(speech_data, Raw(), scenes, 4))
     plain = features_as_heard(speech_data, LogMel(), Augmentation(), 4)
     assert torch.equal(plain, calibration_features(speech_data, LogMel(), 4))
+
+
+def test_norms_of_a_stream_are_those_of_its_batch(small_space):
+    """Measured on chains, they give in evaluation what training gives of the same batch; of clips alone they do not."""
+    network = Network(small_space.largest(), seed=1)
+    apart = torch.randn(12, small_space.coefficients[-1], 100, generator=torch.Generator().manual_seed(0))
+    chains = apart.unflatten(0, (3, 4)).transpose(1, 2).flatten(2)
+    with torch.no_grad():
+        heard = network.train()(chains, 4)
+        near = recalibrate(network, chains, 4).eval()(chains, 4)
+        torch.testing.assert_close(near, heard, rtol=1e-3, atol=1e-4)
+        far = recalibrate(network, apart).eval()(chains, 4)
+    assert (far - heard).abs().max() > 10 * (near - heard).abs().max()
+
+
+def test_ranges_of_a_stream_are_measured_on_it(small_space):
+    """At 8 bits rounding is all that is left between a network and its integers, of the clips of a chain."""
+    network, generator = Network(small_space.largest(), seed=1), torch.Generator().manual_seed(0)
+    chains = torch.randint(-100, 100, (3, small_space.coefficients[-1], 400), generator=generator) * FEATURE_SCALE
+    recalibrate(network, chains, 4).eval()
+    fake = FakeQuantNetwork(network, with_bits(network.arch, 8)).calibrate(chains, 4).eval()
+    with torch.no_grad():
+        exact, near = network(chains, 4), fake(chains, 4)
+    assert (near - exact).abs().max() < 0.1 * exact.std()
+    other = FakeQuantNetwork(network, with_bits(network.arch, 8))
+    assert not torch.equal(other.calibrate(chains[..., :100]).layers["stem"].mean, fake.layers["stem"].mean)

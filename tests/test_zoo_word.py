@@ -24,7 +24,7 @@ from supernet.nn.supernet import Supernet
 from zoo.cli import main
 from zoo.make import word as making
 from zoo.make.spoken import HARD_TIMES, Amounts, Material, clip_data, clip_length, gathered, with_recordings
-from zoo.make.wake import Plan
+from zoo.make.wake import Plan, Wake, quantised, reopened
 from zoo.make.word import Report, word
 from zoo.package.read import read_config
 
@@ -106,6 +106,7 @@ def test_the_card_tells_what_the_model_rests_on(made, places):
     assert any("no estimate of how real people are heard" in line for line in values["limits"])
     assert values["attribution"].startswith("speech by letters")
     assert "starting weights: made by the tests (cc-by-4.0)" in values["attribution"]
+    assert "then rounded to 8-bit weights" in values["training"]["summary"][0]
     assert "recall" not in values["detection"]  # speech made from text is no measurement of it
 
 
@@ -121,6 +122,23 @@ def test_the_report_has_hours_bound_and_advice(made):
     assert f"at most {made.detection['false_alarms_upper']:.3g} (95 %)" in text
     assert "--add FOLDER" in text
     assert "an hour of your own room" in text
+
+
+def test_fewer_bits_than_eight_are_tuned_at_them(made, places):
+    """The rounds are done; only what is made of the last one differs."""
+    state = read_json(places.run / making.STATE)
+    begin = making.open_start(state["start"])
+    wake = Wake(begin, begin.frontend, places.run, PLAN)
+    material = making._with_given(making._from_text(state), state)
+    clips = clip_data("hey_robin", material)
+    rounds = sorted(path.parent.name for path in places.run.glob("round*/float.safetensors"))
+    network = reopened(wake, rounds[-1], clips)
+    for bits, epochs, how in ((8, 0, "rounded to 8-bit"), (4, 1, "for 1 epochs at 4-bit")):
+        integers, said = quantised(wake, network, clips, bits, f"once-{bits}")
+        log = places.run / f"once-{bits}-w{bits}" / "log.json"
+        assert (len(read_json(log)) if log.is_file() else 0) == epochs
+        assert said.startswith(how)
+        assert min(spec.weight_bits for spec in integers.specs if spec.has_weights) == bits
 
 
 def test_the_same_command_again_does_nothing_twice(made, asked, monkeypatch):

@@ -41,8 +41,8 @@ DEFAULT_LIMITS = {"max_macs": 3e6}
 """Where no limit is asked for."""
 MEAN_BITS = 2.5
 ROUNDED = 8
-"""Bits that weights are rounded to as they are: a fine-tune moves the scores of what is rarely heard by more than rounding
-does. Behind one, twice as many real people who say "jarvis" were missed.
+"""Bits that weights are rounded to as they are: a fine-tune moves the scores of what is rarely heard further than
+rounding does. Behind one, twice as many real people who say "jarvis" were missed.
 """
 UNKNOWN_TIMES = 4
 """How many times as many clips of other sounds are drawn as of silence."""
