@@ -94,9 +94,9 @@ PLANS = {
     ),
     "kws-micro": Plan(
         KEYWORDS, "temporal", "micro",
-        SupernetRecipe(epochs=5, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes(warps=(1.0,))),
+        SupernetRecipe(epochs=24, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes(warps=(1.0,))),
         {"3M": 6},
-        replace(HUB, bits=(8,), samples=60, finalists=6, quant_epochs=1, calibration_clips=1024),
+        replace(HUB, bits=(8,), samples=60, finalists=6, quant_epochs=2, calibration_clips=1024),
         few_bits=(), stored=256,
     ),
     "kws-lmu": Plan(
@@ -111,7 +111,7 @@ PLANS = {
     ),
     "kws-sinc": Plan(
         KEYWORDS, "sinc", "raw",
-        SupernetRecipe(epochs=8, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes()),
+        SupernetRecipe(epochs=48, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes()),
         {"3M": 4, "1M": 6},
         replace(HUB, samples=60, finalists=6, quant_epochs=2, calibration_clips=256),
         few_bits=(2,), stored=64, half=True,
