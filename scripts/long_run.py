@@ -1,6 +1,6 @@
 """Train the supernet over all words, for as long as there is time: a process of one thread that is resumed.
 
-    python scripts/long_run.py ../shared/data --spoken runs/spoken        # the teacher first, then the supernet
+    python scripts/long_run.py ../shared/data --spoken runs/spoken        # all plans in turn, the teacher first
     python scripts/long_run.py ../shared/data --only teacher --epochs 2   # a look at the first
     python scripts/long_run.py ../shared/data --curve                     # where it stands
     python scripts/long_run.py ../shared/data --keep                      # its weights into scripts/checkpoints
@@ -12,8 +12,8 @@ the labels, which was the best of all schedules at equal time (scripts/study.py 
 that networks are chosen by. After 56 of its 230 epochs the supernet's run was lost but for its weights, at a learning
 rate that was still high: the last plan goes on from these and lets the rate fall to zero.
 
-Weights that are kept serve where the state of the runs is lost: the teacher is taken from there, and the supernet
-begins from there.
+Weights that are kept serve where the state of a run is lost: a plan whose weights are there is not trained again, and
+the last one begins from its own.
 
 The folder of data holds speech_commands/, negatives/orders/ and rooms/; `--spoken` one of clips made from text
 (scripts/speak.py), for the words of which there are few.
@@ -147,6 +147,7 @@ def trained(
         supernet.load_state_dict(before.state_dict())
     if kept.is_file() and not (runs / name / "checkpoint.safetensors").is_file():
         _with_weights(supernet, kept)
+        print(f"{name}: weights taken from {kept}", file=sys.stderr, flush=True)
         if name != LAST:
             return supernet.eval()
     return train_supernet(supernet, data, frontend, recipe, runs / name)

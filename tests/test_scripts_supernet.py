@@ -256,6 +256,7 @@ def test_weights_that_are_kept_serve_where_the_runs_are_lost(map_space, speech_d
         "words_space": lambda data: space,
         "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
         "PLANS": {"teacher": plan, "tuned": plan, "supernet": replace(plan, epochs=2)},
+        "LAST": "supernet",
         "KEPT": tmp_path / "kept",
         "CALIBRATED": 8,
         "Scenes": lambda: plan.augmentation,
@@ -280,6 +281,12 @@ def test_weights_that_are_kept_serve_where_the_runs_are_lost(map_space, speech_d
     new = tmp_path / "new" / "long"
     assert [len(read_json(new / name / "log.json")) for name in ("tuned", "supernet")] == [1, 2]
     assert not (new / "teacher").exists()
+    train("data", "--runs", new, "--only", "supernet", "--keep")
+    monkeypatch.setattr(long_run, "PLANS", {**long_run.PLANS, "settled": plan})
+    monkeypatch.setattr(long_run, "LAST", "settled")
+    train("data", "--runs", tmp_path / "last" / "long", "--only", "settled")
+    last = {path.name for path in (tmp_path / "last" / "long").iterdir() if path.is_dir()}
+    assert last == {"tuned", "settled"}  # the supernet is not trained again
 
 
 def test_one_training_goes_on_at_a_time(tables, tmp_path, capsys):

@@ -11,14 +11,16 @@ import torch
 from conftest import RATE, tone
 
 import zoo
+from supernet.bits import MIXED
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.speech import engine
 from supernet.data.speech.base import Engine, Voice
 from supernet.data.speech.clips import Speech
 from supernet.errors import InfeasibleBudget, InvalidData, InvalidQuery, MissingExtra, UnknownName
-from supernet.files import read_json
+from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
+from supernet.nn.network import recalibrate
 from supernet.nn.store import save_supernet
 from supernet.nn.supernet import Supernet
 from zoo.cli import main
@@ -133,12 +135,28 @@ def test_fewer_bits_than_eight_are_tuned_at_them(made, places):
     clips = clip_data("hey_robin", material)
     rounds = sorted(path.parent.name for path in places.run.glob("round*/float.safetensors"))
     network = reopened(wake, rounds[-1], clips)
-    for bits, epochs, how in ((8, 0, "rounded to 8-bit"), (4, 1, "for 1 epochs at 4-bit")):
+    chains, apart = (wake.calibration(clips, cut) for cut in (False, True))
+    norm = next(name for name, layer in network.layers.items() if layer.gamma is not None)
+    heard = network.layers[norm].mean
+    assert torch.equal(recalibrate(network, chains, wake.scenes.chain).layers[norm].mean, heard)
+    assert not torch.equal(recalibrate(network, apart).layers[norm].mean, heard)  # of clips alone they are others
+    recalibrate(network, chains, wake.scenes.chain)
+    for bits, epochs, how in ((8, 0, "rounded to 8-bit"), (4, 1, "for 1 epoch at 4"), ("mixed", 1, "for 1 epoch at m")):
         integers, said = quantised(wake, network, clips, bits, f"once-{bits}")
         log = places.run / f"once-{bits}-w{bits}" / "log.json"
         assert (len(read_json(log)) if log.is_file() else 0) == epochs
         assert said.startswith(how)
-        assert min(spec.weight_bits for spec in integers.specs if spec.has_weights) == bits
+        least = min(spec.weight_bits for spec in integers.specs if spec.has_weights)
+        assert least == bits or (bits == MIXED and least < 8)
+
+
+def test_a_run_of_another_version_is_not_gone_on_with(made, asked, places, tmp_path):
+    state = read_json(places.run / making.STATE)
+    for other in ({name: value for name, value in state.items() if name != "recipe"}, {**state, "recipe": 1}):
+        write_json(tmp_path / "run" / making.STATE, other)
+        for text, more in (("hey robin", {}), (None, {"add": places.root / "room"})):
+            with pytest.raises(InvalidQuery, match="a run of another version of Earshot; name another folder"):
+                word(text, "robin", **{**asked, **more, "run_dir": tmp_path / "run"})
 
 
 def test_the_same_command_again_does_nothing_twice(made, asked, monkeypatch):

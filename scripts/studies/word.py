@@ -31,7 +31,7 @@ from supernet.metrics import accuracy_interval, poisson_upper
 from zoo.ask.lookup import get
 from zoo.make.train import START
 from zoo.make.trials import FINE_THRESHOLDS, Trials
-from zoo.make.word import Report, word
+from zoo.make.word import RECIPE, Report, word
 from zoo.run.alarms import Tally, Words, tally
 from zoo.run.along import answer_ms, logits_along
 from zoo.run.detection import Detection
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     for name in options.words:
         voices = options.voices or [one for one in engine.names if not engine(one).missing()]
         keys = {"word": name, "voices": " ".join(voices), "real": options.real, "quick": options.quick,
-                "start": Path(options.start).name, "seed": options.seed}  # fmt: skip
+                "start": Path(options.start).name, "seed": options.seed, "version": RECIPE}  # fmt: skip
         rows.once("word", keys, lambda own=name: figures(own, options))
 
 

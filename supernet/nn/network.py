@@ -102,9 +102,9 @@ class Network(nn.Module):
 def recalibrate(network: Network, features: Tensor, clips: int = 1) -> Network:
     """Measure the batch-norm statistics of a network in one pass over `features` and keep them in it.
 
-    features: (batch, coefficients, clips * frames) of training clips; some hundreds are enough. clips: of which each
-    holds the frames in turn, as a stream does. Each layer sees the outputs of already calibrated ones. Without this a
-    slice of a supernet is near chance.
+    features: (batch, coefficients, clips * frames) of training clips; some hundreds are enough. clips: how many follow
+    one another in a row of the batch, as they do in a stream. Each layer sees the outputs of already calibrated ones.
+    Without this a slice of a supernet is near chance.
     """
 
     def apply(spec: LayerSpec, inputs: list[Tensor]) -> Tensor:

@@ -195,7 +195,10 @@ class FakeQuantNetwork(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, features: Tensor, clips: int = 1) -> FakeQuantNetwork:
-        """Measure norms and ranges in one pass over (batch, coefficients, clips * frames), each on quantised inputs."""
+        """Measure norms and ranges in one pass over (batch, coefficients, clips * frames), each on quantised inputs.
+
+        clips: see `recalibrate`.
+        """
         execute(self.specs, features.double() if self.with_activations else features, self._measure, clips)
         return self
 

@@ -68,9 +68,9 @@ def quantise(
     """Fine-tune a calibrated network at the bits of `arch`; `to_integer()` of the result is its integer form.
 
     teacher: a calibrated float network, or None to learn from the labels alone. calibration: features (batch,
-    coefficients, clips * frames) that norms and ranges are measured on, at the start and after each epoch; clips: of
-    which each holds the frames in turn. run: folder of the run, resumed where it stopped. A method of several stages
-    spends its epochs on them in about equal parts; where there are no epochs, it is calibrated alone.
+    coefficients, clips * frames) that norms and ranges are measured on, at the start and after each epoch; clips: see
+    `recalibrate`. run: folder of the run, resumed where it stopped. A method of several stages spends its epochs on
+    them in about equal parts; without epochs the network is rounded and calibrated.
     Raises UnknownName for a method that nobody registered.
     """
     chosen = method(recipe.method)

@@ -68,9 +68,9 @@ def features_as_heard(
 def scene_features(
     data: ClipData, frontend: Mfcc, scenes: Scenes, clips: int = 512, seed: int = 0, cut: bool = True
 ) -> Tensor:
-    """Features of training clips in scenes, each cut out: (clips, coefficients, frames); or of whole scenes.
+    """Features of training clips in scenes: (clips, coefficients, frames), each cut out.
 
-    clips: a multiple of `scenes.chain`.
+    clips: a multiple of `scenes.chain`. cut: or else (clips / chain, coefficients, chain * frames), of whole scenes.
     """
     rng = np.random.default_rng([seed, 1])
     features = scenes.maker(data, frontend)(data.epoch(rng).rows[:clips], rng)

@@ -81,7 +81,10 @@ def train_float(
     measure_every: int = 1,
     clips: int = 1,
 ) -> Network:
-    """Train a Network by `train_network`, its norms measured on `calibration` (batch, coefficients, clips * frames)."""
+    """Train a Network by `train_network`, its norms measured on `calibration` (batch, coefficients, clips * frames).
+
+    clips: see `recalibrate`.
+    """
     calibrate, identity = partial(recalibrate, network, calibration, clips), {"arch": network.arch.to_dict()}
     return train_network(
         network, data, frontend, recipe, run, identity, calibrate, teacher, measure_every=measure_every

@@ -48,7 +48,7 @@ NEAR = {0: 1.0, 1: 0.2, 2: 0.6}
 than engines do, and one phoneme is often all that differs between two of them."""
 HARD_TIMES = 6
 """How much likelier a window that was taken for the phrase is drawn than another clip."""
-SEED_WORDS, SEED_NEAR, SEED_SENTENCES, SEED_CUTS = 11, 12, 13, 14
+SEED_WORDS, SEED_NEAR, SEED_SENTENCES, SEED_CUTS, SEED_RUNNING = 11, 12, 13, 14, 15
 
 log = logging.getLogger(__name__)
 
@@ -269,7 +269,7 @@ def clip_data(label: str, material: Material, share: float = 0.4, cache: Path | 
     heads, tails = _noises(material.noise, samples)
     rng = np.random.default_rng(SEED_CUTS)
     negatives = [_joined(part) for part in (material.negatives, material.real_negatives)]
-    running = [cut for part in negatives for cut in _any_cuts(part, samples, len(own) // 2, rng)]
+    running = [cut for part in negatives for cut in _any_cuts(part, samples, len(own) // 2)]
     unknown += [*running, *(_cut(one, samples) for one in [*material.others, *material.hard])]
     said = [_centred(one, samples) for one in held.words] + [_cut(one, samples) for one in held.recordings]
     said = said or own[::10]
@@ -321,10 +321,10 @@ def _joined(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [*found, *([np.concatenate(open_parts)] if open_parts else [])]
 
 
-def _any_cuts(recordings: Sequence[np.ndarray], samples: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Any parts of running speech, (samples,) int16 each: what a device hears most of the time."""
-    long = [one for one in recordings if len(one) > samples]
-    return [random_cut(long, rng, samples) for _ in range(count if long else 0)]
+def _any_cuts(recordings: Sequence[np.ndarray], samples: int, most: int) -> list[np.ndarray]:
+    """Any parts of running speech, (samples,) int16 each, no more than there is of it: what a device mostly hears."""
+    rng, long = np.random.default_rng(SEED_RUNNING), [one for one in recordings if len(one) >= samples]
+    return [random_cut(long, rng, samples) for _ in range(min(most, sum(map(len, long)) // samples))]
 
 
 def _centred(clip: np.ndarray, samples: int) -> np.ndarray:

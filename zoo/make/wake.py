@@ -42,7 +42,7 @@ DEFAULT_LIMITS = {"max_macs": 3e6}
 MEAN_BITS = 2.5
 ROUNDED = 8
 """Bits that weights are rounded to as they are: a fine-tune moves the scores of what is rarely heard further than
-rounding does. Behind one, twice as many real people who say "jarvis" were missed.
+rounding does (scripts/README.md, "Wake words from their text").
 """
 UNKNOWN_TIMES = 4
 """How many times as many clips of other sounds are drawn as of silence."""
@@ -58,8 +58,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """How long is trained. epochs: of the first round, again: of each further one, quant_epochs: at the bits.
-    evaluations: networks that a search tries. rate, again_rate: of learning. rooms: how many are drawn for scenes.
+    """How long is trained. epochs: of the first round, again: of each further one, quant_epochs: at fewer bits than
+    ROUNDED, and at mixed ones. evaluations: networks that a search tries. rate, again_rate: of learning. rooms: how
+    many are drawn for scenes.
     """
 
     epochs: int = 40
@@ -94,7 +95,7 @@ class Wake:
 
     @property
     def shared(self) -> dict:
-        """What all recipes have: words in scenes, three times as many other sounds as words. Labels are not smoothed:
+        """What all recipes have: words in scenes, twice as many other sounds as words. Labels are not smoothed:
         that keeps the scores of all that sounds like the word within a few hundredths, which thresholds cannot tell.
         """
         return {"batch": self.plan.batch, "unknown": UNKNOWN_TIMES, "seed": self.seed, "augmentation": self.scenes,
@@ -185,7 +186,9 @@ def _numbers(network: Network) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def fired(wake: Wake, network: Network, data: ClipData) -> list[np.ndarray]:
-    """Windows of the negatives that a network takes for the word, (samples,) int16, those with the largest scores."""
+    """Windows of the negatives that a network takes for the word, (samples,) int16, those with the largest scores. Each
+    is heard by itself, as a clip is.
+    """
     found = []
     for recording in data.negatives:
         scores, starts = _scores(wake, network, recording, data)
@@ -214,8 +217,8 @@ def _scores(wake: Wake, network: Network, recording: np.ndarray, data: ClipData)
 
 
 def quantised(wake: Wake, network: Network, data: ClipData, bits: int | str, name: str) -> tuple[IntegerNetwork, str]:
-    """The network in integers, at fewer bits than ROUNDED fine-tuned with itself in float as the teacher, and how, in
-    words.
+    """The network in integers, at fewer bits than ROUNDED and mixed fine-tuned with itself in float as the teacher,
+    and how, in words.
     """
     shared, epochs = wake.shared, 0 if bits == ROUNDED else wake.plan.quant_epochs
     parts = (network, data, wake.frontend)
@@ -226,6 +229,6 @@ def quantised(wake: Wake, network: Network, data: ClipData, bits: int | str, nam
         arch = with_bits(network.arch, bits)
     recipe = QuantRecipe.at_bits(round(MEAN_BITS) if bits == MIXED else bits, epochs=epochs, **shared)
     folder, chain = wake.run / f"{name}-w{bits}", wake.scenes.chain
-    fake = quantise(network, arch, *parts, wake.calibration(data), recipe, folder, clips=chain)
-    how = f"for {epochs} epochs at {bits}-bit weights by LSQ" if epochs else f"rounded to {bits}-bit weights"
-    return fake.to_integer(), how
+    fake = quantise(network, arch, *parts, wake.calibration(data), recipe, folder, epochs > 0, chain)
+    times = f"for {epochs} epoch{'s' * (epochs != 1)}"
+    return fake.to_integer(), f"{times} at {bits}-bit weights by LSQ" if epochs else f"rounded to {bits}-bit weights"

@@ -52,6 +52,8 @@ from zoo.run.scores import IntegerScores
 
 __all__ = ["QUICK", "Report", "word"]
 
+RECIPE = 2
+"""Of the way in which words are made: a run of another one cannot be gone on with."""
 STATE, HARD = "word.json", "hard.safetensors"
 """In the folder of a run: what was asked for, and windows of the negatives that were taken for the word."""
 QUICK = (
@@ -62,7 +64,7 @@ QUICK = (
 USUAL = {
     "text": None, "voices": None, "voice_commands": [], "voice_folders": [], "recordings": [], "negatives": [],
     "data": None, "limits": {}, "device": None, "sure": False, "bits": 8, "start": START, "seed": 0,
-    "amounts": asdict(Amounts()), "plan": asdict(Plan()),
+    "amounts": asdict(Amounts()), "plan": asdict(Plan()), "recipe": RECIPE,
 }  # fmt: skip
 """What is asked for where nothing is said."""
 SHARE = 0.4
@@ -157,10 +159,10 @@ def word(
     people who say it; negatives: in which nobody does, of any length. data: a folder of Speech Commands, whose words
     and noise become negatives. add: a folder with recordings of people in ADD/LABEL and false alarms in ADD/_unknown_:
     the run goes on with them from its last round. limits: as of `zoo.get`; device, sure: likewise.
-    bits: of the weights, 1 to 8 or "mixed". max_false_alarms: an hour, by the estimate on held-out negatives. start:
-    the supernet whose slice is trained, a bundled one or its folder. quick: less of all, for a first model. run_dir:
-    folder of the run (default: runs/word-TASK). hub: the folder that gets the model (default: the user's own).
-    amounts, plan: how much is made and how long is trained, instead of the usual.
+    bits: of the weights, 1 to 8 or "mixed"; at 8 they are rounded, else fine-tuned. max_false_alarms: an hour, by the
+    estimate on held-out negatives. start: the supernet whose slice is trained, a bundled one or its folder. quick: less
+    of all, for a first model. run_dir: folder of the run (default: runs/word-TASK). hub: the folder that gets the model
+    (default: the user's own). amounts, plan: how much is made and how long is trained, instead of the usual.
 
     Raises InvalidQuery for what cannot be meant, before anything is made; MissingExtra where nothing can speak;
     InvalidData for recordings that cannot be used; InfeasibleBudget where no network keeps the limits.
@@ -181,6 +183,7 @@ def word(
         "data": None if data is None else str(Path(data).resolve()), "limits": wished, "device": device, "sure": sure,
         "bits": check_bits(bits), "start": str(start if is_bundled(start) else Path(start).resolve()),
         "seed": seed_of(seed), "amounts": asdict(amounts or usual[0]), "plan": asdict(plan or usual[1]),
+        "recipe": RECIPE,
     }  # fmt: skip
     state = _state(run, asked, add)
     _check(state)
@@ -203,6 +206,10 @@ def _check(state: dict) -> None:
 def _state(run: Path, asked: dict, add: str | Path | None) -> dict:
     """What is made in a folder: what was asked for there before, or now. Raises InvalidQuery where these differ."""
     before = read_json(run / STATE) if (run / STATE).is_file() else None
+    if before is not None and before.get("recipe") != RECIPE:
+        raise InvalidQuery(
+            f"{run}: holds a run of another version of Earshot; name another folder (run_dir), or delete it"
+        )
     if add is not None:
         if before is None:
             raise InvalidQuery(f"add = {add}: {run} holds no run to go on with; make the word first, without it")
