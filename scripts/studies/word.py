@@ -171,15 +171,15 @@ def table_of_words(found: Rows) -> Shown:
     """What is missed at how many false alarms."""
     rows = [
         [
-            row.word, "quick" if row.quick else "whole", row.voices, f"{row.real}",
+            row.word, "quick" if row.quick else "whole", row.start, row.voices, f"{row.real}",
             f"{100 * row.missed:.1f} ({100 * row.low:.1f} to {100 * row.high:.1f})", f"{row.clips:.0f}",
             f"{row.alarms / row.hours:.1f} (at most {row.upper:.1f}; {row.alarms} in {row.hours:.2f} h)",
             f"{row.delay_ms:.0f}, {row.late_ms:.0f}", f"{100 * (1 - row.synthetic):.1f}",
         ]
         for _, row in found.read("word").iterrows()
     ]  # fmt: skip
-    header = ["word", "recipe", "voices", "real clips trained on", "missed, %", "of", "false alarms an hour"]
-    return [*header, "delay, ms: half, 95 %", "missed of held-out voices, %"], rows
+    header = ["word", "recipe", "supernet", "voices", "real clips trained on", "missed, %", "of"]
+    return [*header, "false alarms an hour", "delay, ms: half, 95 %", "missed of held-out voices, %"], rows
 
 
 STUDY = Study(
