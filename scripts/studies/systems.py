@@ -5,10 +5,10 @@
 
 All hear the same words of Speech Commands in the same scenes (supernet.data.scenes), alone and from random weights, for
 the number of epochs that the slowest of them makes in so many hours of one core, and are then fine-tuned at 8 bits.
-Figures are of the integers on the test list, clean and in noise at 10 dB. Systems: `mbconv` over MFCC (Peter et al., arXiv 2012.10138) and over log-mels (Lin
-et al., arXiv 2303.10351), `sinc` (Peter et al., arXiv 2104.06666), `dense` (Zeng et al., arXiv 2207.06920), `lmu`
-(Blouw et al., arXiv 2009.04465), and `temporal` beside them. Nothing is chosen here: test is measured once a network.
-One seed each unless told otherwise. Rows: `systems.csv`.
+Figures are of the integers on the test list, clean and in noise at 10 dB. Systems: `mbconv` over MFCC (Peter et al.,
+arXiv 2012.10138) and over log-mels (Lin et al., arXiv 2303.10351), `sinc` (Peter et al., arXiv 2104.06666), `dense`
+(Zeng et al., arXiv 2207.06920), `lmu` (Blouw et al., arXiv 2009.04465), and `temporal` beside them. Nothing is chosen
+here: test is measured once a network. One seed each unless told otherwise. Rows: `systems.csv`.
 """
 
 from __future__ import annotations
