@@ -2,7 +2,7 @@
 
     python scripts/study.py exports                                        # all models, on their test vectors
     python scripts/study.py exports --exports onnx --models kws-temporal-0.28M-w4a8-1a8f6ae0
-    python scripts/study.py exports --models --data speech_commands/       # two models of keywords, on clips of test
+    python scripts/study.py exports --models --data speech_commands/       # some models of keywords, on clips of test
 
 Each export is written, and run in each runtime that is installed, as `earshot export --check` does: answers beside
 those of the package, share with equal labels, share of outputs that are identical and at most one of their own steps
@@ -34,7 +34,16 @@ if TYPE_CHECKING:
 
 TABLE, HEARD = "exports", "exports_heard"
 COUNTS = ["answers", "same_labels", "outputs", "identical", "within_one", "largest"]
-RECORDED = ("kws-temporal-0.28M-w4a8-1a8f6ae0", "kws-temporal-6.8M-w8a8-7523a7c4")
+RECORDED = (
+    "kws-temporal-0.28M-w4a8-1a8f6ae0",
+    "kws-temporal-0.28M-w8a8-4c4ec74b",
+    "kws-temporal-1.6M-w4a8-37b35085",
+    "kws-temporal-1.6M-w8a8-2d763d88",
+    "kws-temporal-6.8M-w8a8-7523a7c4",
+)
+WAYS = {"tflite": ({}, {"runtime": "micro"}, {"runtime": "micro", "weights": "8"}, {"weights": "8"})}
+"""Options of exports on recordings, where there are others than the usual ones. Weights are of models of few bits."""
+FEW_BITS = 4
 CLIPS, SPLIT = "clips of test", "test"
 RELEASE = re.compile(r" (\d\S*)$")
 """Of a runtime, behind its name."""
@@ -46,32 +55,40 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     names = place.index.values("name") if options.models is None else options.models
     for name in names:
         for to in options.exports:
-            _add(rows, zoo.get(name=name, hub=place), to, VECTORS, None)
+            _add(rows, zoo.get(name=name, hub=place), to, VECTORS, None, {})
     for name in options.recorded if options.data else ():
         for to in options.exports:
-            if not EXPORTS(to).known_answers_alone:
-                _add(rows, zoo.get(name=name, hub=place), to, CLIPS, options.data)
+            model = zoo.get(name=name, hub=place)
+            for ways in () if EXPORTS(to).known_answers_alone else _ways(model, to):
+                _add(rows, model, to, CLIPS, options.data, ways)
 
 
-def _add(rows: Rows, model, to: str, what: str, data: Path | None) -> None:
-    """The rows of one export on one kind of sounds, one a form and runtime."""
-    keys = {"model": model.name, "export": to, "sounds": what}
+def _ways(model, to: str) -> Iterator[dict[str, str]]:
+    """Sets of options on recordings."""
+    few = model.entry.bits <= FEW_BITS
+    return (ways for ways in WAYS.get(to, ({},)) if few or "weights" not in ways)
+
+
+def _add(rows: Rows, model, to: str, what: str, data: Path | None, ways: dict[str, str]) -> None:
+    """The rows of one export on one kind of sounds, one a form and runtime. ways: its options."""
+    named = " ".join([to, *(f"--{name} {value}" for name, value in ways.items())])
+    keys = {"model": model.name, "export": named, "sounds": what}
     if rows.done(TABLE, keys):
         return
     try:
-        for own, values in _measured(model, to, data):
+        for own, values in _measured(model, to, data, ways):
             rows.add(TABLE, {**keys, **own}, values)
     except MissingExtra as error:
         print(f"left out: {to}: {error}", flush=True)
 
 
-def _measured(model, to: str, data: Path | None) -> Iterator[tuple[dict, dict]]:
+def _measured(model, to: str, data: Path | None, ways: dict[str, str]) -> Iterator[tuple[dict, dict]]:
     """Keys and values of rows."""
     export = EXPORTS(to)
     weights = {"weight_bytes": model.entry.weight_bytes}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            place = export(model, Path(folder) / "model", **export.example(model))
+            place = export(model, Path(folder) / "model", **export.example(model), **ways)
         except InvalidQuery as error:
             yield {"form": "", "runtime": ""}, {**weights, "why": str(error)}
             return

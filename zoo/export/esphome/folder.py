@@ -80,7 +80,7 @@ def wake_word(model, head: Head) -> Written:
     limits.
     """
     *_, before, last = model.network.specs
-    written = build(model.network, "stream", end=before.name)
+    written = build(model.network, "stream", end=before.name, twice=True)
     written.main.outputs = [head.write(written, last)]
     _flat_input(written)
     if lacking := sorted({*written.operators} - {*OPERATORS}):

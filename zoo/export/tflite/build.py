@@ -34,7 +34,8 @@ def first_layer(network: IntegerNetwork) -> LayerSpec:
 @dataclass(eq=False)
 class Written:
     """What is being written. answers: of a stream that make a clip, 0 for whole clips. state: one of STATES. step: of
-    logits of 8 bits; 0 for those of 16.
+    logits of 8 bits; 0 for those of 16. twice: the runtime rounds twice, so biases are moved by what that adds.
+    wide: weights of few bits have 8.
 
     main, once: the graph, and what it calls before its first step. values: tensors by the layer that gives them.
     """
@@ -43,6 +44,8 @@ class Written:
     answers: int
     state: str = "variables"
     step: float = 0.0
+    twice: bool = False
+    wide: bool = False
     main: Graph = field(default_factory=lambda: Graph("main"))
     once: Graph = field(default_factory=lambda: Graph("once"))
     values: dict[str, Tensor] = field(default_factory=dict)
@@ -99,8 +102,11 @@ class Written:
 
     def reshape(self, x: Tensor, shape: tuple[int, ...], name: str = "") -> Tensor:
         """The same values in another shape."""
-        out = Tensor(shape, x.kind, x.scale, x.zero_point, name)
-        return self.main.add("RESHAPE", (x, self.constant(shape)), out, NewShape=list(shape))
+        return self.same_bytes(x, Tensor(shape, x.kind, x.scale, x.zero_point, name))
+
+    def same_bytes(self, x: Tensor, out: Tensor) -> Tensor:
+        """What x holds, read as `out` says."""
+        return self.main.add("RESHAPE", (x, self.constant(out.shape)), out, NewShape=list(out.shape))
 
     def quantise(self, x: Tensor, kind: str, scale: np.ndarray, zero_point: int = 0, name: str = "") -> Tensor:
         """The same reals in another type, scale or zero point."""
@@ -167,17 +173,26 @@ def _pad(graph: Graph, x: Tensor, pads: Tensor) -> Tensor:
     return graph.add("PAD", (x, pads), Tensor(shape, x.kind, x.scale, x.zero_point))
 
 
-def build(network: IntegerNetwork, form: str, state: str = STATES[0], step: float = 0.0, end: str = "") -> Written:
+def build(
+    network: IntegerNetwork,
+    form: str,
+    state: str = STATES[0],
+    step: float = 0.0,
+    end: str = "",
+    twice: bool = False,
+    wide: bool = False,
+) -> Written:
     """A network as graphs: features (1, frames, height, channels) int8 -> logits (1, classes).
 
     form: `clip` for a whole one, `stream` for a step to the next answer. state: one of STATES. step: real value of a
     step of logits of 8 bits; 0 for 16 bits with the steps of the network. end: the layer whose values are given instead
-    of logits. Raises InvalidQuery for what TFLite cannot compute.
+    of logits. twice: for a runtime that rounds sums twice, as TFLite Micro does. wide: weights of 4 bits and fewer
+    are held in 8, of which less is lost where sums are rounded. Raises InvalidQuery for what TFLite cannot compute.
     """
     if form == "stream" and not streams(network):
         raise InvalidQuery(f"family {network.arch.family} answers on whole clips and has no stream; ask for clip")
     answers = answer_frames(parts(network.arch)) if form == "stream" else 0
-    written = Written(network, answers, state, step)
+    written = Written(network, answers, state, step, twice, wide)
     first = first_layer(network)
     written.values[first.name] = written.like(first)
     written.main.inputs.append(written.values[first.name])

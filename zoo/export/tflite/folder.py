@@ -30,13 +30,16 @@ MEMORIES, LEAN = "memory", "micro"
 
 
 def export_tflite(
-    model, place: Path, name: str | None, forms: tuple[str, ...], state: str, logits: str, runtime: str
+    model, place: Path, name: str | None, forms: tuple[str, ...], state: str, logits: str, runtime: str, weights: str
 ) -> Path:
     """Write a model's forms into a folder, as `zoo.export.tflite.EXPORT` says. Raises InvalidQuery."""
     check_free(place)
     name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
     step = logit_step(model) if logits == "8" else 0.0
-    written = {form: build(model.network, form, state, step) for form in _forms(model, forms)}
+    written = {
+        form: build(model.network, form, state, step, twice=runtime == LEAN, wide=weights == "8")
+        for form in _forms(model, forms)
+    }
     files: dict[str, str | bytes] = {
         f"{name}_{form}.tflite": model_file(model, one, runtime == LEAN) for form, one in written.items()
     }

@@ -45,25 +45,39 @@ def activation(spec: LayerSpec) -> tuple[str, str]:
     return ("ActivationFunctionType", "RELU" if spec.rectified else "NONE")
 
 
-def weights(written, spec: LayerSpec, x: Tensor, out: Tensor, arranged: np.ndarray, axis: int) -> tuple[Tensor, Tensor]:
+def weights(
+    written, spec: LayerSpec, x: Tensor, out: Tensor, arranged: np.ndarray, axis: int, raised: int = 0
+) -> tuple[Tensor, Tensor]:
     """Weights, as arranged along an axis of channels, and biases, whose multipliers are those of the layer.
 
-    Weights of 4 bits and less are held in 4 where what they multiply has 8.
+    Weights of 4 bits and less are held in 4 where what they multiply has 8, if they may be. raised: by how much all
+    values are to be higher than those of the layer.
     """
     layer = written.network.tensors[spec.name]
     multiplier, to = layer.multiplier, np.float64(written.scales[spec.name]) / np.float64(out.step)
     real = multiplier.astype(np.float64) * np.exp2(-layer.shift.astype(np.float64)) * to
-    narrow = x.kind == "int8" and spec.weight_bits <= 4 and np.abs(arranged).max() <= NARROW
+    narrow = not written.wide and x.kind == "int8" and spec.weight_bits <= 4 and np.abs(arranged).max() <= NARROW
     times = _times(arranged, axis, NARROW if narrow else WIDE)
     if x.kind == "int8":
-        times = np.minimum(times, max(1, MOST // _bound(written, spec)))
+        most = _bound(written, spec) + np.ceil(raised / real).astype(np.int64)
+        times = np.minimum(times, np.maximum(1, MOST // most))
     scale = weight_scales(real / times, x.step, out.step)
     _check_shift(written, spec, quantised(real)[1])
     data = (arranged * times.reshape([-1 if one == axis else 1 for one in range(4)])).astype(np.int8)
     kind, wide = "int4" if narrow else "int8", "int32" if x.kind == "int8" else "int64"
     steps = (scale.astype(np.float64) * np.float64(x.step)).astype(np.float32)
-    bias = (layer.bias.astype(np.int64) * times).astype(wide)
+    bias = layer.bias.astype(np.int64) * times
+    if written.twice and x.kind == "int8":
+        bias += _downwards(real / times, raised)
+    bias = bias.astype(wide)
     return Tensor(data.shape, kind, scale, 0, "", data, axis), Tensor(bias.shape, wide, steps, 0, "", bias)
+
+
+def _downwards(real: np.ndarray, raised: int) -> np.ndarray:
+    """What is added to sums so that values are `raised` higher, and half a unit of the first rounding lower: so this
+    rounds down, which leaves the second one to decide as the package does. It does of positive values.
+    """
+    return np.round(raised / real - 1 / (2 * np.frexp(real)[0])).astype(np.int64)
 
 
 def _times(arranged: np.ndarray, axis: int, most: int) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from supernet.layer import LayerSpec
-from zoo.export.tflite.graph import Tensor
+from zoo.export.tflite.graph import LIMITS, Tensor
 from zoo.export.tflite.ops.base import Operator, activation, weights
 
 __all__ = ["OPERATOR", "convolve"]
@@ -26,15 +28,24 @@ class Conv(Operator):
 
 
 def convolve(written, spec: LayerSpec, x: Tensor, out: Tensor, padding: str = "VALID") -> Tensor:
-    """The node, with weights and biases."""
+    """The node, with weights and biases.
+
+    A runtime that rounds twice is off least where nothing is negative. So layers that are not rectified write to the
+    least zero point, and what they wrote is read with their own.
+    """
+    positive = written.twice and x.kind == "int8" and not spec.rectified
+    to = replace(out, zero_point=LIMITS["int8"][0]) if positive else out
+    raised = out.zero_point - to.zero_point
     weight = written.network.tensors[spec.name].weight
     weight = weight.reshape(*weight.shape, *(1,) * (4 - weight.ndim)).transpose(0, 3, 2, 1)
     strides = {"StrideH": spec.stride[1], "StrideW": spec.stride[0], "Padding": ("Padding", padding)}
     options = {**strides, "FusedActivationFunction": activation(spec), "DilationHFactor": 1, "DilationWFactor": 1}
-    if not spec.depthwise:
-        return written.main.add("CONV_2D", (x, *weights(written, spec, x, out, weight, 0)), out, **options)
-    held = weights(written, spec, x, out, np.ascontiguousarray(weight.transpose(3, 1, 2, 0)), 3)
-    return written.main.add("DEPTHWISE_CONV_2D", (x, *held), out, **options, DepthMultiplier=1)
+    if spec.depthwise:
+        held = weights(written, spec, x, out, np.ascontiguousarray(weight.transpose(3, 1, 2, 0)), 3, raised)
+        written.main.add("DEPTHWISE_CONV_2D", (x, *held), to, **options, DepthMultiplier=1)
+    else:
+        written.main.add("CONV_2D", (x, *weights(written, spec, x, out, weight, 0, raised)), to, **options)
+    return written.same_bytes(to, out) if raised else to
 
 
 def _is_same(spec: LayerSpec, x: Tensor, pads) -> bool:
