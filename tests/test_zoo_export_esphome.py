@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 import zoo
+from studies.esphome_events import beside, heard
 from supernet.bits import with_bits
 from supernet.errors import InvalidQuery
 from supernet.extras import has
@@ -66,20 +67,6 @@ def models(tmp_path_factory, package_info):
     return {**found, "other": zoo.Model.from_folder(BUNDLED / "models" / OTHER)}
 
 
-def heard(place, samples):
-    """What pymicro-wakeword gives of samples behind silence: outputs (answers,), and whether it wakes at each."""
-    from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures
-
-    [config] = place.glob("[!r]*.json")
-    wake, outputs, wakes = MicroWakeWord.from_config(config), [], []
-    silence = np.zeros(320, np.int16)
-    for features in MicroWakeWordFeatures().process_streaming(np.concatenate([silence, samples]).tobytes()):
-        wakes.append(bool(wake.process_streaming(features)))
-        if not wake._features:
-            outputs.append(round(wake._probabilities[-1] * 256))
-    return np.array(outputs), np.array(wakes)
-
-
 def head_of(place):
     values = json.loads((place / "report.json").read_text())["head"]
     return Head(**{**values, "others": tuple(values["others"])})
@@ -135,6 +122,20 @@ def test_from_samples_on_speech_it_wakes_where_the_package_does_by_the_same_rule
     rule = Rule(clear_cutoff(Rule(0.5, window, frames).sums(own)[window:], window), window, frames)
     assert rule.events(own)
     assert rule.events(found) == rule.events(own)
+
+
+@pytest.mark.skipif(not has("pymicro_wakeword"), reason="pymicro-wakeword is not installed")
+def test_the_study_counts_events_of_both_and_the_clips_in_which_they_are(models, tuned):
+    """A word at each of four clips, of which the second and third are none: counts hang on the clips alone."""
+    words = speech()[: 3 * 16_000].reshape(3, -1)
+    pause = np.zeros(8000, np.int16)
+    samples = np.concatenate([np.concatenate([one, pause]) for one in (*words, words[0])])
+    counted = beside(models[8], tuned[8], samples, np.array([True, False, False, True]))
+    assert (counted["seconds"], counted["words"], counted["others"]) == (6.0, 2, 2)
+    assert counted["outputs"] == len(samples) // 160 // 2
+    assert counted["within_one"] >= 0.5 * counted["outputs"]
+    assert counted["near"] <= counted["events"]
+    assert counted["found"] + counted["woken"] <= counted["events"]
 
 
 @pytest.mark.parametrize("bits", [8, 4])

@@ -1,0 +1,142 @@
+"""Does a word that is exported for ESPHome wake where the package does, from samples on?
+
+    python scripts/study.py esphome_events ../shared/data/speech_commands
+
+A word of a model on the front end `micro` is exported by `earshot export --to esphome --tune`, on validation clips, and
+hears test clips with half a second between them in `pymicro-wakeword`, which computes features, answers and the rule as
+ESPHome does. Beside it are the package's integers by the same rule. Rows: `esphome_events.csv`: outputs, how many of
+them are at most one step apart, events of both and how many of these are within two outputs of each other; words found,
+and other clips in which it woke. Clips are drawn by the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+import zoo
+from studies.base import HUB, KEYWORDS, Shown, Study, option, value
+from studies.rows import Rows
+from supernet.data.clips import ClipData
+from supernet.data.speech_commands import load
+from supernet.files import read_json
+from zoo.export.esphome.head import Head
+from zoo.export.esphome.rule import Rule
+from zoo.export.place import REPORT
+
+TABLE, RATE, NEAR = "esphome_events", 16_000, 2
+PAUSE, NOISE = RATE // 2, 3.0
+SILENCE = 320
+"""Samples before the first frame of pymicro-wakeword, whose windows begin with them."""
+
+
+def run(options: argparse.Namespace, rows: Rows) -> None:
+    """Measure the word of the model."""
+    keys = {"model": options.model, "word": options.word, "seed": options.seed}
+    rows.once(TABLE, keys, lambda: measured(options))
+
+
+def measured(options: argparse.Namespace) -> dict:
+    """Figures of an export that is tuned on validation and hears test."""
+    model, data = zoo.get(name=options.model, hub=options.hub), load(options.data, options.words)
+    rng = np.random.default_rng(options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        tuned = write_clips(Path(folder) / "tune", options.word, *drawn(data, "validation", options, rng))
+        place = model.export("esphome", Path(folder) / "word", word=options.word, tune=str(tuned))
+        clips, is_word = drawn(data, "test", options, rng)
+        samples = in_row(clips, rng)
+        return beside(model, place, samples, is_word)
+
+
+def drawn(data: ClipData, split: str, options: argparse.Namespace, rng) -> tuple[np.ndarray, np.ndarray]:
+    """(clips, samples) int16 of the word and of others, and which of them are the word, in an order that is drawn."""
+    own = data.splits[split]
+    right = own.targets == data.labels.index(options.word)
+    wanted = (right, options.spoken), (~right, options.others)
+    parts = [rng.permutation(own.rows[of_kind])[:count] for of_kind, count in wanted]
+    order = rng.permutation(sum(map(len, parts)))
+    return data.audio[np.concatenate(parts)[order]], (np.arange(len(order)) < len(parts[0]))[order]
+
+
+def write_clips(folder: Path, word: str, clips: np.ndarray, is_word: np.ndarray) -> Path:
+    """FOLDER/WORD and FOLDER/other, as `--tune` reads them."""
+    for number, (clip, right) in enumerate(zip(clips, is_word, strict=True)):
+        place = folder / (word if right else "other")
+        place.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place / f"{number}.wav", clip, RATE)
+    return folder
+
+
+def in_row(clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """All clips one after another, each before a pause of faint noise."""
+    pauses = (rng.standard_normal((len(clips), PAUSE)) * NOISE).astype(np.int16)
+    return np.concatenate([clips, pauses], 1).ravel()
+
+
+def heard(place: Path, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What pymicro-wakeword gives of samples behind silence: outputs (answers,), and whether it wakes at each frame."""
+    from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures
+
+    [config] = place.glob("[!r]*.json")
+    wake, outputs, wakes = MicroWakeWord.from_config(config), [], []
+    silence = np.zeros(SILENCE, np.int16)
+    for features in MicroWakeWordFeatures().process_streaming(np.concatenate([silence, samples]).tobytes()):
+        wakes.append(bool(wake.process_streaming(features)))
+        if not wake._features:
+            outputs.append(round(wake._probabilities[-1] * 256))
+    return np.array(outputs), np.array(wakes)
+
+
+def beside(model: zoo.Model, place: Path, samples: np.ndarray, is_word: np.ndarray) -> dict:
+    """Outputs and events of the export and of the package."""
+    report = read_json(place / REPORT)
+    head = Head(**{**report["head"], "others": tuple(report["head"]["others"])})
+    rule = Rule(**{name: report["rule"][name] for name in ("cutoff", "window", "frames")})
+    logits, _ = model.step(samples, model.reset())
+    own = head.outputs(logits, model.network.activations[model.network.specs[-1].name].scale).astype(int)
+    found, _ = heard(place, samples)
+    events, expected = rule.events(found), rule.events(own)
+    hop = len(samples) // len(own)
+    woken = {event * hop // (RATE + PAUSE) for event in events}
+    words = {*np.flatnonzero(is_word).tolist()}
+    return {
+        "seconds": len(samples) / RATE, "outputs": len(found), "within_one": int((np.abs(found - own) <= 1).sum()),
+        "largest": int(np.abs(found - own).max()), "events": len(events), "expected": len(expected),
+        "near": sum(any(abs(event - other) <= NEAR for other in expected) for event in events),
+        "words": len(words), "found": len(words & woken),
+        "others": int((~is_word).sum()), "woken": len(woken - words),
+    }  # fmt: skip
+
+
+def table(found: Rows) -> Shown:
+    """A row a word."""
+    header = ["model", "word", "seconds", "outputs at most a step apart", "largest, steps", "events, of the package's"]
+    return [*header, "within two outputs of one", "words found", "woken by other clips"], [
+        [
+            row.model, row.word, f"{row.seconds:.0f}", f"{100 * row.within_one / row.outputs:.1f}%", f"{row.largest}",
+            f"{row.events} of {row.expected}", f"{row.near}", f"{row.found} of {row.words}",
+            f"{row.woken} of {row.others}",
+        ]
+        for row in found.read(TABLE).itertuples()
+    ]  # fmt: skip
+
+
+STUDY = Study(
+    __doc__,
+    run,
+    (
+        KEYWORDS,
+        HUB,
+        option("--model", default="kws-temporal-3M-w8a8-265d5fe4", metavar="NAME", help="default: %(default)s"),
+        option("--word", default="stop", help="of its labels (default: %(default)s)"),
+        option("--words", default="numbers", help="set of words that the clips are of (default: %(default)s)"),
+        value("--spoken", 60, "clips of the word, of validation and of test"),
+        value("--others", 240, "clips of others"),
+        value("--seed", 1, "of what is drawn"),
+    ),
+    tables={TABLE: table},
+)
