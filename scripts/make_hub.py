@@ -1,11 +1,15 @@
 """Make the bundled hub again from the data: train the supernets, search, fine-tune, quantise, publish.
 
     python scripts/make_hub.py ../shared/data/speech_commands
+    python scripts/make_hub.py ../shared/data/speech_commands --spoken runs/spoken --supernets commands-temporal-map
     python scripts/make_hub.py --esc50 ../shared/data/esc50                         four folds
     python scripts/make_hub.py --esc50 ESC-50-master --folds 1 2 3 4 5             the usual five, of the whole data set
 
 Every step keeps its state under `runs/` and is resumed or skipped when it is run again. Choosing is done on validation
 alone; the test split is measured once for each published package. The seeds are those of the recipes below.
+
+The supernet of scripts/long_run.py is not trained here: its weights are kept beside the scripts. Its clips are heard in
+scenes, for which negatives/ and rooms/ lie beside the folder of Speech Commands; some are spoken (scripts/speak.py).
 
 ESC-50 has too few clips to keep some from training for good. So all is done once without each fold, on which the result
 is tested, and then once more with all folds, which is published with the figures of the others.
@@ -22,13 +26,15 @@ from pathlib import Path
 
 import torch
 
+import long_run
 from supernet.bits import MIXED
 from supernet.data import esc50
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
-from supernet.data.speech_commands import WORDS, load
+from supernet.data.speech_commands import COMMANDS, WORDS, load
 from supernet.errors import EarshotError, InvalidData
+from supernet.files import write_json
 from supernet.frontend import front_end
 from supernet.nn.store import round_to_half
 from supernet.nn.supernet import Supernet
@@ -58,10 +64,11 @@ OUTDOORS = Augmentation(
 class Plan:
     """A supernet of a family on a kind of features, and what is made of it.
 
-    task: KEYWORDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the epochs of its
+    task: KEYWORDS, COMMANDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the epochs of its
     fine-tune in float: small networks gain most from them. making: what else is chosen when models are made. bits: of a
     copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside those of HUB.
-    stored: clips that are stored with the supernet. half: weights are rounded to 16 bits.
+    stored: clips that are stored with the supernet. half: weights are rounded to 16 bits. kept: a plan of
+    scripts/long_run.py whose weights are taken.
     """
 
     task: str
@@ -74,6 +81,7 @@ class Plan:
     few_bits: tuple[int | str, ...] = FEW_BITS
     stored: int = 512
     half: bool = False
+    kept: str | None = None
 
     @property
     def all_bits(self) -> tuple[int | str, ...]:
@@ -91,6 +99,10 @@ PLANS = {
     ),
     "kws-temporal": Plan(
         KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, replace(HUB, samples=350)
+    ),
+    "commands-temporal-map": Plan(
+        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"3M": 4},
+        replace(HUB, bits=(8, 4), samples=150, finalists=6, quant_epochs=2), few_bits=(2,), stored=256, kept="settled",
     ),
     "kws-micro": Plan(
         KEYWORDS, "temporal", "micro",
@@ -214,6 +226,12 @@ def keyword_task(folder: Path, words: str = "numbers", name: str = "kws", versio
     return Task(name, partial(load, folder, words), [NOTES[words]], WORD_LIMITS, dataset)
 
 
+def long_task(folder: Path, spoken: Path, words: str, version: str = "") -> Task:
+    """A task of the long run: Speech Commands in `folder`, what lies beside it, and a folder of spoken clips."""
+    task = keyword_task(folder, words, words, version)
+    return replace(task, load=partial(long_run.load_words, folder.parent, spoken, words))
+
+
 def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str, Task]:
     """Acoustic events by ESC-50 in `folder`, and by its subset ESC-10."""
     version = f"folds {', '.join(map(str, folds))}"
@@ -236,6 +254,8 @@ def _tasks(options: argparse.Namespace) -> dict[str, Task]:
     found = event_tasks(options.esc50, tuple(sorted(set(options.folds)))) if options.esc50 else {}
     if options.data:
         found[KEYWORDS] = keyword_task(options.data, options.words, options.task, options.data_version)
+    if options.data and options.spoken:
+        found[COMMANDS] = long_task(options.data, options.spoken, COMMANDS, options.data_version)
     return found
 
 
@@ -248,18 +268,24 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
 
 def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path) -> Build:
     """Train a supernet, or go on with it, and put it into the hub."""
-    frontend, recipe = fit_frontend(data, kind=front_end(plan.features)), plan.recipe
-    calibration = features_as_heard(data, frontend, recipe.augmentation, plan.stored, recipe.seed)
-    networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
-    supernet, run = Supernet(networks, calibration, recipe.seed), runs / name
-    train_supernet(supernet, data, frontend, recipe, run)
+    recipe, run = plan.recipe, runs / name
+    if plan.kept:
+        supernet, frontend, log = long_run.kept_supernet(plan.kept, data, task.name, plan.stored)
+        write_json(run / "log.json", log)
+    else:
+        frontend = fit_frontend(data, kind=front_end(plan.features))
+        calibration = features_as_heard(data, frontend, recipe.augmentation, plan.stored, recipe.seed)
+        networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
+        supernet = Supernet(networks, calibration, recipe.seed)
+        train_supernet(supernet, data, frontend, recipe, run)
     if plan.half:
         round_to_half(supernet)
-    origin = f"Slice of the supernet {name}: {recipe.epochs} epochs of {recipe.schedule}, seed {recipe.seed}."
+    epochs = f"the last {len(log)} epochs" if plan.kept else f"{recipe.epochs} epochs"
+    origin = f"Slice of the supernet {name}: {epochs} of {recipe.schedule}, seed {recipe.seed}."
     info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
     build = Build(
         name, task.name, supernet, recipe, data, frontend, run, hub, info, plan.making,
-        give_clips=plan.task == KEYWORDS,
+        give_clips=plan.task in (KEYWORDS, COMMANDS),
     )  # fmt: skip
     store(build, build.folder)
     return build
@@ -268,6 +294,7 @@ def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Pa
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", help="folder of Speech Commands in its official layout")
+    parser.add_argument("--spoken", type=Path, metavar="FOLDER", help="clips made from text, FOLDER/WORD/*.flac")
     parser.add_argument("--esc50", type=Path, metavar="FOLDER", help="folder of ESC-50")
     parser.add_argument(
         "--folds", type=int, nargs="+", default=esc50.FOLDS, help="of ESC-50, two or more (default: %(default)s)"
