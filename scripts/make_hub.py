@@ -64,9 +64,9 @@ OUTDOORS = Augmentation(
 class Plan:
     """A supernet of a family on a kind of features, and what is made of it.
 
-    task: KEYWORDS, COMMANDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the epochs of its
-    fine-tune in float: small networks gain most from them. making: what else is chosen when models are made. bits: of a
-    copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside those of HUB.
+    task: KEYWORDS, COMMANDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the epochs of
+    its fine-tune in float: small networks gain most from them. making: what else is chosen when models are made. bits:
+    of a copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside those of HUB.
     stored: clips that are stored with the supernet. half: weights are rounded to 16 bits. kept: a plan of
     scripts/long_run.py whose weights are taken.
     """
