@@ -31,11 +31,10 @@ from supernet.metrics import accuracy_interval, poisson_upper
 from zoo.ask.lookup import get
 from zoo.make.train import START
 from zoo.make.trials import FINE_THRESHOLDS, Trials
-from zoo.make.word import RECIPE, Report, word
+from zoo.make.word import RECIPE, Report, base_detection, word
 from zoo.run.alarms import Tally, Words, tally
-from zoo.run.along import answer_ms, logits_along
+from zoo.run.along import logits_along
 from zoo.run.detection import Detection
-from zoo.run.events import event_hop
 from zoo.run.model import Model
 from zoo.run.placed import Placed
 
@@ -114,7 +113,7 @@ class Ears:
 
     def __init__(self, model: Model) -> None:
         self.model, self.frontend = model, frontend_from_dict(model.frontend)
-        self.base = Detection(hop_ms=event_hop(model.clip_ms, answer_ms(model.network)))
+        self.base = base_detection(model.network, model.clip_ms)
 
     def detector(self, settings: Detection):
         """With other settings."""

@@ -50,7 +50,7 @@ from zoo.run.events import event_hop
 from zoo.run.placed import CONDITIONS, Placed
 from zoo.run.scores import IntegerScores
 
-__all__ = ["QUICK", "Report", "word"]
+__all__ = ["QUICK", "Report", "base_detection", "word"]
 
 RECIPE = 2
 """Of the way in which words are made: a run of another one cannot be gone on with."""
@@ -67,6 +67,8 @@ USUAL = {
     "amounts": asdict(Amounts()), "plan": asdict(Plan()), "recipe": RECIPE,
 }  # fmt: skip
 """What is asked for where nothing is said."""
+AVERAGED = 0.5
+"""Of a clip, over which scores are averaged: speech that sounds like the word for a moment is quieter then."""
 SHARE = 0.4
 """Of the words in an epoch that are recordings, where there are any."""
 SEED_PLACES = 2026
@@ -355,7 +357,7 @@ def _judged(
     held, features = material.held or material, integers.arch.features
     frontend = wake.frontend.select(features.coefficients, features.step_ms)
     scores = IntegerScores(integers.activations[integers.specs[-1].name].scale)
-    base = Detection(hop_ms=event_hop(clips.clip_ms, answer_ms(integers)))
+    base = base_detection(integers, clips.clip_ms)
 
     def heard(parts) -> np.ndarray:
         found = [*logits_along(integers, frontend, parts, base.hop_ms)]
@@ -387,6 +389,12 @@ def _judged(
     hours = sum(map(len, held.real_negatives)) / RATE / 3600
     return {"detection": {**found, "sound": _sound(hours, found["hours"])}, "synthetic": synthetic, "real": real,
             "real_hours": round(hours, 4)}  # fmt: skip
+
+
+def base_detection(integers: IntegerNetwork, clip_ms: int) -> Detection:
+    """The settings of a word's detector of which only the threshold is chosen, where there are no recordings of it."""
+    hop_ms = event_hop(clip_ms, answer_ms(integers))
+    return Detection(hop_ms=hop_ms, smoothing=round(AVERAGED * clip_ms / hop_ms))
 
 
 def _together(parts: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -69,8 +69,8 @@ def _check(model) -> None:
     if (features.kind, features.step_ms) != ("micro", STEP_MS):
         raise InvalidQuery(
             f"{model.name} hears {features.kind} features each {features.step_ms} ms, and ESPHome computes micro ones "
-            f"each {STEP_MS} ms: give a model on that front end, such as `earshot word` makes with --start kws-micro, or "
-            "use --to c or tflite"
+            f"each {STEP_MS} ms: give a model on that front end, such as `earshot word` makes with --start kws-micro, "
+            "or use --to c or tflite"
         )
     if not streams(model.network):
         raise InvalidQuery(f"{model.name} hears whole clips, and ESPHome a stream: give a model of family temporal")
