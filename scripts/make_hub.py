@@ -102,7 +102,7 @@ PLANS = {
     ),
     "commands-temporal-map": Plan(
         COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"3M": 4},
-        replace(HUB, bits=(8, 4), samples=150, finalists=6, quant_epochs=2), few_bits=(2,), stored=256, kept="settled",
+        replace(HUB, bits=(8, 4), samples=150, finalists=6, quant_epochs=2), few_bits=(2,), stored=64, kept="settled",
     ),
     "kws-micro": Plan(
         KEYWORDS, "temporal", "micro",

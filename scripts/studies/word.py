@@ -29,9 +29,8 @@ from supernet.files import write_bytes
 from supernet.frontend.base import frontend_from_dict
 from supernet.metrics import accuracy_interval, poisson_upper
 from zoo.ask.lookup import get
-from zoo.make.train import START
 from zoo.make.trials import FINE_THRESHOLDS, Trials
-from zoo.make.word import RECIPE, Report, base_detection, word
+from zoo.make.word import RECIPE, START, Report, base_detection, word
 from zoo.run.alarms import Tally, Words, tally
 from zoo.run.along import logits_along
 from zoo.run.detection import Detection

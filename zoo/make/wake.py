@@ -59,16 +59,17 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Plan:
     """How long is trained. epochs: of the first round, again: of each further one, quant_epochs: at fewer bits than
-    ROUNDED, and at mixed ones. evaluations: networks that a search tries. rate, again_rate: of learning. rooms: how
-    many are drawn for scenes.
+    ROUNDED, and at mixed ones. evaluations: networks that a search tries. rate, again_rate: of learning, low, since
+    what is learned of voices that engines have is lost on people's, whom the weights at the start have heard. rooms:
+    how many are drawn for scenes.
     """
 
     epochs: int = 40
     again: int = 12
     rounds: int = 2
     quant_epochs: int = 3
-    rate: float = 2e-3
-    again_rate: float = 1e-3
+    rate: float = 5e-4
+    again_rate: float = 2.5e-4
     batch: int = 64
     evaluations: int = 4000
     rooms: int = 600

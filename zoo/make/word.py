@@ -40,7 +40,7 @@ from zoo.make.package import noise, split_figures, write_package
 from zoo.make.publish import publish
 from zoo.make.spoken import RATE, Amounts, Material, clip_data, gathered, read_recordings, with_recordings
 from zoo.make.starts import is_bundled, open_start, with_owner
-from zoo.make.train import START, check_names
+from zoo.make.train import check_names
 from zoo.make.trials import FINE_THRESHOLDS, Trials
 from zoo.make.wake import Plan, Wake, chosen_arch, fired, is_done, quantised, reopened, started, trained
 from zoo.run.alarms import Words, hours_to_show, tally
@@ -50,15 +50,17 @@ from zoo.run.events import event_hop
 from zoo.run.placed import CONDITIONS, Placed
 from zoo.run.scores import IntegerScores
 
-__all__ = ["QUICK", "Report", "base_detection", "word"]
+__all__ = ["QUICK", "START", "Report", "base_detection", "word"]
 
-RECIPE = 2
+START = "commands-temporal-map"
+"""Where nothing is said: it knows the most words, said by people, in the scenes that wake words are heard in."""
+RECIPE = 3
 """Of the way in which words are made: a run of another one cannot be gone on with."""
 STATE, HARD = "word.json", "hard.safetensors"
 """In the folder of a run: what was asked for, and windows of the negatives that were taken for the word."""
 QUICK = (
     Amounts(words=500, held_words=100, near=400, others=300, sentences=150, held_sentences=300, each_recorded=15),
-    Plan(epochs=15, again=5, quant_epochs=1, evaluations=1000),
+    Plan(epochs=15, again=5, quant_epochs=1, evaluations=1000, rate=2e-3, again_rate=1e-3),
 )
 """A first model in a fraction of the time."""
 USUAL = {
