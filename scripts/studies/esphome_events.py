@@ -1,12 +1,14 @@
 """Does a word that is exported for ESPHome wake where the package does, from samples on?
 
-    python scripts/study.py esphome_events ../shared/data/speech_commands
+    python scripts/study.py esphome_events speech_commands/
 
 A word of a model on the front end `micro` is exported by `earshot export --to esphome --tune`, on validation clips, and
-hears test clips with half a second between them in `pymicro-wakeword`, which computes features, answers and the rule as
-ESPHome does. Beside it are the package's integers by the same rule. Rows: `esphome_events.csv`: outputs, how many of
-them are at most one step apart, events of both and how many of these are within two outputs of each other; words found,
-and other clips in which it woke. Clips are drawn by the seed.
+hears test clips in `pymicro-wakeword`, which computes features and answers as ESPHome does and wakes wherever the mean
+of its window is above the cutoff. Beside it are the package's integers. Rows: `esphome_events.csv`: outputs, how many
+of them are at most one step apart, and at how many both are above the cutoff or below; events by the rule of ESPHome
+(zoo.export.esphome.rule), which rests behind each, and how many of these are within two outputs of the package's; words
+found, other clips in which it woke, and further events at a clip that it woke at before, since a network hears a word
+for as long as its clip is. Clips are drawn by the seed, and have a longer pause between them than that.
 """
 
 from __future__ import annotations
@@ -29,14 +31,14 @@ from zoo.export.esphome.rule import Rule
 from zoo.export.place import REPORT
 
 TABLE, RATE, NEAR = "esphome_events", 16_000, 2
-PAUSE, NOISE = RATE // 2, 3.0
+PAUSE, NOISE = 3 * RATE // 2, 3.0
 SILENCE = 320
 """Samples before the first frame of pymicro-wakeword, whose windows begin with them."""
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Measure the word of the model."""
-    keys = {"model": options.model, "word": options.word, "seed": options.seed}
+    keys = {name: getattr(options, name) for name in ("model", "word", "words", "spoken", "others", "seed")}
     rows.once(TABLE, keys, lambda: measured(options))
 
 
@@ -78,10 +80,10 @@ def in_row(clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def heard(place: Path, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What pymicro-wakeword gives of samples behind silence: outputs (answers,), and whether it wakes at each frame."""
+    """What pymicro-wakeword gives of samples behind silence: outputs (answers,), and where it wakes (frames,)."""
     from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures
 
-    [config] = place.glob("[!r]*.json")
+    [config] = (path for path in place.glob("*.json") if path.name != REPORT)
     wake, outputs, wakes = MicroWakeWord.from_config(config), [], []
     silence = np.zeros(SILENCE, np.int16)
     for features in MicroWakeWordFeatures().process_streaming(np.concatenate([silence, samples]).tobytes()):
@@ -98,28 +100,37 @@ def beside(model: zoo.Model, place: Path, samples: np.ndarray, is_word: np.ndarr
     rule = Rule(**{name: report["rule"][name] for name in ("cutoff", "window", "frames")})
     logits, _ = model.step(samples, model.reset())
     own = head.outputs(logits, model.network.activations[model.network.specs[-1].name].scale).astype(int)
-    found, _ = heard(place, samples)
-    events, expected = rule.events(found), rule.events(own)
-    hop = len(samples) // len(own)
-    woken = {event * hop // (RATE + PAUSE) for event in events}
+    found, wakes = heard(place, samples)
+    far = np.abs(found - own)
+    above = (rule.sums(own) > rule.cutoff * 256 * rule.window) & (np.arange(len(own)) >= rule.window - 1)
+    return {
+        "seconds": len(samples) / RATE, "outputs": len(found), "within_one": int((far <= 1).sum()),
+        "largest": int(far.max()), "decided_alike": int((wakes[rule.frames - 1 :: rule.frames] == above).sum()),
+        **counted(rule.events(found), rule.events(own), len(samples) // len(own), is_word),
+    }  # fmt: skip
+
+
+def counted(events: list[int], expected: list[int], hop: int, is_word: np.ndarray) -> dict:
+    """Of events and of those of the package, at outputs each `hop` samples: how near they are, and at which clips."""
+    clips = [event * hop // (RATE + PAUSE) for event in events]
     words = {*np.flatnonzero(is_word).tolist()}
     return {
-        "seconds": len(samples) / RATE, "outputs": len(found), "within_one": int((np.abs(found - own) <= 1).sum()),
-        "largest": int(np.abs(found - own).max()), "events": len(events), "expected": len(expected),
+        "events": len(events), "expected": len(expected),
         "near": sum(any(abs(event - other) <= NEAR for other in expected) for event in events),
-        "words": len(words), "found": len(words & woken),
-        "others": int((~is_word).sum()), "woken": len(woken - words),
+        "repeated": len(clips) - len({*clips}), "word_clips": len(words), "found": len(words & {*clips}),
+        "other_clips": len(is_word) - len(words), "woken": len({*clips} - words),
     }  # fmt: skip
 
 
 def table(found: Rows) -> Shown:
     """A row a word."""
-    header = ["model", "word", "seconds", "outputs at most a step apart", "largest, steps", "events, of the package's"]
-    return [*header, "within two outputs of one", "words found", "woken by other clips"], [
+    header = ["model", "word", "seconds", "outputs at most a step apart", "largest, steps", "above the cutoff alike"]
+    header += ["events, of the package", "within two outputs", "words found", "woken by other clips", "repeated"]
+    return header, [
         [
             row.model, row.word, f"{row.seconds:.0f}", f"{100 * row.within_one / row.outputs:.1f}%", f"{row.largest}",
-            f"{row.events} of {row.expected}", f"{row.near}", f"{row.found} of {row.words}",
-            f"{row.woken} of {row.others}",
+            f"{100 * row.decided_alike / row.outputs:.2f}%", f"{row.events}, {row.expected}", f"{row.near}",
+            f"{row.found} of {row.word_clips}", f"{row.woken} of {row.other_clips}", f"{row.repeated}",
         ]
         for row in found.read(TABLE).itertuples()
     ]  # fmt: skip

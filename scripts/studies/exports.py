@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import zoo
 from studies.base import HUB, Shown, Study, option, several
 from studies.rows import Rows
+from supernet.bits import MIXED
 from supernet.errors import InvalidQuery, MissingExtra
 from zoo.export import EXPORTS
 from zoo.export.agreement import Agreement
@@ -41,8 +42,10 @@ RECORDED = (
     "kws-temporal-1.6M-w8a8-2d763d88",
     "kws-temporal-6.8M-w8a8-7523a7c4",
 )
-WAYS = {"tflite": ({}, {"runtime": "micro"}, {"runtime": "micro", "weights": "8"}, {"weights": "8"})}
-"""Options of exports on recordings, where there are others than the usual ones. Weights are of models of few bits."""
+MICRO = {"runtime": "micro"}
+WAYS = {"tflite": ({}, MICRO, {**MICRO, "weights": "8"}, {"weights": "8"}, {**MICRO, "logits": "8", "form": "clip"})}
+"""Sets of options of exports on recordings, where there are others than the usual ones. Those of weights are for models
+of few bits."""
 FEW_BITS = 4
 CLIPS, SPLIT = "clips of test", "test"
 RELEASE = re.compile(r" (\d\S*)$")
@@ -59,36 +62,36 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     for name in options.recorded if options.data else ():
         for to in options.exports:
             model = zoo.get(name=name, hub=place)
-            for ways in () if EXPORTS(to).known_answers_alone else _ways(model, to):
-                _add(rows, model, to, CLIPS, options.data, ways)
+            for how in () if EXPORTS(to).known_answers_alone else _ways(model, to):
+                _add(rows, model, to, CLIPS, options.data, how)
 
 
 def _ways(model, to: str) -> Iterator[dict[str, str]]:
     """Sets of options on recordings."""
-    few = model.entry.bits <= FEW_BITS
-    return (ways for ways in WAYS.get(to, ({},)) if few or "weights" not in ways)
+    few = model.entry.bits == MIXED or model.entry.bits <= FEW_BITS
+    return (options for options in WAYS.get(to, ({},)) if few or "weights" not in options)
 
 
-def _add(rows: Rows, model, to: str, what: str, data: Path | None, ways: dict[str, str]) -> None:
-    """The rows of one export on one kind of sounds, one a form and runtime. ways: its options."""
-    named = " ".join([to, *(f"--{name} {value}" for name, value in ways.items())])
+def _add(rows: Rows, model, to: str, what: str, data: Path | None, how: dict[str, str]) -> None:
+    """The rows of one export on one kind of sounds, one a form and runtime. how: its options."""
+    named = " ".join([to, *(f"--{name} {value}" for name, value in how.items())])
     keys = {"model": model.name, "export": named, "sounds": what}
     if rows.done(TABLE, keys):
         return
     try:
-        for own, values in _measured(model, to, data, ways):
+        for own, values in _measured(model, to, data, how):
             rows.add(TABLE, {**keys, **own}, values)
     except MissingExtra as error:
         print(f"left out: {to}: {error}", flush=True)
 
 
-def _measured(model, to: str, data: Path | None, ways: dict[str, str]) -> Iterator[tuple[dict, dict]]:
+def _measured(model, to: str, data: Path | None, how: dict[str, str]) -> Iterator[tuple[dict, dict]]:
     """Keys and values of rows."""
     export = EXPORTS(to)
     weights = {"weight_bytes": model.entry.weight_bytes}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            place = export(model, Path(folder) / "model", **export.example(model), **ways)
+            place = export(model, Path(folder) / "model", **export.example(model), **how)
         except InvalidQuery as error:
             yield {"form": "", "runtime": ""}, {**weights, "why": str(error)}
             return

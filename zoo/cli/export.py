@@ -27,14 +27,16 @@ Write a model for another place than Python.
   make -C my_kws/test check                         its known answers: the integers of the package, bit for bit
   earshot export kws --to onnx --out my_kws_onnx --check
   earshot export kws --to onnx --out my_kws_onnx --check --data speech_commands/ --split test
+  earshot export kws --to tflite --out my_kws_micro --runtime micro --check
+  earshot export NAME --to esphome --word stop --out stop
   earshot export --bench --out my_bench             a dozen networks that a board runs, to make a profile of it
 
 A folder that was exported before is replaced whole; one that holds anything else is left alone.
 
 With --check what was written is run in each runtime that is installed, on the test vectors of the package and, with
 --data, on the recordings that `earshot evaluate` finds in a folder. Printed are how many answers were compared, the
-share with equal labels, and how far outputs are apart, in their own steps. Other runtimes round in floating point, so
-they agree almost always, and not always.
+share with equal labels, and how far outputs are apart, in their own steps. Other runtimes round in ways of their own:
+labels of clips are equal on 99 to 100 % of recordings, those of streams, most of them of half a word, on fewer.
 
 The C is C99 without allocation, floating point or writable globals: my_kws_reset and my_kws_push are all that there is
 to call. The folder builds with plain CMake, ESP-IDF, PlatformIO, Arduino and Zephyr.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -40,6 +41,7 @@ FEATURE_SCALE, FEATURE_ZERO = 0.0390625 * 666 / 256, -128
 STEP_MS, ARENA_TIMES, TAIL_MS = 10, 2, 300
 FALSE_SHARE, CUTOFFS = 0.005, np.arange(0.5, 0.975, 0.01)
 """Recordings of other sounds at which a tuned word may wake, and cutoffs that are tried, the least first."""
+log = logging.getLogger(__name__)
 WEBSITE = "https://esphome.io/components/micro_wake_word"
 
 
@@ -129,6 +131,11 @@ def _tuned(model, head: Head, rule: Rule, folder: Path) -> tuple[Head, Rule, dic
         wakes = sums > rule.least
         if wakes[~is_word].mean() <= FALSE_SHARE:
             break
+    if wakes[~is_word].mean() > FALSE_SHARE or not wakes[is_word].any():
+        log.warning(
+            "%s: at the cutoff %g it wakes at %d of %d recordings of the word and at %d of %d others; give more of both",
+            folder, rule.cutoff, wakes[is_word].sum(), is_word.sum(), wakes[~is_word].sum(), (~is_word).sum(),
+        )  # fmt: skip
     found = {"word": int(is_word.sum()), "heard": int(wakes[is_word].sum()), "others": int((~is_word).sum())}
     return head, rule, {**found, "false": int(wakes[~is_word].sum()), "folder": folder.name}
 
@@ -178,11 +185,11 @@ def _report(model, head: Head, rule: Rule, tuned: dict | None, data: bytes, aren
 def _page(model, name: str, manifest: dict, report: dict) -> str:
     """README.md."""
     rule, tuned, micro = report["rule"], report["tuned_on"], manifest["micro"]
-    chosen = "They are those of the package's detector, and the output is nearly the word's score there."
+    chosen = "Cutoff and window are those of the package's detector, and the output is nearly the word's score there."
     if tuned:
         chosen = (
-            f"They were tuned on the recordings in {tuned['folder']}: it wakes at {tuned['heard']:,} of "
-            f"{tuned['word']:,} that say the word, and at {tuned['false']:,} of {tuned['others']:,} others. That is "
+            f"Slope, offset and cutoff were tuned on the recordings in {tuned['folder']}: it wakes at {tuned['heard']:,} "
+            f"of {tuned['word']:,} that say the word, and at {tuned['false']:,} of {tuned['others']:,} others. That is "
             "how it was chosen, no estimate of how it does elsewhere."
         )
     values = {

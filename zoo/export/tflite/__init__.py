@@ -21,8 +21,9 @@ class TFLite(Export):
         Option("state", "of a stream: variables of the interpreter, or inputs and outputs", "variables",
                ("variables", "arguments")),
         Option("logits", "their bits", "16", ("16", "8")),
-        Option("runtime", "any, or TFLite Micro alone: smaller, and nearer to the package", "any", ("any", "micro")),
-        Option("weights", "those of 4 bits and fewer: packed, or in 8, larger and nearer to the package", "packed",
+        Option("runtime", "any, or TFLite Micro alone, whose files are smaller and fit its rounding", "any",
+               ("any", "micro")),
+        Option("weights", "those of 4 bits and fewer: packed, or in 8: a larger file, nearer to the package", "packed",
                ("packed", "8")),
     )  # fmt: skip
     runtimes = (

@@ -17,7 +17,7 @@ from zoo.export.pages import about, page
 from zoo.export.place import check_free, write_folder
 from zoo.export.tflite.build import Written, build, first_layer
 from zoo.export.tflite.file import to_bytes
-from zoo.export.tflite.run import arena_bytes
+from zoo.export.tflite.run import LEAN, arena_bytes
 from zoo.run.causal import streams
 
 __all__ = ["export_tflite", "logit_step", "model_file"]
@@ -26,7 +26,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 METADATA = "earshot"
 SPARE = 1.25
 """How much further logits of 8 bits reach than those of the test vectors."""
-MEMORIES, LEAN = "memory", "micro"
+MEMORIES = "memory"
 
 
 def export_tflite(
@@ -44,7 +44,8 @@ def export_tflite(
         f"{name}_{form}.tflite": model_file(model, one, runtime == LEAN) for form, one in written.items()
     }
     front = front_end_files(model, f"{name}_features")
-    report = {"export": "tflite", "model": model.name, "runtime": runtime, **_report(model, written, files)}
+    options = {"state": state, "logits_bits": logits, "runtime": runtime, "weights": weights}
+    report = {"export": "tflite", "model": model.name, **options, **_report(model, written, files)}
     files |= {f"frontend/{file}": text for file, text in front.items()}
     files["README.md"] = _page(model, name, written, report)
     write_folder(place, files, report, "TFLite")
@@ -118,9 +119,21 @@ def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
         "TABLE": "\n".join(_row(one) for one in report["forms"].values()),
         **_shapes(report["forms"]),
         "STATES": _states(written.get("stream")),
+        **_runtimes(report["runtime"] == LEAN),
         "OPERATORS": ", ".join(sorted({op for one in written.values() for op in one.operators})),
     }  # fmt: skip
     return page(TEMPLATES, ["head", *written, "features", "end"], about(model) | values)
+
+
+def _runtimes(lean: bool) -> dict[str, str]:
+    """Which ones a file is for, and how those round."""
+    if lean:
+        return {
+            "RUNTIMES": "TensorFlow Lite for Microcontrollers alone, to whose rounding biases are fitted",
+            "ONCE": "",
+        }
+    rounds = "; LiteRT with XNNPACK rounds once, where weights are int8"
+    return {"RUNTIMES": "TensorFlow Lite for Microcontrollers and LiteRT", "ONCE": rounds}
 
 
 def _shapes(forms: dict[str, dict]) -> dict[str, str]:

@@ -22,6 +22,8 @@ from zoo.export.tflite.build import first_layer
 __all__ = ["INTERPRETERS", "LiteRT", "Micro", "arena_bytes", "form_of", "runners", "stepped"]
 
 ARENA = 1 << 23
+LEAN = "micro"
+"""The runtime of files that are for TFLite Micro alone."""
 TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
 
 
@@ -85,7 +87,7 @@ INTERPRETERS = {
 
 def runners(model, place: Path) -> Iterator[Runner]:
     """Each written form in each interpreter that is installed, and that it is for."""
-    lean = read_json(place / REPORT)["runtime"] == "micro"
+    lean = read_json(place / REPORT)["runtime"] == LEAN
     for file in sorted(place.glob("*.tflite")):
         form = form_of(file)
         for name, (kind, package, installed) in INTERPRETERS.items():

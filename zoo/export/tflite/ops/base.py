@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from supernet.errors import InvalidQuery
 from supernet.layer import LayerSpec
-from zoo.export.tflite.graph import Tensor
+from zoo.export.tflite.graph import LIMITS, Tensor
 from zoo.export.tflite.scales import quantised, weight_scales
 
 __all__ = ["ElementWise", "Operator", "activation", "weights"]
@@ -46,38 +48,73 @@ def activation(spec: LayerSpec) -> tuple[str, str]:
 
 
 def weights(
-    written, spec: LayerSpec, x: Tensor, out: Tensor, arranged: np.ndarray, axis: int, raised: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Weights, as arranged along an axis of channels, and biases, whose multipliers are those of the layer.
+    written, spec: LayerSpec, x: Tensor, out: Tensor, arranged: np.ndarray, axis: int
+) -> tuple[Tensor, Tensor, int]:
+    """Weights, as arranged along an axis of channels, biases, whose multipliers are those of the layer, and by how much
+    what they give is higher than the layer's values.
 
-    Weights of 4 bits and less are held in 4 where what they multiply has 8, if they may be. raised: by how much all
-    values are to be higher than those of the layer.
+    Weights of 4 bits and less are held in 4 where what they multiply has 8, if they may be.
     """
     layer = written.network.tensors[spec.name]
     multiplier, to = layer.multiplier, np.float64(written.scales[spec.name]) / np.float64(out.step)
     real = multiplier.astype(np.float64) * np.exp2(-layer.shift.astype(np.float64)) * to
     narrow = not written.wide and x.kind == "int8" and spec.weight_bits <= 4 and np.abs(arranged).max() <= NARROW
-    times = _times(arranged, axis, NARROW if narrow else WIDE)
-    if x.kind == "int8":
-        most = _bound(written, spec) + np.ceil(raised / real).astype(np.int64)
-        times = np.minimum(times, np.maximum(1, MOST // most))
-    scale = weight_scales(real / times, x.step, out.step)
-    _check_shift(written, spec, quantised(real)[1])
-    data = (arranged * times.reshape([-1 if one == axis else 1 for one in range(4)])).astype(np.int8)
-    kind, wide = "int4" if narrow else "int8", "int32" if x.kind == "int8" else "int64"
+    sums = _sums(written, spec, x, out, real, _times(arranged, axis, NARROW if narrow else WIDE))
+    scale = weight_scales(real / sums.times, x.step, out.step)
+    _check_shift(written, spec, quantised(real)[1], int(np.abs(sums.added).max()))
+    data = (arranged * sums.times.reshape([-1 if one == axis else 1 for one in range(4)])).astype(np.int8)
+    kind, long = "int4" if narrow else "int8", "int32" if x.kind == "int8" else "int64"
     steps = (scale.astype(np.float64) * np.float64(x.step)).astype(np.float32)
-    bias = layer.bias.astype(np.int64) * times
-    if written.twice and x.kind == "int8":
-        bias += _downwards(real / times, raised)
-    bias = bias.astype(wide)
-    return Tensor(data.shape, kind, scale, 0, "", data, axis), Tensor(bias.shape, wide, steps, 0, "", bias)
+    bias = (layer.bias.astype(np.int64) * sums.times + sums.added).astype(long)
+    held = Tensor(data.shape, kind, scale, 0, "", data, axis), Tensor(bias.shape, long, steps, 0, "", bias)
+    return *held, sums.raised
 
 
-def _downwards(real: np.ndarray, raised: int) -> np.ndarray:
-    """What is added to sums so that values are `raised` higher, and half a unit of the first rounding lower: so this
-    rounds down, which leaves the second one to decide as the package does. It does of positive values.
+@dataclass(frozen=True)
+class _Sums:
+    """What a layer's sums become. times: factors of weights (channels,). added: to sums (channels,). raised: by how
+    much values are higher for it.
     """
-    return np.round(raised / real - 1 / (2 * np.frexp(real)[0])).astype(np.int64)
+
+    times: np.ndarray
+    added: np.ndarray
+    raised: int = 0
+
+
+def _sums(written, spec: LayerSpec, x: Tensor, out: Tensor, real: np.ndarray, times: np.ndarray) -> _Sums:
+    """For a runtime that rounds twice, such as are off least.
+
+    Its first rounding is to go down, which leaves the second one to decide as the package does, of values above zero.
+    So a layer that is not rectified is raised above it, where its sums then fit and fewer are expected to be off.
+    """
+    none = np.zeros(len(real), np.int64)
+    if x.kind != "int8":
+        return _Sums(times, none)
+    bound = _bound(written, spec)
+    plain = np.minimum(times, max(1, MOST // bound))
+    if not written.twice:
+        return _Sums(plain, none)
+    if spec.rectified:
+        return _Sums(plain, _downwards(real / plain, 0)[0])
+    raised = out.zero_point - LIMITS["int8"][0]
+    room = MOST // (bound + np.ceil(raised / real).astype(np.int64) + 1)
+    if room.min() < 1:
+        return _Sums(plain, none)
+    raising = np.minimum(times, room)
+    added, off = _downwards(real / raising, raised)
+    if off.mean() < np.exp2(np.minimum(np.frexp(real / plain)[1], 0)).mean() / 2:
+        return _Sums(raising, added, raised)
+    return _Sums(plain, none)
+
+
+def _downwards(real: np.ndarray, raised: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is added to sums so that values are `raised` higher and the first of two roundings goes down, half a unit of
+    its own; and the share of values that are a step off nonetheless, since whole numbers alone can be added.
+    """
+    fraction, shift = np.frexp(real)
+    wanted = raised / real - np.where(shift < 0, 1 / (2 * fraction), 0)
+    added = np.round(wanted)
+    return added.astype(np.int64), np.abs(added - wanted) * fraction * np.exp2(np.minimum(shift, 0))
 
 
 def _times(arranged: np.ndarray, axis: int, most: int) -> np.ndarray:
@@ -90,7 +127,7 @@ def _bound(written, spec: LayerSpec) -> int:
     return max(1, spec.operator.bound(spec, written.network.tensors[spec.name], written.network.reaches(spec)))
 
 
-def _check_shift(written, spec: LayerSpec, shift: np.ndarray) -> None:
+def _check_shift(written, spec: LayerSpec, shift: np.ndarray, added: int) -> None:
     """Runtimes shift sums left before they multiply, in 32 bits."""
-    if _bound(written, spec) << max(0, int(shift.max())) > MOST:
+    if _bound(written, spec) + added * (shift.max() > 0) << max(0, int(shift.max())) > MOST:
         raise InvalidQuery(f"layer {spec.name} has a multiplier whose sums leave the 32 bits of TFLite; use --to c")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from supernet.layer import LayerSpec
-from zoo.export.tflite.graph import LIMITS, Tensor
+from zoo.export.tflite.graph import Tensor
 from zoo.export.tflite.ops.base import Operator, activation, weights
 
 __all__ = ["OPERATOR", "convolve"]
@@ -28,23 +28,17 @@ class Conv(Operator):
 
 
 def convolve(written, spec: LayerSpec, x: Tensor, out: Tensor, padding: str = "VALID") -> Tensor:
-    """The node, with weights and biases.
-
-    A runtime that rounds twice is off least where nothing is negative. So layers that are not rectified write to the
-    least zero point, and what they wrote is read with their own.
-    """
-    positive = written.twice and x.kind == "int8" and not spec.rectified
-    to = replace(out, zero_point=LIMITS["int8"][0]) if positive else out
-    raised = out.zero_point - to.zero_point
+    """The node, with weights and biases. What they raise is read with the zero point of the layer."""
     weight = written.network.tensors[spec.name].weight
     weight = weight.reshape(*weight.shape, *(1,) * (4 - weight.ndim)).transpose(0, 3, 2, 1)
-    strides = {"StrideH": spec.stride[1], "StrideW": spec.stride[0], "Padding": ("Padding", padding)}
-    options = {**strides, "FusedActivationFunction": activation(spec), "DilationHFactor": 1, "DilationWFactor": 1}
-    if spec.depthwise:
-        held = weights(written, spec, x, out, np.ascontiguousarray(weight.transpose(3, 1, 2, 0)), 3, raised)
-        written.main.add("DEPTHWISE_CONV_2D", (x, *held), to, **options, DepthMultiplier=1)
-    else:
-        written.main.add("CONV_2D", (x, *weights(written, spec, x, out, weight, 0, raised)), to, **options)
+    kind, axis = ("DEPTHWISE_CONV_2D", 3) if spec.depthwise else ("CONV_2D", 0)
+    arranged = np.ascontiguousarray(weight.transpose(3, 1, 2, 0)) if spec.depthwise else weight
+    *held, raised = weights(written, spec, x, out, arranged, axis)
+    options = {"StrideH": spec.stride[1], "StrideW": spec.stride[0], "Padding": ("Padding", padding)}
+    options |= {"FusedActivationFunction": activation(spec), "DilationHFactor": 1, "DilationWFactor": 1}
+    options |= {"DepthMultiplier": 1} if spec.depthwise else {}
+    to = replace(out, zero_point=out.zero_point - raised)
+    written.main.add(kind, (x, *held), to, **options)
     return written.same_bytes(to, out) if raised else to
 
 
