@@ -133,7 +133,7 @@ def _tuned(model, head: Head, rule: Rule, folder: Path) -> tuple[Head, Rule, dic
             break
     if wakes[~is_word].mean() > FALSE_SHARE or not wakes[is_word].any():
         log.warning(
-            "%s: at the cutoff %g it wakes at %d of %d recordings of the word and at %d of %d others; give more of both",
+            "%s: at the cutoff %g it wakes at %d of %d recordings of the word and at %d of %d others; give more",
             folder, rule.cutoff, wakes[is_word].sum(), is_word.sum(), wakes[~is_word].sum(), (~is_word).sum(),
         )  # fmt: skip
     found = {"word": int(is_word.sum()), "heard": int(wakes[is_word].sum()), "others": int((~is_word).sum())}
@@ -188,7 +188,7 @@ def _page(model, name: str, manifest: dict, report: dict) -> str:
     chosen = "Cutoff and window are those of the package's detector, and the output is nearly the word's score there."
     if tuned:
         chosen = (
-            f"Slope, offset and cutoff were tuned on the recordings in {tuned['folder']}: it wakes at {tuned['heard']:,} "
+            f"Slope, offset and cutoff were tuned on recordings in {tuned['folder']}: it wakes at {tuned['heard']:,} "
             f"of {tuned['word']:,} that say the word, and at {tuned['false']:,} of {tuned['others']:,} others. That is "
             "how it was chosen, no estimate of how it does elsewhere."
         )
