@@ -14,12 +14,12 @@ import torch
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation, plain_features
 from supernet.data.scenes import SceneMaker, Scenes
-from supernet.files import read_json
+from supernet.files import read_json, save_tensors
 from supernet.frontend.logmel import LogMel
 from supernet.nn.store import save_supernet
 from supernet.nn.supernet import Supernet
 from supernet.space import default_space
-from supernet.train.calibration import calibration_features, fit_frontend
+from supernet.train.calibration import calibration_features, fit_frontend, scene_features
 from supernet.train.recipe import Recipe
 from zoo.make.recipe import HUB
 
@@ -287,6 +287,31 @@ def test_weights_that_are_kept_serve_where_the_runs_are_lost(map_space, speech_d
     train("data", "--runs", tmp_path / "last" / "long", "--only", "settled")
     last = {path.name for path in (tmp_path / "last" / "long").iterdir() if path.is_dir()}
     assert last == {"tuned", "settled"}  # the supernet is not trained again
+
+
+def test_each_task_of_the_kept_weights_has_its_part_of_the_head(map_space, speech_data, tmp_path, monkeypatch):
+    """Logits of one task are those that the whole supernet has for it."""
+    import long_run
+
+    tasks, labels = (("downs", ("down", "_unknown_", "_silence_")),), len(speech_data.labels)
+    plan = replace(long_run.PLANS["teacher"], augmentation=Scenes(chain=2, rooms=2))
+    space, frontend = replace(map_space, clip_ms=1000, coefficients=(40,)), fit_frontend(speech_data, 1, LogMel)
+    for name, value in {"TASKS": tasks, "PLANS": {"teacher": plan}, "KEPT": tmp_path}.items():
+        monkeypatch.setattr(long_run, name, value)
+    monkeypatch.setattr(long_run, "words_space", lambda data: space)
+    calibration = scene_features(speech_data, frontend, plan.augmentation, 8, plan.seed)
+    whole = Supernet(space.with_classes(labels + 3), calibration, 1).eval()
+    weights = {name: one.detach().numpy() for name, one in whole.named_parameters()}
+    save_tensors(tmp_path / "teacher.safetensors", weights, {"frontend": frontend.to_dict(), "log": [{"epoch": 0}]})
+    expected = whole(calibration[:4], whole.space.smallest())
+    for task, data, part in (
+        ("commands", speech_data, slice(labels)),
+        ("downs", replace(speech_data, labels=tasks[0][1]), slice(labels, None)),
+    ):
+        supernet, own, log = long_run.kept_supernet("teacher", data, task, 8)
+        found = supernet(calibration[:4], supernet.space.smallest())
+        torch.testing.assert_close(found, expected[:, part])
+        assert (own, log) == (frontend, [{"epoch": 0}])
 
 
 def test_one_training_goes_on_at_a_time(tables, tmp_path, capsys):
