@@ -30,3 +30,11 @@ def test_the_table_has_a_row_a_network_in_the_order_of_systems(tmp_path):
     assert {len(line) for line in lines} == {len(header)}
     labels = [text.get_text() for text in systems.picture_of_systems(rows).legends[0].get_texts()]
     assert labels == [*systems.SYSTEMS.values()]
+
+
+def test_the_longest_training_is_shown_that_all_networks_have(tmp_path):
+    rows, nets = Rows(tmp_path), ["sinc-3M", "map-3M"]
+    for hours, done in ((0.1, nets), (1.0, nets), (2.0, nets[:1])):
+        for net in done:
+            rows.add(systems.TABLE, {"net": net, "hours": hours, "seed": 0}, {"macs": 1_000_000, **COSTS, **FIGURES})
+    assert set(systems.compared(rows).hours) == {1.0}
