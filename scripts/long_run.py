@@ -180,17 +180,18 @@ def keep(run: Path, path: Path) -> None:
 def kept_supernet(name: str, data: ClipData, task: str, clips: int) -> tuple[Supernet, Mfcc, list[dict]]:
     """The supernet of a plan from the weights that are kept, with the head of one task alone; its front end and log.
 
-    data: the clips of the task. clips: how many of them norms are measured on.
+    task: COMMANDS, or one of TASKS. data: the clips of the task. clips: how many of them norms are measured on.
     """
     weights, about = load_tensors(KEPT / f"{name}.safetensors")
     frontend, recipe = frontend_from_dict(about["frontend"]), PLANS[name]
     calibration = scene_features(data, frontend, recipe.augmentation, clips, recipe.seed)
     supernet = Supernet(words_space(data).with_classes(len(data.labels)), calibration, recipe.seed)
-    head, others = f".layers.{supernet.network.specs[-1].name}.", sum(len(labels) for _, labels in TASKS)
+    head, names = f".layers.{supernet.network.specs[-1].name}.", [own for own, _ in TASKS]
+    first = 0 if task == COMMANDS else -sum(len(labels) for _, labels in TASKS[names.index(task) :])
     with torch.no_grad():
         for key, parameter in supernet.named_parameters():
             own = torch.from_numpy(weights[key].astype(np.float32))
-            parameter.copy_((own[:-others] if task == COMMANDS else own[-others:]) if head in key else own)
+            parameter.copy_(own[first:][: len(data.labels)] if head in key else own)
     return supernet.eval(), frontend, about["log"]
 
 

@@ -148,6 +148,19 @@ NOTES = {
     "kws": "The ten words of the standard Speech Commands task.",
     "commands": "All words of Speech Commands of which there are enough clips.",
 }
+DATA = "speech_commands"
+LONG_NOTES = [
+    "There are few recordings of yes, no, on and off, so clips made from text were trained on as well, and some of other "
+    "words (scripts/speak.py).",
+    "The last plan of scripts/long_run.py, from the weights of its supernet after 56 epochs at a high rate, which began "
+    "from a network that was trained alone for 38.",
+]
+LONG_OWNERS = (
+    "spoken orders, Picovoice, Apache-2.0",
+    "impulse responses of a room, Institute of Sound Recording, Surrey, MIT",
+    "clips spoken by the engines of scripts/speak.py",
+)
+"""Of what else is heard in scenes."""
 WORD_LIMITS = [
     "Made for one spoken word in a clip of one second at 16 kHz; it answers on nothing else.",
     "Trained on crowd-sourced English recordings; accents, children and far microphones are not measured.",
@@ -227,9 +240,20 @@ def keyword_task(folder: Path, words: str = "numbers", name: str = "kws", versio
 
 
 def long_task(folder: Path, spoken: Path, words: str, version: str = "") -> Task:
-    """A task of the long run: Speech Commands in `folder`, what lies beside it, and a folder of spoken clips."""
+    """A task of the long run: Speech Commands in `folder`, what lies beside it, and a folder of spoken clips.
+
+    Raises InvalidData for a folder of another name, beside which the run would look for Speech Commands.
+    """
+    if folder.name != DATA:
+        raise InvalidData(f"{folder}: the long run looks for {folder.parent / DATA}; give the folder that name")
     task = keyword_task(folder, words, words, version)
-    return replace(task, load=partial(long_run.load_words, folder.parent, spoken, words))
+    return replace(task, load=partial(long_words, folder, spoken, words), notes=[*task.notes, *LONG_NOTES])
+
+
+def long_words(folder: Path, spoken: Path, words: str) -> ClipData:
+    """The clips of a task of the long run, with the owners of all that was heard in it."""
+    data = long_run.load_words(folder.parent, spoken, words)
+    return replace(data, attribution="; ".join([data.attribution, *LONG_OWNERS]))
 
 
 def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str, Task]:
@@ -262,7 +286,10 @@ def _tasks(options: argparse.Namespace) -> dict[str, Task]:
 def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Plan]:
     found = {name: plan for name, plan in PLANS.items() if plan.task in tasks and name in options.supernets}
     if not found:
-        raise InvalidData(f"the data of {', '.join(options.supernets)} were not given; give their folder, see --help")
+        raise InvalidData(
+            f"the data of {', '.join(options.supernets)} were not given; give their folder, and --spoken for those of the "
+            "long run, see --help"
+        )
     return found
 
 

@@ -8,13 +8,15 @@ the number of epochs that the slowest of them makes in so many hours of one core
 Figures are of the integers on the test list, clean and in noise at 10 dB. Systems: `mbconv` over MFCC (Peter et al.,
 arXiv 2012.10138) and over log-mels (Lin et al., arXiv 2303.10351), `sinc` (Peter et al., arXiv 2104.06666), `dense`
 (Zeng et al., arXiv 2207.06920), `lmu` (Blouw et al., arXiv 2009.04465), and `temporal` beside them. Nothing is chosen
-here: test is measured once a network. One seed each unless told otherwise. Rows: `systems.csv`.
+here: test is measured once a network. One seed each unless told otherwise. Rows: `systems.csv`,
+of which older ones had equal time instead of equal clips (`equal`).
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,7 +47,7 @@ from supernet.train.recipe import Recipe
 from zoo.run.conditions import condition_figures
 
 TABLE, WORDS, SCENERY = "systems", "numbers", SCENERIES["dry"]
-HEARD = ("clean", "noise-10")
+HEARD, EQUAL = ("clean", "noise-10"), "clips"
 SYSTEMS = {
     "mbconv-mfcc": "1 Peter et al. 2020", "sinc": "2 Peter et al. 2021", "dense": "3 Zeng et al.",
     "mbconv-map": "4 Lin et al.", "lmu": "5 Blouw et al.", "map": "temporal, on log-mels", "mfcc": "temporal, on MFCC",
@@ -97,22 +99,23 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     with behind_all(options.runs / TABLE):
         data = load_words(options.data, words=WORDS)
         nets = archs(len(data.labels))
-        epochs = epochs_of_all(nets, data, options, rows)
-        for seed in options.seeds:
-            for name in options.nets:
-                keys = {"net": name, "hours": options.hours, "seed": seed}
-                if not rows.done(TABLE, keys):
-                    _measured(name, nets[name], epochs, keys, setting_of(nets[name], data, options, rows, SCENERY))
+        for name, seed in product(options.nets, options.seeds):
+            keys = {"net": name, "hours": options.hours, "seed": seed, "equal": EQUAL}
+            if not rows.done(TABLE, keys):
+                epochs, setting = (
+                    epochs_of_all(nets, data, options),
+                    setting_of(nets[name], data, options, rows, SCENERY),
+                )
+                _measured(name, nets[name], epochs, keys, setting)
 
 
-def epochs_of_all(nets: dict[str, Arch], data: ClipData, options: argparse.Namespace, rows: Rows) -> int:
+def epochs_of_all(nets: dict[str, Arch], data: ClipData, options: argparse.Namespace) -> int:
     """The epochs that each network makes in time, however slow it is; measured once."""
-    recipe, folder, found = Recipe(augmentation=SCENERY), options.runs / TABLE / f"epochs-{options.hours:g}h", []
+    path, recipe, found = options.runs / TABLE / f"epochs-{options.hours:g}h", Recipe(augmentation=SCENERY), []
     for name, arch in nets.items():
-        frontend = fit_frontend(data, 8, front_end(arch.features.kind), SCENERY)
-        found.append(
-            epochs_in(options.hours, folder / f"{name}.json", recipe, data, frontend, step_of(Network(arch, 0)))
-        )
+        own = path / f"{name}.json"
+        frontend = None if own.is_file() else fit_frontend(data, 8, front_end(arch.features.kind), SCENERY)
+        found.append(epochs_in(options.hours, own, recipe, data, frontend, step_of(Network(arch, 0))))
     return min(found)
 
 
@@ -150,10 +153,10 @@ def system_of(name: str) -> str:
 
 
 def compared(found: Rows) -> pd.DataFrame:
-    """The rows of the longest training that every network has behind it."""
+    """The rows of the longest training of one kind that the most networks have behind them."""
     table = found.read(TABLE)
-    whole = [hours for hours, rows in table.groupby("hours") if {*rows.net} == {*table.net}]
-    return table[table.hours == max(whole)]
+    kinds = [(rows.net.nunique(), hours, rows) for (hours, _), rows in table.groupby(["hours", "equal"])]
+    return max(kinds, key=lambda kind: kind[:2])[2]
 
 
 def table_of_systems(found: Rows) -> Shown:

@@ -169,7 +169,7 @@ def table_of_words(found: Rows) -> Shown:
     """What is missed at how many false alarms."""
     rows = [
         [
-            row.word, "quick" if row.quick else "whole", row.start, row.voices, f"{row.real}",
+            row.word, f"{'quick' if row.quick else 'whole'}, {row.version}", row.start, row.voices, f"{row.real}",
             f"{100 * row.missed:.1f} ({100 * row.low:.1f} to {100 * row.high:.1f})", f"{row.clips:.0f}",
             f"{row.alarms / row.hours:.1f} (at most {row.upper:.1f}; {row.alarms} in {row.hours:.2f} h)",
             f"{row.delay_ms:.0f}, {row.late_ms:.0f}", f"{100 * (1 - row.synthetic):.1f}",

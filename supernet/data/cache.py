@@ -3,8 +3,8 @@
     CACHE/KIND/KEY.npy      KEY: a digest of all that the array is made of
     CACHE/KIND/KEY.json     what else is known of it, where there is something
 
-Whenever an array was made and there are more than MOST_BYTES, those that were not used for a day are removed, the
-longest unused first. A file's time is that of its last use.
+Whenever an array was made and there are more than MOST_BYTES, those that were not used for an hour are removed, the
+longest unused first. A file's time is that of its last use, and whoever has it open keeps it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["MADE", "cached_array", "remove_array", "trim"]
 MADE = 2
 """In the keys of decoded audio, and so of features: another number wherever either is made in another way."""
 MOST_BYTES = 20_000_000_000
-KEPT_SECONDS = 24 * 3600
-"""After its last use, for which an array is not removed: somebody may be training on it."""
+KEPT_SECONDS = 3600
+"""After its last use, for which an array is not removed: somebody may be about to open it once more."""
 KEY = re.compile(r"([0-9a-f]{16}-)?[0-9a-f]{64}")
 ARRAY, PART = ".npy", ".part"
 
@@ -63,14 +63,14 @@ def _make(path: Path, shape: tuple[int, ...], dtype: type, fill: Callable[[np.nd
 def trim(cache: Path, most: int | None = None) -> None:
     """Remove arrays of a cache, the longest unused first, until there are at most so many bytes (MOST_BYTES).
 
-    Those of the last day stay in any case, and so does every file that is no array of ours.
+    Those of the last hour stay in any case, and so does every file that is no array of ours.
     """
     found = {path: status for path in cache.glob("*/*") if (status := _status(path))}
     excess = sum(status.st_size for status in found.values()) - (MOST_BYTES if most is None else most)
     for path, status in sorted(found.items(), key=lambda pair: pair[1].st_mtime):
         if excess <= 0 or status.st_mtime > time.time() - KEPT_SECONDS:
             return
-        log.info("%s: not used for a day, removed as the cache is full", path)
+        log.info("%s: not used for an hour, removed as the cache is full", path)
         remove_array(path)
         excess -= status.st_size
 

@@ -59,9 +59,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Plan:
     """How long is trained. epochs: of the first round, again: of each further one, quant_epochs: at fewer bits than
-    ROUNDED, and at mixed ones. evaluations: networks that a search tries. rate, again_rate: of learning, low, since
-    what is learned of voices that engines have is lost on people's, whom the weights at the start have heard. rooms:
-    how many are drawn for scenes.
+    ROUNDED, and at mixed ones. evaluations: networks that a search tries. rate, again_rate: of learning; low, since
+    networks learn the few voices of engines by heart. rooms: how many are drawn for scenes.
     """
 
     epochs: int = 40

@@ -29,6 +29,7 @@ from supernet.errors import InvalidData, InvalidQuery, MissingExtra
 from supernet.extras import TRAINING, need
 from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.integer.runtime import IntegerNetwork
+from supernet.memory import SMOOTHED
 from supernet.metrics import poisson_upper
 from supernet.nn.network import Network
 from zoo.ask.limits import LIMITS, check_bits
@@ -53,7 +54,7 @@ from zoo.run.scores import IntegerScores
 __all__ = ["QUICK", "START", "Report", "base_detection", "word"]
 
 START = "commands-temporal-map"
-"""Where nothing is said: it knows the most words, said by people, in the scenes that wake words are heard in."""
+"""Where nothing is said: it knows the most words, nearly all of people, in the scenes that wake words are heard in."""
 RECIPE = 3
 """Of the way in which words are made: a run of another one cannot be gone on with."""
 STATE, HARD = "word.json", "hard.safetensors"
@@ -70,7 +71,9 @@ USUAL = {
 }  # fmt: skip
 """What is asked for where nothing is said."""
 AVERAGED = 0.5
-"""Of a clip, over which scores are averaged: speech that sounds like the word for a moment is quieter then."""
+"""Of a clip, over which scores are averaged: in trials, fewer recordings of people were missed at the threshold of the
+loudest other speech (scripts/README.md, "Wake words from their text").
+"""
 SHARE = 0.4
 """Of the words in an epoch that are recordings, where there are any."""
 SEED_PLACES = 2026
@@ -396,7 +399,7 @@ def _judged(
 def base_detection(integers: IntegerNetwork, clip_ms: int) -> Detection:
     """The settings of a word's detector of which only the threshold is chosen, where there are no recordings of it."""
     hop_ms = event_hop(clip_ms, answer_ms(integers))
-    return Detection(hop_ms=hop_ms, smoothing=round(AVERAGED * clip_ms / hop_ms))
+    return Detection(hop_ms=hop_ms, smoothing=min(SMOOTHED, max(1, round(AVERAGED * clip_ms / hop_ms))))
 
 
 def _together(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
