@@ -150,10 +150,10 @@ NOTES = {
 }
 DATA = "speech_commands"
 LONG_NOTES = [
-    "There are few recordings of yes, no, on and off, so clips made from text were trained on as well, and some of other "
-    "words (scripts/speak.py).",
-    "The last plan of scripts/long_run.py, from the weights of its supernet after 56 epochs at a high rate, which began "
-    "from a network that was trained alone for 38.",
+    "There are few recordings of yes, no, on and off, so clips made from text were trained on as well, and some of "
+    "other words (scripts/speak.py).",
+    "The last plan of scripts/long_run.py, from the weights of its supernet after 56 epochs at a high rate, which "
+    "began from a network that was trained alone for 38.",
 ]
 LONG_OWNERS = (
     "spoken orders, Picovoice, Apache-2.0",
@@ -287,8 +287,8 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
     found = {name: plan for name, plan in PLANS.items() if plan.task in tasks and name in options.supernets}
     if not found:
         raise InvalidData(
-            f"the data of {', '.join(options.supernets)} were not given; give their folder, and --spoken for those of the "
-            "long run, see --help"
+            f"the data of {', '.join(options.supernets)} were not given; give their folder, and --spoken for those of "
+            "the long run, see --help"
         )
     return found
 

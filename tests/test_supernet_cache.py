@@ -128,7 +128,7 @@ def test_an_entry_that_another_process_removes_is_decoded_again(sounds, tmp_path
     assert_as_fresh(sounds, cache, tmp_path / "fresh")
 
 
-def test_the_cache_keeps_to_its_limit_but_for_what_was_used_within_a_day(tmp_path):
+def test_the_cache_keeps_to_its_limit_but_for_what_was_used_within_an_hour(tmp_path):
     names = [f"{number:064x}" for number in range(4)]
     for number, name in enumerate(names):
         cached_array(tmp_path / "speeds" / f"{name}.npy", (1000,), np.int16, lambda array: None)
