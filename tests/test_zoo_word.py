@@ -26,8 +26,9 @@ from supernet.nn.supernet import Supernet
 from zoo.cli import main
 from zoo.make import word as making
 from zoo.make.spoken import HARD_TIMES, Amounts, Material, clip_data, clip_length, gathered, with_recordings
+from zoo.make.starts import is_bundled
 from zoo.make.wake import Plan, Wake, quantised, reopened
-from zoo.make.word import Report, word
+from zoo.make.word import Report, base_detection, word
 from zoo.package.read import read_config
 
 AMOUNTS = Amounts(24, 8, 12, 20, 8, 12, 6, 8, 2)
@@ -321,6 +322,19 @@ def test_long_words_get_longer_clips():
     assert own.clip_ms == 1500
     assert clip_length([np.zeros(RATE // 2)]) == 1000
     assert clip_length([np.zeros(9 * RATE)]) == 2000
+
+
+@pytest.mark.parametrize("name", ["kws-temporal-0.28M-w4a8-1a8f6ae0", "kws-dense-0.85M-w8a8-e58140b3"])
+def test_scores_are_averaged_over_half_a_clip_as_far_as_a_detector_can(name):
+    network, longest = zoo.get(name=name).network, 5
+    for clip_ms in range(1000, 2001, 100):
+        found = base_detection(network, clip_ms)
+        assert abs(found.smoothing * found.hop_ms - clip_ms / 2) <= found.hop_ms or found.smoothing == longest
+        assert 1 <= found.smoothing <= longest
+
+
+def test_a_word_begins_with_a_bundled_supernet():
+    assert is_bundled(making.START)
 
 
 def test_a_report_says_what_the_hours_cannot_show():

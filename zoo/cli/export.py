@@ -36,7 +36,7 @@ A folder that was exported before is replaced whole; one that holds anything els
 With --check what was written is run in each runtime that is installed, on the test vectors of the package and, with
 --data, on the recordings that `earshot evaluate` finds in a folder. Printed are how many answers were compared, the
 share with equal labels, and how far outputs are apart, in their own steps. Other runtimes round in ways of their own:
-labels of clips are equal on 99 to 100 % of recordings, those of streams, most of them of half a word, on fewer.
+labels are equal on nearly all clips, and on fewer answers of a stream, most of which are to half a word.
 
 The C is C99 without allocation, floating point or writable globals: my_kws_reset and my_kws_push are all that there is
 to call. The folder builds with plain CMake, ESP-IDF, PlatformIO, Arduino and Zephyr.

@@ -51,7 +51,8 @@ def add_word_command(commands, command, option_of, bits) -> None:
     sub.add_argument("--bits", type=bits, default=8, help="of the weights, 1 to 8, or mixed (default: %(default)s)")
     sub.add_argument("--max-false-alarms", default="1", metavar="N", help="most an hour (default: %(default)s)")
     sub.add_argument("--quick", action="store_true", help="a first model in a fraction of the time")
-    sub.add_argument("--start", default=argparse.SUPPRESS, metavar="SUPERNET", help="a bundled one, or its folder")
+    sub.add_argument("--start", default=argparse.SUPPRESS, metavar="SUPERNET",
+                     help="a bundled one, such as kws-micro, or its folder (default: that of most words)")  # fmt: skip
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     sub.add_argument("--run-dir", metavar="FOLDER", help="where the run keeps its state (default: runs/word-TASK)")
     sub.add_argument("--hub", metavar="FOLDER", help="that gets the model (default: your own)")
