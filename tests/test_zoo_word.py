@@ -337,6 +337,25 @@ def test_a_word_begins_with_a_bundled_supernet():
     assert is_bundled(making.START)
 
 
+@pytest.mark.parametrize(
+    ("start", "quick", "rate"), [(None, False, 5e-4), ("kws-micro", False, 2e-3), (None, True, 2e-3)]
+)
+def test_what_starts_from_many_words_learns_slowly(start, quick, rate, tmp_path, monkeypatch):
+    met = []
+
+    def made(state, *arguments):
+        met.append(state["plan"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(making, "_made", made)
+    monkeypatch.setattr(making, "_check", lambda state: None)
+    with pytest.raises(KeyboardInterrupt):
+        word(
+            "robin", "robin", run_dir=tmp_path / "run", hub=tmp_path, quick=quick, **({"start": start} if start else {})
+        )
+    assert (met[0]["rate"], met[0]["again_rate"]) == (rate, rate / 2)
+
+
 def test_a_report_says_what_the_hours_cannot_show():
     detection = {
         "alarms": 0,

@@ -60,7 +60,8 @@ log = logging.getLogger(__name__)
 class Plan:
     """How long is trained. epochs: of the first round, again: of each further one, quant_epochs: at fewer bits than
     ROUNDED, and at mixed ones. evaluations: networks that a search tries. rate, again_rate: of learning; low, since
-    networks learn the few voices of engines by heart. rooms: how many are drawn for scenes.
+    what starts from many words learns the few voices of engines by heart otherwise. rooms: how many are drawn for
+    scenes.
     """
 
     epochs: int = 40

@@ -59,9 +59,11 @@ RECIPE = 3
 """Of the way in which words are made: a run of another one cannot be gone on with."""
 STATE, HARD = "word.json", "hard.safetensors"
 """In the folder of a run: what was asked for, and windows of the negatives that were taken for the word."""
+FAST = {"rate": 2e-3, "again_rate": 1e-3}
+"""Rates of learning of what starts elsewhere: supernets of few words have more to learn, and less to lose."""
 QUICK = (
     Amounts(words=500, held_words=100, near=400, others=300, sentences=150, held_sentences=300, each_recorded=15),
-    Plan(epochs=15, again=5, quant_epochs=1, evaluations=1000, rate=2e-3, again_rate=1e-3),
+    Plan(epochs=15, again=5, quant_epochs=1, evaluations=1000, **FAST),
 )
 """A first model in a fraction of the time."""
 USUAL = {
@@ -181,7 +183,7 @@ def word(
     check_folder("run_dir", run)
     limit, target = an_hour("max_false_alarms", max_false_alarms), writable_hub(OWN_HUB if hub is None else hub)
     wished = {name: value for name, value in (limits or {}).items() if name in LIMITS and value is not None}
-    usual = QUICK if quick else (Amounts(), Plan())
+    usual = QUICK if quick else (Amounts(), Plan() if start == START else Plan(**FAST))
     asked = {
         "text": None if text is None else checked_text(text), "voices": None if voices is None else [*voices],
         "voice_commands": [*voice_commands], "voice_folders": [str(Path(one).resolve()) for one in voice_folders],
