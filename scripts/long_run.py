@@ -182,24 +182,23 @@ def kept_supernet(name: str, data: ClipData, task: str, clips: int) -> tuple[Sup
 
     task: COMMANDS, or one of TASKS. data: the clips of the task. clips: how many of them norms are measured on.
     """
-    weights, about = load_tensors(KEPT / f"{name}.safetensors")
-    frontend, recipe = frontend_from_dict(about["frontend"]), PLANS[name]
+    path, recipe = KEPT / f"{name}.safetensors", PLANS[name]
+    about = load_tensors(path)[1]
+    frontend = frontend_from_dict(about["frontend"])
     calibration = scene_features(data, frontend, recipe.augmentation, clips, recipe.seed)
     supernet = Supernet(words_space(data).with_classes(len(data.labels)), calibration, recipe.seed)
-    head, names = f".layers.{supernet.network.specs[-1].name}.", [own for own, _ in TASKS]
+    names = [own for own, _ in TASKS]
     first = 0 if task == COMMANDS else -sum(len(labels) for _, labels in TASKS[names.index(task) :])
-    with torch.no_grad():
-        for key, parameter in supernet.named_parameters():
-            own = torch.from_numpy(weights[key].astype(np.float32))
-            parameter.copy_(own[first:][: len(data.labels)] if head in key else own)
-    return supernet.eval(), frontend, about["log"]
+    return _with_weights(supernet, path, first).eval(), frontend, about["log"]
 
 
-def _with_weights(supernet: Supernet, path: Path) -> Supernet:
-    weights = load_tensors(path)[0]
+def _with_weights(supernet: Supernet, path: Path, first: int = 0) -> Supernet:
+    """The supernet with the weights of a file; of its head as many outputs as it has, from the first one on."""
+    weights, head = load_tensors(path)[0], f".layers.{supernet.network.specs[-1].name}."
     with torch.no_grad():
         for name, parameter in supernet.named_parameters():
-            parameter.copy_(torch.from_numpy(weights[name].astype(np.float32)))
+            own = torch.from_numpy(weights[name].astype(np.float32))
+            parameter.copy_(own[first:][: len(parameter)] if head in name else own)
     return supernet
 
 

@@ -68,8 +68,7 @@ def models(tmp_path_factory, package_info):
 
 
 def head_of(place):
-    values = json.loads((place / "report.json").read_text())["head"]
-    return Head(**{**values, "others": tuple(values["others"])})
+    return Head.from_report(json.loads((place / "report.json").read_text()))
 
 
 @pytest.fixture(scope="module")

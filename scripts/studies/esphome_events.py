@@ -96,7 +96,7 @@ def heard(place: Path, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def beside(model: zoo.Model, place: Path, samples: np.ndarray, is_word: np.ndarray) -> dict:
     """Outputs and events of the export and of the package."""
     report = read_json(place / REPORT)
-    head = Head(**{**report["head"], "others": tuple(report["head"]["others"])})
+    head = Head.from_report(report)
     rule = Rule(**{name: report["rule"][name] for name in ("cutoff", "window", "frames")})
     logits, _ = model.step(samples, model.reset())
     own = head.outputs(logits, model.network.activations[model.network.specs[-1].name].scale).astype(int)

@@ -8,8 +8,8 @@ the number of epochs that the slowest of them makes in so many hours of one core
 Figures are of the integers on the test list, clean and in noise at 10 dB. Systems: `mbconv` over MFCC (Peter et al.,
 arXiv 2012.10138) and over log-mels (Lin et al., arXiv 2303.10351), `sinc` (Peter et al., arXiv 2104.06666), `dense`
 (Zeng et al., arXiv 2207.06920), `lmu` (Blouw et al., arXiv 2009.04465), and `temporal` beside them. Nothing is chosen
-here: test is measured once a network. One seed each unless told otherwise. Rows: `systems.csv`,
-of which older ones had equal time instead of equal clips (`equal`).
+here: test is measured once a network. One seed each unless told otherwise. Rows: `systems.csv`, of which older ones had
+equal time instead of equal clips (`equal`).
 """
 
 from __future__ import annotations
@@ -99,14 +99,15 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     with behind_all(options.runs / TABLE):
         data = load_words(options.data, words=WORDS)
         nets = archs(len(data.labels))
-        for name, seed in product(options.nets, options.seeds):
-            keys = {"net": name, "hours": options.hours, "seed": seed, "equal": EQUAL}
-            if not rows.done(TABLE, keys):
-                epochs, setting = (
-                    epochs_of_all(nets, data, options),
-                    setting_of(nets[name], data, options, rows, SCENERY),
-                )
-                _measured(name, nets[name], epochs, keys, setting)
+        keys = [
+            {"net": name, "hours": options.hours, "seed": seed, "equal": EQUAL}
+            for name, seed in product(options.nets, options.seeds)
+        ]
+        missing = [own for own in keys if not rows.done(TABLE, own)]
+        epochs = epochs_of_all(nets, data, options) if missing else 0
+        for own in missing:
+            arch = nets[own["net"]]
+            _measured(own["net"], arch, epochs, own, setting_of(arch, data, options, rows, SCENERY))
 
 
 def epochs_of_all(nets: dict[str, Arch], data: ClipData, options: argparse.Namespace) -> int:

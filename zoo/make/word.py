@@ -183,7 +183,7 @@ def word(
     check_folder("run_dir", run)
     limit, target = an_hour("max_false_alarms", max_false_alarms), writable_hub(OWN_HUB if hub is None else hub)
     wished = {name: value for name, value in (limits or {}).items() if name in LIMITS and value is not None}
-    usual = QUICK if quick else (Amounts(), Plan() if start == START else Plan(**FAST))
+    usual = QUICK if quick else (Amounts(), Plan() if str(start) == START else Plan(**FAST))
     asked = {
         "text": None if text is None else checked_text(text), "voices": None if voices is None else [*voices],
         "voice_commands": [*voice_commands], "voice_folders": [str(Path(one).resolve()) for one in voice_folders],

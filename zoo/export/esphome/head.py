@@ -43,6 +43,11 @@ class Head:
     slope: float = 1.0
     offset: float = 0.0
 
+    @classmethod
+    def from_report(cls, report: dict) -> Head:
+        """That of an exported folder."""
+        return cls(**{**report["head"], "others": tuple(report["head"]["others"])})
+
     def distances(self, logits: np.ndarray, scale: float) -> np.ndarray:
         """(answers,) of logits (answers, classes) int16."""
         own = logits[:, self.label].astype(np.float64)

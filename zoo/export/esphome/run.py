@@ -20,7 +20,7 @@ __all__ = ["runners"]
 def runners(model, place: Path) -> Iterator[Runner]:
     """The file in TFLite Micro: an output is how much it is the word, its label whether above the cutoff."""
     report = read_json(place / REPORT)
-    head = Head(**{**report["head"], "others": tuple(report["head"]["others"])})
+    head = Head.from_report(report)
     scale = model.network.activations[model.network.specs[-1].name].scale
     [file] = place.glob("*.tflite")
 
