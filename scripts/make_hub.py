@@ -50,7 +50,7 @@ from zoo.make.pipeline import Build, store, train_bits
 from zoo.make.recipe import HUB, MakeRecipe
 
 MODELS, ELASTIC = "models", "elastic-bits"
-KEYWORDS, EVENTS, TEN_EVENTS = "keywords", "aec", "esc10"
+KWS, KEYWORDS, EVENTS, TEN_EVENTS = "kws", "keywords", "aec", "esc10"
 FEW_BITS = (3, 2, 1, MIXED)
 """Published where no other model has better accuracy and less flash."""
 OUTDOORS = Augmentation(
@@ -58,6 +58,8 @@ OUTDOORS = Augmentation(
     mask_share=0.6,
 )  # fmt: skip
 """Of sounds that may begin anywhere in a clip, at any loudness, and have no words."""
+SETTLED = replace(HUB, samples=150, finalists=6, quant_epochs=2)
+"""Of the supernet of the long run, whose clips are heard in scenes."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,15 @@ class Plan:
 
 PLANS = {
     "kws-temporal-map": Plan(
-        KEYWORDS, "temporal", "logmel",
-        SupernetRecipe(epochs=40, unknown=2, sandwich=True),
-        {"20M": 6, "3M": 12, "2M": 12, "1M": 20},
-        replace(HUB, samples=300),
-        ElasticBitsRecipe(unknown=2),
+        KWS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 4, "3M": 6, "1M": 10, "0.4M": 16},
+        SETTLED, stored=64, kept="settled",
     ),
     "kws-temporal": Plan(
         KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, replace(HUB, samples=350)
     ),
     "commands-temporal-map": Plan(
-        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"3M": 4},
-        replace(HUB, bits=(8, 4), samples=150, finalists=6, quant_epochs=2), few_bits=(2,), stored=64, kept="settled",
+        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 3, "3M": 4, "1M": 6, "0.4M": 10},
+        SETTLED, stored=64, kept="settled",
     ),
     "kws-micro": Plan(
         KEYWORDS, "temporal", "micro",
@@ -279,7 +278,8 @@ def _tasks(options: argparse.Namespace) -> dict[str, Task]:
     if options.data:
         found[KEYWORDS] = keyword_task(options.data, options.words, options.task, options.data_version)
     if options.data and options.spoken:
-        found[COMMANDS] = long_task(options.data, options.spoken, COMMANDS, options.data_version)
+        for words in (KWS, COMMANDS):
+            found[words] = long_task(options.data, options.spoken, words, options.data_version)
     return found
 
 
@@ -312,7 +312,7 @@ def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Pa
     info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
     build = Build(
         name, task.name, supernet, recipe, data, frontend, run, hub, info, plan.making,
-        give_clips=plan.task in (KEYWORDS, COMMANDS),
+        give_clips=plan.task in (KWS, KEYWORDS, COMMANDS),
     )  # fmt: skip
     store(build, build.folder)
     return build
