@@ -36,11 +36,12 @@ from supernet.data.speech_commands import COMMANDS, WORDS, load
 from supernet.errors import EarshotError, InvalidData
 from supernet.files import write_json
 from supernet.frontend import front_end
-from supernet.nn.store import round_to_half
+from supernet.nn.store import load_supernet, retarget, round_to_half
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBitsRecipe
 from supernet.space import default_space
 from supernet.train.calibration import features_as_heard, fit_frontend
+from supernet.train.loop import weights_digest
 from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
 from zoo.keeping import with_notes
@@ -58,7 +59,7 @@ OUTDOORS = Augmentation(
     mask_share=0.6,
 )  # fmt: skip
 """Of sounds that may begin anywhere in a clip, at any loudness, and have no words."""
-SETTLED = replace(HUB, samples=150, finalists=6, quant_epochs=2)
+SETTLED = replace(HUB, samples=150, finalists=6, quant_epochs=3)
 """Of the supernet of the long run, whose clips are heard in scenes."""
 
 
@@ -91,41 +92,39 @@ class Plan:
         return (*self.making.bits, *self.few_bits)
 
 
+def from_start(epochs: int, scenes: Scenes = Scenes()) -> SupernetRecipe:
+    """In scenes, for weights that have learned other words (--start)."""
+    return SupernetRecipe(
+        epochs=epochs, learning_rate=2e-3, sandwich=True, random=1, label_smoothing=0.05, augmentation=scenes
+    )
+
+
 PLANS = {
     "kws-temporal-map": Plan(
-        KWS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 4, "3M": 6, "1M": 10, "0.4M": 16},
+        KWS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 10, "3M": 16, "1M": 24, "0.4M": 40},
         SETTLED, stored=64, kept="settled",
     ),
     "kws-temporal": Plan(
-        KEYWORDS, "temporal", "mfcc", SupernetRecipe(epochs=48, sandwich=True), {"0.3M": 30}, replace(HUB, samples=350)
+        KWS, "temporal", "mfcc", from_start(20), {"0.3M": 30, "0.15M": 40}, replace(SETTLED, quant_epochs=4),
+        few_bits=(2,), stored=256,
     ),
     "commands-temporal-map": Plan(
-        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 3, "3M": 4, "1M": 6, "0.4M": 10},
+        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 4, "3M": 6, "1M": 10, "0.4M": 16},
         SETTLED, stored=64, kept="settled",
     ),
     "kws-micro": Plan(
-        KEYWORDS, "temporal", "micro",
-        SupernetRecipe(epochs=24, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes(warps=(1.0,))),
-        {"3M": 6},
-        replace(HUB, bits=(8,), samples=60, finalists=6, quant_epochs=2, calibration_clips=1024),
-        few_bits=(), stored=256,
+        KWS, "temporal", "micro", from_start(20, Scenes(warps=(1.0,))), {"3M": 12, "1M": 20},
+        replace(SETTLED, bits=(8,), samples=60, calibration_clips=1024), few_bits=(), stored=256,
     ),
     "kws-lmu": Plan(
-        KEYWORDS, "lmu", "mfcc", SupernetRecipe(epochs=20, sandwich=True), {"1.1M": 8, "0.4M": 12},
-        replace(HUB, samples=150, quant_epochs=3), few_bits=(2,),
+        KWS, "lmu", "mfcc", from_start(20), {"1.1M": 20, "0.4M": 30}, SETTLED, few_bits=(2,), stored=256,
     ),
     "kws-dense": Plan(
-        KEYWORDS, "dense", "logmel",
-        SupernetRecipe(epochs=20, unknown=2, sandwich=True),
-        {"2M": 8, "1M": 12},
-        replace(HUB, samples=150, quant_epochs=3), few_bits=(2,),
+        KWS, "dense", "logmel", from_start(20), {"2M": 20, "1M": 30}, SETTLED, few_bits=(2,), stored=256,
     ),
     "kws-sinc": Plan(
-        KEYWORDS, "sinc", "raw",
-        SupernetRecipe(epochs=48, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes()),
-        {"3M": 4, "1M": 6},
-        replace(HUB, samples=60, finalists=6, quant_epochs=2, calibration_clips=256),
-        few_bits=(2,), stored=64, half=True,
+        KWS, "sinc", "raw", from_start(20), {"3M": 12, "1M": 20},
+        replace(SETTLED, samples=60, calibration_clips=256), few_bits=(2,), stored=64, half=True,
     ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
@@ -199,7 +198,7 @@ def main() -> None:
         if not models and not bits:
             continue
         tested = cross_validated(name, plan, task, options.runs, budgets) if models and task.folds else {}
-        build = train(name, plan, task, task.load(), options.runs, options.hub)
+        build = train(name, plan, task, task.load(), options.runs, options.hub, options.start)
         if models:
             made = make_candidates(build, budgets, plan.all_bits)
             candidates.setdefault(plan.task, []).extend(with_figures(item, tested) for item in made)
@@ -293,23 +292,30 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
     return found
 
 
-def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path) -> Build:
-    """Train a supernet, or go on with it, and put it into the hub."""
-    recipe, run = plan.recipe, runs / name
+def train(
+    name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path, start: Path | None = None
+) -> Build:
+    """Train a supernet, or go on with it, and put it into the hub. start: a hub whose supernet it begins from."""
+    recipe, run, notes = plan.recipe, runs / name, list(task.notes)
     if plan.kept:
         supernet, frontend, log = long_run.kept_supernet(plan.kept, data, task.name, plan.stored)
         write_json(run / "log.json", log)
     else:
-        frontend = fit_frontend(data, kind=front_end(plan.features))
+        before = load_supernet(start / "supernets" / name, task.name) if start else None
+        frontend = before.frontend if before else fit_frontend(data, kind=front_end(plan.features))
         calibration = features_as_heard(data, frontend, recipe.augmentation, plan.stored, recipe.seed)
-        networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
-        supernet = Supernet(networks, calibration, recipe.seed)
+        if before:
+            supernet = retarget(before, len(data.labels), data.clip_ms, calibration, recipe.seed, data.labels)
+            notes.append(f"Training began from the weights of a supernet of other words ({weights_digest(supernet)[:12]}).")
+        else:
+            networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
+            supernet = Supernet(networks, calibration, recipe.seed)
         train_supernet(supernet, data, frontend, recipe, run)
     if plan.half:
         round_to_half(supernet)
     epochs = f"the last {len(log)} epochs" if plan.kept else f"{recipe.epochs} epochs"
     origin = f"Slice of the supernet {name}: {epochs} of {recipe.schedule}, seed {recipe.seed}."
-    info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
+    info = {"notes": notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
     build = Build(
         name, task.name, supernet, recipe, data, frontend, run, hub, info, plan.making,
         give_clips=plan.task in (KWS, KEYWORDS, COMMANDS),
@@ -330,6 +336,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--task", default="kws", help="name of the task of keywords in the hub (default: %(default)s)")
     parser.add_argument("--data-version", default="v0.01 and v0.02, part", help="as the card of keywords states it")
     parser.add_argument("--hub", type=Path, default=Path("zoo/hub"), help="where to publish (default: %(default)s)")
+    parser.add_argument("--start", type=Path, metavar="HUB", help="whose supernets of the same names training begins from")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
     budgets = list(dict.fromkeys(budget for plan in PLANS.values() for budget in plan.budgets))
     parser.add_argument(
