@@ -112,10 +112,16 @@ def only_training(runs: Path) -> Iterator[None]:
 
 def load_words(folder: Path, spoken: Path | None = None, words: str = COMMANDS) -> ClipData:
     """The clips of a set of words, with what scenes are made of; spoken: a folder of further training clips."""
-    return load(
-        folder / "speech_commands", words, negatives=folder / "negatives" / "orders", rooms=folder / "rooms",
-        spoken=spoken, balance=0.5, joins=True,
-    )  # fmt: skip
+    return words_in_scenes(folder / "speech_commands", spoken, words)
+
+
+def words_in_scenes(folder: Path, spoken: Path | None = None, words: str = COMMANDS) -> ClipData:
+    """The same from the folder of Speech Commands itself; recordings in which no word is heard and rooms are taken from
+    the folders beside it, where they are.
+    """
+    beside = {"negatives": folder.parent / "negatives" / "orders", "rooms": folder.parent / "rooms"}
+    there = {name: path for name, path in beside.items() if path.is_dir()}
+    return load(folder, words, **there, spoken=spoken, balance=0.5, joins=True)
 
 
 def fitted(data: ClipData, runs: Path) -> Mfcc:

@@ -1,15 +1,16 @@
 """Make the bundled hub again from the data: train the supernets, search, fine-tune, quantise, publish.
 
-    python scripts/make_hub.py ../shared/data/speech_commands
-    python scripts/make_hub.py ../shared/data/speech_commands --spoken runs/spoken --supernets commands-temporal-map
+    python scripts/make_hub.py ../shared/data/speech_commands --spoken runs/spoken  the words
     python scripts/make_hub.py --esc50 ../shared/data/esc50                         four folds
     python scripts/make_hub.py --esc50 ESC-50-master --folds 1 2 3 4 5             the usual five, of the whole data set
 
 Every step keeps its state under `runs/` and is resumed or skipped when it is run again. Choosing is done on validation
 alone; the test split is measured once for each published package. The seeds are those of the recipes below.
 
-The supernet of scripts/long_run.py is not trained here: its weights are kept beside the scripts. Its clips are heard in
-scenes, for which negatives/ and rooms/ lie beside the folder of Speech Commands; some are spoken (scripts/speak.py).
+Words are heard in scenes, for which negatives/ and rooms/ may lie beside the folder of Speech Commands; of those of
+which there are few, some are spoken (scripts/speak.py). The supernet of scripts/long_run.py is not trained here: its
+weights are kept beside the scripts. Those of the other families began from the ones of version 0.21, which knew other
+words: `--start HUB` names a hub of them.
 
 ESC-50 has too few clips to keep some from training for good. So all is done once without each fold, on which the result
 is tested, and then once more with all folds, which is published with the figures of the others.
@@ -32,7 +33,7 @@ from supernet.data import esc50
 from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
-from supernet.data.speech_commands import COMMANDS, WORDS, load
+from supernet.data.speech_commands import COMMANDS, WORDS
 from supernet.errors import EarshotError, InvalidData
 from supernet.files import write_json
 from supernet.frontend import front_end
@@ -51,7 +52,7 @@ from zoo.make.pipeline import Build, store, train_bits
 from zoo.make.recipe import HUB, MakeRecipe
 
 MODELS, ELASTIC = "models", "elastic-bits"
-KWS, KEYWORDS, EVENTS, TEN_EVENTS = "kws", "keywords", "aec", "esc10"
+KWS, EVENTS, TEN_EVENTS = "kws", "aec", "esc10"
 FEW_BITS = (3, 2, 1, MIXED)
 """Published where no other model has better accuracy and less flash."""
 OUTDOORS = Augmentation(
@@ -67,7 +68,7 @@ SETTLED = replace(HUB, samples=150, finalists=6, quant_epochs=3)
 class Plan:
     """A supernet of a family on a kind of features, and what is made of it.
 
-    task: KEYWORDS, COMMANDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the epochs of
+    task: KWS, COMMANDS, EVENTS or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the epochs of
     its fine-tune in float: small networks gain most from them. making: what else is chosen when models are made. bits:
     of a copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside those of HUB.
     stored: clips that are stored with the supernet. half: weights are rounded to 16 bits. kept: a plan of
@@ -102,7 +103,7 @@ def from_start(epochs: int, scenes: Scenes = Scenes()) -> SupernetRecipe:
 PLANS = {
     "kws-temporal-map": Plan(
         KWS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 10, "3M": 16, "1M": 24, "0.4M": 40},
-        SETTLED, stored=64, kept="settled",
+        SETTLED, ElasticBitsRecipe(epochs=12, label_smoothing=0.05, augmentation=Scenes()), stored=64, kept="settled",
     ),
     "kws-temporal": Plan(
         KWS, "temporal", "mfcc", from_start(20), {"0.3M": 30, "0.15M": 40}, replace(SETTLED, quant_epochs=4),
@@ -142,22 +143,22 @@ PLANS = {
     ),
 }  # fmt: skip
 NOTES = {
-    "numbers": "Bundled `kws` knows ten words; there was no training audio for the standard words yes, no, on and off.",
     "kws": "The ten words of the standard Speech Commands task.",
     "commands": "All words of Speech Commands of which there are enough clips.",
 }
-DATA = "speech_commands"
-LONG_NOTES = [
+SPOKEN_NOTE = (
     "There are few recordings of yes, no, on and off, so clips made from text were trained on as well, and some of "
-    "other words (scripts/speak.py).",
-    "The last plan of scripts/long_run.py, from the weights of its supernet after 56 epochs at a high rate, which "
-    "began from a network that was trained alone for 38.",
-]
-LONG_OWNERS = (
-    "spoken orders, Picovoice, Apache-2.0",
-    "impulse responses of a room, Institute of Sound Recording, Surrey, MIT",
-    "clips spoken by the engines of scripts/speak.py",
+    "other words (scripts/speak.py)."
 )
+LONG_NOTE = (
+    "The last plan of scripts/long_run.py, from the weights of its supernet after 56 epochs at a high rate, which "
+    "began from a network that was trained alone for 38."
+)
+OWNERS = {
+    "negatives": "spoken orders, Picovoice, Apache-2.0",
+    "rooms": "impulse responses of a room, Institute of Sound Recording, Surrey, MIT",
+    "spoken": "clips spoken by the engines of scripts/speak.py",
+}
 """Of what else is heard in scenes."""
 WORD_LIMITS = [
     "Made for one spoken word in a clip of one second at 16 kHz; it answers on nothing else.",
@@ -231,27 +232,21 @@ def with_figures(item: Candidate, tested: dict[tuple, dict]) -> Candidate:
     return replace(item, accuracy=accuracy) if accuracy else item
 
 
-def keyword_task(folder: Path, words: str = "numbers", name: str = "kws", version: str = "") -> Task:
-    """Keyword spotting by Speech Commands in `folder`: a set of WORDS, the name in the hub, the version of the data."""
-    dataset = {"name": "Speech Commands", "id": "speech_commands", "version": version}
-    return Task(name, partial(load, folder, words), [NOTES[words]], WORD_LIMITS, dataset)
-
-
-def long_task(folder: Path, spoken: Path, words: str, version: str = "") -> Task:
-    """A task of the long run: Speech Commands in `folder`, what lies beside it, and a folder of spoken clips.
-
-    Raises InvalidData for a folder of another name, beside which the run would look for Speech Commands.
+def word_task(folder: Path, words: str, spoken: Path | None = None, version: str = "") -> Task:
+    """Words of Speech Commands in `folder`, heard in scenes: a set of WORDS, which names the task, a folder of clips made
+    from text, and the version of the data.
     """
-    if folder.name != DATA:
-        raise InvalidData(f"{folder}: the long run looks for {folder.parent / DATA}; give the folder that name")
-    task = keyword_task(folder, words, words, version)
-    return replace(task, load=partial(long_words, folder, spoken, words), notes=[*task.notes, *LONG_NOTES])
+    dataset = {"name": "Speech Commands", "id": "speech_commands", "version": version}
+    notes = [NOTES[words], *([SPOKEN_NOTE] if spoken else [])]
+    return Task(words, partial(words_with_owners, folder, words, spoken), notes, WORD_LIMITS, dataset)
 
 
-def long_words(folder: Path, spoken: Path, words: str) -> ClipData:
-    """The clips of a task of the long run, with the owners of all that was heard in it."""
-    data = long_run.load_words(folder.parent, spoken, words)
-    return replace(data, attribution="; ".join([data.attribution, *LONG_OWNERS]))
+def words_with_owners(folder: Path, words: str, spoken: Path | None) -> ClipData:
+    """The clips, with the owners of all that is heard in them."""
+    data = long_run.words_in_scenes(folder, spoken, words)
+    heard = {"negatives": data.negatives, "rooms": data.rooms, "spoken": spoken}
+    owners = [owner for name, owner in OWNERS.items() if heard[name] is not None and len(heard[name])]
+    return replace(data, attribution="; ".join([data.attribution, *owners]))
 
 
 def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str, Task]:
@@ -274,11 +269,9 @@ def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str,
 def _tasks(options: argparse.Namespace) -> dict[str, Task]:
     """Those whose data were given."""
     found = event_tasks(options.esc50, tuple(sorted(set(options.folds)))) if options.esc50 else {}
-    if options.data:
-        found[KEYWORDS] = keyword_task(options.data, options.words, options.task, options.data_version)
-    if options.data and options.spoken:
-        for words in (KWS, COMMANDS):
-            found[words] = long_task(options.data, options.spoken, words, options.data_version)
+    for words in WORDS if options.data else ():
+        if any(plan.task == words for plan in PLANS.values()):
+            found[words] = word_task(options.data, words, options.spoken, options.data_version)
     return found
 
 
@@ -286,8 +279,7 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
     found = {name: plan for name, plan in PLANS.items() if plan.task in tasks and name in options.supernets}
     if not found:
         raise InvalidData(
-            f"the data of {', '.join(options.supernets)} were not given; give their folder, and --spoken for those of "
-            "the long run, see --help"
+            f"the data of {', '.join(options.supernets)} were not given; give their folder, see --help"
         )
     return found
 
@@ -300,6 +292,7 @@ def train(
     if plan.kept:
         supernet, frontend, log = long_run.kept_supernet(plan.kept, data, task.name, plan.stored)
         write_json(run / "log.json", log)
+        notes.append(LONG_NOTE)
     else:
         before = load_supernet(start / "supernets" / name, task.name) if start else None
         frontend = before.frontend if before else fit_frontend(data, kind=front_end(plan.features))
@@ -318,7 +311,7 @@ def train(
     info = {"notes": notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
     build = Build(
         name, task.name, supernet, recipe, data, frontend, run, hub, info, plan.making,
-        give_clips=plan.task in (KWS, KEYWORDS, COMMANDS),
+        give_clips=plan.task in WORDS,
     )  # fmt: skip
     store(build, build.folder)
     return build
@@ -332,8 +325,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--folds", type=int, nargs="+", default=esc50.FOLDS, help="of ESC-50, two or more (default: %(default)s)"
     )
-    parser.add_argument("--words", choices=WORDS, default="numbers", help="the keywords (default: %(default)s)")
-    parser.add_argument("--task", default="kws", help="name of the task of keywords in the hub (default: %(default)s)")
     parser.add_argument("--data-version", default="v0.01 and v0.02, part", help="as the card of keywords states it")
     parser.add_argument("--hub", type=Path, default=Path("zoo/hub"), help="where to publish (default: %(default)s)")
     parser.add_argument("--start", type=Path, metavar="HUB", help="whose supernets of the same names training begins from")

@@ -51,7 +51,7 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
     making = replace(HUB, samples=20, quant_epochs=1, width_epochs=1, calibration_clips=22, evaluations=40, finalists=2)
     plans = {
         f"tones-{kind}": module.Plan(
-            module.KEYWORDS, "temporal", kind, short, budgets[kind], making, bits[kind],
+            "tones", "temporal", kind, short, budgets[kind], making, bits[kind],
             few_bits=(2, MIXED), stored=64, half=kind == "logmel",
         )
         for kind in spaces
@@ -61,7 +61,7 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
     monkeypatch.setattr("search.accuracy.KINDS", ("boosting",))
     monkeypatch.setattr(pipeline, "Recipe", lambda **recipe: Recipe(**{**recipe, "epochs": 1, "batch": 8}))
     monkeypatch.setattr(module, "default_space", lambda family, classes, clip_ms, features: spaces[features])
-    arguments = ["make_hub.py", str(speech_folder), "--words", "tones", "--task", "tones"]
+    arguments = ["make_hub.py", str(speech_folder)]
     arguments += ["--hub", str(tmp_path / "hub"), "--runs", str(tmp_path / "runs"), "--threads", "1"]
     monkeypatch.setattr(sys, "argv", arguments)
     return module
@@ -138,7 +138,7 @@ def test_events_are_cross_validated_and_then_trained_on_all_folds(recipe, map_sp
     arch = replace(map_space, clip_ms=5000, coefficients=(40,), classes=2).smallest()
     network = FakeQuantNetwork(recalibrate(Network(arch, seed=2), features), with_bits(arch, 8)).calibrate(features)
 
-    def train(name, plan, task, data, runs, hub):
+    def train(name, plan, task, data, runs, hub, start=None):
         trained_on.append({data.audio[row].tobytes() for row in data.splits["train"].rows})
         info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset}
         return pipeline.Build(name, task.name, None, None, data, LogMel(), runs / name, hub, info, give_clips=False)
@@ -191,9 +191,9 @@ def test_quantisation_is_compared_on_what_the_recipe_fine_tuned(recipe, speech_f
     from studies import rows as results
 
     chosen = [quantisation.Experiment("small", "lsq", 4, 8, 0)]
-    task = recipe.keyword_task(speech_folder, "tones", "tones")
+    task = recipe.word_task(speech_folder, "tones")
     monkeypatch.setattr(quantisation, "make_hub", recipe)
-    monkeypatch.setattr(recipe, "keyword_task", lambda folder: task)
+    monkeypatch.setattr(recipe, "word_task", lambda *given: task)
     monkeypatch.setattr(results, "_commit", lambda: "0123456789")
     changed = {"SUPERNET": "tones-mfcc", "NETWORKS": {"small": "0.2M"}, "experiments": lambda: chosen}
     for name, value in changed.items():

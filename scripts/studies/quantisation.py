@@ -1,6 +1,6 @@
 """Which method of quantisation is best at 8 bits down to 1, on two published networks, as integers on the test split?
 
-    python scripts/study.py quantisation ../shared/data/speech_commands
+    python scripts/study.py quantisation ../shared/data/speech_commands --spoken runs/spoken
 
 Needs the runs of `scripts/make_hub.py`, whose fine-tuned float networks it starts from. A row is a fine-tune of so many
 epochs with distillation from the supernet's largest network; 8, 4, 3, 2 and 1 bits inherit, each from the one before, 6
@@ -28,7 +28,7 @@ from torch import Tensor
 
 import make_hub
 from pages import draw
-from studies.base import KEYWORDS, RUNS, THREADS, Shown, Study, option, seeds, several, value
+from studies.base import KEYWORDS, RUNS, SPOKEN, THREADS, Shown, Study, option, seeds, several, value
 from studies.rows import Rows, accuracy_columns, load_hits, paired_bootstrap, save_hits
 from supernet.arch import Arch
 from supernet.bits import with_bits
@@ -48,7 +48,7 @@ from zoo.make.candidates import tuned_network
 from zoo.make.pipeline import Build, train_bits
 
 TABLE, SUPERNET = "quantisation", "kws-temporal-map"
-NETWORKS = {"small": "3M", "large": "20M"}
+NETWORKS = {"small": "3M", "large": "10M"}
 """The budgets that the networks were found within."""
 INHERITING, ASIDE = (8, 4, 3, 2, 1), (6, 5)
 """Widths that start each from the one before, and widths that start from the first of them."""
@@ -145,7 +145,8 @@ def _inheriting(last: Experiment, seed: int) -> Iterator[Experiment]:
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Run and measure what is asked for."""
-    task, plan = make_hub.keyword_task(options.data), make_hub.PLANS[SUPERNET]
+    plan = make_hub.PLANS[SUPERNET]
+    task = make_hub.word_task(options.data, plan.task, options.spoken)
     build = make_hub.train(SUPERNET, plan, task, task.load(), options.runs, options.runs / "hub")
     bench = Bench(build, options.epochs, rows)
     for item in experiments():
@@ -353,6 +354,7 @@ STUDY = Study(
     run,
     (
         KEYWORDS,
+        SPOKEN,
         several("--networks", NETWORKS, "networks"),
         several("--methods", ALL_METHODS, "methods"),
         option("--bits", nargs="+", type=int, help="of the weights; 0 where they are learned (default: all)"),
