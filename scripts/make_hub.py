@@ -93,10 +93,10 @@ class Plan:
         return (*self.making.bits, *self.few_bits)
 
 
-def from_start(epochs: int, scenes: Scenes = Scenes()) -> SupernetRecipe:
+def from_start(epochs: int, **scenes) -> SupernetRecipe:
     """In scenes, for weights that have learned other words (--start)."""
     return SupernetRecipe(
-        epochs=epochs, learning_rate=2e-3, sandwich=True, random=1, label_smoothing=0.05, augmentation=scenes
+        epochs=epochs, learning_rate=2e-3, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes(**scenes)
     )
 
 
@@ -114,7 +114,7 @@ PLANS = {
         SETTLED, stored=64, kept="settled",
     ),
     "kws-micro": Plan(
-        KWS, "temporal", "micro", from_start(20, Scenes(warps=(1.0,))), {"3M": 12, "1M": 20},
+        KWS, "temporal", "micro", from_start(20, warps=(1.0,)), {"3M": 12, "1M": 20},
         replace(SETTLED, bits=(8,), samples=60, calibration_clips=1024), few_bits=(), stored=256,
     ),
     "kws-lmu": Plan(
@@ -233,8 +233,8 @@ def with_figures(item: Candidate, tested: dict[tuple, dict]) -> Candidate:
 
 
 def word_task(folder: Path, words: str, spoken: Path | None = None, version: str = "") -> Task:
-    """Words of Speech Commands in `folder`, heard in scenes: a set of WORDS, which names the task, a folder of clips made
-    from text, and the version of the data.
+    """Words of Speech Commands in `folder`, heard in scenes: a set of WORDS, which names the task, a folder of clips
+    made from text, and the version of the data.
     """
     dataset = {"name": "Speech Commands", "id": "speech_commands", "version": version}
     notes = [NOTES[words], *([SPOKEN_NOTE] if spoken else [])]
@@ -278,15 +278,11 @@ def _tasks(options: argparse.Namespace) -> dict[str, Task]:
 def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Plan]:
     found = {name: plan for name, plan in PLANS.items() if plan.task in tasks and name in options.supernets}
     if not found:
-        raise InvalidData(
-            f"the data of {', '.join(options.supernets)} were not given; give their folder, see --help"
-        )
+        raise InvalidData(f"the data of {', '.join(options.supernets)} were not given; give their folder, see --help")
     return found
 
 
-def train(
-    name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path, start: Path | None = None
-) -> Build:
+def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path, start: Path | None = None) -> Build:
     """Train a supernet, or go on with it, and put it into the hub. start: a hub whose supernet it begins from."""
     recipe, run, notes = plan.recipe, runs / name, list(task.notes)
     if plan.kept:
@@ -299,7 +295,9 @@ def train(
         calibration = features_as_heard(data, frontend, recipe.augmentation, plan.stored, recipe.seed)
         if before:
             supernet = retarget(before, len(data.labels), data.clip_ms, calibration, recipe.seed, data.labels)
-            notes.append(f"Training began from the weights of a supernet of other words ({weights_digest(supernet)[:12]}).")
+            notes.append(
+                f"Training began from the weights of a supernet of other words ({weights_digest(supernet)[:12]})."
+            )
         else:
             networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
             supernet = Supernet(networks, calibration, recipe.seed)
@@ -327,7 +325,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--data-version", default="v0.01 and v0.02, part", help="as the card of keywords states it")
     parser.add_argument("--hub", type=Path, default=Path("zoo/hub"), help="where to publish (default: %(default)s)")
-    parser.add_argument("--start", type=Path, metavar="HUB", help="whose supernets of the same names training begins from")
+    parser.add_argument(
+        "--start", type=Path, metavar="HUB", help="whose supernets of the same names training begins from"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="state of the runs (default: %(default)s)")
     budgets = list(dict.fromkeys(budget for plan in PLANS.values() for budget in plan.budgets))
     parser.add_argument(

@@ -23,7 +23,7 @@ from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.evaluate import predict
 from supernet.train.loop import weights_digest
 from supernet.train.losses import distillation_loss, label_loss
-from supernet.train.networks import train_network
+from supernet.train.networks import Learner, train_network, train_together
 from supernet.train.objective import prior_shift
 from supernet.train.recipe import PROGRESSIVE_SHRINKING, Recipe, SupernetRecipe, learning_rate
 from supernet.train.supernets import draw_archs, train_supernet
@@ -331,6 +331,45 @@ def test_a_teacher_has_its_share_of_the_loss(speech_data, frontend, tmp_path):
         student, speech_data, frontend, recipe, tmp_path, {}, lambda: None, teacher, distillation=1.0, progress=False
     )
     assert student(torch.zeros(1, 40, 100)).argmax().item() == 0
+
+
+def test_networks_learn_together_what_each_learns_alone(speech_data, frontend, tmp_path):
+    """Bit for bit, where gradients are clipped, one has a teacher, and the run is killed on the way."""
+    recipe, teacher = Recipe(epochs=4, batch=8, clip_gradient=0.05), plain_network(7)
+    alone, log = {}, {}
+    for name, own in (("first", None), ("taught", teacher)):
+        alone[name], run = plain_network(0), tmp_path / name
+        train_network(
+            alone[name], speech_data, frontend, recipe, run, {}, lambda: None, own, progress=False, measure_every=4
+        )
+        log[f"validation {name}"] = json.loads((run / "log.json").read_text())[-1]["validation"]
+    for stop in (2, None):
+        calls = iter(range(100))
+
+        def calibrate(stop=stop, calls=calls):
+            if next(calls) == stop:
+                raise Killed
+
+        learners = {
+            name: Learner(plain_network(0), calibrate, own) for name, own in (("first", None), ("taught", teacher))
+        }
+        arguments = learners, speech_data, frontend, recipe, tmp_path / "both", {}
+        if stop is None:
+            train_together(*arguments, progress=False, measure_every=4)
+        else:
+            with pytest.raises(Killed):
+                train_together(*arguments, progress=False, measure_every=4)
+    for name, network in alone.items():
+        assert torch.equal(network[1].weight, learners[name].network[1].weight)
+    last = json.loads((tmp_path / "both" / "log.json").read_text())[-1]
+    assert {name: last[name] for name in log} == log
+    with pytest.raises(ValueError, match="parts = 2: networks are trained together on whole batches; give 1"):
+        train_together(learners, speech_data, frontend, dataclasses.replace(recipe, parts=2), tmp_path / "parts", {})
+
+
+def plain_network(seed: int) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4000, 4))
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -3,8 +3,9 @@
     python scripts/study.py systems ../shared/data                                       # two core-hours each, at most
     python scripts/study.py systems ../shared/data --nets lmu-1.1M map-1.2M --hours 0.1    # a look
 
-All hear the same words of Speech Commands in the same scenes (supernet.data.scenes), alone and from random weights, for
-the number of epochs that the slowest of them makes in so many hours of one core, and are then fine-tuned at 8 bits.
+All hear the same words of Speech Commands in the same scenes (supernet.data.scenes), from random weights, for the
+number of epochs that the slowest of them makes in so many hours of one core, and are then fine-tuned at 8 bits. Those
+that read the same features are trained together: their clips are made once, all else is as alone; `seconds` are of all.
 Figures are of the integers on the test list, clean and in noise at 10 dB. Systems: `mbconv` over MFCC (Peter et al.,
 arXiv 2012.10138) and over log-mels (Lin et al., arXiv 2303.10351), `sinc` (Peter et al., arXiv 2104.06666), `dense`
 (Zeng et al., arXiv 2207.06920), `lmu` (Blouw et al., arXiv 2009.04465), and `temporal` beside them. Nothing is chosen
@@ -16,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import copy
+from functools import partial
 from itertools import product
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,10 +42,10 @@ from supernet.families.dense import Dense
 from supernet.families.lmu import Memories, MemoryLayer
 from supernet.frontend import front_end
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
-from supernet.nn.network import Network
+from supernet.nn.network import Network, recalibrate
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.train.calibration import fit_frontend
-from supernet.train.networks import train_float
+from supernet.train.networks import Learner, train_together
 from supernet.train.recipe import Recipe
 from zoo.run.conditions import condition_figures
 
@@ -95,19 +98,18 @@ def archs(classes: int) -> dict[str, Arch]:
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
-    """Train and measure what is not done."""
+    """Train and measure what is not done; networks that read the same features are trained together."""
     with behind_all(options.runs / TABLE):
         data = load_words(options.data, words=WORDS)
         nets = archs(len(data.labels))
-        keys = [
-            {"net": name, "hours": options.hours, "seed": seed, "equal": EQUAL}
-            for name, seed in product(options.nets, options.seeds)
-        ]
-        missing = [own for own in keys if not rows.done(TABLE, own)]
-        epochs = epochs_of_all(nets, data, options) if missing else 0
-        for own in missing:
-            arch = nets[own["net"]]
-            _measured(own["net"], arch, epochs, own, setting_of(arch, data, options, rows, SCENERY))
+        for seed, kind in product(options.seeds, dict.fromkeys(nets[name].features.kind for name in options.nets)):
+            names = [name for name in options.nets if nets[name].features.kind == kind]
+            keys = {name: {"net": name, "hours": options.hours, "seed": seed, "equal": EQUAL} for name in names}
+            missing = {name: own for name, own in keys.items() if not rows.done(TABLE, own)}
+            if missing:
+                setting = setting_of(nets[names[0]], data, options, rows, SCENERY)
+                epochs = epochs_of_all(nets, data, options)
+                _measured({name: nets[name] for name in names}, missing, epochs, seed, setting)
 
 
 def epochs_of_all(nets: dict[str, Arch], data: ClipData, options: argparse.Namespace) -> int:
@@ -120,27 +122,42 @@ def epochs_of_all(nets: dict[str, Arch], data: ClipData, options: argparse.Names
     return min(found)
 
 
-def _measured(name: str, arch: Arch, epochs: int, keys: dict, setting: Setting) -> None:
-    options, data, frontend, seed = setting.options, setting.data, setting.frontend, keys["seed"]
-    folder = options.runs / TABLE / f"{name}-{options.hours:g}h-s{seed}"
-    network = Network(arch, seed)
+def _measured(nets: dict[str, Arch], missing: dict[str, dict], epochs: int, seed: int, setting: Setting) -> None:
+    """Train networks together, and write the rows that are missing."""
+    options, data, frontend = setting.options, setting.data, setting.frontend
+    folder = options.runs / TABLE / f"{'+'.join(nets)}-{options.hours:g}h-s{seed}"
     recipe = Recipe(epochs=epochs, label_smoothing=0.05, seed=seed, augmentation=SCENERY)
-    train_float(network, data, frontend, recipe, folder / "float", setting.calibration, measure_every=epochs)
-    wide = setting.measured(network, folder / "float")
-    fine = QuantRecipe.at_bits(8, epochs=options.quant_epochs, seed=seed, bfloat16=False, augmentation=SCENERY)
-    parts = data, frontend, setting.calibration
-    teacher = copy.deepcopy(network)
-    integers = quantise(network, with_bits(arch, 8), teacher, *parts, fine, folder / "w8").to_integer()
-    heard = condition_figures(integers, frontend, data, "test", True, HEARD)
+    learners = {name: _learner(arch, seed, setting) for name, arch in nets.items()}
+    identity = {"archs": {name: arch.to_dict() for name, arch in nets.items()}}
+    train_together(learners, data, frontend, recipe, folder, identity, measure_every=epochs)
     clips = epochs * len(data.epoch(np.random.default_rng(0)))
+    for name, keys in missing.items():
+        figures = _figures(learners[name].network, folder, name, seed, setting)
+        setting.rows.add(TABLE, keys, {**figures, "clips": clips, "seconds": seconds_of(folder)}, folder)
+
+
+def _learner(arch: Arch, seed: int, setting: Setting) -> Learner:
+    network = Network(arch, seed)
+    return Learner(network, partial(recalibrate, network, setting.calibration))
+
+
+def _figures(network: Network, folder: Path, name: str, seed: int, setting: Setting) -> dict:
+    """Costs of a trained network, and how often it is right in float and, after a fine-tune, as integers."""
+    data, frontend, arch = setting.data, setting.frontend, network.arch
+    wide = setting.measured(network, folder / name)
+    fine = QuantRecipe.at_bits(
+        8, epochs=setting.options.quant_epochs, seed=seed, bfloat16=False, augmentation=SCENERY
+    )  # fmt: skip
+    parts = copy.deepcopy(network), data, frontend, setting.calibration
+    integers = quantise(network, with_bits(arch, 8), *parts, fine, folder / f"{name}-w8").to_integer()
+    heard = condition_figures(integers, frontend, data, "test", True, HEARD)
     costs = {"macs": macs(arch), "frontend_macs": frontend.macs(arch.frames), "params": params(arch)}
-    costs |= {"flash_bytes": weight_bytes(with_bits(arch, 8)), "ram_bytes": _ram(arch), "clips": clips}
+    costs |= {"flash_bytes": weight_bytes(with_bits(arch, 8)), "ram_bytes": _ram(arch)}
     found = {condition: 100 * one["accuracy"] for condition, one in heard.items()}
     low, high = (100 * end for end in heard["clean"]["interval"])
-    figures = {"validation": wide["validation"], "float_test": wide["test"], "test": round(found["clean"], 2)}
-    figures |= {"test_low": round(low, 2), "test_high": round(high, 2), "noise_10": round(found["noise-10"], 2)}
-    taken = {"seconds": seconds_of(folder / "float", folder / "w8")}
-    setting.rows.add(TABLE, keys, {**costs, **figures, **taken}, folder / "float")
+    right = {"validation": wide["validation"], "float_test": wide["test"], "test": round(found["clean"], 2)}
+    right |= {"test_low": round(low, 2), "test_high": round(high, 2), "noise_10": round(found["noise-10"], 2)}
+    return {**costs, **right}
 
 
 def _ram(arch: Arch) -> int:

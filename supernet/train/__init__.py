@@ -6,6 +6,7 @@ from supernet.extras import lazy_names
 
 _HOME = {
     "PROGRESSIVE_SHRINKING": "supernet.train.recipe",
+    "Learner": "supernet.train.networks",
     "Phase": "supernet.train.recipe",
     "Recipe": "supernet.train.recipe",
     "SupernetRecipe": "supernet.train.recipe",
@@ -22,6 +23,7 @@ _HOME = {
     "train_network": "supernet.train.networks",
     "train_step": "supernet.train.supernets",
     "train_supernet": "supernet.train.supernets",
+    "train_together": "supernet.train.networks",
     "weights_digest": "supernet.train.loop",
 }
 

@@ -1,8 +1,9 @@
-"""Training one network: from labels, and from a teacher's outputs where there is one."""
+"""Training networks: from labels, and from a teacher's outputs where there is one; one alone, or several together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from supernet.train.loop import fit, weights_digest
 from supernet.train.objective import losses_of, prior_shift
 from supernet.train.recipe import Recipe
 
-__all__ = ["train_float", "train_network"]
+__all__ = ["Learner", "train_float", "train_network", "train_together"]
 
 
 def train_network(
@@ -43,18 +44,11 @@ def train_network(
     evaluates with (norms, ranges); called before the run, and where `fit` measures. identity: what fixes the run beside
     what `fit` keeps. penalty: added to the loss. measure_every: see `fit`.
     """
-    choosing, losses = data.choosing, losses_of(data, recipe, prior_shift(data, recipe))
-    features = plain_features(data, choosing.rows, frontend)
+    loss_of = _losses(data, recipe, distillation)
+    features = plain_features(data, data.choosing.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
-        chained = {"clips": len(targets) // len(x)} if len(targets) > len(x) else {}
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            logits = network(x, **chained).float()
-            with torch.no_grad():
-                soft = None if teacher is None else teacher(x, **chained).float()
-        loss = losses.labels(logits, targets)
-        if soft is not None:
-            loss = (1 - distillation) * loss + distillation * losses.outputs(logits, soft)
+        loss = loss_of(network, x, targets, teacher)
         if penalty is not None:
             loss = loss + penalty()
         loss.backward()
@@ -62,12 +56,87 @@ def train_network(
 
     def measure() -> dict[str, float]:
         calibrate()
-        return {"validation": accuracy(lambda x: network(x)[:, : len(data.labels)], features, choosing.targets)}
+        return {"validation": _right(network, features, data)}
 
     if teacher is not None:
         teacher.eval()
         identity = {**identity, "teacher": weights_digest(teacher), "distillation": distillation}
     return fit(network, data, frontend, recipe, run, identity, step, measure, progress, calibrate, measure_every)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One of several networks that are trained on the same clips. calibrate, teacher: see `train_network`."""
+
+    network: nn.Module
+    calibrate: Callable[[], object]
+    teacher: nn.Module | None = None
+
+
+def train_together(
+    learners: dict[str, Learner],
+    data: ClipData,
+    frontend: Mfcc,
+    recipe: Recipe,
+    run: str | Path,
+    identity: dict,
+    distillation: float = 0.7,
+    progress: bool = True,
+    measure_every: int = 1,
+) -> None:
+    """Train several networks in place, by name, each as `train_network` does it alone, on clips that are made once.
+
+    They must read the features of one front end, in batches of one part. The log has `validation NAME` of each.
+    """
+    if recipe.parts > 1:
+        raise ValueError(f"parts = {recipe.parts}: networks are trained together on whole batches; give 1")
+    loss_of, networks = _losses(data, recipe, distillation), nn.ModuleList(one.network for one in learners.values())
+    features = plain_features(data, data.choosing.rows, frontend)
+
+    def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
+        found = []
+        for own in learners.values():
+            loss = loss_of(own.network, x, targets, own.teacher)
+            loss.backward()
+            nn.utils.clip_grad_norm_(own.network.parameters(), recipe.clip_gradient)
+            found.append(loss.detach())
+        return torch.stack(found).mean()
+
+    def calibrate() -> None:
+        for own in learners.values():
+            own.calibrate()
+
+    def measure() -> dict[str, float]:
+        calibrate()
+        return {f"validation {name}": _right(own.network, features, data) for name, own in learners.items()}
+
+    teachers = {name: own.teacher.eval() for name, own in learners.items() if own.teacher is not None}
+    taught = {"teachers": {name: weights_digest(one) for name, one in teachers.items()}, "distillation": distillation}
+    identity = {**identity, "together": list(learners), **(taught if teachers else {})}
+    # each was clipped by itself, so the bound on all of them together never binds
+    whole = replace(recipe, clip_gradient=2 * recipe.clip_gradient * len(learners))
+    fit(networks, data, frontend, whole, run, identity, step, measure, progress, calibrate, measure_every)
+
+
+def _losses(data: ClipData, recipe: Recipe, distillation: float) -> Callable[..., Tensor]:
+    """The loss of a network on features and targets, with a share of its teacher's outputs where there is one."""
+    losses = losses_of(data, recipe, prior_shift(data, recipe))
+
+    def loss_of(network: nn.Module, x: Tensor, targets: Tensor, teacher: nn.Module | None) -> Tensor:
+        chained = {"clips": len(targets) // len(x)} if len(targets) > len(x) else {}
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+            logits = network(x, **chained).float()
+            with torch.no_grad():
+                soft = None if teacher is None else teacher(x, **chained).float()
+        loss = losses.labels(logits, targets)
+        return loss if soft is None else (1 - distillation) * loss + distillation * losses.outputs(logits, soft)
+
+    return loss_of
+
+
+def _right(network: nn.Module, features: Tensor, data: ClipData) -> float:
+    """The share of the clips that are chosen by which a network has right."""
+    return accuracy(lambda x: network(x)[:, : len(data.labels)], features, data.choosing.targets)
 
 
 def train_float(
