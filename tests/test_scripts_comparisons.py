@@ -20,6 +20,7 @@ from supernet.nn.frontend import torch_twin
         ("tc-resnet8", 66e3, 1.5e6),
         ("pless-mfcc20-4", 172_668, 27.14e6),
         ("pless-mfcc20-5", 72_012, 14.46e6),
+        ("mixednet", 25_068, 806_976),
     ],
 )
 def test_peers_have_the_parameters_and_macs_that_their_authors_state(name, published_params, published_macs):

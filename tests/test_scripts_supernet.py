@@ -13,7 +13,7 @@ import torch
 
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation, plain_features
-from supernet.data.scenes import SceneMaker, Scenes
+from supernet.data.scenes import Scenes
 from supernet.files import read_json, save_tensors
 from supernet.frontend.logmel import LogMel
 from supernet.nn.store import save_supernet
@@ -185,65 +185,59 @@ def test_the_schedules_are_measured_on_the_same_networks(map_space, speech_data,
     assert contents(tables) == written
 
 
-def test_peers_plain_networks_and_slices_have_the_same_time_and_clips(
+def test_peers_and_plain_networks_hear_the_same_clips_with_and_without_a_teacher(
     map_space, speech_data, tables, tmp_path, monkeypatch
 ):
-    from studies import comparison
+    """What is trained beside others has the row that it has alone."""
+    from studies import networks, peers
+    from studies import rows as results
 
-    space = replace(map_space, clip_ms=1000, coefficients=(40,))
-    scenes = Scenes(chain=2, rooms=2)
-    plan = replace(comparison.PLANS["supernet"], batch=8, augmentation=scenes)
-    for name, value in {
-        "load_words": lambda *arguments, **options: speech_data,
-        "words_space": lambda data: space,
-        "PLANS": {"supernet": plan},
-        "PEERS": {"tc-resnet8": comparison.PEERS["tc-resnet8"]},
-        "OURS": {"map-1M": space.largest()},
-        "Recipe": SmallBatch,
-        "CALIBRATED": 8,
-        "SLICES": 2,
-        "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
+    space, scenes = replace(map_space, clip_ms=1000, coefficients=(40,)), Scenes(chain=2, rooms=2)
+    frontend = fit_frontend(speech_data, 1, LogMel, scenes)
+    supernet = Supernet(space, scene_features(speech_data, frontend, scenes, 8, 0))
+    for module, values in {
+        peers: {
+            "load_words": lambda *arguments, **options: speech_data,
+            "kept_supernet": lambda *arguments: (supernet.eval(), frontend, []),
+            "PLANS": {peers.LAST: replace(peers.PLANS[peers.LAST], augmentation=scenes)},
+            "OURS": {"map-1M": space.largest()},
+            "NETS": ("tc-resnet8", "map-1M"),
+            "Recipe": SmallBatch,
+            "CALIBRATED": 8,
+        },
+        networks: {"TIMED": 2},
     }.items():
-        monkeypatch.setattr(comparison, name, value)
-    heard = []
-    scene = SceneMaker.scene
-
-    def listened(self, rows, rng):
-        heard.append(scene(self, rows, rng))
-        return heard[-1]
-
-    monkeypatch.setattr(SceneMaker, "scene", listened)
-    options = ["data", "--hours", 1e-9, "--runs", tmp_path, "--only", "tc-resnet8"]
-    comparison.STUDY.start(options, folder=tables)
-    first = heard.copy()
-    heard.clear()
-    comparison.STUDY.start([*options[:-1], "map-1M"], folder=tables)
-    assert all(np.array_equal(one, other) for one, other in zip(first, heard, strict=True))
-    comparison.STUDY.start([*options[:-1], "supernet"], folder=tables)
-    rows = pd.read_csv(tables / "comparison.csv").set_index("net")
-    assert set(rows.index) == {
-        "tc-resnet8",
-        "map-1M",
-        "supernet",
-        "supernet within tc-resnet8",
-        "supernet within map-1M",
-    }
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    options = ["data", "--hours", 1e-9, "--runs", tmp_path / "runs", "--quant-epochs", 1]
+    peers.STUDY.start([*options, "--nets", "tc-resnet8", "map-1M"], folder=tables)
+    rows = pd.read_csv(tables / "peers.csv").set_index(["net", "way", "bits"]).sort_index()
+    assert len(rows) == 2 * 2 * 2
     assert (rows.epochs == 1).all()
-    assert rows.macs["supernet within map-1M"] <= rows.macs["map-1M"]
+    assert rows[["validation", "test", "fainter_20", "noise_10"]].stack().between(0, 100).all()
+    header, shown = peers.peers_table(results.Rows(tables))
+    assert all(len(row) == len(header) for row in shown)
+    assert [row[0] for row in shown if "**" not in row[0]].count("TC-ResNet8") == 1
     before = contents(tables)
-    comparison.STUDY.start(options, folder=tables)
+    peers.STUDY.start([*options, "--nets", "tc-resnet8", "map-1M"], folder=tables)
     assert contents(tables) == before
+    alone = tmp_path / "alone"
+    peers.STUDY.start([*options, "--nets", "map-1M", "--ways", "labels", "--runs", tmp_path / "other"], folder=alone)
+    figures = ["macs", "flash_bytes", "clips", "validation", "test", "fainter_20", "noise_10"]
+    for row in pd.read_csv(alone / "peers.csv").itertuples():
+        beside = rows.loc[(row.net, row.way, row.bits)]
+        assert [getattr(row, name) for name in figures] == [beside[name] for name in figures]
 
 
 def test_a_cut_network_hears_each_clip_alone(tables):
-    from studies import comparison
+    from studies.peer_nets import Cut
 
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4 * 5, 3))
     scenes = torch.randn(2, 4, 15, generator=torch.Generator().manual_seed(0))
     alone = torch.cat(
         [network(scenes[index, :, 5 * clip : 5 * clip + 5][None]) for index in (0, 1) for clip in range(3)]
     )
-    torch.testing.assert_close(comparison.Cut(network)(scenes, 3), alone)
+    torch.testing.assert_close(Cut(network)(scenes, 3), alone)
 
 
 def test_weights_that_are_kept_serve_where_the_runs_are_lost(map_space, speech_data, tables, tmp_path, monkeypatch):
@@ -340,6 +334,7 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
 ):
     """Both are made alone and from the slice; the supernet's ends are told as its log has them."""
     from studies import keyword_search
+    from studies import rows as results
 
     small = replace(square_space, feature_kind="mfcc")
     for module, values in {
@@ -359,11 +354,14 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
     [ends] = pd.read_csv(tables / "keyword_supernet.csv").itertuples()
     log = read_json(tmp_path / "runs" / "kws-mbconv" / "log.json")
     assert (ends.largest, ends.smallest) == tuple(round(100 * log[-1][name], 2) for name in ("largest", "smallest"))
-    rows = pd.read_csv(tables / "peers.csv")
+    rows = pd.read_csv(tables / "keyword_search.csv")
+    found = [f"mbconv-{way}-mfcc20-5" for way in ("alone", "tuned")]
     assert sorted(zip(rows.net, rows.bits, strict=True)) == [
-        (f"mbconv-{way}-mfcc20-5", bits) for way in ("alone", "tuned") for bits in (8, 32)
+        (net, bits) for net in (*found, "pless-mfcc20-5") for bits in (8, 32)
     ]
-    assert (rows.macs <= 14_176_368).all()
-    assert rows.macs.nunique() == 1
+    assert rows.macs.max() == rows.macs[rows.net == "pless-mfcc20-5"].min()
+    assert rows.macs[rows.net.isin(found)].nunique() == 1
+    names = [row[0] for row in keyword_search.table_of_networks(results.Rows(tables))[1]]
+    assert sorted(names) == sorted(keyword_search.NAMES[net] for net in rows.net.unique())
     keyword_search.STUDY.start(options, folder=tables)
     assert contents(tables) == written

@@ -8,7 +8,7 @@ from matplotlib import ticker
 
 import zoo
 from pages.draw import OURS, PEER, PLAIN, TEXT
-from pages.hub import bundled_keywords
+from pages.hub import CONDITIONS, bundled_keywords
 from studies.base import Shown
 from studies.rows import Rows
 from zoo.hubs.folder import BUNDLED
@@ -22,35 +22,47 @@ NAMES = {
     "tc-resnet8": "TC-ResNet8",
     "pless-mfcc20-4": "pless_sweep_mfcc20_4",
     "pless-mfcc20-5": "pless_sweep_mfcc20_5",
+    "mixednet": "MixedNet (microWakeWord)",
 }
-FOUND = {
-    f"mbconv-{way}-mfcc20-{number}": f"mbconv, found within the MACs of mfcc20_{number}{how}"
-    for number in (4, 5)
-    for way, how in (("alone", ""), ("tuned", ", from its slice"))
-}
+WAYS = ("labels", "distilled")
 BIT_COLORS = {"8": "#08306b", "4": "#2171b5", "3": "#4eb3d3", "2": "#41ae76", "1": "#8c6bb1", "mixed": "#969696"}
 
 
 def peers_table(found: Rows) -> Shown:
     """Costs and accuracies, the smallest network first."""
-    hub, peers, rows = bundled_keywords(), _peers(found), []
-    for net, runs in peers.groupby("net"):
-        wide, narrow = (runs[runs.bits == bits].mean(numeric_only=True) for bits in (32, 8))
-        name = {**NAMES, **FOUND}.get(net, f"{net}, plain")
-        costs = [f"{wide.macs / 1e6:.2f} M", f"{narrow.flash_bytes / 1e3:.1f} kB"]
-        shares = [f"{wide.validation:.2f}", f"{wide.test:.2f}", f"{narrow.validation:.2f}", f"{narrow.test:.2f}"]
-        rows.append((wide.macs, [name, *costs, *shares]))
+    rows = []
+    for (net, macs), runs in _peers(found).groupby(["net", "macs"]):
+        wide, narrow, taught = (
+            runs[(runs.bits == bits) & (runs.way == way)].mean(numeric_only=True)
+            for bits, way in ((32, WAYS[0]), (8, WAYS[0]), (8, WAYS[1]))
+        )
+        shares = [wide.test, narrow.test, narrow.noise_10, narrow.fainter_20, taught.test, taught.noise_10]
+        shown = [f"{share:.1f}" if share == share else "" for share in shares]
+        shown[1] += f" ({narrow.test_low:.1f} to {narrow.test_high:.1f})"
+        name = NAMES.get(net, f"temporal-{net}, plain")
+        rows.append((macs, [name, f"{macs / 1e6:.2f} M", f"{narrow.flash_bytes / 1e3:.1f} kB", *shown]))
+    hub = bundled_keywords()
     for _, row in hub[hub.bits == 8].iterrows():
+        shown = [
+            "",
+            f"{row.test:.1f}",
+            *("" if row[name] is None else f"{row[name]:.1f}" for name in CONDITIONS),
+            "",
+            "",
+        ]
         costs = [f"{row.macs / 1e6:.2f} M", f"{row.flash_bytes / 1e3:.1f} kB"]
-        rows.append((row.macs, [f"**{row.net}**", *costs, "", "", f"{row.validation:.2f}", f"{row.test:.2f}"]))
-    columns = ["network", "MACs", "flash, 8 bits", "float val. %", "float test %", "8-bit val. %", "8-bit test %"]
+        rows.append((row.macs, [f"**{row.net}**", *costs, *shown]))
+    columns = [
+        "network", "MACs", "flash, 8 bits", "float test %", "8-bit test %", "in noise of 10 dB", "20 dB fainter",
+        "distilled, 8 bits", "in noise of 10 dB",
+    ]  # fmt: skip
     return columns, [row for _, row in sorted(rows, key=lambda item: item[0])]
 
 
 def _peers(found: Rows) -> pd.DataFrame:
     """The rows of the longest training."""
     peers = found.read("peers")
-    return peers[peers.epochs == peers.epochs.max()]
+    return peers[peers.hours == peers.hours.max()]
 
 
 def accuracy_picture(found: Rows) -> plt.Figure:
@@ -75,23 +87,22 @@ def _draw(axis, hub: pd.DataFrame, peers: pd.DataFrame, column: str, unit: float
     for bits, style in ((8, "-o"), (4, "--s")):
         part = hub[hub.bits == bits].sort_values(column)
         axis.plot(part[column] / unit, part.test, style, color=OURS, label=f"Earshot, {bits}-bit packages", zorder=3)
-    narrow = peers[peers.bits == 8]
-    plain = narrow[~narrow.net.isin((*NAMES, *FOUND))].sort_values(column)
-    on_maps = plain.net.str.contains("-map-")
-    for part, style, features in ((plain[on_maps], ":v", "log-mel maps"), (plain[~on_maps], ":^", "MFCC")):
-        label = f"Earshot, plain on {features}, 8 bits, trained as peers"
-        axis.plot(part[column] / unit, part.test, style, color=PLAIN, label=label)
     few = hub[~hub.bits.isin((8, 4))]
     axis.plot(few[column] / unit, few.test, "*", color=OURS, label="Earshot, fewer and mixed bits", zorder=3)
-    for style, way, how in (("P", "alone", "trained as peers"), ("X", "tuned", "from its slice")):
-        part = narrow[narrow.net.isin(FOUND) & narrow.net.str.contains(f"-{way}-")]
-        axis.plot(part[column] / unit, part.test, style, color=PLAIN, label=f"Earshot, mbconv, 8 bits, {how}")
-    others = narrow[narrow.net.isin(NAMES)]
-    axis.plot(others[column] / unit, others.test, "D", color=PEER, label="peers, 8 bits")
-    for row in others.itertuples():
+    narrow = peers[peers.bits == 8]
+    for way, style, how in zip(WAYS, (":v", ":^"), ("trained as peers", "distilled as peers"), strict=True):
+        plain = narrow[~narrow.net.isin(NAMES) & (narrow.way == way)].sort_values(column)
+        axis.plot(plain[column] / unit, plain.test, style, color=PLAIN, label=f"Earshot, plain, 8 bits, {how}")
+    for way, style, how in zip(WAYS, ("D", "d"), ("", ", distilled"), strict=True):
+        others = narrow[narrow.net.isin(NAMES) & (narrow.way == way)]
+        axis.plot(others[column] / unit, others.test, style, color=PEER, label=f"peers, 8 bits{how}")
+    for row in narrow[narrow.net.isin(NAMES) & (narrow.way == WAYS[0])].itertuples():
         place = (getattr(row, column) / unit, row.test)
-        name = NAMES[row.net].removeprefix("pless_sweep_")
-        axis.annotate(name, place, (5, -11), textcoords="offset points", color=TEXT, fontsize=8)
+        axis.annotate(_short(row.net), place, (5, -11), textcoords="offset points", color=TEXT, fontsize=8)
+
+
+def _short(net: str) -> str:
+    return NAMES[net].removeprefix("pless_sweep_").split(" (")[0]
 
 
 def models_picture(found: Rows) -> plt.Figure:
@@ -100,13 +111,12 @@ def models_picture(found: Rows) -> plt.Figure:
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", width_ratios=(3, 2))
     _draw_bits(axes[0], zoo.list("kws", hub=BUNDLED))
     _draw_bits(axes[1], zoo.list("aec", hub=BUNDLED))
-    narrow = peers[(peers.bits == 8) & peers.net.isin(NAMES)]
+    narrow = peers[(peers.bits == 8) & peers.net.isin(NAMES) & (peers.way == WAYS[0])]
     axes[0].plot(narrow.flash_bytes / 1e3, narrow.test, "D", color=PEER, label="published networks, 8 bits")
     for row in narrow.itertuples():
         place = (row.flash_bytes / 1e3, row.test)
-        name = NAMES[row.net].removeprefix("pless_sweep_").removesuffix(" (MLPerf Tiny)")
         offset, side = ((-7, -3), "right") if row.net == "bc-resnet-2" else ((6, -9), "left")
-        axes[0].annotate(name, place, offset, textcoords="offset points", color=PEER, fontsize=7.5, ha=side)
+        axes[0].annotate(_short(row.net), place, offset, textcoords="offset points", color=PEER, fontsize=7.5, ha=side)
     axes[0].set(title="ten keywords (kws)", ylabel="right on test, %", xlim=(4, 320), ylim=(91, 97.4))
     axes[1].set(title="fifty sounds of ESC-50 (aec)", xlim=(15, 520), ylim=(66, 86))
     for axis in axes:

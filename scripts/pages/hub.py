@@ -11,8 +11,12 @@ from studies.base import Shown
 from studies.rows import Rows
 from supernet.files import read_json
 from zoo.hubs.folder import BUNDLED
+from zoo.run.conditions import known_conditions
 
-__all__ = ["PICTURES", "TABLES", "bundled_keywords"]
+__all__ = ["CONDITIONS", "PICTURES", "TABLES", "bundled_keywords"]
+
+CONDITIONS = ("noise-10", "fainter-20")
+"""Of the test list, beside its clips as they are."""
 
 SIX = {
     "kws-temporal-0.28M-w4a8-1a8f6ae0": "ten words",
@@ -38,7 +42,9 @@ def bundled_keywords() -> pd.DataFrame:
 
 
 def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
+    heard = known_conditions(hub.config(entry).values["accuracy"]["test"])
     return {
+        **{name: 100 * heard[name]["accuracy"] if name in heard else None for name in CONDITIONS},
         "arch": hub.config(entry).values["arch"],
         "net": entry.name.rsplit("-", 2)[0],
         "bits": entry.bits,

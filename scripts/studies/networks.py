@@ -12,32 +12,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from studies.base import RUNS, THREADS, value
 from studies.rows import Rows, accuracy_columns, save_hits
 from supernet.arch import Arch, FeatureSpec
-from supernet.bits import with_bits
-from supernet.cost import macs, params, weight_bytes
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.temporal import MAP_STAGES
 from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
-from supernet.nn.frontend import quantise_features
-from supernet.nn.integer import TorchIntegers
 from supernet.nn.network import Network
-from supernet.quant.finetune import QuantRecipe, quantise
+from supernet.quant.finetune import QuantRecipe
 from supernet.train.evaluate import hits
-from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
 
-PEERS_TABLE, TIMED = "peers", 10
-AS_PEERS = (
-    value("--epochs", 10, "in float"), value("--quant-epochs", 1, "at 8 bits, after them"), RUNS, THREADS,
-)  # fmt: skip
-"""Options of how networks are trained as the peers are."""
+TIMED = 10
 WAY_NAMES = {
     "alone": "alone",
     "longer": "alone, longer",
@@ -165,30 +155,19 @@ def quant_recipe(recipe: Recipe, epochs: int) -> QuantRecipe:
     return QuantRecipe(**{**vars(recipe), **changed})
 
 
-def peer_keys(name: str, bits: int, recipe: Recipe) -> dict:
-    """Of the row of a network that was trained as the peers are. recipe: in float."""
-    return {"net": name, "bits": bits, "seed": recipe.seed, "epochs": recipe.epochs}
-
-
-def train_both(network: Network, name: str, setting: Setting, recipe: Recipe, folder: Path) -> None:
-    """Train a network of ours in float, then its integers at 8 bits, and write both rows beside the peers'."""
-    if setting.rows.done(PEERS_TABLE, *(peer_keys(name, bits, recipe) for bits in (32, 8))):
-        return
-    costs, quant_epochs = {"macs": macs(network.arch), "params": params(network.arch)}, setting.options.quant_epochs
-
-    def write(bits: int, epochs: int, own: Callable[[Tensor], Tensor], arch: Arch, run: Path) -> None:
-        figures = {"quant_epochs": epochs, **costs, "flash_bytes": weight_bytes(arch)}
-        setting.rows.add(PEERS_TABLE, peer_keys(name, bits, recipe), {**figures, **setting.measured(own, run)}, run)
-
-    parts = setting.data, setting.frontend
-    train_float(network, *parts, recipe, folder, setting.calibration)
-    write(32, 0, network, network.arch, folder)
-    arch, run = with_bits(network.arch, 8), folder.with_name(folder.name + "-w8")
-    fake = quantise(network, arch, None, *parts, setting.calibration, quant_recipe(recipe, quant_epochs), run)
-    integers = TorchIntegers(fake.to_integer())
-    write(8, quant_epochs, lambda x: integers(quantise_features(x)), arch, run)
-
-
 def measured_ways(table: pd.DataFrame) -> list[str]:
     """Those of WAY_NAMES that a table has rows of."""
     return [way for way in WAY_NAMES if (table.way == way).any()]
+
+
+@torch.no_grad()
+def measure_norms(network: nn.Module, features: Tensor) -> None:
+    """Set the norms' statistics of a plain module to those over features of training clips, all in one batch."""
+    norms = [module for module in network.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    network(features)
+    network.eval()

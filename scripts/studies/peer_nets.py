@@ -1,8 +1,9 @@
 """Published keyword spotters, written anew from their publications, and their 8-bit form.
 
-All read the features of Earshot's front end, (batch, 40 coefficients, 100 frames of 10 ms), and take from them what
-their publication reads: some coefficients, every second frame, or the log-mel map, which the full cosine transform
-gives back. `Store` marks each tensor that an integer runtime would write to memory.
+All read the features of Earshot's front ends, (batch, 40 coefficients, 100 frames of 10 ms), and take from them what
+their publication reads: some coefficients, every second frame, or the log-mel map. Of MFCC the full cosine transform
+gives back the map, and of log-mels it gives the coefficients (`reading`). `Store` marks each tensor that an integer
+runtime would write to memory.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from supernet.frontend.mfcc import Mfcc
+from supernet.frontend.logmel import LogMel
+from supernet.frontend.mel import MelFrontEnd
 from supernet.frontend.tables import cosine_transform
 from supernet.quant.quantisers import within
 
 __all__ = [
     "PEERS",
     "BcResNet",
+    "Cut",
     "DsCnn",
+    "MixedNet",
     "PlessNet",
     "TcResNet8",
     "flash_bytes",
     "forget_ranges",
     "macs",
     "measure_ranges",
+    "reading",
     "to_8_bits",
 ]
 
@@ -141,7 +146,7 @@ class DsCnn(nn.Module):
     of 0.2 after the convolution and of 0.4 before the average.
     """
 
-    def __init__(self, classes: int, frontend: Mfcc) -> None:
+    def __init__(self, classes: int, frontend: MelFrontEnd) -> None:
         super().__init__()
         blocks = [conv_relu(1, 64, (10, 4), stride=2, padding=(4, 1)), nn.Dropout(0.2)]
         for _ in range(4):
@@ -174,7 +179,7 @@ class TcBlock(nn.Module):
 class TcResNet8(nn.Module):
     """TC-ResNet8 (Choi et al., Interspeech 2019, arXiv 1904.03814): 40 coefficients as channels, each 10 ms."""
 
-    def __init__(self, classes: int, frontend: Mfcc) -> None:
+    def __init__(self, classes: int, frontend: MelFrontEnd) -> None:
         super().__init__()
         stem = conv_relu(40, 16, 3, padding=1, kind=nn.Conv1d)
         self.first, self.average = Store(), Store()
@@ -238,10 +243,11 @@ class BcResNet(nn.Module):
     STAGES = ((8, 2, 1, 1), (12, 2, 2, 2), (16, 4, 2, 4), (20, 4, 1, 8))
     """Width, blocks, stride over frequency and dilation over time."""
 
-    def __init__(self, classes: int, frontend: Mfcc, scale: int = 1) -> None:
+    def __init__(self, classes: int, frontend: MelFrontEnd, scale: int = 1) -> None:
         super().__init__()
         basis = torch.from_numpy(cosine_transform(40, frontend.mels).T.copy())
-        self.register_buffer("to_log_mel", basis * torch.tensor(frontend.deviation or (1.0,) * 40))
+        basis = basis * torch.tensor(frontend.deviation or (1.0,) * 40)
+        self.register_buffer("to_log_mel", basis if frontend.kind == "mfcc" else torch.eye(40))
         width = 16 * scale
         blocks = [conv_relu(1, width, 5, stride=(2, 1), padding=2)]
         for base, count, stride, dilation in self.STAGES:
@@ -269,7 +275,7 @@ class PlessNet(nn.Module):
     the end.
     """
 
-    def __init__(self, classes: int, frontend: Mfcc, number: int = 5) -> None:
+    def __init__(self, classes: int, frontend: MelFrontEnd, number: int = 5) -> None:
         super().__init__()
         blocks = [conv_relu(1, 72, (5, 11), relu=nn.ReLU6, stride=(1, 2), padding=(2, 5))]
         for index, (kernel, expansion) in enumerate(PLESS_CELLS[number]):
@@ -300,6 +306,73 @@ class PlessBlock(nn.Module):
         return self.store(x + self.parts(x)) if self.residual else self.parts(x)
 
 
+class MixedNet(nn.Module):
+    """In the manner of microWakeWord's MixedNet (K. Ahrendt, after Tan and Le, arXiv 1907.09595): 40 log-mels a frame.
+
+    A convolution at stride 3, four blocks of depthwise taps of mixed lengths and a 1 x 1 convolution of 64 channels. An
+    average over time stands for the ring of its last frames.
+    """
+
+    TAPS = ((5,), (7, 11), (9, 15), (23,))
+
+    def __init__(self, classes: int, frontend: MelFrontEnd) -> None:
+        super().__init__()
+        widths, blocks = (32, 64, 64, 64), [conv_relu(40, 32, 5, stride=3, kind=nn.Conv1d, padding=2)]
+        for width, taps in zip(widths, self.TAPS, strict=True):
+            blocks += [MixedTaps(width, taps), conv_relu(width, 64, 1, kind=nn.Conv1d)]
+        self.first, self.blocks = Store(), nn.Sequential(*blocks)
+        self.average, self.classifier = Store(), nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 40, 100) -> logits (batch, classes)."""
+        return self.classifier(self.average(self.blocks(self.first(x)).mean(2)))
+
+
+class MixedTaps(nn.Module):
+    """Depthwise convolutions over time, each of its length on an equal part of the channels."""
+
+    def __init__(self, width: int, taps: tuple[int, ...]) -> None:
+        super().__init__()
+        own, self.store = width // len(taps), Store()
+        self.parts = nn.ModuleList(
+            nn.Conv1d(own, own, count, padding=count // 2, groups=own, bias=False) for count in taps
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, width, frames), the same shape out."""
+        parts = x.chunk(len(self.parts), 1)
+        return self.store(torch.cat([own(part) for own, part in zip(self.parts, parts, strict=True)], 1))
+
+
+class Cepstra(nn.Module):
+    """MFCC of log-mels, each with mean 0 and deviation 1 over `features` (clips, 40, frames)."""
+
+    def __init__(self, frontend: LogMel, features: Tensor) -> None:
+        super().__init__()
+        basis = torch.from_numpy(cosine_transform(40, frontend.mels).copy())
+        self.register_buffer("basis", basis * torch.tensor(frontend.deviation or (1.0,) * 40))
+        deviation, mean = torch.std_mean(self.basis @ features, (0, 2))
+        self.register_buffer("scale", (1 / deviation)[:, None])
+        self.register_buffer("mean", mean[:, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 40, frames), the same shape out."""
+        with torch.autocast(x.device.type, enabled=False):
+            return (self.basis @ x.float() - self.mean) * self.scale
+
+
+class Cut(nn.Module):
+    """A network that hears a clip at a time, of scenes that hold several in turn."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, clips: int = 1) -> Tensor:
+        """(scenes, coefficients, clips * frames) -> logits (scenes * clips, classes)."""
+        return self.network(x.unflatten(2, (clips, -1)).transpose(1, 2).flatten(0, 1))
+
+
 PEERS = {
     "bc-resnet-1": BcResNet,
     "bc-resnet-2": lambda classes, frontend: BcResNet(classes, frontend, 2),
@@ -307,4 +380,12 @@ PEERS = {
     "tc-resnet8": TcResNet8,
     "pless-mfcc20-4": lambda classes, frontend: PlessNet(classes, frontend, 4),
     "pless-mfcc20-5": PlessNet,
+    "mixednet": MixedNet,
 }
+ON_LOG_MELS = ("bc-resnet-1", "bc-resnet-2", "mixednet")
+
+
+def reading(name: str, classes: int, frontend: LogMel, features: Tensor) -> nn.Module:
+    """One of PEERS on log-mels; what was published on MFCC transforms them, by the norms of `features`."""
+    network = PEERS[name](classes, frontend)
+    return network if name in ON_LOG_MELS else nn.Sequential(Cepstra(frontend, features), network)

@@ -1,105 +1,191 @@
-"""How good are published keyword spotters, and plain ones of ours, on the same data, splits, epochs and augmentation?
+"""How good are published keyword spotters and plain networks of ours after the same clips of the standard words?
 
-    python scripts/study.py peers ../shared/data/speech_commands
-    python scripts/study.py peers ../shared/data/speech_commands --nets tc-resnet8 3M --epochs 15
+    python scripts/study.py peers ../shared/data --spoken runs/spoken                     # half a day of a core
+    python scripts/study.py peers ../shared/data --nets tc-resnet8 map-1M --hours 0.1     # a look
 
-Each network is trained in float and then fine-tuned at 8-bit weights, a step a channel, and 8-bit activations, by the
-same recipe. Peers are emulated: steps from the largest weight, ranges of tensors from their extremes. Ours are measured
-as integers, with learned steps. Rows: `peers.csv`. Nothing is chosen here: test is measured once a run.
+All hear the same scenes (supernet.data.scenes) from random weights, for the number of epochs that the slowest of them
+makes in so many hours of one core: once with the labels alone, once with the largest network of the long run's supernet
+as a teacher as well. All read its log-mels, MFCC where that is what was published, so they are trained together on
+clips that are made once; peers get each clip cut out of its scene. Each is then fine-tuned at 8-bit weights, a step a
+channel, and 8-bit activations. Peers are emulated: steps from the largest weight, ranges of tensors from their
+extremes. Ours are measured as integers, with learned steps. Rows: `peers.csv`, figures of the test list, clean, in
+noise at 10 dB and 20 dB fainter. Nothing is chosen here: test is measured once a network.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from long_run import LAST, PLANS, behind_all, guide_of, kept_supernet, load_words
 from pages.accuracy import accuracy_picture, models_picture, peers_table
-from studies.base import KEYWORDS, Study, seeds, several
-from studies.networks import AS_PEERS, PEERS_TABLE, Setting, peer_keys, quant_recipe, train_both, uniform_archs
-from studies.peer_nets import PEERS, flash_bytes, forget_ranges, macs, measure_ranges, to_8_bits
-from studies.rows import Rows
-from supernet.arch import Arch
-from supernet.data.speech_commands import load
-from supernet.frontend import front_end
-from supernet.nn.network import Network
-from supernet.train.calibration import calibration_features, fit_frontend
-from supernet.train.networks import train_network
+from studies.base import RUNS, SCENES, SPOKEN, Study, seeds, several, value
+from studies.networks import Setting, epochs_in, measure_norms, quant_recipe, step_of, uniform_archs
+from studies.peer_nets import PEERS, Cut, flash_bytes, forget_ranges, macs, measure_ranges, reading, to_8_bits
+from studies.rows import Rows, seconds_of
+from supernet.bits import with_bits
+from supernet.cost import macs as arch_macs
+from supernet.cost import weight_bytes
+from supernet.nn.frontend import dequantise_features
+from supernet.nn.network import Network, recalibrate
+from supernet.quant.finetune import quantise
+from supernet.train.calibration import scene_features
+from supernet.train.networks import Learner, train_network, train_together
 from supernet.train.recipe import Recipe
+from zoo.run.conditions import condition_figures
+
+TABLE, CALIBRATED = "peers", 512
+HEARD = ("clean", "fainter-20", "noise-10")
+LABELS, DISTILLED = "labels", "distilled"
+OURS = {name: arch for name, arch in uniform_archs(12).items() if arch.features.kind == "logmel"}
+NETS = (*PEERS, *OURS)
+Scores = Callable[[np.ndarray], np.ndarray]
+"""From int8 features (clips, coefficients, frames) to logits (clips, classes)."""
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
-    """Train and measure what the command line names."""
-    data = load(options.data, "numbers")
-    kinds = {"mfcc", *(arch.features.kind for arch in uniform_archs(len(data.labels)).values())}
-    frontends = {kind: fit_frontend(data, kind=front_end(kind)) for kind in sorted(kinds)}
-    settings = {
-        kind: Setting(options, rows, data, frontend, calibration_features(data, frontend))
-        for kind, frontend in frontends.items()
-    }
-    ours = uniform_archs(len(data.labels))
-    for name in options.nets:
+    """Train what is asked for together, and measure what is not done."""
+    with behind_all(options.runs / TABLE):
+        data = load_words(options.data, options.spoken, "kws")
+        supernet, frontend, _ = kept_supernet(LAST, data, "kws", CALIBRATED)
+        calibration = scene_features(data, frontend, PLANS[LAST].augmentation, CALIBRATED, 0)
+        setting, teacher = Setting(options, rows, data, frontend, calibration), guide_of(supernet)
         for seed in options.seeds:
-            if name in PEERS:
-                _run_peer(settings["mfcc"], name, seed)
-            else:
-                _run_ours(settings[ours[name].features.kind], name, ours[name], seed)
+            asked = {f"{net} {way}": _keys(net, way, seed, options) for net in options.nets for way in options.ways}
+            if not all(rows.done(TABLE, {**keys, "bits": bits}) for keys in asked.values() for bits in (32, 8)):
+                _measured(asked, seed, setting, teacher)
 
 
-def _run_peer(setting: Setting, name: str, seed: int) -> None:
-    data, frontend, options, recipe = setting.data, setting.frontend, setting.options, _recipe(setting.options, seed)
-    wide, narrow = (peer_keys(name, bits, recipe) for bits in (32, 8))
-    if setting.rows.done(PEERS_TABLE, wide, narrow):
-        return
+def _keys(net: str, way: str, seed: int, options: argparse.Namespace) -> dict:
+    return {"net": net, "way": way, "hours": options.hours, "seed": seed}
+
+
+def _measured(asked: dict[str, dict], seed: int, setting: Setting, teacher: Network) -> None:
+    """Train networks together, then each at 8 bits, and write the rows."""
+    options, data, frontend = setting.options, setting.data, setting.frontend
+    epochs = _epochs_of_all(setting)
+    recipe = Recipe(epochs=epochs, label_smoothing=0.05, seed=seed, augmentation=PLANS[LAST].augmentation)
+    learners = {
+        name: _learner(keys["net"], seed, setting, teacher if keys["way"] == DISTILLED else None)
+        for name, keys in asked.items()
+    }
+    which = f"{'+'.join(options.nets)}-{'+'.join(options.ways)}-{options.hours:g}h-s{seed}"
+    folder = options.runs / TABLE / which.replace(".", "_")
+    train_together(learners, data, frontend, recipe, folder, {}, measure_every=epochs)
+    shared = {"epochs": epochs, "clips": epochs * len(data.epoch(np.random.default_rng(0)))}
+    shared["seconds"] = seconds_of(folder)
+    for name, keys in asked.items():
+        own = learners[name]
+        costs = _costs(own.network)
+        if not setting.rows.done(TABLE, {**keys, "bits": 32}):
+            figures = _figures(_float_scores(own.network), setting)
+            setting.rows.add(TABLE, {**keys, "bits": 32}, {**costs, **figures, **shared}, folder)
+        if not setting.rows.done(TABLE, {**keys, "bits": 8}):
+            fine = quant_recipe(recipe, options.quant_epochs)
+            make = _integers if isinstance(own.network, Network) else _emulated
+            figures = _figures(make(own, fine, setting, folder / f"{name.replace(' ', '-')}-w8"), setting)
+            setting.rows.add(TABLE, {**keys, "bits": 8}, {**costs, **figures, **shared}, folder)
+
+
+def _learner(name: str, seed: int, setting: Setting, teacher: Network | None) -> Learner:
     torch.manual_seed(seed)
-    network = PEERS[name](len(data.labels), frontend)
-    params, flash = sum(parameter.numel() for parameter in network.parameters()), flash_bytes(network)
-    costs = {"macs": macs(network), "params": params, "flash_bytes": 4 * params}
-    folder = options.runs / "peers" / f"{name}-s{seed}-e{options.epochs}"
-    calibrate = partial(measure_norms, network, setting.calibration)
-    train_network(network, data, frontend, recipe, folder, {"net": name}, calibrate)
-    setting.rows.add(PEERS_TABLE, wide, {"quant_epochs": 0, **costs, **setting.measured(network, folder)}, folder)
+    if name in OURS:
+        network = Network(OURS[name], seed)
+        return Learner(network, partial(recalibrate, network, setting.calibration), teacher)
+    network = Cut(reading(name, len(setting.data.labels), setting.frontend, setting.calibration))
+    return Learner(network, partial(measure_norms, network, setting.calibration), teacher)
 
-    def calibrate_both() -> None:
+
+def _epochs_of_all(setting: Setting) -> int:
+    """The epochs that each network makes in time, however slow it is; measured once."""
+    options, recipe = setting.options, Recipe(augmentation=PLANS[LAST].augmentation)
+    path = options.runs / TABLE / f"epochs-{options.hours:g}h"
+    return min(
+        epochs_in(
+            options.hours, path / f"{name}.json", recipe, setting.data, setting.frontend,
+            step_of(_learner(name, 0, setting, None).network),
+        )
+        for name in NETS
+    )  # fmt: skip
+
+
+def _emulated(own: Learner, fine: Recipe, setting: Setting, run: Path) -> Scores:
+    """A peer at 8 bits, fine-tuned as it was trained."""
+    network = copy.deepcopy(own.network)
+
+    def calibrate() -> None:
         forget_ranges(network)
-        calibrate()
+        measure_norms(network, setting.calibration)
         measure_ranges(network, setting.calibration)
 
     to_8_bits(network, setting.calibration)
-    fine, folder = quant_recipe(recipe, options.quant_epochs), folder.with_name(folder.name + "-w8")
-    train_network(network, data, frontend, fine, folder, {"net": name, "bits": 8}, calibrate_both)
-    figures = {"quant_epochs": options.quant_epochs, **costs, "flash_bytes": flash}
-    setting.rows.add(PEERS_TABLE, narrow, {**figures, **setting.measured(network, folder)}, folder)
+    train_network(network, setting.data, setting.frontend, fine, run, {"bits": 8}, calibrate, own.teacher)
+    return _float_scores(network)
 
 
-def _run_ours(setting: Setting, name: str, arch: Arch, seed: int) -> None:
-    folder = setting.options.runs / "plain" / f"{name}-s{seed}-e{setting.options.epochs}"
-    train_both(Network(arch, seed), f"temporal-{name}", setting, _recipe(setting.options, seed), folder)
+def _integers(own: Learner, fine: Recipe, setting: Setting, run: Path) -> Scores:
+    """The integers of a network of ours, fine-tuned as it was trained."""
+    network, arch = copy.deepcopy(own.network), with_bits(own.network.arch, 8)
+    parts = setting.data, setting.frontend, setting.calibration
+    return quantise(network, arch, own.teacher, *parts, fine, run).to_integer()
 
 
-@torch.no_grad()
-def measure_norms(network: nn.Module, features: Tensor) -> None:
-    """Set the norms' statistics to those over features of training clips, all in one batch."""
-    norms = [module for module in network.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
-    network.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-        norm.train()
-    network(features)
-    network.eval()
+def _float_scores(network: nn.Module) -> Scores:
+    @torch.no_grad()
+    def scores(features: np.ndarray) -> np.ndarray:
+        return network.eval()(dequantise_features(torch.from_numpy(features))).numpy()
+
+    return scores
 
 
-def _recipe(options: argparse.Namespace, seed: int) -> Recipe:
-    return Recipe(epochs=options.epochs, seed=seed, bfloat16=True)
+def _costs(network: nn.Module) -> dict[str, int]:
+    params = sum(one.numel() for one in network.parameters())
+    if isinstance(network, Network):
+        return {
+            "macs": arch_macs(network.arch),
+            "params": params,
+            "flash_bytes": weight_bytes(with_bits(network.arch, 8)),
+        }
+    return {"macs": macs(network), "params": params, "flash_bytes": flash_bytes(network)}
+
+
+def _figures(scores: Scores, setting: Setting) -> dict[str, float]:
+    """Right answers in percent, of validation and, in each condition, of test."""
+    parts = setting.frontend, setting.data
+    [kept] = condition_figures(scores, *parts, "validation", True, HEARD[:1]).values()
+    heard = condition_figures(scores, *parts, "test", True, HEARD)
+    found = {name: round(100 * one["accuracy"], 2) for name, one in heard.items()}
+    low, high = (round(100 * end, 2) for end in heard["clean"]["interval"])
+    right = {"validation": round(100 * kept["accuracy"], 2), "test": found["clean"]}
+    return {
+        **right,
+        "test_low": low,
+        "test_high": high,
+        "fainter_20": found["fainter-20"],
+        "noise_10": found["noise-10"],
+    }
 
 
 STUDY = Study(
     __doc__,
     run,
-    (KEYWORDS, several("--nets", [*uniform_archs(12), *PEERS], "networks"), seeds(1), *AS_PEERS),
+    (
+        SCENES,
+        SPOKEN,
+        several("--nets", NETS, "networks"),
+        several("--ways", (LABELS, DISTILLED), "what they learn"),
+        value("--hours", 2.0, "of one core for the slowest network, in float"),
+        value("--quant-epochs", 2, "at 8 bits, after them"),
+        seeds(1),
+        RUNS,
+    ),
     tables={"peers": peers_table},
     pictures={"accuracy": accuracy_picture, "models": models_picture},
 )

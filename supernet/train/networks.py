@@ -48,7 +48,7 @@ def train_network(
     features = plain_features(data, data.choosing.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
-        loss = loss_of(network, x, targets, teacher)
+        loss = loss_of(network, x, targets, None if teacher is None else _answers(teacher, x, targets, recipe))
         if penalty is not None:
             loss = loss + penalty()
         loss.backward()
@@ -94,9 +94,9 @@ def train_together(
     features = plain_features(data, data.choosing.rows, frontend)
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
-        found = []
+        found, soft = [], {one: _answers(one, x, targets, recipe) for one in set(teachers.values())}
         for own in learners.values():
-            loss = loss_of(own.network, x, targets, own.teacher)
+            loss = loss_of(own.network, x, targets, soft.get(own.teacher))
             loss.backward()
             nn.utils.clip_grad_norm_(own.network.parameters(), recipe.clip_gradient)
             found.append(loss.detach())
@@ -119,19 +119,27 @@ def train_together(
 
 
 def _losses(data: ClipData, recipe: Recipe, distillation: float) -> Callable[..., Tensor]:
-    """The loss of a network on features and targets, with a share of its teacher's outputs where there is one."""
+    """The loss of a network on features and targets, with a share of a teacher's answers where there are any."""
     losses = losses_of(data, recipe, prior_shift(data, recipe))
 
-    def loss_of(network: nn.Module, x: Tensor, targets: Tensor, teacher: nn.Module | None) -> Tensor:
-        chained = {"clips": len(targets) // len(x)} if len(targets) > len(x) else {}
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            logits = network(x, **chained).float()
-            with torch.no_grad():
-                soft = None if teacher is None else teacher(x, **chained).float()
+    def loss_of(network: nn.Module, x: Tensor, targets: Tensor, soft: Tensor | None) -> Tensor:
+        logits = _logits(network, x, targets, recipe)
         loss = losses.labels(logits, targets)
         return loss if soft is None else (1 - distillation) * loss + distillation * losses.outputs(logits, soft)
 
     return loss_of
+
+
+def _logits(network: nn.Module, x: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
+    """Of each clip; features of several clips in turn are run through."""
+    chained = {"clips": len(targets) // len(x)} if len(targets) > len(x) else {}
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+        return network(x, **chained).float()
+
+
+@torch.no_grad()
+def _answers(teacher: nn.Module, x: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
+    return _logits(teacher, x, targets, recipe)
 
 
 def _right(network: nn.Module, features: Tensor, data: ClipData) -> float:
