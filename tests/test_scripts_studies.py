@@ -98,7 +98,7 @@ def test_a_study_that_is_none_is_told_with_those_that_are(toys, capsys):
 
 
 def test_a_wrong_folder_of_data_is_one_line(tmp_path):
-    with pytest.raises(SystemExit, match=rf"^study peers: {tmp_path}/missing: no such folder; give [^\n]*$"):
+    with pytest.raises(SystemExit, match=rf"^study peers: {tmp_path}/missing\S*: no such folder; give [^\n]*$"):
         base.main(base.STUDIES, "", ["peers", str(tmp_path / "missing")])
 
 
