@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import kendalltau
 
 from supernet.cost import macs, params
 from supernet.data.augment import Augmentation, plain_features
@@ -19,7 +20,7 @@ from supernet.frontend.logmel import LogMel
 from supernet.nn.store import save_supernet
 from supernet.nn.supernet import Supernet
 from supernet.space import default_space
-from supernet.train.calibration import calibration_features, fit_frontend, scene_features
+from supernet.train.calibration import calibration_features, features_as_heard, fit_frontend, scene_features
 from supernet.train.recipe import Recipe
 from zoo.make.recipe import HUB
 
@@ -49,20 +50,31 @@ def contents(folder):
     return {path.name: path.read_text() for path in folder.glob("*.csv")}
 
 
-def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tables, tmp_path, monkeypatch):
+@pytest.fixture
+def stored(space, speech_data, tmp_path):
+    """The folder of a supernet that was trained in scenes, and what it is of."""
+    frontend, scenes = fit_frontend(speech_data, 1, LogMel), Scenes(chain=2, rooms=2)
+    supernet = Supernet(space, calibration_features(speech_data, frontend, 22)).eval()
+    training = {"recipe": {"epochs": 1, "augmentation": asdict(scenes)}}
+    info = {"name": "kws-temporal-map", "licence": "cc-by-4.0", "attribution": "the tests", "training": training}
+    labels = speech_data.labels
+    folder = save_supernet(tmp_path / "hub" / "supernets" / info["name"], supernet, frontend, "kws", labels, info)
+    return SimpleNamespace(folder=folder, supernet=supernet, frontend=frontend, scenes=scenes)
+
+
+def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, stored, tables, tmp_path, monkeypatch):
     from studies import claim
 
-    frontend = fit_frontend(speech_data, 1, LogMel)
-    supernet = Supernet(space, calibration_features(speech_data, frontend, 22)).eval()
-    info = {"name": "tones", "licence": "cc-by-4.0", "attribution": "the tests", "training": {"recipe": {"epochs": 1}}}
-    folder = save_supernet(tmp_path / "supernet", supernet, frontend, "tones", speech_data.labels, info)
-    monkeypatch.setattr(claim, "load", lambda *arguments: speech_data)
-    monkeypatch.setattr(claim, "Recipe", SmallBatch)
-    monkeypatch.setattr(claim, "SIZES", SEEDS)
-    monkeypatch.setattr(claim, "BOOTSTRAP_DRAWS", 100)
-    monkeypatch.setattr(claim, "uniform_archs", lambda classes: {"map-1M": space.largest()})
-    options = ["data", "--supernet", folder, "--task", "tones", "--epochs", 1, "--tune-epochs", 1]
-    options += ["--rank-networks", 3, "--runs", tmp_path / "runs"]
+    for name, value in {
+        "load_words": lambda *arguments: speech_data,
+        "Recipe": SmallBatch,
+        "SIZES": SEEDS,
+        "CALIBRATED": 8,
+        "uniform_archs": lambda classes: {"map-1M": space.largest()},
+    }.items():
+        monkeypatch.setattr(claim, name, value)
+    options = ["data", "--supernet", stored.folder, "--epochs", 1, "--tune-epochs", 1, "--longer", 2]
+    options += ["--only", *SEEDS, "--runs", tmp_path / "runs"]
     claim.STUDY.start(options, folder=tables)
     written = contents(tables)
     rows = pd.read_csv(tables / "claim.csv")
@@ -72,18 +84,56 @@ def test_the_claim_measures_four_ways_on_the_same_clips(space, speech_data, tabl
         assert {way: counts.get((size, way)) for way in claim.WAYS} == expected
     assert rows[rows.way == "longer"].epochs.tolist() == [2]
     test = speech_data.splits["test"]
-    answers = (
-        supernet(plain_features(speech_data, test.rows, frontend).float() / 32, space.smallest()).argmax(1).numpy()
-    )
-    sliced = rows[(rows["size"] == "smallest") & (rows.way == "slice")].iloc[0]
-    assert sliced.test == round(100 * np.mean(answers == test.targets), 2)
+    heard = features_as_heard(speech_data, stored.frontend, stored.scenes, 8, 0)
+    sliced = stored.supernet.extract(space.smallest(), heard)
+    answers = sliced(plain_features(speech_data, test.rows, stored.frontend).float() / 32).argmax(1).numpy()
+    [row] = rows[(rows["size"] == "smallest") & (rows.way == "slice")].itertuples()
+    assert row.test == round(100 * np.mean(answers == test.targets), 2)
     means = rows[rows["size"] == "smallest"].groupby("way").test.mean()
     for row in pd.read_csv(tables / "claim_intervals.csv").query("size == 'smallest'").itertuples():
         assert row.difference == pytest.approx(means[row.first] - means[row.second], abs=0.02)
         assert row.low <= row.difference <= row.high
-    assert len(pd.read_csv(tables / "rank.csv")) == len(SEEDS) + 3
-    assert pd.read_csv(tables / "rank_correlation.csv").value.between(-1, 1).all()
+    header, shown = claim.table_of_ways("kws", results_in(tables))
+    assert [len(row) for row in shown] == [len(header)] * len(SEEDS)
     claim.STUDY.start(options, folder=tables)
+    assert contents(tables) == written
+
+
+def results_in(folder):
+    from studies import rows
+
+    return rows.Rows(folder)
+
+
+def test_networks_of_one_size_are_ordered_by_slice_prediction_and_cost(
+    space, speech_data, stored, tables, tmp_path, monkeypatch
+):
+    from studies import rank
+
+    for name, value in {
+        "load_words": lambda *arguments: speech_data,
+        "load_predictor": lambda folder, space: (
+            SimpleNamespace(predict=lambda space, genes: space.costs(genes)["macs"] / 1e7), {}
+        ),
+        "Recipe": SmallBatch,
+        "CALIBRATED": 8,
+        "DRAWS": 50,
+        "BUNDLED": tmp_path / "hub",
+    }.items():  # fmt: skip
+        monkeypatch.setattr(rank, name, value)
+    least, most = (0.9 * macs(space.smallest()), macs(space.largest()))
+    options = ["data", "--networks", 4, "--least", least, "--most", most, "--epochs", 1, "--runs", tmp_path / "runs"]
+    rank.STUDY.start(options, folder=tables)
+    written = contents(tables)
+    table = pd.read_csv(tables / "rank.csv")
+    assert len(table) == table.macs.nunique() == 4
+    assert table.predicted.tolist() == [round(value / 1e5, 2) for value in table.macs]
+    found = pd.read_csv(tables / "rank_correlation.csv").set_index(["correlation", "of"])
+    assert found.value.between(-1, 1).all()
+    wanted = kendalltau(table.macs, table.alone).statistic
+    assert found.value["Kendall", "macs"] == found.value["Kendall", "predicted"] == pytest.approx(wanted, abs=1e-3)
+    assert len(rank.table_of_ranks(results_in(tables))[1]) == 6
+    rank.STUDY.start(options, folder=tables)
     assert contents(tables) == written
 
 
@@ -190,7 +240,6 @@ def test_peers_and_plain_networks_hear_the_same_clips_with_and_without_a_teacher
 ):
     """What is trained beside others has the row that it has alone."""
     from studies import networks, peers
-    from studies import rows as results
 
     space, scenes = replace(map_space, clip_ms=1000, coefficients=(40,)), Scenes(chain=2, rooms=2)
     frontend = fit_frontend(speech_data, 1, LogMel, scenes)
@@ -215,7 +264,7 @@ def test_peers_and_plain_networks_hear_the_same_clips_with_and_without_a_teacher
     assert len(rows) == 2 * 2 * 2
     assert (rows.epochs == 1).all()
     assert rows[["validation", "test", "fainter_20", "noise_10"]].stack().between(0, 100).all()
-    header, shown = peers.peers_table(results.Rows(tables))
+    header, shown = peers.peers_table(results_in(tables))
     assert all(len(row) == len(header) for row in shown)
     assert [row[0] for row in shown if "**" not in row[0]].count("TC-ResNet8") == 1
     before = contents(tables)
@@ -334,7 +383,6 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
 ):
     """Both are made alone and from the slice; the supernet's ends are told as its log has them."""
     from studies import keyword_search
-    from studies import rows as results
 
     small = replace(square_space, feature_kind="mfcc")
     for module, values in {
@@ -361,7 +409,7 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
     ]
     assert rows.macs.max() == rows.macs[rows.net == "pless-mfcc20-5"].min()
     assert rows.macs[rows.net.isin(found)].nunique() == 1
-    names = [row[0] for row in keyword_search.table_of_networks(results.Rows(tables))[1]]
+    names = [row[0] for row in keyword_search.table_of_networks(results_in(tables))[1]]
     assert sorted(names) == sorted(keyword_search.NAMES[net] for net in rows.net.unique())
     keyword_search.STUDY.start(options, folder=tables)
     assert contents(tables) == written
