@@ -105,6 +105,50 @@ def results_in(folder):
     return rows.Rows(folder)
 
 
+def test_budgets_are_paid_alone_or_once_for_all(space, speech_data, tables, tmp_path, monkeypatch):
+    from studies import budgets, networks
+
+    scenes = Scenes(chain=2, rooms=2)
+    for module, values in {
+        budgets: {
+            "load_words": lambda *arguments: speech_data,
+            "words_space": lambda data: space,
+            "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
+            "uniform_archs": lambda classes: {"map-1M": space.largest()},
+            "SIZES": ("smallest", "map-1M"),
+            "SUPERNET": replace(budgets.SUPERNET, batch=8, augmentation=scenes),
+            "Recipe": SmallBatch,
+            "CALIBRATED": 8,
+        },
+        networks: {"TIMED": 2},
+    }.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    options = ["data", "--hours", 1e-9, "--alone", 1e-9, "--tune", 1, "--runs", tmp_path / "runs"]
+    budgets.STUDY.start(options, folder=tables)
+    written = contents(tables)
+    rows = pd.read_csv(tables / "budgets.csv")
+    counts = rows.groupby(["way", "tuned"]).size().to_dict()
+    assert counts == {(budgets.ALONE, 0): 2, (budgets.ONCE, 0): 2, (budgets.ONCE, 1): 2}
+    once = rows[rows.way == budgets.ONCE]
+    assert once.shared_hours.nunique() == 1
+    assert (once.own_hours > 0).tolist() == (once.tuned > 0).tolist()
+    assert len(budgets.table_of_totals(results_in(tables))[1]) == 2
+    budgets.STUDY.start(options, folder=tables)
+    assert contents(tables) == written
+
+
+def test_hours_alone_are_read_between_measured_times():
+    """On the logarithm of hours; what no time reaches takes for ever."""
+    from studies import budgets
+
+    alone = pd.DataFrame({"own_hours": [1.0, 4.0, 16.0], "error": [20.0, 10.0, 12.0]})
+    assert budgets.hours_to_reach(alone, 15.0) == pytest.approx(2.0)
+    assert budgets.hours_to_reach(alone, 10.0) == pytest.approx(4.0)
+    assert budgets.hours_to_reach(alone, 25.0) == 1.0
+    assert budgets.hours_to_reach(alone, 9.0) == np.inf
+
+
 def test_networks_of_one_size_are_ordered_by_slice_prediction_and_cost(
     space, speech_data, stored, tables, tmp_path, monkeypatch
 ):

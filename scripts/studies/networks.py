@@ -22,7 +22,6 @@ from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.temporal import MAP_STAGES
 from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
-from supernet.nn.network import Network
 from supernet.quant.finetune import QuantRecipe
 from supernet.train.evaluate import hits
 from supernet.train.recipe import Recipe
@@ -107,30 +106,41 @@ def epochs_in(
     frontend: Mfcc,
     step: Callable[[Tensor, Tensor, int], object],
 ) -> int:
-    """How many epochs take so long on one core, by the median of some steps; measured once, and kept in a file.
-
-    step: from features, targets and the number of the step.
-    """
+    """How many epochs take so long on one core; measured once, and kept in a file."""
     if not path.is_file():
-        maker, clips, seconds = recipe.augmentation.maker(data, frontend), data.epoch(np.random.default_rng(0)), []
-        steps = len(clips) // recipe.batch
-        for number in range(TIMED + 1):
-            first, started = number % steps * recipe.batch, time.process_time()
-            rows = slice(first, first + recipe.batch)
-            x = maker(clips.rows[rows], np.random.default_rng(number))
-            step(x, torch.from_numpy(clips.targets[rows]), number)
-            seconds.append(time.process_time() - started)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, max(1, round(3600 * hours / (float(np.median(seconds[1:])) * steps))))
+        write_json(path, max(1, round(3600 * hours / epoch_seconds(recipe, data, frontend, step))))
     return read_json(path)
 
 
-def step_of(network: Network) -> Callable[[Tensor, Tensor, int], object]:
-    """A step of a copy of a network, as long as one of its training, for `epochs_in`."""
+def epoch_seconds(
+    recipe: Recipe, data: ClipData, frontend: Mfcc, step: Callable[[Tensor, Tensor, int], object]
+) -> float:
+    """What an epoch takes of one core, by the median of some steps and of making their clips.
+
+    step: from features, targets and the number of the step.
+    """
+    maker, clips, seconds = recipe.augmentation.maker(data, frontend), data.epoch(np.random.default_rng(0)), []
+    steps = len(clips) // recipe.batch
+    for number in range(TIMED + 1):
+        first, started = number % steps * recipe.batch, time.process_time()
+        rows = slice(first, first + recipe.batch)
+        x = maker(clips.rows[rows], np.random.default_rng(number))
+        step(x, torch.from_numpy(clips.targets[rows]), number)
+        seconds.append(time.process_time() - started)
+    return float(np.median(seconds[1:])) * steps
+
+
+def step_of(network: nn.Module, teacher: nn.Module | None = None) -> Callable[[Tensor, Tensor, int], object]:
+    """A step of a copy of a network, as long as one of its training, for `epoch_seconds`."""
     timed = copy.deepcopy(network).train()
 
     def step(x: Tensor, targets: Tensor, number: int) -> None:
-        timed(x, len(targets) // len(x)).square().mean().backward()
+        clips = len(targets) // len(x)
+        if teacher is not None:
+            with torch.no_grad():
+                teacher(x, clips)
+        timed(x, clips).square().mean().backward()
 
     return step
 
