@@ -110,8 +110,8 @@ PLANS = {
         few_bits=(2,), stored=256,
     ),
     "commands-temporal-map": Plan(
-        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 4, "3M": 6, "1M": 10, "0.4M": 16},
-        SETTLED, stored=64, kept="settled",
+        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 3, "3M": 4, "1M": 6, "0.4M": 10},
+        replace(SETTLED, quant_epochs=1), few_bits=(2,), stored=64, kept="settled",
     ),
     "kws-micro": Plan(
         KWS, "temporal", "micro", from_start(20, warps=(1.0,)), {"3M": 12, "1M": 20},
