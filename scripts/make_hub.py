@@ -103,7 +103,7 @@ def from_start(epochs: int, **scenes) -> SupernetRecipe:
 PLANS = {
     "kws-temporal-map": Plan(
         KWS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 10, "3M": 16, "1M": 24, "0.4M": 40},
-        SETTLED, ElasticBitsRecipe(epochs=12, label_smoothing=0.05, augmentation=Scenes()), stored=64, kept="settled",
+        SETTLED, ElasticBitsRecipe(epochs=6, label_smoothing=0.05, augmentation=Scenes()), stored=64, kept="settled",
     ),
     "kws-temporal": Plan(
         KWS, "temporal", "mfcc", from_start(20), {"0.3M": 30, "0.15M": 40}, replace(SETTLED, quant_epochs=4),

@@ -62,7 +62,7 @@ def model_of(name):
 def hard():
     """Words, noise of all levels, rails, silence and a constant: 40 s."""
     rng = np.random.default_rng(0)
-    words = [soundfile.read(f"zoo/clips/{word}.wav", dtype="int16")[0] for word in ("stop", "left", "five", "zero")]
+    words = [soundfile.read(f"zoo/clips/{word}.wav", dtype="int16")[0] for word in ("stop", "left", "go", "yes")]
     levels = np.repeat(2.0 ** rng.uniform(0, 15.5, 100), 4000)
     noise = np.clip(rng.standard_normal(len(levels)) * levels, -32768, 32767).astype(np.int16)
     rails = np.tile(np.array([32767, -32768], np.int16), 8000)
