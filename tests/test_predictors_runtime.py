@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import bundled
+from named import narrowest, smallest
 from test_zoo_pack import reseal
 
 import runtime_sizes
@@ -27,7 +28,7 @@ from zoo.hubs.folder import BUNDLED
 from zoo.package.read import CONFIG, read_config
 
 MODELS = bundled()
-STREAM, CLIP = "kws-temporal-0.28M-w4a8-1a8f6ae0", "aec-mbconv-2.9M-w4a8-6dfc08e8"
+STREAM, CLIP = smallest(4), "aec-mbconv-2.9M-w4a8-6dfc08e8"
 needs_arm = pytest.mark.skipif(
     shutil.which(runtime_sizes.COMPILER) is None, reason="arm-none-eabi-gcc is not installed"
 )
@@ -83,7 +84,7 @@ def test_one_kind_stands_for_all_where_one_is_given():
         assert whole["flash_bytes"][number] == alone["flash_bytes"][0] == weight_bytes(arch) + by_hand(arch)
 
 
-@pytest.mark.parametrize("name", [STREAM, CLIP, "kws-temporal-6.8M-w1a8-427aab52"])
+@pytest.mark.parametrize("name", [STREAM, CLIP, narrowest()])
 def test_what_is_counted_is_what_the_c_calls(name):
     sources = sources_of(name)
     body = sources.files()["model.c"].split("static void network(")[1].split("\n}")[0]
@@ -97,7 +98,7 @@ def test_what_is_counted_is_what_the_c_calls(name):
 
 
 @needs_arm
-@pytest.mark.parametrize("name", [STREAM, CLIP, "kws-temporal-6.8M-w1a8-427aab52", "aec-mbconv-0.98M-w2a8-789d79e0"])
+@pytest.mark.parametrize("name", [STREAM, CLIP, narrowest(), "aec-mbconv-0.98M-w2a8-789d79e0"])
 def test_a_linked_model_takes_what_is_stated(name):
     sources = sources_of(name)
     arch = sources.network.arch

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from named import smallest
 
 import zoo
 from supernet.errors import InvalidPackage, MissingExtra
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 HEAVY = ("torch", "torchaudio", "pyroomacoustics", "pandas", "sklearn", "scipy", "threadpoolctl", "matplotlib", "PIL")
 DEVICE = "stm32f746-tflm-cmsis-nn"
-MODEL = "kws-temporal-0.28M-w8a8-4c4ec74b"
+MODEL = smallest(8)
 RUN = """
 import contextlib, io, json, sys
 heavy, commands = json.load(sys.stdin)

@@ -5,13 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+from named import narrowest
 
 import zoo
 from zoo.hubs.folder import BUNDLED
 from zoo.run import compiled
 from zoo.run.stream import Stream
 
-NAME = "kws-temporal-6.8M-w1a8-427aab52"
+NAME = narrowest()
 CHUNKS = np.split(np.random.default_rng(3).normal(0, 2000, 64_000).astype(np.int16), [10, 9000, 9001, 30_000, 50_007])
 
 

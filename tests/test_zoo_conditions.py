@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import soundfile
+from named import smallest
 
 import zoo
 from supernet.data.audio import from_int16, to_int16
@@ -17,7 +18,7 @@ from zoo.run.conditions import CONDITIONS, InCondition, Surroundings, chosen_con
 from zoo.run.evaluate import _noise_in
 
 RATE = 16_000
-MODEL = "kws-temporal-0.28M-w8a8-4c4ec74b"
+MODEL = smallest(8)
 
 
 @pytest.fixture(scope="module")

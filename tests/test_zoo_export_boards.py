@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from named import smallest
 
 import zoo
 from predictors.device import add_profile, read_measurements
@@ -18,7 +19,7 @@ from zoo.export.c.emulator import BOARDS, COUNTING
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
 
-STREAM, CLIP = "kws-temporal-0.28M-w3a8-8247aed0", "esc10-mbconv-0.51M-w2a8-3692254d"
+STREAM, CLIP = smallest(2), "esc10-mbconv-0.51M-w2a8-3692254d"
 WIDE = "aec-mbconv-2.9M-w4a8-6dfc08e8"
 """Of kernels of 7 by 7, whose weights would take most of the stack."""
 EXACT = """\

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from named import largest, narrowest, smallest
 
 import zoo
 from predictors.runtime import runtime_of
@@ -49,7 +50,7 @@ from zoo.run.scores import IntegerScores
 pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-fPIC", "-shared")
-STREAMS = ("kws-temporal-0.28M-w3a8-8247aed0", "kws-temporal-0.92M-mixed-9ad492c7", "kws-temporal-6.8M-w1a8-427aab52")
+STREAMS = (smallest(2), largest("mixed"), narrowest())
 CLIPS = ("esc10-mbconv-0.51M-w2a8-3692254d", "aec-mbconv-0.98M-w8a8-f6130281")
 SECONDS = 40
 
@@ -169,7 +170,7 @@ def test_each_kind_of_front_end_gives_its_features_and_states_its_ram(name, hard
 @pytest.mark.parametrize("name", ["next", "multiply", "int8", "test", "size"])
 def test_a_name_that_makes_two_of_one_is_refused_and_nothing_written(name, tmp_path):
     with pytest.raises(InvalidQuery, match=f"name = '{name}' is not possible.* such as my_{name}"):
-        model_of("kws-temporal-0.28M-w3a8-8247aed0").export("c", tmp_path / "out", name)
+        model_of(smallest(2)).export("c", tmp_path / "out", name)
     assert not (tmp_path / "out").exists()
 
 
@@ -577,7 +578,7 @@ def test_exported_folders_have_no_code_of_this_processor(tmp_path):
     assert "_mm256" in "".join(host.files().values())
 
 
-@pytest.mark.parametrize("name", ["kws-temporal-0.28M-w8a8-4c4ec74b", STREAMS[2]])
+@pytest.mark.parametrize("name", [smallest(8), STREAMS[2]])
 def test_kernels_of_two_products_an_instruction_give_the_same(name, hard, tmp_path):
     """The intrinsics of Arm's DSP extension, as its manual defines them, in C."""
     (tmp_path / "arm_acle.h").write_text(ACLE)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from named import smallest
 
 import zoo
 from studies.esphome_events import beside, counted, heard
@@ -32,7 +33,7 @@ from zoo.make.package import write_package
 pytestmark = pytest.mark.skipif(
     not has("tflite_micro"), reason="tflite-micro is not installed: pip install tflite-micro"
 )
-OTHER, CLIPS = "kws-temporal-0.28M-w4a8-1a8f6ae0", Path(__file__).parent.parent / "zoo" / "clips"
+OTHER, CLIPS = smallest(4), Path(__file__).parent.parent / "zoo" / "clips"
 
 
 def speech():

@@ -33,10 +33,12 @@ from zoo.hubs.folder import BUNDLED
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install onnx onnxruntime")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install onnx onnxruntime")
 
+from named import smallest  # noqa: E402
+
 from zoo.export.onnx.ops import TWINS, build  # noqa: E402
 from zoo.export.onnx.run import runner  # noqa: E402
 
-STREAM, CLIP = "kws-temporal-0.28M-w4a8-1a8f6ae0", "esc10-mbconv-0.51M-w2a8-3692254d"
+STREAM, CLIP = smallest(4), "esc10-mbconv-0.51M-w2a8-3692254d"
 WIDTHS = [(8, "symmetric"), (4, "symmetric"), (1, "odd")]
 CLIPS = 12
 
@@ -316,7 +318,7 @@ def test_recordings_that_cannot_be_heard_are_told_before_anything_is_written(dat
 
 @pytest.mark.parametrize("to", ["c", "onnx"])
 def test_what_a_licence_does_not_say_of_a_method_is_in_the_folder(to, tmp_path):
-    folder = model_of("kws-lmu-0.39M-w4a8-9ac5bbec").export(to, tmp_path / "lmu")
+    folder = model_of(smallest(4, "lmu")).export(to, tmp_path / "lmu")
     assert "licence of the weights: cc-by-4.0; networks of linear memories may be protected by patents" in " ".join(
         (folder / "README.md").read_text().split()
     )

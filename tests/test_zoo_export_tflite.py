@@ -11,6 +11,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from named import smallest
 
 import zoo
 from studies.c_networks import SPACES, small_network
@@ -37,7 +38,7 @@ from zoo.hubs.folder import BUNDLED
 
 tflite = pytest.importorskip("tflite", reason="tflite is not installed: pip install tflite flatbuffers")
 
-STREAM, CLIP = "kws-temporal-0.28M-w4a8-1a8f6ae0", "esc10-mbconv-0.51M-w8a8-cc5847fb"
+STREAM, CLIP = smallest(4), "esc10-mbconv-0.51M-w8a8-cc5847fb"
 WIDTHS = ((8, "symmetric"), (4, "symmetric"), (1, "odd"))
 CLIPS = 2
 
@@ -203,7 +204,7 @@ def test_an_export_is_counted_beside_its_package_in_all_interpreters(tmp_path, c
     main(
         [
             "export",
-            "kws-temporal-0.28M-w8a8-4c4ec74b",
+            smallest(8),
             "--to",
             "tflite",
             "--out",

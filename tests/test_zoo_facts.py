@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from named import smallest
 
 import zoo
 from supernet.errors import InvalidQuery
@@ -98,7 +99,7 @@ def test_a_new_fact_is_one_entry_that_is_shown_everywhere(package, monkeypatch, 
 
 def test_a_second_of_a_stream_is_a_column_and_a_line(capsys):
     """A clip of a second answers once, the stream each 20 ms: 49 more classifiers of 32 x 12."""
-    name = "kws-temporal-0.28M-w4a8-1a8f6ae0"
+    name = smallest(4)
     assert main(["list", "--name", name, "--columns", "macs,macs_per_second,frontend_macs_per_second"]) == 0
     head, row = capsys.readouterr().out.splitlines()
     assert head.split("  ")[-2:] == ["MACs a second", "front end MACs a second"]

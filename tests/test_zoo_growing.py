@@ -14,6 +14,7 @@ import supernet.train.loop
 from supernet import load_supernet
 from supernet.data.augment import Augmentation
 from supernet.data.folder import load_folder
+from supernet.data.scenes import Scenes
 from supernet.errors import InvalidQuery
 from supernet.files import load_tensors, read_json
 from supernet.frontend.mfcc import Mfcc
@@ -24,7 +25,7 @@ from supernet.train.loop import weights_digest
 from zoo.cli import main
 from zoo.make import starts
 from zoo.make import train as training
-from zoo.make.starts import open_start
+from zoo.make.starts import augmentation_of, open_start
 
 
 @pytest.fixture
@@ -255,3 +256,15 @@ def test_quick_training_is_shorter_and_is_extended_by_the_whole(sounds, tiny, mo
     assert main([*COMMAND[:-1], "--extend"]) == 0
     assert len(read_json(RUN / "log.json")) == 2
     assert (RUN / "before-1" / "supernet").is_dir()
+
+
+def test_training_goes_on_without_rooms_where_these_cannot_be_drawn(monkeypatch, caplog):
+    """And says so once, with the extra to install."""
+    recipe = {"augmentation": asdict(Scenes())}
+    assert augmentation_of(recipe) == Scenes()
+    monkeypatch.setattr("supernet.extras.find_spec", lambda name: None if name == "pyroomacoustics" else name)
+    with caplog.at_level("WARNING"):
+        assert augmentation_of(recipe) == Scenes(rooms=0, room_share=0.0)
+        assert augmentation_of({"augmentation": asdict(Augmentation())}) == Augmentation()
+    [said] = caplog.messages
+    assert said.startswith("not heard in rooms; this needs pyroomacoustics, which is not installed: ")

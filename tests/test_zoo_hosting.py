@@ -12,6 +12,7 @@ import pytest
 from conftest import bundled
 from filelock import FileLock
 from last_steps import AGAIN, HOWS, counted, fails, files
+from named import sized, smallest
 
 import zoo
 from supernet.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
@@ -30,7 +31,7 @@ from zoo.make.verify import verify
 from zoo.package.figures import COSTS
 from zoo.package.read import CARD, CONFIG, MODEL, VECTORS
 
-SMALL = "kws-temporal-0.28M-w*"
+SMALL = sized(smallest(4))
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ def test_copying_takes_what_is_lacking_and_only_what_was_asked_for(hub, tmp_path
 
 
 def test_copying_takes_supernets_where_they_are_asked_for(tmp_path):
-    sync(BUNDLED, tmp_path / "hub", name="kws-temporal-0.28M-w8*", supernets=True)
+    sync(BUNDLED, tmp_path / "hub", name=smallest(8), supernets=True)
     for path in (BUNDLED / "supernets").rglob("*.*"):
         assert (tmp_path / "hub" / path.relative_to(BUNDLED)).read_bytes() == path.read_bytes()
 
@@ -431,7 +432,7 @@ def test_figures_on_devices_that_cannot_be_are_found(hub, tmp_path, text):
 @pytest.fixture
 def supernets(tmp_path):
     """A hub of one model with all supernets."""
-    sync(BUNDLED, tmp_path / "hub", name="kws-temporal-0.28M-w8*", supernets=True)
+    sync(BUNDLED, tmp_path / "hub", name=smallest(8), supernets=True)
     return tmp_path / "hub"
 
 

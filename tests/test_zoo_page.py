@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 from browser import chromium, opened, until
+from named import largest, smallest
 from trying import heard_clip, ready, wanted
 
 import zoo
@@ -34,9 +35,9 @@ from zoo.run import power
 
 ROOT = Path(__file__).parent.parent
 STREAM, TINY, SOUNDS = (
-    "kws-temporal-1.6M-w4a8-37b35085", "kws-temporal-0.28M-w4a8-1a8f6ae0", "esc10-mbconv-0.51M-w8a8-cc5847fb",
+    largest(4), smallest(4), "esc10-mbconv-0.51M-w8a8-cc5847fb",
 )  # fmt: skip
-NAMES = (STREAM, "kws-temporal-1.6M-mixed-8ece5127", "kws-temporal-0.28M-w8a8-4c4ec74b", TINY, SOUNDS,
+NAMES = (STREAM, largest("mixed"), smallest(8), TINY, SOUNDS,
          "aec-mbconv-0.98M-w8a8-f6130281")  # fmt: skip
 EVIL = [
     "<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", '"quoted"', "it's", "&amp;", "${1}`",

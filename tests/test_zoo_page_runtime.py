@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from named import largest
 
 import zoo
 from studies.c_identical import FRONT_ENDS, answers_of, detector_of, sounds, width_sources
@@ -33,7 +34,7 @@ from zoo.page.runtime import RUNTIME, START, STYLE, clips_script, model_plan, pl
 NODE = Path(__file__).with_name("page_node.js")
 CHUNKS = (1, 7, 160, 333, 20_000)
 WIDTHS = ((8, "symmetric"), (4, "symmetric"), (1, "odd"))
-STREAM = "kws-temporal-6.8M-w8a8-7523a7c4"
+STREAM = largest(8)
 needs_node = pytest.mark.skipif(not shutil.which("node"), reason="Node (Debian's nodejs) is not installed")
 
 

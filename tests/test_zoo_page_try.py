@@ -10,13 +10,14 @@ import pytest
 import soundfile
 import soxr
 from browser import chromium, opened
+from named import smallest
 from trying import PANEL, heard, heard_clip, heard_file, ready, wanted
 
 import zoo
 from zoo.hubs.folder import BUNDLED
 from zoo.page.runtime import RUNTIME, START, STYLE, plan_script, runtime_files
 
-STREAM, CLIP = "kws-temporal-0.28M-w8a8-4c4ec74b", "esc10-mbconv-0.51M-w4a8-199d6d24"
+STREAM, CLIP = smallest(8), "esc10-mbconv-0.51M-w4a8-199d6d24"
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src data:"
 CLIPS = Path("zoo/clips")
 

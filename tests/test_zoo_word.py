@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from conftest import RATE, tone
+from named import smallest
 
 import zoo
 from supernet.bits import MIXED
@@ -324,7 +325,7 @@ def test_long_words_get_longer_clips():
     assert clip_length([np.zeros(9 * RATE)]) == 2000
 
 
-@pytest.mark.parametrize("name", ["kws-temporal-0.28M-w4a8-1a8f6ae0", "kws-dense-0.85M-w8a8-e58140b3"])
+@pytest.mark.parametrize("name", [smallest(4), smallest(8, "dense")])
 def test_scores_are_averaged_over_half_a_clip_as_far_as_a_detector_can(name):
     network, longest = zoo.get(name=name).network, 5
     for clip_ms in range(1000, 2001, 100):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import bundled
+from named import smallest
 
 import zoo
 from predictors import estimate
@@ -51,7 +52,7 @@ def test_a_model_without_unknown_gets_it_only_where_labels_are_left():
 
 
 def test_a_recording_is_heard_by_words(tmp_path):
-    model = zoo.get(name="kws-temporal-0.28M-w8a8-4c4ec74b").knowing("stop")
+    model = zoo.get(name=smallest(8)).knowing("stop")
     samples, rate = soundfile.read(CLIP, dtype="float32")
     soundfile.write(tmp_path / "long.wav", np.concatenate([samples] * 3), rate)
     for window in model.slide(tmp_path / "long.wav"):

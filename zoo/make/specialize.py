@@ -16,7 +16,7 @@ from supernet.data.clips import ClipData
 from supernet.errors import EarshotError, NoModelFits
 from supernet.files import digest
 from supernet.integer.runtime import IntegerNetwork
-from supernet.train.recipe import Recipe, augmentation_from_dict
+from supernet.train.recipe import Recipe
 from zoo.ask.units import whole
 from zoo.hubs.address import writable_hub
 from zoo.hubs.base import AnyHub, checked_entry
@@ -29,6 +29,7 @@ from zoo.make.pipeline import Build, make_package, measured, quantised, tuned
 from zoo.make.publish import publish
 from zoo.make.recipe import BATCHES, SPECIALIZE, fitting_batch
 from zoo.make.search import Finding, limits_on, search_hub, supernet_digests
+from zoo.make.starts import augmentation_of
 from zoo.package.entry import PREDICTED, Entry
 from zoo.package.read import Config, read_config
 
@@ -180,10 +181,9 @@ def _build(best: Finding, data: ClipData | None, wish: dict, run: Path) -> Build
 
 def _as_trained(recipe: dict, data: ClipData | None) -> Recipe:
     """Of the recipe of a supernet what fine-tunes take over; few clips are heard in smaller batches."""
-    augmentation = augmentation_from_dict(recipe.get("augmentation", {}))
     batch = _batch(recipe)
     fitting = batch if data is None else fitting_batch(len(data.epoch(np.random.default_rng(SEED))))
-    return Recipe(batch=min(batch, fitting), seed=SEED, augmentation=augmentation)
+    return Recipe(batch=min(batch, fitting), seed=SEED, augmentation=augmentation_of(recipe))
 
 
 def _batch(recipe: dict) -> int:

@@ -8,12 +8,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from search.sampling import TABLE
+from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
+from supernet.data.scenes import Scenes
 from supernet.errors import InvalidQuery, nearest_names
+from supernet.extras import lacking
 from supernet.files import canonical_json, read_json
 from supernet.nn.store import StoredSupernet, load_supernet
 from supernet.space import Space
-from supernet.train.recipe import Recipe
+from supernet.train.recipe import Recipe, augmentation_from_dict
 from zoo.hubs.folder import BUNDLED, Hub
 from zoo.package.entry import forbids_commerce
 from zoo.package.read import CONFIG
@@ -25,6 +28,7 @@ __all__ = [
     "RECIPE",
     "STORED",
     "already_measured",
+    "augmentation_of",
     "differences",
     "earlier",
     "is_bundled",
@@ -47,6 +51,18 @@ OTHER = "other"
 """A licence that was not named."""
 
 log = logging.getLogger(__name__)
+
+
+def augmentation_of(recipe: dict) -> Augmentation | Scenes:
+    """What is heard in training that goes on from a supernet of such a recipe: the same, but without rooms where these
+    cannot be drawn, and the log says so.
+    """
+    heard = augmentation_from_dict(recipe.get("augmentation", {}))
+    error = lacking("pyroomacoustics") if isinstance(heard, Scenes) and heard.room_share else None
+    if error:
+        log.warning("not heard in rooms; %s", error)
+        return replace(heard, room_share=0.0, rooms=0)
+    return heard
 
 
 def is_bundled(start: str | Path) -> bool:

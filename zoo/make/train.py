@@ -15,8 +15,10 @@ from torch import Tensor
 from search import Problem, SearchSpace
 from search.sampling import PLAIN_BITS
 from supernet.data import esc50
+from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
+from supernet.data.scenes import Scenes
 from supernet.errors import InvalidCheckpoint, InvalidData, InvalidQuery
 from supernet.extras import TRAINING, need
 from supernet.frontend.mfcc import Mfcc
@@ -25,7 +27,7 @@ from supernet.nn.supernet import Supernet
 from supernet.space import Space, default_space
 from supernet.train import parallel
 from supernet.train.calibration import features_as_heard, fit_frontend
-from supernet.train.recipe import SupernetRecipe, augmentation_from_dict
+from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
 from supernet.whole import as_whole, is_real, is_whole
 from zoo.ask.limits import check_bits
@@ -40,6 +42,7 @@ from zoo.make.recipe import QUICK, TRAIN, MakeRecipe, fitting_batch
 from zoo.make.starts import (
     STORED,
     already_measured,
+    augmentation_of,
     differences,
     earlier,
     is_bundled,
@@ -240,8 +243,12 @@ class _Plan:
         """Features of training clips that are stored with the supernet."""
         fewest, most = STORED_CLIPS
         stored = max(fewest, min(most, STORED_MS // self.clips.clip_ms))
-        heard = augmentation_from_dict(self.begin.recipe.get("augmentation", {}))
-        return features_as_heard(self.clips, frontend, heard, stored, self.seed)
+        return features_as_heard(self.clips, frontend, self.heard, stored, self.seed)
+
+    @cached_property
+    def heard(self) -> Augmentation | Scenes:
+        """What is heard in training, as the start was trained."""
+        return augmentation_of(self.begin.recipe)
 
     def owned(self) -> _Plan:
         """The same, with the owner of the weights at the start named."""
@@ -331,10 +338,10 @@ def _recipe(plan: _Plan) -> SupernetRecipe:
     rate, parts = RATES["scratch" if plan.from_scratch else "start"], parallel.world_size()
     if batch % parts:
         raise InvalidQuery(f"{parts} processes cannot share batches of {batch} clips; start 1, 2, 4 or 8")
-    varied = augmentation_from_dict(plan.begin.recipe.get("augmentation", {}))
     return SupernetRecipe(
-        epochs=plan.epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=plan.seed, augmentation=varied
-    )
+        epochs=plan.epochs or wanted, batch=batch, parts=parts, learning_rate=rate, seed=plan.seed,
+        augmentation=plan.heard,
+    )  # fmt: skip
 
 
 def _info(plan: _Plan, survey: Survey) -> dict:

@@ -1,0 +1,30 @@
+"""Names of bundled models of keywords, by what a test needs of them: they change whenever the hub is made anew."""
+
+import zoo
+from zoo.hubs.folder import BUNDLED
+
+
+def keywords(bits=None, family="temporal"):
+    """Names of the models of `kws` of a family that hear log-mels or MFCC, at so many bits, the smallest first."""
+    hub = zoo.open_hub(BUNDLED)
+    found = zoo.find(task="kws", family=family, hub=hub, **({} if bits is None else {"bits": bits}))
+    heard = [one for one in found if hub.config(one).values["arch"]["features"]["kind"] != "micro"]
+    return [one.name for one in sorted(heard, key=lambda one: (one.macs, one.name))]
+
+
+def smallest(bits=8, family="temporal"):
+    return keywords(bits, family)[0]
+
+
+def largest(bits=8, family="temporal"):
+    return keywords(bits, family)[-1]
+
+
+def narrowest():
+    """The largest model of the fewest bits."""
+    return next(names[-1] for names in map(keywords, (1, 2, 3)) if names)
+
+
+def sized(name):
+    """A pattern of all models of a network: `kws-temporal-3M-w*`."""
+    return name.rsplit("-", 2)[0] + "-w*"
