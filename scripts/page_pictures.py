@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import urlencode
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -20,7 +21,8 @@ from supernet.files import write_bytes
 from zoo.hubs.folder import BUNDLED
 
 RESULTS, MOST_BYTES, COLOURS = Path(__file__).with_name("results"), 60_000, 128
-FIND, MODEL = "index.html#task=kws&max_flash=26kB&max_ram=32kB", "kws-temporal-1.6M-w4a8-37b35085"
+LIMITS = {"max_flash": "26kB", "max_ram": "32kB"}
+FIND = f"index.html#task=kws&{urlencode(LIMITS)}"
 FIND_SIZE, MODEL_SIZE = {"width": 1200, "height": 960}, {"width": 800, "height": 760}
 
 
@@ -34,7 +36,7 @@ def main() -> None:
         page.wait_for_selector("#picture circle.chosen")
         _write(page, "page-find.png")
         page.set_viewport_size(MODEL_SIZE)
-        page.goto(f"{site.as_uri()}/models/{MODEL}/index.html")
+        page.goto(f"{site.as_uri()}/models/{zoo.get(task='kws', **LIMITS).name}/index.html")
         page.wait_for_selector("[data-state=ready]")
         page.get_by_role("button", name="stop").click()
         page.wait_for_selector("[data-state=done]")

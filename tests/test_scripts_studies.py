@@ -69,7 +69,7 @@ def test_every_study_is_in_a_file_of_its_own():
     assert len(ALL) > 15
     written = {path.stem for path in [*SCRIPTS.glob("studies/*.py"), *SCRIPTS.glob("benches/*.py")]}
     assert written - {name for _, name in ALL} == {
-        "__init__", "base", "rows", "networks", "peer_nets", "c_networks", "c_programs", "heard", "float_c"
+        "__init__", "base", "bundled", "rows", "networks", "peer_nets", "c_networks", "c_programs", "heard", "float_c"
     }  # fmt: skip
 
 

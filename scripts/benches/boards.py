@@ -1,7 +1,7 @@
 """What do models take as C on four emulated cores, and how many instructions are their layers?
 
     python scripts/bench.py boards
-    python scripts/bench.py boards --models kws-temporal-6.8M-w8a8-7523a7c4 --cores cortex-m4
+    python scripts/bench.py boards --models NAME --cores cortex-m4
 
 On each core, with the flash and the RAM of a chip: how many known answers are those of the package, the bytes of the
 structure, and the stack of a call. On the Cortex-M4 all instructions of an answer, three times, which must be equal: by
@@ -14,12 +14,13 @@ import argparse
 
 import zoo
 from studies.base import Shown, Study, option, several
+from studies.bundled import keywords
 from studies.rows import Rows
 from supernet.errors import EarshotError
 from zoo.export.c.emulator import BOARDS, Checked, check, instructions, version
 from zoo.export.c.write import Sources
+from zoo.hubs.folder import BUNDLED
 
-MODELS = ("kws-temporal-0.92M-mixed-9ad492c7", "kws-temporal-6.8M-w8a8-7523a7c4", "aec-mbconv-0.98M-w8a8-f6130281")
 RUNS = 3
 STACK_BYTES = 1024
 """That a call may take."""
@@ -27,12 +28,18 @@ STACK_BYTES = 1024
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Check and count all models."""
-    for name in options.models:
+    for name in options.models or _models():
         model = zoo.get(name=name)
         for core in options.cores:
             rows.add("boards", {"core": core, "model": name}, _checked(model, core))
         if "cortex-m4" in options.cores:
             _count(model, rows)
+
+
+def _models() -> list[str]:
+    """The smallest and the largest of words, and one of sounds."""
+    words = [entry.name for entry in keywords()]
+    return [words[0], words[-1], zoo.find(task="aec", bits=8, hub=BUNDLED)[-1].name]
 
 
 def _checked(model: zoo.Model, core: str) -> dict:
@@ -90,7 +97,7 @@ STUDY = Study(
     __doc__,
     run,
     (
-        option("--models", nargs="+", metavar="NAME", default=list(MODELS), help="default: %(default)s"),
+        option("--models", nargs="+", metavar="NAME", help="default: three of them"),
         several("--cores", tuple(BOARDS), "cores"),
     ),
     always=True,

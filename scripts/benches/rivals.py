@@ -2,7 +2,7 @@
 
     pip install -e ".[onnx]"
     python scripts/bench.py rivals
-    python scripts/bench.py rivals --models kws-temporal-6.8M-w8a8-7523a7c4 --rounds 21
+    python scripts/bench.py rivals --models NAME --rounds 21
 
 A clip of random features through each network, by one thread: the C of its clip form; the C of its stream, all answers
 of the clip, each frame once; and an ONNX model of QDQ nodes with the same integers, whose logits are compared, with
@@ -26,6 +26,7 @@ import numpy as np
 
 import zoo
 from studies.base import Shown, Study, option, value
+from studies.bundled import names_at
 from studies.rows import Rows
 from supernet.errors import EarshotError
 from supernet.extras import need
@@ -34,15 +35,9 @@ from supernet.memory import plan_arena
 from zoo.export.c.host.sources import host_sources
 from zoo.export.c.library import Library, build
 from zoo.export.c.write import Sources
+from zoo.hubs.folder import BUNDLED
 
 TABLE = "rivals"
-MODELS = (
-    "kws-temporal-0.28M-w8a8-4c4ec74b",
-    "kws-temporal-0.92M-w8a8-658be39d",
-    "kws-temporal-6.8M-w8a8-7523a7c4",
-    "aec-mbconv-0.98M-w8a8-f6130281",
-    "aec-mbconv-30M-w8a8-8f901004",
-)
 ROUND_S = 0.02
 """That a contestant computes in a round."""
 HEARD_S = 20
@@ -76,8 +71,14 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     """Measure and write the rows. Raises MissingExtra where ONNX Runtime is not installed."""
     need("onnx", "onnxruntime")
     with tempfile.TemporaryDirectory() as scratch:
-        for name in options.models:
+        for name in options.models or _models():
             rows.add(TABLE, {"model": name}, _measured(zoo.get(name=name), options.rounds, Path(scratch)))
+
+
+def _models() -> list[str]:
+    """All of words, and the smallest and the largest of sounds, at 8 bits."""
+    sounds = sorted(zoo.find(task="aec", bits=8, hub=BUNDLED), key=lambda entry: entry.macs)
+    return [*names_at(8), sounds[0].name, sounds[-1].name]
 
 
 def _measured(model: zoo.Model, rounds: int, folder: Path) -> dict:
@@ -191,7 +192,7 @@ STUDY = Study(
     __doc__,
     run,
     (
-        option("--models", nargs="+", metavar="NAME", default=list(MODELS), help="default: %(default)s"),
+        option("--models", nargs="+", metavar="NAME", help="default: words, and the ends of sounds, at 8 bits"),
         value("--rounds", 11, "of each contestant in turn"),
     ),
     always=True,

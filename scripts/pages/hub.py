@@ -8,6 +8,7 @@ import pandas as pd
 import zoo
 from pages.draw import OURS, PEER
 from studies.base import Shown
+from studies.bundled import keywords
 from studies.rows import Rows
 from supernet.files import read_json
 from zoo.hubs.folder import BUNDLED
@@ -18,15 +19,6 @@ __all__ = ["CONDITIONS", "PICTURES", "TABLES", "bundled_keywords"]
 CONDITIONS = ("noise-10", "fainter-20")
 """Of the test list, beside its clips as they are."""
 
-SIX = {
-    "kws-temporal-0.28M-w4a8-1a8f6ae0": "ten words",
-    "kws-temporal-1.6M-w4a8-37b35085": "ten words",
-    "kws-temporal-6.8M-w4a8-6e9ce421": "ten words",
-    "esc10-mbconv-0.51M-w8a8-cc5847fb": "ten sounds",
-    "aec-mbconv-0.98M-w8a8-f6130281": "fifty sounds",
-    "aec-mbconv-30M-w4a8-c316f97b": "fifty sounds",
-}
-"""Bundled models of all sizes, and what they tell apart."""
 TASKS = {"aec": "ESC-50", "esc10": "ESC-10"}
 PUBLISHED = [
     ["Micro-ACDNet, published, another protocol", "ESC-50", "14.8 M a window", "131 k", "", "", "83.65", ""],
@@ -35,10 +27,9 @@ PUBLISHED = [
 
 
 def bundled_keywords() -> pd.DataFrame:
-    """The models of `kws` of family `temporal` on the front ends that were trained at length, accuracies in percent."""
+    """The models of `kws` of family `temporal` that hear log-mels or MFCC, accuracies in percent."""
     hub = zoo.Hub(BUNDLED)
-    rows = [_hub_row(hub, entry) for entry in zoo.find(task="kws", family="temporal", hub=BUNDLED)]
-    return pd.DataFrame([row for row in rows if row["arch"]["features"]["kind"] != "micro"])
+    return pd.DataFrame([_hub_row(hub, entry) for entry in keywords()])
 
 
 def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
@@ -56,14 +47,27 @@ def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
 
 
 def _six(found: Rows) -> Shown:
-    hub, rows = zoo.open_hub(BUNDLED), []
-    for name, heard in SIX.items():
-        entry = hub.index.find(name)
+    """Words of three sizes at 4 bits, and three of sounds."""
+    hub, rows, words = zoo.open_hub(BUNDLED), [], keywords(4)
+    ten, fifty = (sorted(zoo.find(task=task, hub=hub), key=lambda one: (one.macs, -int(one.bits))) for task in TASKS)
+    six = [(entry, "ten words") for entry in (words[0], words[len(words) // 2], words[-1])]
+    six += [(fifty[0], "ten sounds"), (ten[0], "fifty sounds"), (ten[-1], "fifty sounds")]
+    for entry, heard in six:
+        name = entry.name
         low, high = (100 * end for end in hub.config(entry).values["accuracy"]["test"]["interval"])
         sizes = [f"{value / 1e3:.1f} kB" for value in (entry.flash_bytes, entry.ram_bytes)]
         share = f"{100 * entry.test:.1f} % ({low:.1f} to {high:.1f})"
         rows.append([f"`{name}`", heard, f"{entry.macs / 1e6:.2f} M", *sizes, share, entry.licence])
     return ["model", "tells apart", "MACs", "flash", "RAM", "right on test", "licence"], rows
+
+
+def _conditions(found: Rows) -> Shown:
+    """Right on test in each condition of the evaluation, models of words at 8 bits."""
+    hub = zoo.open_hub(BUNDLED)
+    entries = [*keywords(8), *sorted(zoo.find(task="commands", bits=8, hub=hub), key=lambda entry: entry.macs)]
+    heard = [known_conditions(hub.config(entry).values["accuracy"]["test"]) for entry in entries]
+    rows = [[name, *(f"{100 * one[name]['accuracy']:.1f}" for one in heard)] for name in heard[0]]
+    return ["condition", *(f"`{entry.name.rsplit('-', 2)[0]}`" for entry in entries)], rows
 
 
 def _picks(found: Rows) -> Shown:
@@ -140,6 +144,7 @@ def _kernel_transform(found: Rows) -> Shown:
 
 
 TABLES = {
+    "conditions": _conditions,
     "six": _six,
     "picks": _picks,
     "event_levels": _event_levels,

@@ -21,13 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from studies.base import HUB, RUNS, Shown, Study, option, several, value
-from studies.heard import MODELS, Streams
+from studies.bundled import keywords
+from studies.heard import Streams
 from studies.rows import Rows
 from zoo.ask.lookup import get
 from zoo.run.alarms import MS_PER_HOUR, tally
 
-SIZES = ("6.8M", "0.92M")
-"""MACs of the architectures."""
 REFERENCE, MISSED = "8", (0.1, 0.2, 0.5)
 NEGATIVES, MINUTE_MS = ("orders", "wuw"), 60_000
 STEPS, DRAWS = 50, 2000
@@ -35,14 +34,23 @@ STEPS, DRAWS = 50, 2000
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Compare each width of each size with the reference."""
-    for size in options.sizes:
-        names = {name.split("-")[3][1:].partition("a")[0]: name for name in MODELS if f"-{size}-" in name}
+    sizes = bundled_sizes(options.hub)
+    for size in options.sizes or sizes:
+        names = sizes[size]
         curve = cache(lambda bits, names=names: curve_of(_streams(names[bits], options), options.smoothing))
         for bits in options.bits:
             keys = [{"size": size, "bits": bits, "missed": missed} for missed in MISSED]
             if bits in names and not rows.done("alarm_ratio", *keys):
                 for key in keys:
                     rows.add("alarm_ratio", key, figures(curve(bits), curve(REFERENCE), key["missed"]))
+
+
+def bundled_sizes(hub: Path) -> dict[str, dict[str, str]]:
+    """MACs, as names have them, and the names of the models of that size by their bits."""
+    sizes: dict[str, dict[str, str]] = {}
+    for entry in keywords(hub=hub):
+        sizes.setdefault(entry.name.split("-")[2], {})[str(entry.bits)] = entry.name
+    return {size: names for size, names in sizes.items() if REFERENCE in names and len(names) > 1}
 
 
 def _streams(name: str, options: argparse.Namespace) -> Streams:
@@ -109,7 +117,7 @@ STUDY = Study(
     run,
     (
         option("data", type=Path, help="folder of speech_commands/, negatives/orders/ and wuw/"),
-        several("--sizes", SIZES, "which architectures"),
+        option("--sizes", nargs="+", metavar="MACS", help="as in names, such as 3M (default: all of several widths)"),
         several("--bits", tuple("84321"), "which widths, as far as they are bundled"),
         value("--smoothing", 3, "answers that are averaged"),
         HUB,

@@ -1,7 +1,7 @@
 """Does the generated C give the integers of Python with every compiler, level, word length and chunk size?
 
     python scripts/study.py c_identical                                  # hours on one core
-    python scripts/study.py c_identical --parts models --models kws-temporal-0.28M-w3a8-8247aed0
+    python scripts/study.py c_identical --parts models --models NAME
     python scripts/study.py c_identical --parts widths frontends
 
 known: `make check` of the folder of each bundled model. models: 50 inputs for each model (words, noise of all levels,

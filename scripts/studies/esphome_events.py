@@ -22,6 +22,7 @@ import soundfile
 
 import zoo
 from studies.base import HUB, KEYWORDS, Shown, Study, option, value
+from studies.bundled import micro_models
 from studies.rows import Rows
 from supernet.data.clips import ClipData
 from supernet.data.speech_commands import load
@@ -38,6 +39,7 @@ SILENCE = 320
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Measure the word of the model."""
+    options.model = options.model or micro_models(options.hub)[-1]
     keys = {name: getattr(options, name) for name in ("model", "word", "words", "spoken", "others", "seed")}
     rows.once(TABLE, keys, lambda: measured(options))
 
@@ -142,7 +144,7 @@ STUDY = Study(
     (
         KEYWORDS,
         HUB,
-        option("--model", default="kws-temporal-3M-w8a8-265d5fe4", metavar="NAME", help="default: %(default)s"),
+        option("--model", metavar="NAME", help="on the front end `micro` (default: the largest bundled one)"),
         option("--word", default="stop", help="of its labels (default: %(default)s)"),
         option("--words", default="numbers", help="set of words that the clips are of (default: %(default)s)"),
         value("--spoken", 60, "clips of the word, of validation and of test"),

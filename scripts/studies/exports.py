@@ -1,7 +1,7 @@
 """Which bundled model goes into which other runtime, at what cost, and how far does it agree there?
 
     python scripts/study.py exports                                        # all models, on their test vectors
-    python scripts/study.py exports --exports onnx --models kws-temporal-0.28M-w4a8-1a8f6ae0
+    python scripts/study.py exports --exports onnx --models NAME
     python scripts/study.py exports --models --data speech_commands/       # some models of keywords, on clips of test
 
 Each export is written, and run in each runtime that is installed, as `earshot export --check` does: answers beside
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import zoo
 from studies.base import HUB, Shown, Study, option, several
+from studies.bundled import names_at
 from studies.rows import Rows
 from supernet.bits import MIXED
 from supernet.errors import InvalidQuery, MissingExtra
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
 
 TABLE, HEARD = "exports", "exports_heard"
 COUNTS = ["answers", "same_labels", "outputs", "identical", "within_one", "largest"]
-RECORDED = (
-    "kws-temporal-0.28M-w4a8-1a8f6ae0",
-    "kws-temporal-0.28M-w8a8-4c4ec74b",
-    "kws-temporal-1.6M-w4a8-37b35085",
-    "kws-temporal-1.6M-w8a8-2d763d88",
-    "kws-temporal-6.8M-w8a8-7523a7c4",
-)
 MICRO = {"runtime": "micro"}
 WAYS = {"tflite": ({}, MICRO, {**MICRO, "weights": "8"}, {"weights": "8"}, {**MICRO, "logits": "8", "form": "clip"})}
 """Sets of options of exports on recordings, where there are others than the usual ones. Those of weights are for models
@@ -52,6 +46,12 @@ RELEASE = re.compile(r" (\d\S*)$")
 """Of a runtime, behind its name."""
 
 
+def _recorded(hub: Path) -> list[str]:
+    """Words of three sizes, the largest at 8 bits alone."""
+    narrow, wide = (names_at(bits, hub) for bits in (4, 8))
+    return [narrow[0], wide[0], narrow[len(narrow) // 2], wide[len(wide) // 2], wide[-1]]
+
+
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Add the rows."""
     place = zoo.open_hub(options.hub)
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     for name in names:
         for to in options.exports:
             _add(rows, zoo.get(name=name, hub=place), to, VECTORS, None, {})
-    for name in options.recorded if options.data else ():
+    for name in options.recorded or _recorded(options.hub) if options.data else ():
         for to in options.exports:
             model = zoo.get(name=name, hub=place)
             for how in () if EXPORTS(to).known_answers_alone else _ways(model, to):
@@ -182,7 +182,7 @@ STUDY = Study(
         option("--models", nargs="*", metavar="NAME", help="models of the hub, on their test vectors (default: all)"),
         several("--exports", EXPORTS.names, "what they are exported to"),
         option("--data", type=Path, metavar="FOLDER", help="Speech Commands, of which some models hear the test"),
-        option("--recorded", nargs="+", metavar="NAME", default=list(RECORDED), help="these (default: %(default)s)"),
+        option("--recorded", nargs="+", metavar="NAME", help="default: words of three sizes at 8 and 4 bits"),
     ),
     tables={TABLE: table, HEARD: heard},
 )

@@ -23,16 +23,10 @@ from zoo.run.events import event_hop
 from zoo.run.model import Model
 from zoo.run.placed import CONDITIONS, Placed
 
-__all__ = ["MODELS", "RATE", "Streams", "clips_of", "read_recording", "recordings"]
+__all__ = ["RATE", "Streams", "clips_of", "read_recording", "recordings"]
 
 RATE, SEED, OTHERS = 16_000, 7, 3
 """Every so many-th recording of wake words is heard."""
-MODELS = (
-    "kws-temporal-0.28M-w8a8-4c4ec74b", "kws-temporal-0.92M-w8a8-658be39d", "kws-temporal-0.92M-w4a8-b78a4502",
-    "kws-temporal-0.92M-w2a8-64021101",
-    "kws-temporal-6.8M-w8a8-7523a7c4", "kws-temporal-6.8M-w4a8-6e9ce421", "kws-temporal-6.8M-w3a8-83d56528",
-    "kws-temporal-6.8M-w2a8-e13f98ba", "kws-temporal-6.8M-w1a8-427aab52",
-)  # fmt: skip
 CHOSEN_WORDS, REPORTED_WORDS, TARGETS = 400, 300, 50
 TARGET_PAUSES = 19.0, 27.0
 """Seconds between two of 50 words in 20 minutes."""

@@ -4,11 +4,11 @@
 
 Speakers of the training list are dealt into parts. Without each part in turn a small network learns all words, by each
 way: clips drawn as they are or rarer words more often, without or with clips made from text (scripts/speak.py), of the
-rare words alone or of others that are none of the task, too. It starts from the slice of a bundled supernet, which
-never heard a speaker of the rare words; of other words it did, in all ways alike. Told is the share of right answers
-for the rare words, those that are spoken from text, for all others, and for words that are none of the task, by
-cross-validation over all parts together, with intervals by speaker. The lists for validation and testing are not looked
-at. Rows: `rare_words.csv`.
+rare words alone or of others that are none of the task, too. It starts from the slice of a bundled supernet; that of
+the rows had heard no speaker of the rare words, and of other words it had, in all ways alike. Told is the share of
+right answers for the rare words, those that are spoken from text, for all others, and for words that are none of the
+task, by cross-validation over all parts together, with intervals by speaker. The lists for validation and testing are
+not looked at. Rows: `rare_words.csv`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import torch
 
 from long_run import TASKS, load_words, only_training
 from studies.base import HUB, RUNS, SCENES, SPOKEN, Shown, Study, option, value
+from studies.networks import uniform_archs
 from studies.rows import Rows, paired_bootstrap
 from supernet.constants import UNKNOWN
 from supernet.data.augment import plain_features
@@ -39,7 +40,6 @@ from supernet.train.evaluate import hits
 from supernet.train.heads import with_outputs
 from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
-from zoo.ask.lookup import get
 
 WAYS = {
     "as they are": (0.0, False, False),
@@ -50,7 +50,7 @@ WAYS = {
 """How far rarer words are drawn more often (see ClipData), and whether clips made from text are heard: of rare words,
 and of words that are none of the task."""
 FIRST = next(iter(WAYS))
-SUPERNET, MODEL = "kws-temporal-map", "kws-temporal-0.92M-w8a8-658be39d"
+SUPERNET, NETWORK = "kws-temporal-map", "map-1M"
 PARTS, CALIBRATED = 3, 512
 
 
@@ -129,7 +129,7 @@ def _hits(
     own = replace(own, splits=kept, unknown=unknown[other])
     own = replace(own, balance=balance, digest=digest([data.digest, way, part]))
     stored = load_supernet(options.hub / "supernets" / SUPERNET, "kws")
-    arch = get(name=MODEL, hub=options.hub).arch.without_bits()
+    arch = uniform_archs(len(stored.labels))[NETWORK]
     classes = len(data.labels) + sum(len(labels) for _, labels in TASKS)
     network, augmentation = with_outputs(stored.supernet.extract(arch), classes), Scenes()
     recipe = Recipe(

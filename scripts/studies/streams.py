@@ -23,8 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from studies.base import HUB, RUNS, Shown, Study, option, several, value
-from studies.heard import MODELS, RATE, Streams, clips_of, recordings
+from studies.base import HUB, RUNS, Shown, Study, option, value
+from studies.bundled import names_at
+from studies.heard import RATE, Streams, clips_of, recordings
 from studies.rows import Rows, accuracy_columns, paired_bootstrap
 from supernet.metrics import poisson_upper
 from zoo.ask.lookup import get
@@ -42,7 +43,7 @@ NONE = Words(np.zeros(0), np.zeros(0), np.zeros((0, 1), bool))
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Choose and report for each model and limit, and compare accuracies."""
-    for name in options.models:
+    for name in options.models or names_at(8, options.hub):
         streams = Streams(get(name=name, hub=options.hub), options.data, options.runs)
         for limit in LIMITS:
             rows.once("streams", {"model": name, "limit": limit}, lambda s=streams, most=limit: figures(s, most))
@@ -144,7 +145,7 @@ STUDY = Study(
     run,
     (
         option("data", type=Path, help="folder of speech_commands/, negatives/orders/, wake_words/ and wuw/"),
-        several("--models", MODELS, "which models"),
+        option("--models", nargs="+", metavar="NAME", help="default: keywords of family temporal at 8 bits"),
         value("--clips", 600, "of the test list for streaming accuracy; 0 for none"),
         HUB,
         RUNS,

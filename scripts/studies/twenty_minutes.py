@@ -17,8 +17,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from studies.base import HUB, RUNS, Shown, Study, option, several
-from studies.heard import MODELS, Streams
+from studies.base import HUB, RUNS, Shown, Study, option
+from studies.bundled import names_at
+from studies.heard import Streams
 from studies.rows import Rows
 from studies.streams import LIMITS, chosen
 from zoo.ask.lookup import get
@@ -33,7 +34,7 @@ MOST = 8
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Play the test to each model with each word."""
-    for name in options.models:
+    for name in options.models or names_at(8, options.hub):
         streams = Streams(get(name=name, hub=options.hub), options.data, options.runs)
         for word in TARGETS:
             rows.once("twenty_minutes", {"model": name, "word": word}, lambda s=streams, own=word: figures(s, own))
@@ -77,7 +78,7 @@ STUDY = Study(
     run,
     (
         option("data", type=Path, help="folder of speech_commands/, negatives/orders/, wake_words/ and wuw/"),
-        several("--models", MODELS, "which models"),
+        option("--models", nargs="+", metavar="NAME", help="default: keywords of family temporal at 8 bits"),
         HUB,
         RUNS,
     ),
