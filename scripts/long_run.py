@@ -112,16 +112,17 @@ def only_training(runs: Path) -> Iterator[None]:
 
 def load_words(folder: Path, spoken: Path | None = None, words: str = COMMANDS) -> ClipData:
     """The clips of a set of words, with what scenes are made of; spoken: a folder of further training clips."""
-    return words_in_scenes(folder / "speech_commands", spoken, words)
+    return words_in_scenes(folder / "speech_commands", beside(folder), spoken, words)
 
 
-def words_in_scenes(folder: Path, spoken: Path | None = None, words: str = COMMANDS) -> ClipData:
-    """The same from the folder of Speech Commands itself; recordings in which no word is heard and rooms are taken from
-    the folders beside it, where they are.
-    """
-    beside = {"negatives": folder.parent / "negatives" / "orders", "rooms": folder.parent / "rooms"}
-    there = {name: path for name, path in beside.items() if path.is_dir()}
-    return load(folder, words, **there, spoken=spoken, balance=0.5, joins=True)
+def beside(folder: Path) -> dict[str, Path]:
+    """Where recordings in which no word is heard, and rooms, lie in the folder of all data."""
+    return {"negatives": folder / "negatives" / "orders", "rooms": folder / "rooms"}
+
+
+def words_in_scenes(folder: Path, around: dict[str, Path], spoken: Path | None, words: str) -> ClipData:
+    """The same from the folder of Speech Commands itself; around: as `beside` gives it, or a part of that."""
+    return load(folder, words, **around, spoken=spoken, balance=0.5, joins=True)
 
 
 def fitted(data: ClipData, runs: Path) -> Mfcc:

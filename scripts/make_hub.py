@@ -9,8 +9,8 @@ alone; the test split is measured once for each published package. The seeds are
 
 Words are heard in scenes, for which negatives/ and rooms/ may lie beside the folder of Speech Commands; of those of
 which there are few, some are spoken (scripts/speak.py). The supernet of scripts/long_run.py is not trained here: its
-weights are kept beside the scripts. Those of the other families began from the ones of version 0.21, which knew other
-words: `--start HUB` names a hub of them.
+weights are kept beside the scripts. Those of the other families are trained from random weights, or for fewer epochs
+from the supernets of another hub (`--start`): the bundled ones began from version 0.21, which knew other words.
 
 ESC-50 has too few clips to keep some from training for good. So all is done once without each fold, on which the result
 is tested, and then once more with all folds, which is published with the figures of the others.
@@ -37,12 +37,12 @@ from supernet.data.speech_commands import COMMANDS, WORDS
 from supernet.errors import EarshotError, InvalidData
 from supernet.files import write_json
 from supernet.frontend import front_end
-from supernet.nn.store import load_supernet, retarget, round_to_half
+from supernet.frontend.base import FrontEnd
+from supernet.nn.store import StoredSupernet, load_supernet, retarget, round_to_half
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBitsRecipe
 from supernet.space import default_space
 from supernet.train.calibration import features_as_heard, fit_frontend
-from supernet.train.loop import weights_digest
 from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
 from zoo.keeping import with_notes
@@ -61,7 +61,7 @@ OUTDOORS = Augmentation(
 )  # fmt: skip
 """Of sounds that may begin anywhere in a clip, at any loudness, and have no words."""
 SETTLED = replace(HUB, samples=150, finalists=6, quant_epochs=3)
-"""Of the supernet of the long run, whose clips are heard in scenes."""
+"""Of models whose clips are heard in scenes."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Plan:
     its fine-tune in float: small networks gain most from them. making: what else is chosen when models are made. bits:
     of a copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside those of HUB.
     stored: clips that are stored with the supernet. half: weights are rounded to 16 bits. kept: a plan of
-    scripts/long_run.py whose weights are taken.
+    scripts/long_run.py whose weights are taken. further: the recipe where training goes on from another hub's supernet.
     """
 
     task: str
@@ -86,6 +86,7 @@ class Plan:
     stored: int = 512
     half: bool = False
     kept: str | None = None
+    further: SupernetRecipe | None = None
 
     @property
     def all_bits(self) -> tuple[int | str, ...]:
@@ -93,39 +94,41 @@ class Plan:
         return (*self.making.bits, *self.few_bits)
 
 
-def from_start(epochs: int, **scenes) -> SupernetRecipe:
-    """In scenes, for weights that have learned other words (--start)."""
+def in_scenes(epochs: int, rate: float = SupernetRecipe.learning_rate, **scenes) -> SupernetRecipe:
+    """The recipe of supernets of words that are not the long run's."""
     return SupernetRecipe(
-        epochs=epochs, learning_rate=2e-3, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes(**scenes)
+        epochs=epochs, learning_rate=rate, sandwich=True, random=1, label_smoothing=0.05, augmentation=Scenes(**scenes)
     )
 
 
+PLAIN, FURTHER = in_scenes(48), in_scenes(20, rate=2e-3)
 PLANS = {
     "kws-temporal-map": Plan(
         KWS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 10, "3M": 16, "1M": 24, "0.4M": 40},
         SETTLED, ElasticBitsRecipe(epochs=6, label_smoothing=0.05, augmentation=Scenes()), stored=64, kept="settled",
     ),
     "kws-temporal": Plan(
-        KWS, "temporal", "mfcc", from_start(20), {"0.3M": 30, "0.15M": 40}, replace(SETTLED, quant_epochs=4),
-        few_bits=(2,), stored=256,
+        KWS, "temporal", "mfcc", PLAIN, {"0.3M": 30, "0.15M": 40}, replace(SETTLED, quant_epochs=4),
+        few_bits=(2,), stored=256, further=FURTHER,
     ),
     "commands-temporal-map": Plan(
         COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 3, "3M": 4, "1M": 6, "0.4M": 10},
         replace(SETTLED, quant_epochs=1), few_bits=(2,), stored=64, kept="settled",
     ),
     "kws-micro": Plan(
-        KWS, "temporal", "micro", from_start(20, warps=(1.0,)), {"3M": 12, "1M": 20},
+        KWS, "temporal", "micro", in_scenes(48, warps=(1.0,)), {"3M": 12, "1M": 20},
         replace(SETTLED, bits=(8,), samples=60, calibration_clips=1024), few_bits=(), stored=256,
+        further=in_scenes(20, rate=2e-3, warps=(1.0,)),
     ),
     "kws-lmu": Plan(
-        KWS, "lmu", "mfcc", from_start(20), {"1.1M": 20, "0.4M": 30}, SETTLED, few_bits=(2,), stored=256,
+        KWS, "lmu", "mfcc", PLAIN, {"1.1M": 20, "0.4M": 30}, SETTLED, few_bits=(2,), stored=256, further=FURTHER,
     ),
     "kws-dense": Plan(
-        KWS, "dense", "logmel", from_start(20), {"2M": 20, "1M": 30}, SETTLED, few_bits=(2,), stored=256,
+        KWS, "dense", "logmel", PLAIN, {"2M": 20, "1M": 30}, SETTLED, few_bits=(2,), stored=256, further=FURTHER,
     ),
     "kws-sinc": Plan(
-        KWS, "sinc", "raw", from_start(20), {"3M": 12, "1M": 20},
-        replace(SETTLED, samples=60, calibration_clips=256), few_bits=(2,), stored=64, half=True,
+        KWS, "sinc", "raw", PLAIN, {"3M": 12, "1M": 20},
+        replace(SETTLED, samples=60, calibration_clips=256), few_bits=(2,), stored=64, half=True, further=FURTHER,
     ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
@@ -243,9 +246,12 @@ def word_task(folder: Path, words: str, spoken: Path | None = None, version: str
 
 def words_with_owners(folder: Path, words: str, spoken: Path | None) -> ClipData:
     """The clips, with the owners of all that is heard in them."""
-    data = long_run.words_in_scenes(folder, spoken, words)
-    heard = {"negatives": data.negatives, "rooms": data.rooms, "spoken": spoken}
-    owners = [owner for name, owner in OWNERS.items() if heard[name] is not None and len(heard[name])]
+    around = {name: path for name, path in long_run.beside(folder.parent).items() if path.is_dir()}
+    if missing := [path for name, path in long_run.beside(folder.parent).items() if name not in around]:
+        print(f"{words}: scenes without {' and '.join(map(str, missing))}", file=sys.stderr)
+    data = long_run.words_in_scenes(folder, around, spoken, words)
+    heard = {"negatives": bool(data.negatives), "rooms": data.rooms is not None, "spoken": spoken is not None}
+    owners = [owner for name, owner in OWNERS.items() if heard[name]]
     return replace(data, attribution="; ".join([data.attribution, *owners]))
 
 
@@ -283,36 +289,50 @@ def _chosen(options: argparse.Namespace, tasks: dict[str, Task]) -> dict[str, Pl
 
 
 def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Path, start: Path | None = None) -> Build:
-    """Train a supernet, or go on with it, and put it into the hub. start: a hub whose supernet it begins from."""
-    recipe, run, notes = plan.recipe, runs / name, list(task.notes)
+    """Train a supernet, or go on with it, and put it into the hub.
+
+    start: a hub whose supernet it begins from, where the plan says how training goes on.
+    """
+    run = runs / name
     if plan.kept:
+        recipe, notes = plan.recipe, [LONG_NOTE]
         supernet, frontend, log = long_run.kept_supernet(plan.kept, data, task.name, plan.stored)
         write_json(run / "log.json", log)
-        notes.append(LONG_NOTE)
     else:
-        before = load_supernet(start / "supernets" / name, task.name) if start else None
-        frontend = before.frontend if before else fit_frontend(data, kind=front_end(plan.features))
-        calibration = features_as_heard(data, frontend, recipe.augmentation, plan.stored, recipe.seed)
-        if before:
-            supernet = retarget(before, len(data.labels), data.clip_ms, calibration, recipe.seed, data.labels)
-            notes.append(
-                f"Training began from the weights of a supernet of other words ({weights_digest(supernet)[:12]})."
-            )
-        else:
-            networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
-            supernet = Supernet(networks, calibration, recipe.seed)
+        before = load_supernet(start / "supernets" / name, task.name) if start and plan.further else None
+        recipe, notes = (plan.further, [_begun(before, data)]) if before else (plan.recipe, [])
+        supernet, frontend = _untrained(plan, recipe, data, before)
         train_supernet(supernet, data, frontend, recipe, run)
     if plan.half:
         round_to_half(supernet)
     epochs = f"the last {len(log)} epochs" if plan.kept else f"{recipe.epochs} epochs"
     origin = f"Slice of the supernet {name}: {epochs} of {recipe.schedule}, seed {recipe.seed}."
-    info = {"notes": notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
+    info = {"notes": [*task.notes, *notes], "limits": task.limits, "dataset": task.dataset, "origin": origin}
     build = Build(
         name, task.name, supernet, recipe, data, frontend, run, hub, info, plan.making,
         give_clips=plan.task in WORDS,
     )  # fmt: skip
     store(build, build.folder)
     return build
+
+
+def _untrained(
+    plan: Plan, recipe: SupernetRecipe, data: ClipData, before: StoredSupernet | None
+) -> tuple[Supernet, FrontEnd]:
+    """A supernet of random weights, or of those of another, and its front end."""
+    frontend = before.frontend if before else fit_frontend(data, kind=front_end(plan.features))
+    calibration = features_as_heard(data, frontend, recipe.augmentation, plan.stored, recipe.seed)
+    if before:
+        known = len(data.labels), data.clip_ms, calibration, recipe.seed, data.labels
+        return retarget(before, *known), frontend
+    networks = default_space(plan.family, len(data.labels), data.clip_ms, plan.features)
+    return Supernet(networks, calibration, recipe.seed), frontend
+
+
+def _begun(before: StoredSupernet, data: ClipData) -> str:
+    """What cards say of the weights at the start."""
+    trunk, other = before.config["digests"]["trunk.safetensors"][:12], before.labels != data.labels
+    return f"Training began from the weights of a supernet{' of other words' if other else ''} (trunk {trunk})."
 
 
 def _options() -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import runpy
+import shutil
 import sys
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,7 @@ from supernet.nn.store import load_supernet
 from supernet.quant.elastic import ElasticBitsRecipe, load_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import default_space
+from supernet.train.loop import weights_digest
 from supernet.train.recipe import Recipe, SupernetRecipe, augmentation_from_dict
 from zoo.make import candidates, pipeline, renew
 from zoo.make.recipe import HUB
@@ -127,6 +129,36 @@ def test_a_supernet_over_samples_becomes_models(recipe, speech_folder, tmp_path,
     elastic, stored = load_elastic_bits(tmp_path / "hub" / "supernets" / "tones-sinc-bits", "tones")
     assert elastic.extract(with_bits(stored.supernet.space.smallest(), 2)).to_integer()
     assert augmentation_from_dict(stored.recipe["augmentation"]) == dry
+
+
+def test_words_are_heard_with_what_lies_beside_them_and_training_goes_on_from_another_hub(
+    recipe, speech_folder, tmp_path, monkeypatch, capsys
+):
+    """Owners of all that is heard are named, and what is not there is told; the plan says how training goes on."""
+    data = tmp_path / "data"
+    shutil.copytree(speech_folder, data / "speech_commands")
+    alone = recipe.word_task(data / "speech_commands", "tones").load()
+    assert f"scenes without {data}/negatives/orders and {data}/rooms" in capsys.readouterr().err
+    assert not any(owner in alone.attribution for owner in recipe.OWNERS.values())
+    for folder in ("negatives/orders", "rooms", "spoken/up"):
+        (data / folder).mkdir(parents=True)
+        for seed, name in enumerate("abc"):
+            soundfile.write(data / folder / f"{name}.wav", tone(440, 1.0, seed=seed), RATE)
+    task = recipe.word_task(data / "speech_commands", "tones", data / "spoken")
+    heard = task.load()
+    assert all(owner in heard.attribution for owner in recipe.OWNERS.values())
+    assert recipe.SPOKEN_NOTE in task.notes
+    plan = replace(recipe.PLANS["tones-mfcc"], stored=8)
+    further = replace(plan, further=replace(plan.recipe, epochs=1, learning_rate=1e-4))
+    first = recipe.train("tones-mfcc", plan, task, heard, tmp_path / "runs1", tmp_path / "hub1")
+    went_on = recipe.train("tones-mfcc", further, task, heard, tmp_path / "runs2", tmp_path / "hub2", tmp_path / "hub1")
+    assert (went_on.recipe.epochs, went_on.recipe.learning_rate) == (1, 1e-4)
+    trunk = load_supernet(tmp_path / "hub1" / "supernets" / "tones-mfcc", "tones").config["digests"][
+        "trunk.safetensors"
+    ]
+    assert went_on.info["notes"][-1] == f"Training began from the weights of a supernet (trunk {trunk[:12]})."
+    anew = recipe.train("tones-mfcc", plan, task, heard, tmp_path / "runs3", tmp_path / "hub3", tmp_path / "hub1")
+    assert weights_digest(anew.supernet) == weights_digest(first.supernet) != weights_digest(went_on.supernet)
 
 
 def test_events_are_cross_validated_and_then_trained_on_all_folds(recipe, map_space, tmp_path, monkeypatch):

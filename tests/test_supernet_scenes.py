@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from supernet.bits import with_bits
+from supernet.data.audio import from_int16
 from supernet.data.augment import Augmentation
 from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, SILENT_ROW
 from supernet.data.scenes import (
@@ -31,7 +32,7 @@ from supernet.layer import layers
 from supernet.nn.network import Network, execute, recalibrate
 from supernet.nn.ops import float_layer, single_clips
 from supernet.quant.fake import FakeQuantNetwork
-from supernet.train.calibration import calibration_features, features_as_heard, scene_features
+from supernet.train.calibration import calibration_features, features_as_heard, fit_frontend, scene_features
 from supernet.train.recipe import augmentation_from_dict
 
 RATE = 16_000
@@ -248,6 +249,25 @@ def test_norms_are_measured_on_what_is_heard_in_training(speech_data):
     assert torch.equal(heard, scene_features(speech_data, Raw(), scenes, 4))
     plain = features_as_heard(speech_data, LogMel(), Augmentation(), 4)
     assert torch.equal(plain, calibration_features(speech_data, LogMel(), 4))
+
+
+@pytest.mark.parametrize("clips", [1, 22, 512])
+def test_as_many_clips_as_fill_whole_scenes_are_measured_on(speech_data, clips):
+    """Few clips, and a number that leaves some over, are nothing that anybody has to think of."""
+    scenes = dataclasses.replace(PLAIN, chain=4)
+    there = len(speech_data.epoch(np.random.default_rng(0)).rows)
+    features = features_as_heard(speech_data, fit_frontend(speech_data, 1, LogMel), scenes, clips)
+    assert features.shape == (max(4, min(clips, there)) // 4 * 4, 40, 100)
+
+
+def test_noise_is_made_where_none_is_recorded(speech_data):
+    """A folder of one's own sounds has no recordings of noise."""
+    scenes = dataclasses.replace(PLAIN, noise_share=1.0, voice_share=0.0, snr_db=(10.0, 10.0))
+    quiet = dataclasses.replace(speech_data, noise=[], silence_class=None)
+    maker, clean = scenes.maker(quiet, LogMel()), from_int16(speech_data.audio[0])
+    for seed in range(10):
+        noise = maker._noise(clean, np.random.default_rng(seed))
+        assert 20 * np.log10(level_of(clean) / level_of(noise)) == pytest.approx(10, abs=0.1)
 
 
 def test_norms_of_a_stream_are_those_of_its_batch(small_space):

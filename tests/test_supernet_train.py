@@ -334,7 +334,7 @@ def test_a_teacher_has_its_share_of_the_loss(speech_data, frontend, tmp_path):
 
 
 def test_networks_learn_together_what_each_learns_alone(speech_data, frontend, tmp_path):
-    """Bit for bit, where gradients are clipped, one has a teacher, and the run is killed on the way."""
+    """Bit for bit, where gradients are clipped, outputs dropped, one has a teacher, and the run is killed midway."""
     recipe, teacher = Recipe(epochs=4, batch=8, clip_gradient=0.05), plain_network(7)
     alone, log = {}, {}
     for name, own in (("first", None), ("taught", teacher)):
@@ -360,16 +360,19 @@ def test_networks_learn_together_what_each_learns_alone(speech_data, frontend, t
             with pytest.raises(Killed):
                 train_together(*arguments, progress=False, measure_every=4)
     for name, network in alone.items():
-        assert torch.equal(network[1].weight, learners[name].network[1].weight)
+        assert torch.equal(network[2].weight, learners[name].network[2].weight)
     last = json.loads((tmp_path / "both" / "log.json").read_text())[-1]
     assert {name: last[name] for name in log} == log
+    learners["first"].network[2].weight.data.fill_(torch.inf)
+    with pytest.raises(Diverged, match="the loss of first is nan; lower the learning rate"):
+        train_together(learners, speech_data, frontend, recipe, tmp_path / "wild", {}, progress=False)
     with pytest.raises(ValueError, match="parts = 2: networks are trained together on whole batches; give 1"):
         train_together(learners, speech_data, frontend, dataclasses.replace(recipe, parts=2), tmp_path / "parts", {})
 
 
 def plain_network(seed: int) -> torch.nn.Module:
     torch.manual_seed(seed)
-    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4000, 4))
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(4000, 4))
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -22,7 +22,7 @@ NAMES = {
     "tc-resnet8": "TC-ResNet8",
     "pless-mfcc20-4": "pless_sweep_mfcc20_4",
     "pless-mfcc20-5": "pless_sweep_mfcc20_5",
-    "mixednet": "MixedNet (microWakeWord)",
+    "mixednet": "after microWakeWord",
 }
 WAYS = ("labels", "distilled")
 BIT_COLORS = {"8": "#08306b", "4": "#2171b5", "3": "#4eb3d3", "2": "#41ae76", "1": "#8c6bb1", "mixed": "#969696"}
@@ -38,7 +38,7 @@ def peers_table(found: Rows) -> Shown:
         )
         shares = [wide.test, narrow.test, narrow.noise_10, narrow.fainter_20, taught.test, taught.noise_10]
         shown = [f"{share:.1f}" if share == share else "" for share in shares]
-        shown[1] += f" ({narrow.test_low:.1f} to {narrow.test_high:.1f})"
+        shown[1] += f" ({narrow.test_low:.1f} to {narrow.test_high:.1f})" * bool(shown[1])
         name = NAMES.get(net, f"temporal-{net}, plain")
         rows.append((macs, [name, f"{macs / 1e6:.2f} M", f"{narrow.flash_bytes / 1e3:.1f} kB", *shown]))
     hub = bundled_keywords()
@@ -46,7 +46,7 @@ def peers_table(found: Rows) -> Shown:
         shown = [
             "",
             f"{row.test:.1f}",
-            *("" if row[name] is None else f"{row[name]:.1f}" for name in CONDITIONS),
+            *("" if pd.isna(row[name]) else f"{row[name]:.1f}" for name in CONDITIONS),
             "",
             "",
         ]
@@ -117,8 +117,8 @@ def models_picture(found: Rows) -> plt.Figure:
         place = (row.flash_bytes / 1e3, row.test)
         offset, side = ((-7, -3), "right") if row.net == "bc-resnet-2" else ((6, -9), "left")
         axes[0].annotate(_short(row.net), place, offset, textcoords="offset points", color=PEER, fontsize=7.5, ha=side)
-    axes[0].set(title="ten keywords (kws)", ylabel="right on test, %", xlim=(4, 320), ylim=(91, 97.4))
-    axes[1].set(title="fifty sounds of ESC-50 (aec)", xlim=(15, 520), ylim=(66, 86))
+    axes[0].set(title="ten keywords (kws)", ylabel="right on test, %")
+    axes[1].set(title="fifty sounds of ESC-50 (aec)")
     for axis in axes:
         axis.set(xscale="log", xlabel="flash for weights, kB")
         axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))

@@ -49,9 +49,9 @@ def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
 def _six(found: Rows) -> Shown:
     """Words of three sizes at 4 bits, and three of sounds."""
     hub, rows, words = zoo.open_hub(BUNDLED), [], keywords(4)
-    ten, fifty = (sorted(zoo.find(task=task, hub=hub), key=lambda one: (one.macs, -int(one.bits))) for task in TASKS)
+    fifty, ten = (sorted(zoo.find(task=task, bits=8, hub=hub), key=lambda one: one.macs) for task in TASKS)
     six = [(entry, "ten words") for entry in (words[0], words[len(words) // 2], words[-1])]
-    six += [(fifty[0], "ten sounds"), (ten[0], "fifty sounds"), (ten[-1], "fifty sounds")]
+    six += [(ten[0], "ten sounds"), (fifty[0], "fifty sounds"), (fifty[-1], "fifty sounds")]
     for entry, heard in six:
         name = entry.name
         low, high = (100 * end for end in hub.config(entry).values["accuracy"]["test"]["interval"])

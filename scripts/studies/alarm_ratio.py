@@ -24,6 +24,7 @@ from studies.base import HUB, RUNS, Shown, Study, option, several, value
 from studies.bundled import keywords
 from studies.heard import Streams
 from studies.rows import Rows
+from supernet.errors import InvalidQuery, nearest_names
 from zoo.ask.lookup import get
 from zoo.run.alarms import MS_PER_HOUR, tally
 
@@ -36,10 +37,12 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     """Compare each width of each size with the reference."""
     sizes = bundled_sizes(options.hub)
     for size in options.sizes or sizes:
+        if size not in sizes:
+            raise InvalidQuery(f"size {size} has no models of several widths: {nearest_names(size, sizes)}")
         names = sizes[size]
         curve = cache(lambda bits, names=names: curve_of(_streams(names[bits], options), options.smoothing))
         for bits in options.bits:
-            keys = [{"size": size, "bits": bits, "missed": missed} for missed in MISSED]
+            keys = [{"size": size, "model": names.get(bits), "bits": bits, "missed": missed} for missed in MISSED]
             if bits in names and not rows.done("alarm_ratio", *keys):
                 for key in keys:
                     rows.add("alarm_ratio", key, figures(curve(bits), curve(REFERENCE), key["missed"]))

@@ -5,8 +5,8 @@
 
 Networks of four sizes are made in two ways, on the same clips of the standard words in scenes. Alone: each is trained
 from random weights, once for each of some times. Once for all: a supernet that holds them is trained for `--hours`;
-each network is its slice, as it is, or fine-tuned for some epochs from the largest network's answers. Hours are those
-of a core that does nothing else, by the median of some steps. Rows: `budgets.csv`. For N budgets the total is N times
+each network is its slice, as it is, or fine-tuned for some epochs from the largest network's answers. Hours are core
+time, by the median of some steps. Rows: `budgets.csv`. For N budgets the total is N times
 the hours alone, or those of the supernet and N fine-tunes: that is arithmetic, over the mean error of the four. Test is
 measured once a network, in float.
 """
@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import argparse
 import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib import ticker
+from torch import Tensor
 
 from long_run import CALIBRATED, PLANS, behind_all, guide_of, load_words, words_space
 from pages.draw import OURS, PLAIN, TEXT
@@ -80,7 +83,7 @@ def _trained(supernet: Supernet, setting: Setting) -> tuple[Supernet, float]:
     """The supernet trained for its hours, and how many these are."""
     timed = copy.deepcopy(supernet).train()
 
-    def step(x, targets, number: int) -> None:
+    def step(x: Tensor, targets: Tensor, number: int) -> None:
         archs = draw_archs(supernet.space, SUPERNET, number / TIMED, np.random.default_rng(number))
         train_step(timed, archs, x, targets, SUPERNET)
 
@@ -121,7 +124,7 @@ def _folder(name: str, setting: Setting) -> Path:
     return setting.options.runs / TABLE / name
 
 
-def _hours_an_epoch(name: str, step, setting: Setting) -> float:
+def _hours_an_epoch(name: str, step: Callable, setting: Setting) -> float:
     """Measured once, and kept in a file."""
     path = _folder("epochs", setting) / f"{name}.json"
     if not path.is_file():
@@ -135,11 +138,12 @@ def means(found: Rows) -> pd.DataFrame:
     """Of each way, hours and epochs of a fine-tune: the mean test error of the four sizes, and hours of one network."""
     table = found.read(TABLE)
     table["error"] = 100 - table.test
-    groups = table.groupby(["way", "hours", "tuned"])[["error", "own_hours", "shared_hours"]].mean()
-    return groups.reset_index()
+    groups = table.groupby(["way", "hours", "tuned"])[["error", "own_hours", "shared_hours"]]
+    whole = groups.mean()[groups.size() == len(SIZES)]
+    return whole.reset_index()
 
 
-def total_hours(points, budgets: int):
+def total_hours(points: Any, budgets: int) -> Any:
     """Of so many networks that are made like `points`, which have own_hours and shared_hours."""
     return points.shared_hours + budgets * points.own_hours
 
@@ -157,9 +161,10 @@ def table_of_totals(found: Rows) -> Shown:
     points = means(found)
     alone, rows = points[points.way == ALONE], []
     for row in points[points.way == ONCE].sort_values(["hours", "tuned"]).itertuples():
-        needed = hours_to_reach(alone, row.error)
+        needed, quickest = hours_to_reach(alone, row.error), "at most " * bool(row.error > alone.error.max())
         cells = [
-            f"{total_hours(row, count):.1f} / " + ("not reached" if needed == np.inf else f"{count * needed:.1f}")
+            f"{total_hours(row, count):.1f} / "
+            + ("not reached" if needed == np.inf else f"{quickest}{count * needed:.1f}")
             for count in COUNTS
         ]
         rows.append([f"{row.shared_hours:.1f} h, {row.tuned} epochs of fine-tune", f"{row.error:.1f}", *cells])

@@ -21,8 +21,8 @@ import numpy as np
 
 from long_run import load_words
 from studies.base import RUNS, SCENES, SPOKEN, THREADS, Shown, Study, option, several, value
-from studies.networks import WAY_NAMES, Setting, measured_ways, uniform_archs
-from studies.rows import Rows, load_hits, paired_bootstrap
+from studies.networks import WAY_NAMES, Setting, measured_ways, same_words, uniform_archs
+from studies.rows import NoRows, Rows, load_hits, paired_bootstrap
 from supernet.arch import Arch
 from supernet.cost import macs
 from supernet.data.augment import Augmentation
@@ -31,6 +31,7 @@ from supernet.nn.network import Network
 from supernet.nn.store import load_supernet
 from supernet.nn.supernet import Supernet
 from supernet.train.calibration import features_as_heard
+from supernet.train.loop import weights_digest
 from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe, augmentation_from_dict
 from zoo.hubs.folder import BUNDLED
@@ -53,11 +54,17 @@ class Sliced(Setting):
     teacher: Network
     scenes: Augmentation | Scenes
 
+    @property
+    def weights(self) -> str:
+        """The beginning of the digest of the supernet's."""
+        return weights_digest(self.supernet)[:12]
+
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Run what is missing and write the tables."""
     stored = load_supernet(options.supernet or BUNDLED / "supernets" / f"{options.task}-temporal-map", options.task)
     data, supernet = load_words(options.data, options.spoken, options.task), stored.supernet
+    same_words(stored, data)
     scenes = augmentation_from_dict(stored.config["training"]["recipe"]["augmentation"])
     calibration = features_as_heard(data, stored.frontend, scenes, CALIBRATED, 0)
     teacher = supernet.extract(supernet.space.largest(), calibration)
@@ -76,7 +83,13 @@ def _epochs(setting: Sliced, way: str) -> int:
 
 
 def _folder(setting: Sliced, size: str, way: str, seed: int) -> Path:
-    return setting.options.runs / TABLE / setting.options.task / f"{size}-s{seed}-e{_epochs(setting, way)}-{way}"
+    return (
+        setting.options.runs
+        / TABLE
+        / setting.options.task
+        / setting.weights
+        / f"{size}-s{seed}-e{_epochs(setting, way)}-{way}"
+    )
 
 
 def _make(setting: Sliced, size: str, arch: Arch, way: str, seed: int) -> Network:
@@ -95,7 +108,8 @@ def _make(setting: Sliced, size: str, arch: Arch, way: str, seed: int) -> Networ
 
 def _measure(setting: Sliced, size: str, arch: Arch, way: str, seed: int) -> None:
     """Make a network, measure it, and write its row."""
-    keys = {"task": setting.options.task, "size": size, "way": way, "seed": seed, "epochs": _epochs(setting, way)}
+    keys = {"task": setting.options.task, "supernet": setting.weights, "size": size, "way": way, "seed": seed}
+    keys["epochs"] = _epochs(setting, way)
     folder = _folder(setting, size, way, seed)
 
     def measure() -> dict:
@@ -115,7 +129,14 @@ def _intervals(setting: Sliced, size: str) -> None:
         epochs = {"first_epochs": _epochs(setting, first), "second_epochs": _epochs(setting, second)}
         values = {"difference": difference, "low": low, "high": high}
         counts = {"clips": right[first].shape[1], "first_seeds": len(right[first]), "second_seeds": len(right[second])}
-        keys = {"task": setting.options.task, "size": size, "first": first, "second": second, **epochs}
+        keys = {
+            "task": setting.options.task,
+            "supernet": setting.weights,
+            "size": size,
+            "first": first,
+            "second": second,
+            **epochs,
+        }
         setting.rows.add(INTERVALS, keys, {**values, **counts})
 
 
@@ -127,6 +148,8 @@ def _seeds(size: str, way: str) -> int:
 def table_of_ways(task: str, found: Rows) -> Shown:
     """Test accuracy by size and way, means over seeds, and what fine-tuned slices gain on networks alone."""
     table, intervals = (own[own.task == task] for own in map(found.read, (TABLE, INTERVALS)))
+    if not len(table):
+        raise NoRows(task)
     ways, rows = measured_ways(table), []
     against = [way for way in ways if way in AGAINST]
     for size, part in sorted(table.groupby("size"), key=lambda item: item[1].macs.min()):

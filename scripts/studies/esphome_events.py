@@ -146,7 +146,7 @@ STUDY = Study(
         HUB,
         option("--model", metavar="NAME", help="on the front end `micro` (default: the largest bundled one)"),
         option("--word", default="stop", help="of its labels (default: %(default)s)"),
-        option("--words", default="numbers", help="set of words that the clips are of (default: %(default)s)"),
+        option("--words", default="kws", help="set of words that the clips are of (default: %(default)s)"),
         value("--spoken", 60, "clips of the word, of validation and of test"),
         value("--others", 240, "clips of others"),
         value("--seed", 1, "of what is drawn"),

@@ -158,6 +158,7 @@ def _predictor(supernet: Supernet, data: ClipData, frontend: Mfcc, run: Path) ->
 def table_of_networks(found: Rows) -> Shown:
     """Costs and accuracies, the smallest network first."""
     table, rows = found.read(TABLE), []
+    table = table[table.epochs == table.epochs.max()]
     for net, runs in sorted(table.groupby("net"), key=lambda one: one[1].macs.min()):
         wide, narrow = (runs[runs.bits == bits].mean(numeric_only=True) for bits in (32, 8))
         shares = [f"{share:.2f}" for one in (wide, narrow) for share in (one.validation, one.test)]

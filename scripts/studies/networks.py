@@ -18,10 +18,12 @@ from studies.rows import Rows, accuracy_columns, save_hits
 from supernet.arch import Arch, FeatureSpec
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
+from supernet.errors import InvalidData
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.temporal import MAP_STAGES
 from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
+from supernet.nn.store import StoredSupernet
 from supernet.quant.finetune import QuantRecipe
 from supernet.train.evaluate import hits
 from supernet.train.recipe import Recipe
@@ -181,3 +183,10 @@ def measure_norms(network: nn.Module, features: Tensor) -> None:
         norm.train()
     network(features)
     network.eval()
+
+
+def same_words(stored: StoredSupernet, data: ClipData) -> None:
+    """Raise InvalidData where a supernet knows other words than the clips are of."""
+    if stored.labels != data.labels:
+        words = ", ".join(stored.labels)
+        raise InvalidData(f"supernet {stored.config['name']} knows {words}; the clips are of {', '.join(data.labels)}")

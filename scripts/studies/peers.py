@@ -8,7 +8,8 @@ makes in so many hours of one core: once with the labels alone, once with the la
 as a teacher as well. All read its log-mels, MFCC where that is what was published, so they are trained together on
 clips that are made once; peers get each clip cut out of its scene. Each is then fine-tuned at 8-bit weights, a step a
 channel, and 8-bit activations. Peers are emulated: steps from the largest weight, ranges of tensors from their
-extremes. Ours are measured as integers, with learned steps. Rows: `peers.csv`, figures of the test list, clean, in
+extremes. Ours are measured as integers, with learned steps. The settings of the optimiser are those that were chosen
+for ours. Rows: `peers.csv`, figures of the test list, clean, in
 noise at 10 dB and 20 dB fainter. Nothing is chosen here: test is measured once a network.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +37,7 @@ from supernet.cost import macs as arch_macs
 from supernet.cost import weight_bytes
 from supernet.nn.frontend import dequantise_features
 from supernet.nn.network import Network, recalibrate
-from supernet.quant.finetune import quantise
+from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.train.calibration import scene_features
 from supernet.train.networks import Learner, train_network, train_together
 from supernet.train.recipe import Recipe
@@ -43,7 +45,8 @@ from zoo.run.conditions import condition_figures
 
 TABLE, CALIBRATED = "peers", 512
 HEARD = ("clean", "fainter-20", "noise-10")
-LABELS, DISTILLED = "labels", "distilled"
+LABELS, DISTILLED, SHARE = "labels", "distilled", 0.7
+"""Of the loss that comes from the teacher."""
 OURS = {name: arch for name, arch in uniform_archs(12).items() if arch.features.kind == "logmel"}
 NETS = (*PEERS, *OURS)
 Scores = Callable[[np.ndarray], np.ndarray]
@@ -64,7 +67,7 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
 
 
 def _keys(net: str, way: str, seed: int, options: argparse.Namespace) -> dict:
-    return {"net": net, "way": way, "hours": options.hours, "seed": seed}
+    return {"net": net, "way": way, "hours": options.hours, "quant_epochs": options.quant_epochs, "seed": seed}
 
 
 def _measured(asked: dict[str, dict], seed: int, setting: Setting, teacher: Network) -> None:
@@ -78,19 +81,22 @@ def _measured(asked: dict[str, dict], seed: int, setting: Setting, teacher: Netw
     }
     which = f"{'+'.join(options.nets)}-{'+'.join(options.ways)}-{options.hours:g}h-s{seed}"
     folder = options.runs / TABLE / which.replace(".", "_")
-    train_together(learners, data, frontend, recipe, folder, {}, measure_every=epochs)
-    shared = {"epochs": epochs, "clips": epochs * len(data.epoch(np.random.default_rng(0)))}
+    train_together(learners, data, frontend, recipe, folder, {}, SHARE, measure_every=epochs)
+    shared = {"data": data.digest[:12], "epochs": epochs, "clips": epochs * len(data.epoch(np.random.default_rng(0)))}
     shared["seconds"] = seconds_of(folder)
     for name, keys in asked.items():
         own = learners[name]
         costs = _costs(own.network)
+        floats = {**costs, "flash_bytes": 4 * costs["params"]}
         if not setting.rows.done(TABLE, {**keys, "bits": 32}):
             figures = _figures(_float_scores(own.network), setting)
-            setting.rows.add(TABLE, {**keys, "bits": 32}, {**costs, **figures, **shared}, folder)
+            setting.rows.add(TABLE, {**keys, "bits": 32}, {**floats, **figures, **shared}, folder)
         if not setting.rows.done(TABLE, {**keys, "bits": 8}):
-            fine = quant_recipe(recipe, options.quant_epochs)
+            fine = replace(quant_recipe(recipe, options.quant_epochs), distillation=SHARE if own.teacher else 0.0)
             make = _integers if isinstance(own.network, Network) else _emulated
-            figures = _figures(make(own, fine, setting, folder / f"{name.replace(' ', '-')}-w8"), setting)
+            figures = _figures(
+                make(own, fine, setting, folder / f"{name.replace(' ', '-')}-w8-e{fine.epochs}"), setting
+            )
             setting.rows.add(TABLE, {**keys, "bits": 8}, {**costs, **figures, **shared}, folder)
 
 
@@ -116,7 +122,7 @@ def _epochs_of_all(setting: Setting) -> int:
     )  # fmt: skip
 
 
-def _emulated(own: Learner, fine: Recipe, setting: Setting, run: Path) -> Scores:
+def _emulated(own: Learner, fine: QuantRecipe, setting: Setting, run: Path) -> Scores:
     """A peer at 8 bits, fine-tuned as it was trained."""
     network = copy.deepcopy(own.network)
 
@@ -126,11 +132,12 @@ def _emulated(own: Learner, fine: Recipe, setting: Setting, run: Path) -> Scores
         measure_ranges(network, setting.calibration)
 
     to_8_bits(network, setting.calibration)
-    train_network(network, setting.data, setting.frontend, fine, run, {"bits": 8}, calibrate, own.teacher)
+    parts = setting.data, setting.frontend
+    train_network(network, *parts, fine, run, {"bits": 8}, calibrate, own.teacher, fine.distillation)
     return _float_scores(network)
 
 
-def _integers(own: Learner, fine: Recipe, setting: Setting, run: Path) -> Scores:
+def _integers(own: Learner, fine: QuantRecipe, setting: Setting, run: Path) -> Scores:
     """The integers of a network of ours, fine-tuned as it was trained."""
     network, arch = copy.deepcopy(own.network), with_bits(own.network.arch, 8)
     parts = setting.data, setting.frontend, setting.calibration

@@ -21,11 +21,13 @@ from long_run import load_words
 from search.accuracy import load_predictor
 from search.sampling import table_space
 from studies.base import RUNS, SCENES, SPOKEN, THREADS, Shown, Study, option, value
+from studies.networks import same_words
 from studies.rows import Rows
 from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import macs
 from supernet.data.augment import plain_features
+from supernet.errors import InvalidQuery
 from supernet.nn.network import Network, recalibrate
 from supernet.nn.store import load_supernet
 from supernet.population import PopulationCosts
@@ -43,7 +45,7 @@ NAMES = {"slice": "the slice", "predicted": "the prediction", "macs": "MACs"}
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Draw, train together, measure, correlate."""
-    keys = {name: getattr(options, name) for name in ("supernet", "least", "most", "epochs")}
+    keys = {name: getattr(options, name) for name in ("supernet", "networks", "least", "most", "epochs")}
     if not rows.done(TABLE, *({**keys, "net": number} for number in range(options.networks))):
         _measure(options, keys, rows)
     table = rows.read(TABLE)
@@ -58,6 +60,7 @@ def _measure(options: argparse.Namespace, keys: dict, rows: Rows) -> None:
     folder = BUNDLED / "supernets" / options.supernet
     task = options.supernet.split("-")[0]
     stored, data = load_supernet(folder, task), load_words(options.data, options.spoken, task)
+    same_words(stored, data)
     supernet, frontend, searched = stored.supernet, stored.frontend, table_space(stored.supernet)
     archs = drawn(supernet.space, options.networks, options.least, options.most)
     scenes = augmentation_from_dict(stored.config["training"]["recipe"]["augmentation"])
@@ -70,7 +73,11 @@ def _measure(options: argparse.Namespace, keys: dict, rows: Rows) -> None:
         for number, network in enumerate(networks)
     }
     recipe = Recipe(options.epochs, label_smoothing=0.05, augmentation=scenes)
-    run = options.runs / TABLE / f"{options.supernet}-{options.least:g}-{options.most:g}-e{options.epochs}"
+    run = (
+        options.runs
+        / TABLE
+        / f"{options.supernet}-{options.networks}-{options.least:g}-{options.most:g}-e{options.epochs}"
+    )
     identity = {"archs": [arch.to_dict() for arch in archs]}
     train_together(learners, data, frontend, recipe, run, identity, measure_every=options.epochs)
     features, targets = plain_features(data, data.choosing.rows, frontend), data.choosing.targets
@@ -89,7 +96,12 @@ def drawn(space: Space, count: int, least: float, most: float) -> list[Arch]:
     rng = np.random.default_rng(SEED)
     genes = rng.permutation(np.unique(space.sample_sizes(rng, 400 * count), axis=0))
     costs = PopulationCosts(space)(genes)["macs"]
-    return list(space.from_genes(genes[(costs >= least) & (costs <= most)][:count]))
+    found = genes[(costs >= least) & (costs <= most)][:count]
+    if len(found) < count:
+        raise InvalidQuery(
+            f"{len(found)} networks of {least:g} to {most:g} MACs were drawn; ask for fewer or widen that"
+        )
+    return list(space.from_genes(found))
 
 
 def correlation(correlate: Callable, values: np.ndarray, alone: np.ndarray) -> dict:

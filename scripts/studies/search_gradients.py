@@ -43,7 +43,7 @@ EVALUATIONS = STEPS * PATHS
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Search within all budgets that have no rows yet, and measure what is found."""
-    data, item = load(options.data, "numbers"), searchable(BUNDLED / "supernets" / SUPERNET, "kws")
+    data, item = load(options.data, "kws"), searchable(BUNDLED / "supernets" / SUPERNET, "kws")
     for seed, limits, methods in product(options.seeds, BUDGETS, METHODS):
         keys = [{"budget": _named(limits), "method": method, "seed": seed} for method in methods]
         if not rows.done(TABLE, *keys):

@@ -42,7 +42,7 @@ BOARD = "stm32f746-tflm-cmsis-nn"
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Measure all budgets that have no row yet."""
-    data = load(options.data, "numbers")
+    data = load(options.data, "kws")
     for wanted in BUDGETS:
         budget = ", ".join(f"{name} {value}" for name, value in wanted.items())
         rows.once(TABLE, {"budget": budget, "network": "searched"}, partial(_searched, wanted, data))

@@ -205,7 +205,7 @@ class SceneMaker:
     def _noise(self, sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Noise or speech as long as a sound, at a drawn ratio below its level."""
         speaks = bool(self.voices) and rng.random() < self.scenes.voice_share
-        recordings = self.voices if speaks else self.coloured if rng.random() < 0.3 else self.noise
+        recordings = self.voices if speaks else self.coloured if rng.random() < 0.3 else self.noise or self.coloured
         noise = random_part(recordings, len(sound), rng)
         level = level_of(sound)
         if level <= LEAST:

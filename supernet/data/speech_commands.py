@@ -37,7 +37,8 @@ WORDS = {
     "numbers": ("zero", "one", "two", "three", "four", "five", "left", "right", "stop", "forward"),
     COMMANDS: (),
 }
-"""The keyword sets by name: the ten of the standard task; those of the bundled models; all words that are not rare."""
+"""The keyword sets by name: the ten of the standard task; ten of which there are most clips at hand; all that are not
+rare."""
 LEAST_CLIPS = 80
 """Training clips of a word that is no rare one."""
 

@@ -60,8 +60,7 @@ def features_as_heard(
     of clips in its scenes, or of unvaried ones.
     """
     if isinstance(augmentation, Scenes):
-        chain = augmentation.chain
-        return scene_features(data, frontend, augmentation, max(1, clips // chain) * chain, seed)
+        return scene_features(data, frontend, augmentation, max(clips, augmentation.chain), seed)
     return calibration_features(data, frontend, clips, seed)
 
 
@@ -70,8 +69,10 @@ def scene_features(
 ) -> Tensor:
     """Features of training clips in scenes: (clips, coefficients, frames), each cut out.
 
-    clips: a multiple of `scenes.chain`. cut: or else (clips / chain, coefficients, chain * frames), of whole scenes.
+    clips: how many at most; as many are taken as fill whole scenes. cut: or else (clips / chain, coefficients, chain *
+    frames), of whole scenes.
     """
     rng = np.random.default_rng([seed, 1])
-    features = scenes.maker(data, frontend)(data.epoch(rng).rows[:clips], rng)
+    rows = data.epoch(rng).rows[:clips]
+    features = scenes.maker(data, frontend)(rows[: len(rows) // scenes.chain * scenes.chain], rng)
     return features.unflatten(2, (scenes.chain, -1)).transpose(1, 2).flatten(0, 1) if cut else features

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData
+from supernet.errors import Diverged
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.network import Network, recalibrate
 from supernet.train.evaluate import accuracy
@@ -86,7 +87,8 @@ def train_together(
 ) -> None:
     """Train several networks in place, by name, each as `train_network` does it alone, on clips that are made once.
 
-    They must read the features of one front end, in batches of one part. The log has `validation NAME` of each.
+    They must read the features of one front end, in batches of one part, on a processor. The log has `validation NAME`
+    of each. Raises Diverged naming the network whose loss is no number.
     """
     if recipe.parts > 1:
         raise ValueError(f"parts = {recipe.parts}: networks are trained together on whole batches; give 1")
@@ -95,8 +97,12 @@ def train_together(
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
         found, soft = [], {one: _answers(one, x, targets, recipe) for one in set(teachers.values())}
-        for own in learners.values():
+        drawn = torch.get_rng_state()
+        for name, own in learners.items():
+            torch.set_rng_state(drawn)  # so that dropout is that of a training alone
             loss = loss_of(own.network, x, targets, soft.get(own.teacher))
+            if not loss.isfinite():
+                raise Diverged(f"{run}: the loss of {name} is {loss.item()}; lower the learning rate")
             loss.backward()
             nn.utils.clip_grad_norm_(own.network.parameters(), recipe.clip_gradient)
             found.append(loss.detach())

@@ -60,7 +60,7 @@ def augmentation_of(recipe: dict) -> Augmentation | Scenes:
     heard = augmentation_from_dict(recipe.get("augmentation", {}))
     error = lacking("pyroomacoustics") if isinstance(heard, Scenes) and heard.room_share else None
     if error:
-        log.warning("not heard in rooms; %s", error)
+        log.warning("not heard in rooms, and so this run stays; %s", error)
         return replace(heard, room_share=0.0, rooms=0)
     return heard
 

@@ -138,7 +138,9 @@ def train(
     clips, survey = parallel.once_a_machine(load)
     before = parallel.once_a_machine(partial(earlier, run))
     own = before is not None or not is_bundled(start)
-    plan = _Plan(clips, open_start(before or start), own, from_scratch and before is None, epochs, quick, seed)
+    begin = open_start(before or start)
+    heard, anew = augmentation_of(begin.recipe), from_scratch and before is None
+    plan = _Plan(clips, begin, heard, own, anew, epochs, quick, seed)
     plan.owned()  # so that a licence is refused before anything is done
     if publish:
         _check_budgets(budgets, plan.begin.supernet.space, clips)
@@ -211,10 +213,13 @@ def _check_places(data: str | Path, table: str | Path | None, run: Path, publish
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a supernet is trained on, and from what. own: whether that is a supernet of one's own."""
+    """What a supernet is trained on, from what, and how its clips are heard. own: whether that is a supernet of one's
+    own.
+    """
 
     clips: ClipData
     begin: StoredSupernet
+    heard: Augmentation | Scenes
     own: bool
     from_scratch: bool
     epochs: int | None
@@ -245,11 +250,6 @@ class _Plan:
         stored = max(fewest, min(most, STORED_MS // self.clips.clip_ms))
         return features_as_heard(self.clips, frontend, self.heard, stored, self.seed)
 
-    @cached_property
-    def heard(self) -> Augmentation | Scenes:
-        """What is heard in training, as the start was trained."""
-        return augmentation_of(self.begin.recipe)
-
     def owned(self) -> _Plan:
         """The same, with the owner of the weights at the start named."""
         return self if self.from_scratch else replace(self, clips=with_owner(self.clips, self.begin))
@@ -273,7 +273,10 @@ def _same(plan: _Plan, run: Path) -> _Plan:
 def _extended(plan: _Plan, run: Path) -> _Plan:
     """The plan, from the supernet of the run in the folder where that was of another plan."""
     place = parallel.once_a_machine(partial(_put_aside, plan, run))
-    return replace(plan, begin=open_start(place), own=True, from_scratch=False) if place else plan
+    if not place:
+        return plan
+    begin = open_start(place)
+    return replace(plan, begin=begin, heard=augmentation_of(begin.recipe), own=True, from_scratch=False)
 
 
 def _put_aside(plan: _Plan, run: Path) -> Path | None:
