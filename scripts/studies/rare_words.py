@@ -5,7 +5,7 @@
 Speakers of the training list are dealt into parts. Without each part in turn a small network learns all words, by each
 way: clips drawn as they are or rarer words more often, without or with clips made from text (scripts/speak.py), of the
 rare words alone or of others that are none of the task, too. It starts from the slice of a bundled supernet; that of
-the rows had heard no speaker of the rare words, and of other words it had, in all ways alike. Told is the share of
+version 0.21 had heard no speaker of the rare words, and of other words it had, in all ways alike. Told is the share of
 right answers for the rare words, those that are spoken from text, for all others, and for words that are none of the
 task, by cross-validation over all parts together, with intervals by speaker. The lists for validation and testing are
 not looked at. Rows: `rare_words.csv`.
@@ -31,6 +31,7 @@ from supernet.data.augment import plain_features
 from supernet.data.clips import ClipData, Split
 from supernet.data.scenes import Scenes
 from supernet.data.speech_commands import list_files
+from supernet.errors import InvalidData
 from supernet.files import digest
 from supernet.frontend.logmel import LogMel
 from supernet.nn.network import Network
@@ -129,6 +130,9 @@ def _hits(
     own = replace(own, splits=kept, unknown=unknown[other])
     own = replace(own, balance=balance, digest=digest([data.digest, way, part]))
     stored = load_supernet(options.hub / "supernets" / SUPERNET, "kws")
+    if known := sorted({path.name for path in options.spoken.iterdir()} & set(stored.labels)):
+        heard = f"knows {', '.join(known)}, so it heard the speakers that are kept apart here"
+        raise InvalidData(f"{options.hub}: supernet {SUPERNET} {heard}; give the hub of version 0.21 by --hub")
     arch = uniform_archs(len(stored.labels))[NETWORK]
     classes = len(data.labels) + sum(len(labels) for _, labels in TASKS)
     network, augmentation = with_outputs(stored.supernet.extract(arch), classes), Scenes()
