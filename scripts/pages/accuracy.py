@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib import ticker
@@ -10,7 +12,7 @@ import zoo
 from pages.draw import OURS, PEER, PLAIN, TEXT
 from pages.hub import CONDITIONS, bundled_keywords
 from studies.base import Shown
-from studies.rows import Rows
+from studies.rows import NoRows, Rows
 from zoo.hubs.folder import BUNDLED
 
 __all__ = ["accuracy_picture", "models_picture", "peers_table"]
@@ -106,17 +108,12 @@ def _short(net: str) -> str:
 
 
 def models_picture(found: Rows) -> plt.Figure:
-    """Test accuracy over flash of the bundled models, by their bits: words beside peers, and sounds."""
-    peers = _peers(found)
+    """Test accuracy over flash of the bundled models, by their bits: words, beside peers where measured, and sounds."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", width_ratios=(3, 2))
     _draw_bits(axes[0], zoo.list("kws", hub=BUNDLED))
     _draw_bits(axes[1], zoo.list("aec", hub=BUNDLED))
-    narrow = peers[(peers.bits == 8) & peers.net.isin(NAMES) & (peers.way == WAYS[0])]
-    axes[0].plot(narrow.flash_bytes / 1e3, narrow.test, "D", color=PEER, label="published networks, 8 bits")
-    for row in narrow.itertuples():
-        place = (row.flash_bytes / 1e3, row.test)
-        offset, side = ((-7, -3), "right") if row.net == "bc-resnet-2" else ((6, -9), "left")
-        axes[0].annotate(_short(row.net), place, offset, textcoords="offset points", color=PEER, fontsize=7.5, ha=side)
+    with suppress(NoRows):
+        _draw_peers(axes[0], _peers(found))
     axes[0].set(title="ten keywords (kws)", ylabel="right on test, %")
     axes[1].set(title="fifty sounds of ESC-50 (aec)")
     for axis in axes:
@@ -128,6 +125,15 @@ def models_picture(found: Rows) -> plt.Figure:
         axis.grid(alpha=0.25)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=7, frameon=False)
     return figure
+
+
+def _draw_peers(axis, peers: pd.DataFrame) -> None:
+    narrow = peers[(peers.bits == 8) & peers.net.isin(NAMES) & (peers.way == WAYS[0])]
+    axis.plot(narrow.flash_bytes / 1e3, narrow.test, "D", color=PEER, label="published networks, 8 bits")
+    for row in narrow.itertuples():
+        place = (row.flash_bytes / 1e3, row.test)
+        offset, side = ((-7, -3), "right") if row.net == "bc-resnet-2" else ((6, -9), "left")
+        axis.annotate(_short(row.net), place, offset, textcoords="offset points", color=PEER, fontsize=7.5, ha=side)
 
 
 def _draw_bits(axis, models: pd.DataFrame) -> None:
