@@ -165,7 +165,7 @@ def instructions_of_a_clip(arch):
 
 def test_random_weights_take_as_many_instructions_as_trained_ones():
     board_of("cortex-m4")
-    model = model_of(STREAM.replace("w3a8-8247aed0", "w8a8-4c4ec74b"))
+    model = model_of(smallest(8))
     trained = emulator.instructions(sources_of(model))["network"]
     assert emulator.instructions(random_sources(model.arch))["network"] == pytest.approx(trained, rel=0.01)
 

@@ -19,6 +19,7 @@ import zoo
 from studies.c_identical import FRONT_ENDS
 from studies.c_networks import SPACES, small_network
 from supernet.errors import InvalidQuery, MissingExtra
+from supernet.files import load_tensors
 from supernet.integer.form import IntegerLayer
 from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import parts
@@ -29,6 +30,7 @@ from zoo.export.agreement import Runner, compared
 from zoo.export.c.features import feature_files
 from zoo.export.sounds import Sounds
 from zoo.hubs.folder import BUNDLED
+from zoo.package.read import VECTORS
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install onnx onnxruntime")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install onnx onnxruntime")
@@ -136,13 +138,16 @@ def test_the_command_exports_checks_and_prints(tmp_path, monkeypatch, capsys):
     command = ["export", STREAM, "--to", "onnx", "--out", "my_kws", "--check", "--data", "words"]
     assert main([*command, "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    stored = load_tensors(BUNDLED / "models" / STREAM / VECTORS)[0]
+    vectors = len(stored["samples"]) + len(stored["stream"]) // 50
     assert [(one["form"], one["sounds"], one["answers"]) for one in told["check"]] == [
-        ("clip", "test vectors", 3), ("clip", "2 recordings", 2), ("stream", "test vectors", 150),
+        ("clip", "test vectors", vectors), ("clip", "2 recordings", 2), ("stream", "test vectors", 50 * vectors),
         ("stream", "2 recordings", 100),
     ]  # fmt: skip
     assert all(one["label_share"] == 1 and one["within_one_share"] > 0.8 for one in told["check"])
     assert main(command) == 0
-    assert re.match(r"my_kws\nONNX Runtime [\d.]+, clip, test vectors: 3 answers, ", capsys.readouterr().out)
+    told = rf"my_kws\nONNX Runtime [\d.]+, clip, test vectors: {vectors} answers, "
+    assert re.match(told, capsys.readouterr().out)
     assert [path.name for path in tmp_path.iterdir() if path != words] == ["my_kws"]
 
 

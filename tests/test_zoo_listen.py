@@ -291,7 +291,7 @@ def test_the_command_gives_a_line_an_event(recording, capsys, caplog):
     found = capsys.readouterr()
     assert [json.loads(line) for line in found.out.splitlines()] == events
     assert found.err == ""
-    assert main([*asked, "--labels", "stop,five", "--threshold", "five=1"]) == 0
+    assert main([*asked, "--labels", "stop,go", "--threshold", "go=1"]) == 0
     first = events[0]
     assert capsys.readouterr().out == f"{first['time_s']:.2f} s\tstop {first['score']:.3f}\n"
     assert main([*asked, "--count", "1", "--labels", "yes"]) == 0

@@ -98,7 +98,7 @@ def test_a_stream_of_the_bundled_clips_gives_the_answers_and_events_of_the_packa
     assert found["samples"] == [320 * (number + 1) for number in range(len(expected))]
     length = len(samples) / model.sampling_rate
     detected = [one for one in model.detect(samples, model.sampling_rate) if one["time_s"] <= length]
-    assert len(detected) >= 3
+    assert len(detected) >= 2
     assert [one["label"] for one in detected] == [model.labels[label] for label, *_ in found["events"]]
     assert [one["score"] for one in detected] == [units / 2**15 for _, units, *_ in found["events"]]
     assert [one["time_s"] for one in detected] == pytest.approx([seconds for *_, seconds in found["events"]])

@@ -105,7 +105,7 @@ def test_recordings_are_taken_as_they_are_or_resampled_or_refused(browser, site,
         assert (long["said"], long["answer"]) == ("long.wav: 3.00 s heard.", None)
         events = [(one["label"], one["score"], one["time_s"]) for one in model.detect(tmp_path / "long.wav")]
         assert [(one["label"], one["score"], one["seconds"]) for one in long["events"]] == events
-        assert len(events) >= 2
+        assert events
         refused = heard_file(page, tmp_path / "no.wav")
         assert (refused["state"], refused["said"]) == ("failed", "no.wav is no recording that this browser can read.")
 
@@ -117,7 +117,7 @@ def test_keys_reach_all_of_the_panel_and_a_new_start_ends_the_one_before(browser
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
         page.keyboard.press("Space")
-        assert heard(page)["said"].startswith("forward: ")
+        assert heard(page)["said"].startswith("happy: ")
         reached = []
         for _ in range(6):
             page.keyboard.press("Tab")

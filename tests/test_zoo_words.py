@@ -65,13 +65,13 @@ def test_words_that_nobody_knows_are_refused_with_the_nearest():
     with pytest.raises(UnknownName, match="no model knows the word 'stp': did you mean stop"):
         zoo.get(words=["stp"])
     with pytest.raises(
-        UnknownName, match=r"the word 'yes': known: five, forward, four, jarvis, left, one, right, stop, .*, zero$"
+        UnknownName, match=r"the word 'sheila': known: down, go, jarvis, left, no, off, on, right, stop, up, yes$"
     ):
-        zoo.get(words=["yes", "no"])
+        zoo.get(words=["sheila", "no"])
     with pytest.raises(UnknownName, match="the word 'dgo': did you mean dog"):
         zoo.get(words=["dgo"])
-    with pytest.raises(UnknownName, match=r"the word 'yes': .*airplane"):
-        zoo.get(words=["dog", "yes"])
+    with pytest.raises(UnknownName, match=r"the word 'sheila': .*airplane"):
+        zoo.get(words=["dog", "sheila"])
     with pytest.raises(NoModelFits, match=r"no model has words=stop, dog: words binds; the nearest is .* with stop"):
         zoo.get(words=["stop", "dog"])
     with pytest.raises(UnknownName, match="does not know the word 'dog': known: "):
