@@ -370,7 +370,7 @@ def test_the_bundled_hub_is_whole():
     """Every package verifies, and the index is the one that its packages give."""
     hub = Hub()
     assert {entry.task for entry in hub.entries} == {"kws", "aec", "esc10", "jarvis"}
-    for task, least, most, sizes in (("kws", 0.2e6, 20e6, 5), ("aec", 1e6, 40e6, 4), ("esc10", 5e6, 40e6, 2)):
+    for task, least, most, sizes in (("kws", 0.3e6, 20e6, 5), ("aec", 1e6, 40e6, 4), ("esc10", 5e6, 40e6, 2)):
         for bits in (4, 8):
             macs = sorted(entry.macs for entry in hub.entries if (entry.task, entry.bits) == (task, bits))
             assert macs[0] <= least
@@ -407,7 +407,7 @@ def test_the_bundled_hub_answers_by_flash():
     best, by_weights = zoo.find(task="kws", max_flash="24kB")[0], zoo.find(task="kws", max_weights="16kB")[0]
     assert best.weight_bytes < best.flash_bytes <= 24_000
     assert by_weights.weight_bytes <= 16_000 < by_weights.flash_bytes
-    assert min(best.validation, by_weights.validation) > 0.9
+    assert min(best.validation, by_weights.validation) > 0.955
 
 
 def test_no_bundled_model_of_few_bits_is_beaten_by_another():

@@ -5,8 +5,9 @@
 Peter et al. (arXiv 2012.10138) found networks for keywords by differentiable search. Here a supernet of their family,
 `mbconv` over MFCC, is trained, and the best network is searched within the MACs of each published one, which is trained
 as well. What is found is made in two ways, each by the same recipe: alone, and from its slice on. The words are zero to
-five, left, right, stop and forward, of which there are most recordings. Rows: `keyword_search.csv`, those of the
-supernet's ends in `keyword_supernet.csv`. Choosing is done on validation; test is measured once a run.
+five, left, right, stop and forward, of which there are most recordings. Rows: `keyword_search.csv`, where others that
+were trained so stand as well, those of the supernet's ends in `keyword_supernet.csv`. Choosing is done on validation;
+test is measured once a run.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pages.accuracy import NAMES as PEER_NAMES
 from search import accuracy
 from search.accuracy import AccuracyPredictor
 from search.sampling import sample_accuracies, table_space
@@ -162,7 +164,14 @@ def table_of_networks(found: Rows) -> Shown:
     for net, runs in sorted(table.groupby("net"), key=lambda one: one[1].macs.min()):
         wide, narrow = (runs[runs.bits == bits].mean(numeric_only=True) for bits in (32, 8))
         shares = [f"{share:.2f}" for one in (wide, narrow) for share in (one.validation, one.test)]
-        rows.append([NAMES[net], f"{wide.macs / 1e6:.2f} M", f"{narrow.flash_bytes / 1e3:.1f} kB", *shares])
+        rows.append(
+            [
+                {**PEER_NAMES, **NAMES}.get(net, f"{net}, plain"),
+                f"{wide.macs / 1e6:.2f} M",
+                f"{narrow.flash_bytes / 1e3:.1f} kB",
+                *shares,
+            ]
+        )
     return ["network", "MACs", "flash, 8 bits", "float val. %", "float test %", "8-bit val. %", "8-bit test %"], rows
 
 

@@ -46,7 +46,7 @@ NAMES = {"slice": "the slice", "predicted": "the prediction", "macs": "MACs"}
 def run(options: argparse.Namespace, rows: Rows) -> None:
     """Draw, train together, measure, correlate."""
     keys = {name: getattr(options, name) for name in ("supernet", "networks", "least", "most", "epochs")}
-    if not rows.done(TABLE, *({**keys, "net": number} for number in range(options.networks))):
+    if not rows.done(TABLE, *({**keys, "net": f"drawn{number}"} for number in range(options.networks))):
         _measure(options, keys, rows)
     table = rows.read(TABLE)
     table = table[np.logical_and.reduce([table[name] == value for name, value in keys.items()])]
@@ -88,7 +88,7 @@ def _measure(options: argparse.Namespace, keys: dict, rows: Rows) -> None:
             "alone": accuracy(network, features, targets),
         }
         figures = {name: round(100 * share, 2) for name, share in shares.items()}
-        rows.add(TABLE, {**keys, "net": number}, {"macs": macs(arch), **figures}, run)
+        rows.add(TABLE, {**keys, "net": f"drawn{number}"}, {"macs": macs(arch), **figures}, run)
 
 
 def drawn(space: Space, count: int, least: float, most: float) -> list[Arch]:
@@ -122,7 +122,7 @@ def table_of_ranks(found: Rows) -> Shown:
     table = found.read(CORRELATIONS)
     rows = [
         [
-            f"{row.supernet}, {row.least / 1e6:g} to {row.most / 1e6:g} M MACs", f"{row.networks}", f"{row.epochs}",
+            f"{row.supernet}, {row.least / 1e6:.3g} to {row.most / 1e6:.3g} M MACs", f"{row.networks}", f"{row.epochs}",
             f"{row.correlation}, of {NAMES[row.of]}", f"{row.value:.2f}", f"{row.low:.2f} to {row.high:.2f}",
         ]
         for row in sorted(table.itertuples(), key=lambda row: (*row[1:3], row.correlation, ORDERS.index(row.of)))
