@@ -108,8 +108,9 @@ def _short(net: str) -> str:
 def models_picture(found: Rows) -> plt.Figure:
     """Test accuracy over flash of the bundled models, by their bits: words beside published ones, and sounds."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", width_ratios=(3, 2))
-    _draw_bits(axes[0], zoo.list("kws", hub=BUNDLED))
-    _draw_bits(axes[1], zoo.list("aec", hub=BUNDLED))
+    sounds = zoo.list("aec", hub=BUNDLED)
+    _draw_bits(axes[0], bundled_keywords())
+    _draw_bits(axes[1], sounds.assign(flash_bytes=sounds.weight_bytes, test=100 * sounds.test))
     _draw_published(axes[0], _published(found))
     axes[0].set(title="ten keywords (kws)", ylabel="right on test, %")
     axes[1].set(title="fifty sounds of ESC-50 (aec)")
@@ -143,8 +144,8 @@ def _draw_published(axis, narrow: pd.DataFrame) -> None:
 
 
 def _draw_bits(axis, models: pd.DataFrame) -> None:
-    """A line for each number of bits, through the sizes of network."""
+    """A line for each number of bits, through the sizes of network, over the bytes of weights."""
     for bits, color in BIT_COLORS.items():
         part = models[models.bits.astype(str) == bits].sort_values("macs")
         label = "mixed bits" if bits == "mixed" else "1 bit" if bits == "1" else f"{bits} bits"
-        axis.plot(part.flash_bytes / 1e3, 100 * part.test, "-o", color=color, markersize=5, label=label)
+        axis.plot(part.flash_bytes / 1e3, part.test, "-o", color=color, markersize=5, label=label)
