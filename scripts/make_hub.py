@@ -246,9 +246,10 @@ def word_task(folder: Path, words: str, spoken: Path | None = None, version: str
 
 def words_with_owners(folder: Path, words: str, spoken: Path | None) -> ClipData:
     """The clips, with the owners of all that is heard in them."""
-    around = {name: path for name, path in long_run.beside(folder.parent).items() if path.is_dir()}
-    if missing := [path for name, path in long_run.beside(folder.parent).items() if name not in around]:
-        print(f"{words}: scenes without {' and '.join(map(str, missing))}", file=sys.stderr)
+    beside = long_run.beside(folder.parent)
+    around = {name: path for name, path in beside.items() if path.is_dir()}
+    if missing := [str(path) for name, path in beside.items() if name not in around]:
+        print(f"{words}: scenes without {' and '.join(missing)}", file=sys.stderr)
     data = long_run.words_in_scenes(folder, around, spoken, words)
     heard = {"negatives": bool(data.negatives), "rooms": data.rooms is not None, "spoken": spoken is not None}
     owners = [owner for name, owner in OWNERS.items() if heard[name]]

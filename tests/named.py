@@ -1,15 +1,11 @@
 """Names of bundled models of keywords, by what a test needs of them: they change whenever the hub is made anew."""
 
-import zoo
-from zoo.hubs.folder import BUNDLED
+from studies import bundled
 
 
 def keywords(bits=None, family="temporal"):
     """Names of the models of `kws` of a family that hear log-mels or MFCC, at so many bits, the smallest first."""
-    hub = zoo.open_hub(BUNDLED)
-    found = zoo.find(task="kws", family=family, hub=hub, **({} if bits is None else {"bits": bits}))
-    heard = [one for one in found if hub.config(one).values["arch"]["features"]["kind"] != "micro"]
-    return [one.name for one in sorted(heard, key=lambda one: (one.macs, one.name))]
+    return [one.name for one in bundled.keywords(bits, family=family)]
 
 
 def smallest(bits=8, family="temporal"):

@@ -46,6 +46,13 @@ def tables(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
+def stand_in(monkeypatch, modules):
+    """Values by the names that they take in modules."""
+    for module, values in modules.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+
+
 def contents(folder):
     return {path.name: path.read_text() for path in folder.glob("*.csv")}
 
@@ -109,21 +116,22 @@ def test_budgets_are_paid_alone_or_once_for_all(space, speech_data, tables, tmp_
     from studies import budgets, networks
 
     scenes = Scenes(chain=2, rooms=2)
-    for module, values in {
-        budgets: {
-            "load_words": lambda *arguments: speech_data,
-            "words_space": lambda data: space,
-            "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
-            "uniform_archs": lambda classes: {"map-1M": space.largest()},
-            "SIZES": ("smallest", "map-1M"),
-            "SUPERNET": replace(budgets.SUPERNET, batch=8, augmentation=scenes),
-            "Recipe": SmallBatch,
-            "CALIBRATED": 8,
+    stand_in(
+        monkeypatch,
+        {
+            budgets: {
+                "load_words": lambda *arguments: speech_data,
+                "words_space": lambda data: space,
+                "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
+                "uniform_archs": lambda classes: {"map-1M": space.largest()},
+                "SIZES": ("smallest", "map-1M"),
+                "SUPERNET": replace(budgets.SUPERNET, batch=8, augmentation=scenes),
+                "Recipe": SmallBatch,
+                "CALIBRATED": 8,
+            },
+            networks: {"TIMED": 2},
         },
-        networks: {"TIMED": 2},
-    }.items():
-        for name, value in values.items():
-            monkeypatch.setattr(module, name, value)
+    )
     options = ["data", "--hours", 1e-9, "--alone", 1e-9, "--tune", 1, "--runs", tmp_path / "runs"]
     budgets.STUDY.start(options, folder=tables)
     written = contents(tables)
@@ -248,26 +256,27 @@ def test_the_schedules_are_measured_on_the_same_networks(map_space, speech_data,
         name: replace(recipe, batch=8, tasks=tasks, augmentation=Scenes(chain=2, rooms=2))
         for name, recipe in {**schedules.SCHEDULES, **long_run.PLANS}.items()
     }
-    for module, values in {
-        schedules: {
-            "load_words": lambda *arguments: speech_data,
-            "fitted": lambda *arguments: fit_frontend(speech_data, 1, LogMel),
-            "SCHEDULES": {name: short[name] for name in schedules.SCHEDULES},
-            "PLANS": {name: replace(short[name], epochs=1) for name in long_run.PLANS},
-            "CLASSES": {"small": (0.0, 0.5e6), "large": (0.5e6, np.inf)},
-            "TIMED_STEPS": 2,
-            "MEASURED": 2,
-            "CALIBRATED": 8,
+    stand_in(
+        monkeypatch,
+        {
+            schedules: {
+                "load_words": lambda *arguments: speech_data,
+                "fitted": lambda *arguments: fit_frontend(speech_data, 1, LogMel),
+                "SCHEDULES": {name: short[name] for name in schedules.SCHEDULES},
+                "PLANS": {name: replace(short[name], epochs=1) for name in long_run.PLANS},
+                "CLASSES": {"small": (0.0, 0.5e6), "large": (0.5e6, np.inf)},
+                "TIMED_STEPS": 2,
+                "MEASURED": 2,
+                "CALIBRATED": 8,
+            },
+            long_run: {
+                "words_space": lambda data: space,
+                "CALIBRATED": 8,
+                "KEPT": tmp_path / "kept",
+                "PLANS": {name: replace(short[name], epochs=1) for name in long_run.PLANS},
+            },
         },
-        long_run: {
-            "words_space": lambda data: space,
-            "CALIBRATED": 8,
-            "KEPT": tmp_path / "kept",
-            "PLANS": {name: replace(short[name], epochs=1) for name in long_run.PLANS},
-        },
-    }.items():
-        for name, value in values.items():
-            monkeypatch.setattr(module, name, value)
+    )
     options = ["data", "--minutes", 0.001, "--runs", tmp_path / "runs", "--long", tmp_path / "long"]
     schedules.STUDY.start(options, folder=tables)
     written = contents(tables)
@@ -288,20 +297,21 @@ def test_peers_and_plain_networks_hear_the_same_clips_with_and_without_a_teacher
     space, scenes = replace(map_space, clip_ms=1000, coefficients=(40,)), Scenes(chain=2, rooms=2)
     frontend = fit_frontend(speech_data, 1, LogMel, scenes)
     supernet = Supernet(space, scene_features(speech_data, frontend, scenes, 8, 0))
-    for module, values in {
-        peers: {
-            "load_words": lambda *arguments, **options: speech_data,
-            "kept_supernet": lambda *arguments: (supernet.eval(), frontend, []),
-            "PLANS": {peers.LAST: replace(peers.PLANS[peers.LAST], augmentation=scenes)},
-            "OURS": {"map-1M": space.largest()},
-            "NETS": ("tc-resnet8", "map-1M"),
-            "Recipe": SmallBatch,
-            "CALIBRATED": 8,
+    stand_in(
+        monkeypatch,
+        {
+            peers: {
+                "load_words": lambda *arguments, **options: speech_data,
+                "kept_supernet": lambda *arguments: (supernet.eval(), frontend, []),
+                "PLANS": {peers.LAST: replace(peers.PLANS[peers.LAST], augmentation=scenes)},
+                "OURS": {"map-1M": space.largest()},
+                "NETS": ("tc-resnet8", "map-1M"),
+                "Recipe": SmallBatch,
+                "CALIBRATED": 8,
+            },
+            networks: {"TIMED": 2},
         },
-        networks: {"TIMED": 2},
-    }.items():
-        for name, value in values.items():
-            monkeypatch.setattr(module, name, value)
+    )
     options = ["data", "--hours", 1e-9, "--runs", tmp_path / "runs", "--quant-epochs", 1]
     peers.STUDY.start([*options, "--nets", "tc-resnet8", "map-1M"], folder=tables)
     rows = pd.read_csv(tables / "peers.csv").set_index(["net", "way", "bits"]).sort_index()
@@ -429,17 +439,18 @@ def test_keyword_spotters_are_searched_within_the_macs_of_published_ones(
     from studies import keyword_search
 
     small = replace(square_space, feature_kind="mfcc")
-    for module, values in {
-        keyword_search: {
-            "load": lambda *arguments: speech_data,
-            "default_space": lambda *arguments: small,
-            "SUPERNET": replace(keyword_search.SUPERNET, epochs=1, batch=8),
-            "Recipe": SmallBatch,
-            "MAKING": replace(HUB, samples=20, evaluations=60, finalists=2),
+    stand_in(
+        monkeypatch,
+        {
+            keyword_search: {
+                "load": lambda *arguments: speech_data,
+                "default_space": lambda *arguments: small,
+                "SUPERNET": replace(keyword_search.SUPERNET, epochs=1, batch=8),
+                "Recipe": SmallBatch,
+                "MAKING": replace(HUB, samples=20, evaluations=60, finalists=2),
+            },
         },
-    }.items():
-        for name, value in values.items():
-            monkeypatch.setattr(module, name, value)
+    )
     options = ["data", "--within", "pless-mfcc20-5", "--epochs", 1, "--runs", tmp_path / "runs"]
     keyword_search.STUDY.start(options, folder=tables)
     written = contents(tables)

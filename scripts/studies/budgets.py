@@ -28,11 +28,10 @@ from torch import Tensor
 from long_run import CALIBRATED, PLANS, behind_all, guide_of, load_words, words_space
 from pages.draw import OURS, PLAIN, TEXT
 from studies.base import RUNS, SCENES, SPOKEN, Shown, Study, option, value
-from studies.networks import TIMED, Setting, epoch_seconds, step_of, uniform_archs
+from studies.networks import TIMED, Setting, epoch_seconds, measured_once, step_of, uniform_archs
 from studies.rows import Rows
 from supernet.arch import Arch
 from supernet.cost import macs
-from supernet.files import read_json, write_json
 from supernet.frontend.logmel import LogMel
 from supernet.nn.network import Network
 from supernet.nn.supernet import Supernet
@@ -126,12 +125,8 @@ def _folder(name: str, setting: Setting) -> Path:
 
 def _hours_an_epoch(name: str, step: Callable, setting: Setting) -> float:
     """Measured once, and kept in a file."""
-    path = _folder("epochs", setting) / f"{name}.json"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        recipe = Recipe(augmentation=SUPERNET.augmentation)
-        write_json(path, epoch_seconds(recipe, setting.data, setting.frontend, step) / 3600)
-    return read_json(path)
+    path, recipe = _folder("epochs", setting) / f"{name}.json", Recipe(augmentation=SUPERNET.augmentation)
+    return measured_once(path, lambda: epoch_seconds(recipe, setting.data, setting.frontend, step) / 3600)
 
 
 def means(found: Rows) -> pd.DataFrame:

@@ -11,23 +11,24 @@ from zoo.package.entry import Entry
 __all__ = ["keywords", "micro_models", "names_at"]
 
 
-def keywords(bits: int | str | None = None, hub: Path = BUNDLED) -> list[Entry]:
-    """The models of `kws` of family `temporal` that hear log-mels or MFCC, at so many bits, the smallest first."""
-    return [one for one, micro in _temporal(hub) if not micro and bits in (None, one.bits)]
+def keywords(
+    bits: int | str | None = None, hub: Path = BUNDLED, family: str = "temporal", micro: bool = False
+) -> list[Entry]:
+    """The models of `kws` of a family, at so many bits, the smallest first.
 
-
-def micro_models(hub: Path = BUNDLED) -> list[str]:
-    """Names of those on the front end of microcontrollers' examples, the smallest first."""
-    return [one.name for one, micro in _temporal(hub) if micro]
-
-
-def _temporal(hub: Path) -> list[tuple[Entry, bool]]:
-    """With whether each hears by `micro`."""
+    micro: those on the front end of that name, instead of those that hear log-mels or MFCC.
+    """
     opened = zoo.open_hub(hub)
-    found = sorted(zoo.find(task="kws", family="temporal", hub=opened), key=lambda one: (one.macs, one.name))
-    return [(one, opened.config(one).values["arch"]["features"]["kind"] == "micro") for one in found]
+    found = [one for one in zoo.find(task="kws", family=family, hub=opened) if bits in (None, one.bits)]
+    heard = [one for one in found if (opened.config(one).values["arch"]["features"]["kind"] == "micro") == micro]
+    return sorted(heard, key=lambda one: (one.macs, one.name))
 
 
 def names_at(bits: int | str, hub: Path = BUNDLED) -> list[str]:
-    """Names of those."""
+    """Names of the keyword models at so many bits."""
     return [one.name for one in keywords(bits, hub)]
+
+
+def micro_models(hub: Path = BUNDLED) -> list[str]:
+    """Names of those on the front end of microcontrollers' examples."""
+    return [one.name for one in keywords(hub=hub, micro=True)]

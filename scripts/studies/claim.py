@@ -21,7 +21,7 @@ import numpy as np
 
 from long_run import load_words
 from studies.base import RUNS, SCENES, SPOKEN, THREADS, Shown, Study, option, several, value
-from studies.networks import WAY_NAMES, Setting, measured_ways, same_words, uniform_archs
+from studies.networks import WAY_NAMES, Setting, measured_ways, scenes_of, uniform_archs
 from studies.rows import NoRows, Rows, load_hits, paired_bootstrap
 from supernet.arch import Arch
 from supernet.cost import macs
@@ -30,10 +30,9 @@ from supernet.data.scenes import Scenes
 from supernet.nn.network import Network
 from supernet.nn.store import load_supernet
 from supernet.nn.supernet import Supernet
-from supernet.train.calibration import features_as_heard
 from supernet.train.loop import weights_digest
 from supernet.train.networks import train_float
-from supernet.train.recipe import Recipe, augmentation_from_dict
+from supernet.train.recipe import Recipe
 from zoo.hubs.folder import BUNDLED
 
 TABLE, INTERVALS, TASKS, CALIBRATED = "claim", "claim_intervals", ("kws", "commands"), 512
@@ -66,9 +65,7 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     """Run what is missing and write the tables."""
     stored = load_supernet(options.supernet or BUNDLED / "supernets" / f"{options.task}-temporal-map", options.task)
     data, supernet = load_words(options.data, options.spoken, options.task), stored.supernet
-    same_words(stored, data)
-    scenes = augmentation_from_dict(stored.config["training"]["recipe"]["augmentation"])
-    calibration = features_as_heard(data, stored.frontend, scenes, CALIBRATED, 0)
+    scenes, calibration = scenes_of(stored, data, CALIBRATED)
     teacher = supernet.extract(supernet.space.largest(), calibration)
     setting = Sliced(options, rows, data, stored.frontend, calibration, supernet, teacher, scenes)
     archs = {"smallest": supernet.space.smallest(), **uniform_archs(len(data.labels))}

@@ -26,8 +26,8 @@ from search import accuracy
 from search.accuracy import AccuracyPredictor
 from search.sampling import sample_accuracies, table_space
 from studies.base import KEYWORDS, RUNS, SEED, THREADS, Shown, Study, several, value
-from studies.networks import Setting, measure_norms, quant_recipe
-from studies.peer_nets import PEERS, flash_bytes, forget_ranges, macs, measure_ranges, to_8_bits
+from studies.networks import Setting, emulated_at_8_bits, measure_norms, quant_recipe
+from studies.peer_nets import PEERS, flash_bytes, macs
 from studies.rows import Rows
 from supernet.arch import Arch
 from supernet.bits import with_bits
@@ -106,15 +106,8 @@ def _run_published(name: str, setting: Setting, recipe: Recipe, place: Path) -> 
     train_network(network, data, frontend, recipe, folder, {"net": name}, calibrate)
     rows.add(TABLE, wide, {"quant_epochs": 0, **costs, **setting.measured(network, folder)}, folder)
 
-    def calibrate_both() -> None:
-        forget_ranges(network)
-        calibrate()
-        measure_ranges(network, setting.calibration)
-
-    to_8_bits(network, setting.calibration)
     epochs, folder = setting.options.quant_epochs, folder.with_name(folder.name + "-w8")
-    fine = quant_recipe(recipe, epochs)
-    train_network(network, data, frontend, fine, folder, {"net": name, "bits": 8}, calibrate_both)
+    emulated_at_8_bits(network, setting, quant_recipe(recipe, epochs), folder, {"net": name, "bits": 8})
     figures = {"quant_epochs": epochs, **costs, "flash_bytes": flash}
     rows.add(TABLE, narrow, {**figures, **setting.measured(network, folder)}, folder)
 

@@ -14,10 +14,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from studies.peer_nets import forget_ranges, measure_ranges, to_8_bits
 from studies.rows import Rows, accuracy_columns, save_hits
 from supernet.arch import Arch, FeatureSpec
-from supernet.data.augment import plain_features
+from supernet.data.augment import Augmentation, plain_features
 from supernet.data.clips import ClipData
+from supernet.data.scenes import Scenes
 from supernet.errors import InvalidData
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.temporal import MAP_STAGES
@@ -25,8 +27,10 @@ from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.store import StoredSupernet
 from supernet.quant.finetune import QuantRecipe
+from supernet.train.calibration import features_as_heard
 from supernet.train.evaluate import hits
-from supernet.train.recipe import Recipe
+from supernet.train.networks import train_network
+from supernet.train.recipe import Recipe, augmentation_from_dict
 
 TIMED = 10
 WAY_NAMES = {
@@ -109,9 +113,14 @@ def epochs_in(
     step: Callable[[Tensor, Tensor, int], object],
 ) -> int:
     """How many epochs take so long on one core; measured once, and kept in a file."""
+    return measured_once(path, lambda: max(1, round(3600 * hours / epoch_seconds(recipe, data, frontend, step))))
+
+
+def measured_once(path: Path, measure: Callable[[], float]) -> float:
+    """A figure that is kept in a file."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, max(1, round(3600 * hours / epoch_seconds(recipe, data, frontend, step))))
+        write_json(path, measure())
     return read_json(path)
 
 
@@ -185,8 +194,35 @@ def measure_norms(network: nn.Module, features: Tensor) -> None:
     network.eval()
 
 
-def same_words(stored: StoredSupernet, data: ClipData) -> None:
-    """Raise InvalidData where a supernet knows other words than the clips are of."""
+def scenes_of(stored: StoredSupernet, data: ClipData, clips: int) -> tuple[Augmentation | Scenes, Tensor]:
+    """What a stored supernet heard in training, and so many clips in it, to measure norms on.
+
+    Raises InvalidData where the supernet knows other words than the clips are of.
+    """
     if stored.labels != data.labels:
         words = ", ".join(stored.labels)
         raise InvalidData(f"supernet {stored.config['name']} knows {words}; the clips are of {', '.join(data.labels)}")
+    scenes = augmentation_from_dict(stored.recipe["augmentation"])
+    return scenes, features_as_heard(data, stored.frontend, scenes, clips, 0)
+
+
+def condition_columns(heard: dict[str, dict]) -> dict[str, float]:
+    """Columns of test, in percent, from what `condition_figures` gives, with the interval of clean clips."""
+    found = {name.replace("-", "_"): round(100 * one["accuracy"], 2) for name, one in heard.items()}
+    low, high = (round(100 * end, 2) for end in heard["clean"]["interval"])
+    return {"test": found.pop("clean"), "test_low": low, "test_high": high, **found}
+
+
+def emulated_at_8_bits(
+    network: nn.Module, setting: Setting, fine: QuantRecipe, run: Path, identity: dict, teacher: nn.Module | None = None
+) -> nn.Module:
+    """A trained peer, fine-tuned in place at emulated 8 bits. teacher: has the share of the loss that `fine` states."""
+
+    def calibrate() -> None:
+        forget_ranges(network)
+        measure_norms(network, setting.calibration)
+        measure_ranges(network, setting.calibration)
+
+    to_8_bits(network, setting.calibration)
+    parts = setting.data, setting.frontend
+    return train_network(network, *parts, fine, run, identity, calibrate, teacher, fine.distillation)

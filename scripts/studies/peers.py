@@ -29,8 +29,17 @@ from torch import nn
 from long_run import LAST, PLANS, behind_all, guide_of, kept_supernet, load_words
 from pages.accuracy import accuracy_picture, models_picture, peers_table
 from studies.base import RUNS, SCENES, SPOKEN, Study, seeds, several, value
-from studies.networks import Setting, epochs_in, measure_norms, quant_recipe, step_of, uniform_archs
-from studies.peer_nets import PEERS, Cut, flash_bytes, forget_ranges, macs, measure_ranges, reading, to_8_bits
+from studies.networks import (
+    Setting,
+    condition_columns,
+    emulated_at_8_bits,
+    epochs_in,
+    measure_norms,
+    quant_recipe,
+    step_of,
+    uniform_archs,
+)
+from studies.peer_nets import PEERS, Cut, flash_bytes, macs, reading
 from studies.rows import Rows, seconds_of
 from supernet.bits import with_bits
 from supernet.cost import macs as arch_macs
@@ -39,7 +48,7 @@ from supernet.nn.frontend import dequantise_features
 from supernet.nn.network import Network, recalibrate
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.train.calibration import scene_features
-from supernet.train.networks import Learner, train_network, train_together
+from supernet.train.networks import Learner, train_together
 from supernet.train.recipe import Recipe
 from zoo.run.conditions import condition_figures
 
@@ -125,16 +134,7 @@ def _epochs_of_all(setting: Setting) -> int:
 def _emulated(own: Learner, fine: QuantRecipe, setting: Setting, run: Path) -> Scores:
     """A peer at 8 bits, fine-tuned as it was trained."""
     network = copy.deepcopy(own.network)
-
-    def calibrate() -> None:
-        forget_ranges(network)
-        measure_norms(network, setting.calibration)
-        measure_ranges(network, setting.calibration)
-
-    to_8_bits(network, setting.calibration)
-    parts = setting.data, setting.frontend
-    train_network(network, *parts, fine, run, {"bits": 8}, calibrate, own.teacher, fine.distillation)
-    return _float_scores(network)
+    return _float_scores(emulated_at_8_bits(network, setting, fine, run, {"bits": 8}, own.teacher))
 
 
 def _integers(own: Learner, fine: QuantRecipe, setting: Setting, run: Path) -> Scores:
@@ -168,16 +168,7 @@ def _figures(scores: Scores, setting: Setting) -> dict[str, float]:
     parts = setting.frontend, setting.data
     [kept] = condition_figures(scores, *parts, "validation", True, HEARD[:1]).values()
     heard = condition_figures(scores, *parts, "test", True, HEARD)
-    found = {name: round(100 * one["accuracy"], 2) for name, one in heard.items()}
-    low, high = (round(100 * end, 2) for end in heard["clean"]["interval"])
-    right = {"validation": round(100 * kept["accuracy"], 2), "test": found["clean"]}
-    return {
-        **right,
-        "test_low": low,
-        "test_high": high,
-        "fainter_20": found["fainter-20"],
-        "noise_10": found["noise-10"],
-    }
+    return {"validation": round(100 * kept["accuracy"], 2), **condition_columns(heard)}
 
 
 STUDY = Study(

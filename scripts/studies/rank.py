@@ -21,7 +21,7 @@ from long_run import load_words
 from search.accuracy import load_predictor
 from search.sampling import table_space
 from studies.base import RUNS, SCENES, SPOKEN, THREADS, Shown, Study, option, value
-from studies.networks import same_words
+from studies.networks import scenes_of
 from studies.rows import Rows
 from supernet.arch import Arch
 from supernet.bits import with_bits
@@ -32,10 +32,9 @@ from supernet.nn.network import Network, recalibrate
 from supernet.nn.store import load_supernet
 from supernet.population import PopulationCosts
 from supernet.space import Space
-from supernet.train.calibration import features_as_heard
 from supernet.train.evaluate import accuracy
 from supernet.train.networks import Learner, train_together
-from supernet.train.recipe import Recipe, augmentation_from_dict
+from supernet.train.recipe import Recipe
 from zoo.hubs.folder import BUNDLED
 
 TABLE, CORRELATIONS, CALIBRATED, SEED, DRAWS = "rank", "rank_correlation", 512, 4, 2000
@@ -60,11 +59,9 @@ def _measure(options: argparse.Namespace, keys: dict, rows: Rows) -> None:
     folder = BUNDLED / "supernets" / options.supernet
     task = options.supernet.split("-")[0]
     stored, data = load_supernet(folder, task), load_words(options.data, options.spoken, task)
-    same_words(stored, data)
     supernet, frontend, searched = stored.supernet, stored.frontend, table_space(stored.supernet)
     archs = drawn(supernet.space, options.networks, options.least, options.most)
-    scenes = augmentation_from_dict(stored.config["training"]["recipe"]["augmentation"])
-    calibration = features_as_heard(data, frontend, scenes, CALIBRATED, 0)
+    scenes, calibration = scenes_of(stored, data, CALIBRATED)
     predictor, _ = load_predictor(folder, searched)
     predicted = predictor.predict(searched, searched.to_genes([with_bits(arch, 8) for arch in archs]))
     networks = [Network(arch, 0) for arch in archs]

@@ -31,7 +31,7 @@ from pages.draw import TEXT
 from studies.base import RUNS, SCENES, Shown, Study, seeds, several, value
 from studies.first_layer import SCENERIES, setting_of
 from studies.first_layer import archs as layered_archs
-from studies.networks import Setting, epochs_in, step_of, uniform_archs
+from studies.networks import Setting, condition_columns, epochs_in, step_of, uniform_archs
 from studies.rows import Rows, seconds_of
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
@@ -153,10 +153,7 @@ def _figures(network: Network, folder: Path, name: str, seed: int, setting: Sett
     heard = condition_figures(integers, frontend, data, "test", True, HEARD)
     costs = {"macs": macs(arch), "frontend_macs": frontend.macs(arch.frames), "params": params(arch)}
     costs |= {"flash_bytes": weight_bytes(with_bits(arch, 8)), "ram_bytes": _ram(arch)}
-    found = {condition: 100 * one["accuracy"] for condition, one in heard.items()}
-    low, high = (100 * end for end in heard["clean"]["interval"])
-    right = {"validation": wide["validation"], "float_test": wide["test"], "test": round(found["clean"], 2)}
-    right |= {"test_low": round(low, 2), "test_high": round(high, 2), "noise_10": round(found["noise-10"], 2)}
+    right = {"validation": wide["validation"], "float_test": wide["test"], **condition_columns(heard)}
     return {**costs, **right}
 
 
