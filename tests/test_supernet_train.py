@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,14 +10,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supernet.bits import with_bits
 from supernet.data.augment import Augmentation, plain_features
 from supernet.data.clips import Split
 from supernet.errors import Diverged, InvalidCheckpoint, InvalidData, UnknownName
 from supernet.files import load_tensors, read_json, write_json
 from supernet.metrics import accuracy_interval, mean_average_precision
-from supernet.nn.frontend import torch_twin
+from supernet.nn.frontend import quantise_features, torch_twin
+from supernet.nn.network import Network, recalibrate
 from supernet.nn.store import load_supernet, round_to_half, save_supernet
 from supernet.nn.supernet import Supernet
+from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import default_space
 from supernet.train import supernets
 from supernet.train.calibration import calibration_features, fit_frontend
@@ -24,9 +28,10 @@ from supernet.train.evaluate import predict
 from supernet.train.loop import weights_digest
 from supernet.train.losses import distillation_loss, label_loss
 from supernet.train.networks import Learner, train_network, train_together
-from supernet.train.objective import prior_shift
+from supernet.train.objective import prior_shift, silence_shift
 from supernet.train.recipe import PROGRESSIVE_SHRINKING, Recipe, SupernetRecipe, learning_rate
 from supernet.train.supernets import draw_archs, train_supernet
+from zoo.make.pipeline import with_silence
 
 RECIPE = SupernetRecipe(epochs=6, batch=8, learning_rate=1e-2, warmup=0.1, sandwich=True)
 
@@ -430,3 +435,26 @@ def test_the_heads_bias_is_corrected_for_unknown_clips_drawn_more_often(speech_d
     stored = load_tensors(tmp_path / "run" / "checkpoint.safetensors")[0]["weight:network.layers.classifier.bias"]
     assert torch.equal(*heads)
     np.testing.assert_allclose(heads[0].numpy() - stored, [0, 0, -np.log(2), 0], atol=1e-6)
+
+
+def test_silence_is_as_likely_as_all_kinds_of_unknown_clips_together(speech_data, small_space):
+    """Joins and other recordings are unknown, too; a bias of the integers says what the ratio is, and nothing else."""
+    extra = speech_data.extra
+    more = dataclasses.replace(speech_data, joins=2 * extra)
+    assert silence_shift(speech_data, Recipe()) == silence_shift(speech_data, Recipe(unknown=2)) == 0
+    assert silence_shift(more, Recipe()) == pytest.approx(np.log(3))
+    assert silence_shift(dataclasses.replace(more, silence_class=None), Recipe()) == 0
+    features = torch.randint(-100, 100, (8, 40, 100), generator=torch.Generator().manual_seed(0)) / 32
+    arch = dataclasses.replace(small_space, classes=4).smallest()
+    fake = FakeQuantNetwork(recalibrate(Network(arch, seed=2), features), with_bits(arch, 8)).calibrate(features)
+    build = SimpleNamespace(data=more, recipe=Recipe())
+    heard, plain = integers_of(features), fake.to_integer()
+    moved, before = with_silence(build, fake)(heard).astype(int), plain(heard).astype(int)
+    raised = before[:, 3] + np.log(3) / plain.activations[plain.specs[-1].name].scale
+    assert np.abs(moved[:, 3] - np.minimum(raised, 2**15 - 1)).max() <= 2
+    assert np.array_equal(moved[:, :3], before[:, :3])
+    assert np.array_equal(fake.to_integer()(heard), plain(heard))
+
+
+def integers_of(features: torch.Tensor) -> np.ndarray:
+    return quantise_features(features).numpy()

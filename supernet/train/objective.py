@@ -14,7 +14,7 @@ from supernet.train.heads import Heads
 from supernet.train.losses import Losses, distillation_loss, label_loss
 from supernet.train.recipe import Recipe
 
-__all__ = ["losses_of", "prior_shift"]
+__all__ = ["losses_of", "prior_shift", "silence_shift"]
 
 
 def losses_of(data: ClipData, recipe: Recipe, shift: Tensor | None = None) -> Losses:
@@ -45,3 +45,19 @@ def prior_shift(data: ClipData, recipe: Recipe) -> Tensor:
         ]
         shift[data.unknown_class] = math.log(drawn[1] / drawn[0])
     return shift
+
+
+def silence_shift(data: ClipData, recipe: Recipe) -> float:
+    """How much likelier unknown clips of all kinds are drawn than silence, beyond what `prior_shift` corrects.
+
+    A natural logarithm, 0 for data without either class.
+
+    Words that nobody has heard are many, so their share stays; but noise is no word, and among these two it is set as
+    likely.
+    """
+    if data.multi_label or data.silence_class is None or data.unknown_class is None:
+        return 0.0
+    drawn = np.bincount(data.epoch(np.random.default_rng(0), recipe.unknown).targets, minlength=len(data.labels))
+    unknown, silence = drawn[data.unknown_class], drawn[data.silence_class]
+    corrected = float(prior_shift(data, recipe)[data.unknown_class])
+    return max(0.0, math.log(unknown / silence) - corrected) if unknown and silence else 0.0

@@ -26,7 +26,7 @@ from zoo.hubs.index import INDEX
 from zoo.keeping import AGAIN, LAST_STEP, going_on, publish_command, take_away
 from zoo.make.budgets import budget_limits, file_name, tightness, within, within_each
 from zoo.make.package import packed
-from zoo.make.pipeline import Build, make_package, measured, quantised, tuned, with_learned_bits
+from zoo.make.pipeline import Build, make_package, measured, quantised, tuned, with_learned_bits, with_silence
 from zoo.make.publish import publish
 from zoo.make.recipe import HUB
 from zoo.make.slices import kept_search
@@ -88,7 +88,7 @@ def make_candidates(
             else:
                 fake, how = _at_bits(build, network, own, above, group[0])
                 network, above = fake.to_float(), (*above, own)
-            integers, training = fake.to_integer(), _training(build, group, search, tuning, how)
+            integers, training = with_silence(build, fake), _training(build, group, search, tuning, how)
             accuracy = {"validation": measured(build, integers, "validation")}
             found.append(Candidate(build, group, own, integers, accuracy, training))
     return found

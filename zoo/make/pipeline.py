@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from search.accuracy import AccuracyPredictor, fit_predictor
@@ -32,6 +33,7 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.train.calibration import features_as_heard
 from supernet.train.networks import train_float
+from supernet.train.objective import silence_shift
 from supernet.train.recipe import Recipe
 from zoo.keeping import PACKAGES, Kept
 from zoo.make.detection import choose_detection
@@ -49,6 +51,7 @@ __all__ = [
     "train_bits",
     "tuned",
     "with_learned_bits",
+    "with_silence",
 ]
 
 FIGURES = "figures.jsonl"
@@ -181,6 +184,18 @@ def with_learned_bits(build: Build, network: Network, name: str) -> tuple[Arch, 
     making = build.making
     recipe = WidthRecipe(epochs=making.width_epochs, weight_bits=making.mean_bits, activation_bits=8, **build.shared)
     return learn_widths(network, *build.parts, recipe, build.run / "quant" / name), recipe
+
+
+def with_silence(build: Build, fake: FakeQuantNetwork) -> IntegerNetwork:
+    """The integers of a network, with silence as likely as unknown clips (see `silence_shift`)."""
+    shift, bias = silence_shift(build.data, build.recipe), fake.layers[fake.specs[-1].name].bias
+    if not shift:
+        return fake.to_integer()
+    with torch.no_grad():
+        bias[build.data.silence_class] += shift
+        integers = fake.to_integer()
+        bias[build.data.silence_class] -= shift
+    return integers
 
 
 def measured(build: Build, integers: IntegerNetwork, name: str) -> dict:
