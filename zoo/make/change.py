@@ -27,6 +27,7 @@ from zoo.hubs.index import INDEX, Index, index_bytes, write_index
 from zoo.hubs.page import hub_card, is_hub_card
 from zoo.make.files import copy, package_files, supernet_files
 from zoo.make.renew import renew as renew_package
+from zoo.package.detected import detection_figures
 from zoo.package.entry import Entry
 from zoo.package.read import CARD, CONFIG
 
@@ -150,7 +151,9 @@ def _after(
 
 
 def _as_now(place: AnyHub | None, entry: Entry) -> Entry:
-    """An entry with the labels, the RAM and the flash of its package, where the index is of a version without these."""
+    """An entry with the labels, the RAM, the flash and the detector's figures of its package, where the index is of a
+    version without the first of these.
+    """
     known = entry.labels and entry.stream_ram_bytes != entry.clip_ram_bytes and entry.flash_bytes > entry.weight_bytes
     if place is None or known:
         return entry
@@ -159,7 +162,7 @@ def _as_now(place: AnyHub | None, entry: Entry) -> Entry:
         values = parse_json(data, entry.name) if digest(data) == entry.config_sha256 else {}
         cost, labels = estimate(Arch.from_dict(values["arch"])), tuple(values["labels"])
         sizes = {name: getattr(cost, name) for name in ("flash_bytes", "stream_ram_bytes", "clip_ram_bytes")}
-        return replace(entry, labels=labels, **sizes)
+        return replace(entry, labels=labels, **sizes, **detection_figures(values.get("detection")))
     except HubUnavailable:
         raise
     except (EarshotError, OSError, LookupError, TypeError, AttributeError) as error:
