@@ -43,7 +43,7 @@ CONSOLE = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
 TRAINS = "earshot train "
 """Blocks of a command that takes minutes and data of one's own; they are left as they are."""
 OWN_HUB = "~/.local/share/earshot/hub"
-WORDS = ("stop", "left", "zero", "five")
+WORDS = ("stop", "left", "go", "yes")
 
 
 def main() -> None:

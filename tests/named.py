@@ -1,6 +1,7 @@
 """Names of bundled models of keywords, by what a test needs of them: they change whenever the hub is made anew."""
 
 from studies import bundled
+from supernet.bits import MIXED
 
 
 def keywords(bits=None, family="temporal"):
@@ -18,7 +19,7 @@ def largest(bits=8, family="temporal"):
 
 def narrowest():
     """The largest model of the fewest bits."""
-    return next(names[-1] for names in map(keywords, (1, 2, 3)) if names)
+    return next(names[-1] for names in map(keywords, (1, 2, MIXED, 3)) if names)
 
 
 def sized(name):

@@ -103,7 +103,7 @@ def bad_files(tmp_path):
         (["run", "kws", "{}/8k.wav"], 1, "8000 Hz holds no sound above 4000 Hz"),
         (["run", "kws", "{}/nan.wav"], 1, "not numbers"),
         (["run", "kws", "{}/nothing"], 1, "no recordings in this folder"),
-        (["run", "kws", STOP, "--hop-ms", "15"], 2, "hop_ms = 15 is not possible: give a multiple of 10 up to 1000"),
+        (["run", "kws", STOP, "--hop-ms", "15"], 2, "hop_ms = 15 is not possible: give a multiple of 20 up to 1000"),
         (["run", "kws", STOP, "--out", "{}/no/where.csv"], 2, "--out {}/no/where.csv: not a file in a folder"),
         (["run", "kws", "-", "-"], 2, "- is given twice"),
         (["evaluate", "kws", "{}/nowhere"], 1, "no such folder"),

@@ -164,8 +164,8 @@ def test_a_model_detects_each_word_once():
     assert model.detect(clips[0], labels=["left"]) == []
     assert model.detect(clips[0], threshold=1.0) == []
     assert model.detect(clips[0], thresholds={"stop": 1.0}) == []
-    with pytest.raises(UnknownName, match="does not detect 'up'"):
-        model.detect(clips[0], labels=["up"])
+    with pytest.raises(UnknownName, match="does not detect 'zero'"):
+        model.detect(clips[0], labels=["zero"])
     with pytest.raises(UnknownName, match="does not detect '_unknown_'"):
         model.detect(clips[0], thresholds={"_unknown_": 0.5})
 

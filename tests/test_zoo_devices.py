@@ -494,7 +494,7 @@ def test_costs_are_printed_by_layer_and_add_up(capsys):
     for total, column in (("macs", "macs"), ("params", "params"), ("weight_bytes", "weight_bytes")):
         assert sum(row[column] for row in found["layers"]) == found[total] == getattr(entry, total)
     assert sum(found[f"{kind}_macs"] for kind in ("dense", "pointwise", "depthwise", "linear")) == entry.macs
-    assert found["flash_bytes_by_bits"]["8"] == entry.flash_bytes
+    assert found["flash_bytes_by_bits"][str(entry.bits)] == entry.flash_bytes
     assert max(row["arena_bytes"] for row in found["layers"]) == found["arena_bytes"]
     assert main(["cost", entry.name]) == 0
     assert f"{entry.macs:,}" in capsys.readouterr().out

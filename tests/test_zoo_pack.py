@@ -369,8 +369,9 @@ def test_a_hub_that_cannot_be_read_is_named():
 def test_the_bundled_hub_is_whole():
     """Every package verifies, and the index is the one that its packages give."""
     hub = Hub()
-    assert {entry.task for entry in hub.entries} == {"kws", "aec", "esc10", "jarvis"}
-    for task, least, most, sizes in (("kws", 0.3e6, 20e6, 5), ("aec", 1e6, 40e6, 4), ("esc10", 5e6, 40e6, 2)):
+    assert {entry.task for entry in hub.entries} == {"kws", "commands", "aec", "esc10", "jarvis"}
+    asked = ("kws", 0.12e6, 20e6, 5), ("commands", 1e6, 20e6, 2), ("aec", 1e6, 40e6, 4), ("esc10", 5e6, 40e6, 2)
+    for task, least, most, sizes in asked:
         for bits in (4, 8):
             macs = sorted(entry.macs for entry in hub.entries if (entry.task, entry.bits) == (task, bits))
             assert macs[0] <= least
@@ -380,8 +381,8 @@ def test_the_bundled_hub_is_whole():
         model = zoo.get(name=entry.name)
         model.verify()
         assert model._config.entry(entry.config_sha256) == entry
-        licences = {"kws": "cc-by-4.0", "aec": "cc-by-nc-3.0", "esc10": "cc-by-3.0", "jarvis": "other"}
-        assert entry.licence == licences[entry.task]
+        words = dict.fromkeys(("kws", "commands"), "cc-by-4.0")
+        assert entry.licence == {**words, "aec": "cc-by-nc-3.0", "esc10": "cc-by-3.0", "jarvis": "other"}[entry.task]
 
 
 def test_the_bundled_index_is_the_one_of_its_packages(tmp_path):
@@ -407,7 +408,7 @@ def test_the_bundled_hub_answers_by_flash():
     best, by_weights = zoo.find(task="kws", max_flash="24kB")[0], zoo.find(task="kws", max_weights="16kB")[0]
     assert best.weight_bytes < best.flash_bytes <= 24_000
     assert by_weights.weight_bytes <= 16_000 < by_weights.flash_bytes
-    assert min(best.validation, by_weights.validation) > 0.955
+    assert min(best.validation, by_weights.validation) > 0.9
 
 
 def test_no_bundled_model_of_few_bits_is_beaten_by_another():

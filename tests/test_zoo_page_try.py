@@ -10,13 +10,14 @@ import pytest
 import soundfile
 import soxr
 from browser import chromium, opened
+from named import smallest
 from trying import PANEL, heard, heard_clip, heard_file, ready, wanted
 
 import zoo
 from zoo.hubs.folder import BUNDLED
 from zoo.page.runtime import RUNTIME, START, STYLE, plan_script, runtime_files
 
-STREAM, CLIP = "kws-temporal-0.28M-w8a8-4c4ec74b", "esc10-mbconv-0.51M-w4a8-199d6d24"
+STREAM, CLIP = smallest(8), "esc10-mbconv-0.51M-w4a8-199d6d24"
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src data:"
 CLIPS = Path("zoo/clips")
 
@@ -90,7 +91,7 @@ def test_recordings_are_taken_as_they_are_or_resampled_or_refused(browser, site,
     samples = sound_of("stop")
     soundfile.write(tmp_path / "same.wav", samples, 16_000, "PCM_16")
     soundfile.write(tmp_path / "wide.flac", np.repeat(soxr.resample(samples, 16_000, 44_100)[:, None], 2, 1), 44_100)
-    soundfile.write(tmp_path / "long.wav", np.concatenate([*map(sound_of, ("five", "stop", "left"))]), 16_000, "PCM_16")
+    soundfile.write(tmp_path / "long.wav", np.concatenate([*map(sound_of, ("go", "stop", "left"))]), 16_000, "PCM_16")
     (tmp_path / "no.wav").write_text("no sound")
     model = model_of(STREAM)
     with from_disk(browser, site, STREAM) as page:
@@ -104,7 +105,7 @@ def test_recordings_are_taken_as_they_are_or_resampled_or_refused(browser, site,
         assert (long["said"], long["answer"]) == ("long.wav: 3.00 s heard.", None)
         events = [(one["label"], one["score"], one["time_s"]) for one in model.detect(tmp_path / "long.wav")]
         assert [(one["label"], one["score"], one["seconds"]) for one in long["events"]] == events
-        assert len(events) >= 2
+        assert events
         refused = heard_file(page, tmp_path / "no.wav")
         assert (refused["state"], refused["said"]) == ("failed", "no.wav is no recording that this browser can read.")
 
@@ -116,7 +117,7 @@ def test_keys_reach_all_of_the_panel_and_a_new_start_ends_the_one_before(browser
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
         page.keyboard.press("Space")
-        assert heard(page)["said"].startswith("forward: ")
+        assert heard(page)["said"].startswith("happy: ")
         reached = []
         for _ in range(6):
             page.keyboard.press("Tab")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib import ticker
@@ -106,12 +108,15 @@ def _short(net: str) -> str:
 
 
 def models_picture(found: Rows) -> plt.Figure:
-    """Test accuracy over flash of the bundled models, by their bits: words beside published ones, and sounds."""
+    """Test accuracy over flash of the bundled models, by their bits: words, beside published networks where these were
+    trained (`scripts/study.py peers`), and sounds.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", width_ratios=(3, 2))
     sounds = zoo.list("aec", hub=BUNDLED)
     _draw_bits(axes[0], bundled_keywords())
     _draw_bits(axes[1], sounds.assign(flash_bytes=sounds.weight_bytes, test=100 * sounds.test))
-    _draw_published(axes[0], _published(found))
+    with suppress(NoRows):
+        _draw_published(axes[0], _published(found))
     axes[0].set(title="ten keywords (kws)", ylabel="right on test, %")
     axes[1].set(title="fifty sounds of ESC-50 (aec)")
     for axis in axes:
@@ -126,13 +131,9 @@ def models_picture(found: Rows) -> plt.Figure:
 
 
 def _published(found: Rows) -> pd.DataFrame:
-    """Rows of published networks at 8 bits, from labels: of `peers`, or of what was trained before on other words."""
-    try:
-        peers = _peers(found)
-        peers = peers[peers.way == WAYS[0]]
-    except NoRows:
-        peers = found.read("keyword_search")
-    return peers[(peers.bits == 8) & peers.net.isin(NAMES)]
+    """Rows of published networks at 8 bits, from labels."""
+    peers = _peers(found)
+    return peers[(peers.bits == 8) & (peers.way == WAYS[0]) & peers.net.isin(NAMES)]
 
 
 def _draw_published(axis, narrow: pd.DataFrame) -> None:

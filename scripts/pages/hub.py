@@ -61,6 +61,15 @@ def _six(found: Rows) -> Shown:
     return ["model", "tells apart", "MACs", "flash", "RAM", "right on test", "licence"], rows
 
 
+def _conditions(found: Rows) -> Shown:
+    """Right on test in each condition of the evaluation, models of words at 8 bits."""
+    hub = zoo.open_hub(BUNDLED)
+    entries = [*keywords(8), *sorted(zoo.find(task="commands", bits=8, hub=hub), key=lambda entry: entry.macs)]
+    heard = [known_conditions(hub.config(entry).values["accuracy"]["test"]) for entry in entries]
+    rows = [[name, *(f"{100 * one[name]['accuracy']:.1f}" for one in heard)] for name in heard[0]]
+    return ["condition", *(f"`{entry.name.rsplit('-', 2)[0]}`" for entry in entries)], rows
+
+
 def _picks(found: Rows) -> Shown:
     """What the search picked for each budget."""
     hub, rows = bundled_keywords(), []
@@ -135,6 +144,7 @@ def _kernel_transform(found: Rows) -> Shown:
 
 
 TABLES = {
+    "conditions": _conditions,
     "six": _six,
     "picks": _picks,
     "event_levels": _event_levels,

@@ -59,9 +59,9 @@ Print everything that is known about one model: figures, accuracies with interva
 taken for what most often, how it was made, limits, and what it takes on devices.
 
   earshot info kws                                              the best model of a task
-  earshot info kws-temporal-6.8M-w4a8-6e9ce421
-  earshot info kws-temporal-6.8M-w4a8-6e9ce421 --device stm32f746-tflm-cmsis-nn
-  earshot info kws-temporal-6.8M-w4a8-6e9ce421 --format json    all of config.json, and all devices
+  earshot info kws-temporal-0.3M-w4a8-9a0bfe28
+  earshot info kws-temporal-0.3M-w4a8-9a0bfe28 --device stm32f746-tflm-cmsis-nn
+  earshot info kws-temporal-0.3M-w4a8-9a0bfe28 --format json    all of config.json, and all devices
 """
 TRAIN_HELP = """\
 Train the supernet on your own sounds: a folder that holds a folder of recordings for each class.

@@ -40,7 +40,7 @@ status is 1 where something does not hold.
   earshot verify ./my-hub
   earshot verify hf://me/my-hub@v1.0
   earshot verify ./my-model               the folder of a package
-  earshot verify kws-temporal-6.8M-w4a8-6e9ce421
+  earshot verify kws-temporal-0.3M-w4a8-9a0bfe28
 """
 SYNC_HELP = """\
 Copy to one hub what it lacks of another, byte for byte. Nothing is taken away.
