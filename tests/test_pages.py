@@ -16,9 +16,9 @@ TRAINS = "quantise("
 """In Python that is not run here, since it trains for minutes."""
 VALUES = re.compile(r"^(?!\w+ = )(\S.*?)  # ([\[(](?!.*\.\.\.).*[\])])$", re.MULTILINE)
 """Expressions of Python, and the value that a comment gives."""
-SEARCHES, SEARCHED = ("earshot search", "--specialize"), r"\bkws(-[a-z]+)+|-[0-9a-f]{8}\b|\[[^]]*\]| *[\d.,]+"
+SEARCHES, SEARCHED = ("earshot search", "--specialize"), r"\bkws(-[a-z]+)+|\b[0-9a-f]{8,12}\b|\[[^]]*\]| *[\d.,]+"
 """Commands whose figures come out of searches in floating point, and what may so differ from machine to machine: names,
-supernets, blocks and digits, with the spaces before them, and how many networks a front has."""
+supernets, digests, blocks and digits, with the spaces before them, and how many networks a front has."""
 FEWER = (
     (re.compile(r"^\$ earshot search .*$", re.MULTILINE), " --evaluations 500"),
     (re.compile(r"^\$ earshot get .* --specialize$", re.MULTILINE), " --family lmu"),

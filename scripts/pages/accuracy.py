@@ -145,8 +145,11 @@ def _draw_published(axis, narrow: pd.DataFrame) -> None:
 
 
 def _draw_bits(axis, models: pd.DataFrame) -> None:
-    """A line for each number of bits, through the sizes of network, over the bytes of weights."""
+    """A line for each number of bits, through the sizes of network, over the bytes of weights; what hears MFCC apart."""
+    heard = [arch["features"]["kind"] for arch in models.arch] if "arch" in models else ["logmel"] * len(models)
     for bits, color in BIT_COLORS.items():
-        part = models[models.bits.astype(str) == bits].sort_values("macs")
         label = "mixed bits" if bits == "mixed" else "1 bit" if bits == "1" else f"{bits} bits"
-        axis.plot(part.flash_bytes / 1e3, part.test, "-o", color=color, markersize=5, label=label)
+        own = models.assign(heard=heard)[models.bits.astype(str) == bits].sort_values("macs")
+        for kind, part in own.groupby("heard", sort=False):
+            style = {"color": color, "markersize": 5, "label": label if kind == "logmel" else None}
+            axis.plot(part.flash_bytes / 1e3, part.test, "-o" if kind == "logmel" else ":o", **style)

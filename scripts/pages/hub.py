@@ -126,7 +126,7 @@ def _curves(found: Rows) -> plt.Figure:
         for name, color in (("largest", OURS), ("smallest", PEER)):
             axis.plot(log.epoch + 1, 100 * log[name], color=color)
             axis.annotate(name, (log.epoch.iloc[-1] + 1, 100 * log[name].iloc[-1]), (4, -3), textcoords="offset points")
-        axis.set(xlabel="epoch", ylim=(80, 100) if log.smallest.iloc[-1] > 0.8 else (0, 100), title=supernet)
+        axis.set(xlabel="epoch", ylim=(60, 100) if log.smallest.iloc[-1] > 0.7 else (0, 100), title=supernet)
         axis.grid(alpha=0.25)
     axes[0, 0].set_ylabel("validation accuracy, %")
     return figure
