@@ -443,7 +443,10 @@ def test_silence_is_as_likely_as_all_kinds_of_unknown_clips_together(speech_data
     more = dataclasses.replace(speech_data, joins=2 * extra)
     assert silence_shift(speech_data, Recipe()) == silence_shift(speech_data, Recipe(unknown=2)) == 0
     assert silence_shift(more, Recipe()) == pytest.approx(np.log(3))
+    assert silence_shift(more, Recipe(unknown=2)) == pytest.approx(np.log(4) - np.log(4 / 3))  # which is corrected
     assert silence_shift(dataclasses.replace(more, silence_class=None), Recipe()) == 0
+    own = dataclasses.replace(speech_data, unknown=speech_data.unknown[:0], splits=more_unknown(speech_data))
+    assert silence_shift(own, Recipe()) == 0  # however many recordings of other words are the user's own
     features = torch.randint(-100, 100, (8, 40, 100), generator=torch.Generator().manual_seed(0)) / 32
     arch = dataclasses.replace(small_space, classes=4).smallest()
     fake = FakeQuantNetwork(recalibrate(Network(arch, seed=2), features), with_bits(arch, 8)).calibrate(features)
@@ -458,3 +461,10 @@ def test_silence_is_as_likely_as_all_kinds_of_unknown_clips_together(speech_data
 
 def integers_of(features: torch.Tensor) -> np.ndarray:
     return quantise_features(features).numpy()
+
+
+def more_unknown(data) -> dict:
+    """Its splits, with all other clips of training as recordings of the unknown class."""
+    train, others = data.splits["train"], np.asarray(data.unknown)
+    targets = np.concatenate([train.targets, np.full(len(others), data.unknown_class)])
+    return {**data.splits, "train": Split(np.concatenate([train.rows, others]), targets)}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.data.clips import ClipData
+from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, ClipData
 from supernet.train.heads import Heads
 from supernet.train.losses import Losses, distillation_loss, label_loss
 from supernet.train.recipe import Recipe
@@ -48,16 +48,16 @@ def prior_shift(data: ClipData, recipe: Recipe) -> Tensor:
 
 
 def silence_shift(data: ClipData, recipe: Recipe) -> float:
-    """How much likelier unknown clips of all kinds are drawn than silence, beyond what `prior_shift` corrects.
+    """The logarithm of how many clips of other words, other recordings and joins an epoch draws for each clip of noise,
+    beyond what `prior_shift` corrects: what the logit of silence is raised by, and never lowered.
 
-    A natural logarithm, 0 for data without either class.
-
-    Words that nobody has heard are many, so their share stays; but noise is no word, and among these two it is set as
-    likely.
+    0 for data without either class, and for clips of `_unknown_` that are the user's own: how many there are is theirs
+    to say. Words of the task become as much less likely than silence.
     """
     if data.multi_label or data.silence_class is None or data.unknown_class is None:
         return 0.0
-    drawn = np.bincount(data.epoch(np.random.default_rng(0), recipe.unknown).targets, minlength=len(data.labels))
-    unknown, silence = drawn[data.unknown_class], drawn[data.silence_class]
+    drawn = data.epoch(np.random.default_rng(0), recipe.unknown)
+    others = np.isin(drawn.rows, (NEGATIVE_ROW, JOINED_ROW, *data.unknown)).sum()
+    silence = (drawn.targets == data.silence_class).sum()
     corrected = float(prior_shift(data, recipe)[data.unknown_class])
-    return max(0.0, math.log(unknown / silence) - corrected) if unknown and silence else 0.0
+    return max(0.0, math.log(others / silence) - corrected) if others and silence else 0.0

@@ -39,6 +39,7 @@ from zoo.keeping import PACKAGES, Kept
 from zoo.make.detection import choose_detection
 from zoo.make.package import known_clips, measured_as, noise, packed, split_figures, vector_clips, write_package
 from zoo.make.recipe import HUB, MakeRecipe
+from zoo.package.detected import limits_with_detection
 from zoo.run.scores import IntegerScores
 
 __all__ = [
@@ -187,15 +188,17 @@ def with_learned_bits(build: Build, network: Network, name: str) -> tuple[Arch, 
 
 
 def with_silence(build: Build, fake: FakeQuantNetwork) -> IntegerNetwork:
-    """The integers of a network, with silence as likely as unknown clips (see `silence_shift`)."""
-    shift, bias = silence_shift(build.data, build.recipe), fake.layers[fake.specs[-1].name].bias
-    if not shift:
-        return fake.to_integer()
-    with torch.no_grad():
-        bias[build.data.silence_class] += shift
-        integers = fake.to_integer()
-        bias[build.data.silence_class] -= shift
-    return integers
+    """The integers of a network, with the logit of silence raised as `silence_shift` says."""
+    shift, layer = silence_shift(build.data, build.recipe), fake.layers[fake.specs[-1].name]
+    before = layer.bias.detach().clone()
+    try:
+        with torch.no_grad():
+            if shift:
+                layer.bias[build.data.silence_class] += shift
+            return fake.to_integer()
+    finally:
+        with torch.no_grad():
+            layer.bias.copy_(before)
 
 
 def measured(build: Build, integers: IntegerNetwork, name: str) -> dict:
@@ -224,7 +227,7 @@ def make_package(build: Build, integers: IntegerNetwork, accuracy: dict, trainin
     """A package of integers in the folder of the run. accuracy: by split. training: how they were made."""
     info = {**_about(build), "training": {**training, **build.clips}, "accuracy": accuracy}
     if build.data is not None and build.data.held_negatives:
-        info["detection"] = _detection(build, integers)
+        info |= {"detection": _detection(build, integers), "limits": limits_with_detection(info["limits"])}
     return write_package(build.run / PACKAGES, integers, build.frontend, _samples(build, integers.arch), info)
 
 

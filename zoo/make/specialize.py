@@ -25,7 +25,7 @@ from zoo.hubs.index import INDEX
 from zoo.keeping import AGAIN, LAST_STEP, PACKAGES, RUNS, check_folder, going_on, publish_command, take_away, writable
 from zoo.make.names import name_in_cards
 from zoo.make.package import package_name
-from zoo.make.pipeline import Build, make_package, measured, quantised, tuned
+from zoo.make.pipeline import Build, make_package, measured, quantised, tuned, with_silence
 from zoo.make.publish import publish
 from zoo.make.recipe import BATCHES, SPECIALIZE, fitting_batch
 from zoo.make.search import Finding, limits_on, search_hub, supernet_digests
@@ -217,7 +217,7 @@ def _tuned(build: Build, best: Finding) -> tuple[IntegerNetwork, dict]:
     place = digest([arch.digest, build.data.digest, asdict(build.making), asdict(build.recipe)])[:12]
     network, tuning = tuned(build, arch.without_bits(), place)
     fake, recipe = quantised(build, network, arch, min(arch.weight_bits), place)
-    return fake.to_integer(), {"tuning": tuning, "quantisation": recipe}
+    return with_silence(build, fake), {"tuning": tuning, "quantisation": recipe}
 
 
 def _add_wishes(training: dict, own: Hub | None, name: str) -> None:

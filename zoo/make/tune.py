@@ -35,6 +35,7 @@ from zoo.keeping import LAST_STEP, file_state, going_on
 from zoo.make.change import address_of, change, check_target
 from zoo.make.detection import MOST_WORDS, rights
 from zoo.make.trials import Trials
+from zoo.package.detected import limits_with_detection
 from zoo.package.figures import COSTS, read_figures
 from zoo.package.read import CONFIG, MODEL, PICTURE, VECTORS, read_config
 from zoo.package.write import seal
@@ -51,7 +52,6 @@ __all__ = ["tune"]
 
 BED_S, SEED = 1200, 2026
 """Seconds of negatives that words are placed in, and the seed of their places."""
-UNMEASURED = "No detection threshold is set"
 """How a limit of a card begins that is no longer true."""
 
 log = logging.getLogger(__name__)
@@ -311,8 +311,7 @@ def _told(negatives: str | Path | Sequence[str | Path], words: str | Path | None
 def _kept(model: Model, detection: dict, hub: str | Path | AnyHub) -> Model:
     """The package with these settings, in a hub."""
     stated = read_config(model.path).values
-    limits = [line for line in stated["limits"] if not line.startswith(UNMEASURED)]
-    values = {**stated, "limits": limits, "detection": detection}
+    values = {**stated, "limits": limits_with_detection(stated["limits"]), "detection": detection}
     folder = model.path
     devices = read_figures(folder / COSTS) if (folder / COSTS).is_file() else None
     stays = {PICTURE: read_bytes(folder / PICTURE)} if (folder / PICTURE).is_file() else {}

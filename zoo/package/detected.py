@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from supernet.metrics import poisson_upper
 
-__all__ = ["detection_figures", "has_bound", "has_curve"]
+__all__ = ["detection_figures", "has_bound", "has_curve", "limits_with_detection"]
 
 ROUNDING = 1e-3
+UNMEASURED = "No detection threshold is set"
+"""How the limit begins that is none once a detector was measured."""
 NAMES = ("detection_recall", "false_alarms_per_hour", "false_alarms_upper")
 
 
@@ -39,3 +41,8 @@ def has_curve(stated: dict | None) -> bool:
     """True where it is known which words are missed at how many false alarms. stated: as above."""
     points = (stated or {}).get("curve", [])
     return bool(points) and all("recall" in point for point in points) and bool(stated["hours"])
+
+
+def limits_with_detection(limits: list[str]) -> list[str]:
+    """Limits of a model, without the one that its detector was not measured."""
+    return [line for line in limits if not line.startswith(UNMEASURED)]
