@@ -1,7 +1,6 @@
 """Names of bundled models of keywords, by what a test needs of them: they change whenever the hub is made anew."""
 
 from studies import bundled
-from supernet.bits import MIXED
 
 
 def keywords(bits=None, family="temporal"):
@@ -17,9 +16,19 @@ def largest(bits=8, family="temporal"):
     return keywords(bits, family)[-1]
 
 
+def middle(bits=8):
+    names = keywords(bits)
+    return names[len(names) // 2]
+
+
+def micro():
+    """The smallest on the front end of microcontrollers' examples, whose frames are 10 ms."""
+    return bundled.micro_models()[0]
+
+
 def narrowest():
     """The largest model of the fewest bits."""
-    return next(names[-1] for names in map(keywords, (1, 2, MIXED, 3)) if names)
+    return next(names[-1] for names in map(keywords, (1, 2, 3)) if names)
 
 
 def sized(name):

@@ -50,7 +50,7 @@ from zoo.run.scores import IntegerScores
 pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-fPIC", "-shared")
-STREAMS = (smallest(2), largest("mixed"), narrowest())
+STREAMS = (smallest(2), largest("mixed"), largest(3), narrowest())
 CLIPS = ("esc10-mbconv-0.51M-w2a8-3692254d", "aec-mbconv-0.98M-w8a8-f6130281")
 SECONDS = 40
 

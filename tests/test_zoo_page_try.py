@@ -10,14 +10,14 @@ import pytest
 import soundfile
 import soxr
 from browser import chromium, opened
-from named import smallest
+from named import middle
 from trying import PANEL, heard, heard_clip, heard_file, ready, wanted
 
 import zoo
 from zoo.hubs.folder import BUNDLED
 from zoo.page.runtime import RUNTIME, START, STYLE, plan_script, runtime_files
 
-STREAM, CLIP = smallest(8), "esc10-mbconv-0.51M-w4a8-199d6d24"
+STREAM, CLIP = middle(8), "esc10-mbconv-0.51M-w4a8-199d6d24"
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src data:"
 CLIPS = Path("zoo/clips")
 
@@ -105,7 +105,7 @@ def test_recordings_are_taken_as_they_are_or_resampled_or_refused(browser, site,
         assert (long["said"], long["answer"]) == ("long.wav: 3.00 s heard.", None)
         events = [(one["label"], one["score"], one["time_s"]) for one in model.detect(tmp_path / "long.wav")]
         assert [(one["label"], one["score"], one["seconds"]) for one in long["events"]] == events
-        assert events
+        assert len(events) >= 2
         refused = heard_file(page, tmp_path / "no.wav")
         assert (refused["state"], refused["said"]) == ("failed", "no.wav is no recording that this browser can read.")
 

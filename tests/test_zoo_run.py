@@ -9,7 +9,7 @@ import pytest
 import scipy.signal
 import soundfile
 import torch
-from named import smallest
+from named import micro, smallest
 
 import zoo
 from supernet.errors import InvalidAudio, InvalidQuery
@@ -183,20 +183,23 @@ def test_windows_are_the_answers_of_a_stream_where_the_hop_allows(model, monkeyp
     np.testing.assert_array_equal(found[0], model.scores(model.features(samples[None, :16_000]))[0])
 
 
-@pytest.mark.parametrize("hop_ms", [20, 140, 500])
-def test_windows_are_cut_from_the_features_of_the_whole_recording(monkeypatch, hop_ms):
-    """Where a stream, which answers every 40 ms, does not meet the hop; however it is cut into blocks; the last window
-    hears the end, and silence after it.
+@pytest.mark.parametrize(
+    ("name", "hop_ms"),
+    [*((smallest(8, "dense"), hop_ms) for hop_ms in (20, 140, 500)), *((micro(), hop_ms) for hop_ms in (10, 70, 510))],
+)
+def test_windows_are_cut_from_the_features_of_the_whole_recording(name, monkeypatch, hop_ms):
+    """Where a stream, which answers every second frame, does not meet the hop; however it is cut into blocks; the last
+    window hears the end, and silence after it.
     """
-    model = zoo.get(name=smallest(8, "dense"))
+    model = zoo.get(name=name)
     monkeypatch.setattr("zoo.run.along.BATCH", 3)
     monkeypatch.setattr("zoo.run.parts.PART", 1234)
     samples = sentence("stop", "go", silence=1_111)
     found, times = model.slide_scores(samples, hop_ms)
-    step = hop_ms // 20
+    frames, step = model.arch.frames, hop_ms // model.arch.features.step_ms
     whole = model.features(np.pad(samples, (0, 32_000))[None])[0]
-    assert len(found) == next(count for count in range(1, 999) if (count - 1) * step * 320 + 16_000 >= len(samples))
-    cut = np.stack([whole[:, place * step : place * step + 50] for place in range(len(found))])
+    assert len(found) == next(count for count in range(1, 999) if (count - 1) * hop_ms * 16 + 16_000 >= len(samples))
+    cut = np.stack([whole[:, place * step : place * step + frames] for place in range(len(found))])
     np.testing.assert_array_equal(found, model.scores(cut))
     assert times[-1][1] == pytest.approx(len(samples) / 16_000, abs=0.001)
 
