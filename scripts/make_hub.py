@@ -60,7 +60,7 @@ OUTDOORS = Augmentation(
     mask_share=0.6,
 )  # fmt: skip
 """Of sounds that may begin anywhere in a clip, at any loudness, and have no words."""
-SETTLED = replace(HUB, samples=150, finalists=6, quant_epochs=3)
+SETTLED = replace(HUB, samples=400, finalists=6, quant_epochs=3)
 """Of models whose clips are heard in scenes."""
 
 
@@ -113,11 +113,11 @@ PLANS = {
     ),
     "commands-temporal-map": Plan(
         COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"3M": 4, "1M": 6},
-        replace(SETTLED, quant_epochs=1), few_bits=(2,), stored=64, kept="settled",
+        replace(SETTLED, samples=150, quant_epochs=1), few_bits=(2,), stored=64, kept="settled",
     ),
     "kws-micro": Plan(
         KWS, "temporal", "micro", in_scenes(48, warps=(1.0,)), {"3M": 12, "1M": 20},
-        replace(SETTLED, bits=(8,), samples=60, calibration_clips=1024), few_bits=(), stored=256,
+        replace(SETTLED, bits=(8,), samples=200, calibration_clips=1024), few_bits=(), stored=256,
         further=in_scenes(20, rate=2e-3, warps=(1.0,)),
     ),
     "kws-lmu": Plan(
@@ -128,7 +128,7 @@ PLANS = {
     ),
     "kws-sinc": Plan(
         KWS, "sinc", "raw", PLAIN, {"3M": 12, "1M": 20},
-        replace(SETTLED, samples=60, calibration_clips=256), few_bits=(2,), stored=64, half=True, further=FURTHER,
+        replace(SETTLED, calibration_clips=256), few_bits=(2,), stored=64, half=True, further=FURTHER,
     ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
@@ -153,9 +153,9 @@ SPOKEN_NOTE = (
     "There are few recordings of yes, no, on and off, so clips made from text were trained on as well, and some of "
     "other words (scripts/speak.py)."
 )
-LONG_NOTE = (
-    "The last plan of scripts/long_run.py, from the weights of its supernet after 56 epochs at a high rate, which "
-    "began from a network that was trained alone for 38."
+LONG_RUN = (
+    "They began from its weights after 56 epochs at a high rate, and these from a network that was trained alone for "
+    "38 (scripts/long_run.py)."
 )
 OWNERS = {
     "negatives": "spoken orders, Picovoice, Apache-2.0",
@@ -168,6 +168,8 @@ WORD_LIMITS = [
     "Trained on crowd-sourced English recordings; accents, children and far microphones are not measured.",
     "No detection threshold is set and false alarms an hour are not measured: test it in its place of use.",
 ]
+UNKNOWN_LIMIT = "Most words that it does not know are taken for one of its own."
+"""Of models of many words, of which few are left to learn others from."""
 EVENT_LIMITS = [
     "Made for one sound in a clip of five seconds at 16 kHz; it names the likeliest class, whatever it hears.",
     "Trained on some tens of recordings a class; rooms and microphones other than theirs are not measured.",
@@ -241,7 +243,8 @@ def word_task(folder: Path, words: str, spoken: Path | None = None, version: str
     """
     dataset = {"name": "Speech Commands", "id": "speech_commands", "version": version}
     notes = [NOTES[words], *([SPOKEN_NOTE] if spoken else [])]
-    return Task(words, partial(words_with_owners, folder, words, spoken), notes, WORD_LIMITS, dataset)
+    limits = [*WORD_LIMITS, UNKNOWN_LIMIT] if words == COMMANDS else WORD_LIMITS
+    return Task(words, partial(words_with_owners, folder, words, spoken), notes, limits, dataset)
 
 
 def words_with_owners(folder: Path, words: str, spoken: Path | None) -> ClipData:
@@ -296,19 +299,19 @@ def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Pa
     """
     run = runs / name
     if plan.kept:
-        recipe, notes = plan.recipe, [LONG_NOTE]
+        recipe, begun = plan.recipe, LONG_RUN
         supernet, frontend, log = long_run.kept_supernet(plan.kept, data, task.name, plan.stored)
         write_json(run / "log.json", log)
     else:
         before = load_supernet(start / "supernets" / name, task.name) if start and plan.further else None
-        recipe, notes = (plan.further, [_begun(before, data)]) if before else (plan.recipe, [])
+        recipe, begun = (plan.further, _begun(before, data)) if before else (plan.recipe, "")
         supernet, frontend = _untrained(plan, recipe, data, before)
         train_supernet(supernet, data, frontend, recipe, run)
     if plan.half:
         round_to_half(supernet)
     epochs = f"the last {len(log)} epochs" if plan.kept else f"{recipe.epochs} epochs"
-    origin = f"Slice of the supernet {name}: {epochs} of {recipe.schedule}, seed {recipe.seed}."
-    info = {"notes": [*task.notes, *notes], "limits": task.limits, "dataset": task.dataset, "origin": origin}
+    origin = f"Slice of the supernet {name}: {epochs} of {recipe.schedule}, seed {recipe.seed}. {begun}".strip()
+    info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}
     build = Build(
         name, task.name, supernet, recipe, data, frontend, run, hub, info, plan.making,
         give_clips=plan.task in WORDS,
@@ -332,8 +335,8 @@ def _untrained(
 
 def _begun(before: StoredSupernet, data: ClipData) -> str:
     """What cards say of the weights at the start."""
-    trunk, other = before.config["digests"]["trunk.safetensors"][:12], before.labels != data.labels
-    return f"Training began from the weights of a supernet{' of other words' if other else ''} (trunk {trunk})."
+    other = " of other words" if before.labels != data.labels else ""
+    return f"They began from the weights of a supernet of the same name{other}."
 
 
 def _options() -> argparse.Namespace:

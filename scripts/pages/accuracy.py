@@ -145,7 +145,7 @@ def _draw_published(axis, narrow: pd.DataFrame) -> None:
 
 
 def _draw_bits(axis, models: pd.DataFrame) -> None:
-    """A line for each number of bits, through the sizes of network, over the bytes of weights; what hears MFCC apart."""
+    """A line for each number of bits, through the sizes of network, over the bytes of weights; MFCC has its own."""
     heard = [arch["features"]["kind"] for arch in models.arch] if "arch" in models else ["logmel"] * len(models)
     for bits, color in BIT_COLORS.items():
         label = "mixed bits" if bits == "mixed" else "1 bit" if bits == "1" else f"{bits} bits"
