@@ -3,9 +3,9 @@
     python scripts/study.py search_truth ../shared/data/speech_commands
 
 For each budget two networks: the one that a search over all bundled supernets finds now, whose best few are measured on
-validation before one is chosen, as integers without any fine-tuning; and the published one of 8 bits, as such a slice
-and as published, fine-tuned. What is predicted of them stands beside what they have on validation and on test, which is
-measured once for each. Rows: `search_truth.csv`.
+validation before one is chosen, as integers without any fine-tuning; and the published one of 8 bits (of family
+`temporal`, on MFCC or log-mels), as such a slice and as published, fine-tuned. What is predicted of them stands beside
+what they have on validation and on test, which is measured once for each. Rows: `search_truth.csv`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import zoo
 from search.sampling import extract
 from studies.base import KEYWORDS, THREADS, Shown, Study
+from studies.bundled import keywords
 from studies.networks import split_columns, split_hits
 from studies.rows import Rows
 from supernet.arch import Arch
@@ -30,7 +31,7 @@ from zoo.hubs.folder import BUNDLED, Hub
 from zoo.make.search import Searchable, limits_of, search_hub, searchable
 
 TABLE, TASK = "search_truth", "kws"
-BUDGETS = [{"max_macs": size} for size in ("0.3M", "1M", "2M", "3M", "20M")]
+BUDGETS = [{"max_macs": size} for size in ("0.15M", "0.3M", "0.4M", "1M", "3M", "10M")]
 BUDGETS += [{"max_weights": "8kB"}, {"max_ram": "16kB"}, {"max_ram": "32kB", "max_latency_ms": "20ms"}]
 TRUTH = {
     "searched": "searched, no fine-tune",
@@ -46,11 +47,9 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     for wanted in BUDGETS:
         budget = ", ".join(f"{name} {value}" for name, value in wanted.items())
         rows.once(TABLE, {"budget": budget, "network": "searched"}, partial(_searched, wanted, data))
-    for folder in Hub(BUNDLED).supernets():
-        for entry in zoo.find(TASK, bits=8, hub=BUNDLED):
-            config = Hub(BUNDLED).config(entry).values
-            if config["training"]["supernet"] == folder.name:
-                _published(entry, config, folder, data, rows)
+    for entry in keywords(8):
+        config = Hub(BUNDLED).config(entry).values
+        _published(entry, config, BUNDLED / "supernets" / config["training"]["supernet"], data, rows)
 
 
 def _searched(wanted: dict, data: ClipData) -> dict:
