@@ -12,7 +12,6 @@ import zoo
 from supernet.errors import InvalidQuery
 from supernet.files import read_json
 from zoo.cli import main
-from zoo.hubs.folder import BUNDLED
 from zoo.hubs.page import hub_card
 from zoo.package import facts as known
 from zoo.package.card import card
@@ -103,23 +102,21 @@ def test_a_new_fact_is_one_entry_that_is_shown_everywhere(package, monkeypatch, 
 
 
 def test_a_second_of_a_stream_is_a_column_and_a_line(capsys):
-    """A clip of a second answers once, the stream each 20 ms: 49 more classifiers of `head` x 12."""
+    """A clip of a second answers once, the stream each 20 ms: 49 more classifiers of 32 x 12."""
     name = smallest(4)
-    entry, arch = zoo.open_hub(BUNDLED).index.find(name), zoo.info(name).config.values["arch"]
-    assert arch["features"]["step_ms"] == 20
-    total, front_end = entry.macs + 49 * arch["head"] * 12, 576_200
     assert main(["list", "--name", name, "--columns", "macs,macs_per_second,frontend_macs_per_second"]) == 0
     head, row = capsys.readouterr().out.splitlines()
     assert head.split("  ")[-2:] == ["MACs a second", "front end MACs a second"]
-    assert row.split() == [f"{entry.macs:,}", f"{total:,}", f"{front_end:,}"]
-    shown = f"  {total:,} MACs a second in a stream that answers as often as it can, front end {front_end:,}"
-    assert shown in str(zoo.info(name))
-    assert zoo.info(name).to_dict()["macs_per_second"] == total
+    assert row.split() == ["119,584", f"{119_584 + 49 * 32 * 12:,}", "576,200"]
+    assert "  138,400 MACs a second in a stream that answers as often as it can, front end 576,200" in str(
+        zoo.info(name)
+    )
+    assert zoo.info(name).to_dict()["macs_per_second"] == 138_400
     assert main(["cost", name]) == 0
-    said = f"a second in a stream, with an answer each 20 ms: {total:,} MACs, front end {front_end:,} MACs"
+    said = "a second in a stream, with an answer each 20 ms: 138,400 MACs, front end 576,200 MACs"
     assert capsys.readouterr().out.splitlines()[-1] == said
     assert main(["cost", name, "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["macs_per_second"] == total
+    assert json.loads(capsys.readouterr().out)["macs_per_second"] == 138_400
 
 
 def test_what_hears_whole_clips_has_no_second_of_a_stream(capsys):
