@@ -26,7 +26,7 @@ import numpy as np
 
 import zoo
 from studies.base import Shown, Study, option, value
-from studies.bundled import names_at
+from studies.bundled import models, names_at
 from studies.rows import Rows
 from supernet.errors import EarshotError
 from supernet.extras import need
@@ -35,7 +35,6 @@ from supernet.memory import plan_arena
 from zoo.export.c.host.sources import host_sources
 from zoo.export.c.library import Library, build
 from zoo.export.c.write import Sources
-from zoo.hubs.folder import BUNDLED
 
 TABLE = "rivals"
 ROUND_S = 0.02
@@ -77,7 +76,7 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
 
 def _models() -> list[str]:
     """All of words, and the smallest and the largest of sounds, at 8 bits."""
-    sounds = sorted(zoo.find(task="aec", bits=8, hub=BUNDLED), key=lambda entry: entry.macs)
+    sounds = models("aec", 8)
     return [*names_at(8), sounds[0].name, sounds[-1].name]
 
 

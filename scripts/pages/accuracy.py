@@ -26,7 +26,7 @@ NAMES = {
     "pless-mfcc20-5": "pless_sweep_mfcc20_5",
     "mixednet": "after microWakeWord",
 }
-WAYS = ("labels", "distilled")
+WAYS, MAP = ("labels", "distilled"), "logmel"
 BIT_COLORS = {"8": "#08306b", "4": "#2171b5", "3": "#4eb3d3", "2": "#41ae76", "1": "#8c6bb1", "mixed": "#969696"}
 
 
@@ -114,7 +114,7 @@ def models_picture(found: Rows) -> plt.Figure:
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", width_ratios=(3, 2))
     sounds = zoo.list("aec", hub=BUNDLED)
     _draw_bits(axes[0], bundled_keywords())
-    _draw_bits(axes[1], sounds.assign(flash_bytes=sounds.weight_bytes, test=100 * sounds.test))
+    _draw_bits(axes[1], sounds.assign(flash_bytes=sounds.weight_bytes, test=100 * sounds.test, heard=MAP))
     with suppress(NoRows):
         _draw_published(axes[0], _published(found))
     axes[0].set(title="ten keywords (kws)", ylabel="right on test, %")
@@ -146,10 +146,9 @@ def _draw_published(axis, narrow: pd.DataFrame) -> None:
 
 def _draw_bits(axis, models: pd.DataFrame) -> None:
     """A line for each number of bits, through the sizes of network, over the bytes of weights; MFCC has its own."""
-    heard = [arch["features"]["kind"] for arch in models.arch] if "arch" in models else ["logmel"] * len(models)
     for bits, color in BIT_COLORS.items():
         label = "mixed bits" if bits == "mixed" else "1 bit" if bits == "1" else f"{bits} bits"
-        own = models.assign(heard=heard)[models.bits.astype(str) == bits].sort_values("macs")
-        for kind, part in own.groupby("heard", sort=False):
-            style = {"color": color, "markersize": 5, "label": label if kind == "logmel" else None}
-            axis.plot(part.flash_bytes / 1e3, part.test, "-o" if kind == "logmel" else ":o", **style)
+        own = models[models.bits.astype(str) == bits].sort_values("macs")
+        for heard, part in own.groupby("heard", sort=False):
+            style, named = ("-o", label) if heard == MAP else (":o", None)
+            axis.plot(part.flash_bytes / 1e3, part.test, style, color=color, markersize=5, label=named)

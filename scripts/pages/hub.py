@@ -8,7 +8,7 @@ import pandas as pd
 import zoo
 from pages.draw import OURS, PEER
 from studies.base import Shown
-from studies.bundled import keywords
+from studies.bundled import keywords, models
 from studies.rows import Rows
 from supernet.files import read_json
 from zoo.hubs.folder import BUNDLED
@@ -36,7 +36,8 @@ def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
     heard = known_conditions(hub.config(entry).values["accuracy"]["test"])
     return {
         **{name: 100 * heard[name]["accuracy"] if name in heard else None for name in CONDITIONS},
-        "arch": hub.config(entry).values["arch"],
+        "arch": (arch := hub.config(entry).values["arch"]),
+        "heard": arch["features"]["kind"],
         "net": entry.name.rsplit("-", 2)[0],
         "bits": entry.bits,
         "macs": entry.macs,
@@ -49,7 +50,7 @@ def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
 def _six(found: Rows) -> Shown:
     """Words of three sizes at 4 bits, and three of sounds."""
     hub, rows, words = zoo.open_hub(BUNDLED), [], keywords(4)
-    fifty, ten = (sorted(zoo.find(task=task, bits=8, hub=hub), key=lambda one: one.macs) for task in TASKS)
+    fifty, ten = (models(task, 8) for task in TASKS)
     six = [(entry, "ten words") for entry in (words[0], words[len(words) // 2], words[-1])]
     six += [(ten[0], "ten sounds"), (fifty[0], "fifty sounds"), (fifty[-1], "fifty sounds")]
     for entry, heard in six:
@@ -64,7 +65,7 @@ def _six(found: Rows) -> Shown:
 def _conditions(found: Rows) -> Shown:
     """Right on test in each condition of the evaluation, models of words at 8 bits."""
     hub = zoo.open_hub(BUNDLED)
-    entries = [*keywords(8), *sorted(zoo.find(task="commands", bits=8, hub=hub), key=lambda entry: entry.macs)]
+    entries = [*keywords(8), *models("commands", 8)]
     heard = [known_conditions(hub.config(entry).values["accuracy"]["test"]) for entry in entries]
     rows = [[name, *(f"{100 * one[name]['accuracy']:.1f}" for one in heard)] for name in heard[0]]
     return ["condition", *(f"`{entry.name.rsplit('-', 2)[0]}`" for entry in entries)], rows

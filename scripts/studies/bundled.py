@@ -8,7 +8,13 @@ import zoo
 from zoo.hubs.folder import BUNDLED
 from zoo.package.entry import Entry
 
-__all__ = ["keywords", "micro_models", "names_at"]
+__all__ = ["keywords", "micro_models", "models", "names_at"]
+
+
+def models(task: str, bits: int | str | None = None, hub: Path = BUNDLED, **wanted) -> list[Entry]:
+    """The models of a task, at so many bits, the smallest first. wanted: as `zoo.find` takes it."""
+    found = [one for one in zoo.find(task, hub=hub, **wanted) if bits in (None, one.bits)]
+    return sorted(found, key=lambda one: (one.macs, one.name))
 
 
 def keywords(
@@ -19,9 +25,10 @@ def keywords(
     micro: those on the front end of that name, instead of those that hear log-mels or MFCC.
     """
     opened = zoo.open_hub(hub)
-    found = [one for one in zoo.find(task="kws", family=family, hub=opened) if bits in (None, one.bits)]
-    heard = [one for one in found if (opened.config(one).values["arch"]["features"]["kind"] == "micro") == micro]
-    return sorted(heard, key=lambda one: (one.macs, one.name))
+    kinds = {
+        one: opened.config(one).values["arch"]["features"]["kind"] for one in models("kws", bits, hub, family=family)
+    }
+    return [one for one, kind in kinds.items() if (kind == "micro") == micro]
 
 
 def names_at(bits: int | str, hub: Path = BUNDLED) -> list[str]:

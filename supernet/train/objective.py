@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.data.clips import JOINED_ROW, NEGATIVE_ROW, ClipData
+from supernet.data.clips import ClipData
 from supernet.train.heads import Heads
 from supernet.train.losses import Losses, distillation_loss, label_loss
 from supernet.train.recipe import Recipe
@@ -57,7 +57,8 @@ def silence_shift(data: ClipData, recipe: Recipe) -> float:
     if data.multi_label or data.silence_class is None or data.unknown_class is None:
         return 0.0
     drawn = data.epoch(np.random.default_rng(0), recipe.unknown)
-    others = np.isin(drawn.rows, (NEGATIVE_ROW, JOINED_ROW, *data.unknown)).sum()
+    beside = ~np.isin(drawn.rows, data.splits["train"].rows)
+    others = ((drawn.targets == data.unknown_class) & beside).sum()
     silence = (drawn.targets == data.silence_class).sum()
     corrected = float(prior_shift(data, recipe)[data.unknown_class])
     return max(0.0, math.log(others / silence) - corrected) if others and silence else 0.0

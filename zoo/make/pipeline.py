@@ -189,16 +189,13 @@ def with_learned_bits(build: Build, network: Network, name: str) -> tuple[Arch, 
 
 def with_silence(build: Build, fake: FakeQuantNetwork) -> IntegerNetwork:
     """The integers of a network, with the logit of silence raised as `silence_shift` says."""
-    shift, layer = silence_shift(build.data, build.recipe), fake.layers[fake.specs[-1].name]
-    before = layer.bias.detach().clone()
-    try:
-        with torch.no_grad():
-            if shift:
-                layer.bias[build.data.silence_class] += shift
-            return fake.to_integer()
-    finally:
-        with torch.no_grad():
-            layer.bias.copy_(before)
+    shift = silence_shift(build.data, build.recipe)
+    if not shift:
+        return fake.to_integer()
+    moved = copy.deepcopy(fake)
+    with torch.no_grad():
+        moved.layers[moved.specs[-1].name].bias[build.data.silence_class] += shift
+    return moved.to_integer()
 
 
 def measured(build: Build, integers: IntegerNetwork, name: str) -> dict:

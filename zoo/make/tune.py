@@ -52,7 +52,6 @@ __all__ = ["tune"]
 
 BED_S, SEED = 1200, 2026
 """Seconds of negatives that words are placed in, and the seed of their places."""
-"""How a limit of a card begins that is no longer true."""
 
 log = logging.getLogger(__name__)
 
