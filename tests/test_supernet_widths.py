@@ -1,7 +1,9 @@
 """Trained bit widths: published gradients and bits, targets that are kept, and a network that ends at them."""
 
 import dataclasses
+import re
 from math import ceil, log2
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +11,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import supernet
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.data.augment import plain_features
 from supernet.errors import InvalidData
+from supernet.families.blocks import Block, Stage
 from supernet.families.lmu import Memories, MemoryLayer
+from supernet.families.sinc import FilteredBlocks
 from supernet.layer import layers
 from supernet.nn.network import Network, execute, recalibrate
 from supernet.nn.ops import float_layer
+from supernet.nn.store import load_supernet
 from supernet.nn.supernet import Supernet
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import (
@@ -36,6 +42,7 @@ from supernet.quant.widths import (
 )
 from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.evaluate import accuracy
+from zoo.hubs.folder import BUNDLED
 
 
 def width(step: float, top: float, signed: bool) -> Width:
@@ -227,6 +234,33 @@ def test_power_is_that_of_all_products_of_a_second_by_their_bits():
     edges, inner, memories = 10 * 4 + 8 * 4, 8 * 4 + 2 * 12 * 8 + 10 * 8 + 8 * 8 + 8 * 8, 2 * 4 * 3 * 4
     products = 50 * (edges + inner / 2 + memories * 4)
     assert products_power_uw(arch, 3e-6) == pytest.approx(3e-6 * products)
+
+
+def test_samples_count_with_their_16_bits():
+    """100 frames a second: 8 filters of 64 taps at 10 places, of 8 bits by 16; 50 frames and answers a second: stem
+    5 x 8 x 8, depthwise 3 x 8, project and head 8 x 8, linear 8 x 4, of 8 bits by 8.
+    """
+    shape = FilteredBlocks(8, (Stage(8, (Block(3, 1),)),), 8, 8, 64, 16, "sinc")
+    arch = with_bits(Arch("sinc", FeatureSpec("raw", 320, 10), 100, 4, shape), 8)
+    filters, others = 100 * 8 * 64 * 10, 5 * 8 * 8 + 3 * 8 + 2 * 8 * 8 + 8 * 4
+    assert products_power_uw(arch, 1.0) == pytest.approx(2 * filters + 50 * others)
+
+
+def test_the_power_of_the_page_is_one_that_widths_must_come_to():
+    """supernet/README.md trains the smallest network of the bundled space by it."""
+    page = (Path(supernet.__file__).parent / "README.md").read_text(encoding="utf-8")
+    uj_per_mac, power_uw = map(float, re.search(r"PowerRecipe\(uj_per_mac=(\S+), power_uw=(\S+)\)", page).groups())
+    arch = load_supernet(BUNDLED / "supernets" / "kws-temporal-map", "kws").supernet.space.smallest()
+    at = [products_power_uw(with_bits(arch, bits, bits, edge=bits), uj_per_mac) for bits in (2, 8)]
+    assert at[0] < power_uw < 0.7 * at[1]
+
+
+@pytest.mark.parametrize("value", [0, -1.0, True, "4e-6", np.nan, np.inf])
+def test_a_power_that_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match=r"power_uw = .* is not possible: give a number above 0"):
+        PowerRecipe(uj_per_mac=1e-6, power_uw=value)
+    with pytest.raises(ValueError, match=r"uj_per_mac = .* is not possible: give a number above 0"):
+        PowerRecipe(uj_per_mac=value, power_uw=1.0)
 
 
 def test_power_above_its_target_costs_and_training_takes_it_away():

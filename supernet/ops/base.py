@@ -27,12 +27,14 @@ class Operator:
     """One kind of layer. All that a LayerSpec of the kind costs and computes is asked here.
 
     has_weights: whether it multiplies by weights, and so has biases as well. product_bits: of both factors where it
-    multiplies without weights. in_place: whether it is written over its first input. per_answer: whether it makes one
-    frame of a clip's, so that in a stream it and what is behind it are computed only where an answer is wanted.
+    multiplies without weights. read_bits: of what weights are multiplied by, where that is not a value between layers;
+    else 0. in_place: whether it is written over its first input. per_answer: whether it makes one frame of a clip's, so
+    that in a stream it and what is behind it are computed only where an answer is wanted.
     """
 
     has_weights = False
     product_bits = (8, 8)
+    read_bits = 0
     in_place = False
     per_answer = False
 

@@ -39,6 +39,8 @@ LOGARITHMS.setflags(write=False)
 class Filters(Weighted):
     """Weights (filters, 1, taps, 1)."""
 
+    read_bits = 8 * SAMPLE_BYTES
+
     def weight_shape(self, spec: LayerSpec) -> tuple[int, ...]:
         """(filters, 1, taps, 1)."""
         return (spec.out_shape[0], 1, *spec.kernel)

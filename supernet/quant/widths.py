@@ -36,6 +36,7 @@ from supernet.quant.finetune import TuneRecipe
 from supernet.quant.quantisers import ABOVE_ZERO, LEAST_SCALE
 from supernet.train.loop import tensor_digest
 from supernet.train.networks import train_network
+from supernet.whole import is_real
 
 __all__ = [
     "PowerRecipe",
@@ -73,8 +74,8 @@ class WidthRecipe(TuneRecipe):
         super().__post_init__()
         for name in ("weight_bits", "activation_bits"):
             value = getattr(self, name)
-            if not LEAST_BITS <= value <= MOST_BITS:
-                raise ValueError(f"a mean of {value:g} {name} is not possible: give {LEAST_BITS} to {MOST_BITS}")
+            if not is_real(value, LEAST_BITS, MOST_BITS):
+                raise ValueError(f"a mean of {value!r:.40} {name} is not possible: give {LEAST_BITS} to {MOST_BITS}")
 
     @property
     def learns_values(self) -> bool:
@@ -111,7 +112,7 @@ class PowerRecipe(WidthRecipe):
         super().__post_init__()
         for name in ("uj_per_mac", "power_uw"):
             value = getattr(self, name)
-            if not 0 < value < inf:
+            if not (is_real(value) and 0 < value < inf):
                 raise ValueError(f"{name} = {value!r} is not possible: give a number above 0")
 
     @property
@@ -361,10 +362,14 @@ def _products(arch: Arch, weights: Mapping[str, Any], values: Mapping[str, Any])
     """Products a second of a stream, counted in those of 8 bits by 8. weights, values: bits by layer, else 8."""
     counts, total = stream_macs_by_layer(arch), 0.0
     for spec in layers(arch):
-        read = spec.inputs[0] if spec.inputs else ""
-        bits = (weights[spec.name], values.get(read, MOST_BITS)) if spec.has_weights else spec.operator.product_bits
+        bits = _factors(spec, weights, values) if spec.has_weights else spec.operator.product_bits
         total = total + counts[spec.name] * bits[0] * bits[1]
     return total / MOST_BITS**2 * 1000 / (answer_interval(arch) * arch.features.step_ms)
+
+
+def _factors(spec: LayerSpec, weights: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Bits of a weight, and of what it is multiplied by."""
+    return weights[spec.name], spec.operator.read_bits or values.get(spec.inputs[0], MOST_BITS)
 
 
 def _check_power(arch: Arch, recipe: WidthRecipe) -> None:
