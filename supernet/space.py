@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ from supernet.arch import (
 from supernet.errors import InvalidArch
 from supernet.extras import moved_names
 from supernet.families import family
+from supernet.layer import parts
 from supernet.whole import with_plain_numbers
 
 __all__ = ["DIMENSIONS", "Gene", "ShapeChoices", "Slot", "Space", "default_space"]
@@ -118,6 +119,7 @@ class Space:
         check_int("clip_ms", self.clip_ms, 1, MAX_FRAMES * MAX_STEP_MS)
         check_choices("coefficients", self.coefficients, MAX_COEFFICIENTS)
         check_choices("steps_ms", self.steps_ms, MAX_STEP_MS)
+        _check_parts(self)
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
@@ -291,6 +293,16 @@ class Space:
             return cls(**tuples({k: v for k, v in values.items() if k in names}), shapes=shapes)
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidArch(f"not a space: {error}; write one with Space.to_dict") from None
+
+
+@lru_cache(maxsize=256)
+def _check_parts(space: Space) -> None:
+    """Raise InvalidArch where a choice makes no network with the features: each is built once at each step."""
+    most, step = int(space.cardinalities.max()), space.columns(FEATURE_GENES[1:])[0]
+    genes = np.minimum(np.arange(most)[:, None], space.cardinalities - 1).repeat(len(space.steps_ms), 0)
+    genes[:, step] = np.tile(np.arange(len(space.steps_ms)), most)
+    for arch in space.from_genes(space.canonical(genes)):
+        parts(arch)
 
 
 def tuples(values: dict) -> dict:

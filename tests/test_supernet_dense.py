@@ -116,7 +116,9 @@ def test_the_default_space_stays_within_250_000_parameters(classes, kind):
     assert 200_000 < params(default_space("dense", classes, features=kind).largest()) <= 250_000
 
 
-@pytest.mark.parametrize(("clip_ms", "answer_ms"), [(200, 40), (1000, 40), (1500, 20), (5000, 40), (1010, 10)])
+@pytest.mark.parametrize(
+    ("clip_ms", "answer_ms"), [(200, 40), (1000, 40), (1500, 20), (5000, 40), (1010, 40), (990, 20)]
+)
 def test_the_default_space_answers_so_that_clips_are_whole_answers(clip_ms, answer_ms):
     space = default_space("dense", 3, clip_ms)
     for arch in (space.smallest(), space.largest()):
@@ -139,6 +141,7 @@ def test_the_default_space_answers_so_that_clips_are_whole_answers(clip_ms, answ
         (lambda: DenseChoices((200, 410), 40, (8,), (1,), (8,), (8,)), "context_ms = 410"),
         (lambda: DenseChoices((400, 200), 40, (8,), (1,), (8,), (8,)), "contexts_ms"),
         (lambda: DenseChoices((200,), 40, (8,), (0, 1), (8,), (8,)), "depths"),
+        (lambda: dataclasses.replace(default_space("dense", 3), clip_ms=1050), "no multiple of the 40 ms"),
     ],
 )
 def test_what_the_family_cannot_build_is_refused(make, said):

@@ -239,6 +239,13 @@ def with_transition(integers: IntegerNetwork, change) -> IntegerNetwork:
     return IntegerNetwork(integers.arch, {**integers.tensors, "layer1_memory": changed}, integers.activations)
 
 
+@pytest.mark.parametrize("steps", [(20, 30), (30,)])
+def test_a_space_whose_windows_are_no_whole_frames_is_refused(steps):
+    known = default_space("lmu", 4)
+    with pytest.raises(InvalidArch, match=r"theta_ms = \d+ is not possible: give a multiple of the step of 30 ms"):
+        dataclasses.replace(known, steps_ms=steps)
+
+
 def test_what_a_package_holds_goes_before_what_a_machine_would_make(integers):
     """A transition that is off by one here and there gives other integers, the same ones in NumPy and torch."""
     near = with_transition(integers, lambda held: (held + (np.indices(held.shape).sum(0) % 2)).astype(np.int16))

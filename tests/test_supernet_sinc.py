@@ -314,6 +314,20 @@ def test_what_the_family_cannot_build_is_refused(changes, said):
         layers(replace(arch, **changes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"filters": (32, 44)}, "filters = 44 is not possible: give a multiple of 8"),
+        ({"taps": (16, 64)}, "taps = 16 is not possible: give a whole number from 17"),
+        ({"taps": (64, 100)}, "taps = 100 is not possible: give a multiple of 8"),
+        ({"stride": 40, "taps": (40, 64)}, "taps = 40 is not possible: give a whole number from 41"),
+    ],
+)
+def test_choices_that_make_no_filters_are_refused(changes, said):
+    with pytest.raises(InvalidArch, match=said):
+        replace(default_space("sinc", 4).shapes, **changes)
+
+
 def test_other_features_have_no_default_space():
     with pytest.raises(InvalidArch, match="family sinc has no default space on 'logmel': give raw"):
         default_space("sinc", 4, 1000, "logmel")

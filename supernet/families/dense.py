@@ -24,6 +24,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any
 
 from supernet.arch import MAX_STEP_MS, Arch, FeatureSpec, check, check_choices, check_int, plain
@@ -212,13 +213,18 @@ def _check_times(contexts_ms: Sequence[int], answer_ms: int) -> None:
 
 def space(classes: int, clip_ms: int, features: str = "mfcc") -> Space:
     """The default space, on `mfcc` or `logmel`: up to 250,000 parameters at twelve classes, and 0.1 M to 6 M MACs on
-    clips of one second.
+    clips of one second. It answers each 40 ms; where the frames of a clip are no multiple of that, each 20 or 10 ms,
+    and so computes more often.
     """
-    answer_ms = next((every for every in (40, 20) if clip_ms % every == 0), FRONT_END_STEP)
-    steps = tuple(step for step in (10, 20) if answer_ms % step == 0)
+    answer_ms, steps = next(filter(itemgetter(1), ((every, _steps(clip_ms, every)) for every in (40, 20, 10))))
     coefficients = (10, 20, 30, 40) if features == "mfcc" else (40,)
     shapes = DenseChoices((200, 400, 600, 800), answer_ms, (16, 32, 48, 64), (1, 2, 3), (32, 48, 64, 96), (32, 64, 96))
     return Space("dense", classes, clip_ms, coefficients, steps, shapes, features)
+
+
+def _steps(clip_ms: int, answer_ms: int) -> tuple[int, ...]:
+    """Of frames, of which an answer and a clip are multiples."""
+    return tuple(step for step in (10, 20) if answer_ms % step == 0 and clip_ms // step * step % answer_ms == 0)
 
 
 def _width(title: str, description: str) -> dict:

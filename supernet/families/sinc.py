@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import zip_longest
 from typing import Any
 
 from supernet.arch import Arch, check, check_choices, check_int
@@ -67,11 +68,8 @@ class FilteredBlocks(Blocks):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_int("filters", self.filters, 1, MAX_WIDTH)
-        _check_multiple("filters", self.filters, WIDTH_MULTIPLE)
         _check_bank(self.stride, self.bank)
-        check_int("taps", self.taps, self.stride + 1, MOST_TAPS)
-        _check_multiple("taps", self.taps, TAP_MULTIPLE)
+        _check_filters(self.filters, self.taps, self.stride)
 
     def __str__(self) -> str:
         """In one line: the filters, and what is behind them."""
@@ -91,9 +89,11 @@ class FilterChoices(BlockChoices):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check_bank(self.stride, self.bank)
         check_choices("filters", self.filters, MAX_WIDTH)
         check_choices("taps", self.taps, MOST_TAPS)
-        _check_bank(self.stride, self.bank)
+        for filters, taps in zip_longest(self.filters, self.taps):
+            _check_filters(filters or self.filters[0], taps or self.taps[0], self.stride)
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
@@ -120,6 +120,13 @@ class FilterChoices(BlockChoices):
         """Those with fewer choices."""
         behind, filters, taps = super().shrink(keep), keep("width", self.filters), keep("kernel", self.taps)
         return FilterChoices(behind.stems, behind.stages, behind.heads, filters, taps, self.stride, self.bank)
+
+
+def _check_filters(filters: int, taps: int, stride: int) -> None:
+    check_int("filters", filters, 1, MAX_WIDTH)
+    _check_multiple("filters", filters, WIDTH_MULTIPLE)
+    check_int("taps", taps, stride + 1, MOST_TAPS)
+    _check_multiple("taps", taps, TAP_MULTIPLE)
 
 
 def _check_multiple(name: str, value: int, multiple: int) -> None:
