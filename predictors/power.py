@@ -183,13 +183,14 @@ class Supply:
     def power_uw(self, energy_uj: Any, latency_ms: Any, macs: Any, every_ms: Any) -> Any:
         """Average power of answers that take so much each, the front end with them, each `every_ms`.
 
-        Numbers or arrays (count,); energy, latency: NaN where they are not known.
+        Numbers or arrays (count,); energy, latency: NaN where they are not known. An answer takes no less than the
+        device would asleep in that time.
         """
         if self.anchor:
             return self.anchor.draw(self.sleep_power_uw).power_uw(1000 * macs / every_ms)
-        duty = np.nan_to_num(np.asarray(latency_ms, float)) / every_ms
-        awake = self.active_power_uw * duty if self.active_power_uw else 1000 * energy_uj / every_ms
-        return awake + (self.sleep_power_uw or 0.0) * np.maximum(0.0, 1 - duty)
+        duty, asleep = np.nan_to_num(np.asarray(latency_ms, float)) / every_ms, self.sleep_power_uw or 0.0
+        awake = 1000 * energy_uj / every_ms if self.active_power_uw is None else self.active_power_uw * duty
+        return np.maximum(awake, asleep * duty) + asleep * np.maximum(0.0, 1 - duty)
 
 
 def supply_of(
@@ -201,13 +202,19 @@ def supply_of(
     sleep_power_uw: float | None = None,
 ) -> Supply:
     """By what the power on a device is known. settings: of its profile. with_energy, with_latency: whether anybody
-    measured these there. sleep_power_uw: in place of that in the settings. Raises UnknownName where nothing is known.
+    measured these there. sleep_power_uw: in place of that in the settings. Raises UnknownName where nothing is known,
+    InvalidQuery for a sleep that takes more than computing.
     """
-    asleep = settings.get(SLEEP) if sleep_power_uw is None else sleep_power_uw
+    asleep, active = settings.get(SLEEP) if sleep_power_uw is None else sleep_power_uw, settings.get(ACTIVE)
     if with_energy:
         return Supply(device, asleep)
-    if settings.get(ACTIVE) and with_latency:
-        return Supply(device, asleep, active_power_uw=settings[ACTIVE])
+    if active is not None and with_latency:
+        if (asleep or 0.0) > active:
+            raise InvalidQuery(
+                f"{SLEEP} = {asleep:g} is not possible: {device} takes {active:g} uW while it computes ({ACTIVE} of "
+                "its profile); give that or less"
+            )
+        return Supply(device, asleep, active_power_uw=active)
     anchor = _nearest(device, clock_mhz)
     if anchor is None:
         raise UnknownName(
@@ -259,6 +266,7 @@ def _of_profile(device: str, like: Arch | None, task: str, sleep: float | None, 
         return supply.anchor.draw(supply.sleep_power_uw)
     seconds = float((rows["latency_ms"] / rows["macs"]).median()) / 1000 if known[1] else 0.0
     energy = float((rows["energy_uj"] / rows["macs"]).median())
-    each = supply.active_power_uw * seconds if supply.active_power_uw else energy
+    awake = energy if supply.active_power_uw is None else supply.active_power_uw * seconds
+    each = max(awake, (supply.sleep_power_uw or 0.0) * seconds)
     basis = "measured" if like is None else rows["basis"].iloc[0]
     return Draw(profile.name, each, seconds, supply.sleep_power_uw, basis, supply.by)

@@ -5,10 +5,11 @@ No pandas here, so that a model's bill can be made of stored figures.
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -36,7 +37,10 @@ OWN_COSTS = "costs"
 """Folder of figures in the folder of the user's profiles."""
 ENTRY_POINTS = "earshot.profiles"
 SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw", "active_power_uw")
+POSITIVE = ("active_power_uw",)
 LIMITS = {"flash_bytes": "max_flash", "ram_bytes": "max_ram"}
+
+log = logging.getLogger(__name__)
 
 
 def profile_folders(folder: str | Path | None = None) -> list[Path]:
@@ -93,17 +97,26 @@ def remove_profile(name: str, folder: str | Path | None = None) -> list[Path]:
 def device_settings(profile: str, device: str, folder: str | Path | None = None) -> dict:
     """What is known of a device: of the file whose profiles have the profile's name, or of one that lists devices.
 
-    A file that cannot be used is left out, as its profile is.
+    A file that cannot be used is left out, as its profile is, and the log says so.
     """
     found: dict = {}
     for path in [path for place in profile_folders(folder) for path in sorted(place.glob("*.json"), key=_length)]:
-        with suppress(EarshotError):
-            values = read_settings(path)
-            if "devices" in values:
-                found = found | values["devices"].get(device, {})
-            elif path.stem == profile or profile.startswith(f"{path.stem}-"):
-                found = found | values
+        values = _usable(path, path.stat().st_mtime_ns)
+        if "devices" in values:
+            found = found | values["devices"].get(device, {})
+        elif path.stem == profile or profile.startswith(f"{path.stem}-"):
+            found = found | values
     return found
+
+
+@lru_cache(maxsize=256)
+def _usable(path: Path, changed: int) -> dict:
+    """What a file says of devices, or nothing, with a warning for each change of it. changed: when."""
+    try:
+        return read_settings(path)
+    except EarshotError as error:
+        log.warning("left out: %s", error)
+        return {}
 
 
 def _length(path: Path) -> int:
@@ -125,8 +138,11 @@ def read_settings(path: Path) -> dict:
     for one in known.values():
         for name in SETTINGS:
             value = one.get(name, 1)
-            if not is_real(value, 0, 1e15):
-                raise InvalidProfile(f"{path}: {name} = {value!r} is not possible: give a number")
+            if not is_real(value, 0, 1e15) or (name in POSITIVE and value == 0):
+                wanted = "a number above 0" if name in POSITIVE else "a number, 0 or more"
+                raise InvalidProfile(f"{path}: {name} = {value!r:.40} is not possible: give {wanted}")
+        if one.get("sleep_power_uw", 0) > one.get("active_power_uw", math.inf):
+            raise InvalidProfile(f"{path}: sleep_power_uw is above active_power_uw: a device takes less asleep")
     return values
 
 

@@ -65,7 +65,7 @@ class StreamPower:
             return taken[name] * (runs * share + (1 - share) * network + (whole - 1) * front)
 
         latency = np.nan_to_num(answer("latency_ms", "latency_ms"))
-        high = answer("latency_high_ms", "latency_ms") if self.supply.active_power_uw else latency
+        high = latency if self.supply.active_power_uw is None else answer("latency_high_ms", "latency_ms")
         macs = columns["macs"] * (network + (whole - 1) * front)
         energies = (answer(name, "energy_uj") for name in ("energy_uj", "energy_high_uj"))
         power = [self.supply.power_uw(*own, macs, every) for own in zip(energies, (latency, high), strict=True)]

@@ -268,10 +268,11 @@ def test_the_page_knows_every_limit_of_a_look_up(page):
 
 
 QUANTITIES = ["20e6", "20M", "64kB", "64KiB", "1_000", " 3 k ", "1__0", ".5", "5.", "-1", "0", "inf", "1e400", "12 q",
-              "95.5%", "33.3%", "100.1%", "1e-7%", "0.1 uW", "2mJ", "1.5s", "20us", "+4", "4e", ""]  # fmt: skip
+              "95.5%", "33.3%", "100.1%", "1e-7%", "0.1 uW", "2mJ", "1.5s", "20us", "3 \u00b5s",
+              "0.9\u03bcs", "5e9s", "+4", "4e", ""]  # fmt: skip
 
 
-@pytest.mark.parametrize("reader", ["count", "size", "share", "milliseconds", "energy", "power", "an_hour"])
+@pytest.mark.parametrize("reader", ["count", "size", "share", "milliseconds", "interval", "energy", "power", "an_hour"])
 def test_quantities_are_read_alike(bare, reader):
     def read(text):
         try:

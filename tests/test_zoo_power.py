@@ -81,6 +81,44 @@ def test_a_device_with_a_published_stream_is_an_estimate_by_macs_a_second():
         zoo.get(task="kws", device=ESTIMATED, max_power_uw="1W", sure=True)
 
 
+def test_a_sleep_above_what_computing_takes_orders_no_models(own_profiles):
+    """A larger model is asleep for less of the time, and must not be cheaper for it."""
+    query = {"task": "kws", "device": BOARD, "every_ms": 1000, "sleep_power_uw": "1W"}
+    small, large = (zoo.get(name=name, **query).figure.power for name in _by_size())
+    assert small.power_uw == large.power_uw == 1e6
+    (own_profiles / f"{UNKNOWN}.json").write_text('{"active_power_uw": 1000}')
+    with pytest.raises(InvalidQuery, match="sleep_power_uw = 50000 is not possible: STM32H743 takes 1000 uW while it"):
+        zoo.get(task="kws", device=UNKNOWN, max_power_uw="1W", sleep_power_uw="50mW")
+
+
+def _by_size() -> tuple[str, str]:
+    """The models of the fewest and of the most MACs."""
+    found = sorted(zoo.find(task="kws", family="temporal"), key=lambda entry: entry.macs)
+    return found[0].name, found[-1].name
+
+
+def test_a_micro_is_an_u():
+    for micro in "\u00b5\u03bc":
+        query = {"device": BOARD, "max_power_uw": f"900000 {micro}W", "every_ms": f"200000 {micro}s"}
+        assert zoo.get(task="kws", **query).figure.power.every_ms == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"active_power_uw": "150mW"}', "active_power_uw = '150mW' is not possible: give a number above 0"),
+        ('{"active_power_uw": 0}', "active_power_uw = 0 is not possible: give a number above 0"),
+        ('{"active_power_uw": 100, "sleep_power_uw": 101}', "sleep_power_uw is above active_power_uw"),
+        ('{"active_power_uw": 100', "JSON"),
+    ],
+)
+def test_a_file_of_settings_that_cannot_be_used_is_told_of(own_profiles, caplog, text, said):
+    (own_profiles / f"{UNKNOWN}.json").write_text(text)
+    with pytest.raises(UnknownName, match="the power of STM32H743 is not known"):
+        zoo.get(task="kws", device=UNKNOWN, max_power_uw="5mW")
+    assert [said in line and f"{UNKNOWN}.json" in line for line in caplog.messages] == [True]
+
+
 def test_active_power_of_the_profile_counts_while_it_computes(own_profiles):
     with pytest.raises(
         UnknownName, match=r"max_power_uw = 5000: the power of STM32H743 is not known: .*active_power_uw"
@@ -126,7 +164,9 @@ def test_a_stream_that_answers_less_often_says_so():
         ({"sleep_power_uw": 0}, "sleep_power_uw needs a device"),
         ({"device": BOARD, "max_power_uw": 0}, "max_power_uw = 0 is not possible: give a number above 0 in uW"),
         ({"device": BOARD, "max_power_uw": "5 mA"}, "max_power_uw = 5 mA is not possible"),
-        ({"device": BOARD, "every_ms": -1}, "every_ms = -1 is not possible: give a number above 0 in ms"),
+        ({"device": BOARD, "every_ms": -1}, "every_ms = -1 is not possible: give a time from 0.001 ms"),
+        ({"device": BOARD, "every_ms": 1e300}, "every_ms = 1e.300 is not possible: give a time from 0.001 ms to a day"),
+        ({"device": BOARD, "every_ms": 1e-320}, "every_ms = .* is not possible: give a time from 0.001 ms to a day"),
         (
             {"device": BOARD, "sleep_power_uw": -1},
             "sleep_power_uw = -1 is not possible: give a number in uW, 0 or more",

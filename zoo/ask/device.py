@@ -18,7 +18,7 @@ from predictors.names import resolve
 from predictors.settings import device_limits, device_settings
 from supernet.errors import InvalidQuery, UnknownName
 from zoo.ask.limits import LIMITS, ON_DEVICE, Constraint, limits_of
-from zoo.ask.units import milliseconds, power_or_none
+from zoo.ask.units import interval, power_or_none
 from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import stored_figures
 from zoo.hubs.index import Index
@@ -30,7 +30,7 @@ __all__ = ["DeviceLimits", "Stream", "device_note", "known_limits"]
 
 POWER, RATE = "max_power_uw", "every_ms"
 """The limit on the power of a stream, and the rate of that, which the device has to keep."""
-OF_STREAM = {RATE: milliseconds, "sleep_power_uw": power_or_none}
+OF_STREAM = {RATE: interval, "sleep_power_uw": power_or_none}
 
 WHAT = {"max_flash": "bytes of flash", "max_ram": "bytes of RAM"}
 

@@ -20,6 +20,7 @@ __all__ = [
     "an_hour",
     "count",
     "energy",
+    "interval",
     "milliseconds",
     "power",
     "power_or_none",
@@ -31,11 +32,14 @@ __all__ = [
 ]
 
 NUMBER = re.compile(r"\s*([-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Z%]*)\s*")
+MICRO = re.compile("[\u00b5\u03bc]")
+"""The sign of a millionth, and the Greek letter that looks like it."""
 COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 PREFIXES = {**COUNTS, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 SIZES = {f"{prefix}{unit}": factor for prefix, factor in PREFIXES.items() for unit in ("", "B")}
 SHARES = {"": 1, "%": 100}
 TIMES = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
+LEAST_MS, MOST_MS = 1e-3, 86_400_000
 LARGEST_SEED = 2**63 - 1
 """The largest that all generators of random numbers take."""
 ENERGIES = {"": 1, "nJ": 1e-3, "uJ": 1, "mJ": 1e3, "J": 1e6}
@@ -56,6 +60,15 @@ def size(name: str, value: float | str) -> float:
 def milliseconds(name: str, value: float | str) -> float:
     """A positive time in ms, such as 20, "20ms" or "1.5s"."""
     return _quantity(name, value, TIMES, "a number above 0 in ms, such as 20, 20ms or 0.5s")
+
+
+def interval(name: str, value: float | str) -> float:
+    """A time in ms from answer to answer, such as 20, "20ms" or "1.5s": a microsecond to a day."""
+    wanted = "a time from 0.001 ms to a day, such as 20, 20ms or 0.5s"
+    found = _quantity(name, value, TIMES, wanted)
+    if not LEAST_MS <= found <= MOST_MS:
+        raise InvalidQuery(f"{name} = {value} is not possible: give {wanted}")
+    return found
 
 
 def energy(name: str, value: float | str) -> float:
@@ -124,7 +137,7 @@ def _quantity(name: str, value: float | str, units: Mapping[str, float], wanted:
 
 
 def _number(name: str, value: float | str, units: Mapping[str, float], wanted: str) -> tuple[float, str]:
-    match = NUMBER.fullmatch(value) if isinstance(value, str) else None
+    match = NUMBER.fullmatch(MICRO.sub("u", value)) if isinstance(value, str) else None
     number, unit = match.groups() if match else (value, "")
     try:
         if isinstance(value, (bool, np.bool_)) or unit not in units:

@@ -14,7 +14,7 @@ from predictors.pace import clip_ms, own_ms
 from predictors.power import supply_of
 from predictors.settings import device_limits, device_settings, own_folders
 from supernet.cost import answer_interval, stream_macs
-from supernet.errors import UnknownName
+from supernet.errors import InvalidQuery, UnknownName
 from supernet.extras import lacking
 from supernet.frontend.base import frontend_from_dict
 from supernet.whole import for_json
@@ -151,7 +151,7 @@ def _supply(one: Figure, settings: Mapping[str, float]) -> dict:
     """By what the power of a stream is known there, or why it is not."""
     try:
         found = supply_of(one.device, settings, one.clock_mhz, one.energy_uj is not None, one.latency_ms is not None)
-    except UnknownName as error:
+    except (InvalidQuery, UnknownName) as error:
         return {"error": str(error)}
     known = {"by": found.by, "sleep_power_uw": found.sleep_power_uw, "active_power_uw": found.active_power_uw}
     anchor = found.anchor and {name: getattr(found.anchor, name) for name in ANCHORED}

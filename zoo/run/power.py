@@ -23,12 +23,12 @@ def power_of(taken: Figure, pace: Pace, settings: Mapping[str, float], sleep_pow
     """The average power of answers that take so much each, at a pace.
 
     taken: of an answer at that pace, with the front end. settings: of the device's profile. sleep_power_uw: in place of
-    that in the settings. Raises UnknownName where nothing is known of the device's power.
+    that in the settings. Raises UnknownName and InvalidQuery as `supply_of`.
     """
     known = taken.energy_uj is not None, taken.latency_ms is not None
     supply = supply_of(taken.device, settings, taken.clock_mhz, *known, sleep_power_uw)
     macs, timed = pace.macs + pace.frontend_macs, (taken.low_ms, taken.high_ms) if known[1] else (None, None)
-    times = timed if supply.active_power_uw else 2 * (taken.latency_ms,)
+    times = 2 * (taken.latency_ms,) if supply.active_power_uw is None else timed
     energies = (taken.energy_low_uj, taken.energy_high_uj)
 
     def spent(energy: float | None, latency: float | None) -> float:

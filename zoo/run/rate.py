@@ -14,7 +14,7 @@ from predictors.names import TARGETS
 from predictors.pace import Pace, clip_ms, pace_of
 from supernet.arch import Arch
 from supernet.errors import InvalidQuery
-from zoo.ask.units import milliseconds
+from zoo.ask.units import interval
 from zoo.package.figures import Figure
 
 __all__ = ["Rate", "rate_at", "rate_of"]
@@ -82,7 +82,7 @@ def rate_of(arch: Arch, every_ms: float | str | None) -> Rate:
     A stream answers at multiples of its own interval, to which every_ms is rounded down, and from a clip on a clip is
     computed for each answer. Raises InvalidQuery for what is no time, or is less than the interval.
     """
-    asked = None if every_ms is None else milliseconds("every_ms", every_ms)
+    asked = None if every_ms is None else interval("every_ms", every_ms)
     rate = rate_at(arch, asked)
     if asked is not None and rate.too_often(asked):
         raise InvalidQuery(

@@ -10,7 +10,7 @@ earshot.OnDevice = (function () {
   return class OnDevice {
     constructor(query, device) {
       const given = (name, read) => (conditions.isGiven(query[name]) ? read(name, query[name]) : null);
-      this.every = given(RATE, units.milliseconds);
+      this.every = given(RATE, units.interval);
       this.sleep = given(SLEEP, units.powerOrNone);
       this.limits = earshot.data.limits
         .filter((limit) => limit.on_device && conditions.isGiven(query[limit.name]))

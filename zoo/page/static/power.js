@@ -67,8 +67,13 @@ earshot.power = (function () {
     if (supply.anchor)
       return units.digits(scaled(supply.anchor, asleep, (1000 * (pace.macs + pace.frontend)) / pace.every));
     const duty = (latency === null ? 0 : latency) / pace.every;
-    const awake = supply.active_power_uw ? supply.active_power_uw * duty : (1000 * energy) / pace.every;
-    return units.digits(awake + asleep * Math.max(0, 1 - duty));
+    const awake = supply.active_power_uw === null ? (1000 * energy) / pace.every : supply.active_power_uw * duty;
+    return units.digits(Math.max(awake, asleep * duty) + asleep * Math.max(0, 1 - duty));
+  }
+
+  function checkSleep(asleep, { active_power_uw: active }) {
+    if (active === null || asleep <= active) return;
+    throw new units.Invalid("sleep_power_uw", asleep, `${active} or less, which the device takes while it computes`);
   }
 
   // power_uw, high_uw (null where it is scaled), every_ms and answer_ms. every, sleep: as asked, null for none.
@@ -76,9 +81,10 @@ earshot.power = (function () {
     const { supply } = device;
     if (supply.error) throw new earshot.conditions.Unknown(supply.error);
     const asleep = (sleep === null ? supply.sleep_power_uw : sleep) || 0;
+    checkSleep(asleep, supply);
     const pace = paceOf(model, every),
       own = charged(taken, pace, beside || {});
-    const late = supply.active_power_uw ? own.high_ms : own.latency_ms;
+    const late = supply.active_power_uw === null ? own.latency_ms : own.high_ms;
     return {
       power_uw: spent(supply, asleep, own.energy_uj, own.latency_ms, pace),
       high_uw: supply.anchor ? null : spent(supply, asleep, own.energy_high_uj, late, pace),

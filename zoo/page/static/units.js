@@ -21,7 +21,7 @@ earshot.units = (function () {
 
   function number(name, value, units, wanted) {
     if (typeof value === "number") return [value, ""];
-    const match = NUMBER.exec(String(value));
+    const match = NUMBER.exec(String(value).replaceAll(/[\u00b5\u03bc]/g, "u"));
     if (!match || !PLAIN.test(match[1]) || !Object.hasOwn(units, match[2])) throw new Invalid(name, value, wanted);
     return [Number(match[1].replaceAll("_", "")), match[2]];
   }
@@ -32,6 +32,13 @@ earshot.units = (function () {
     if (!(amount > 0 && amount < Infinity)) throw new Invalid(name, value, wanted);
     return amount;
   };
+
+  function interval(name, value) {
+    const wanted = "a time from 0.001 ms to a day, such as 20, 20ms or 0.5s";
+    const found = positive(TIMES, wanted)(name, value);
+    if (!(found >= 1e-3 && found <= 86_400_000)) throw new Invalid(name, value, wanted);
+    return found;
+  }
 
   const fromZero = (units, wanted) => (name, value) => {
     const [found, unit] = number(name, value, units, wanted);
@@ -83,6 +90,7 @@ earshot.units = (function () {
   return {
     Invalid,
     share,
+    interval,
     rounded,
     scaled,
     digits,
