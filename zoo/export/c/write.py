@@ -172,7 +172,7 @@ class Sources:
     @property
     def _step_sizes(self) -> dict[str, int]:
         """Of a step of a stream."""
-        pool = next(spec for spec in self.specs if spec.kind == "pool")
+        pool = next(spec for spec in self.specs if spec.operator.per_answer)
         return {
             "STEP_FRAMES": self.network.arch.frames // self.answers,
             "POOL_CHANNELS": prod(pool.in_shape[:2]),

@@ -35,10 +35,10 @@ def build(network: IntegerNetwork, form: str, kind: type = np.uint8) -> Graph:
 
 
 def _input(graph: Graph, spec: LayerSpec) -> None:
-    """Features (1, coefficients, frames) int8; or samples (1, samples) int16, which `filters` reads."""
+    """Features (1, coefficients, frames) int8; or samples (1, samples) int16, where that is what is read."""
     channels, height, frames = spec.out_shape
     frames = graph.frames(frames)
-    if graph.network.arch.features.kind == "raw":
+    if any(spec.name in reader.inputs and reader.operator.read_bits == 16 for reader in graph.network.specs):
         graph.reads(SAMPLES, np.int16, (1, frames * height // SAMPLE_BYTES))
         return
     found = graph.reads(FEATURES, np.int8, (1, channels * height, frames))

@@ -14,7 +14,7 @@ from supernet.layer import LayerSpec, parts
 from supernet.memory import answer_frames
 from zoo.export.tflite.graph import Graph, Tensor
 from zoo.export.tflite.ops import operator
-from zoo.export.tflite.scales import solve
+from zoo.export.tflite.ties import solve
 from zoo.run.causal import streams
 
 __all__ = ["STATES", "Written", "build", "first_layer"]
@@ -27,8 +27,8 @@ ALL_BUT_FRAMES = 0b1101
 
 
 def first_layer(network: IntegerNetwork) -> LayerSpec:
-    """The layer whose values the graph reads: the input, or filters over samples, which the front end in C computes."""
-    return next((spec for spec in network.specs if spec.kind == "filters"), network.specs[0])
+    """The layer whose values the graph reads: the input, or one that the front end in C computes."""
+    return next((spec for spec in network.specs if spec.inputs and operator(spec.kind).begins), network.specs[0])
 
 
 @dataclass(eq=False)

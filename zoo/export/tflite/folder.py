@@ -17,6 +17,7 @@ from zoo.export.pages import about, page
 from zoo.export.place import check_free, write_folder
 from zoo.export.tflite.build import Written, build, first_layer
 from zoo.export.tflite.file import to_bytes
+from zoo.export.tflite.ops import operator
 from zoo.export.tflite.run import LEAN, arena_bytes
 from zoo.run.causal import streams
 
@@ -26,7 +27,6 @@ TEMPLATES = Path(__file__).with_name("templates")
 METADATA = "earshot"
 SPARE = 1.25
 """How much further logits of 8 bits reach than those of the test vectors."""
-MEMORIES = "memory"
 
 
 def export_tflite(
@@ -58,7 +58,8 @@ def _forms(model, forms: tuple[str, ...]) -> list[str]:
         return list(forms)
     if not streams(model.network):
         return ["clip"]
-    return ["stream"] if any(spec.kind == MEMORIES for spec in model.network.specs) else list(forms)
+    whole = all(operator(spec.kind).clips for spec in model.network.specs if spec.inputs)
+    return list(forms) if whole else ["stream"]
 
 
 def logit_step(model) -> float:

@@ -171,7 +171,7 @@ def _places(plan: _Plan, sources: Sources) -> dict[str, int]:
     logits = plan.reserve(f"@{sources.specs[-1].name}", LOGIT_BYTES * arch.classes)
     step_features = arch.frames // sources.answers * arch.features.coefficients if sources.streams else 0
     features = plan.reserve(f"@{input_name}", step_features)
-    pool = next(spec for spec in sources.specs if spec.kind == "pool")
+    pool = next(spec for spec in sources.specs if spec.operator.per_answer)
     plan.silent(RING, WORD * (1 + prod(pool.in_shape[:2])))
     arena = plan.reserve("arena", sources.arena.size)
     found = {name: ~(~arena + offset) for name, offset in sources.offsets.items() if name != sources.specs[-1].name}

@@ -11,7 +11,7 @@ from supernet.layer import LayerSpec
 from zoo.export.tflite.graph import LIMITS, Tensor
 from zoo.export.tflite.scales import quantised, weight_scales
 
-__all__ = ["ElementWise", "Operator", "activation", "weights"]
+__all__ = ["ElementWise", "Operator", "activation", "multipliers", "weights"]
 
 NARROW = 7
 """The largest weight of 4 bits; grids without a zero reach it with 3 bits."""
@@ -22,13 +22,34 @@ MOST = 2**31 - 1
 
 
 class Operator:
-    """One kind of layer."""
+    """One kind of layer.
+
+    clips: whether TFLite computes it of whole clips, too, and not of a stream alone. begins: whether what is written
+    begins behind it, and the front end in C computes it.
+    """
+
+    clips = True
+    begins = False
 
     def write(self, written, spec: LayerSpec) -> Tensor:
         """Append its nodes to a zoo.export.tflite.build.Written; gives the tensor of its values. Raises InvalidQuery
         for what TFLite cannot compute.
         """
         raise NotImplementedError
+
+    def units(self, spec: LayerSpec) -> int:
+        """How many of what a layer without weights adds up stand for one of its inputs."""
+        return 1
+
+    def tie(self, scales, spec: LayerSpec, tensors) -> None:
+        """Tie the scales of what a layer without weights reads and writes (zoo.export.tflite.ties), by the multipliers
+        of its inputs.
+        """
+        first, *others = spec.inputs
+        ratios = multipliers(tensors)
+        for other, ratio in zip(others, ratios[1:], strict=True):
+            scales.tie(other, first, ratio / ratios[0])
+        scales.tie(spec.name, first, 1 / (ratios[0] * self.units(spec)))
 
 
 class ElementWise(Operator):
@@ -40,6 +61,11 @@ class ElementWise(Operator):
         """The node."""
         inputs = [written.values[name] for name in spec.inputs]
         return written.main.add(self.kind, inputs, written.like(spec), FusedActivationFunction=activation(spec))
+
+
+def multipliers(tensors) -> np.ndarray:
+    """Those of a layer's inputs as real numbers. tensors: an IntegerLayer."""
+    return tensors.multiplier.astype(np.float64) * np.exp2(-float(tensors.shift[0]))
 
 
 def activation(spec: LayerSpec) -> tuple[str, str]:

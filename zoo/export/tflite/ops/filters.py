@@ -15,6 +15,8 @@ __all__ = ["OPERATOR"]
 class Filters(Operator):
     """Of the front end."""
 
+    begins = True
+
     def write(self, written, spec: LayerSpec) -> Tensor:
         """Raises InvalidQuery where it is not the first layer."""
         raise InvalidQuery(f"layer {spec.name} is of filters behind other layers, for which TFLite has no kernels")

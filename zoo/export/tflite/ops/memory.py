@@ -23,6 +23,12 @@ PART = 8
 class Memory(Operator):
     """Of a stream of single frames."""
 
+    clips = False
+
+    def units(self, spec: LayerSpec) -> int:
+        """Of a coefficient."""
+        return UNIT
+
     def write(self, written, spec: LayerSpec) -> Tensor:
         """(1, 1, order, channels). Raises InvalidQuery for clips, whose frames follow one another."""
         if not written.answers or written.frames(spec.out_shape[2]) > 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from supernet.layer import LayerSpec
 from zoo.export.tflite.graph import Tensor
 from zoo.export.tflite.ops.base import Operator
@@ -11,6 +13,10 @@ __all__ = ["OPERATOR"]
 
 class Pool(Operator):
     """The average and the change of scale are one node."""
+
+    def units(self, spec: LayerSpec) -> int:
+        """The values of a mean."""
+        return prod(spec.in_shape[1:])
 
     def write(self, written, spec: LayerSpec) -> Tensor:
         """(1, 1, 1, channels)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zoo.export.tflite.ops.base import ElementWise
+from supernet.layer import LayerSpec
+from zoo.export.tflite.ops.base import ElementWise, multipliers
 
 __all__ = ["OPERATOR"]
 
@@ -11,6 +12,11 @@ class Scale(ElementWise):
     """Factors are (1, 1, 1, channels)."""
 
     kind = "MUL"
+
+    def tie(self, scales, spec: LayerSpec, tensors) -> None:
+        """By the scale of the factors."""
+        first, factors = spec.inputs
+        scales.tie(spec.name, first, scales.scale(factors) / multipliers(tensors)[0])
 
 
 OPERATOR = Scale()
