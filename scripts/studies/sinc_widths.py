@@ -35,7 +35,11 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import WidthRecipe, learn_widths
 
 TABLE, NETS = "sinc_widths", [name for name in archs(12) if not name.startswith(("map", "mfcc"))]
-PUBLISHED = ["Peter et al., learned widths", "", "2.51", "2.91", "", "", "93.76", "-1.79"]
+PUBLISHED = [
+    ["Peter et al., float", "", "32", "32", "", "", "95.55", ""],
+    ["Peter et al., learned widths", "", "2.51", "2.91", "", "", "93.76", "-1.79"],
+    ["Peter et al., 2 bits", "", "2", "2", "", "", "90.35", "-5.20"],
+]
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def table_of_widths(found: Rows) -> Shown:
         for row in table.itertuples()
     ]  # fmt: skip
     header = ["network", "bits of weights / activations", "mean bits of a weight", "of an activation", "flash"]
-    return [*header, "validation %", "test %", "beside float"], [*rows, PUBLISHED]
+    return [*header, "validation %", "test %", "beside float"], [*rows, *PUBLISHED]
 
 
 STUDY = Study(
