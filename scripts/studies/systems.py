@@ -24,7 +24,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib import ticker
+from torch import Tensor
 
 from long_run import behind_all, load_words
 from pages.draw import TEXT
@@ -37,9 +39,11 @@ from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.cost import macs, params, weight_bytes
 from supernet.data.clips import ClipData
+from supernet.errors import InvalidData
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.dense import Dense
 from supernet.families.lmu import Memories, MemoryLayer
+from supernet.files import load_tensors, save_tensors
 from supernet.frontend import front_end
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from supernet.nn.network import Network, recalibrate
@@ -63,10 +67,11 @@ CELLS = {
 }
 """Features, stem, stages of width, blocks and expansion, and head."""
 MEMORIES = {
-    "lmu-4.4M": (40, (24, 12, (160, 320, 640), 64), 96),
-    "lmu-1.1M": (30, (16, 8, (320, 640), 48), 48),
+    "lmu-4.4M": (40, ((24, 12, 160, 64), (24, 12, 320, 64), (24, 12, 640, 64)), 96),
+    "lmu-1.1M": (30, ((16, 8, 320, 48), (16, 8, 640, 48)), 48),
+    "lmu-0.4M": (20, ((8, 6, 320, 32), (8, 8, 640, 32)), 48),
 }
-"""Coefficients; memories, order, their windows in ms and width; head: near the published 361 and 105 kbit."""
+"""Coefficients; of each layer memories, order, window in ms and width; head: near 361, 105 and 49 kbit as published."""
 CONTEXTS = {
     "dense-6M": (10, Dense(800, 40, 64, (96, 96, 96), 96)),
     "dense-1.6M": (20, Dense(400, 40, 64, (64, 64), 96)),
@@ -84,9 +89,9 @@ def archs(classes: int) -> dict[str, Arch]:
     }  # fmt: skip
     memories = {
         name: Arch("lmu", FeatureSpec("mfcc", coefficients, 20), 50, classes, Memories(
-            tuple(MemoryLayer(count, order, window, width) for window in windows), head
+            tuple(MemoryLayer(*layer) for layer in shape), head
         ))
-        for name, (coefficients, (count, order, windows, width), head) in MEMORIES.items()
+        for name, (coefficients, shape, head) in MEMORIES.items()
     }  # fmt: skip
     dense = {
         name: Arch("dense", FeatureSpec("logmel", 40, step), 1000 // step, classes, shape)
@@ -132,8 +137,32 @@ def _measured(nets: dict[str, Arch], missing: dict[str, dict], epochs: int, seed
     train_together(learners, data, frontend, recipe, folder, identity, measure_every=epochs)
     clips = epochs * len(data.epoch(np.random.default_rng(0)))
     for name, keys in missing.items():
+        _keep(learners[name].network, weights_of(name, seed, options))
         figures = _figures(learners[name].network, folder, name, seed, setting)
         setting.rows.add(TABLE, keys, {**figures, "clips": clips, "seconds": seconds_of(folder)}, folder)
+
+
+def weights_of(name: str, seed: int, options: argparse.Namespace) -> Path:
+    """Where the weights of a network that was trained are kept, in float, for studies of what becomes of it."""
+    return options.runs / TABLE / f"{name}-{options.hours:g}h-s{seed}.safetensors"
+
+
+def _keep(network: Network, path: Path) -> None:
+    numbers = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
+    save_tensors(path, numbers, {"arch": network.arch.to_dict()})
+
+
+def kept(name: str, seed: int, options: argparse.Namespace, calibration: Tensor) -> Network:
+    """A network that was trained here, its norms measured. Raises InvalidData where it was not."""
+    path = weights_of(name, seed, options)
+    if not path.is_file():
+        raise InvalidData(f"{path}: not there; train it first: python scripts/study.py {TABLE} DATA --nets {name}")
+    tensors, about = load_tensors(path)
+    network = Network(Arch.from_dict(about["arch"]), seed)
+    with torch.no_grad():
+        for key, parameter in network.named_parameters():
+            parameter.copy_(torch.from_numpy(tensors[key]))
+    return recalibrate(network, calibration).eval()
 
 
 def _learner(arch: Arch, seed: int, setting: Setting) -> Learner:
