@@ -1,6 +1,7 @@
 """Models as C on emulated boards: what they answer, what they take, and how many instructions they run."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from named import smallest
 import zoo
 from predictors.device import add_profile, read_measurements
 from supernet.arch import Arch
-from supernet.errors import InvalidQuery
+from supernet.errors import InvalidQuery, MissingExtra
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from zoo.cli import main
 from zoo.export.c import emulator
@@ -75,6 +76,75 @@ def test_a_model_gives_its_known_answers_on_the_flash_and_ram_of_a_chip(core, na
     assert found.identical == found.answers == (80 if name == STREAM else 3)
     assert found.structure_bytes == (stream_ram_bytes if name == STREAM else clip_ram_bytes)(model.arch)
     assert 100 < found.stack_bytes < 1100
+
+
+@pytest.mark.parametrize(("core", "name"), [("cortex-m4", STREAM), ("rv32imc", CLIP)])
+def test_the_command_checks_the_folder_that_it_wrote_on_a_board(core, name, tmp_path, capsys):
+    board_of(core)
+    model, out = model_of(name), tmp_path / "my_robin"
+    asked = ["export", str(model.path), "--to", "c", "--out", str(out), "--check", "--board", core]
+    assert main(asked) == 0
+    answers, ram = (80, stream_ram_bytes(model.arch)) if name == STREAM else (3, clip_ram_bytes(model.arch))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == str(out)
+    assert f"known answers: {answers} answers, all identical; structure {ram:,} bytes, stack of a call " in said[1]
+    assert said[1].startswith(f"emulated {core} with the memory of {BOARDS[core].chip} (gcc ")
+    assert main([*asked, "--format", "json"]) == 0
+    [found] = json.loads(capsys.readouterr().out)["check"]
+    assert (found["identical"], found["structure_bytes"]) == (answers, ram)
+    assert 100 < found["stack_bytes"] < 1100
+
+
+def test_what_a_board_runs_is_the_folder_as_it_is(tmp_path):
+    board_of("cortex-m4")
+    model, out = model_of(STREAM), tmp_path / "m"
+    weights = zoo.export.export(model, "c", out) / "src" / "m_weights.c"
+    text = weights.read_text()
+    place = re.search(r"classifier_weights\[\d+\] = \{\s+(\d+)", text)
+    weights.write_text(text[: place.start(1)] + str(int(place[1]) ^ 64) + text[place.end(1) :])
+    [found] = zoo.export.check(model, "c", out, board="cortex-m4").found
+    assert found.identical < found.answers == 80
+    assert f", {found.identical} identical; structure " in str(found)
+
+
+def test_without_the_tools_of_a_board_nothing_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    out = tmp_path / "m"
+    assert main(["export", STREAM, "--to", "c", "--out", str(out), "--check", "--board", "cortex-m4"]) == 1
+    assert (
+        "nothing runs the export 'c' here: cortex-m4: arm-none-eabi-gcc and qemu-system-arm not found; on Debian: "
+        "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+    ) in capsys.readouterr().err
+    assert not out.exists()
+    with pytest.raises(MissingExtra, match="rv32imc: riscv64-unknown-elf-gcc and qemu-system-riscv32 not found"):
+        zoo.export.check(model_of(STREAM), "c", out, board="rv32imc")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--to", "c", "--board", "cortex-m4"], "--board is for --check alone"),
+        (["--bench", "--board", "cortex-m4"], "--board is for --check alone"),
+        (["--to", "onnx", "--check", "--board", "cortex-m4"], "board is not for the export 'onnx'"),
+        (["--to", "c", "--check", "--board", "cortex-m3"], "'cortex-m3' is not possible: did you mean cortex-m"),
+    ],
+)
+def test_a_board_that_is_not_for_what_is_asked_is_refused(options, message, tmp_path, capsys):
+    model = [] if "--bench" in options else [STREAM]
+    try:
+        status = main(["export", *model, "--out", str(tmp_path / "m"), *options])
+    except SystemExit as stopped:  # of argparse
+        status = stopped.code
+    assert status == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_board_is_asked_for_by_its_name(tmp_path):
+    with pytest.raises(InvalidQuery, match=r"board = 'stm32' is not possible: known: cortex-m33, cortex-m4"):
+        zoo.export.check(model_of(STREAM), "c", tmp_path, board="stm32")
+    with pytest.raises(InvalidQuery, match="board is not for the export 'tflite': no board is emulated for it"):
+        zoo.export.check(model_of(STREAM), "tflite", tmp_path, board="cortex-m4")
 
 
 def test_a_wrong_integer_is_told(monkeypatch):

@@ -25,6 +25,7 @@ Write a model for another place than Python.
   earshot export kws --to c --out my_kws            a folder of C for firmware, from samples to events
   earshot export NAME --to c --out firmware/kws --name my_kws
   make -C my_kws/test check                         its known answers: the integers of the package, bit for bit
+  earshot export kws --to c --out my_kws --check --board cortex-m4      the same, on an emulated core
   earshot export kws --to onnx --out my_kws_onnx --check
   earshot export kws --to onnx --out my_kws_onnx --check --data speech_commands/ --split test
   earshot export kws --to tflite --out my_kws_micro --runtime micro --check
@@ -37,6 +38,10 @@ With --check what was written is run in each runtime that is installed, on the t
 --data, on the recordings that `earshot evaluate` finds in a folder. Printed are how many answers were compared, the
 share with equal labels, and how far outputs are apart, in their own steps. Other runtimes round in ways of their own:
 labels are equal on nearly all clips, and on fewer answers of a stream, most of which are to half a word.
+
+With --check --board the C that was written is built for a core that QEMU emulates, with the flash and RAM of a chip
+that has it, and run there. Printed are how many of its known answers are identical, the bytes of its structure, and
+those of the stack of a call. Where its compiler or QEMU is missing, what brings them is told, and nothing is written.
 
 The C is C99 without allocation, floating point or writable globals: my_kws_reset and my_kws_push are all that there is
 to call. The folder builds with plain CMake, ESP-IDF, PlatformIO, Arduino and Zephyr.
@@ -61,6 +66,7 @@ def add_export_commands(commands, command, add_hub) -> None:
     for option in _options():
         sub.add_argument(f"--{option.name}", choices=option.choices or None, help=_help_of(option))
     sub.add_argument("--check", action="store_true", help="run what was written, and count how far it agrees")
+    sub.add_argument("--board", choices=_boards(), help="emulated core to check on, instead of here (c; with --check)")
     sub.add_argument("--data", metavar="FOLDER", help="recordings to check on, FOLDER/CLASS/*.wav (with --check)")
     sub.add_argument("--split", help="of the recordings, such as test (with --data)")
     usual = Bench()
@@ -83,7 +89,7 @@ def _export_bench(options: argparse.Namespace) -> None:
     """Raises InvalidQuery for what belongs to a model."""
     if options.model or options.to or options.name or options.check or _given(options):
         raise InvalidQuery("--bench takes no MODEL, --to, --name and --check: its networks are random")
-    _check_data(options)
+    _check_check(options)
     place = export_bench(options.out, Bench(**_of_bench(options)))
     if options.format == "json":
         print(json.dumps({"bench": True, "out": str(place)}, indent=1))
@@ -117,9 +123,9 @@ def _export_model(options: argparse.Namespace) -> None:
         raise InvalidQuery(
             f"--{next(iter(given)).replace('_', '-')} is of a bench; give --bench as well, or leave it out"
         )
-    _check_data(options)
+    _check_check(options)
     model = find_model(options.model, options.hub)
-    checked = Check.of(model, options.to, options.data, options.split) if options.check else None
+    checked = Check.of(model, options.to, options.data, options.split, options.board) if options.check else None
     place = model.export(options.to, options.out, options.name, **_given(options))
     if options.format != "json":
         print(place)
@@ -131,13 +137,20 @@ def _export_model(options: argparse.Namespace) -> None:
         _print_checked(found)
 
 
-def _check_data(options: argparse.Namespace) -> None:
-    """Raise InvalidQuery for options that go with another one alone."""
-    for name, needed in (("data", "check"), ("split", "data")):
+def _boards() -> list[str]:
+    """Of all exports."""
+    return list(dict.fromkeys(board.name for name in EXPORTS.names for board in EXPORTS(name).boards))
+
+
+def _check_check(options: argparse.Namespace) -> None:
+    """Raise InvalidQuery for options that go with another one alone, or not with an export."""
+    for name, needed in (("data", "check"), ("board", "check"), ("split", "data")):
         if getattr(options, name) is not None and not getattr(options, needed):
             raise InvalidQuery(f"--{name} is for --{needed} alone; give that as well")
     if options.data is not None and EXPORTS(options.to).known_answers_alone:
         raise InvalidQuery(f"--data is not for --to {options.to}: that is held to its known answers; leave it out")
+    if options.board is not None:
+        EXPORTS(options.to).asked(options.board)
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:

@@ -43,38 +43,56 @@ def export(model, to: str, out: str | Path, name: str | None = None, **options: 
 class Check:
     """What an export will be checked on, found before it is written, so that bad recordings leave no folder behind.
 
-    sounds: what is heard. missing: runtimes that it will not be run in, with what brings them.
+    sounds: what is heard. missing: runtimes that it will not be run in, with what brings them. board: an emulated one
+    that runs it instead.
     """
 
     model: object
     to: str
     sounds: tuple[Sounds, ...]
     missing: tuple[str, ...]
+    board: str | None = None
 
     @classmethod
-    def of(cls, model, to: str, data: str | Path | None = None, split: str | None = None) -> Check:
+    def of(
+        cls, model, to: str, data: str | Path | None = None, split: str | None = None, board: str | None = None
+    ) -> Check:
         """Raises MissingExtra where no runtime is installed, InvalidData, InvalidQuery."""
         wanted = _export(to)
+        runtimes = wanted.asked(board)
         if data is not None and wanted.known_answers_alone:
             raise InvalidQuery(f"data is not for the export {to!r}: it is held to its known answers; leave it out")
-        missing = tuple(f"{one.name} is not installed: {one.how}" for one in wanted.runtimes if not one.installed)
-        if len(missing) == len(wanted.runtimes):
+        missing = tuple(filter(None, (one.missing for one in runtimes)))
+        if len(missing) == len(runtimes):
             raise MissingExtra(f"nothing runs the export {to!r} here: {'; '.join(missing)}")
-        return cls(model, to, (of_vectors(model), *([] if data is None else [of_folder(model, data, split)])), missing)
+        sounds = of_vectors(model), *([] if data is None else [of_folder(model, data, split)])
+        return cls(model, to, sounds, missing, board)
 
     def __call__(self, place: str | Path) -> Checked:
         """Of what was written into a folder. Raises InvalidQuery for a folder of something else, InvalidData."""
-        _check_written(self.model, self.to, Path(place))
-        return Checked(tuple(EXPORTS(self.to).check(self.model, Path(place), self.sounds)), self.missing)
+        place, written = Path(place), EXPORTS(self.to)
+        _check_written(self.model, self.to, place)
+        if self.board is not None:
+            return Checked(tuple(written.check_on(self.board, self.model, place)), self.missing)
+        return Checked(tuple(written.check(self.model, place, self.sounds)), self.missing)
 
 
-def check(model, to: str, place: str | Path, data: str | Path | None = None, split: str | None = None) -> Checked:
+def check(
+    model,
+    to: str,
+    place: str | Path,
+    data: str | Path | None = None,
+    split: str | None = None,
+    board: str | None = None,
+) -> Checked:
     """How far what `export` wrote into a folder agrees with the package, in the runtimes that are installed.
 
     It hears the test vectors of the package, and with `data` the recordings that `earshot evaluate` finds in a folder,
-    of a split or all. Raises MissingExtra where no runtime is installed, InvalidData, InvalidQuery.
+    of a split or all. board: such as "cortex-m4" for "c": QEMU runs it there instead, with the flash and RAM of a chip
+    that has this core. Raises MissingExtra where no runtime is installed, InvalidData, InvalidQuery, also for a model
+    that does not fit that chip.
     """
-    return Check.of(model, to, data, split)(place)
+    return Check.of(model, to, data, split, board)(place)
 
 
 def _check_written(model, to: str, place: Path) -> None:

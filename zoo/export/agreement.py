@@ -42,7 +42,8 @@ class Agreement:
 
     sounds: what was heard. answers: how many were compared. same_labels: of these, with the same label; where a clip
     may have several, with the same ones. outputs: single values of all answers; identical and within_one: of these,
-    equal and at most one of their own steps apart. largest: distance in such steps. None where that is not known.
+    equal and at most one of their own steps apart. largest: distance in such steps. structure_bytes, stack_bytes: of
+    the state, and of the stack of a call. None where that is not known.
     """
 
     runtime: str
@@ -54,6 +55,8 @@ class Agreement:
     identical: int
     within_one: int | None
     largest: int | None
+    structure_bytes: int | None = None
+    stack_bytes: int | None = None
 
     def to_dict(self) -> dict:
         """Plain values for JSON, with the shares of answers and outputs."""
@@ -66,16 +69,22 @@ class Agreement:
         }
 
     def __str__(self) -> str:
-        head = f"{self.runtime}, {self.form}, {self.sounds}: {self.answers:,} answers"
+        head, sizes = f"{self.runtime}, {self.form}, {self.sounds}: {self.answers:,} answers", self._sizes
         if self.identical == self.outputs:
-            return f"{head}, all identical"
+            return f"{head}, all identical{sizes}"
         if self.same_labels is None:
-            return f"{head}, {self.identical:,} identical"
+            return f"{head}, {self.identical:,} identical{sizes}"
         return (
             f"{head}, {_share(self.same_labels, self.answers)} with equal labels; of {self.outputs:,} outputs "
             f"{_share(self.identical, self.outputs)} identical, {_share(self.within_one, self.outputs)} at most one "
-            f"step apart, the largest distance {self.largest:,} steps"
+            f"step apart, the largest distance {self.largest:,} steps{sizes}"
         )
+
+    @property
+    def _sizes(self) -> str:
+        if self.structure_bytes is None or self.stack_bytes is None:
+            return ""
+        return f"; structure {self.structure_bytes:,} bytes, stack of a call {self.stack_bytes:,}"
 
 
 def agreement(model, runner: Runner, sounds: Sounds) -> Agreement:

@@ -56,13 +56,18 @@ class Runtime:
         """True where it is at hand."""
         return has(*self.packages)
 
+    @property
+    def missing(self) -> str | None:
+        """That it is not installed, and what brings it; None where it is at hand."""
+        return None if self.installed else f"{self.name} is not installed: {self.how}"
+
 
 class Export:
     """One place that models go to.
 
     name: as in `--to`. title: in pages. what: it writes, in words. packages: those that it needs to write, as imported.
-    options: beside a name. runtimes: which run what was written. known_answers_alone: whether recordings add nothing to
-    its check.
+    options: beside a name. runtimes: which run what was written. boards: emulated ones, which run it where they are
+    asked for by name. known_answers_alone: whether recordings add nothing to its check.
     """
 
     name = ""
@@ -71,6 +76,7 @@ class Export:
     packages: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     runtimes: tuple[Runtime, ...] = ()
+    boards: tuple[Runtime, ...] = ()
     known_answers_alone = False
 
     def __call__(self, model, out: str | Path, name: str | None = None, **options: object) -> Path:
@@ -97,6 +103,21 @@ class Export:
     def check(self, model, place: Path, sounds: Sequence[Sounds]) -> list[Agreement]:
         """How far what was written into a folder agrees with the package, by form, runtime and sounds."""
         return [agreement(model, runner, some) for runner in self.runners(model, place) for some in sounds]
+
+    def check_on(self, board: str, model, place: Path) -> list[Agreement]:
+        """The same on one of `boards`, by its name."""
+        raise NotImplementedError
+
+    def asked(self, board: str | None) -> tuple[Runtime, ...]:
+        """The runtimes of a check: on a board that one alone. Raises InvalidQuery for a board that it has not."""
+        if board is None:
+            return self.runtimes
+        known = {one.name: one for one in self.boards}
+        if not known:
+            raise InvalidQuery(f"board is not for the export {self.name!r}: no board is emulated for it; leave it out")
+        if board not in known:
+            raise InvalidQuery(f"board = {board!r:.80} is not possible: {nearest_names(str(board), known)}")
+        return (known[board],)
 
     def first_step(self, place: str) -> str:
         """What to try next, in words. place: the folder, quoted for a shell."""

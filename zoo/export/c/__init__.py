@@ -12,6 +12,7 @@ from shutil import copytree, which
 from supernet.errors import EarshotError
 from zoo.export.agreement import Agreement
 from zoo.export.base import Export, Runtime
+from zoo.export.c.emulator import BOARDS, check_folder, version
 from zoo.export.sounds import Sounds
 
 __all__ = ["EXPORT"]
@@ -30,11 +31,27 @@ class _Compiled(Runtime):
         return bool(compiler() and which("make"))
 
 
+class _Emulated(Runtime):
+    """A core that QEMU emulates, by its name in BOARDS."""
+
+    @property
+    def installed(self) -> bool:
+        """True where its compiler and QEMU are at hand."""
+        return self.missing is None
+
+    @property
+    def missing(self) -> str | None:
+        """The tools that are not there, and what brings them."""
+        lacking = BOARDS[self.name].missing()
+        return lacking and f"{self.name}: {lacking}"
+
+
 class C(Export):
     """A folder of C99 for firmware."""
 
     name, title, what = "c", "C for firmware", "a folder of C for firmware, from samples to events"
     runtimes = (_Compiled("make and a C compiler", how="apt-get install gcc make"),)
+    boards = tuple(map(_Emulated, BOARDS))
     known_answers_alone = True
 
     def write(self, model, place: Path, name: str | None) -> Path:
@@ -58,10 +75,14 @@ class C(Export):
         found = COUNTED.search(done.stdout)
         if not found:
             raise EarshotError(f"{place}/test: make check says {(done.stderr or done.stdout).strip()[-200:]!r}")
-        same, answers = map(int, found.groups())
-        labels, one, largest = (answers, answers, 0) if same == answers else (None, None, None)
-        what = Path(compiler()).name, _form(model), "known answers"
-        return [Agreement(*what, answers, labels, answers, same, one, largest)]
+        return [_agreement(Path(compiler()).name, model, *map(int, found.groups()))]
+
+    def check_on(self, board: str, model, place: Path) -> list[Agreement]:
+        """The same answers in the folder's own files, built for a core and run there, with what they take."""
+        machine = BOARDS[board]
+        found = check_folder(place, machine)
+        where = f"emulated {board} with the memory of {machine.chip} ({version(machine)})"
+        return [_agreement(where, model, found.identical, found.answers, found.structure_bytes, found.stack_bytes)]
 
     def first_step(self, place: str) -> str:
         """The known answers."""
@@ -70,6 +91,12 @@ class C(Export):
     def sizes(self, model, place: Path) -> dict[str, int]:
         """Flash: weights, code and tables."""
         return {_form(model): model.entry.flash_bytes}
+
+
+def _agreement(runtime: str, model, same: int, answers: int, *sizes: int) -> Agreement:
+    """Of known answers. sizes: of the structure and the stack, where they were looked at."""
+    labels, one, largest = (answers, answers, 0) if same == answers else (None, None, None)
+    return Agreement(runtime, _form(model), "known answers", answers, labels, answers, same, one, largest, *sizes)
 
 
 def _form(model) -> str:

@@ -14,11 +14,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from supernet.errors import EarshotError, InvalidQuery
+from supernet.files import read_json
 from zoo.export.c.folder import export_c
+from zoo.export.c.names import c_name
 from zoo.export.c.ops import operator
-from zoo.export.c.write import Sources
+from zoo.export.c.write import Sources, named
+from zoo.export.place import REPORT
 
-__all__ = ["BOARDS", "COUNTING", "FLAGS", "Board", "Checked", "build", "check", "instructions", "run", "version"]
+__all__ = [
+    "BOARDS",
+    "COUNTING",
+    "FLAGS",
+    "Board",
+    "Checked",
+    "build",
+    "check",
+    "check_folder",
+    "instructions",
+    "run",
+    "version",
+]
 
 FOLDER = Path(__file__).with_name("boards")
 FLAGS = ("-std=gnu99", "-O2", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
@@ -100,15 +115,21 @@ class Checked:
 
 
 def check(model, board: Board, flags: tuple[str, ...] = FLAGS) -> Checked:
-    """Run the known answers of a zoo.Model on a board. Raises InvalidQuery where tools are missing, or the model does
-    not fit into the flash and the RAM of its chip.
-    """
+    """Run the known answers of a zoo.Model on a board. Raises as `check_folder` does."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = export_c(model, Path(scratch, "model"))
-        places = [folder / "src", folder / "test"]
-        image = build(board, [*sorted(places[0].glob("*.c")), FOLDER / "check.c"], Path(scratch, "check.elf"), places,
-                      flags)  # fmt: skip
-        said = run(board, image)
+        return check_folder(export_c(model, Path(scratch, "model")), board, flags)
+
+
+def check_folder(folder: Path, board: Board, flags: tuple[str, ...] = FLAGS) -> Checked:
+    """Run the known answers of a folder that `export_c` wrote on a board. Raises InvalidQuery where tools are missing,
+    or the model does not fit into the flash and the RAM of its chip.
+    """
+    name, places = c_name(read_json(folder / REPORT)["name"]), [folder / "src", folder / "test"]
+    with tempfile.TemporaryDirectory() as scratch:
+        program = Path(scratch, "check.c")
+        program.write_text(named((FOLDER / "check.c").read_text(encoding="utf-8"), name), encoding="utf-8")
+        files = [*sorted(places[0].glob("*.c")), program]
+        said = run(board, build(board, files, Path(scratch, "check.elf"), places, flags))
     found = re.search(r"(\d+) of (\d+) identical\nstructure (\d+)\nstack (\d+)\n", said)
     if not found:
         raise EarshotError(f"{board.emulator[2]} ended without its known answers: {said[-200:]!r}")

@@ -16,13 +16,13 @@
 
 static size_t call(const int16_t *samples, size_t count)
 {
-#ifdef MODEL_STEP_SAMPLES
-    model_event event;
-    return model_push(&stream, samples, count, &event);
+#ifdef NAME_STEP_SAMPLES
+    NAME_event event;
+    return NAME_push(&stream, samples, count, &event);
 #else
     int32_t label;
     uint32_t score;
-    return model_answer(&clip, samples, count, &label, &score);
+    return NAME_answer(&clip, samples, count, &label, &score);
 #endif
 }
 
@@ -50,11 +50,11 @@ int main(void)
 {
     const int wrong = known_answers();
 
-#ifdef MODEL_STEP_SAMPLES
-    model_reset(&stream);
+#ifdef NAME_STEP_SAMPLES
+    NAME_reset(&stream);
     printf("structure %u\n", (unsigned)sizeof(stream));
 #else
-    model_reset(&clip);
+    NAME_reset(&clip);
     printf("structure %u\n", (unsigned)sizeof(clip));
 #endif
     printf("stack %u\n", stack_of_calls());
