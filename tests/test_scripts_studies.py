@@ -47,6 +47,8 @@ def toys(tmp_path, monkeypatch):
     (place / "doubled.py").write_text(TOY)
     (place / "helper.py").write_text('"""What studies share."""')
     monkeypatch.syspath_prepend(tmp_path)
+    for name in ("toy_studies", "toy_studies.doubled"):  # of the test before
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(base.Folder, "path", property(lambda self: place))
     monkeypatch.setattr(rows, "_commit", lambda: "0123456789")
     return base.Folder("study", "toy_studies")
@@ -100,6 +102,21 @@ def test_a_study_that_is_none_is_told_with_those_that_are(toys, capsys):
 def test_a_wrong_folder_of_data_is_one_line(tmp_path):
     with pytest.raises(SystemExit, match=rf"^study peers: {tmp_path}/missing\S*: no such folder; give [^\n]*$"):
         base.main(base.STUDIES, "", ["peers", str(tmp_path / "missing")])
+
+
+def test_without_pandas_a_study_of_rows_is_one_line_before_any_work(toys, monkeypatch):
+    calls = sys.modules[toys.study("doubled").run.__module__].CALLS
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(SystemExit, match=r"^study doubled: this needs pandas, which is not installed: [^\n]* install "):
+        base.main(toys, "", ["doubled", "3"])
+    assert calls == []
+
+
+def test_a_study_whose_packages_are_not_installed_is_one_line(toys, monkeypatch):
+    (toys.path / "doubled.py").write_text(TOY.replace("CALLS = []", "import torch\n\nCALLS = []"))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(SystemExit, match=r"^study doubled: this needs torch, which is not installed: [^\n]* install "):
+        base.main(toys, "", ["doubled", "3"])
 
 
 def test_look_ups_are_timed_on_made_up_models(tmp_path, monkeypatch):

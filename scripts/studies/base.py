@@ -19,6 +19,7 @@ from typing import Any
 
 from studies.rows import FOLDER, Rows
 from supernet.errors import EarshotError
+from supernet.extras import missing, need
 from zoo.keeping import with_notes
 
 Option = tuple[tuple[str, ...], dict[str, Any]]
@@ -87,8 +88,12 @@ class Study:
         return parser
 
     def start(self, arguments: Sequence[str], prog: str | None = None, folder: Path = FOLDER) -> None:
-        """Run it. arguments: of its command line. folder: where its rows go."""
+        """Run it. arguments: of its command line. folder: where its rows go. Raises MissingExtra where these cannot be
+        written, before any work.
+        """
         options = self.parser(prog).parse_args([*map(str, arguments)])
+        if self.tables or self.pictures:
+            need("pandas")
         if hasattr(options, "threads"):
             _use_threads(options.threads)
         self.run(options, Rows(folder, self.always or options.again))
@@ -138,5 +143,15 @@ def main(folder: Folder, about: str, arguments: list[str]) -> None:
         raise SystemExit(2)
     try:
         folder.study(name).start(others, f"{folder.kind}.py {name}")
-    except EarshotError as error:
-        sys.exit(f"{folder.kind} {name}: {with_notes(error, str(error))}")
+    except (EarshotError, ModuleNotFoundError) as error:
+        sys.exit(f"{folder.kind} {name}: {with_notes(error, str(_told(error)))}")
+
+
+def _told(error: Exception) -> Exception:
+    """An error, or which extra brings a package that is not installed. Raises it again where none does."""
+    if not isinstance(error, ModuleNotFoundError):
+        return error
+    lacking = missing(error)
+    if lacking is error:
+        raise error
+    return lacking
