@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from supernet.families import family
+from zoo.export.licences import licence
 
-__all__ = ["about", "licence", "page"]
+__all__ = ["about", "page"]
 
 STATED = re.compile(r"@([A-Z]+)(?![A-Z])")
 
@@ -17,12 +17,6 @@ def page(templates: Path, parts: Iterable[str], values: Mapping[str, object]) ->
     """Parts, the files `templates/PART.md`, one below the other; what they say at each @ is in values."""
     text = "\n".join((templates / f"{part}.md").read_text(encoding="utf-8") for part in parts)
     return STATED.sub(lambda found: str(values[found[1]]), text)
-
-
-def licence(model) -> str:
-    """Of the weights, and what it does not say of the family's method."""
-    notice = family(model.arch.family).notice.rstrip(".")
-    return "; ".join(filter(None, [model.licence, notice[:1].lower() + notice[1:]]))
 
 
 def about(model) -> dict[str, object]:

@@ -23,6 +23,7 @@ from supernet.ops.base import encode_multiplier
 from zoo.export.c.folder import MADE
 from zoo.export.c.text import array, defines
 from zoo.export.c.write import FOLDER, Sources
+from zoo.export.licences import licensed
 from zoo.export.place import check_free, write_folder
 
 __all__ = ["BenchSources", "export_bench", "random_network"]
@@ -150,7 +151,7 @@ def _files(bench: Bench, networks: Sequence[BenchSources], folder: str) -> dict[
         for key, value in values.items():
             text = text.replace(f"@{key}", value)
         texts[file.relative_to(BOARD).as_posix().replace("NAME", folder)] = text
-    return texts
+    return licensed(texts)
 
 
 def _table(bench: Bench, networks: Sequence[BenchSources]) -> str:

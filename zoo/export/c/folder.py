@@ -26,7 +26,7 @@ from zoo.export.c.names import c_name
 from zoo.export.c.stack import stack_measured, stack_of, stack_range
 from zoo.export.c.text import array
 from zoo.export.c.write import Sources
-from zoo.export.pages import licence
+from zoo.export.licences import licence, licensed, of_both
 from zoo.export.place import check_free, write_folder
 
 __all__ = ["MADE", "export_c"]
@@ -79,7 +79,8 @@ def _files(model, name: str) -> tuple[dict[str, str], dict]:
     for path, file in _templates(sources.streams):
         text = sources.named(file.read_text(encoding="utf-8"))
         texts[path.replace("NAME", name)] = STATED.sub(lambda found: values[found[1]], text)
-    return texts, _report(model, sources)
+    made_of_data = f"src/{name}_weights.c", "test/known_answers.h"
+    return licensed(texts, model, made_of_data), _report(model, sources)
 
 
 def _templates(streams: bool) -> list[tuple[str, Path]]:
@@ -131,7 +132,7 @@ def _values(model, sources: Sources) -> dict[str, str]:
         "UPPER": sources.name.upper(),
         "TASK": model.task,
         "LABELS": ", ".join(model.labels),
-        "LICENCE": model.licence,
+        "LICENCE": of_both(model.licence),
         "RATE": str(model.sampling_rate),
         "RAM": f"{model.entry.ram_bytes:,}",
         "WHAT": "events" if sources.streams else "labels of clips",

@@ -16,6 +16,7 @@ from supernet.memory import answer_frames
 from zoo.export.c.names import c_name
 from zoo.export.esphome.head import Head, fit, word_of
 from zoo.export.esphome.rule import Rule
+from zoo.export.licences import licensed
 from zoo.export.pages import about, page
 from zoo.export.place import check_free, write_folder
 from zoo.export.sounds import usable
@@ -61,7 +62,7 @@ def export_esphome(model, place: Path, name: str | None, word: str, tune: str, l
     report = _report(model, head, rule, tuned, data, arena, written)
     page = _page(model, name, manifest, report)
     files = {f"{name}.tflite": data, f"{name}.json": json.dumps(manifest, indent=2) + "\n", "README.md": page}
-    write_folder(place, files, report, "wake word")
+    write_folder(place, licensed(files, model, [f"{name}.tflite"]), report, "wake word")
     return place
 
 

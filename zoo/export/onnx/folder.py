@@ -8,6 +8,7 @@ from pathlib import Path
 from supernet.errors import InvalidQuery
 from zoo.export.base import identity
 from zoo.export.c.features import feature_files
+from zoo.export.licences import licensed
 from zoo.export.onnx.graph import OPSET, Graph
 from zoo.export.onnx.names import SAMPLES
 from zoo.export.onnx.ops import build
@@ -35,7 +36,8 @@ def export_onnx(model, place: Path, name: str | None, forms: tuple[str, ...], st
     by_samples = any(graph.input_name == SAMPLES for graph in graphs.values())
     files |= {} if by_samples else {f"frontend/{file}": text for file, text in own.items()}
     files["README.md"] = _page(model, graphs, by_samples, next(iter(own)))
-    write_folder(place, files, _report(model, files), "ONNX")
+    forms = [f"{form}.onnx" for form in graphs]
+    write_folder(place, licensed(files, model, forms), _report(model, files), "ONNX")
     return place
 
 

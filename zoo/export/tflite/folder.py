@@ -13,6 +13,7 @@ from zoo.export.c.features import feature_files
 from zoo.export.c.filtered import filtered_files
 from zoo.export.c.names import c_name
 from zoo.export.c.ops.base import Step
+from zoo.export.licences import licensed
 from zoo.export.pages import about, page
 from zoo.export.place import check_free, write_folder
 from zoo.export.tflite.build import Written, build, first_layer
@@ -48,7 +49,8 @@ def export_tflite(
     report = {"export": "tflite", "model": model.name, **options, **_report(model, written, files)}
     files |= {f"frontend/{file}": text for file, text in front.items()}
     files["README.md"] = _page(model, name, written, report)
-    write_folder(place, files, report, "TFLite")
+    forms = [one["file"] for one in report["forms"].values()]
+    write_folder(place, licensed(files, model, forms, _filters(model, name)), report, "TFLite")
     return place
 
 
@@ -83,6 +85,11 @@ def front_end_files(model, name: str) -> dict[str, str]:
             model.front_end, Step(model.network, first, first.in_shape[2], {}, model.grids[first.name]), name
         )
     return feature_files(model.front_end, name)
+
+
+def _filters(model, name: str) -> list[str]:
+    """The file of C that holds weights beside code."""
+    return [f"frontend/{name}_features_frontend.c"] if first_layer(model.network).inputs else []
 
 
 def beginnings(written: Written) -> list[np.ndarray]:
