@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import struct
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -272,6 +274,60 @@ def test_what_a_microphone_needs_is_said_in_one_line(monkeypatch, capsys):
     )
     with pytest.raises(MissingExtra):
         next(zoo.get(name=MODEL).listen())
+
+
+DEAF = f"""
+import sys
+sys.modules["sounddevice"] = None
+from zoo.cli import main
+sys.exit(main(["listen", {MODEL!r}, "--threshold", "0.5"]))
+"""
+
+
+@pytest.mark.parametrize("way", ["pipe", "file", "nothing"])
+def test_without_a_microphone_what_is_piped_in_is_told_how_it_is_heard(way, recording):
+    with recording.open("rb") as file:
+        fed = {"pipe": subprocess.PIPE, "file": file, "nothing": subprocess.DEVNULL}[way]
+        done = subprocess.run([sys.executable, "-c", DEAF], stdin=fed, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    more = "" if way == "nothing" else "; or, for what is piped into standard input, --input -"
+    assert (
+        re.fullmatch(r"earshot: this needs sounddevice, which is not installed: [^;\n]*(.*)\n", done.stderr)[1] == more
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "how"), [(["-"], "-"), (["--count", "1", "-"], "-"), (["my night.flac"], "'my night.flac'")]
+)
+def test_what_is_heard_is_no_word_of_its_own(given, how, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["listen", MODEL, *given])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert (
+        said == f"earshot: {given[-1]}: give what is heard by --input, as in --input {how}; see earshot listen --help\n"
+    )
+
+
+def test_a_pipe_that_ends_before_a_clip_is_an_error(model, detector, monkeypatch, capsys, tmp_path):
+    for data, said in ((b"hello\n", "0.00"), (bytes(2 * RATE - 2), "1.00"), (wav(bytes(RATE)), "0.50")):
+        with pytest.raises(
+            InvalidAudio, match=rf"^-: ended after {said} s, before one clip of 1 s was heard; send more"
+        ):
+            listened(model, detector, Pipe(data))
+    assert listened(model, detector, Pipe(bytes(2 * RATE))) == []
+    assert listened(model, detector, Pipe(bytes(RATE)), seconds=0.25) == []
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"hello\n")))
+    assert main(["listen", MODEL, "--input", "-", "--threshold", "0.5"]) == 1
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert "earshot: -: ended after 0.00 s, before one clip of 1 s was heard" in found.err
+
+
+def test_a_short_recording_is_heard_to_its_end(model, detector, tmp_path):
+    """With silence behind it, as `earshot run` hears it."""
+    soundfile.write(tmp_path / "short.wav", SOUND[: RATE // 2], RATE)
+    assert listened(model, detector, tmp_path / "short.wav") == []
 
 
 def test_the_command_ends_cleanly_when_it_is_interrupted(monkeypatch, capsys):

@@ -9,6 +9,7 @@ import inspect
 import json
 import logging
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from zoo.cli.streams import STDOUT, standard_streams
 from zoo.cli.tune import add_tune_command
 from zoo.cli.word import add_word_command
 from zoo.keeping import with_notes
+from zoo.run.hear import PIPE
 
 __all__ = ["main"]
 
@@ -135,6 +137,9 @@ class _Parser(argparse.ArgumentParser):
         if options:
             name = options[0].partition("=")[0]
             self.error(f"unknown option {name}: {nearest_names(name, self._option_string_actions)}")
+        sounds = [one for one in unknown if one == PIPE or not one.startswith("-")]
+        if sounds and "--input" in self._option_string_actions:
+            self.error(f"{sounds[0]}: give what is heard by --input, as in --input {shlex.quote(sounds[0])}")
         return found, unknown
 
     def _several(self) -> list[str]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
+from supernet.errors import MissingExtra
 from zoo.cli.run import add_detection, add_model, check_pipe, detector_of, find_model, printable
 from zoo.run.hear import PIPE
 from zoo.run.listen import MICROPHONE
@@ -31,7 +34,8 @@ An event is known after its sound, when the mean of some scores reaches a thresh
 model, which `earshot info` shows. Each line is written at once; with --format json it is a JSON object.
 
 Raw samples are 16 bits, little-endian, one channel, at the model's rate or at --rate. The microphone needs an extra,
-pip install "earshot[listen]"; one that cannot record at the model's rate is resampled. A terminal shows the level.
+pip install "earshot[listen]"; one that cannot record at the model's rate is resampled. A terminal shows the level. A
+pipe that ends before one clip of sound is an error.
 """
 QUIETEST_DB = -60
 """Of the level meter."""
@@ -61,7 +65,7 @@ def _listen(options: argparse.Namespace) -> None:
     number = options.microphone
     way = {name: getattr(options, name) for name in ("rate", "channel", "resample", "seconds", "count", "save")}
     way["microphone"] = int(number) if number and number.isdecimal() else number
-    with _meter() as heard:
+    with _meter() as heard, _naming_pipe(options.input):
         for event in model.listen(_source(options.input), detector, **way, heard=heard):
             _write(event, options.format)
 
@@ -72,6 +76,25 @@ def _source(name: str):
         return name
     check_pipe()
     return sys.stdin.buffer
+
+
+@contextmanager
+def _naming_pipe(name: str) -> Iterator[None]:
+    """Note on a microphone that cannot be heard how standard input is, where that is a pipe or a file."""
+    try:
+        yield
+    except MissingExtra as error:
+        if name == MICROPHONE and _is_fed():
+            error.add_note(f"or, for what is piped into standard input, --input {PIPE}")
+        raise
+
+
+def _is_fed() -> bool:
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def _write(event: dict, form: str) -> None:

@@ -75,7 +75,8 @@ def listen(
 ) -> Iterator[dict]:
     """The events of a source, {"time_s", "label", "score"} each, as soon as it is known; see `Model.listen`.
 
-    heard: is called with each part of the sound, (samples,) int16 at the model's rate. Raises InvalidQuery.
+    heard: is called with each part of the sound, (samples,) int16 at the model's rate. Raises InvalidQuery, and
+    InvalidAudio for a pipe that ends before a clip was heard.
     """
     check_folder("--save", save)
     if count is not None:
@@ -89,8 +90,12 @@ def listen(
             parts = tail.over(_first(map(as_int16, _told(sound, model.sampling_rate)), most), heard)
             silence = np.zeros(model.clip_samples, np.int16)
             found = chain.from_iterable(model.events_of(chain(parts, [silence]), detector))
+            silent = True
             for event in islice(found, count):
+                silent = False
                 yield {**event, "file": str(tail.save(event, save))} if save else event
+            if silent:
+                tail.check_whole(most)
 
     return events()
 
@@ -123,7 +128,7 @@ class _Tail:
 
     def __init__(self, name: str, rate: int, clip_samples: int) -> None:
         self._name, self._rate, self._began = name, rate, datetime.now()
-        self._most, self._samples = clip_samples + round(MORE_S * rate), 0
+        self._clip, self._most, self._samples = clip_samples, clip_samples + round(MORE_S * rate), 0
         self._held = np.zeros(0, np.int16)
 
     def over(self, parts: Iterable[np.ndarray], heard: Callable | None) -> Iterator[np.ndarray]:
@@ -134,6 +139,18 @@ class _Tail:
             if heard:
                 heard(part)
             yield part
+
+    def check_whole(self, most: float) -> None:
+        """Raise InvalidAudio where a pipe ended before a clip. most: samples that were asked for."""
+        if self._from_pipe and self._samples < min(self._clip, most):
+            raise InvalidAudio(
+                f"{self._name}: ended after {self._samples / self._rate:.2f} s, before one clip of "
+                f"{self._clip / self._rate:g} s was heard; send more, raw samples of 16 bits or WAV, as of arecord"
+            )
+
+    @property
+    def _from_pipe(self) -> bool:
+        return self._name == PIPE or _is_pipe(self._name)
 
     def save(self, event: dict, folder: str | Path) -> Path:
         """Write the sound up to an event as a WAV file; returns its path."""
@@ -147,7 +164,7 @@ class _Tail:
 
     def _when(self, time_s: float) -> str:
         """Of a file its name and the time in it, else the time of day."""
-        if self._name in (MICROPHONE, PIPE) or _is_pipe(self._name):
+        if self._name == MICROPHONE or self._from_pipe:
             return f"{self._began + timedelta(seconds=time_s):%Y%m%d-%H%M%S.%f}"[:-4]
         return f"{Path(self._name).stem}-{time_s:08.2f}"
 
