@@ -25,7 +25,7 @@ from __future__ import annotations
 import bisect
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "Diverged",
@@ -44,6 +44,7 @@ __all__ = [
     "NoModelFits",
     "TooLong",
     "UnknownName",
+    "listed",
     "nearest_names",
 ]
 
@@ -160,6 +161,12 @@ def _number(value: float) -> str:
     return f"{math.ceil(value / step) * step:.4g}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names in a row, the first few of many."""
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """A hint for an unknown name: the known ones that begin so, or else the nearest, and all where they are few.
 
@@ -174,6 +181,5 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
     close = begun or [cases[one] for one in difflib.get_close_matches(str(name).lower(), cases, n=NEAREST)]
     if close and len(known) > MOST_NAMED:
         return f"did you mean {' or '.join(close)}?"
-    more = f" and {len(known) - MOST_NAMED:,} more" if len(known) > MOST_NAMED else ""
-    listing = ", ".join(known[:MOST_NAMED]) + more if known else "none"
+    listing = listed(known) if known else "none"
     return f"did you mean {' or '.join(close)}? known: {listing}" if close else f"known: {listing}"

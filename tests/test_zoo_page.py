@@ -352,10 +352,21 @@ def test_an_address_that_is_sent_shows_the_same(browser, hub, site):
         with pytest.raises(NoModelFits) as error:
             zoo.get("kws", max_flash="14kB", hub=hub)
         assert page.inner_text("#answer .none") == str(error.value)
+        assert "With --specialize, the line for the shell searches" in page.inner_text("#answer")
         page.fill("#field-max_flash", "much")
         settled(page)
         assert page.get_attribute("#field-max_flash", "aria-invalid") == "true"
         assert "max_flash = much is not possible" in page.inner_text("#answer")
+
+
+def test_without_a_task_it_says_which_were_compared(browser, hub, site):
+    tasks = sorted({entry.task for entry in zoo.find(hub=hub)})
+    assert len(tasks) > 1
+    with found(browser, site) as page:
+        said = f"models of {len(tasks)} tasks fit, whose accuracies cannot be compared; name one: {', '.join(tasks)}"
+        assert said in page.inner_text("#answer")
+    with found(browser, site, f"#task={tasks[0]}") as page:
+        assert "cannot be compared" not in page.inner_text("#answer")
 
 
 DRAG = """async () => {

@@ -236,7 +236,7 @@ def rival_of(hub, query: dict, best) -> str | None:
         return None
     wanted = {name: value for name, value in typed(query).items() if name != "task"}
     near = [*constraints(**wanted), cheaper_within(best, best.validation - 0.01)]
-    cheaper = hub.index.entry(choose(hub.index, query.get("task"), near, most=1, cheapest=True)[0])
+    cheaper = hub.index.entry(choose(hub.index, best.task, near, most=1, cheapest=True)[0])
     return None if cheaper == best else cheaper.name
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from supernet.constants import OWN_HUB, SILENCE, UNKNOWN
-from supernet.errors import InvalidPackage, InvalidQuery, NoModelFits, UnknownName, nearest_names
+from supernet.errors import EarshotError, InvalidPackage, InvalidQuery, NoModelFits, UnknownName, listed, nearest_names
 from supernet.extras import TRAINING, load, need
 from supernet.files import read_json
 from zoo.ask.device import DeviceLimits, Stream
@@ -20,7 +22,7 @@ from zoo.ask.folders import about_folder, holds_package
 from zoo.ask.limits import BOUND, Constraint, cheaper_within, check_bits, checked_words, constraints, limits_of
 from zoo.ask.query import choose
 from zoo.ask.units import share
-from zoo.hubs.address import open_hub
+from zoo.hubs.address import Hubs, open_hub
 from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figure, figures
 from zoo.hubs.folder import Hub
@@ -56,6 +58,8 @@ DEVICE_COLUMNS = (
     "device_basis",
 )  # fmt: skip
 POWER_COLUMNS = ("power_uw", "power_basis")
+MAKE = "or give specialize (--specialize), which searches a supernet for one and needs the extra train"
+"""What else there is where no model fits."""
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +195,9 @@ def get(
 ) -> Model:
     """The best model that meets all constraints: highest validation accuracy, then fewest MACs.
 
-    task: such as "kws". name: of exactly one model. max_ops, max_macs: multiply-accumulates of one answer, such as 20e6
+    task: such as "kws"; without one, a name or words, accuracies of several tasks are compared, which were measured on
+    different clips: a warning of the log then says how to name one, and `model.tasks` which fit. name: of exactly one
+    model. max_ops, max_macs: multiply-accumulates of one answer, such as 20e6
     or "20M". max_params: parameters. max_flash: bytes of weights, and of code and tables of the
     generated C, such as 64000, "64k", "64kB" or "64KiB". max_weights: of weights alone, likewise.
     max_ram: bytes that answering takes, in a stream where the model can and else on whole clips, with the front end,
@@ -249,31 +255,73 @@ def get(
         return _answering(words, _get_or_make(place, task, data, on_device, wanted, only, cheaper))
     for wait in (*WAITS, None):
         try:
-            return _answering(words, _get(place, task, name, {**on_device, **wanted, **only}, cheaper))
+            model = _get(place, task, name, on_device, wanted, only, cheaper)
+            return _answering(words, model) if task or name or words else _of_tasks(place.index, model, wanted | only)
         except InvalidPackage:  # perhaps another version was just being published
             if wait is None:
                 raise
             time.sleep(wait)
 
 
-def _get(place: AnyHub, task: str | None, name: str | None, wanted: dict, cheaper: bool) -> Model:
+def _get(
+    place: AnyHub, task: str | None, name: str | None, on_device: dict, wanted: dict, only: dict, cheaper: bool
+) -> Model:
     if name is not None:
         place.entry(name)
-    return _chosen(place, find(task, name=name, hub=place, most=1, **wanted)[0], task, name, wanted, cheaper)
+    asked = {**on_device, **wanted, **only}
+    try:
+        best = find(task, name=name, hub=place, most=1, **asked)[0]
+    except NoModelFits as error:
+        if name is None and _can_make(place, task, only):
+            error.add_note(MAKE)
+        raise
+    return _chosen(place, best, name, asked, cheaper)
 
 
-def _chosen(place: AnyHub, best: Entry, task: str | None, name: str | None, wanted: dict, cheaper: bool) -> Model:
+def _can_make(place: AnyHub, task: str | None, only: dict) -> bool:
+    """Whether a supernet of a folder is for this task and these words; those of other hubs would be downloaded."""
+    words = only["words"] or ()
+    if any(value is not None for name, value in only.items() if name != "words"):
+        return False
+    hubs = place.hubs if isinstance(place, Hubs) else (place,)
+    with suppress(EarshotError, OSError):
+        known = [tasks[task] for hub in hubs if isinstance(hub, Hub) for tasks in _tasks_of(hub) if task in tasks]
+        return any({*own["labels"]}.issuperset(words) for own in known)
+    return False
+
+
+def _tasks_of(place: AnyHub) -> list[dict]:
+    """What each supernet says of its tasks, by their names."""
+    return [read_json(folder / CONFIG).get("tasks", {}) for folder in place.supernets()]
+
+
+def _of_tasks(index: Index, model: Model, wanted: dict) -> Model:
+    """A model with the tasks that it was chosen from, where those are several; the log says how to name one."""
+    counts = Counter(index.values("task", choose(index, None, constraints(**wanted))))
+    if len(counts) > 1:
+        model.tasks = tuple(sorted(counts))
+        log.warning(
+            "no task was named, and models of %d tasks fit (%s), whose accuracies cannot be compared: %s is for %s; "
+            "name one by task, such as --task %s",
+            len(counts), listed(model.tasks), model.name, model.task, max(model.tasks, key=counts.__getitem__),
+        )  # fmt: skip
+    return model
+
+
+def _chosen(place: AnyHub, best: Entry, name: str | None, wanted: dict, cheaper: bool) -> Model:
     """The best model, or the cheaper one where that is wanted and within noise."""
-    found = None if name is not None or best.basis != MEASURED else _rivals(place, best, task, wanted)
+    found = None if name is not None or best.basis != MEASURED else _rivals(place, best, wanted)
     return _opened(place, found.cheaper if found and cheaper else best, wanted, found)
 
 
-def _rivals(place: AnyHub, best: Entry, task: str | None, wanted: dict) -> Rivals | None:
-    """The best model, and the cheapest that fits and is within noise of it; None where that is the best one itself."""
+def _rivals(place: AnyHub, best: Entry, wanted: dict) -> Rivals | None:
+    """The best model, and the cheapest of its task that fits and is within noise of it; None where that is the best one
+    itself.
+    """
     validation = accuracies(place.home(best).config(best).values["accuracy"])[0]
     index = place.index
     try:
-        other = index.entry(_rows(place, index, task, most=1, rival=(best, validation.low), **wanted)[0])
+        other = index.entry(_rows(place, index, best.task, most=1, rival=(best, validation.low), **wanted)[0])
     except NoModelFits:  # the best one was just taken out
         return None
     return None if other == best else Rivals(best, other, validation.low, validation.high, validation.clips)
@@ -304,7 +352,7 @@ def _get_or_make(
     except (NoModelFits, UnknownName):
         found = []
     if found:
-        return _chosen(place, found[0], task, None, {**on_device, **wanted, **only}, cheaper)
+        return _chosen(place, found[0], None, {**on_device, **wanted, **only}, cheaper)
     words = only.pop("words")
     if words is not None:
         _check_words(place, task, words)
@@ -329,8 +377,8 @@ def _get_or_make(
 
 def _check_words(place: AnyHub, task: str, words: Sequence[str]) -> None:
     """Raise UnknownName for a word that no supernet for a task knows."""
-    tasks = [read_json(folder / CONFIG).get("tasks", {}) for folder in place.supernets()]
-    labels = [set(known[task]["labels"]) - {UNKNOWN, SILENCE} for known in tasks if task in known]
+    known = [tasks[task] for tasks in _tasks_of(place) if task in tasks]
+    labels = [set(own["labels"]) - {UNKNOWN, SILENCE} for own in known]
     if labels and not any(own.issuperset(words) for own in labels):
         best = max(labels, key=lambda own: len(own.intersection(words)))
         missing = next(word for word in words if word not in best)

@@ -53,8 +53,10 @@ Look up the best model that meets all constraints, and print where it lies with 
   earshot get --words stop left --max-flash 32kB            the best model that knows these words, whatever its task
   earshot get --task kws --max-flash 15kB --max-ram 12kB --specialize
 
-Where nothing published fits, --specialize searches the supernets now, and keeps what it finds in your own hub
-(EARSHOT_HUB, ~/.local/share/earshot/hub), where the next look-up finds it.
+Name a task, a model or words: without, accuracies of several tasks are compared, which is told.
+
+Where nothing published fits, --specialize searches the supernets now (which needs the extra train), and keeps what it
+finds in your own hub (EARSHOT_HUB, ~/.local/share/earshot/hub), where the next look-up finds it.
 """
 INFO_HELP = """\
 Print everything that is known about one model: figures, accuracies with intervals, the recall of each label and what is
@@ -417,6 +419,7 @@ def _get(options: argparse.Namespace) -> None:
     if options.format == "json":
         extra = {"path": str(model.path), "hub": model.hub, "labels": model.labels, "notes": model.notes}
         extra |= {"words": model.words} if model.words else {}
+        extra |= {"tasks": model.tasks} if model.tasks else {}
         if model.rivals:
             extra["rivals"] = model.rivals.to_dict()
         if model.figure:

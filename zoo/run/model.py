@@ -61,7 +61,7 @@ class Model(Core):
     are those of `labels` unless it was asked for some words; see `knowing`), words (these), figure (what it takes with
     its front end on the device that was asked for, or None), hub (the address that it came from, with the commit where
     that is remote; empty for a folder of its own), rivals (the best model of the look-up and a cheaper one within noise
-    of it, or None).
+    of it, or None), tasks (those of all models that fit, where none was named and they are several).
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Model(Core):
         values = config.values
         self.figure, self.hub, self.rivals = figure, hub, rivals
         self.task, self.licence, self.attribution = values["task"], values["licence"], values["attribution"]
+        self.tasks: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = tuple(values["notes"])
 
     @classmethod

@@ -38,6 +38,18 @@ earshot.answer = (function () {
     return [`${within}, and cheaper: `, link(cheaper), ` has ${percent(cheaper.validation)} for ${costs(cheaper)}`];
   }
 
+  // Of which tasks models fit, where none was asked.
+  function several(result, query) {
+    const tasks = [...new Set(result.places.map((place) => earshot.data.models[place].task))].sort();
+    if (query.task || query.name || (query.words || []).length || tasks.length < 2) return null;
+    return element(
+      "p",
+      {},
+      `models of ${tasks.length} tasks fit, whose accuracies cannot be compared; name one: `,
+      ...tasks.flatMap((task, place) => [place ? ", " : "", element("bdi", {}, task)]),
+    );
+  }
+
   function there(taken, device) {
     const short = (value) => count(Number(value.toPrecision(4)));
     const { latency_ms: latency, instructions, energy_uj: energy, power } = taken,
@@ -65,6 +77,7 @@ earshot.answer = (function () {
       element("p", {}, ...knows(own, query.words)),
       result.taken ? element("p", {}, there(result.taken, device)) : null,
       result.rivals ? element("p", {}, ...noise(result.rivals, result.chosen)) : null,
+      several(result, query),
     ];
   }
 
@@ -78,7 +91,7 @@ earshot.answer = (function () {
     const inside =
       result.kind === "found"
         ? model(result, query, device)
-        : [element("p", { class: "none" }, result.message), near(result)];
+        : [element("p", { class: "none" }, result.message), near(result), make(result, query)];
     byId("answer").replaceChildren(...inside.filter(Boolean));
     byId("status").textContent = earshot.visible(status(result));
     byId("lines").replaceChildren(
@@ -92,6 +105,17 @@ earshot.answer = (function () {
     return found
       ? element("p", {}, "The nearest: ", link(found), `; `, element("b", {}, result.constraint), " binds.")
       : null;
+  }
+
+  function make(result, query) {
+    if (result.kind !== "none" || !query.task) return null;
+    return element(
+      "p",
+      {},
+      "With ",
+      element("code", {}, "--specialize"),
+      ", the line for the shell searches a supernet for one, where the hub has it (with the extra train).",
+    );
   }
 
   return { address, link, show };

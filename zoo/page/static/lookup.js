@@ -101,7 +101,7 @@
   function rivalsOf(query, device, best) {
     const model = earshot.data.models[best];
     if (query.name || model.basis !== conditions.MEASURED) return null;
-    const [cheaper] = choose(query, device, conditions.cheaperWithin(model, model.low));
+    const [cheaper] = choose({ ...query, task: model.task }, device, conditions.cheaperWithin(model, model.low));
     return cheaper === best ? null : { best, cheaper };
   }
 
