@@ -16,6 +16,8 @@ from supernet.errors import InvalidQuery, UnknownName
 from supernet.frontend.mfcc import Mfcc
 from supernet.memory import SMOOTHED, detector_bytes
 from zoo.make.detection import choose_detection
+from zoo.make.trials import THRESHOLDS, Trials
+from zoo.run.alarms import Words
 from zoo.run.along import answer_ms, logits_along
 from zoo.run.detection import Detection, Detector
 from zoo.run.parts import parts_of
@@ -196,6 +198,32 @@ def test_answers_along_a_recording_are_those_of_its_stream_or_of_its_windows(int
         np.testing.assert_array_equal(got, windows)
 
 
+@pytest.mark.parametrize(("words", "smoothing"), [(4, 3), (60, 1)])
+def test_of_few_words_the_threshold_is_the_least_that_is_quiet(words, smoothing):
+    """All words score 0.99 at one answer and 0.9 in the mean of three, and the loudest of the negatives 0.64: whatever
+    lies between finds all, and other people may say the word less well.
+    """
+    heard = np.zeros((words * 30 + 20, 2))
+    heard[20::30, 0] = ONE * 99 // 100
+    for beside in (19, 21):
+        heard[beside::30, 0] = ONE * 86 // 100
+    quiet = np.zeros((36_000, 2))
+    quiet[500:510, 0] = ONE * 64 // 100
+    ends = 100.0 * (20 + 30 * np.arange(words)) + 100
+    said = Words(ends - 600, ends, np.tile([True, False], (words, 1)))
+    base, scores = Detection(hop_ms=100, smoothing=3), IntegerScores(5e-4)
+    stream = heard.astype(np.int32)
+
+    def detector(settings):
+        return Detector(settings, ("up", "_unknown_"), scores)
+
+    trials = Trials(detector, base, 1000, [quiet.astype(np.int32)], {"clean": (stream, said)}, 0.0)
+    chosen = trials.choose()
+    assert chosen.threshold == min(one for one in THRESHOLDS if one > 0.64)
+    assert chosen.smoothing == smoothing
+    assert trials.curve(chosen)[THRESHOLDS.index(chosen.threshold)]["recall"] == 1
+
+
 def test_settings_are_judged_on_parts_that_they_were_not_chosen_on(integers, frontend, speech_data, monkeypatch):
     """A model that hears `up` in all that is loud: in every clip, and in two seconds of the negatives, far apart."""
     quiet = np.random.default_rng(0).integers(-30, 30, 40 * RATE).astype(np.int16)
@@ -210,6 +238,7 @@ def test_settings_are_judged_on_parts_that_they_were_not_chosen_on(integers, fro
         yield np.stack([20_000 * sure, 0 * sure, 20_000 * ~sure, 0 * sure], 1).astype(np.int16)
 
     monkeypatch.setattr("zoo.make.detection.logits_along", logits)
+    monkeypatch.setattr("zoo.make.trials.ENOUGH_WORDS", 1)
     figures = choose_detection(integers, frontend, IntegerScores(5e-4), data, 0.0)
     targets = data.splits["validation"].targets
     assert figures["recall_clips"] == np.isin(targets, (0, 1)).sum()

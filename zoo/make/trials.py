@@ -3,7 +3,8 @@
 The negatives are cut into equal stretches of time, and the words dealt into as many parts. Each part is judged by
 settings that were chosen on all others, so that every hour counts once and none was chosen on (cross-fitting); the
 settings that are kept are chosen on all. Chosen are, of those that are quiet enough, the settings with most words found
-less wrong and repeated events at words; without words, the least threshold.
+less wrong and repeated events at words, and of these the least threshold: words that were not heard are like those that
+were found last. Without words, or with too few to tell settings apart, it is the least threshold alone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ THRESHOLDS = (
 FINE_THRESHOLDS = tuple(round(1 / (1 + exp(-logit / 6)), 5) for logit in range(-22, 55))
 """Even steps of the logit, from 0.025 to 0.9999: what learned from text alone may be surer of speech that is not the
 word, or less sure of people who say it, than 0.3 and 0.97 can tell."""
+ENOUGH_WORDS = 50
+"""From which on more than the threshold is chosen."""
 SMOOTHINGS, REFRACTORIES_MS, RELEASES, HOPS = (1, 2, 3, 5), (500, 1000, 2000), (0.3, 0.5, 0.8), (1, 2)
 """What is tried. Hops are of so many answers."""
 
@@ -77,7 +80,7 @@ class Trials:
     def choose(self, parts: Iterable[int] | None = None) -> Detection:
         """The best settings on some parts, or on all."""
         own = list(range(self.parts)) if parts is None else list(parts)
-        if not self.spoken:
+        if not self.spoken or len(self.spoken["clean"][1]) < ENOUGH_WORDS:
             return self._best(own, (replace(self.base, threshold=one) for one in self.thresholds))
         tried = product(self.thresholds, SMOOTHINGS, REFRACTORIES_MS)
         first = self._best(own, (replace(self.base, threshold=t, smoothing=s, refractory_ms=r) for t, s, r in tried))
@@ -139,7 +142,7 @@ class Trials:
             return quiet, -settings.threshold
         own = np.isin(self._word_parts, parts)
         worth = int(counts.words.found[own].sum()) - int(counts.words.wrong[own].sum())
-        return quiet, worth, -settings.smoothing, -settings.hop_ms, -settings.refractory_ms, settings.threshold
+        return quiet, worth, -settings.smoothing, -settings.hop_ms, -settings.refractory_ms, -settings.threshold
 
     def _counts(self, settings: Detection) -> _Counts:
         key = repr(settings)
