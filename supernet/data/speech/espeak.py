@@ -26,7 +26,7 @@ class Espeak(Engine):
 
     name = "espeak-ng"
     licence = "GPL-3.0 for the program, which says nothing of the sound that it makes"
-    weight = 1.5
+    weight = 1.0
 
     def missing(self) -> str:
         """See Engine."""

@@ -20,6 +20,8 @@ class Flite(Engine):
 
     name = "flite"
     licence = "BSD-like, for the program and its voices"
+    weight = 0.2
+    weight_of_others = 0.5
 
     def missing(self) -> str:
         """See Engine."""

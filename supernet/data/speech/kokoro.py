@@ -7,7 +7,7 @@ between them are a mixture of both, as the package has it.
 from __future__ import annotations
 
 from functools import cache
-from itertools import pairwise
+from itertools import combinations
 from threading import Lock
 
 import numpy as np
@@ -57,11 +57,11 @@ class Kokoro(Engine):
 
 
 def with_mixtures(names: tuple[str, ...]) -> list[Voice]:
-    """Speakers, and mixtures of two neighbours that are both held or both not."""
+    """Speakers, and mixtures of any two that are both held or both not."""
     held = held_speakers(names)
     own = [[name for name in names if (name in held) == kept] for kept in (False, True)]
     mixed = [Voice(",".join(pair), kept) for kept, group in zip((False, True), own, strict=True)
-             for pair in pairwise(group)]  # fmt: skip
+             for pair in combinations(group, 2)]  # fmt: skip
     return [*(Voice(name, name in held) for name in names), *mixed]
 
 

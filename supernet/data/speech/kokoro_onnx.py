@@ -33,6 +33,19 @@ LONGEST = 28
 SPEEDS, PITCHES = (0.8, 1.3), (0.88, 1.14)
 RATE_STEP = 400
 ACCENTS = {"a": "en-us", "b": "en-gb"}
+"""By the language of a speaker; those of others say English as Americans do."""
+OTHER_ACCENTS, OWN_SHARE = ("en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029"), 0.5
+"""In which speakers say a text as well, and how often they say it in their own: no two people say it alike."""
+FOREIGN = {
+    "e": ("ef_dora", "em_alex", "em_santa"),
+    "f": ("ff_siwis",),
+    "h": ("hf_alpha", "hf_beta", "hm_omega", "hm_psi"),
+    "i": ("if_sara", "im_nicola"),
+    "j": ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"),
+    "p": ("pf_dora", "pm_alex", "pm_santa"),
+    "z": ("zf_xiaobei", "zf_xiaoni", "zf_xiaoxiao", "zf_xiaoyi", "zm_yunjian", "zm_yunxi", "zm_yunxia", "zm_yunyang"),
+}  # fmt: skip
+"""Speakers of other languages, who say English with sounds of their own."""
 SOUNDS = {
     "ʲ": "", "r": "ɹ", "x": "k", "ɬ": "l", "ɐ": "ə", "ɚ": "əɹ", "dʒ": "ʤ", "tʃ": "ʧ", "eɪ": "A", "aɪ": "I", "aʊ": "W",
     "ɔɪ": "Y", "oʊ": "O", "əʊ": "Q",
@@ -47,7 +60,7 @@ class KokoroOnnx(Engine):
 
     name = "Kokoro by onnxruntime"
     licence = "Apache-2.0, for the weights and voices"
-    weight_of_others = 0.25
+    weight, weight_of_others = 3.0, 0.25
 
     def missing(self) -> str:
         """See Engine."""
@@ -75,7 +88,9 @@ class KokoroOnnx(Engine):
         rng = np.random.default_rng(manner.take)
         rate = round(RATE * min(max(manner.pitch, PITCHES[0]), PITCHES[1]) / RATE_STEP) * RATE_STEP
         speed = min(max(manner.speed * RATE / rate, SPEEDS[0]), SPEEDS[1])
-        sounds = [*_sounds(text, ACCENTS[voice[0]]), ENDS[rng.integers(len(ENDS))]]
+        own = rng.random() < OWN_SHARE
+        accent = ACCENTS.get(voice[0], "en-us") if own else OTHER_ACCENTS[rng.integers(len(OTHER_ACCENTS))]
+        sounds = [*_sounds(text, accent), ENDS[rng.integers(len(ENDS))]]
         tokens = [_vocabulary()[sound] for part in sounds for sound in part if sound in _vocabulary()]
         if not 0 < len(tokens) <= STYLES:
             raise InvalidData(f"{self.name}: has no sounds for {text!r}")
@@ -88,8 +103,8 @@ class KokoroOnnx(Engine):
 
 @cache
 def _known() -> dict[str, Path]:
-    """The English voices that are there."""
-    names = [name for names in NAMES.values() for name in names]
+    """The voices that are there."""
+    names = [name for names in (*NAMES.values(), *FOREIGN.values()) for name in names]
     return {name: path for name in names if VOICES is not None and (path := VOICES / f"{name}.bin").is_file()}
 
 
@@ -100,7 +115,8 @@ def _identity() -> list:
 
 @cache
 def _voices() -> tuple[Voice, ...]:
-    known = [tuple(name for name in names if name in _known()) for names in NAMES.values()]
+    groups = *NAMES.values(), tuple(name for names in FOREIGN.values() for name in names)
+    known = [tuple(name for name in names if name in _known()) for names in groups]
     return tuple(voice for names in known for voice in with_mixtures(names))
 
 

