@@ -57,6 +57,12 @@ def test_a_text_that_could_be_taken_for_something_else_is_refused(given):
         checked_text(given)
 
 
+@pytest.mark.parametrize("given", ["привет", "日本語", "hey я"])
+def test_a_text_in_other_letters_is_refused(given):
+    with pytest.raises(InvalidQuery, match=r"voices speak English, which has no .*; write it in Latin letters"):
+        checked_text(given)
+
+
 def test_clips_depend_on_the_seed_alone_and_are_kept(tmp_path):
     tones = Tones()
     first = Speech([tones], cache=tmp_path / "one").clips(["hey robin"] * 20, [3])
@@ -124,6 +130,16 @@ def test_a_command_speaks_without_a_shell(tmp_path):
     assert rate == 8000
     assert len(samples) == 100 * len("hey {out}; $(touch gone)")
     assert (tmp_path / "said.txt").read_text() == "hey {out}; $(touch gone)|x1.25"
+
+
+def test_a_command_whose_script_changed_says_other_sounds(tmp_path):
+    script = tmp_path / "speak.py"
+    script.write_text(SPEAKER)
+    command = Command(shlex.join([sys.executable, str(script), "{out}", "{text}"]))
+    before = command.identity()
+    assert command.identity() == before
+    script.write_text(f"{SPEAKER}# changed")
+    assert command.identity() != before
 
 
 def test_commands_that_cannot_speak_are_told_in_one_line(tmp_path):
@@ -311,10 +327,10 @@ def dictionary(monkeypatch):
     """A dictionary of few words in the place of the package's."""
     known = {word: tuple(tuple(way.split()) for way in ways) for word, ways in SOUNDS.items()}
     monkeypatch.setattr(neighbours, "_dictionary", lambda: known)
-    for name in ("_phonemes", "_table"):
+    for name in ("_phonemes", "_table", "begins_as"):
         getattr(neighbours, name).cache_clear()
     yield known
-    for name in ("_phonemes", "_table"):
+    for name in ("_phonemes", "_table", "begins_as"):
         getattr(neighbours, name).cache_clear()
 
 
@@ -338,7 +354,10 @@ def test_near_words_differ_in_one_to_three_phonemes(dictionary):
 def test_what_sounds_the_same_or_begins_with_the_word_is_no_negative(dictionary):
     found = neighbours.neighbours("stop", 40)
     assert not {"stop", "stops", "stawp"} & set(found)
-    assert found["nonstop"] == 0
+    assert found["nonstop"] == 1
+    assert [neighbours.begins_as(text, "stop") for text in ("stop", "stops", "stawp", "top", "nonstop", "stopgap")] == [
+        True, True, True, False, False, False,
+    ]  # fmt: skip
 
 
 def test_parts_of_a_phrase_and_phrases_with_a_near_word_are_negatives(dictionary):

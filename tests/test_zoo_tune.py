@@ -195,7 +195,7 @@ def test_a_card_draws_the_curve(package_info, package):
     assert "(detection.png)" in told
     assert pictures({**values, "detection": stated})["detection.png"][:4] == b"\x89PNG"
     assert "detection.png" not in pictures(values)
-    axis = detection_figure([(90, 0.95), (4, 0.8), (0, 0.5)], 2.0, "x").axes[0]
+    axis = detection_figure("words", [(90, 0.95), (4, 0.8), (0, 0.5)], 2.0, "x").axes[0]
     counted, bounds, resolution = (line.get_xdata() for line in axis.lines)
     np.testing.assert_allclose(counted, [45, 2, 0.25])
     assert bounds[2] == pytest.approx(2.996 / 2, rel=1e-3)

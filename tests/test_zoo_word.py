@@ -1,7 +1,9 @@
 """A wake word from its text: made by stand-in voices, published, gone on with, and what cannot be meant refused."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,21 +20,28 @@ from supernet.data.speech import engine
 from supernet.data.speech.base import Engine, Voice
 from supernet.data.speech.clips import Speech
 from supernet.errors import InfeasibleBudget, InvalidData, InvalidQuery, MissingExtra, UnknownName
-from supernet.files import read_json, write_json
+from supernet.files import read_json, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.nn.network import recalibrate
 from supernet.nn.store import save_supernet
 from supernet.nn.supernet import Supernet
 from zoo.cli import main
+from zoo.make import spoken
 from zoo.make import word as making
+from zoo.make.added import added, keep_added
+from zoo.make.judged import _whole, base_detection
 from zoo.make.spoken import HARD_TIMES, Amounts, Material, clip_data, clip_length, gathered, with_recordings
 from zoo.make.starts import is_bundled
 from zoo.make.wake import Plan, Wake, quantised, reopened
-from zoo.make.word import Report, base_detection, word
+from zoo.make.word import Report, word
+from zoo.package.detected import curve_of
 from zoo.package.read import read_config
 
-AMOUNTS = Amounts(24, 8, 12, 20, 8, 12, 6, 8, 2)
+AMOUNTS = Amounts(
+    words=24, held_words=8, near_texts=12, near=20, held_near=4, others=12, held_others=4, sentences=6,
+    held_sentences=8, each_recorded=2,
+)  # fmt: skip
 PLAN = Plan(epochs=1, again=1, quant_epochs=1, batch=8, evaluations=40, rooms=2)
 
 
@@ -176,8 +185,11 @@ def test_another_word_in_the_same_folder_is_refused(made, asked):
         word("hey robin", "robin", **asked, bits=4)
 
 
-def test_recordings_and_false_alarms_continue_a_run(made, asked, places, monkeypatch):
-    more, voice = places.root / "more", Letters()
+def test_recordings_and_false_alarms_continue_a_run(made, asked, places, monkeypatch, tmp_path):
+    place = {"run_dir": tmp_path / "run", "hub": tmp_path / "hub"}
+    for own, folder in zip((places.run, places.hub), place.values(), strict=True):
+        shutil.copytree(own, folder)
+    more, voice = tmp_path / "more", Letters()
     for number in range(10):
         said, _ = voice.say("hey robin", f"v{number % 3}", SimpleNamespace(speed=1))
         (more / "hey_robin").mkdir(parents=True, exist_ok=True)
@@ -193,13 +205,131 @@ def test_recordings_and_false_alarms_continue_a_run(made, asked, places, monkeyp
 
     monkeypatch.setattr(making, "trained", train)
     monkeypatch.setattr(making, "fired", lambda _, network, data: [np.full(data.audio.shape[1], 321, np.int16)])
-    found = word(None, "robin", add=more, run_dir=places.run, hub=places.hub)
+    found = word(None, "robin", add=more, **place)
     assert rounds == ["added1"]
     assert (heard[0] == 321).all(1).sum() == HARD_TIMES
     assert found.model != made.model
     assert found.real[1] == 2
-    assert read_json(places.run / "word.json")["added"] == [str(more)]
-    assert read_config(zoo.get(name=found.model, hub=places.hub).path).values["detection"]["recall_clips"] == 2
+    assert read_json(tmp_path / "run" / "word.json")["added"] == 1
+    assert read_config(zoo.get(name=found.model, hub=tmp_path / "hub").path).values["detection"]["recall_clips"] == 2
+    left = [entry.name for entry in zoo.find(task="robin", hub=tmp_path / "hub")]
+    assert left == [found.model]  # the former one is gone
+    shutil.rmtree(more)
+    again = word(None, "robin", add=_room(tmp_path / "later"), **place)
+    assert rounds == ["added1", "added2"]
+    assert again.real_hours == pytest.approx((3 + 2 * 12) / 3600, abs=1e-4)  # the last fifth of two minutes
+
+
+def _room(folder):
+    """Two minutes in which nobody says anything, to add."""
+    (folder / UNKNOWN).mkdir(parents=True)
+    soundfile.write(folder / UNKNOWN / "room.wav", tone(900, 120, seed=9), RATE)
+    return folder
+
+
+def test_sound_is_added_once_and_kept(tmp_path):
+    folder = tmp_path / "more"
+    (folder / "hey_robin").mkdir(parents=True)
+    for number in range(3):
+        soundfile.write(folder / "hey_robin" / f"{number}.wav", tone(300 + number, 1), RATE)
+    assert keep_added(tmp_path, folder, "hey_robin", 0) == 1
+    assert keep_added(tmp_path, folder, "hey_robin", 1) == 1  # nothing is new
+    for number in range(3, 5):
+        soundfile.write(folder / "hey_robin" / f"{number}.wav", tone(300 + number, 1), RATE)
+    (folder / UNKNOWN).mkdir()
+    for seconds in (1, 4.9, 5, 30):
+        soundfile.write(folder / UNKNOWN / f"{seconds}.wav", tone(700, seconds), RATE)
+    assert keep_added(tmp_path, folder, "hey_robin", 1) == 2
+    shutil.rmtree(folder)
+    assert [len(added(tmp_path, number).spoken) for number in (1, 2)] == [3, 2]
+    found = added(tmp_path, 2)
+    assert sorted(len(one) / RATE for one in found.alarms) == [1, 4.9]
+    assert sorted(len(one) / RATE for one in found.negatives) == [5, 30]
+
+
+def test_what_cannot_be_added_leaves_the_run_as_it_is(made, places, tmp_path):
+    before = (places.run / making.STATE).read_bytes()
+    (tmp_path / "hey_robin").mkdir()
+    (tmp_path / "hey_robin" / "a.wav").write_text("no recording")
+    with pytest.raises(InvalidData, match="no recordings that can be used"):
+        word(None, "robin", add=tmp_path, run_dir=places.run, hub=places.hub)
+    assert (places.run / making.STATE).read_bytes() == before
+
+
+def test_before_training_a_run_may_be_asked_for_anew(asked, tmp_path, monkeypatch):
+    def stopped(*args):
+        raise InvalidData("stopped")
+
+    monkeypatch.setattr(making, "_from_text", stopped)
+    for text in ("hey robin", "hey sparrow"):
+        with pytest.raises(InvalidData, match="stopped"):
+            word(text, "robin", **{**asked, "run_dir": tmp_path / "run"})
+    assert read_json(tmp_path / "run" / making.STATE)["text"] == "hey sparrow"
+
+
+def test_one_voice_alone_makes_a_model_and_says_what_that_means(asked, places, tmp_path):
+    class One(Letters):
+        name = "one"
+
+        def voices(self):
+            return (Voice("v1"),)
+
+    engine.register("one", One())
+    try:
+        whole = {**asked, "voices": ["one"], "negatives": [], "run_dir": tmp_path / "run", "hub": tmp_path / "hub"}
+        found = word("hey robin", "robin", **whole)
+    finally:
+        engine.forget("one")
+    assert found.synthetic is None
+    assert found.detection["hours"] > 0
+    limits = read_config(found.path).values["limits"]
+    assert any("counted on speech that was trained on" in line for line in limits)
+
+
+def test_short_negatives_are_heard_as_one(material):
+    short = [np.full(RATE * 9 // 10, 50 + number, np.int16) for number in range(50)]
+    held = with_recordings(material, [], short, []).held
+    assert len(held.real_negatives) == 10
+    heard = _whole(held.real_negatives, 2 * RATE)
+    assert [len(one) for one in heard] == [9 * RATE]
+    assert _whole(short[:2], 2 * RATE) == []
+
+
+def test_a_phrase_that_no_clip_holds_is_refused(asked, caplog):
+    with pytest.raises(
+        InvalidQuery, match=r"takes 2\.\d s to say in the median, and a clip has at most 2 s: give a sh"
+    ):
+        gathered("a" * 20 + " " + "b" * 20, Speech([Letters()]), AMOUNTS, 0, None)
+    gathered("a" * 15 + " " + "b" * 13, Speech([Letters()]), AMOUNTS, 0, None)
+    assert "of what is said is cut" in caplog.text
+
+
+def test_what_begins_as_the_word_is_none_of_its_negatives(asked, monkeypatch, tmp_path):
+    """In Speech Commands, `forward` and `four` begin as `for` does, and `backward` as `back`."""
+    monkeypatch.setattr(spoken, "begins_as", lambda text, phrase: text.startswith(phrase))
+    for name in ("validation", "testing"):
+        write_bytes(tmp_path / "data" / f"{name}_list.txt", b"")
+    for name in ("back", "backward", "bird"):
+        (tmp_path / "data" / name).mkdir()
+        soundfile.write(tmp_path / "data" / name / "0_nohash_0.wav", tone(440, 1), RATE)
+    monkeypatch.setattr(spoken, "common_words", lambda: ("backpack", "car", "bus"))
+    said = []
+    clips = Speech.clips
+    monkeypatch.setattr(Speech, "clips", lambda self, texts, *how: clips(self, said.append([*texts]) or said[-1], *how))
+    found = gathered("back", Speech([Letters()]), AMOUNTS, 0, tmp_path / "data")
+    assert len(found.others) == 1
+    assert {"car", "bus"} <= {*said[-2]}
+    assert "backpack" not in said[-2]
+
+
+def test_a_model_from_text_alone_has_a_curve_of_held_out_voices(made, places):
+    values = read_config(zoo.get(name=made.model, hub=places.hub).path).values
+    points = values["detection"]["curve"]
+    assert len(points) > 50
+    at = next(point for point in points if point["threshold"] == made.detection["threshold"])
+    assert at["synthetic_recall"] == made.synthetic[0]
+    assert curve_of(values["detection"])[0] == "words that held-out voices made from text"
+    assert (Path(made.path) / "detection.png").is_file()
 
 
 @pytest.mark.parametrize(
@@ -218,6 +348,8 @@ def test_recordings_and_false_alarms_continue_a_run(made, asked, places, monkeyp
         ({"add": "missing"}, InvalidQuery, "holds no run to go on with"),
         ({"start": "missing"}, InvalidQuery, "no such bundled supernet"),
         ({"limits": {"max_macs": 10}}, InfeasibleBudget, "raise max_macs"),
+        ({"limits": {"max_flash": "banana"}}, InvalidQuery, "max_flash = banana"),
+        ({"limits": {"max_latency_ms": 5}, "device": "nowhere"}, UnknownName, "nowhere"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_written(given, error, told, asked, tmp_path):
@@ -225,8 +357,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(given, error
     with pytest.raises(error, match=told):
         word(whole.pop("text"), whole.pop("task"), **whole)
     assert not list(tmp_path.glob("run/packages/*"))
-    if error is not InfeasibleBudget:
-        assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_that_is_added_says_what_is_what(made, places, tmp_path):
@@ -296,7 +427,7 @@ def test_clips_are_of_the_word_alone_and_others_are_unknown(material):
     speech = b"".join(one.tobytes() for one in material.negatives)
     assert [one.tobytes() in speech for one in (*near, *running)] == [False] * len(near) + [True] * len(running)
     validation = np.bincount(data.splits["validation"].targets)
-    assert list(validation[:2]) == [AMOUNTS.held_words, AMOUNTS.held_near]
+    assert list(validation[:2]) == [AMOUNTS.held_words, AMOUNTS.held_near + AMOUNTS.held_others]
     rows = [set(data.splits["train"].rows), set(data.unknown), set(data.splits["validation"].rows)]
     assert not rows[0] & rows[1]
     assert not (rows[0] | rows[1]) & rows[2]
@@ -383,3 +514,14 @@ def test_commands_alone_hold_out_the_last(monkeypatch):
     assert [[voice.held for voice in one.voices()] for one in found] == [[False], [True]]
     with pytest.raises(MissingExtra):
         making.engines_of({**state, "voices": ["espeak"]})
+
+
+def test_a_folder_of_the_word_alone_is_not_enough(monkeypatch, tmp_path):
+    def none(names=None):
+        raise MissingExtra("no voices")
+
+    monkeypatch.setattr(making, "installed", none)
+    (tmp_path / "hey_robin").mkdir()
+    soundfile.write(tmp_path / "hey_robin" / "anna_0.wav", tone(300, 1), RATE)
+    with pytest.raises(MissingExtra, match="other words than those of the folder must be said, too: no voices"):
+        making.engines_of({"voice_folders": [str(tmp_path)], "voice_commands": [], "voices": None})

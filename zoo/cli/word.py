@@ -20,15 +20,16 @@ Make a model that detects a word or phrase, from its text.
   earshot word "hey robin" --task robin --negatives my-room/ --recordings said/     recordings of your own help most
   earshot word "hey robin" --task robin --data speech_commands/                     words that real people say
   earshot word "hey robin" --task robin --voice-command 'say -o {out} {text}'       further voices
-  earshot word --add more/ --task robin            goes on with more/hey_robin/*.wav, and false alarms, more/_unknown_/
+  earshot word --add more/ --task robin            goes on with more/hey_robin/*.wav and more/_unknown_/*.wav
 
-Voices are those of the speech engines that are installed: apt-get install espeak-ng flite, or pip install kokoro. Some
+Voices speak English, by the engines that are installed: apt-get install espeak-ng flite, or pip install kokoro. Some
 are kept from training, to judge by. What sounds like the word becomes negatives, and so does what the model takes for
 it. The model goes into your own hub (EARSHOT_HUB, ~/.local/share/earshot/hub), and `earshot listen robin` runs it.
 
 At the end you are told how many words of held-out voices are found, which is no estimate of how real people are heard,
 how many recordings of people, where you gave some, and how many false alarms there were in how many hours. What
-`earshot listen robin --save more/_unknown_` kept while nobody said the word are false alarms to --add.
+`earshot listen robin --save more/_unknown_` kept while nobody said the word are false alarms to --add, and longer
+recordings there are of a room in which nobody says it. The new model takes the former one's place in the hub.
 
 From text alone it is a start: add recordings of people before you rely on it. It takes about half an hour on two cores,
 with --quick less; what was stopped goes on when the same command is given again. It needs pip install "earshot[word]".
@@ -56,7 +57,7 @@ def add_word_command(commands, command, option_of, bits) -> None:
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     sub.add_argument("--run-dir", metavar="FOLDER", help="where the run keeps its state (default: runs/word-TASK)")
     sub.add_argument("--hub", metavar="FOLDER", help="that gets the model (default: your own)")
-    sub.add_argument("--licence", default="other", help="of the model, for its card (default: %(default)s)")
+    sub.add_argument("--licence", help="of the model, for its card (default: that of the run, or other)")
 
 
 def _add_sounds(sub: argparse.ArgumentParser) -> None:
@@ -74,7 +75,9 @@ def _add_sounds(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--negatives", nargs="+", default=[], metavar="FOLDER", help="in which nobody says it")
     sub.add_argument("--data", metavar="FOLDER", help="Speech Commands: its other words and noise are negatives")
     sub.add_argument(
-        "--add", metavar="FOLDER", help="go on with FOLDER/TEXT/*.wav of people, FOLDER/_unknown_/*.wav false alarms"
+        "--add",
+        metavar="FOLDER",
+        help="go on with FOLDER/TEXT/*.wav of people and FOLDER/_unknown_/*.wav of others",
     )
 
 

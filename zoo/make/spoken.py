@@ -20,20 +20,23 @@ from supernet.data.cache import cached_array
 from supernet.data.clips import ClipData, Split, cut_clips, cut_noise, random_cut
 from supernet.data.sounds import coloured_noise
 from supernet.data.speech.clips import Speech, Spoken
-from supernet.data.speech.neighbours import Neighbours, common_words, neighbours, sentences
+from supernet.data.speech.neighbours import Neighbours, begins_as, common_words, neighbours, sentences
 from supernet.data.speech_commands import held_noise, list_files
 from supernet.data.walk import walk
-from supernet.errors import InvalidAudio, InvalidData
+from supernet.errors import InvalidAudio, InvalidData, InvalidQuery
 from supernet.files import digest
 from zoo.run.placed import word_span
 
-__all__ = ["RATE", "Amounts", "Material", "clip_data", "clip_length", "gathered", "read_recordings", "with_recordings"]
+__all__ = ["NOTHING", "RATE", "Amounts", "Material", "clip_data", "clip_length", "gathered", "read_recordings",
+           "with_recordings"]  # fmt: skip
 
 RATE = 16_000
+CLASSES = 3
+"""The word, all others, and silence."""
 CLIP_MS, LENGTHS_MS = 100, (1000, 2000)
 """Steps of the length of clips, and the least and longest of them."""
-FITTING, MARGIN_MS = 0.9, 50
-"""Share of spoken words that fit into a clip, and what it is longer."""
+FITTING, HALF, MARGIN_MS = 0.9, 0.5, 50
+"""Share of spoken words that fit into a clip, share of them that must, and what it is longer."""
 JOINED_S = 60
 """Negatives are joined to recordings of so many seconds, so that all moments of them are as likely."""
 HELD_EACH = 5
@@ -41,8 +44,8 @@ HELD_EACH = 5
 LONG_S = 60
 CONTEXT, KEPT_SHARE = 0.4, 0.85
 """Share of spoken words with another word before or behind, and of a clip that is kept of these."""
-WITHIN, NEAR_SHARE = 0.25, 0.1
-"""Share of sentences that have a near text in them, and of other words that are near."""
+WITHIN = 0.25
+"""Share of sentences that have a near text in them."""
 NEAR = {0: 1.0, 1: 0.2, 2: 0.6}
 """How often a near text is drawn by the phonemes that differ, beside those of three: people say a word in more ways
 than engines do, and one phoneme is often all that differs between two of them."""
@@ -55,14 +58,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much is made from text: clips, texts and sentences; and how many clips are taken of each word at hand."""
+    """How much is made from text: clips of the word, of near texts and of other words, near texts to draw from, and
+    sentences; and how many clips are taken of each word at hand. held: of voices that are kept from training.
+    """
 
     words: int = 1500
     held_words: int = 300
     near_texts: int = 300
-    near: int = 1200
-    held_near: int = 200
-    others: int = 800
+    near: int = 200
+    held_near: int = 20
+    others: int = 1800
+    held_others: int = 180
     sentences: int = 500
     held_sentences: int = 1200
     each_recorded: int = 50
@@ -116,25 +122,38 @@ def gathered(phrase: str, speech: Speech, amounts: Amounts, seed: int, data: Pat
 
 def _spoken(phrase: str, texts: Neighbours, speech: Speech, amounts: Amounts, seed: int, held: bool) -> Material:
     """What the held voices say, or all others."""
-    words, near, said = (
-        (amounts.held_words, amounts.held_near, amounts.held_sentences)
+    words, near, other, said = (
+        (amounts.held_words, amounts.held_near, amounts.held_others, amounts.held_sentences)
         if held
-        else (amounts.words, amounts.near + amounts.others, amounts.sentences)
+        else (amounts.words, amounts.near, amounts.others, amounts.sentences)
     )
     kind = "held voices" if held else "voices"
     alone = speech.clips([phrase] * words, [seed, SEED_WORDS], held, f"{phrase}, {kind}")
     clip_ms = clip_length([one.samples for one in alone])
+    _check_length(phrase, [len(one.samples) for one in alone])
     said_words = [one.samples for one in alone[: words if held else round(words * (1 - CONTEXT))]]
     if not held:
         within = speech.clips(
             _in_context(phrase, words - len(said_words), seed), [seed, SEED_WORDS], False, "in context"
         )
         said_words += [_cut_to_phrase(one, phrase, clip_ms) for one in within]
-    others = speech.clips(_near_texts(texts, near, seed), [seed, SEED_NEAR], held, f"other words, {kind}", True)
+    drawn = _other_texts(phrase, texts, near, other, seed)
+    others = speech.clips(drawn, [seed, SEED_NEAR], held, f"other words, {kind}", True)
     texted = sentences(phrase, said, seed + held)
     heard = texted if held else _with_near(texted, texts, seed)  # near texts are not met as often as that
     spoken = speech.clips(heard, [seed, SEED_SENTENCES], held, f"sentences, {kind}", True)
     return Material(clip_ms, said_words, [one.samples for one in others], [one.samples for one in spoken])
+
+
+def _check_length(phrase: str, lengths: Sequence[int]) -> None:
+    """Raise InvalidQuery for a phrase most of which is longer than any clip; warn where some are."""
+    most = LENGTHS_MS[1] / 1000
+    over, median = float(np.mean(np.array(lengths) > most * RATE)), float(np.median(lengths)) / RATE
+    told = f"text {phrase!r} takes {median:.1f} s to say in the median, and a clip has at most {most:g} s"
+    if over > HALF:
+        raise InvalidQuery(f"{told}: give a shorter one")
+    if over > 1 - FITTING:
+        log.warning("%s: %.0f %% of what is said is cut; a shorter one would be heard better", told, 100 * over)
 
 
 def _in_context(phrase: str, count: int, seed: int) -> list[str]:
@@ -151,11 +170,12 @@ def _cut_to_phrase(one: Spoken, phrase: str, clip_ms: int) -> np.ndarray:
     return one.samples[-most:] if one.text.endswith(phrase) else one.samples[:most]
 
 
-def _near_texts(texts: Neighbours, count: int, seed: int) -> list[str]:
-    """Near texts, and as many common words as are left."""
+def _other_texts(phrase: str, texts: Neighbours, near: int, others: int, seed: int) -> list[str]:
+    """So many near texts, and common words; of these as many more as near texts are missing."""
     rng = np.random.default_rng([seed, SEED_NEAR])
-    near = _drawn(texts, round(NEAR_SHARE * count), rng)
-    return [*near, *(common_words()[place] for place in rng.choice(len(common_words()), count - len(near)))]
+    drawn = _drawn(texts, near, rng)
+    common = [word for word in common_words() if not begins_as(word, phrase)]
+    return [*drawn, *(common[place] for place in rng.choice(len(common), near + others - len(drawn)))]
 
 
 def _drawn(texts: Neighbours, count: int, rng: np.random.Generator) -> list[str]:
@@ -180,7 +200,7 @@ def _with_near(texts: list[str], near: Neighbours, seed: int) -> list[str]:
 def _with_words(own: Material, phrase: str, data: Path, each: int) -> Material:
     """With words and noise of Speech Commands; the phrase itself is none of them."""
     files = list_files(data, ())
-    parts = {name: [clip for word, paths in sorted(files[name].items()) if word != phrase
+    parts = {name: [clip for word, paths in sorted(files[name].items()) if not begins_as(word, phrase)
                     for clip in _some(paths, count)]
              for name, count in (("train", each), ("validation", max(1, each // 5)))}  # fmt: skip
     noise = [_read(path) for path in walk(data / NOISE).recordings]
@@ -231,9 +251,7 @@ def with_recordings(
     held = material.held or NOTHING
     kept, out = _parted(recordings, long=False)
     quiet, quiet_out = _parted(negatives, long=True)
-    held = replace(
-        held, recordings=[*held.recordings, *out], real_negatives=[*held.real_negatives, *quiet_out]
-    )  # fmt: skip
+    held = replace(held, recordings=[*held.recordings, *out], real_negatives=[*held.real_negatives, *quiet_out])
     return replace(
         material, recordings=[*material.recordings, *kept], real_negatives=[*material.real_negatives, *quiet],
         hard=[*material.hard, *hard], held=held,

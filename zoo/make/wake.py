@@ -29,13 +29,26 @@ from supernet.nn.network import Network, recalibrate
 from supernet.nn.store import StoredSupernet, retarget
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import WidthRecipe, learn_widths
+from supernet.space import Space
 from supernet.train.calibration import scene_features
 from supernet.train.networks import train_float
 from supernet.train.recipe import Recipe
 from zoo.ask.limits import limits_of
-from zoo.make.starts import start_folder
+from zoo.make.spoken import CLASSES, LENGTHS_MS
+from zoo.make.starts import open_start, start_folder
 
-__all__ = ["Plan", "Wake", "chosen_arch", "fired", "is_done", "quantised", "reopened", "started", "trained"]
+__all__ = [
+    "Plan",
+    "Wake",
+    "check_limits",
+    "chosen_arch",
+    "fired",
+    "is_done",
+    "quantised",
+    "reopened",
+    "started",
+    "trained",
+]
 
 DEFAULT_LIMITS = {"max_macs": 3e6}
 """Where no limit is asked for."""
@@ -125,13 +138,22 @@ def chosen_arch(
     return Arch.from_dict(read_json(path)["arch"])
 
 
+def check_limits(start: str, limits: Mapping, bits: int | str, device: str | None, sure: bool) -> None:
+    """Raise, before a word is said, for limits that cannot be meant, or that no network keeps on the shortest clips."""
+    begun = open_start(start).supernet.space
+    least = replace(begun, classes=CLASSES, clip_ms=LENGTHS_MS[0])
+    _ = _problem(least, {**(limits_of(limits) or DEFAULT_LIMITS)}, bits, device, sure).anchor
+
+
+def _problem(space: Space, limits: Mapping, bits: int | str, device: str | None, sure: bool) -> Problem:
+    return Problem(SearchSpace(space, PLAIN_BITS if bits == MIXED else (bits,)), limits, device, sure=sure)
+
+
 def _searched(wake: Wake, folder: Path, data: ClipData, limits: Mapping, bits, device: str | None, sure: bool) -> Arch:
     begun = wake.start.supernet.space
-    widths = PLAIN_BITS if bits == MIXED else (bits,)
-    own, known = (SearchSpace(one, widths) for one in (_space(begun, data), begun))
-    problem = Problem(own, limits, device, sure=sure)
+    problem = _problem(replace(begun, classes=len(data.labels), clip_ms=data.clip_ms), limits, bits, device, sure)
     _ = problem.anchor
-    score = _by_size(own)
+    known, score = SearchSpace(begun, problem.space.weight_bits), _by_size(problem.space)
     if has_predictor(folder):
         predictor, _ = load_predictor(folder, table_space(wake.start.supernet))
         score = partial(predictor.predict, known)
@@ -142,10 +164,6 @@ def _searched(wake: Wake, folder: Path, data: ClipData, limits: Mapping, bits, d
 def _by_size(space: SearchSpace):
     """What a supernet without a predictor is searched by: more MACs are better."""
     return lambda genes: np.log(space.costs(genes)["macs"])
-
-
-def _space(begun, data: ClipData):
-    return replace(begun, classes=len(data.labels), clip_ms=data.clip_ms)
 
 
 def started(wake: Wake, arch: Arch, data: ClipData) -> Network:

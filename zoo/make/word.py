@@ -16,53 +16,49 @@ from typing import Any
 import numpy as np
 
 from supernet.arch import Arch
-from supernet.constants import OWN_HUB, UNKNOWN
-from supernet.data.audio import from_int16
+from supernet.constants import OWN_HUB
 from supernet.data.clips import ClipData
 from supernet.data.speech.base import Engine
 from supernet.data.speech.clips import Speech, checked_text, installed
 from supernet.data.speech.command import Command
 from supernet.data.speech.recorded import Recorded
 from supernet.data.speech_commands import list_files
-from supernet.data.walk import walk, walk_classes
+from supernet.data.walk import walk
 from supernet.errors import InvalidData, InvalidQuery, MissingExtra
 from supernet.extras import TRAINING, need
 from supernet.files import load_tensors, read_json, save_tensors, write_json
-from supernet.integer.runtime import IntegerNetwork
-from supernet.memory import SMOOTHED
 from supernet.metrics import poisson_upper
 from supernet.nn.network import Network
 from zoo.ask.limits import LIMITS, check_bits
 from zoo.ask.units import an_hour, seed_of
 from zoo.hubs.address import writable_hub
 from zoo.keeping import LAST_STEP, RUNS, check_folder, going_on
+from zoo.make.added import added, keep_added
+from zoo.make.judged import Judge
 from zoo.make.names import name_in_cards, warn_of_mixing
 from zoo.make.package import noise, split_figures, write_package
 from zoo.make.publish import publish
 from zoo.make.spoken import RATE, Amounts, Material, clip_data, gathered, read_recordings, with_recordings
 from zoo.make.starts import is_bundled, open_start, with_owner
 from zoo.make.train import check_names
-from zoo.make.trials import FINE_THRESHOLDS, Trials
-from zoo.make.wake import Plan, Wake, chosen_arch, fired, is_done, quantised, reopened, started, trained
-from zoo.run.alarms import Words, hours_to_show, tally
-from zoo.run.along import answer_ms, logits_along
-from zoo.run.detection import Detection, Detector
-from zoo.run.events import event_hop
-from zoo.run.placed import CONDITIONS, Placed
-from zoo.run.scores import IntegerScores
+from zoo.make.wake import Plan, Wake, check_limits, chosen_arch, fired, is_done, quantised, reopened, started, trained
+from zoo.run.alarms import hours_to_show
 
-__all__ = ["QUICK", "START", "Report", "base_detection", "word"]
+__all__ = ["QUICK", "START", "Report", "word"]
 
 START = "commands-temporal-map"
 """Where nothing is said: it knows the most words, nearly all of people, in the scenes that wake words are heard in."""
-RECIPE = 3
+RECIPE = 4
 """Of the way in which words are made: a run of another one cannot be gone on with."""
-STATE, HARD = "word.json", "hard.safetensors"
-"""In the folder of a run: what was asked for, and windows of the negatives that were taken for the word."""
+STATE, HARD, FIRST = "word.json", "hard.safetensors", "round1"
+"""In the folder of a run: what was asked for, windows of the negatives that were taken for the word, and the folder of
+the first round."""
+OTHER = "other"
+"""The licence of a model where none is given."""
 FAST = {"rate": 2e-3, "again_rate": 1e-3}
 """Rates of learning of what starts elsewhere: supernets of few words have more to learn, and less to lose."""
 QUICK = (
-    Amounts(words=500, held_words=100, near=400, others=300, sentences=150, held_sentences=300, each_recorded=15),
+    Amounts(words=500, held_words=100, near=70, others=630, sentences=150, held_sentences=300, each_recorded=15),
     Plan(epochs=15, again=5, quant_epochs=1, evaluations=1000, **FAST),
 )
 """A first model in a fraction of the time."""
@@ -72,13 +68,8 @@ USUAL = {
     "amounts": asdict(Amounts()), "plan": asdict(Plan()), "recipe": RECIPE,
 }  # fmt: skip
 """What is asked for where nothing is said."""
-AVERAGED = 0.5
-"""Of a clip, over which scores are averaged: in trials, fewer recordings of people were missed at the threshold of the
-loudest other speech (scripts/README.md, "Wake words from their text").
-"""
 SHARE = 0.4
 """Of the words in an epoch that are recordings, where there are any."""
-SEED_PLACES = 2026
 SYNTHETIC = "made from text: no estimate of how real people are heard"
 
 log = logging.getLogger(__name__)
@@ -156,29 +147,31 @@ def word(
     seed: int = 0,
     run_dir: str | Path | None = None,
     hub: str | Path | None = None,
-    licence: str = "other",
+    licence: str | None = None,
     amounts: Amounts | None = None,
     plan: Plan | None = None,
 ) -> Report:
     """Make a model that detects a word or phrase, given as text, and publish it; returns what it rests on.
 
-    text: words of letters; None with `add`, for that of the run. task: name of the model's task in hubs. voices: names
-    of engines (`supernet.data.speech.engine.names`), by default all that are installed. voice_commands: further ones,
-    see supernet.data.speech.command; voice_folders: see supernet.data.speech.recorded. recordings: files or folders of
-    people who say it; negatives: in which nobody does, of any length. data: a folder of Speech Commands, whose words
-    and noise become negatives. add: a folder with recordings of people in ADD/LABEL and false alarms in ADD/_unknown_:
-    the run goes on with them from its last round. limits: as of `zoo.get`; device, sure: likewise.
-    bits: of the weights, 1 to 8 or "mixed"; at 8 they are rounded, else fine-tuned. max_false_alarms: an hour, by the
-    estimate on held-out negatives. start: the supernet whose slice is trained, a bundled one or its folder. quick: less
-    of all, for a first model. run_dir: folder of the run (default: runs/word-TASK). hub: the folder that gets the model
-    (default: the user's own). amounts, plan: how much is made and how long is trained, instead of the usual.
+    text: words of letters; None with `add`, for that of the run. task: name of the model's task in hubs. voices:
+    names of engines (`supernet.data.speech.engine.names`), by default all that are installed. voice_commands:
+    further ones, see supernet.data.speech.command; voice_folders: see supernet.data.speech.recorded. recordings:
+    files or folders of people who say it; negatives: in which nobody does, of any length. data: a folder of Speech
+    Commands, whose words and noise become negatives. add: a folder with recordings of people in ADD/LABEL and, in
+    ADD/_unknown_, of what is not the word: false alarms, and long ones as negatives. The run goes on with them from
+    its last round, and its former model leaves the hub. limits: as of `zoo.get`; device, sure: likewise. bits: of
+    the weights, 1 to 8 or "mixed"; at 8 they are rounded, else fine-tuned. max_false_alarms: an hour, by the
+    estimate on held-out negatives. start: the supernet whose slice is trained, a bundled one or its folder. quick:
+    less of all, for a first model. run_dir: folder of the run (default: runs/word-TASK). hub: the folder that gets
+    the model (default: the user's own). licence: of the model (default: that of the run, else "other"). amounts,
+    plan: how much is made and how long is trained, instead of the usual.
 
     Raises InvalidQuery for what cannot be meant, before anything is made; MissingExtra where nothing can speak;
     InvalidData for recordings that cannot be used; InfeasibleBudget where no network keeps the limits.
     """
     need(*TRAINING, "pyroomacoustics")
     began = time.monotonic()
-    check_names(task, licence)
+    check_names(task, licence or OTHER)
     run = Path(run_dir or RUNS / f"word-{task}")
     check_folder("run_dir", run)
     limit, target = an_hour("max_false_alarms", max_false_alarms), writable_hub(OWN_HUB if hub is None else hub)
@@ -194,17 +187,20 @@ def word(
         "seed": seed_of(seed), "amounts": asdict(amounts or usual[0]), "plan": asdict(plan or usual[1]),
         "recipe": RECIPE,
     }  # fmt: skip
-    state = _state(run, asked, add)
+    state = _state(run, asked, add, licence)
     _check(state)
+    if add is not None:
+        state["added"] = keep_added(run, Path(add), _label(state["text"]), state["added"])
     write_json(run / STATE, state)
     with going_on(run):
-        report = _made(state, run, task, limit, target, licence)
+        report = _made(state, run, task, limit, target)
     return replace(report, seconds=round(time.monotonic() - began, 1))
 
 
 def _check(state: dict) -> None:
-    """Raise, before anything is made, for voices, recordings and a start that cannot be used."""
+    """Raise, before anything is made, for voices, recordings, a start and limits that cannot be used."""
     _ = engines_of(state), open_start(state["start"])
+    check_limits(state["start"], state["limits"], state["bits"], state["device"], state["sure"])
     for folder in [*state["recordings"], *state["negatives"]]:
         if not (Path(folder).is_file() or walk(folder).recordings):
             raise InvalidData(f"{folder}: no recordings; give files, or a folder of some")
@@ -212,26 +208,27 @@ def _check(state: dict) -> None:
         list_files(Path(state["data"]), ())
 
 
-def _state(run: Path, asked: dict, add: str | Path | None) -> dict:
-    """What is made in a folder: what was asked for there before, or now. Raises InvalidQuery where these differ."""
+def _state(run: Path, asked: dict, add: str | Path | None, licence: str | None) -> dict:
+    """What is made in a folder: what was asked for there before, or now. Raises InvalidQuery where these differ, and
+    training has begun.
+    """
     before = read_json(run / STATE) if (run / STATE).is_file() else None
     if before is not None and before.get("recipe") != RECIPE:
         raise InvalidQuery(
             f"{run}: holds a run of another version of Earshot; name another folder (run_dir), or delete it"
         )
+    begun = before is not None and (run / FIRST).is_dir()
     if add is not None:
-        if before is None:
+        if not begun:
             raise InvalidQuery(f"add = {add}: {run} holds no run to go on with; make the word first, without it")
         _check_same({name: value for name, value in asked.items() if value != USUAL[name]}, before, run)
-        _parts_of(Path(add), _label(before["text"]))
-        added = [*before["added"], str(Path(add).resolve())]
-        state = {**before, "added": list(dict.fromkeys(added))}
-    elif asked["text"] is None:
+        return {**before, "licence": licence or before["licence"]}
+    if asked["text"] is None:
         raise InvalidQuery("text = None: give the word, such as 'hey robin', or add, a folder, to go on with a run")
-    else:
-        state = {**asked, "added": before["added"] if before else []}
-        _check_same(asked, before or asked, run)
-    return state
+    if not begun:
+        return {**asked, "added": 0, "models": [], "licence": licence or OTHER}
+    _check_same(asked, before, run)
+    return {**before, "licence": licence or before["licence"]}
 
 
 def _check_same(asked: dict, before: dict, run: Path) -> None:
@@ -246,7 +243,7 @@ def _label(text: str) -> str:
     return text.replace(" ", "_")
 
 
-def _made(state: dict, run: Path, task: str, limit: float, hub: Path, licence: str) -> Report:
+def _made(state: dict, run: Path, task: str, limit: float, hub: Path) -> Report:
     """All of it, from what is asked for to the report."""
     label, begin = _label(state["text"]), open_start(state["start"])
     warn_of_mixing(task, [label], hub)
@@ -256,13 +253,15 @@ def _made(state: dict, run: Path, task: str, limit: float, hub: Path, licence: s
     arch = chosen_arch(wake, state["start"], clips, state["limits"], state["bits"], state["device"], state["sure"])
     name, network, material, clips = _rounds(wake, state, arch, label, material, clips)
     integers, how = quantised(wake, network, clips, state["bits"], name)
-    found = _judged(wake, integers, clips, material, label, limit)
-    owned = with_owner(replace(clips, licence=licence, attribution=_attribution(state, material)), begin)
+    found = Judge(integers, wake.frontend, clips, material, limit).figures()
+    owned = with_owner(replace(clips, licence=state["licence"], attribution=_attribution(state, material)), begin)
     info = _info(state, task, owned, material, wake, how, found)
     info["accuracy"] = {"validation": split_figures(integers, wake.frontend, clips, "validation")}
     package = write_package(run / "packages" / name, integers, wake.frontend, noise(integers.arch), info)
+    former = {*state["models"]} - {package.name}
     with going_on(package, errors=LAST_STEP):
-        entry = publish(package, hub).entry(package.name)
+        entry = publish(package, hub, replaces=lambda config: config.name in former).entry(package.name)
+        write_json(run / STATE, {**state, "models": list(dict.fromkeys([*state["models"], entry.name]))})
     return Report(entry.name, str(hub), str(hub / "models" / entry.name), label, found["detection"], found["synthetic"],
                   found["real"], found["real_hours"], 0.0, limit, _advice(state, found))  # fmt: skip
 
@@ -282,8 +281,10 @@ def engines_of(state: dict) -> list[Engine]:
         return [*installed(named), *own]
     try:
         return [*installed(), *own]
-    except MissingExtra:  # what the user brings is enough
-        alone = not folders and len(commands) > 1
+    except MissingExtra as error:
+        if not commands:
+            raise MissingExtra(f"other words than those of the folder must be said, too: {error}") from None
+        alone = not folders and len(commands) > 1  # what the user brings is enough
         return [*own[:-1], Command(commands[-1], held=True)] if alone else own
 
 
@@ -292,23 +293,9 @@ def _with_given(material: Material, state: dict) -> Material:
     return with_recordings(material, recordings, negatives, [])
 
 
-def _parts_of(folder: Path, label: str) -> tuple[list[Path], list[Path]]:
-    """Where in a folder that is added the word is, and where false alarms are. Raises InvalidData."""
-    walks = walk_classes(folder, (UNKNOWN,)).walks
-    spoken = [
-        folder / name for name, own in walks.items() if own.recordings and name in (label, label.replace("_", " "))
-    ]
-    alarms = [folder / name for name, own in walks.items() if own.recordings and name == UNKNOWN]
-    others = [name for name in walks if folder / name not in [*spoken, *alarms]]
-    if others or not (spoken or alarms):
-        beside = f", not {others[0]}" if others else ""
-        raise InvalidData(f"{folder}: give {label}/ with recordings of the word, {UNKNOWN}/ with false alarms{beside}")
-    return spoken, alarms
-
-
 def _rounds(wake: Wake, state: dict, arch: Arch, label: str, material: Material, clips: ClipData):
     """Train in rounds, those that are done before left out; returns the last one's name, network, and what it heard."""
-    name = "round1"
+    name = FIRST
     network = _first(wake, name, arch, clips)
     for number in range(wake.plan.rounds):
         hard = _hard(wake, network, clips, f"{number + 1}-{HARD}")
@@ -317,10 +304,11 @@ def _rounds(wake: Wake, state: dict, arch: Arch, label: str, material: Material,
         material = replace(material, hard=[*material.hard, *hard])
         clips, before, name = clip_data(label, material, SHARE), name, f"round{number + 2}"
         network = _further(wake, before, name, clips)
-    for number, folder in enumerate(state["added"], 1):
-        spoken, alarms = (read_recordings(folders) for folders in _parts_of(Path(folder), label))
-        hard = _hard(wake, network, clips, f"added{number}-{HARD}")
-        material = with_recordings(replace(material, hard=[*material.hard, *hard]), spoken, [], alarms)
+    for number in range(1, state["added"] + 1):
+        brought = added(wake.run, number)
+        material = with_recordings(material, brought.spoken, brought.negatives, brought.alarms)
+        heard = clip_data(label, material, SHARE) if brought.negatives else clips
+        material = replace(material, hard=[*material.hard, *_hard(wake, network, heard, f"added{number}-{HARD}")])
         clips, before, name = clip_data(label, material, SHARE), name, f"added{number}"
         network = _further(wake, before, name, clips)
     return name, network, material, clips
@@ -357,61 +345,6 @@ def _hard(wake: Wake, network, clips: ClipData, name: str) -> list[np.ndarray]:
     return found
 
 
-def _judged(
-    wake: Wake, integers: IntegerNetwork, clips: ClipData, material: Material, label: str, limit: float
-) -> dict:
-    """Settings of a detector and what they reach: on held-out voices, and on recordings where there are some."""
-    held, features = material.held or material, integers.arch.features
-    frontend = wake.frontend.select(features.coefficients, features.step_ms)
-    scores = IntegerScores(integers.activations[integers.specs[-1].name].scale)
-    base = base_detection(integers, clips.clip_ms)
-
-    def heard(parts) -> np.ndarray:
-        found = [*logits_along(integers, frontend, parts, base.hop_ms)]
-        return scores(np.concatenate([np.zeros((0, len(clips.labels)), np.int16), *found]))
-
-    def placed(words: list[np.ndarray], condition: str = "clean") -> tuple[np.ndarray, Words]:
-        right = np.tile([True, False, False], (len(words), 1))
-        under = [from_int16(one) for one in clips.held_noise]
-        stream = Placed(words, right, between, under, RATE, clips.audio.shape[1], condition, SEED_PLACES)
-        return heard(stream.parts), stream.words
-
-    def detector(settings: Detection) -> Detector:
-        return Detector(settings, clips.labels, scores)
-
-    between = [np.concatenate([*held.negatives, *held.real_negatives])]
-    quiet = [one for one in [*held.real_negatives, *_together(held.negatives)] if len(one) >= clips.audio.shape[1]]
-    spoken = {name: placed(held.recordings, name) for name in CONDITIONS} if held.recordings else {}
-    own = [heard(one) for one in quiet]
-    trials = Trials(detector, base, clips.clip_ms, own, spoken, limit, thresholds=FINE_THRESHOLDS)
-    found = trials.figures()
-    settings = Detection.from_dict(found)
-    words, synthetic = held.words if material.held else [], None
-    if words:
-        stream, said = placed(words)
-        every = settings.hop_ms // base.hop_ms
-        own = tally(detector(settings), stream[::every], clips.clip_ms, said, clips.clip_ms)
-        synthetic = (round(own.recall, 4), len(words))
-    real = (found["recall"], found["recall_clips"]) if spoken else None
-    hours = sum(map(len, held.real_negatives)) / RATE / 3600
-    return {"detection": {**found, "sound": _sound(hours, found["hours"])}, "synthetic": synthetic, "real": real,
-            "real_hours": round(hours, 4)}  # fmt: skip
-
-
-def base_detection(integers: IntegerNetwork, clip_ms: int) -> Detection:
-    """The settings of a word's detector of which only the threshold is chosen, where there are no recordings of it."""
-    hop_ms = event_hop(clip_ms, answer_ms(integers))
-    return Detection(hop_ms=hop_ms, smoothing=min(SMOOTHED, max(1, round(AVERAGED * clip_ms / hop_ms))))
-
-
-def _together(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return [np.concatenate(parts)] if parts else []
-
-
-def _sound(real: float, hours: float) -> str:
-    return f"{real:.2g} hours of recordings, {max(0.0, hours - real):.2g} hours of speech made from text"
-
-
 def _attribution(state: dict, material: Material) -> str:
     words = ["Speech Commands, Pete Warden (Google), CC BY 4.0"] if state["data"] else []
     given = ["recordings of their owner"] if material.recordings or material.real_negatives else []
@@ -434,6 +367,8 @@ def _info(
         "Speech made from text is no estimate of how real people are heard; test it on recordings.",
         *([f"Of {synthetic[1]} words of held-out voices {100 * synthetic[0]:.1f} % were found, {SYNTHETIC}."]
           if synthetic else []),
+        *(["False alarms were counted on speech that was trained on: there was one voice, and no negatives were given."]
+          if found["trained_on"] else []),
     ]  # fmt: skip
     name = name_in_cards(f"{state['text']}, from text")
     rounds = f"{plan.epochs} epochs, and {plan.again} more with what was taken for the word"
@@ -455,7 +390,7 @@ def _advice(state: dict, found: dict) -> list[str]:
     if not found["real"]:
         told.append("better: record twenty clips of several people, FOLDER/LABEL/*.wav, and give --add FOLDER")
     if found["real_hours"] < 1:
-        told.append("better: record an hour of your own room, in which nobody says it, and give --negatives FOLDER")
+        told.append("better: record an hour of your own room, where nobody says it, FOLDER/_unknown_/*.wav, likewise")
     if state["data"] is None:
-        told.append("better: give the folder of Speech Commands by --data, whose words real people say")
+        told.append("better: make it anew with --data SPEECH_COMMANDS, whose words real people say, and --run-dir NEW")
     return told

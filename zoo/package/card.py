@@ -14,7 +14,7 @@ from supernet.cost import LayerCost, layer_costs, mean_bits
 from supernet.families import family
 from supernet.frontend.base import frontend_from_dict
 from supernet.layer import LayerSpec, layers
-from zoo.package.detected import has_curve
+from zoo.package.detected import curve_of
 from zoo.package.facts import (
     Accuracy,
     accuracies,
@@ -108,12 +108,11 @@ def _confusion(values: dict) -> bytes | None:
 
 def _curve(values: dict) -> bytes | None:
     figures = values.get("detection")
-    if not has_curve(figures):
+    if (found := curve_of(figures)) is None:
         return None
     from zoo.package.plots import detection_figure
 
-    points = [(one["alarms"], one["recall"]) for one in figures["curve"]]
-    return _png(partial(detection_figure, points, figures["hours"], values["name"]))
+    return _png(partial(detection_figure, *found, figures["hours"], values["name"]))
 
 
 def _png(draw: Callable) -> bytes:
@@ -251,7 +250,7 @@ def _detection(figures: dict | None) -> list[str]:
     """How the model is used in a stream, where that was chosen."""
     said, rows = detection_text(figures), detection_rows(figures)
     head = ("words", "found", "of", "ms after their end, median", "wrong or repeated")
-    shown = [f"![Misses over false alarms an hour, by threshold]({CURVE})"] if has_curve(figures) else []
+    shown = [f"![Misses over false alarms an hour, by threshold]({CURVE})"] if curve_of(figures) else []
     table = [CONDITIONS, _table(head, rows)] if rows else []
     return ["## Detection in a stream", *said, *table, *shown] if said else []
 

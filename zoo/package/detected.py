@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from supernet.metrics import poisson_upper
 
-__all__ = ["detection_figures", "has_bound", "has_curve", "limits_with_detection"]
+__all__ = ["MADE_RECALL", "curve_of", "detection_figures", "has_bound", "limits_with_detection"]
 
 ROUNDING = 1e-3
 UNMEASURED = "No detection threshold is set"
 """How the limit begins that is none once a detector was measured."""
+MADE_RECALL = "synthetic_recall"
+"""Of a point of a curve: the share of words found that voices made from text, where nobody's were recorded."""
+WORDS = {"recall": "clean words", MADE_RECALL: "words that held-out voices made from text"}
 NAMES = ("detection_recall", "false_alarms_per_hour", "false_alarms_upper")
 
 
@@ -37,10 +42,16 @@ def has_bound(stated: dict | None) -> bool:
     return near and abs(own - stated.get("false_alarms_upper", own)) <= ROUNDING * max(own, 1)
 
 
-def has_curve(stated: dict | None) -> bool:
-    """True where it is known which words are missed at how many false alarms. stated: as above."""
+def curve_of(stated: Mapping | None) -> tuple[str, list[tuple[int, float]]] | None:
+    """What words are called that were heard by threshold, and of each (false alarms, recall); None where none were.
+
+    stated: as above. Words of people go before such as voices made from text, which are called so.
+    """
     points = (stated or {}).get("curve", [])
-    return bool(points) and all("recall" in point for point in points) and bool(stated["hours"])
+    for name, words in WORDS.items():
+        if points and stated["hours"] and all(name in point for point in points):
+            return words, [(point["alarms"], point[name]) for point in points]
+    return None
 
 
 def limits_with_detection(limits: list[str]) -> list[str]:

@@ -169,11 +169,12 @@ def recall_figure(counts: np.ndarray, labels: Sequence[str], title: str):
     return figure
 
 
-def detection_figure(points: Sequence[tuple[int, float]], hours: float, title: str):
+def detection_figure(words: str, points: Sequence[tuple[int, float]], hours: float, title: str):
     """A matplotlib Figure of misses over false alarms an hour, by threshold, with the 95 % upper bounds of these.
 
-    points: (false alarms, recall) of each threshold. hours: that the alarms were counted in; points without an alarm
-    stand at half of one in all hours, the least that can be told from none.
+    words: what they are called that are missed. points: (false alarms, recall) of each threshold. hours: that the
+    alarms were counted in; points without an alarm stand at half of one in all hours, the least that can be told from
+    none.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
@@ -185,7 +186,7 @@ def detection_figure(points: Sequence[tuple[int, float]], hours: float, title: s
     bounds = [poisson_upper(int(count)) / hours for count in alarms]
     axis.plot(bounds, misses, ":", color="C0", label="95 % upper bound")
     axis.axvline(1 / hours, color="C3", linestyle="--", label=f"one in all {hours:.3g} hours")
-    axis.set(xscale="log", xlabel="false alarms an hour", ylabel="clean words that are missed", ylim=(0, None))
+    axis.set(xscale="log", xlabel="false alarms an hour", ylabel=f"{words} that are missed", ylim=(0, None))
     axis.yaxis.set_major_formatter(PercentFormatter(1.0))
     axis.grid(alpha=0.3)
     axis.legend(loc="upper right", fontsize="small")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
 
 from supernet.metrics import poisson_upper
-from zoo.package.detected import has_curve
+from zoo.package.detected import curve_of
 from zoo.page.markup import Markup, tag
 
 __all__ = ["curve"]
@@ -18,12 +18,12 @@ HALF = 0.5
 
 def curve(figures: Mapping | None) -> Markup | None:
     """The curve of what `config.json` states of detection; None where it is not known."""
-    if not has_curve(figures):
+    if (found := curve_of(figures)) is None:
         return None
-    hours, points = figures["hours"], figures["curve"]
-    misses = [1 - point["recall"] for point in points]
-    counted = [max(point["alarms"], HALF) / hours for point in points]
-    bounds = [poisson_upper(point["alarms"]) / hours for point in points]
+    (words, points), hours = found, figures["hours"]
+    misses = [1 - recall for _, recall in points]
+    counted = [max(alarms, HALF) / hours for alarms, _ in points]
+    bounds = [poisson_upper(alarms) / hours for alarms, _ in points]
     low, high = floor(log10(min(counted))), ceil(log10(max(*bounds, 1 / hours)))
     most = max(*misses, 0.01)
     area = _Area(low, max(high, low + 1), most)
@@ -36,7 +36,10 @@ def curve(figures: Mapping | None) -> Markup | None:
         tag("polyline", points=area.line(counted, misses), class_="counted"),
         *marks,
     ]
-    about = f"Words missed over false alarms an hour, by threshold; {len(points)} thresholds, {hours:.3g} hours heard"
+    about = (
+        f"{words.capitalize()} that are missed, over false alarms an hour, by threshold; {len(points)} thresholds, "
+        f"{hours:.3g} hours heard"
+    )
     picture = tag("svg", *drawn, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=about)
     told = (
         f"Line: counted. Dotted: the 95 % upper bound. Upright: one alarm in all {hours:.3g} hours; points without an "

@@ -58,6 +58,11 @@ def checked_text(text: str) -> str:
         raise InvalidQuery(
             f"text {text!r:.140} cannot be said: give words of letters, up to {LONGEST_TEXT} signs, such as 'hey robin'"
         )
+    if other := next((sign for sign in found if sign.isalpha() and "LATIN" not in unicodedata.name(sign, "")), None):
+        raise InvalidQuery(
+            f"text {text!r:.140} cannot be said: voices speak English, which has no {other!r}; write it in Latin "
+            "letters, as an English speaker would read it"
+        )
     return found
 
 

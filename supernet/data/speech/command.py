@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from supernet.data.audio import read_audio
@@ -41,8 +42,9 @@ class Command(Engine):
         return "" if shutil.which(self.words[0]) else f"{self.words[0]} (the voice command names it)"
 
     def identity(self) -> list:
-        """See Engine."""
-        return self.words
+        """Its words, and of those that are files the state: a program or a voice that was changed says other sounds."""
+        files = [Path(shutil.which(self.words[0]) or self.words[0]), *map(Path, self.words[1:])]
+        return [*self.words, *(_state(file) for file in files)]
 
     def voices(self) -> tuple[Voice, ...]:
         """See Engine."""
@@ -60,6 +62,14 @@ class Command(Engine):
                 return read_audio(out)
             except InvalidAudio as error:
                 raise InvalidData(f"{self.name}: made no recording in {OUT} ({error})") from None
+
+
+def _state(file: Path) -> list[int]:
+    """Size and time of a file; nothing where there is none of that name."""
+    with suppress(OSError):
+        if file.is_file():
+            return [file.stat().st_size, file.stat().st_mtime_ns]
+    return []
 
 
 def _filled(word: str, values: dict[str, str]) -> str:
