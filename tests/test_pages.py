@@ -99,6 +99,9 @@ def test_what_pages_name_exists():
         ("zoo/nothing.json says", "no file zoo/nothing.json"),
         ("`zoo.gett()`", "no name zoo.gett"),
         ("`supernet.quant.quantisers.METHOD`", "no name supernet.quant.quantisers.METHOD"),
+        ("`zoo.page.machine.plan`", "no name zoo.page.machine.plan"),  # zoo.page is a function
+        ("`zoo.export.check(model)`", "zoo.export.check() may fail after `import zoo`"),
+        ("`from zoo.export import\nchecks`", "no name zoo.export.checks"),
         ("EARSHOT_HOME", "no setting EARSHOT_HOME"),
         ("[a](nowhere.md)", "no file nowhere.md"),
         ("[a](zoo/README.md#nothing)", "no heading #nothing in zoo/README.md"),
@@ -119,6 +122,7 @@ def test_a_wrong_name_is_told_with_its_line(text, wrong):
         "```sh\nX=1 .venv/bin/earshot get --task kws && earshot run kws x.wav | tee y  # --no-such\n```",
         "```python\nearshot = zoo.get('kws')\n```",
         "`earshot get ... --specialize`, `earshot profile add --help`, `earshot profile list | show`, `--format json`",
+        "`zoo.export.check`, `zoo.Hub.entry('x')`, `from zoo.export import Bench, check`, `supernet.data.scenes`",
         "`earshot verify MODEL`, `zoo.get(task='kws')`, `zoo/hub/models/NAME/`, `supernet/families/NAME.py`",
         "`python scripts/study.py peers x --again`, `scripts/bench.py NAME`, `arecord -d 1 | earshot run kws -`",
         "## Here: it is!\n[a](#here-it-is) [b](https://x.org/nothing.md) [c](zoo/clips)",

@@ -13,7 +13,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +32,8 @@ SHELL = ("sh", "console", "text", "")
 EXTRA = re.compile(r"(?:\bearshot|\.)\[([a-z, -]+)\]")
 SCRIPT = re.compile(r"\bscripts/\w+\.py\b")
 FILE = re.compile(r"(?<![\w./])(?:zoo|supernet|predictors|search|scripts|tests)/[\w./-]+\.[a-z]\w*(?![\w-])")
-DOTTED = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
+DOTTED = re.compile(rf"(?P<name>(?:{'|'.join(PACKAGES)})(?:\.\w+)+)(?P<call>\(?)")
+IMPORT = re.compile(rf"from (?P<module>(?:{'|'.join(PACKAGES)})[.\w]*) import (?P<names>\w+(?:, \w+)*)")
 SETTING = re.compile(r"\bEARSHOT_[A-Z]+\b")
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -166,8 +167,10 @@ def _wrong_arguments(arguments: list[str]) -> list[str]:
 
 def _wrong_span(text: str) -> list[str]:
     """Of code in a sentence, which may be a part of a command, an option, or a name of Python."""
-    if DOTTED.match(text) and not FILE.match(text):
-        return _wrong_name(DOTTED.match(text)[0])
+    if (dotted := DOTTED.match(text)) and not FILE.match(text):
+        return _wrong_name(dotted["name"], bool(dotted["call"]))
+    if taken := IMPORT.fullmatch(text):
+        return [wrong for name in taken["names"].split(", ") for wrong in _wrong_name(f"{taken['module']}.{name}")]
     if text.startswith("--"):
         option = re.match(r"--[\w-]+", text)
         return [] if option is None or option[0] in _all_options() else [f"no option {option[0]}"]
@@ -179,24 +182,22 @@ def _wrong_span(text: str) -> list[str]:
     return []
 
 
-def _wrong_name(name: str) -> list[str]:
-    """Of a dotted name: a module, or what one has. A module is one also where a function has its name."""
-    parts = name.split(".")
-    found = import_module(parts[0])
-    for number, part in enumerate(parts[1:], 2):
-        module = _module(".".join(parts[:number])) if number < len(parts) or not hasattr(found, part) else None
-        if module is None and not hasattr(found, part):
+def _wrong_name(name: str, called: bool = False) -> list[str]:
+    """Of a dotted name, which an import and dots must give. A call must do with the import of its package alone, which
+    does not promise to load modules inside.
+    """
+    package, *parts = name.split(".")
+    found: object = import_module(package)
+    for number, part in enumerate(parts, 1):
+        if not hasattr(found, part):
+            with suppress(ModuleNotFoundError):
+                import_module(".".join([package, *parts[:number]]))
+        if not hasattr(found, part):
             return [f"no name {name} in Python"]
-        found = module or getattr(found, part)
+        found = getattr(found, part)
+        if called and isinstance(found, ModuleType):
+            return [f"{name}() may fail after `import {package}`: write {parts[-1]}() and where it is imported from"]
     return []
-
-
-def _module(name: str) -> ModuleType | None:
-    """The module of a name; None where it is none."""
-    try:
-        return import_module(name)
-    except ModuleNotFoundError:
-        return None
 
 
 def _wrong_part(words: list[str]) -> list[str]:
