@@ -6,7 +6,6 @@ What needs one asks for it here, so that a user who lacks it reads one line with
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ from typing import Any
 
 from supernet.errors import MissingExtra
 
-__all__ = ["EXTRAS", "TRAINING", "has", "lacking", "lazy_names", "load", "missing", "moved_names", "need"]
+__all__ = ["EXTRAS", "TRAINING", "has", "lacking", "lazy_names", "load", "missing", "need"]
 
 EXTRAS = {
     "torch": "train",
@@ -77,19 +76,6 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(load(homes[name]), name)
-
-    return __getattr__
-
-
-def moved_names(module: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a module for names that are elsewhere now, with a warning. homes: name -> its new place."""
-
-    def __getattr__(name: str) -> Any:  # noqa: N807
-        if name not in homes:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        home, _, own = homes[name].rpartition(".")
-        warnings.warn(f"{module}.{name} is now {homes[name]}; use that", DeprecationWarning, stacklevel=2)
-        return getattr(load(home), own)
 
     return __getattr__
 

@@ -29,7 +29,6 @@ from supernet.arch import (
     plain,
 )
 from supernet.errors import InvalidArch
-from supernet.extras import moved_names
 from supernet.families import family
 from supernet.layer import parts
 from supernet.whole import with_plain_numbers
@@ -318,18 +317,3 @@ def default_space(name: str, classes: int, clip_ms: int = 1000, features: str | 
     if features is not None and features not in own.features:
         raise InvalidArch(f"family {name} has no default space on {features!r:.80}: give {' or '.join(own.features)}")
     return own.space(classes, clip_ms, features or own.features[0])
-
-
-__getattr__ = moved_names(
-    __name__,
-    {
-        "Arch": "supernet.arch.Arch",
-        "Block": "supernet.families.blocks.Block",
-        "FeatureSpec": "supernet.arch.FeatureSpec",
-        "LayerSpec": "supernet.layer.LayerSpec",
-        "Stage": "supernet.families.blocks.Stage",
-        "StageChoices": "supernet.families.blocks.StageChoices",
-        "canonical_json": "supernet.files.canonical_json",
-        "digest": "supernet.files.digest",
-    },
-)

@@ -187,16 +187,3 @@ def test_lazy_names_are_those_that_are_named():
     assert get("hann_window")(4)[2] == 1
     with pytest.raises(AttributeError, match="module 'here' has no attribute 'nothing'"):
         get("nothing")
-
-
-MOVED = ["supernet.space.Stage", "supernet.families.with_bits", "zoo.pack.read_config", "zoo.errors.NoModelFits"]
-
-
-@pytest.mark.parametrize("name", MOVED)
-def test_a_name_that_moved_is_found_with_a_warning(name):
-    module, _, own = name.rpartition(".")
-    with pytest.warns(DeprecationWarning, match=f"{name} is now (supernet|zoo)"):
-        found = getattr(load(module), own)
-    assert found.__name__ == own
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        load(module).nothing  # noqa: B018
