@@ -88,15 +88,20 @@ def missing(error: ModuleNotFoundError) -> ImportError:
 
 def _missing(package: str, extra: str) -> MissingExtra:
     name = DISTRIBUTIONS.get(package, package)
-    wanted = f'"earshot[{extra}]"' if _brings(extra) else name
+    wanted = _own(extra) or name
     return MissingExtra(f"this needs {name}, which is not installed: {sys.executable} -m pip install {wanted}")
 
 
-def _brings(extra: str) -> bool:
-    """True where pip knows this Earshot by its extra; without, the name is another project's on PyPI."""
+def _own(extra: str) -> str | None:
+    """What gives pip this Earshot with the extra; None where pip knows no such one.
+
+    It names the version that is installed: without, pip takes the project that is called so on PyPI where the extra
+    cannot be had, in the place of this one.
+    """
     from importlib.metadata import PackageNotFoundError, metadata  # takes 40 ms to import
 
     try:
-        return extra in (metadata("earshot").get_all("Provides-Extra") or ())
+        own = metadata("earshot")
     except PackageNotFoundError:
-        return False
+        return None
+    return f'"earshot[{extra}]=={own["Version"]}"' if extra in (own.get_all("Provides-Extra") or ()) else None

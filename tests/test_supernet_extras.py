@@ -114,9 +114,12 @@ PREDICT = [["profile", "list"], ["profile", "add", "mine", "none.csv"]]
 
 
 def told(error: str, package: str, extra: str) -> bool:
-    """True for one line that names the package, this interpreter and the extra, or the package where pip knows none."""
+    """True for one line that names the package, this interpreter and the extra of the installed version, or the package
+    where pip knows no such extra.
+    """
     line = f"earshot: this needs {package}, which is not installed: {sys.executable} -m pip install "
-    return error in (f'{line}"earshot[{extra}]"\n', f"{line}{package}\n")
+    own = rf'"earshot\[{extra}\]==[\w.]+"'
+    return re.fullmatch(rf"{re.escape(line)}({own}|{package})\n", error) is not None
 
 
 def test_what_lacks_an_extra_says_so_in_one_line_with_the_command():
@@ -167,6 +170,20 @@ def test_no_range_has_an_upper_bound_and_every_one_a_lower():
     lines = [line for lines in (PROJECT["dependencies"], *extras) for line in lines if not line.startswith("earshot")]
     assert len(lines) > 15
     assert [line for line in lines if not re.fullmatch(r"[a-z-]+>=[\d.]+(dev\d+)?(; .+)?", line)] == []
+
+
+def test_pip_is_never_led_to_the_project_that_has_the_name_on_pypi(tmp_path, monkeypatch):
+    """With the version, pip keeps this Earshot or fails; without, it may take the other project in its place."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    folder = tmp_path / "earshot-7.8.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.4\nName: earshot\nVersion: 7.8\nProvides-Extra: train\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(MissingExtra, match=r'pip install "earshot\[train\]==7\.8"$'):
+        need("torch")
+    shutil.rmtree(folder)
+    with pytest.raises(MissingExtra, match=r"pip install torch$"):
+        need("torch")
 
 
 def test_what_is_there_is_loaded_and_what_is_not_is_named(monkeypatch):

@@ -33,9 +33,9 @@ Say what a model hears while sound comes: the time of each event in seconds, its
 An event is known after its sound, when the mean of some scores reaches a threshold: --threshold, or the settings of the
 model, which `earshot info` shows. Each line is written at once; with --format json it is a JSON object.
 
-Raw samples are 16 bits, little-endian, one channel, at the model's rate or at --rate. The microphone needs an extra,
-pip install "earshot[listen]"; one that cannot record at the model's rate is resampled. A terminal shows the level. A
-pipe that ends before one clip of sound is an error.
+Raw samples are 16 bits, little-endian, one channel, at the model's rate or at --rate. The microphone needs the extra
+listen; one that cannot record at the model's rate is resampled. A terminal shows the level. A pipe that ends before one
+clip of sound is an error.
 """
 QUIETEST_DB = -60
 """Of the level meter."""

@@ -32,7 +32,7 @@ how many recordings of people, where you gave some, and how many false alarms th
 recordings there are of a room in which nobody says it. The new model takes the former one's place in the hub.
 
 From text alone it is a start: add recordings of people before you rely on it. It takes about half an hour on two cores,
-with --quick less; what was stopped goes on when the same command is given again. It needs pip install "earshot[word]".
+with --quick less; what was stopped goes on when the same command is given again. It needs the extra word.
 """
 GIVEN = ("text", "task", "voices", "recordings", "negatives", "data", "add", "device", "sure", "bits",
          "max_false_alarms", "start", "quick", "seed", "run_dir", "hub", "licence")  # fmt: skip

@@ -300,7 +300,7 @@ class Model(Core):
     ) -> Iterator[dict]:
         """The events that `detect` gives, {"time_s", "label", "score"} each, as soon as it is known.
 
-        source: "microphone", which needs `earshot[listen]`, the path of a recording, or what is open for reading bytes
+        source: "microphone", which needs the extra `listen`, the path of a recording, or what is open for reading bytes
         and holds WAV or raw samples: 16 bits, little-endian, one channel. detector: by default that of the package's
         settings. rate: of raw samples, and of the microphone (default: the model's). channel, resample: as in a call.
         microphone: its number or a part of its name. seconds, count: of sound and of events, after which it ends.
