@@ -1,16 +1,20 @@
 """What is built for others: the source archive, a wheel made from it, and that wheel installed elsewhere."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import zoo
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "supernet", "predictors", "search", "zoo")
+NOTICE = "zoo/NOTICE.md"
 
 
 def _run(*command, cwd: Path) -> str:
@@ -49,3 +53,33 @@ def test_a_wheel_made_from_the_source_archive_runs_elsewhere_with_the_bundled_hu
     bundled = {path.relative_to(ROOT) for path in files}
     assert len(bundled) > 100
     assert {path for path in bundled if not (place / path).is_file()} == set()
+    [about] = place.glob("*.dist-info")
+    assert (about / "licenses" / NOTICE).read_bytes() == (ROOT / NOTICE).read_bytes()
+    assert Distribution.at(about).metadata["License-Expression"] == _project()["license"]
+
+
+def _project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def _licences() -> dict[tuple[str, str], set[str]]:
+    """The tasks of all bundled models and supernets by licence, as SPDX has it, and attribution."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for path in (ROOT / "zoo" / "hub").glob("*/*/config.json"):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        tasks = values["tasks"] if "tasks" in values else [values["task"]]
+        named = f"LicenseRef-{tasks[0]}" if values["licence"] == "other" else values["licence"].upper()
+        found.setdefault((named, values["attribution"]), set()).update(tasks)
+    return found
+
+
+def test_the_notice_names_the_licence_and_the_attribution_of_all_that_is_bundled():
+    rows = [
+        f"| {', '.join(f'`{task}`' for task in sorted(tasks))} | {licence} | {attribution} |"
+        for (licence, attribution), tasks in _licences().items()
+    ]
+    text = (ROOT / NOTICE).read_text(encoding="utf-8")
+    assert sorted(rows) == sorted(line for line in text.splitlines() if line.startswith("| `"))
+    licences = sorted({licence for licence, _ in _licences()})
+    assert all(f"- {licence}: " in text or f"; {licence}, " in text for licence in licences)
+    assert _project()["license"] == " AND ".join(["Apache-2.0", *licences])
