@@ -83,3 +83,7 @@ def test_the_notice_names_the_licence_and_the_attribution_of_all_that_is_bundled
     licences = sorted({licence for licence, _ in _licences()})
     assert all(f"- {licence}: " in text or f"; {licence}, " in text for licence in licences)
     assert _project()["license"] == " AND ".join(["Apache-2.0", *licences])
+
+
+def test_the_first_page_cites_the_version():
+    assert f"version = {{{_project()['version']}}}" in (ROOT / "README.md").read_text(encoding="utf-8")
