@@ -92,7 +92,15 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor, clips: int = 1) -> Tensor:
         """(batch, coefficients, clips * frames) -> logits (batch * clips, classes), see `execute`."""
-        return execute(self.specs, x, self._run_layer, clips)
+        return self.classify(self.embed(x, clips))
+
+    def embed(self, x: Tensor, clips: int = 1) -> Tensor:
+        """What the classifier reads of features, (batch * clips, channels, 1, 1)."""
+        return execute(self.specs[:-1], x, self._run_layer, clips)
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """Logits (batch, classes) of what `embed` gives."""
+        return self._run_layer(self.specs[-1], [embedding])
 
     def _run_layer(self, spec: LayerSpec, inputs: list[Tensor]) -> Tensor:
         return float_layer(spec, inputs, self.layers[spec.name] if spec.has_weights else None, self.training)

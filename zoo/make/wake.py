@@ -31,8 +31,9 @@ from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.space import Space
 from supernet.train.calibration import scene_features
-from supernet.train.networks import train_float
+from supernet.train.networks import train_network
 from supernet.train.recipe import Recipe
+from supernet.train.remembering import Remembering
 from zoo.ask.limits import limits_of
 from zoo.make.spoken import CLASSES, LENGTHS_MS
 from zoo.make.starts import open_start, start_folder
@@ -73,8 +74,9 @@ log = logging.getLogger(__name__)
 class Plan:
     """How long is trained. epochs: of the first round, again: of each further one, quant_epochs: at fewer bits than
     ROUNDED, and at mixed ones. evaluations: networks that a search tries. rate, again_rate: of learning; low, since
-    what starts from many words learns the few voices of engines by heart otherwise. rooms: how many are drawn for
-    scenes.
+    what starts from many words learns the few voices of engines by heart otherwise. remember: the weight of what
+    keeps the answers of the supernet on its own words (supernet.train.remembering), for the same end. rooms: how many
+    are drawn for scenes.
     """
 
     epochs: int = 40
@@ -83,6 +85,7 @@ class Plan:
     quant_epochs: int = 3
     rate: float = 5e-4
     again_rate: float = 2.5e-4
+    remember: float = 1.0
     batch: int = 64
     evaluations: int = 4000
     rooms: int = 600
@@ -177,11 +180,23 @@ def trained(wake: Wake, network: Network, data: ClipData, name: str, again: bool
     """A network after a round, from the folder of the run where that is done."""
     epochs, rate = (wake.plan.again, wake.plan.again_rate) if again else (wake.plan.epochs, wake.plan.rate)
     calibration, chain = wake.calibration(data), wake.scenes.chain
-    path = wake.run / name
-    recipe = wake.recipe(epochs, rate)
-    train_float(network, data, wake.frontend, recipe, path, calibration, measure_every=epochs, clips=chain)
+    path, identity = wake.run / name, {"arch": network.arch.to_dict(), "remember": wake.plan.remember}
+    both = Remembering(network, _before(wake, network.arch, data, calibration)) if wake.plan.remember else None
+    train_network(
+        both or network, data, wake.frontend, wake.recipe(epochs, rate), path, identity,
+        partial(recalibrate, network, calibration, chain), measure_every=epochs,
+        penalty=both and (lambda: wake.plan.remember * both.forgotten()),
+    )  # fmt: skip
     save_tensors(path / FLOAT, _numbers(network), {"arch": network.arch.to_dict()})
     return network
+
+
+def _before(wake: Wake, arch: Arch, data: ClipData, calibration: Tensor) -> Network:
+    """The slice as the supernet has it, with the head that it begins with."""
+    begun, cut = wake.start, wake.calibration(data, cut=True)
+    supernet = retarget(begun, len(begun.labels), data.clip_ms, cut, labels=begun.labels)
+    start = supernet.extract(replace(arch, classes=len(begun.labels)))
+    return recalibrate(start, calibration, wake.scenes.chain)
 
 
 def is_done(wake: Wake, name: str) -> bool:

@@ -55,8 +55,8 @@ STATE, HARD, FIRST = "word.json", "hard.safetensors", "round1"
 the first round."""
 OTHER = "other"
 """The licence of a model where none is given."""
-FAST = {"rate": 2e-3, "again_rate": 1e-3}
-"""Rates of learning of what starts elsewhere: supernets of few words have more to learn, and less to lose."""
+FAST = {"rate": 2e-3, "again_rate": 1e-3, "remember": 0.0}
+"""For what starts elsewhere: supernets of few words have more to learn, and less to lose."""
 QUICK = (
     Amounts(words=500, held_words=100, near=70, others=630, sentences=150, held_sentences=300, each_recorded=15),
     Plan(epochs=15, again=5, quant_epochs=1, evaluations=1000, **FAST),
