@@ -25,9 +25,7 @@ class Remembering(nn.Module):
     def __init__(self, network: Network, start: Network) -> None:
         super().__init__()
         self.network = network
-        self._start = (
-            start.eval().requires_grad_(False),
-        )  # no module of this one, so that it is neither trained nor kept
+        self._start = (start.eval().requires_grad_(False),)  # in a tuple it is no module of this one
         self._heard: tuple[Tensor, Tensor, int] | None = None
 
     def forward(self, x: Tensor, clips: int = 1) -> Tensor:
