@@ -81,11 +81,11 @@ class Plan:
 
     epochs: int = 40
     again: int = 12
-    rounds: int = 2
+    rounds: int = 3
     quant_epochs: int = 3
     rate: float = 5e-4
     again_rate: float = 2.5e-4
-    remember: float = 1.0
+    remember: float = 0.5
     batch: int = 64
     evaluations: int = 4000
     rooms: int = 600
