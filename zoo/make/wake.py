@@ -63,7 +63,6 @@ UNKNOWN_TIMES = 4
 CALIBRATED = 512
 SCORE, MOST_HARD, APART_MS, HOP_MS = 0.2, 200, 800, 200
 """From which score on a window of the negatives is one that fires, how many are taken at most, and how far apart."""
-BATCH = 64
 FLOAT = "float.safetensors"
 """In the folder of a round: the weights that it ended with."""
 
@@ -220,10 +219,10 @@ def _numbers(network: Network) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def fired(wake: Wake, network: Network, data: ClipData) -> list[np.ndarray]:
-    """Windows of the negatives that a network takes for the word, (samples,) int16, those with the largest scores. Each
-    is heard by itself, as a clip is.
+    """Windows of the negatives that a network takes for the word in a stream, (samples,) int16, those with the largest
+    scores.
     """
-    found = []
+    found, samples = [], data.audio.shape[1]
     for recording in data.negatives:
         scores, starts = _scores(wake, network, recording, data)
         order = [place for place in np.argsort(-scores) if scores[place] >= SCORE]
@@ -231,23 +230,24 @@ def fired(wake: Wake, network: Network, data: ClipData) -> list[np.ndarray]:
         for place in order:
             if all(abs(starts[place] - starts[other]) >= APART_MS * data.sampling_rate // 1000 for other in kept):
                 kept.append(place)
-        found += [(scores[place], recording[starts[place] : starts[place] + data.audio.shape[1]]) for place in kept]
+        found += [(scores[place], recording[starts[place] : starts[place] + samples]) for place in kept]
     found.sort(key=lambda pair: -pair[0])
     return [window for _, window in found[:MOST_HARD]]
 
 
 def _scores(wake: Wake, network: Network, recording: np.ndarray, data: ClipData) -> tuple[np.ndarray, np.ndarray]:
-    """Of the word in each window, and where these begin."""
+    """Of the word in each window of a stream, and where these begin: windows that follow one another are clips of one
+    row, and rows begin a hop apart.
+    """
     samples, hop = data.audio.shape[1], HOP_MS * data.sampling_rate // 1000
-    starts = np.arange(0, max(0, len(recording) - samples) + 1, hop)
-    if len(recording) < samples:
-        return np.zeros(0), starts[:0]
-    windows = np.lib.stride_tricks.sliding_window_view(recording, samples)[::hop]
-    scores = []
-    for first in range(0, len(windows), BATCH):
-        features = torch.from_numpy(wake.frontend.run(windows[first : first + BATCH]))
-        scores.append(network(dequantise_features(features)).softmax(1)[:, 0].numpy())
-    return np.concatenate(scores), starts[: len(windows)]
+    scores, starts = [np.zeros(0)], [np.zeros(0, int)]
+    for first in range(0, samples, hop):
+        count = (len(recording) - first) // samples
+        if count > 0:
+            features = torch.from_numpy(wake.frontend.run(recording[None, first : first + count * samples]))
+            scores.append(network(dequantise_features(features), count).softmax(1)[:, 0].numpy())
+            starts.append(first + samples * np.arange(count))
+    return np.concatenate(scores), np.concatenate(starts)
 
 
 def quantised(wake: Wake, network: Network, data: ClipData, bits: int | str, name: str) -> tuple[IntegerNetwork, str]:
