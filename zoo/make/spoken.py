@@ -44,6 +44,8 @@ HELD_EACH = 5
 LONG_S = 60
 CONTEXT, KEPT_SHARE = 0.4, 0.85
 """Share of spoken words with another word before or behind, and of a clip that is kept of these."""
+HELD_RARE = 0.0
+"""Share of rare words in sentences that thresholds are chosen on: people say common ones."""
 WITHIN = 0.25
 """Share of sentences that have a near text in them."""
 NEAR = {0: 1.0, 1: 0.2, 2: 0.6}
@@ -139,7 +141,7 @@ def _spoken(phrase: str, texts: Neighbours, speech: Speech, amounts: Amounts, se
         said_words += [_cut_to_phrase(one, phrase, clip_ms) for one in within]
     drawn = _other_texts(phrase, texts, near, other, seed)
     others = speech.clips(drawn, [seed, SEED_NEAR], held, f"other words, {kind}", True)
-    texted = sentences(phrase, said, seed + held)
+    texted = sentences(phrase, said, seed + held, *([HELD_RARE] if held else []))
     heard = texted if held else _with_near(texted, texts, seed)  # near texts are not met as often as that
     spoken = speech.clips(heard, [seed, SEED_SENTENCES], held, f"sentences, {kind}", True)
     return Material(clip_ms, said_words, [one.samples for one in others], [one.samples for one in spoken])

@@ -77,14 +77,17 @@ def common_words() -> tuple[str, ...]:
     return tuple((Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split())
 
 
-def sentences(phrase: str, count: int, seed: int = 0) -> list[str]:
-    """Words in no order that makes sense, five to eleven a text: speech with all sounds, and without the phrase."""
+def sentences(phrase: str, count: int, seed: int = 0, rare: float = RARE) -> list[str]:
+    """Words in no order that makes sense, five to eleven a text: speech with all sounds, and without the phrase.
+
+    rare: the share of words that are any of the dictionary; the others are common ones.
+    """
     rng = np.random.default_rng([seed, 6])
-    rare = [word for word in _dictionary() if word.isalpha() and 3 <= len(word) <= 10]
+    any_words = [word for word in _dictionary() if word.isalpha() and 3 <= len(word) <= 10]
     found = []
     while len(found) < count:
         size = int(rng.integers(*SENTENCE))
-        drawn = [_draw(rare if rare and rng.random() < RARE else common_words(), rng) for _ in range(size)]
+        drawn = [_draw(any_words if any_words and rng.random() < rare else common_words(), rng) for _ in range(size)]
         text = " ".join(word for word in drawn if not begins_as(word, phrase))
         if phrase not in text:
             found.append(text)
