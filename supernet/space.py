@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import prod
 from typing import Any, Protocol
 
@@ -294,13 +294,12 @@ class Space:
             raise InvalidArch(f"not a space: {error}; write one with Space.to_dict") from None
 
 
-@lru_cache(maxsize=256)
 def _check_parts(space: Space) -> None:
     """Raise InvalidArch where a choice makes no network with the features: each is built once at each step."""
     most, step = int(space.cardinalities.max()), space.columns(FEATURE_GENES[1:])[0]
     genes = np.minimum(np.arange(most)[:, None], space.cardinalities - 1).repeat(len(space.steps_ms), 0)
     genes[:, step] = np.tile(np.arange(len(space.steps_ms)), most)
-    for arch in space.from_genes(space.canonical(genes)):
+    for arch in Space.from_genes(space, space.canonical(genes)):
         parts(arch)
 
 
