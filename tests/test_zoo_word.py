@@ -27,10 +27,10 @@ from supernet.nn.network import recalibrate
 from supernet.nn.store import save_supernet
 from supernet.nn.supernet import Supernet
 from zoo.cli import main
-from zoo.make import spoken
+from zoo.make import judged, spoken
 from zoo.make import word as making
 from zoo.make.added import added, keep_added
-from zoo.make.judged import _whole, base_detection
+from zoo.make.judged import Judge, _whole, base_detection
 from zoo.make.spoken import HARD_TIMES, Amounts, Material, clip_data, clip_length, gathered, with_recordings
 from zoo.make.starts import is_bundled
 from zoo.make.wake import Plan, Wake, quantised, reopened
@@ -321,6 +321,24 @@ def test_what_begins_as_the_word_is_none_of_its_negatives(asked, monkeypatch, tm
     assert len(found.others) == 1
     assert {"car", "bus"} <= {*said[-2]}
     assert "backpack" not in said[-2]
+
+
+def test_words_that_people_said_are_what_thresholds_are_chosen_on(asked, tmp_path, monkeypatch):
+    for name in ("validation", "testing"):
+        listed = "bird/b_nohash_0.wav\nrobin/a_nohash_0.wav\n" if name == "validation" else ""
+        write_bytes(tmp_path / "data" / f"{name}_list.txt", listed.encode())
+    for word_said in ("bird", "robin"):
+        (tmp_path / "data" / word_said).mkdir()
+        for speaker in "abc":
+            path = tmp_path / "data" / word_said / f"{speaker}_nohash_0.wav"
+            soundfile.write(path, tone(440, 1.5, seed=ord(speaker)), RATE)
+    found = gathered("robin", Speech([Letters()]), AMOUNTS, 0, tmp_path / "data")
+    assert [len(one) / RATE for one in found.held.real_negatives] == [1.5]  # of bird, by its listed speaker alone
+    found = replace(found, held=replace(found.held, real_negatives=[np.zeros(RATE * 60, np.int16)]))
+    judge = Judge(None, None, SimpleNamespace(audio=np.zeros((1, RATE)), clip_ms=1000), found, 1.0)
+    for least, alone in ((1 / 60, True), (0.1, False)):
+        monkeypatch.setattr(judged, "ENOUGH_HOURS", least)
+        assert (len(judge.quiet) == 1) == alone
 
 
 def test_a_model_from_text_alone_has_a_curve_of_held_out_voices(made, places):

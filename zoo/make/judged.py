@@ -30,6 +30,10 @@ AVERAGED = 0.5
 loudest other speech (scripts/README.md, "Wake words from their text").
 """
 SEED_PLACES = 2026
+ENOUGH_HOURS = 0.25
+"""Of what people say, from which on thresholds are chosen on it alone: speech from text scores higher, so that a
+threshold that is quiet on it misses most people (scripts/README.md, "Wake words from their text").
+"""
 
 
 def base_detection(integers: IntegerNetwork, clip_ms: int) -> Detection:
@@ -53,7 +57,7 @@ class Judge:
         with how many there were, or None; `real_hours` of recordings among the negatives; whether these were trained
         on (`trained_on`), for lack of others.
         """
-        negatives = [self._heard(one) for one in [*self._real, *self._made]]
+        negatives = [self._heard(one) for one in self.quiet]
         base, recorded = base_detection(self.integers, self.clips.clip_ms), self._held.recordings
         spoken = {name: self._placed(recorded, name) for name in CONDITIONS} if recorded else {}
         trials = Trials(self._detector, base, self.clips.clip_ms, negatives, spoken, self.limit,
@@ -65,31 +69,39 @@ class Judge:
                 {**one, MADE_RECALL: self._recall(replace(chosen, threshold=one["threshold"]), made)}
                 for one in found["curve"]
             ]
-        hours = sum(map(len, self._real)) / RATE / 3600
         return {
-            "detection": {**found, "sound": _sound(hours, found["hours"])},
+            "detection": {**found, "sound": _sound(self._real_hours, found["hours"])},
             "synthetic": made and (self._recall(chosen, made), len(self._held.words)),
             "real": (found["recall"], found["recall_clips"]) if spoken else None,
-            "real_hours": round(hours, 4),
-            "trained_on": self._quiet is self.material,
+            "real_hours": round(self._real_hours, 4),
+            "trained_on": self._apart is self.material,
         }
+
+    @property
+    def quiet(self) -> list[np.ndarray]:
+        """The negatives that thresholds are chosen on: of people alone, where there are enough."""
+        return self._real if self._real_hours >= ENOUGH_HOURS else [*self._real, *self._made]
+
+    @property
+    def _real_hours(self) -> float:
+        return sum(map(len, self._real)) / RATE / 3600
 
     @property
     def _held(self) -> Material:
         return self.material.held or NOTHING
 
     @property
-    def _quiet(self) -> Material:
+    def _apart(self) -> Material:
         """What negatives are of: held out, but where there is one voice alone and nothing was recorded."""
         return self._held if self._held.negatives or self._held.real_negatives else self.material
 
     @cached_property
     def _real(self) -> list[np.ndarray]:
-        return _whole(self._quiet.real_negatives, self.clips.audio.shape[1])
+        return _whole(self._apart.real_negatives, self.clips.audio.shape[1])
 
     @cached_property
     def _made(self) -> list[np.ndarray]:
-        return _whole(self._quiet.negatives, self.clips.audio.shape[1])
+        return _whole(self._apart.negatives, self.clips.audio.shape[1])
 
     @cached_property
     def _scores(self) -> IntegerScores:

@@ -53,7 +53,7 @@ NEAR = {0: 1.0, 1: 0.2, 2: 0.6}
 than engines do, and one phoneme is often all that differs between two of them."""
 HARD_TIMES = 6
 """How much likelier a window that was taken for the phrase is drawn than another clip."""
-SEED_WORDS, SEED_NEAR, SEED_SENTENCES, SEED_CUTS, SEED_RUNNING = 11, 12, 13, 14, 15
+SEED_WORDS, SEED_NEAR, SEED_SENTENCES, SEED_CUTS, SEED_RUNNING, SEED_ROW = 11, 12, 13, 14, 15, 16
 
 log = logging.getLogger(__name__)
 
@@ -206,8 +206,19 @@ def _with_words(own: Material, phrase: str, data: Path, each: int) -> Material:
                     for clip in _some(paths, count)]
              for name, count in (("train", each), ("validation", max(1, each // 5)))}  # fmt: skip
     noise = [_read(path) for path in walk(data / NOISE).recordings]
-    held = own.held and replace(own.held, others=_read_all(parts["validation"], "other words"))
+    held = own.held and replace(
+        own.held, others=_read_all(parts["validation"], "other words"), real_negatives=_in_a_row(phrase, files)
+    )  # fmt: skip
     return replace(own, others=_read_all(parts["train"], "other words"), noise=[*own.noise, *noise], held=held)
+
+
+def _in_a_row(phrase: str, files: dict) -> list[np.ndarray]:
+    """All other words of the validation list one after another: what people say, to choose a threshold on."""
+    said = sorted(path for half in ("choosing", "validation") for word, paths in files.get(half, {}).items()
+                  if not begins_as(word, phrase) for path in paths)  # fmt: skip
+    order = np.random.default_rng(SEED_ROW).permutation(len(said))
+    clips = _read_all([said[place] for place in order], "words in a row")
+    return [np.concatenate(clips)] if clips else []
 
 
 def _some(paths: Sequence[Path], count: int) -> list[Path]:
