@@ -499,7 +499,7 @@ def test_what_starts_from_many_words_learns_slowly(start, quick, rate, tmp_path,
         raise KeyboardInterrupt
 
     monkeypatch.setattr(making, "_made", made)
-    monkeypatch.setattr(making, "_check", lambda state: None)
+    monkeypatch.setattr(making, "_checked_start", lambda state: None)
     with pytest.raises(KeyboardInterrupt):
         word(
             "robin", "robin", run_dir=tmp_path / "run", hub=tmp_path, quick=quick, **({"start": start} if start else {})

@@ -15,11 +15,8 @@ weight took on their circuit, 3.9 pJ. Figures are of the integers. Rows: `memory
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import Tensor
 
 from long_run import behind_all, load_words
 from predictors.power import draw_of
@@ -27,15 +24,13 @@ from studies.base import RUNS, SCENES, Shown, Study, seeds, several, value
 from studies.first_layer import SCENERIES, setting_of
 from studies.networks import Setting
 from studies.rows import Rows, seconds_of
+from studies.sinc_widths import tuned
 from studies.systems import MEMORIES, kept
 from studies.systems import archs as networks
 from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import macs, mean_bits, weight_bytes
-from supernet.nn.frontend import quantise_features
-from supernet.nn.integer import TorchIntegers
 from supernet.nn.network import Network
-from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import PowerRecipe, learn_widths, products_power_uw
 
 TABLE, WORDS, SCENERY = "memory_power", "numbers", SCENERIES["dry"]
@@ -86,7 +81,7 @@ def _measure(name: str, seed: int, ways: list[Way], setting: Setting) -> None:
         weights, between = mean_bits(arch)
         figures = {"macs": macs(arch), "weight_bits": round(weights, 3), "activation_bits": round(between, 3)}
         figures |= {"flash_bytes": weight_bytes(arch), "power_uw": round(products_power_uw(arch, UJ_PER_MAC), 4)}
-        integers = _quantised(network, arch, setting, run)
+        integers = tuned(network, arch, SCENERY, setting, run)
         figures |= {"float_test": in_float["test"], "seconds": seconds_of(run), **setting.measured(integers, run)}
         setting.rows.add(TABLE, _keys(name, way, seed, options), figures, run)
 
@@ -100,14 +95,6 @@ def _arch(way: Way, network: Network, setting: Setting, run: Path) -> Arch:
     )  # fmt: skip
     parts = setting.data, setting.frontend, setting.calibration
     return learn_widths(network, network, *parts, recipe, run.with_name(f"{run.name}-bits"))
-
-
-def _quantised(network: Network, arch: Arch, setting: Setting, run: Path) -> Callable[[Tensor], Tensor]:
-    bits = round(min(mean_bits(arch)))
-    recipe = QuantRecipe.at_bits(bits, epochs=setting.options.quant_epochs, bfloat16=False, augmentation=SCENERY)
-    parts = network, setting.data, setting.frontend, setting.calibration
-    integers = TorchIntegers(quantise(network, arch, *parts, recipe, run).to_integer())
-    return lambda x: integers(quantise_features(x))
 
 
 def table_of_power(found: Rows) -> Shown:

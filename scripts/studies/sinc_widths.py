@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -28,6 +28,7 @@ from studies.rows import Rows, seconds_of
 from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import mean_bits, weight_bytes
+from supernet.data.scenes import Scenes
 from supernet.nn.frontend import quantise_features
 from supernet.nn.integer import TorchIntegers
 from supernet.nn.network import Network
@@ -89,7 +90,7 @@ def _measure(name: str, seed: int, ways: list[Way], setting: Setting) -> None:
     for way in ways:
         run = setting.options.runs / TABLE / f"{folder.name}-{way.name.replace(' ', '-').replace('/', '-')}"
         arch = _arch(way, network, setting, run)
-        integers = _quantised(network, arch, setting, run)
+        integers = tuned(network, arch, SCENERIES[setting.options.scenes], setting, run)
         weights, between = mean_bits(arch)
         figures = {"weight_bits": round(weights, 3), "activation_bits": round(between, 3)}
         figures |= {"flash_bytes": weight_bytes(arch), "float_test": in_float["test"], "seconds": seconds_of(run)}
@@ -111,12 +112,10 @@ def _arch(way: Way, network: Network, setting: Setting, run: Path) -> Arch:
     )
 
 
-def _quantised(network: Network, arch: Arch, setting: Setting, run: Path) -> Callable[[Tensor], Tensor]:
-    options, bits = setting.options, min(mean_bits(arch))
-    recipe = replace(
-        QuantRecipe.at_bits(round(bits), epochs=options.quant_epochs),
-        bfloat16=False, augmentation=SCENERIES[options.scenes],
-    )  # fmt: skip
+def tuned(network: Network, arch: Arch, scenes: Scenes, setting: Setting, run: Path) -> Callable[[Tensor], Tensor]:
+    """The integers of a network at the widths of `arch`, fine-tuned by LSQ with distillation from itself in float."""
+    bits, epochs = round(min(mean_bits(arch))), setting.options.quant_epochs
+    recipe = QuantRecipe.at_bits(bits, epochs=epochs, bfloat16=False, augmentation=scenes)
     parts = network, setting.data, setting.frontend, setting.calibration
     integers = TorchIntegers(quantise(network, arch, *parts, recipe, run).to_integer())
     return lambda x: integers(quantise_features(x))

@@ -24,7 +24,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib import ticker
 from torch import Tensor
 
@@ -43,10 +42,10 @@ from supernet.errors import InvalidData
 from supernet.families.blocks import Block, Blocks, Stage
 from supernet.families.dense import Dense
 from supernet.families.lmu import Memories, MemoryLayer
-from supernet.files import load_tensors, save_tensors
 from supernet.frontend import front_end
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from supernet.nn.network import Network, recalibrate
+from supernet.nn.store import load_network, save_network
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.train.calibration import fit_frontend
 from supernet.train.networks import Learner, train_together
@@ -137,7 +136,7 @@ def _measured(nets: dict[str, Arch], missing: dict[str, dict], epochs: int, seed
     train_together(learners, data, frontend, recipe, folder, identity, measure_every=epochs)
     clips = epochs * len(data.epoch(np.random.default_rng(0)))
     for name, keys in missing.items():
-        _keep(learners[name].network, weights_of(name, seed, options))
+        save_network(weights_of(name, seed, options), learners[name].network)
         figures = _figures(learners[name].network, folder, name, seed, setting)
         setting.rows.add(TABLE, keys, {**figures, "clips": clips, "seconds": seconds_of(folder)}, folder)
 
@@ -147,22 +146,12 @@ def weights_of(name: str, seed: int, options: argparse.Namespace) -> Path:
     return options.runs / TABLE / f"{name}-{options.hours:g}h-s{seed}.safetensors"
 
 
-def _keep(network: Network, path: Path) -> None:
-    numbers = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
-    save_tensors(path, numbers, {"arch": network.arch.to_dict()})
-
-
 def kept(name: str, seed: int, options: argparse.Namespace, calibration: Tensor) -> Network:
     """A network that was trained here, its norms measured. Raises InvalidData where it was not."""
     path = weights_of(name, seed, options)
     if not path.is_file():
         raise InvalidData(f"{path}: not there; train it first: python scripts/study.py {TABLE} DATA --nets {name}")
-    tensors, about = load_tensors(path)
-    network = Network(Arch.from_dict(about["arch"]), seed)
-    with torch.no_grad():
-        for key, parameter in network.named_parameters():
-            parameter.copy_(torch.from_numpy(tensors[key]))
-    return recalibrate(network, calibration).eval()
+    return recalibrate(load_network(path), calibration).eval()
 
 
 def _learner(arch: Arch, seed: int, setting: Setting) -> Learner:

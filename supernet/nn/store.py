@@ -1,4 +1,4 @@
-"""Supernets on disk: a folder of safetensors and JSON, checked when read.
+"""Supernets on disk: a folder of safetensors and JSON, checked when read; and the weights of one network in a file.
 
 config.json                name, space, front end, tasks with their labels, recipe, licence, attribution, digests
 trunk.safetensors          the weights shared by all tasks
@@ -18,16 +18,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from supernet.arch import Arch
 from supernet.cost import params
 from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
 from supernet.files import digest, load_tensors, read_json, save_tensors, write_json
 from supernet.frontend.base import frontend_from_dict
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
+from supernet.nn.network import Network
 from supernet.nn.supernet import Supernet
 from supernet.space import Space
 
-__all__ = ["StoredSupernet", "load_file", "load_supernet", "retarget", "round_to_half", "save_supernet"]
+__all__ = [
+    "StoredSupernet",
+    "load_file",
+    "load_network",
+    "load_supernet",
+    "retarget",
+    "round_to_half",
+    "save_network",
+    "save_supernet",
+]
 
 SCHEMA = 1
 ZERO = 128
@@ -169,3 +180,19 @@ def load_file(folder: str | Path, name: str, config: dict) -> dict[str, np.ndarr
     if name not in config["digests"]:
         raise InvalidCheckpoint(f"{folder}: no digest of {name}; take the supernet from its source again")
     return load_tensors(Path(folder) / name, config["digests"][name])[0]
+
+
+def save_network(path: str | Path, network: Network) -> None:
+    """Write the parameters of a network in a file, and its Arch; norms are to be measured again."""
+    numbers = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
+    save_tensors(path, numbers, {"arch": network.arch.to_dict()})
+
+
+def load_network(path: str | Path) -> Network:
+    """The network of such a file, before its norms are measured. Raises InvalidCheckpoint."""
+    tensors, about = load_tensors(path)
+    network = Network(Arch.from_dict(about["arch"]))
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(torch.from_numpy(tensors[name]))
+    return network

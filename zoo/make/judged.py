@@ -58,9 +58,9 @@ class Judge:
         on (`trained_on`), for lack of others.
         """
         negatives = [self._heard(one) for one in self.quiet]
-        base, recorded = base_detection(self.integers, self.clips.clip_ms), self._held.recordings
+        recorded = self._held.recordings
         spoken = {name: self._placed(recorded, name) for name in CONDITIONS} if recorded else {}
-        trials = Trials(self._detector, base, self.clips.clip_ms, negatives, spoken, self.limit,
+        trials = Trials(self._detector, self._base, self.clips.clip_ms, negatives, spoken, self.limit,
                         thresholds=FINE_THRESHOLDS)  # fmt: skip
         found = trials.figures()
         chosen, made = Detection.from_dict(found), self._placed(self._held.words) if self._held.words else None
@@ -96,6 +96,10 @@ class Judge:
         return self._held if self._held.negatives or self._held.real_negatives else self.material
 
     @cached_property
+    def _base(self) -> Detection:
+        return base_detection(self.integers, self.clips.clip_ms)
+
+    @cached_property
     def _real(self) -> list[np.ndarray]:
         return _whole(self._apart.real_negatives, self.clips.audio.shape[1])
 
@@ -112,9 +116,9 @@ class Judge:
 
     def _heard(self, parts) -> np.ndarray:
         """Scores (answers, classes) of a recording, or of its parts in turn."""
-        features, hop_ms = self.integers.arch.features, base_detection(self.integers, self.clips.clip_ms).hop_ms
+        features = self.integers.arch.features
         frontend = self.frontend.select(features.coefficients, features.step_ms)
-        found = [*logits_along(self.integers, frontend, parts, hop_ms)]
+        found = [*logits_along(self.integers, frontend, parts, self._base.hop_ms)]
         return self._scores(np.concatenate([np.zeros((0, len(self.clips.labels)), np.int16), *found]))
 
     def _placed(self, words: list[np.ndarray], condition: str = "clean") -> tuple[np.ndarray, Words]:
@@ -125,7 +129,7 @@ class Judge:
 
     def _recall(self, settings: Detection, heard: tuple[np.ndarray, Words]) -> float:
         scores, words = heard
-        every, clip_ms = settings.hop_ms // base_detection(self.integers, self.clips.clip_ms).hop_ms, self.clips.clip_ms
+        every, clip_ms = settings.hop_ms // self._base.hop_ms, self.clips.clip_ms
         own: Tally = tally(self._detector(settings), scores[::every], clip_ms, words, clip_ms)
         return round(own.recall, 4)
 

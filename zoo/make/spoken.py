@@ -20,7 +20,7 @@ from supernet.data.cache import cached_array
 from supernet.data.clips import ClipData, Split, cut_clips, cut_noise, random_cut
 from supernet.data.sounds import coloured_noise
 from supernet.data.speech.clips import Speech, Spoken
-from supernet.data.speech.neighbours import Neighbours, begins_as, common_words, neighbours, sentences
+from supernet.data.speech.neighbours import RARE, Neighbours, begins_as, common_words, neighbours, sentences
 from supernet.data.speech_commands import held_noise, list_files
 from supernet.data.walk import walk
 from supernet.errors import InvalidAudio, InvalidData, InvalidQuery
@@ -141,7 +141,7 @@ def _spoken(phrase: str, texts: Neighbours, speech: Speech, amounts: Amounts, se
         said_words += [_cut_to_phrase(one, phrase, clip_ms) for one in within]
     drawn = _other_texts(phrase, texts, near, other, seed)
     others = speech.clips(drawn, [seed, SEED_NEAR], held, f"other words, {kind}", True)
-    texted = sentences(phrase, said, seed + held, *([HELD_RARE] if held else []))
+    texted = sentences(phrase, said, seed + held, HELD_RARE if held else RARE)
     heard = texted if held else _with_near(texted, texts, seed)  # near texts are not met as often as that
     spoken = speech.clips(heard, [seed, SEED_SENTENCES], held, f"sentences, {kind}", True)
     return Material(clip_ms, said_words, [one.samples for one in others], [one.samples for one in spoken])

@@ -21,12 +21,12 @@ from supernet.arch import Arch
 from supernet.bits import MIXED, with_bits
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
-from supernet.files import load_tensors, read_json, save_tensors, write_json
+from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.integer.runtime import IntegerNetwork
 from supernet.nn.frontend import dequantise_features
 from supernet.nn.network import Network, recalibrate
-from supernet.nn.store import StoredSupernet, retarget
+from supernet.nn.store import StoredSupernet, load_network, retarget, save_network
 from supernet.quant.finetune import QuantRecipe, quantise
 from supernet.quant.widths import WidthRecipe, learn_widths
 from supernet.space import Space
@@ -36,7 +36,7 @@ from supernet.train.recipe import Recipe
 from supernet.train.remembering import Remembering
 from zoo.ask.limits import limits_of
 from zoo.make.spoken import CLASSES, LENGTHS_MS
-from zoo.make.starts import open_start, start_folder
+from zoo.make.starts import start_folder
 
 __all__ = [
     "Plan",
@@ -140,10 +140,9 @@ def chosen_arch(
     return Arch.from_dict(read_json(path)["arch"])
 
 
-def check_limits(start: str, limits: Mapping, bits: int | str, device: str | None, sure: bool) -> None:
+def check_limits(begin: StoredSupernet, limits: Mapping, bits: int | str, device: str | None, sure: bool) -> None:
     """Raise, before a word is said, for limits that cannot be meant, or that no network keeps on the shortest clips."""
-    begun = open_start(start).supernet.space
-    least = replace(begun, classes=CLASSES, clip_ms=LENGTHS_MS[0])
+    least = replace(begin.supernet.space, classes=CLASSES, clip_ms=LENGTHS_MS[0])
     _ = _problem(least, {**(limits_of(limits) or DEFAULT_LIMITS)}, bits, device, sure).anchor
 
 
@@ -186,7 +185,7 @@ def trained(wake: Wake, network: Network, data: ClipData, name: str, again: bool
         partial(recalibrate, network, calibration, chain), measure_every=epochs,
         penalty=both and (lambda: wake.plan.remember * both.forgotten()),
     )  # fmt: skip
-    save_tensors(path / FLOAT, _numbers(network), {"arch": network.arch.to_dict()})
+    save_network(path / FLOAT, network)
     return network
 
 
@@ -205,16 +204,8 @@ def is_done(wake: Wake, name: str) -> bool:
 
 def reopened(wake: Wake, name: str, data: ClipData) -> Network:
     """The network that a round ended with."""
-    tensors, about = load_tensors(wake.run / name / FLOAT)
-    network = Network(Arch.from_dict(about["arch"]))
-    with torch.no_grad():
-        for key, parameter in network.named_parameters():
-            parameter.copy_(torch.from_numpy(tensors[key]))
+    network = load_network(wake.run / name / FLOAT)
     return recalibrate(network, wake.calibration(data), wake.scenes.chain).eval()
-
-
-def _numbers(network: Network) -> dict[str, np.ndarray]:
-    return {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
 
 
 @torch.no_grad()

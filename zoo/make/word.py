@@ -29,6 +29,7 @@ from supernet.extras import TRAINING, need
 from supernet.files import load_tensors, read_json, save_tensors, write_json
 from supernet.metrics import poisson_upper
 from supernet.nn.network import Network
+from supernet.nn.store import StoredSupernet
 from zoo.ask.limits import LIMITS, check_bits
 from zoo.ask.units import an_hour, seed_of
 from zoo.hubs.address import writable_hub
@@ -188,24 +189,25 @@ def word(
         "recipe": RECIPE,
     }  # fmt: skip
     state = _state(run, asked, add, licence)
-    _check(state)
+    begin = _checked_start(state)
     if add is not None:
         state["added"] = keep_added(run, Path(add), _label(state["text"]), state["added"])
     write_json(run / STATE, state)
     with going_on(run):
-        report = _made(state, run, task, limit, target)
+        report = _made(state, begin, run, task, limit, target)
     return replace(report, seconds=round(time.monotonic() - began, 1))
 
 
-def _check(state: dict) -> None:
-    """Raise, before anything is made, for voices, recordings, a start and limits that cannot be used."""
-    _ = engines_of(state), open_start(state["start"])
-    check_limits(state["start"], state["limits"], state["bits"], state["device"], state["sure"])
+def _checked_start(state: dict) -> StoredSupernet:
+    """The start. Raises, before anything is made, for voices, recordings, a start and limits that cannot be used."""
+    _, begin = engines_of(state), open_start(state["start"])
+    check_limits(begin, state["limits"], state["bits"], state["device"], state["sure"])
     for folder in [*state["recordings"], *state["negatives"]]:
         if not (Path(folder).is_file() or walk(folder).recordings):
             raise InvalidData(f"{folder}: no recordings; give files, or a folder of some")
     if state["data"] is not None:
         list_files(Path(state["data"]), ())
+    return begin
 
 
 def _state(run: Path, asked: dict, add: str | Path | None, licence: str | None) -> dict:
@@ -243,9 +245,9 @@ def _label(text: str) -> str:
     return text.replace(" ", "_")
 
 
-def _made(state: dict, run: Path, task: str, limit: float, hub: Path) -> Report:
-    """All of it, from what is asked for to the report."""
-    label, begin = _label(state["text"]), open_start(state["start"])
+def _made(state: dict, begin: StoredSupernet, run: Path, task: str, limit: float, hub: Path) -> Report:
+    """All of it, from what is asked for to the report. begin: the start."""
+    label = _label(state["text"])
     warn_of_mixing(task, [label], hub)
     wake = Wake(begin, begin.frontend, run, Plan(**state["plan"]), state["seed"])
     material = _with_given(_from_text(state), state)

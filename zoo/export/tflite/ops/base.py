@@ -64,8 +64,8 @@ class ElementWise(Operator):
 
 
 def multipliers(tensors) -> np.ndarray:
-    """Those of a layer's inputs as real numbers. tensors: an IntegerLayer."""
-    return tensors.multiplier.astype(np.float64) * np.exp2(-float(tensors.shift[0]))
+    """Those of a layer as real numbers: of its channels, or of its inputs. tensors: an IntegerLayer."""
+    return tensors.multiplier.astype(np.float64) * np.exp2(-tensors.shift.astype(np.float64))
 
 
 def activation(spec: LayerSpec) -> tuple[str, str]:
@@ -82,8 +82,7 @@ def weights(
     Weights of 4 bits and less are held in 4 where what they multiply has 8, if they may be.
     """
     layer = written.network.tensors[spec.name]
-    multiplier, to = layer.multiplier, np.float64(written.scales[spec.name]) / np.float64(out.step)
-    real = multiplier.astype(np.float64) * np.exp2(-layer.shift.astype(np.float64)) * to
+    real = multipliers(layer) * (np.float64(written.scales[spec.name]) / np.float64(out.step))
     narrow = not written.wide and x.kind == "int8" and spec.weight_bits <= 4 and np.abs(arranged).max() <= NARROW
     sums = _sums(written, spec, x, out, real, _times(arranged, axis, NARROW if narrow else WIDE))
     scale = weight_scales(real / sums.times, x.step, out.step)
