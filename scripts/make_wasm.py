@@ -1,6 +1,6 @@
-"""Build the machine of a zoo's page (zoo/page/machine) as WebAssembly, and record its compiler beside it.
+"""Build the machine of a zoo's page (zoo/site/machine) as WebAssembly, and record its compiler beside it.
 
-python scripts/make_wasm.py          # writes zoo/page/machine/earshot.wasm and earshot.json
+python scripts/make_wasm.py          # writes zoo/site/machine/earshot.wasm and earshot.json
 python scripts/make_wasm.py --check  # ends with 1 where the same compiler builds other bytes
 """
 
@@ -10,8 +10,8 @@ import argparse
 import json
 import sys
 
-from zoo.page.machine.binary import BINARY, RECORD
-from zoo.page.machine.build import build_machine, compiler_version, record_of
+from zoo.site.machine.binary import BINARY, RECORD
+from zoo.site.machine.build import build_machine, compiler_version, record_of
 
 
 def main() -> int:

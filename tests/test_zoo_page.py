@@ -28,10 +28,10 @@ from zoo.cli.commands import main
 from zoo.hubs.folder import BUNDLED
 from zoo.hubs.index import write_index
 from zoo.package.read import read_config
-from zoo.page import markup, runtime, serve
-from zoo.page.data import script
-from zoo.page.write import MANIFEST, model_folders
 from zoo.run import power
+from zoo.site import markup, runtime, serve
+from zoo.site.data import script
+from zoo.site.write import MANIFEST, model_folders
 
 ROOT = Path(__file__).parent.parent
 STREAM, TINY, SOUNDS = (

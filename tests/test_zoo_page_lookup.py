@@ -19,9 +19,9 @@ from zoo.ask.query import choose
 from zoo.cli.commands import _join_negative, _parser
 from zoo.hubs.base import AnyHub
 from zoo.hubs.index import Index, like
-from zoo.page.data import device_data, hub_data, model_row, script
-from zoo.page.write import STATIC
 from zoo.run import power
+from zoo.site.data import device_data, hub_data, model_row, script
+from zoo.site.write import STATIC
 
 BARE = ("text", "data", "units", "patterns", "conditions", "power", "device", "lookup", "address", "commands")
 """What looks up, without a page around it."""

@@ -23,13 +23,13 @@ from supernet.frontend.mel import MelFrontEnd
 from supernet.samples import to_int16
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
-from zoo.page.machine import plan
-from zoo.page.machine.binary import BINARY, RECORD
-from zoo.page.machine.build import build_machine, compiler_version, record_of
-from zoo.page.machine.layout import FUNCTIONS, HEADER
-from zoo.page.machine.plan import plan_of
-from zoo.page.machine.source import machine_files
-from zoo.page.runtime import RUNTIME, START, STYLE, clips_script, model_plan, plan_script, runtime_files
+from zoo.site.machine import plan
+from zoo.site.machine.binary import BINARY, RECORD
+from zoo.site.machine.build import build_machine, compiler_version, record_of
+from zoo.site.machine.layout import FUNCTIONS, HEADER
+from zoo.site.machine.plan import plan_of
+from zoo.site.machine.source import machine_files
+from zoo.site.runtime import RUNTIME, START, STYLE, clips_script, model_plan, plan_script, runtime_files
 
 NODE = Path(__file__).with_name("page_node.js")
 CHUNKS = (1, 7, 160, 333, 20_000)

@@ -15,7 +15,7 @@ from trying import PANEL, heard, heard_clip, heard_file, ready, wanted
 
 import zoo
 from zoo.hubs.folder import BUNDLED
-from zoo.page.runtime import RUNTIME, START, STYLE, plan_script, runtime_files
+from zoo.site.runtime import RUNTIME, START, STYLE, plan_script, runtime_files
 
 STREAM, CLIP = middle(8), "esc10-mbconv-0.51M-w4a8-199d6d24"
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src data:"

@@ -16,8 +16,8 @@ from zoo.hubs.address import Hubs, open_hub
 from zoo.hubs.folder import Hub
 from zoo.package.entry import Entry
 from zoo.package.figures import Figure
-from zoo.page.write import page
 from zoo.run.model import Model
+from zoo.site.write import page
 
 __all__ = [
     "EarshotError",

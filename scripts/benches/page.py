@@ -23,7 +23,7 @@ import zoo
 from studies.base import Shown, Study, option, value
 from studies.rows import Rows
 from zoo.hubs.folder import BUNDLED
-from zoo.page.data import device_data, hub_data, model_row, script
+from zoo.site.data import device_data, hub_data, model_row, script
 
 TABLE, SIZES = "page", (40, 1_000)
 STARTED = """() => ({

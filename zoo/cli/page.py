@@ -58,7 +58,7 @@ def _page(options: argparse.Namespace) -> None:
 
 
 def _serve(place: Path, options: argparse.Namespace) -> None:
-    from zoo.page.serve import LOOPBACK, server
+    from zoo.site.serve import LOOPBACK, server
 
     with server(place, PORT if options.port is None else options.port) as serving:
         address = f"http://{LOOPBACK}:{serving.server_port}/"

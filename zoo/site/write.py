@@ -34,7 +34,7 @@ def page(out: str | Path, *, hub=None, exports: Sequence[str] | None = None, pro
     """
     from zoo.hubs.address import open_hub
     from zoo.package.write import move_in, new_folder
-    from zoo.page.takes import check_exports
+    from zoo.site.takes import check_exports
 
     place, chosen = Path(out), check_exports(exports)
     check_free(place)
@@ -88,8 +88,8 @@ class _Site:
         """All of them, the list of them last."""
         from tqdm import tqdm
 
-        from zoo.page.data import device_data, hub_data, model_row, script
-        from zoo.page.runtime import runtime_files
+        from zoo.site.data import device_data, hub_data, model_row, script
+        from zoo.site.runtime import runtime_files
 
         index = self.hub.index
         entries = [index.entry(row) for row in range(len(index))]
@@ -114,9 +114,9 @@ class _Site:
 
     def _add_model(self, entry, folder: str, exports: Sequence[str]) -> None:
         from zoo.hubs.costs import figures
-        from zoo.page.model import model_page
-        from zoo.page.takes import takes_of
         from zoo.run.model import Model
+        from zoo.site.model import model_page
+        from zoo.site.takes import takes_of
 
         home, config = self.hub.home(entry), self._config(entry)
         model = Model(config, entry, None, home.address)
@@ -129,7 +129,7 @@ class _Site:
 
     def _tried(self, model, folder: str) -> list[str] | str:
         """The scripts by which a page runs a model, or why it cannot."""
-        from zoo.page.runtime import RUNTIME, START, plan_script
+        from zoo.site.runtime import RUNTIME, START, plan_script
 
         try:
             self._add(f"{folder}/{PLAN}", plan_script(model))

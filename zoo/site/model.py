@@ -26,9 +26,9 @@ from zoo.package.facts import (
 )
 from zoo.package.figures import BASES, Figure
 from zoo.package.read import Config
-from zoo.page.curve import curve
-from zoo.page.markup import Markup, items, joined, page, section, table, tag
-from zoo.page.takes import Take
+from zoo.site.curve import curve
+from zoo.site.markup import Markup, items, joined, page, section, table, tag
+from zoo.site.takes import Take
 
 __all__ = ["model_page"]
 

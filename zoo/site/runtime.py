@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from zoo.export.c.write import Sources
-from zoo.page.machine.binary import BINARY
-from zoo.page.machine.plan import plan_of
+from zoo.site.machine.binary import BINARY
+from zoo.site.machine.plan import plan_of
 
 __all__ = ["RUNTIME", "START", "STYLE", "clips_script", "model_plan", "plan_script", "runtime_files"]
 

@@ -17,7 +17,7 @@ from zoo.export.c.ops.base import MULTIPLYING, source
 from zoo.export.c.text import TYPES, defines
 from zoo.export.c.write import FOLDER as SOURCES
 from zoo.export.c.write import named, score_tables
-from zoo.page.machine.layout import (
+from zoo.site.machine.layout import (
     ARGUMENTS,
     FUNCTIONS,
     HEADER,

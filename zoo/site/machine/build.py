@@ -9,7 +9,7 @@ from pathlib import Path
 
 from supernet.errors import InvalidQuery
 from supernet.files import digest
-from zoo.page.machine.source import machine_files
+from zoo.site.machine.source import machine_files
 
 __all__ = ["build_machine", "compiler_version", "record_of"]
 

@@ -1,6 +1,6 @@
 """A model as a plan: the bytes that the machine of a page runs, made of the same data as the C of the model.
 
-    head          zoo.page.machine.layout.HEADER, 32 bits each, little-endian
+    head          zoo.site.machine.layout.HEADER, 32 bits each, little-endian
     front end     its numbers, 64 bits each; the place of each table with the bytes of a row, and of what it works in
     layers        their arrays, and their structures as C has them where pointers have 32 bits
     lists         calls: the number of a function and the places of its arguments, in the order of the layers;
@@ -25,7 +25,7 @@ from zoo.export.c.ops import operator
 from zoo.export.c.ops.base import Step
 from zoo.export.c.text import Member
 from zoo.export.c.write import Sources, weights_at_a_time
-from zoo.page.machine.layout import (
+from zoo.site.machine.layout import (
     ARGUMENTS,
     FUNCTIONS,
     HEADER,

@@ -7,7 +7,7 @@ from math import ceil, floor, log10
 
 from supernet.metrics import poisson_upper
 from zoo.package.detected import curve_of
-from zoo.page.markup import Markup, tag
+from zoo.site.markup import Markup, tag
 
 __all__ = ["curve"]
 
