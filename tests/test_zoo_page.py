@@ -5,6 +5,8 @@ import io
 import json
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -243,6 +245,19 @@ def test_it_is_served_to_this_machine_alone_until_it_is_stopped(hub):
     assert errors.splitlines()[-1] == "earshot: served to this machine alone, until Ctrl-C"
     with pytest.raises(InvalidQuery, match="port = 70000"):
         serve.server(".", 70000)
+
+
+def test_a_browser_that_goes_away_is_no_error(tmp_path, capsys):
+    (tmp_path / "long").write_bytes(bytes(20_000_000))
+    server = serve.server(tmp_path)
+    server.daemon_threads = False  # its end then waits for all answers
+    asked = socket.create_connection(server.server_address)
+    asked.sendall(b"GET /long HTTP/1.0\r\n\r\n")
+    asked.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.handle_request()
+    asked.close()
+    server.server_close()
+    assert capsys.readouterr().err == ""
 
 
 # In a browser

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from supernet.errors import InvalidQuery
 from zoo.ask.units import whole
@@ -33,12 +34,21 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
 
+class _Server(ThreadingHTTPServer):
+    """A browser that goes away in the middle of an answer is no error of the server."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing where a connection broke."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server(folder: str | Path, port: int = 0) -> ThreadingHTTPServer:
     """A server of a folder on 127.0.0.1, not yet running. port: 0 for any that is free. Raises InvalidQuery for a port
     that cannot be had.
     """
     number = whole("port", port, 0, MOST_PORT)
     try:
-        return ThreadingHTTPServer((LOOPBACK, number), partial(_Handler, directory=str(folder)))
+        return _Server((LOOPBACK, number), partial(_Handler, directory=str(folder)))
     except OSError as error:
         raise InvalidQuery(f"port = {number}: cannot be had ({error.strerror}); give another, or 0 for any") from None
