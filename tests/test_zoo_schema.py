@@ -3,16 +3,18 @@
 import copy
 import json
 import re
+import shutil
 
 import jsonschema
 import pytest
 from fuzzing import fuzzed
 from hypothesis import strategies as st
+from named import smallest
 
 from supernet.errors import InvalidPackage
-from supernet.files import read_json
+from supernet.files import read_json, write_json
 from zoo.hubs.folder import BUNDLED
-from zoo.package.read import CONFIG
+from zoo.package.read import CONFIG, read_config
 from zoo.package.schema import PATH, SCHEMA, check_values, check_version
 
 LAYOUT = json.loads(PATH.read_bytes())
@@ -118,6 +120,26 @@ def test_what_is_refused_is_named_with_what_is_possible(path, value, said):
         check_values(put(EXAMPLE, path, value))
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("smoothing", 6, "give a whole number from 1 to 5"),
+        ("refractory_ms", 500.5, "give a whole number from 0 to 3600000"),
+        ("threshold", 0, "give a number from 1e-09 to 1"),
+        ("thresholds", {"stop": 0}, "detection.thresholds.stop = 0 is not possible"),
+        ("hop_ms", 5, "hop_ms of the detection is not whole frames"),
+        ("hop_ms", 105, "hop_ms of the detection is not whole frames"),
+    ],
+)
+def test_settings_that_no_detector_can_have_are_refused(tmp_path, setting, value, said):
+    """All that passes makes a detector."""
+    package = shutil.copytree(BUNDLED / "models" / smallest(8), tmp_path / smallest(8))
+    values = read_json(package / CONFIG)
+    write_json(package / CONFIG, put(values, ("detection", setting), value))
+    with pytest.raises(InvalidPackage, match=re.escape(said)):
+        read_config(package)
 
 
 @pytest.mark.parametrize(

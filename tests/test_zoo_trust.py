@@ -147,6 +147,7 @@ def use(folder) -> None:
     assert np.isfinite(scores).all()
     assert ((scores >= 0) & (scores <= 1)).all()
     assert "\x1b" not in repr(model)
+    assert model.detector().thresholds.shape == (len(labels),)
     model.verify()
 
 

@@ -215,6 +215,10 @@ def _check_config(values: dict, arch: Arch) -> None:
         (logits <= MAX_LOGIT_SCALE, f"the scale of the logits, {logits:g}, is over {MAX_LOGIT_SCALE:g}"),
         (inner == inner_bits(arch), "the bits are not those of the architecture"),
         (_features(features) == _features(asdict(arch.features)), "the front end is not that of the architecture"),
+        (
+            _is_hop(values.get("detection"), features["step_ms"]),
+            "hop_ms of the detection is not whole frames",
+        ),
         (has_bound(values.get("detection")), "the false alarms an hour are not those of their number and hours"),
         (all(map(_in_interval, _all_figures(splits))), "an accuracy is outside of its interval"),
         (all(_is_confusion(one, arch.classes, many) for one in splits.values()), "a confusion is not of its accuracy"),
@@ -234,6 +238,11 @@ def _logit_scale(quantisation: dict, specs: tuple[LayerSpec, ...]) -> float:
 
 def _features(values: dict) -> tuple:
     return tuple(values[key] for key in ("kind", "coefficients", "step_ms"))
+
+
+def _is_hop(detection: dict | None, step_ms: int) -> bool:
+    """Whether a detector looks each so many whole frames."""
+    return not detection or detection["hop_ms"] % step_ms == 0
 
 
 def _has_costs(stored: dict, exact: dict) -> bool:

@@ -101,7 +101,7 @@ def _known_answers(model, sources: Sources) -> str:
         scores = sources.detector.scores(logits)
         return _known(samples, logits, "known_labels", [(int(one.argmax()), int(one.max())) for one in scores])
     logits, _ = model.step(samples, model.reset())
-    every = model.detection.hop_ms * sources.answers // model.clip_ms
+    every = sources.looks["EVERY"]
     found, _ = sources.detector.step(logits[sources.answers - 1 :: every], sources.detector.reset())
     rows = [(one.label, one.units, one.answer) for one in found]
     return _known(samples, logits, "known_events", rows)

@@ -243,9 +243,16 @@ class Sources:
 
     @property
     def looks(self) -> dict[str, int]:
-        """How the detector of a stream looks at answers. Raises InvalidQuery for a rest that is too long."""
-        clip_ms = self.network.arch.frames * self.network.arch.features.step_ms
-        every = self.detector.settings.hop_ms * self.answers // clip_ms
+        """How the detector of a stream looks at answers. Raises InvalidQuery for looks between two of them, and for a
+        rest that is too long.
+        """
+        clip_ms, hop_ms = self.network.arch.frames * self.network.arch.features.step_ms, self.detector.settings.hop_ms
+        every, between = divmod(hop_ms * self.answers, clip_ms)
+        if between:
+            raise InvalidQuery(
+                f"hop_ms = {hop_ms} is not possible in C, where the stream answers each {clip_ms / self.answers:g} ms: "
+                "choose settings anew by `earshot tune`"
+            )
         if self.detector.refractory > MOST_LOOKS:
             raise InvalidQuery(
                 f"refractory_ms = {self.detector.settings.refractory_ms} is not possible in C: give at most "
