@@ -1,11 +1,15 @@
 """Packages and hubs on disk: the same bytes from the same network, and nothing altered passes."""
 
 import dataclasses
+import errno
 import itertools
 import json
+import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +32,7 @@ from zoo.hubs.folder import BUNDLED, Hub
 from zoo.make.package import accuracy_figures, write_package
 from zoo.make.publish import publish
 from zoo.package.read import CONFIG, MODEL, VECTORS, read_config, read_tensors
+from zoo.package.write import move_in
 
 
 @pytest.fixture
@@ -170,6 +175,27 @@ def test_a_configuration_that_does_not_fit_is_refused(copy, change, said):
 
 def tensors(values: dict) -> dict:
     return values["quantization_config"]["tensors"]
+
+
+@pytest.mark.parametrize("breaks", [None, 1, 2])
+def test_a_folder_that_takes_the_place_of_another_is_whole_or_the_other_stays(tmp_path, monkeypatch, breaks):
+    """breaks: the rename that fails."""
+    place, part, calls, rename = tmp_path / "place", tmp_path / "part", itertools.count(1), Path.rename
+    for folder in (place, part):
+        write_bytes(folder / "inside" / folder.name, folder.name.encode())
+
+    def breaking(path, target):
+        if next(calls) == breaks:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", breaking)
+    with pytest.raises(OSError, match="busy") if breaks else nullcontext():
+        move_in(part, place)
+    found = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    both = {"place/inside/place": "place", "part/inside/part": "part"}
+    assert found == (both if breaks else {"place/inside/part": "part"})
+    assert {path.name for path in tmp_path.iterdir()} <= {"place", "part"}
 
 
 def test_a_name_never_means_other_weights(copy):

@@ -1,5 +1,7 @@
 """Test vectors: what they hold against a truth of its own, what gives them away, and packages of schema 1."""
 
+import errno
+import os
 import shutil
 import zlib
 from pathlib import Path
@@ -14,7 +16,7 @@ from toys import Width, toys
 import zoo
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
-from supernet.errors import InvalidPackage
+from supernet.errors import EarshotError, InvalidPackage
 from supernet.files import digest, load_tensors, read_json, save_tensors
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.micro import Micro
@@ -24,6 +26,7 @@ from supernet.quant.fake import FakeQuantNetwork
 from supernet.samples import from_int16
 from zoo.cli import main
 from zoo.hubs.folder import BUNDLED
+from zoo.make import renew
 from zoo.make.package import noise, write_package
 from zoo.package.plots import events_figure
 from zoo.package.read import CARD, CONFIG, MODEL, VECTORS, read_config, read_vectors
@@ -209,6 +212,20 @@ def test_what_does_not_hold_stays_as_it_is_and_is_told(kept, caplog):
     assert "stays as it is" in caplog.text
     assert "first in logits" in caplog.text
     assert (kept / CONFIG).read_bytes() == data
+
+
+@pytest.mark.parametrize("step", ["write_json", "move_in"])
+def test_renewing_that_breaks_off_changes_nothing(kept, monkeypatch, step):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    hub = kept.parent.parent
+    zoo.rebuild(hub)
+    before = {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()}
+    monkeypatch.setattr(renew, step, full)
+    with pytest.raises(EarshotError, match="No space left on device"):
+        zoo.rebuild(hub, renew=True)
+    assert before == {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()}
 
 
 def test_renewing_follows_no_link_out_of_the_hub(kept, tmp_path, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +20,7 @@ from zoo.make.files import copy, package_files
 from zoo.package.card import card
 from zoo.package.figures import COSTS, device_figures, read_figures
 from zoo.package.read import CARD, CONFIG, MODEL, SCHEMA, VECTORS, Config, read_config, read_vectors
-from zoo.package.write import exact_costs, seal
+from zoo.package.write import exact_costs, move_in, new_folder, seal
 from zoo.run.model import Model
 from zoo.run.vectors import vector_bytes
 
@@ -85,9 +86,15 @@ def renew(package: Path) -> bool:
     values = {**config.values, "schema": SCHEMA, "costs": costs}
     files = {VECTORS: _own_vectors(config), CARD: _own_card(package, values)}
     digests = {**values["digests"], **{name: digest(data) for name, data in files.items()}}
-    for name, data in files.items():
-        write_bytes(package / name, data)
-    write_json(package / CONFIG, {**values, "digests": digests})
+    part = new_folder(package.parent)
+    try:
+        shutil.copytree(package, part, dirs_exist_ok=True)
+        for name, data in files.items():
+            write_bytes(part / name, data)
+        write_json(part / CONFIG, {**values, "digests": digests})
+        move_in(part, package)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from predictors import estimate
@@ -27,6 +28,8 @@ STATED = (
     "peak_ram_bytes",
 )
 """Of the costs of a network, those that its package states."""
+OLD = ".old"
+"""Ends the name of the hidden folder in which a folder waits while another takes its place."""
 __all__ = ["exact_costs", "move_in", "new_folder", "seal"]
 
 
@@ -76,7 +79,16 @@ def new_folder(parent: Path) -> Path:
 
 
 def move_in(part: Path, place: Path) -> None:
-    """Rename a filled folder to its place, in which an older one may be."""
-    if place.exists():
-        shutil.rmtree(place)
-    part.rename(place)
+    """Rename a filled folder to its place; an older one there is lost only once that is done. Raises OSError."""
+    if not place.exists():
+        part.rename(place)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=".", suffix=OLD, dir=place.parent))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, aside, ignore_errors=True)
+        place.rename(aside / place.name)
+        try:
+            part.rename(place)
+        except OSError:
+            (aside / place.name).rename(place)
+            raise
