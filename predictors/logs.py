@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf, nan
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,9 @@ def _middle(column: str, taken: np.ndarray) -> dict[str, str]:
 
 
 def _clock_of(path: str | Path, own: Log, clock_mhz: str | None) -> float | None:
-    """MHz of the core: as the user says, else as the log does. Raises InvalidProfile where cycles have none."""
+    """MHz of the core: as the user says, else as the log does. Raises InvalidProfile where cycles have none, and for
+    what is no number above 0.
+    """
     stated = own.clock_hz / 1e6 or None
     if clock_mhz is None and stated is None and own.unit == "cycles":
         raise InvalidProfile(
@@ -83,9 +86,20 @@ def _clock_of(path: str | Path, own: Log, clock_mhz: str | None) -> float | None
         )
     if clock_mhz is None:
         return stated
-    if stated and abs(stated / float(clock_mhz) - 1) > CLOCK_DIFFERENCE:
-        log.warning("%s: states a clock of %g MHz; taken is the one given, %s MHz", path, stated, clock_mhz)
-    return float(clock_mhz)
+    given = _mhz(clock_mhz)
+    if stated and abs(stated / given - 1) > CLOCK_DIFFERENCE:
+        log.warning("%s: states a clock of %g MHz; taken is the one given, %g MHz", path, stated, given)
+    return given
+
+
+def _mhz(text: str) -> float:
+    try:
+        clock = float(text)
+    except ValueError:
+        clock = nan
+    if not 0 < clock < inf:
+        raise InvalidProfile(f"clock_mhz = {text!r:.40} is not possible: give a number above 0, such as 80")
+    return clock
 
 
 def is_log(path: str | Path) -> bool:

@@ -104,9 +104,15 @@ def device_settings(profile: str, device: str, folder: str | Path | None = None)
         values = _usable(path, path.stat().st_mtime_ns)
         if "devices" in values:
             found = found | values["devices"].get(device, {})
-        elif path.stem == profile or profile.startswith(f"{path.stem}-"):
+        elif path.stem == _file_of(profile, path.parent, path.stem):
             found = found | values
     return found
+
+
+def _file_of(profile: str, folder: Path, *more: str) -> str | None:
+    """The stem of the file that a profile is of, by its name: of the tables in a folder, and of `more`."""
+    stems = {*more, *(path.stem for path in folder.glob("*.csv"))}
+    return max((one for one in stems if profile == one or profile.startswith(f"{one}-")), key=len, default=None)
 
 
 @lru_cache(maxsize=256)

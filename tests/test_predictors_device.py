@@ -19,6 +19,7 @@ from predictors.device import (
     runtime_family,
     runtime_version,
 )
+from predictors.settings import device_settings
 from supernet.cost import MAC_KINDS
 from supernet.errors import InvalidProfile, UnknownName
 from supernet.space import default_space
@@ -259,6 +260,15 @@ def test_an_added_profile_is_found_with_what_the_user_said_of_it(tmp_path):
     write(kept, GOOD + "8000000,70\n", "my-board.csv")
     assert len(find_profile("my-board", kept).rows) == 4
     assert find_profile("my-board", kept) != profile
+
+
+def test_a_device_has_the_settings_of_its_own_file(tmp_path):
+    """A file is of the profiles whose names begin with its own, but for those of a file that fits better."""
+    for name in ("board", "board-v2"):
+        add_profile(name, write(tmp_path, GOOD), tmp_path / "kept")
+    (tmp_path / "kept" / "board.json").write_text('{"ram_bytes": 128000}')
+    found = [device_settings(name, "", tmp_path / "kept") for name in ("board", "board-1", "board-v2", "board-v2-1")]
+    assert found == [{"ram_bytes": 128000}, {"ram_bytes": 128000}, {}, {}]
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])

@@ -124,6 +124,9 @@ def test_cycles_become_milliseconds_at_the_clock(tmp_path, caplog):
     path, own = kept(tmp_path, "\n".join(lines())), tmp_path / "own"
     with pytest.raises(InvalidProfile, match="states no clock; give --clock-mhz"):
         add_profile("mine", path, own)
+    for clock in ("80MHz", "-80", "0", "nan", "inf"):
+        with pytest.raises(InvalidProfile, match=rf"clock_mhz = '{clock}' is not possible: give a number above 0"):
+            add_profile("mine", path, own, clock_mhz=clock)
     assert not own.exists()
     [profile] = add_profile("mine", path, own, clock_mhz="80", device="my board", core="Cortex-M4")
     assert profile.rows["latency_ms"].tolist() == pytest.approx([12.5, 25.0125, 50, 112.5])
