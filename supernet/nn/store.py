@@ -159,6 +159,7 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidCheckpoint(f"{folder}: {error} is missing; take the supernet from its source again") from None
     _check_size(folder, space, weights)
+    _check_features(folder, space, features)
     calibration = dequantise_features(torch.from_numpy((features.astype(np.int16) - ZERO).astype(np.int8)))
     supernet = Supernet(space, calibration)
     try:
@@ -173,6 +174,14 @@ def _check_size(folder: Path, space: Space, weights: dict[str, np.ndarray]) -> N
     stored, needed = sum(array.size for array in weights.values()), params(space.largest())
     if stored < needed:
         raise InvalidCheckpoint(f"{folder}: the weights do not fit the space: {stored:,} of at least {needed:,}")
+
+
+def _check_features(folder: Path, space: Space, features: np.ndarray) -> None:
+    """Raise InvalidCheckpoint for features of other shapes than networks of the space read."""
+    largest = space.largest()
+    wanted = largest.features.coefficients, largest.frames
+    if features.ndim != 3 or features.shape[1:] != wanted or not len(features):
+        raise InvalidCheckpoint(f"{folder}: calibration has shape {features.shape}; clips of {wanted} are wanted")
 
 
 def load_file(folder: str | Path, name: str, config: dict) -> dict[str, np.ndarray]:
@@ -191,8 +200,13 @@ def save_network(path: str | Path, network: Network) -> None:
 def load_network(path: str | Path) -> Network:
     """The network of such a file, before its norms are measured. Raises InvalidCheckpoint."""
     tensors, about = load_tensors(path)
+    if not isinstance(about, dict) or "arch" not in about:
+        raise InvalidCheckpoint(f"{path}: does not state its network; take it from its source again")
     network = Network(Arch.from_dict(about["arch"]))
+    own = dict(network.named_parameters())
+    if {name: array.shape for name, array in tensors.items()} != {name: tuple(one.shape) for name, one in own.items()}:
+        raise InvalidCheckpoint(f"{path}: its tensors are not those of its network; take it from its source again")
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
+        for name, parameter in own.items():
             parameter.copy_(torch.from_numpy(tensors[name]))
     return network
