@@ -79,6 +79,8 @@ class Problem:
                 raise UnknownName(f"{name} needs a device; `earshot profile list` shows all")
             if LIMITS[name] in TARGETS and LIMITS[name] not in self._on_device.models:
                 raise UnknownName(f"{name}: nobody measured it on {self.device}; leave it out, or take another device")
+        if self.every_ms is not None and not self.every_ms > 0:
+            raise InvalidQuery(f"every_ms = {self.every_ms:g} is not possible: give a number above 0")
         if POWER in self.limits:
             self._check_power()
 
@@ -97,7 +99,7 @@ class Problem:
     @cached_property
     def bounds(self) -> dict[str, float]:
         """The limits, and the rate of the stream where its power is limited."""
-        rate = self.every_ms or self.space.space.clip_ms
+        rate = self.space.space.clip_ms if self.every_ms is None else self.every_ms
         return {**self.limits, RATE: rate} if POWER in self.limits else dict(self.limits)
 
     def _exact(self, genes: np.ndarray) -> dict[str, np.ndarray]:

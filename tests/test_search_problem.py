@@ -68,6 +68,9 @@ def test_instructions_limit_a_search_on_an_emulated_device(tmp_path):
         Problem(MAPS, {"max_instructions": 2e6}, BOARD)
     with pytest.raises(UnknownName, match="max_instructions needs a device"):
         Problem(MAPS, {"max_instructions": 2e6})
+    for every in (0.0, -5.0, float("nan")):
+        with pytest.raises(InvalidQuery, match=r"every_ms = (0|-5|nan) is not possible"):
+            Problem(MAPS, {"max_instructions": 2e6}, "emulated", folder=tmp_path, every_ms=every)
 
 
 @fuzzed(

@@ -399,6 +399,7 @@ def test_that_a_package_has_no_settings_is_said_once(caplog, monkeypatch):
     assert caplog.messages[0].endswith("`earshot tune` makes some")
     with pytest.raises(UnknownName, match="does not detect 'zero'"):
         model.detector(labels=["zero"])
+    assert not model.detected(zoo.get(name=MODEL).vectors["samples"][0], model.detector(0.01, labels=[]))
 
 
 def test_settings_are_columns_and_a_sentence():

@@ -161,7 +161,7 @@ class Core:
             if label not in known:
                 raise UnknownName(f"{self.name} does not detect {label!r:.140}: {nearest_names(label, set(known))}")
         settings = self.detection.asking(threshold, thresholds or {})
-        return Detector(settings, self.knows, self._integer_scores, labels or known)
+        return Detector(settings, self.knows, self._integer_scores, known if labels is None else labels)
 
     def detected(
         self, recording: Parts, detector: Detector, progress: bool = False, seconds: float = 0.0
