@@ -433,6 +433,15 @@ def full(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_looks_between_two_answers_are_refused(tmp_path, monkeypatch):
+    """Python hears windows there, which C does not have."""
+    model = zoo.get(name=smallest(family="dense"))
+    monkeypatch.setitem(model._config.values["detection"], "hop_ms", 100)
+    with pytest.raises(InvalidQuery, match="hop_ms = 100 is not possible in C, where the stream answers each 40 ms"):
+        model.export("c", tmp_path / "m")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_what_make_check_leaves_is_replaced_too(tmp_path):
     model = model_of(STREAMS[0])
     out = model.export("c", tmp_path / "m")
