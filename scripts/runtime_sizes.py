@@ -212,7 +212,7 @@ def bundled() -> Iterable[Sources]:
     """All bundled models."""
     for place in sorted((BUNDLED / "models").iterdir()):
         model = Model.from_folder(place)
-        yield Sources(model.network, model.front_end, model.detector(threshold=0.5), model.grids, NAME)
+        yield Sources(model.network, model.frontend, model.detector(threshold=0.5), model.grids, NAME)
 
 
 def unbundled() -> Iterable[Sources]:

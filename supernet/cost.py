@@ -66,13 +66,13 @@ COLUMNS = (
     "arena_bytes",
     "stream_arena_bytes",
 )
-LARGEST = ("arena_bytes", "stream_arena_bytes")
-"""Of these, a network has the most of its parts, of all others their sum."""
 """Of `cost_columns`. layers: how many are computed. conv_calls and so on: how often each of ROUTINES is called.
 unaligned_macs: those of layers with channels that are no multiple of 4, in or out. moved_bytes: what is read and
 written between layers, and weights. rescaled_values: how many sums of products are rescaled. single_macs: of
 convolutions, those at the one place of a step that is left where two share weights. rest_macs: those with weights of a
 row behind a multiple of 8."""
+LARGEST = ("arena_bytes", "stream_arena_bytes")
+"""Of these, a network has the most of its parts, of all others their sum."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ __all__ = [
     "read_bytes",
     "read_json",
     "save_tensors",
+    "state_of",
     "tensors_to_bytes",
     "write_bytes",
     "write_json",
@@ -162,6 +163,12 @@ def tensors_to_bytes(tensors: dict[str, np.ndarray], metadata: Any) -> bytes:
 def save_tensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: Any) -> Path:
     """Write `tensors_to_bytes` whole or not at all."""
     return write_bytes(path, tensors_to_bytes(tensors, metadata))
+
+
+def state_of(path: Path) -> tuple:
+    """Changes whenever the file is written anew."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def load_tensors(

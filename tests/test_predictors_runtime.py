@@ -36,7 +36,7 @@ needs_arm = pytest.mark.skipif(
 
 def sources_of(name):
     model = zoo.Model.from_folder(BUNDLED / "models" / name)
-    return Sources(model.network, model.front_end, model.detector(), model.grids, "model")
+    return Sources(model.network, model.frontend, model.detector(), model.grids, "model")
 
 
 def by_hand(arch):

@@ -21,7 +21,7 @@ def stream(monkeypatch):
     model = zoo.Model.from_folder(BUNDLED / "models" / NAME)
     monkeypatch.setattr(compiled, "LOOK_SECONDS", 0.5)
     monkeypatch.setattr(compiled, "BUILD_SECONDS", 1)
-    return Stream(model.front_end, model.network)
+    return Stream(model.frontend, model.network)
 
 
 def assert_numpy(stream, found):

@@ -64,7 +64,7 @@ def model_of(name):
 
 
 def sources_of(model):
-    return Sources(model.network, model.front_end, model.detector(), model.grids, "robin")
+    return Sources(model.network, model.frontend, model.detector(), model.grids, "robin")
 
 
 @pytest.mark.parametrize(

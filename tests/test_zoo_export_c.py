@@ -82,7 +82,7 @@ def test_a_stream_gives_the_features_logits_and_events_of_the_package(name, hard
     logits, features, events = library.step(hard, library.reset())
     expected, _ = model.step(hard, model.reset())
     np.testing.assert_array_equal(logits, expected)
-    whole, _ = model.front_end.step(hard, model.front_end.reset())
+    whole, _ = model.frontend.step(hard, model.frontend.reset())
     np.testing.assert_array_equal(
         features.reshape(-1, features.shape[2]), whole.T[: features.shape[0] * features.shape[1]]
     )
@@ -584,7 +584,7 @@ def test_exported_folders_have_no_code_of_this_processor(tmp_path):
     out = model.export("c", tmp_path / "m")
     text = "".join(path.read_text() for path in out.rglob("*") if path.is_file())
     assert not re.search("AVX|immintrin|_mm256", text)
-    host = HostSources(model.network, model.front_end, model.detector(), model.grids, "model")
+    host = HostSources(model.network, model.frontend, model.detector(), model.grids, "model")
     assert "_mm256" in "".join(host.files().values())
 
 

@@ -369,7 +369,7 @@ def test_a_spectrogram_of_any_length_has_few_columns(model, monkeypatch):
     samples = sentence("stop", "left", silence=900)
     recording = {"array": samples, "sampling_rate": 16_000}
     frames = model.log_mel(recording)
-    np.testing.assert_array_equal(frames, model._frontend.recording_log_mel(samples))
+    np.testing.assert_array_equal(frames, model.frontend.recording_log_mel(samples))
     columns, seconds = model.spectrogram(recording)
     np.testing.assert_array_equal(columns, frames)
     assert seconds == 2.04

@@ -111,12 +111,12 @@ def words(tmp_path):
 
 def test_too_few_hours_are_refused_with_what_they_can_show_and_nothing_is_made(package, negatives, tmp_path):
     with pytest.raises(InvalidData, match=r"0.0333 hours .* at most 4 .* at 89.9 .* at least 0.749 hours, ask for 89"):
-        zoo.tune(package, negatives, 4, hub=tmp_path / "hub")
+        zoo.tune(package, negatives, 4, into=tmp_path / "hub")
     with pytest.raises(InvalidData, match="no number of hours does"):
-        zoo.tune(package, negatives, 0, hub=tmp_path / "hub")
+        zoo.tune(package, negatives, 0, into=tmp_path / "hub")
     assert not list((tmp_path / "hub").glob("models/*"))
     with pytest.raises(InvalidQuery, match="holds the bundled models"):
-        zoo.tune(package, negatives, 100, hub=BUNDLED)
+        zoo.tune(package, negatives, 100, into=BUNDLED)
 
 
 def test_copies_count_once_and_clips_are_heard_to_their_ends(package, negatives, tmp_path, caplog):
@@ -126,7 +126,7 @@ def test_copies_count_once_and_clips_are_heard_to_their_ends(package, negatives,
     for number in range(4):
         soundfile.write(clip / f"{number}.wav", tone(300 + 400 * number, 1.0, number), RATE)
     shutil.copy(clip / "0.wav", clip / "copy.wav")
-    tuned = zoo.tune(package, [clip, clip / "1.wav"], 1e6, hub=tmp_path / "hub")
+    tuned = zoo.tune(package, [clip, clip / "1.wav"], 1e6, into=tmp_path / "hub")
     stated = read_config(tuned.path).values["detection"]
     assert stated["hours"] == pytest.approx(4 / 3600, rel=0.03)
     assert "2 of 6 negatives are copies of others, and count once" in caplog.text
@@ -136,7 +136,7 @@ def test_copies_count_once_and_clips_are_heard_to_their_ends(package, negatives,
 
 def test_the_same_weights_get_settings_of_the_place(package, negatives, words, tmp_path):
     before = {path.name: path.read_bytes() for path in package.iterdir()}
-    tuned = zoo.tune(package, negatives, 1e6, words=words, hub=tmp_path / "hub")
+    tuned = zoo.tune(package, negatives, 1e6, words=words, into=tmp_path / "hub")
     assert {path.name: path.read_bytes() for path in package.iterdir()} == before
     assert tuned.name == package.name
     assert (tuned.path / "model.safetensors").read_bytes() == before["model.safetensors"]
@@ -153,12 +153,12 @@ def test_the_same_weights_get_settings_of_the_place(package, negatives, words, t
 
 
 def test_what_was_heard_is_not_heard_again(package, negatives, tmp_path, monkeypatch, caplog):
-    first = zoo.tune(package, negatives, 1, hub=tmp_path / "a", unproven=True, run=tmp_path / "run")
+    first = zoo.tune(package, negatives, 1, into=tmp_path / "a", unproven=True, run=tmp_path / "run")
     assert "broken.wav" in caplog.text
     assert "how many words are found is not known" in caplog.text
     monkeypatch.setattr("zoo.make.tune.logits_along", None)
     again = zoo.tune(
-        package, sorted(negatives.glob("?.wav")), 1, hub=tmp_path / "b", unproven=True, run=tmp_path / "run"
+        package, sorted(negatives.glob("?.wav")), 1, into=tmp_path / "b", unproven=True, run=tmp_path / "run"
     )
     pair = [read_config(one.path).values["detection"] for one in (first, again)]
     assert {**pair[0], "sound": ""} == {**pair[1], "sound": ""}
@@ -218,10 +218,10 @@ def test_a_package_whose_bound_is_not_that_of_its_alarms_is_refused(package, tmp
 
 def test_what_cannot_be_heard_is_told_by_name(package, negatives, tmp_path):
     with pytest.raises(InvalidAudio, match="nowhere"):
-        zoo.tune(package, tmp_path / "nowhere", 4, hub=tmp_path / "hub")
+        zoo.tune(package, tmp_path / "nowhere", 4, into=tmp_path / "hub")
     with pytest.raises(InvalidAudio, match="broken"):
-        zoo.tune(package, negatives / "broken.wav", 4, hub=tmp_path / "hub")
+        zoo.tune(package, negatives / "broken.wav", 4, into=tmp_path / "hub")
     (tmp_path / "words" / "sideways").mkdir(parents=True)
     soundfile.write(tmp_path / "words" / "sideways" / "0.wav", tone(900), RATE)
     with pytest.raises(InvalidData, match=r"no clip of a word that .* detects; give FOLDER/LABEL/\*.wav: up, down"):
-        zoo.tune(package, negatives, 1e6, hub=tmp_path / "hub", words=tmp_path / "words")
+        zoo.tune(package, negatives, 1e6, into=tmp_path / "hub", words=tmp_path / "words")

@@ -54,7 +54,7 @@ def _checked(model: zoo.Model, core: str) -> dict:
 
 
 def _count(model: zoo.Model, rows: Rows) -> None:
-    sources = Sources(model.network, model.front_end, model.detector(), model.grids, "model")
+    sources = Sources(model.network, model.frontend, model.detector(), model.grids, "model")
     found = [instructions(sources) for _ in range(RUNS)]
     if any(other != found[0] for other in found):
         raise EarshotError(f"{model.name}: instructions differ between runs: {found}")

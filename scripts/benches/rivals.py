@@ -99,7 +99,7 @@ def _measured(model: zoo.Model, rounds: int, folder: Path) -> dict:
 
 
 def _sources(model: zoo.Model) -> Sources:
-    return host_sources(Sources(model.network, model.front_end, model.detector(threshold=0.5), model.grids, "model"))
+    return host_sources(Sources(model.network, model.frontend, model.detector(threshold=0.5), model.grids, "model"))
 
 
 def _clip_form(sources: Sources) -> Sources:

@@ -26,7 +26,7 @@ import zoo
 from studies.base import Study, option, value
 from studies.rows import Rows
 from supernet.data.speech_commands import load
-from supernet.frontend.base import FrontEnd, frontend_from_dict
+from supernet.frontend.base import FrontEnd
 from supernet.nn.frontend import quantise_features, torch_twin
 from supernet.nn.integer import TorchIntegers
 from supernet.samples import from_int16, to_int16
@@ -81,11 +81,10 @@ def _streamed(model: zoo.Model) -> float:
     x = rng.integers(-128, 128, (arch.features.coefficients, frames)).astype(np.int8)
     samples = rng.integers(-9000, 9000, STREAM_S * model.sampling_rate).astype(np.int16)
     windows = np.lib.stride_tricks.sliding_window_view(x, arch.frames, 1)[:, :: HOP_MS // arch.features.step_ms]
-    frontend = frontend_from_dict(model.frontend)
     three = (
         partial(network, windows.transpose(1, 0, 2)),
         lambda: network.step(x[None], network.reset())[0][0, model.clip_ms // own_ms - 1 :: HOP_MS // own_ms],
-        lambda: frontend.step(samples, frontend.reset()),
+        lambda: model.frontend.step(samples, model.frontend.reset()),
     )
     if not np.array_equal(three[0]()[0], three[1]()[0]):
         raise SystemExit(f"{model.name}: a stream and windows give other integers")
@@ -112,7 +111,7 @@ def _compare(folder: Path, task: str) -> None:
         heard = to_int16(from_int16(clips) * np.float32(10 ** (level / 20)))
         made = {}
         for model in models:
-            frontend = frontend_from_dict(model.frontend)
+            frontend = model.frontend
             if frontend not in made:
                 made[frontend] = frontend.run(heard), _in_floats(frontend, heard)
                 apart = np.abs(made[frontend][0].astype(int) - made[frontend][1])

@@ -199,7 +199,7 @@ class Widths:
 
 def sources_of(model) -> Sources:
     """Of a bundled model, with a threshold that random sounds pass."""
-    return Sources(model.network, model.front_end, model.detector(threshold=0.4), model.grids, "model")
+    return Sources(model.network, model.frontend, model.detector(threshold=0.4), model.grids, "model")
 
 
 def detector_of(network, several_labels: bool) -> Detector:

@@ -86,7 +86,7 @@ def heard_by(name: str, network: IntegerNetwork | Network, scale: float, setting
     """What `Streams` takes for a model. scale: of its logits."""
     arch, labels = network.arch, setting.data.labels
     return SimpleNamespace(
-        name=name, network=network, labels=labels, frontend=own_frontend(arch, setting).to_dict(),
+        name=name, network=network, labels=labels, frontend=own_frontend(arch, setting),
         clip_ms=arch.frames * arch.features.step_ms,
         detector=lambda: Detector(Detection(), labels, IntegerScores(scale)),
     )  # fmt: skip

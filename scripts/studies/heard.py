@@ -14,7 +14,6 @@ from supernet.constants import NOISE
 from supernet.data.audio import prepare_samples, read_audio, to_int16
 from supernet.data.speech_commands import held_noise
 from supernet.files import write_bytes
-from supernet.frontend.base import frontend_from_dict
 from zoo.make.detection import rights
 from zoo.run.alarms import Words
 from zoo.run.along import answer_ms, logits_along
@@ -73,7 +72,7 @@ class Streams:
         self.model, self.data, self.run = model, data, run / "streams" / model.name
         self.hop_ms = event_hop(model.clip_ms, answer_ms(model.network))
         self._of = model.detector().scores
-        self.frontend = frontend_from_dict(model.frontend)
+        self.frontend = model.frontend
         self.base = Detection(hop_ms=self.hop_ms)
 
     def detector(self, settings: Detection, listen: tuple[str, ...] | None = None) -> Detector:

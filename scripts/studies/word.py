@@ -27,7 +27,6 @@ from studies.heard import RATE, read_recording
 from studies.rows import Rows
 from supernet.data.speech import engine
 from supernet.files import write_bytes
-from supernet.frontend.base import frontend_from_dict
 from supernet.metrics import accuracy_interval, poisson_upper
 from zoo.ask.lookup import get
 from zoo.make.judged import base_detection
@@ -116,7 +115,7 @@ class Ears:
     """A model that hears streams."""
 
     def __init__(self, model: Model) -> None:
-        self.model, self.frontend = model, frontend_from_dict(model.frontend)
+        self.model, self.frontend = model, model.frontend
         self.base = base_detection(model.network, model.clip_ms)
 
     def detector(self, settings: Detection):

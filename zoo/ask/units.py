@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from supernet.errors import InvalidQuery
-from supernet.whole import as_whole, is_real, is_whole
+from supernet.whole import as_whole, is_whole
 
 __all__ = [
     "an_hour",
@@ -24,7 +24,6 @@ __all__ = [
     "milliseconds",
     "power",
     "power_or_none",
-    "rate",
     "seed_of",
     "share",
     "size",
@@ -111,13 +110,6 @@ def whole(name: str, value: Any, low: int, high: float = math.inf) -> int:
 def seed_of(value: Any) -> int:
     """A seed of random numbers, as `int`. Raises InvalidQuery."""
     return whole("seed", value, 0, LARGEST_SEED)
-
-
-def rate(name: str, value: Any) -> float:
-    """A number of events an hour, 0 or more; texts are none. name: for the message of InvalidQuery."""
-    if not is_real(value, 0) or value == math.inf:
-        raise InvalidQuery(f"{name} = {value!r:.140} is not possible: give a number an hour, 0 or more")
-    return float(value)
 
 
 def an_hour(name: str, value: float | str) -> float:

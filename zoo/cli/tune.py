@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 
-from supernet.constants import OWN_HUB
 from zoo.cli.run import add_channel, find_model
 from zoo.keeping import command_run, options_of
 from zoo.package.facts import detection_text
@@ -61,8 +60,7 @@ def _tune(options: argparse.Namespace) -> None:
 
     logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
     model = find_model(options.model, options.hub)
-    asked = {name: getattr(options, name) for name in ("words", "unproven", "resample", "channel")}
-    asked["hub"] = OWN_HUB if options.into is None else options.into
+    asked = {name: getattr(options, name) for name in ("words", "into", "unproven", "resample", "channel")}
     with command_run("tune", options_of(options)) as run:
         tuned = tune(model, options.negatives, options.max_false_alarms, run=run, progress=sys.stderr.isatty(), **asked)
         detection = read_config(tuned.path).values["detection"]

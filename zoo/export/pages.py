@@ -21,7 +21,7 @@ def page(templates: Path, parts: Iterable[str], values: Mapping[str, object]) ->
 
 def about(model) -> dict[str, object]:
     """What pages say of any model and its front end."""
-    front = model.front_end
+    front = model.frontend
     return {
         "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": licence(model),
         "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",

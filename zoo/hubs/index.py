@@ -23,10 +23,19 @@ import numpy as np
 
 from supernet.constants import CACHE, SILENCE, UNKNOWN
 from supernet.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, nearest_names
-from supernet.files import canonical_json, digest, load_tensors, parse_json, read_bytes, save_tensors, write_bytes
+from supernet.files import (
+    canonical_json,
+    digest,
+    load_tensors,
+    parse_json,
+    read_bytes,
+    save_tensors,
+    state_of,
+    write_bytes,
+)
 from zoo.package.entry import KINDS, MEASURED, Entry, is_safe_name, possible
 
-__all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "state_of", "write_index"]
+__all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "write_index"]
 
 INDEX, SCHEMA = "index.json", 6
 LABELS, RAM = "labels", ("stream_ram_bytes", "clip_ram_bytes")
@@ -286,12 +295,6 @@ def _recoded(index: Index, name: str, words: dict[str, tuple]) -> np.ndarray:
         return index.columns[name]
     codes = {word: code for code, word in enumerate(words[name])}
     return np.array([codes[word] for word in index.words[name]], np.int32)[index.columns[name]]
-
-
-def state_of(path: Path) -> tuple:
-    """Changes whenever the file is written anew."""
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def read_index(path: Path) -> Index:

@@ -68,7 +68,7 @@ def _own_vectors(config: Config) -> bytes:
     if config.values["schema"] == SCHEMA:
         return read_bytes(config.folder / VECTORS)
     model, samples = Model.from_folder(config.folder), read_vectors(config)["samples"]
-    return vector_bytes(frontend_from_dict(model.frontend), model.network, samples, read_bytes(config.folder / MODEL))
+    return vector_bytes(model.frontend, model.network, samples, read_bytes(config.folder / MODEL))
 
 
 def renew(package: Path) -> bool:

@@ -31,7 +31,7 @@ from supernet.train.recipe import SupernetRecipe
 from supernet.train.supernets import train_supernet
 from supernet.whole import as_whole, is_real, is_whole
 from zoo.ask.limits import check_bits
-from zoo.ask.units import rate, seed_of, whole
+from zoo.ask.units import an_hour, seed_of, whole
 from zoo.hubs.address import check_hub, writable_hub
 from zoo.keeping import check_folder, going_on
 from zoo.make.budgets import budget_limits
@@ -95,7 +95,7 @@ def train(
     max_macs: tuple[str, ...] = BUDGETS,
     bits: tuple[int | str, ...] | None = None,
     negatives: str | Path | None = None,
-    max_false_alarms: float = 1.0,
+    max_false_alarms: float | str = 1.0,
     licence: str = "other",
     attribution: str = "the owner of the recordings",
 ) -> Path | None:
@@ -128,7 +128,7 @@ def train(
     need(*TRAINING)
     budgets, bits = _budgets(max_macs), _bits(bits, publish)
     check_names(task, licence)
-    clip_ms, seed, most_alarms = _clip_ms(clip_ms), seed_of(seed), rate("max_false_alarms", max_false_alarms)
+    clip_ms, seed, most_alarms = _clip_ms(clip_ms), seed_of(seed), an_hour("max_false_alarms", max_false_alarms)
     epochs, channel = None if epochs is None else whole("epochs", epochs, 1), check_channel(channel)
     run = Path(run_dir or Path("runs") / task)
     _check_places(data, table, run, publish)

@@ -24,7 +24,6 @@ from supernet.data.walk import walk_classes
 from supernet.errors import InvalidAudio, InvalidData, InvalidQuery
 from supernet.extras import has
 from supernet.files import digest, read_bytes, write_bytes
-from supernet.frontend.base import frontend_from_dict
 from supernet.samples import as_int16, to_int16
 from zoo.ask.lookup import get, named
 from zoo.ask.units import an_hour
@@ -62,7 +61,7 @@ def tune(
     max_false_alarms: float | str,
     *,
     words: str | Path | None = None,
-    hub: str | Path | AnyHub | None = None,
+    into: str | Path | AnyHub | None = None,
     unproven: bool = False,
     resample: bool = False,
     channel: int | None = None,
@@ -75,13 +74,13 @@ def tune(
     which nothing is said that the model knows; settings are chosen on all, and judged by cross-fitting, so that all
     hours count (see zoo.make.trials). max_false_alarms: an hour; their 95 % upper bound keeps it, with unproven the
     estimate. words: FOLDER/LABEL/*.wav of words that the model detects; without them it is not known how many are
-    found, and the least threshold that keeps the limit is taken. hub: by default the user's own. resample, channel: as
-    of `Model.run`. run: a folder in which what was heard is kept, so that it is not heard again.
+    found, and the least threshold that keeps the limit is taken. into: a hub, by default the user's own. resample,
+    channel: as of `Model.run`. run: a folder in which what was heard is kept, so that it is not heard again.
 
     Raises InvalidData where the hours, or the alarms in them, do not show what was asked, with what can be shown;
     InvalidQuery for a limit that cannot be meant, and for the bundled hub.
     """
-    limit, target = an_hour("max_false_alarms", max_false_alarms), OWN_HUB if hub is None else hub
+    limit, target = an_hour("max_false_alarms", max_false_alarms), OWN_HUB if into is None else into
     _check_hub(target)
     model = model if isinstance(model, Model) else _opened(model)
     place = _Place(model, find_recordings(negatives), resample, check_channel(channel), run and Path(run), progress)
@@ -143,7 +142,7 @@ class _Place:
 
     def along(self, recording: Parts) -> Iterator[np.ndarray]:
         """Logits (answers, classes) int16, a part at a time."""
-        return logits_along(self.model.network, frontend_from_dict(self.model.frontend), recording, self.hop_ms)
+        return logits_along(self.model.network, self.model.frontend, recording, self.hop_ms)
 
     def open(self, file: str | Path) -> AbstractContextManager[SoundParts]:
         """A recording, a part at a time."""

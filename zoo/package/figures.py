@@ -23,9 +23,8 @@ from predictors.settings import own_costs, own_folders
 from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
 from supernet.errors import EarshotError, InvalidPackage, InvalidQuery
-from supernet.files import digest, read_bytes, read_json, write_json
+from supernet.files import digest, read_bytes, read_json, state_of, write_json
 from supernet.whole import is_real
-from zoo.hubs.index import state_of
 
 if TYPE_CHECKING:
     from predictors.device import DeviceProfile

@@ -62,7 +62,7 @@ class Core:
         """(clips, samples) int16, or float32 from -1 to 1, at its rate -> features (clips, coefficients, frames)
         int8, the same integers everywhere.
         """
-        return self._frontend.run(as_int16(samples))
+        return self.frontend.run(as_int16(samples))
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Exact integers: features (clips, coefficients, frames) int8 -> logits (clips, classes) int16."""
@@ -95,7 +95,7 @@ class Core:
         about so many seconds.
         """
         whole = Whole(recording, self.clip_samples, hop_ms * self.sampling_rate // 1000)
-        parts = logits_along(self.network, self._frontend, whole, hop_ms)
+        parts = logits_along(self.network, self.frontend, whole, hop_ms)
         found = self._probabilities(np.concatenate(list(shown(parts, hop_ms, progress, seconds))))
         end_ms = round(1000 * whole.samples / self.sampling_rate)
         starts = range(0, hop_ms * len(found), hop_ms)
@@ -129,7 +129,7 @@ class Core:
         """
         vectors = read_vectors(self._config)
         try:
-            wrong = difference(self._frontend, self.network, vectors)
+            wrong = difference(self.frontend, self.network, vectors)
         except (KeyError, ValueError) as error:
             raise InvalidPackage(f"{self.path}: the test vectors do not fit the model ({error})") from None
         if wrong:
@@ -177,7 +177,7 @@ class Core:
     ) -> Iterator[list[dict]]:
         """The events of each chunk of a stream, as they come."""
         hop_ms, state = detector.settings.hop_ms, detector.reset()
-        for logits in shown(logits_along(self.network, self._frontend, chunks, hop_ms), hop_ms, progress, seconds):
+        for logits in shown(logits_along(self.network, self.frontend, chunks, hop_ms), hop_ms, progress, seconds):
             found, state = detector.step(logits, state)
             yield [self._event(one, hop_ms) for one in found]
 
@@ -204,14 +204,9 @@ class Core:
         return np.array([[float(label == name) for name in self.labels] for label in own])
 
     @property
-    def frontend(self) -> dict:
-        """The front end's values, as in `config.json`."""
-        return self._config.values["frontend"]
-
-    @property
     def drawn(self) -> MelFrontEnd:
         """What pictures of sound are of: the front end, or log-mels where it has no mels."""
-        return self._frontend if isinstance(self._frontend, MelFrontEnd) else LogMel(sampling_rate=self.sampling_rate)
+        return self.frontend if isinstance(self.frontend, MelFrontEnd) else LogMel(sampling_rate=self.sampling_rate)
 
     @property
     def grids(self) -> dict[str, str]:
@@ -232,7 +227,7 @@ class Core:
     @property
     def sampling_rate(self) -> int:
         """Of what the model hears, in Hz."""
-        return self._frontend.sampling_rate
+        return self.frontend.sampling_rate
 
     @property
     def clip_ms(self) -> int:
@@ -242,19 +237,15 @@ class Core:
     @property
     def clip_samples(self) -> int:
         """Samples of a clip."""
-        return self.arch.frames * self._frontend.hop_samples
+        return self.arch.frames * self.frontend.hop_samples
 
     @property
     def _stream(self) -> Stream:
-        return Stream(self._frontend, self.network)
-
-    @property
-    def front_end(self) -> FrontEnd:
-        """What makes features of samples."""
-        return self._frontend
+        return Stream(self.frontend, self.network)
 
     @cached_property
-    def _frontend(self):
+    def frontend(self) -> FrontEnd:
+        """What makes features of samples. Raises InvalidPackage for one that is not as stated."""
         from supernet.frontend.base import frontend_from_dict
 
         try:

@@ -42,7 +42,7 @@ def plan_script(model) -> str:
 
 def model_plan(model) -> dict:
     """What earshot.js reads of a model."""
-    sources = Sources(model.network, model.front_end, model.detector(), model.grids, "plan")
+    sources = Sources(model.network, model.frontend, model.detector(), model.grids, "plan")
     return {
         "name": model.name,
         "labels": list(model.knows),

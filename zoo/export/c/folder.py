@@ -72,7 +72,7 @@ def export_c(model, folder: str | Path, name: str | None = None) -> Path:
 
 def _files(model, name: str) -> tuple[dict[str, str], dict]:
     """Texts by path, and the report."""
-    sources = Sources(model.network, model.front_end, model.detector(), model.grids, name)
+    sources = Sources(model.network, model.frontend, model.detector(), model.grids, name)
     texts = {f"src/{file}": text for file, text in sources.files().items()}
     texts["test/known_answers.h"] = sources.named(_known_answers(model, sources))
     values = _values(model, sources)

@@ -32,7 +32,7 @@ def export_onnx(model, place: Path, name: str | None, forms: tuple[str, ...], st
     check_free(place)
     graphs = {form: build(model.network, form) for form in has}
     files: dict[str, str | bytes] = {f"{form}.onnx": form_file(model, graph) for form, graph in graphs.items()}
-    own = feature_files(model.front_end, USUAL_NAME if name is None else name)
+    own = feature_files(model.frontend, USUAL_NAME if name is None else name)
     by_samples = any(graph.input_name == SAMPLES for graph in graphs.values())
     files |= {} if by_samples else {f"frontend/{file}": text for file, text in own.items()}
     files["README.md"] = _page(model, graphs, by_samples, next(iter(own)))
@@ -47,7 +47,7 @@ def form_file(model, graph: Graph) -> bytes:
     return graph.model(
         {
             **identity(model),
-            "earshot.frontend": json.dumps(model.frontend),
+            "earshot.frontend": json.dumps(model.frontend.to_dict(), sort_keys=True),
             "earshot.logit_scale": repr(logits.scale),
             "earshot.several_labels": str(int(model.multi_label)),
         }
@@ -65,13 +65,13 @@ def _page(model, graphs: dict[str, Graph], by_samples: bool, header: str) -> str
     parts = ["head", "samples" if by_samples else "features"]
     parts += [f"{form}.samples" if by_samples else form for form in graphs]
     name = Path(header).stem
-    values = {"COEFFICIENTS": model.front_end.coefficients, "HEADER": header, "NAME": name, "UPPER": name.upper()}
+    values = {"COEFFICIENTS": model.frontend.coefficients, "HEADER": header, "NAME": name, "UPPER": name.upper()}
     return page(TEMPLATES, [*parts, "end"], about(model) | values | _of_forms(model, graphs))
 
 
 def _of_forms(model, graphs: dict[str, Graph]) -> dict[str, object]:
     """What it says of files: frames and samples of a clip, and of a step of a stream."""
-    stream, hop = graphs.get("stream"), model.front_end.hop_samples
+    stream, hop = graphs.get("stream"), model.frontend.hop_samples
     step = stream.frames(model.arch.frames) if stream else 0
     return {
         "FILES": ", ".join(f"`{form}.onnx`" for form in graphs),

@@ -74,7 +74,7 @@ def logit_step(model) -> float:
 
 def model_file(model, written: Written, lean: bool = False) -> bytes:
     """The bytes of one form, with the package's name, version and digest in its metadata. lean: for TFLite Micro."""
-    about = {**identity(model), "earshot.frontend": json.dumps(model.frontend)}
+    about = {**identity(model), "earshot.frontend": json.dumps(model.frontend.to_dict(), sort_keys=True)}
     return to_bytes(written.graphs, f"{model.name} by Earshot", {METADATA: json.dumps(about).encode()}, lean)
 
 
@@ -82,9 +82,9 @@ def front_end_files(model, name: str) -> dict[str, str]:
     """Texts of the C of all that a graph is fed with, by file name."""
     if (first := first_layer(model.network)).inputs:
         return filtered_files(
-            model.front_end, Step(model.network, first, first.in_shape[2], {}, model.grids[first.name]), name
+            model.frontend, Step(model.network, first, first.in_shape[2], {}, model.grids[first.name]), name
         )
-    return feature_files(model.front_end, name)
+    return feature_files(model.frontend, name)
 
 
 def _filters(model, name: str) -> list[str]:
@@ -118,7 +118,7 @@ def _form(written: Written, file: str, data: bytes) -> dict:
 
 def _page(model, name: str, written: dict[str, Written], report: dict) -> str:
     """README.md."""
-    hop, logits = model.front_end.hop_samples, report["logits"]
+    hop, logits = model.frontend.hop_samples, report["logits"]
     step = written["stream"].main.inputs[0].shape[1] if "stream" in written else 0
     values = {
         "NAME": name, "UPPER": name.upper(), "COEFFICIENTS": _frame_size(next(iter(written.values()))),
