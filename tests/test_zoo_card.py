@@ -12,9 +12,10 @@ from PIL import Image
 from supernet.errors import InvalidModel, InvalidPackage
 from supernet.files import read_json
 from supernet.frontend.mfcc import Mfcc
+from zoo.hubs.folder import BUNDLED
 from zoo.make.package import write_package
 from zoo.package.card import _pictures, card, pictures
-from zoo.package.figures import Figure
+from zoo.package.figures import COSTS, Figure, read_figures
 from zoo.package.read import CARD, CONFIG, FILES, PICTURE, read_config
 
 CONFUSION = [[1, 1, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0], [1, 0, 0, 0]]
@@ -104,6 +105,13 @@ def test_a_card_tells_what_a_reader_asks_in_order(values):
     assert f"earshot verify {values['name']}" in text
     assert f"{values['costs']['macs']:,}" in text
     assert "clip of 1 s at 16 kHz" in text
+
+
+def test_bundled_cards_are_those_of_this_version():
+    for folder in sorted((BUNDLED / "models").iterdir()):
+        figures = read_figures(folder / COSTS) if (folder / COSTS).is_file() else {}
+        made = card(read_config(folder).values, tuple(figures.values()))
+        assert made == (folder / CARD).read_text(), folder.name
 
 
 def test_devices_are_a_table_with_those_in_range_first(values):

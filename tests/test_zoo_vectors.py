@@ -17,7 +17,7 @@ import zoo
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.errors import EarshotError, InvalidPackage
-from supernet.files import digest, load_tensors, read_json, save_tensors
+from supernet.files import digest, load_tensors, read_json, save_tensors, write_json
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.micro import Micro
 from supernet.frontend.raw import Raw
@@ -212,6 +212,19 @@ def test_what_does_not_hold_stays_as_it_is_and_is_told(kept, caplog):
     assert "stays as it is" in caplog.text
     assert "first in logits" in caplog.text
     assert (kept / CONFIG).read_bytes() == data
+
+
+def test_another_card_is_written_as_now_and_nothing_else_changes(kept):
+    hub = kept.parent.parent
+    zoo.rebuild(hub, renew=True)
+    now = {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()}
+    config = read_json(kept / CONFIG)
+    (kept / CARD).write_bytes(now[kept / CARD].replace(b"MACs", b"macs"))
+    write_json(kept / CONFIG, {**config, "digests": {**config["digests"], CARD: digest((kept / CARD).read_bytes())}})
+    zoo.rebuild(hub)
+    assert {path for path in now if path.read_bytes() != now[path]} == {kept / CARD, kept / CONFIG, hub / "index.json"}
+    zoo.rebuild(hub, renew=True)
+    assert {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()} == now
 
 
 @pytest.mark.parametrize("step", ["write_json", "move_in"])

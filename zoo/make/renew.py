@@ -73,18 +73,19 @@ def _own_vectors(config: Config) -> bytes:
 
 def renew(package: Path) -> bool:
     """Write an older package as this version does, in its place, once its test vectors were run: of an older schema
-    with vectors made anew from their samples; of other costs with these and its card. All else stays, byte for byte.
-    Returns whether it was older.
+    with vectors made anew from their samples; of other costs with these; of another card with that. All else stays,
+    byte for byte. Returns whether it was older.
 
     Raises InvalidPackage, and changes nothing, for a package that does not hold.
     """
     config = read_config(package)
     costs = exact_costs(config.arch, frontend_from_dict(config.values["frontend"]))
-    if config.values["schema"] == SCHEMA and config.values["costs"] == costs:
+    values = {**config.values, "schema": SCHEMA, "costs": costs}
+    own = _own_card(package, values)
+    if values == config.values and own == read_bytes(package / CARD):
         return False
     Model.from_folder(package).verify()
-    values = {**config.values, "schema": SCHEMA, "costs": costs}
-    files = {VECTORS: _own_vectors(config), CARD: _own_card(package, values)}
+    files = {VECTORS: _own_vectors(config), CARD: own}
     digests = {**values["digests"], **{name: digest(data) for name, data in files.items()}}
     part = new_folder(package.parent)
     try:

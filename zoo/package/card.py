@@ -50,7 +50,7 @@ LICENCES = {
 """Identifiers that the Hub knows."""
 CONDITIONS = (
     "Words were placed between parts of the negatives: as they were recorded (clean), fainter by so many dB, or in "
-    "noise at a ratio of so many dB."
+    "noise at a ratio of so many dB to the word alone, so louder than at the same ratio to a whole clip."
 )
 COLOURS = 256
 
@@ -224,8 +224,8 @@ def _conditions(accuracy: dict) -> list[str]:
             rows = [(one.name, one.text, one.interval, _change(one, split)) for one in split.conditions]
             parts += [
                 f"On {split.name}, as `earshot evaluate --conditions` makes them: fainter, louder and clipped, "
-                "by so many dB; noise that training left out, or another clip, at a ratio of so many dB; drawn rooms; "
-                "earlier and later by so many ms.",
+                "by so many dB; noise that training left out, or another clip, at a ratio of so many dB to the whole "
+                "clip; drawn rooms; earlier and later by so many ms.",
                 _table(("condition", "accuracy", "95 % interval", "points from above"), rows),
             ]
     return ["## Where it is less quiet and near", *parts] if parts else []
