@@ -6,7 +6,7 @@ import logging
 import pytest
 
 import zoo
-from supernet.errors import NoModelFits
+from supernet.errors import InvalidQuery, NoModelFits
 from zoo.cli import main
 
 MAKES = "; or give specialize (--specialize), which searches a supernet for one and needs the extra train\n"
@@ -43,6 +43,12 @@ def test_where_one_task_is_meant_nothing_is_said(query, caplog, capsys):
         model = zoo.get(**query)
     assert model.tasks == ()
     assert not [one for one in caplog.messages if "no task was named" in one]
+
+
+@pytest.mark.parametrize("name", ["cheaper", "specialize", "unproven", "sure", "ignore_limits"])
+def test_a_text_is_no_truth(name):
+    with pytest.raises(InvalidQuery, match=f"{name} = 'no' is not possible: give True or False"):
+        zoo.get("kws", device="stm32f746-tflm-cmsis-nn", max_false_alarms=100, **{name: "no"})
 
 
 def test_what_is_cheaper_within_noise_is_of_the_same_task():

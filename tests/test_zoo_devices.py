@@ -257,6 +257,29 @@ def test_what_a_user_adds_changes_nothing_that_was_published(monkeypatch, tmp_pa
     assert digests(*installed) == before
 
 
+def test_models_without_figures_are_left_out_and_told(monkeypatch, tmp_path, caplog):
+    """Of a board of one's own, where models were added since."""
+    monkeypatch.setattr("predictors.settings.PROFILES", tmp_path / "profiles")
+    entries = zoo.Hub().entries
+    kws = zoo.find("kws")
+    zoo.sync(zoo.Hub(), tmp_path / "hub", name=kws[-1].name)
+    (tmp_path / "mine.csv").write_text("macs,latency_ms\n100000,10\n200000,20\n")
+    assert main(["profile", "add", "mine", str(tmp_path / "mine.csv"), "--hub", str(tmp_path / "hub")]) == 0
+    assert len(entries) > len(kws) > 2
+    for query in ({"max_latency_ms": 1e6}, {"most": 3}, {"ignore_limits": True}):
+        caplog.clear()
+        assert [entry.name for entry in zoo.find("kws", device="mine", **query)] == [kws[-1].name]
+        left = len(kws) - 1
+        assert f"{left} models are left out: no figures for mine, which `earshot profile costs` computes" in caplog.text
+    with pytest.raises(UnknownName, match=f"none of the {len(zoo.find('aec'))} models that fit otherwise has figures"):
+        zoo.get("aec", device="mine")
+
+
+def test_a_limit_of_which_nothing_is_known_is_to_be_left_out():
+    with pytest.raises(NoModelFits, match=f"leave max_instructions out, of which nothing is known on {BOARD}"):
+        zoo.get("kws", device=BOARD, max_instructions="20M")
+
+
 def test_what_is_published_later_has_figures_on_own_profiles_but_does_not_tell_of_them(hub, package, tmp_path):
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "mine.csv").write_text("macs,latency_ms\n100000,10\n200000,20\n")

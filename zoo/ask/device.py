@@ -6,6 +6,7 @@ end, and the average power of a stream of it, to what is asked.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,6 +34,9 @@ POWER, RATE = "max_power_uw", "every_ms"
 OF_STREAM = {RATE: interval, "sleep_power_uw": power_or_none}
 
 WHAT = {"max_flash": "bytes of flash", "max_ram": "bytes of RAM"}
+UNMEASURED = "leave {name} out, of which nothing is known on {profile}"
+
+log = logging.getLogger(__name__)
 
 
 def known_limits(figure: Figure) -> dict[str, float]:
@@ -112,6 +116,7 @@ class DeviceLimits:
         self._owner = ""
         self._seen: set[str] = set()
         self._powers: dict[str, Power] = {}
+        self.without: set[str] = set()
         if device is None and (self.limits or sure or ignore_limits or stream.asked):
             others = {"sure": sure, "ignore_limits": ignore_limits, RATE: stream.every_ms is not None}
             named = next(iter(self.limits), next((name for name, on in others.items() if on), "sleep_power_uw"))
@@ -119,8 +124,8 @@ class DeviceLimits:
 
     @property
     def limiting(self) -> bool:
-        """Whether a model can miss anything."""
-        return bool(self.limits) or not (self.device is None or self.ignore_limits)
+        """Whether a model can miss anything, be it figures."""
+        return self.device is not None
 
     def value(self, entry: Entry, name: str) -> float:
         """What a model with its front end takes, infinite where it has no figure."""
@@ -160,29 +165,48 @@ class DeviceLimits:
         return self._least_ms(entry) / (self.stream.every_ms or self._powers[entry.name].every_ms) - 1
 
     def meets(self, entry: Entry) -> bool:
-        """True where a model keeps all limits."""
-        self._figure(entry)
+        """True where a model has figures and keeps all limits."""
+        if self._figure(entry) is None:
+            self.without.add(entry.name)
+            return False
         fits = all(_need(entry, name) <= most for name, most in self._has.items())
         kept = fits and all(self.value(entry, name) <= limit for name, limit in self.limits.items())
         return kept and (POWER not in self.limits or self._late(entry) <= 0)
 
-    def check(self) -> None:
-        """Raise UnknownName where no model that was asked has figures for the device."""
+    def check(self, index: Index) -> None:
+        """Raise UnknownName where no model of an index has figures for the device."""
+        for entry in index.entries if self.limiting else ():
+            if self._profile is not None:
+                return
+            self._figure(entry)
         if self.limiting and self._profile is None:
             resolve(self.device, self._seen, self.hub.address)
+
+    @property
+    def profile(self) -> str | None:
+        """The whole name of the profile, once a model had figures for it."""
+        return self._profile
+
+    def tell(self) -> None:
+        """Say in the log of how many models that were asked nothing is known on the device."""
+        if self.without:
+            log.warning(
+                "%d models are left out: no figures for %s, which `earshot profile costs` computes",
+                len(self.without), self.profile,
+            )  # fmt: skip
 
     def constraints(self, index: Index) -> list[Constraint]:
         """The same as conditions on all models of an index. Raises UnknownName where none has figures for it."""
         if not self.limiting:
             return []
-        for entry in index.entries:
-            if self._profile is None:
-                self._figure(entry)
-        self.check()
+        self.check(index)
         asked = [
-            Constraint(name, limit, partial(self.value, name=name), partial(self._excess, name=name, limit=limit))
+            Constraint(
+                name, limit, partial(self.value, name=name), partial(self._excess, name=name, limit=limit),
+                remedy=UNMEASURED.format(name=name, profile=self._profile),
+            )
             for name, limit in self.limits.items()
-        ]
+        ]  # fmt: skip
         if POWER in self.limits:
             asked.append(Constraint(RATE, self.stream.every_ms or "a clip", self._least_ms, self._lateness))
         return asked + [self._of_device(name, most) for name, most in self._has.items()]

@@ -17,7 +17,7 @@ from supernet.bits import MIXED
 from supernet.constants import SILENCE, UNKNOWN
 from supernet.errors import InvalidQuery
 from supernet.whole import as_whole, is_whole
-from zoo.ask.units import an_hour, count, energy, milliseconds, power, share, size
+from zoo.ask.units import an_hour, count, energy, milliseconds, power, share, size, truth
 from zoo.hubs.index import Index
 from zoo.package.entry import MEASURED, Entry, forbids_commerce
 from zoo.package.facts import CHEAPER_BY
@@ -121,6 +121,8 @@ def constraints(*, unproven: bool | None = None, **wanted) -> list[Constraint]:
     unknown = wanted.keys() - MAKERS.keys()
     if unknown:
         raise TypeError(f"no such constraint: {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}")
+    if unproven is not None:
+        truth("unproven", unproven)
     if unproven and wanted.get("max_false_alarms") is None:
         raise InvalidQuery("unproven needs max_false_alarms: it says by which figure that is kept")
     makers = {**MAKERS, "max_false_alarms": partial(_quiet, field=ESTIMATE)} if unproven else MAKERS
@@ -251,8 +253,7 @@ def _several(words: Any) -> list:
 
 def _whether(name: str, wanted: bool, field: str, found: Callable[[Index], np.ndarray]) -> Constraint:
     """found: (models,) True or False."""
-    if not isinstance(wanted, (bool, np.bool_)):
-        raise InvalidQuery(f"{name} = {wanted!r} is not possible: give True or False")
+    truth(name, wanted)
     return Constraint(name, wanted, _value(field), lambda index: 1.0 * (found(index) != wanted), word=True)
 
 

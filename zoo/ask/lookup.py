@@ -21,7 +21,7 @@ from zoo.ask.device import DeviceLimits, Stream
 from zoo.ask.folders import about_folder, holds_package
 from zoo.ask.limits import BOUND, Constraint, cheaper_within, check_bits, checked_words, constraints, limits_of
 from zoo.ask.query import choose
-from zoo.ask.units import share
+from zoo.ask.units import share, truth
 from zoo.hubs.address import Hubs, open_hub
 from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figure, figures
@@ -127,6 +127,8 @@ def _rows(
 
     rival: a best model and the lower end of its interval; then those that it cannot be told from, cheapest first.
     """
+    for asked, value in {"sure": sure, "ignore_limits": ignore_limits}.items():
+        truth(asked, value)
     limits = {"max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "max_instructions": max_instructions}
     limits |= {"max_power_uw": max_power_uw}
     stream = Stream.of({**limits, "every_ms": every_ms, "sleep_power_uw": sleep_power_uw})
@@ -134,6 +136,7 @@ def _rows(
     conditions = [*constraints(**wanted), *([cheaper_within(*rival)] if rival else [])]
     rows = choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
     if rival is None:
+        on_device.tell()
         _tell_of_alarms(index, task, rows, conditions)
     return rows
 
@@ -237,6 +240,8 @@ def get(
     that one needs.
     """
     words = None if words is None else checked_words(words)  # of what may be read only once
+    for asked, value in {"cheaper": cheaper, "specialize": specialize, "unproven": unproven}.items():
+        truth(asked, value)
     on_device = {"device": device, "max_latency_ms": max_latency_ms, "max_energy_uj": max_energy_uj, "sure": sure}
     on_device |= {"max_instructions": max_instructions, "ignore_limits": ignore_limits, "max_power_uw": max_power_uw}
     on_device |= {"every_ms": every_ms, "sleep_power_uw": sleep_power_uw}

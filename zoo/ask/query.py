@@ -44,8 +44,15 @@ def choose(
     rows = np.flatnonzero(meets)
     if cheapest:
         rows = rows[np.lexsort([index.amounts(field)[rows] for field in reversed(CHEAPER_BY)])]
+    asked = len(rows)
     if on_device and on_device.limiting:
         rows = _on_device(index, rows, on_device, most)
+        on_device.check(index)
+        if not len(rows) and len(on_device.without) == asked > 0:
+            raise UnknownName(
+                f"none of the {asked} models that fit otherwise has figures for {on_device.profile}; `earshot profile "
+                "costs` computes them"
+            )
     if not len(rows):
         raise _no_model_fits(index, pool, [*wanted, *(on_device.constraints(index) if on_device else [])])
     return [int(row) for row in rows[:most]]
@@ -56,6 +63,8 @@ def _pool(index: Index, task: str | None, name: str | None) -> np.ndarray:
     if not len(index):
         raise UnknownName("the hub holds no models; publish one, or name another hub")
     pool = np.ones(len(index), bool)
+    if task is not None and not isinstance(task, str):
+        raise InvalidQuery(f"task = {task!r:.140} is not possible: give a name, such as kws")
     if task is not None:
         pool &= index.has("task", task)
         if not pool.any():
@@ -74,8 +83,6 @@ def _on_device(index: Index, rows: np.ndarray, on_device: DeviceLimits, most: in
             break
         if on_device.meets(index.entry(row)):
             kept.append(row)
-    if len(rows):
-        on_device.check()
     return np.array(kept, int)
 
 
@@ -89,7 +96,7 @@ def _no_model_fits(index: Index, pool: np.ndarray, wanted: Sequence[Constraint])
     nearest, missed = index.entry(row), [item for item, own in zip(wanted, excess[:, row], strict=True) if own > 0]
     binding = wanted[int(excess[:, row].argmax())]
     asked = ", ".join(f"{one.name}={_text(one.limit)}{f' (of {one.owner})' * bool(one.owner)}" for one in wanted)
-    unknown = [item for item in missed if item.remedy and item.value(nearest) is None]
+    unknown = [item for item in missed if item.remedy and item.value(nearest) in (None, math.inf)]
     plain = [item for item in missed if not (item.word or item.owner or item in unknown)]
     amounts = [f"{item.name}={_text(item.value(nearest))}" for item in plain]
     words = [item.name for item in missed if item.word]

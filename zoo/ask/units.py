@@ -27,6 +27,7 @@ __all__ = [
     "seed_of",
     "share",
     "size",
+    "truth",
     "whole",
 ]
 
@@ -110,6 +111,13 @@ def whole(name: str, value: Any, low: int, high: float = math.inf) -> int:
 def seed_of(value: Any) -> int:
     """A seed of random numbers, as `int`. Raises InvalidQuery."""
     return whole("seed", value, 0, LARGEST_SEED)
+
+
+def truth(name: str, value: Any) -> bool:
+    """True or False, no text and no number. Raises InvalidQuery."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidQuery(f"{name} = {value!r:.140} is not possible: give True or False")
+    return bool(value)
 
 
 def an_hour(name: str, value: float | str) -> float:

@@ -362,7 +362,7 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--run-dir", metavar="FOLDER", help="where the run keeps its state (default: runs/TASK)")
     sub.add_argument("--publish", metavar="HUB", help="folder of a hub, made where there is none, for quantised models")
     sub.add_argument(
-        "--max-macs", nargs="+", default=["3M", "1M"], metavar="MACS",
+        "--max-macs", nargs="+", metavar="MACS",
         help="most MACs of each of them, such as 3M, or 3M/64kB with at most so much RAM (default: 3M 1M)",
     )  # fmt: skip
     sub.add_argument(

@@ -37,7 +37,7 @@ earshot.OnDevice = (function () {
     }
 
     get limiting() {
-      return this.limits.length > 0 || (this.named && !this.ignore);
+      return this.named;
     }
 
     get asksPower() {
@@ -87,7 +87,7 @@ earshot.OnDevice = (function () {
     }
 
     meets(place) {
-      this.taken(place);
+      if (this.taken(place) === null) return false;
       const model = earshot.data.models[place];
       return (
         Object.entries(this.has).every(([name, most]) => model[SIZES[name]] <= most) &&
@@ -97,19 +97,20 @@ earshot.OnDevice = (function () {
     }
 
     checkKnown() {
+      earshot.data.models.forEach((_, place) => this.resolved || this.taken(place));
       if (this.limiting && !this.resolved) throw new conditions.Unknown(`no figures for device ${this.device.profile}`);
     }
 
     // The same as conditions on all models, by their places.
     constraints() {
       if (!this.device) return [];
-      earshot.data.models.forEach((_, place) => this.resolved || this.taken(place));
       this.checkKnown();
       const found = this.limits.map((limit) => ({
         name: limit.name,
         limit: limit.most,
         value: (_, place) => this.value(place, limit),
         excess: (_, place) => this.value(place, limit) / limit.most - 1,
+        remedy: `leave ${limit.name} out, of which nothing is known on ${this.device.profile}`,
       }));
       if (this.limits.some((limit) => limit.name === POWER)) {
         found.push({

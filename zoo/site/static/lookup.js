@@ -42,9 +42,15 @@
     let places = asked.filter((place) => wanted.every((one) => one.excess(models[place], place) <= 0));
     if (rival) places = cheapestFirst(places);
     if (onDevice.limiting) {
-      const before = places.length;
-      places = places.filter((place) => onDevice.meets(place));
-      if (before) onDevice.checkKnown();
+      const before = places;
+      places = before.filter((place) => onDevice.meets(place));
+      onDevice.checkKnown();
+      if (before.length && before.every((place) => onDevice.taken(place) === null)) {
+        throw new Unknown(
+          `none of the ${before.length} models that fit otherwise has figures for ${device.profile}; ` +
+            "`earshot profile costs` computes them",
+        );
+      }
     }
     if (!places.length) throw noneFits(asked, [...wanted, ...onDevice.constraints()]);
     return places;
@@ -70,7 +76,7 @@
     const said = wanted
       .map((one) => `${one.name}=${text(one.limit)}${one.owner ? ` (of ${one.owner})` : ""}`)
       .join(", ");
-    const unknown = missed.filter((one) => one.remedy && value(one) === null);
+    const unknown = missed.filter((one) => one.remedy && [null, Infinity].includes(value(one)));
     const plain = missed.filter((one) => !one.word && !one.owner && !unknown.includes(one));
     const words = missed.filter((one) => one.word).map((one) => one.name);
     const advice = [
