@@ -222,6 +222,11 @@ def _checked(path: Path, table: pd.DataFrame, complete: bool = True) -> Measurem
             rows[name] = _numbers(rows[name], name, problems)
     for name in TEXTS:
         rows[name] = rows[name].str.strip() if name in rows else ""
+        problems += [
+            f"line {row}, column {name}: {text[:40]!r}; give letters that can be printed, in one line"
+            for row, text in rows[name].items()
+            if not text.isprintable()
+        ]
     rows["bits"] = rows["bits"].str.replace(r"\.0+$", "", regex=True)
     problems += [
         f"line {row}, column bits: {text[:40]!r}; give a whole number of 1 to 8, 16, or 32 for floating point"
@@ -280,6 +285,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except (ValueError, pd.errors.ParserError) as error:
         raise InvalidProfile(f"{path}: not a CSV ({str(error).strip()[:200]})") from None
     table = table.rename(columns=lambda name: name.strip().lower()).fillna("")
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise InvalidProfile(f"{path}: two columns are {twice[0][:40]!r}; rename or remove one")
     table.index += 2 + (text != whole)
     return table[(table != "").any(axis=1)]
 

@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from supernet.constants import PROFILES
-from supernet.errors import EarshotError, InvalidProfile, UnknownName
+from supernet.errors import EarshotError, InvalidProfile, UnknownName, nearest_names
 from supernet.files import read_json
 from supernet.whole import is_real
 
@@ -36,6 +36,7 @@ BUNDLED = Path(__file__).parent / "profiles"
 OWN_COSTS = "costs"
 """Folder of figures in the folder of the user's profiles."""
 ENTRY_POINTS = "earshot.profiles"
+NOTES = ("source",)
 SETTINGS = ("flash_bytes", "ram_bytes", "sleep_power_uw", "active_power_uw")
 POSITIVE = ("active_power_uw",)
 LIMITS = {"flash_bytes": "max_flash", "ram_bytes": "max_ram"}
@@ -142,6 +143,8 @@ def read_settings(path: Path) -> dict:
     if not isinstance(known, dict) or not all(isinstance(one, dict) for one in known.values()):
         raise InvalidProfile(f"{path}: give an object with any of {', '.join(SETTINGS)}")
     for one in known.values():
+        for name in one.keys() - {*SETTINGS, *NOTES}:
+            log.warning("%s: %r is not known: %s", path, name[:40], nearest_names(name[:40], SETTINGS))
         for name in SETTINGS:
             value = one.get(name, 1)
             if not is_real(value, 0, 1e15) or (name in POSITIVE and value == 0):

@@ -129,8 +129,11 @@ def parse_json(data: bytes | str, path: str | Path) -> Any:
     """
     try:
         return _parse(data)
-    except (ValueError, RecursionError) as error:
-        raise InvalidCheckpoint(f"{path}: not readable JSON ({error})") from None
+    except RecursionError:
+        raise InvalidCheckpoint(f"{path}: not readable JSON (nested too deeply)") from None
+    except ValueError as error:
+        why = "a number of too many digits" if "int_max_str_digits" in str(error) else error
+        raise InvalidCheckpoint(f"{path}: not readable JSON ({why})") from None
 
 
 def _parse(data: bytes | str) -> Any:

@@ -1,5 +1,7 @@
 """Measurements as users bring them: what is read, what is refused, and that nothing is half added."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -260,6 +262,27 @@ def test_an_added_profile_is_found_with_what_the_user_said_of_it(tmp_path):
     write(kept, GOOD + "8000000,70\n", "my-board.csv")
     assert len(find_profile("my-board", kept).rows) == 4
     assert find_profile("my-board", kept) != profile
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("macs,latency_ms,Latency_MS\n1000000,10,10\n", "two columns are 'latency_ms'; rename or remove one"),
+        ('macs,latency_ms,device\n1000000,10,"a\nb"\n2000000,20,"a\nb"\n', "column device: 'a\\nb'; give letters"),
+        ("macs,latency_ms,device\n1000000,10,a\x1b[31mb\n2000000,20,a\n", "column device: 'a\\x1b[31mb'; give letters"),
+    ],
+)
+def test_columns_and_texts_that_cannot_be_meant_are_refused(tmp_path, text, said):
+    with pytest.raises(InvalidProfile, match=re.escape(said)):
+        add_profile("mine", write(tmp_path, text), tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_setting_that_is_not_known_is_told(tmp_path, caplog):
+    add_profile("board", write(tmp_path, GOOD), tmp_path / "kept")
+    (tmp_path / "kept" / "board.json").write_text('{"flash_byts": 5, "ram_bytes": 6}')
+    assert device_settings("board", "", tmp_path / "kept")["ram_bytes"] == 6
+    assert "'flash_byts' is not known: did you mean flash_bytes" in caplog.text
 
 
 def test_a_device_has_the_settings_of_its_own_file(tmp_path):

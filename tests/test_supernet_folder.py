@@ -144,6 +144,7 @@ def test_lists_and_tables_fix_the_splits(load, tmp_path):
         ("file,label,split\ndoor/take0.wav,a,dev\n", "split 'dev' of door/take0.wav is not one of"),
         ("file,label\n../x.wav,a\n", "is not below"),
         ("", "not a readable CSV"),
+        ("file,label\ndoor/take0.wav,\n", "no recording has a label; fill the column label"),
     ],
 )
 def test_a_bad_table_is_refused(load, tmp_path, text, message):
@@ -211,6 +212,16 @@ def test_of_a_recording_little_longer_than_a_clip_the_loudest_part_is_used(load,
     data, _ = load(root)
     rows = np.concatenate([data.splits[name].rows for name in SPLITS])
     assert any(abs(peak(data.audio[row]) - 440) < 2 and np.abs(data.audio[row][:100]).max() > 3000 for row in rows)
+
+
+def test_names_of_files_move_no_cursor(load, tmp_path):
+    (fill(tmp_path / "sounds") / "door" / "a\x1b[31m\nb.wav").write_bytes(b"RIFF")
+    assert r"a\x1b[31m\nb.wav" in str(load(tmp_path / "sounds")[1])
+
+
+def test_negatives_that_are_not_there_are_told(load, tmp_path):
+    with pytest.raises(InvalidData, match="nowhere: no such folder"):
+        load(fill(tmp_path / "sounds"), negatives=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

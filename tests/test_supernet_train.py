@@ -146,12 +146,24 @@ def test_a_folder_of_another_run_is_refused(speech_data, frontend, small_space, 
     train_supernet(Supernet(small_space), speech_data, frontend, once, tmp_path, progress=False)
     other = dataclasses.replace(speech_data, digest="other")
     for supernet, data, recipe, named in (
-        (Supernet(small_space), speech_data, RECIPE, "recipe"),
-        (Supernet(small_space, seed=5), speech_data, once, "start"),
-        (Supernet(small_space), other, once, "data"),
+        (Supernet(small_space), speech_data, RECIPE, rf"recipe\.epochs is {RECIPE.epochs}, was 1"),
+        (Supernet(small_space, seed=5), speech_data, once, "start differs"),
+        (Supernet(small_space), other, once, "data differs"),
     ):
-        with pytest.raises(InvalidCheckpoint, match=rf"another run \({named} differ\)"):
+        with pytest.raises(InvalidCheckpoint, match=rf"another run \({named}\)"):
             train_supernet(supernet, data, frontend, recipe, tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("what", ["a byte", "half", "the recipe"])
+def test_a_damaged_run_is_told_with_what_to_do(speech_data, frontend, small_space, tmp_path, what):
+    once = dataclasses.replace(RECIPE, epochs=1)
+    train_supernet(Supernet(small_space), speech_data, frontend, once, tmp_path, progress=False)
+    path = tmp_path / ("recipe.json" if what == "the recipe" else "checkpoint.safetensors")
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 1
+    path.write_bytes({"a byte": data, "half": data[: len(data) // 2], "the recipe": b"{"}[what])
+    with pytest.raises(InvalidCheckpoint, match=rf"{path.name}: .*; delete the folder {tmp_path} to start again"):
+        train_supernet(Supernet(small_space), speech_data, frontend, once, tmp_path, progress=False)
 
 
 def test_the_log_survives_a_kill_between_checkpoint_and_log(speech_data, frontend, small_space, tmp_path):

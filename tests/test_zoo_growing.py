@@ -76,13 +76,13 @@ def test_one_more_recording_extends_a_run_from_its_supernet(sounds, tiny, monkey
     add("bell", 10)
     assert main([*COMMAND, "2"]) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith(f"earshot: {RUN}: holds another run (data differ); --extend goes on from its supernet")
+    assert said.startswith(f"earshot: {RUN}: holds another run (data differs); --extend goes on from its supernet")
     assert files(RUN / "supernet") == first
     epochs = counted(monkeypatch, supernet.train.loop, "_train_epoch")
     with caplog.at_level("INFO"):
         assert main([*COMMAND, "2", "--extend"]) == 0
     before = RUN / "before-1" / "supernet"
-    assert f"{RUN}: data differ; training goes on from its supernet, kept in {before}" in caplog.text
+    assert f"{RUN}: data differs; training goes on from its supernet, kept in {before}" in caplog.text
     assert files(before) == first
     stored, now = load_supernet(before, "doors"), load_supernet(RUN / "supernet", "doors")
     begun = retarget(stored, 2, 1000, stored.supernet.calibration, labels=("bell", "door"))
@@ -101,7 +101,7 @@ def test_one_more_recording_extends_a_run_from_its_supernet(sounds, tiny, monkey
 def test_more_epochs_and_more_classes_extend_a_run_too(sounds, tiny, capsys):
     assert main([*COMMAND, "2"]) == 0
     assert main([*COMMAND, "3"]) == 1
-    assert "holds another run (recipe differ); --extend goes on" in capsys.readouterr().err
+    assert "holds another run (recipe.epochs is 3, was 2); --extend goes on" in capsys.readouterr().err
     assert main([*COMMAND, "3", "--extend"]) == 0
     assert [row["epoch"] for row in read_json(RUN / "log.json")] == [0, 1, 2]
     for take in range(5):
@@ -146,7 +146,7 @@ def test_a_run_that_was_stopped_before_it_had_a_supernet_is_extended_from_what_i
     add("bell", 10)
     before = files(RUN)
     assert main([*COMMAND, "3"]) == 1
-    assert f"{RUN}: holds another run (data differ); --extend goes on" in capsys.readouterr().err
+    assert f"{RUN}: holds another run (data differs); --extend goes on" in capsys.readouterr().err
     assert files(RUN) == before
     with caplog.at_level("INFO"):
         assert main([*COMMAND, "2", "--extend"]) == 0

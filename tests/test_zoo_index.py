@@ -167,11 +167,20 @@ def test_an_index_with_what_cannot_be_is_refused_by_name(tmp_path, change, said)
         read_index(tmp_path / "index.json")
 
 
-@pytest.mark.parametrize("schema", [1, 2, 7, None])
+@pytest.mark.parametrize("schema", [1, 2, True, None])
 def test_an_index_of_another_version_is_refused_with_what_to_do(tmp_path, schema):
     (tmp_path / "index.json").write_text(json.dumps({"schema": schema, "models": []}))
     with pytest.raises(InvalidPackage, match=r"this version reads 3, 4, 5, 6; `earshot rebuild` writes it anew"):
         Hub(tmp_path).entries  # noqa: B018
+
+
+def test_an_index_of_a_newer_version_is_not_lost_by_this_one(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "index.json").write_text(text := json.dumps({"schema": 7, "models": [], "more": 1}))
+    for act in (lambda: Hub(tmp_path).entries, lambda: zoo.rebuild(tmp_path)):
+        with pytest.raises(InvalidPackage, match=r"index\.json: written by a newer Earshot \(schema 7, not 6\)"):
+            act()
+    assert (tmp_path / "index.json").read_text() == text
 
 
 def test_lists_are_tables_with_the_same_models(tmp_path):

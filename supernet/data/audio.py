@@ -211,9 +211,13 @@ def stated_seconds(path: str | Path) -> float:
 def _check_there(source: str | Path | bytes, name: str) -> None:
     """Raise InvalidAudio for a file that is missing or empty."""
     if not isinstance(source, bytes) and not Path(source).is_file():
-        raise InvalidAudio(f"{name}: no such file; give the path of a recording ({FORMATS})")
+        raise InvalidAudio(f"{name}: {_why_none(Path(source))}; give the path of a recording ({FORMATS})")
     if not (len(source) if isinstance(source, bytes) else Path(source).stat().st_size):
         raise InvalidAudio(f"{name}: the file is empty; record or download it again")
+
+
+def _why_none(path: Path) -> str:
+    return "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "no such file"
 
 
 def tell_faint(name: str, peak: float, coding: str) -> None:

@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple, NoReturn
 from supernet.data.flac import STREAMINFO, ends_of_last_frame
 from supernet.errors import InvalidAudio
 
-__all__ = ["Frames", "Parts", "block_samples", "check_stream", "frames_of"]
+__all__ = ["Frames", "Parts", "begins_frames", "block_samples", "check_stream", "frames_of"]
 
 UNKNOWN_BYTES = 2**31 - 2**16
 """From here on the length that a WAV file states is what recorders write into a pipe, before they know it."""
@@ -393,6 +393,17 @@ def _frame(head: bytes) -> int:
     if layer == 1:
         return 4 * (12 * bits // hertz + padding)
     return (72 if (version, layer) == (2, 3) else 144) * bits // hertz + padding
+
+
+def begins_frames(data: bytes) -> bool:
+    """Whether data begin with three frames of MPEG audio, each at the end of the one before."""
+    place = 0
+    for _ in range(3):
+        size = _frame(data[place : place + HEADER])
+        if not size:
+            return False
+        place += size
+    return True
 
 
 def _frame_samples(head: bytes) -> int:

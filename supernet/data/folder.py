@@ -65,6 +65,8 @@ def load_folder(
     left: list[LeftOut] = []
     if not root.is_dir():
         raise InvalidData(f"{root}: no such folder; give one that holds a folder of recordings for each class")
+    if negatives and not Path(negatives).is_dir():
+        raise InvalidData(f"{negatives}: no such folder; give one of recordings in which no class is heard")
     recordings = _from_table(root, Path(table), findings) if table else _from_folders(root, negatives, findings, left)
     noise = _long(root / NOISE, (sampling_rate, samples, channel), findings, left)
     others = _long(Path(negatives), (sampling_rate, 2 * samples, channel), findings, left) if negatives else []
@@ -75,6 +77,8 @@ def load_folder(
     held = {label: parts for label, parts in ((SILENCE, noise), (UNKNOWN, others)) if parts}
     audio, cut = decode_recordings(root, recordings, held, sampling_rate, samples, cache, channel)
     wanted = {label for item in recordings for label in item.labels}
+    if table and not wanted:
+        raise InvalidData(f"{table}: no recording has a label; fill the column label")
     recordings = _usable(recordings, sampling_rate, findings)
     if not recordings:
         raise InvalidData("\n".join([*map(str, findings), f"{root}: no recording that can be used"]))

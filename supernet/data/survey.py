@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supernet.constants import SILENCE, UNKNOWN
-from supernet.data.walk import FORMATS, HIDDEN, LINK, LOCKED, UNREAD, LeftOut, as_text, tell_left_out
+from supernet.data.walk import FORMATS, HIDDEN, LINK, LOCKED, UNREAD, LeftOut, as_text, printable, tell_left_out
 from supernet.errors import InvalidData
 
 __all__ = ["SPLITS", "Finding", "Survey", "check_counts", "find", "find_left_out", "find_thin"]
@@ -16,6 +16,7 @@ SPLITS = ("train", "validation", "test")
 FEWEST = {"train": 15, "validation": 3, "test": 3}
 """Clips of a class below which a finding says so."""
 SHOWN = 5
+CLASS = "class"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Finding:
 
     def __str__(self) -> str:
         more = f" and {len(self.names) - SHOWN:,} more" if len(self.names) > SHOWN else ""
-        return f"{self.text}: {', '.join(self.names[:SHOWN])}{more}"
+        return f"{self.text}: {', '.join(map(printable, self.names[:SHOWN]))}{more}"
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Survey:
         return tuple(finding for finding in self.findings if not finding.harmless)
 
     def __str__(self) -> str:
-        width = max(map(len, self.counts))
-        rows = [f"{self.root}: splits by {self.rule}", f"  {'class':{width}} {'train':>7} {'valid.':>7} {'test':>7}"]
+        width = max(map(len, self.counts), default=len(CLASS))
+        rows = [f"{self.root}: splits by {self.rule}", f"  {CLASS:{width}} {'train':>7} {'valid.':>7} {'test':>7}"]
         for label, count in self.counts.items():
             drawn = label in (SILENCE, UNKNOWN) and not count["train"]
             train = "  drawn" if drawn else f"{count['train']:7,}"

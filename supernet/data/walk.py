@@ -28,6 +28,7 @@ __all__ = [
     "Walk",
     "alike",
     "as_text",
+    "printable",
     "stem_of",
     "tell_left_out",
     "twins",
@@ -177,6 +178,11 @@ def twins(names: Iterable[str], known: Iterable[str] = ()) -> list[str]:
 def as_text(name: str) -> str:
     """A name with what is not UTF-8 in it made visible."""
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def printable(name: str) -> str:
+    """A name without what would move a terminal's cursor."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
 
 
 def _above(folder: Path) -> set[str]:

@@ -177,11 +177,11 @@ def _check_size(folder: Path, space: Space, weights: dict[str, np.ndarray]) -> N
 
 
 def _check_features(folder: Path, space: Space, features: np.ndarray) -> None:
-    """Raise InvalidCheckpoint for features of other shapes than networks of the space read."""
-    largest = space.largest()
-    wanted = largest.features.coefficients, largest.frames
-    if features.ndim != 3 or features.shape[1:] != wanted or not len(features):
-        raise InvalidCheckpoint(f"{folder}: calibration has shape {features.shape}; clips of {wanted} are wanted")
+    """Raise InvalidCheckpoint for features that networks of the space cannot read, of which they may leave some out."""
+    coefficients, frames = space.largest().features.coefficients, space.largest().frames
+    shape = features.shape
+    if len(shape) != 3 or not shape[0] or shape[1] < coefficients or not shape[2] or shape[2] % frames:
+        raise InvalidCheckpoint(f"{folder}: calibration has shape {shape}; clips of {coefficients, frames} are wanted")
 
 
 def load_file(folder: str | Path, name: str, config: dict) -> dict[str, np.ndarray]:

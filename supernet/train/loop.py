@@ -24,15 +24,17 @@ from tqdm import tqdm
 
 from supernet.data.augment import Augmenter
 from supernet.data.clips import ClipData, Split
-from supernet.errors import Diverged, InvalidCheckpoint, InvalidData
+from supernet.errors import Diverged, EarshotError, InvalidCheckpoint, InvalidData
 from supernet.files import canonical_json, digest, load_tensors, read_json, save_tensors, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.train.parallel import average_gradients, mean_everywhere, own_parts, rank, same_everywhere, wait
 from supernet.train.recipe import Recipe, learning_rate
 
-__all__ = ["fit", "tensor_digest", "weights_digest"]
+__all__ = ["differing", "fit", "read_recipe", "tensor_digest", "weights_digest"]
 
 LOCK_SECONDS = 10
+SHORT = 20
+"""Letters of a value that a message shows."""
 
 
 def fit(
@@ -186,9 +188,13 @@ def _checkpoint(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, 
             tensors[f"weight:{name}"] = parameter.detach().cpu().numpy()
             for key, value in optimiser.state[parameter].items():
                 tensors[f"{key}:{name}"] = value.cpu().numpy()
-        save_tensors(run / "checkpoint.safetensors", tensors, {"log": rows})
+        save_tensors(run / "checkpoint.safetensors", tensors, {"log": rows, "sha256": _digest_of(tensors)})
         write_json(run / "log.json", rows)
     wait()
+
+
+def _digest_of(tensors: dict[str, np.ndarray]) -> str:
+    return digest(b"".join(tensors[name].tobytes() for name in sorted(tensors)))
 
 
 def _resume(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, identity: dict) -> list[dict]:
@@ -206,19 +212,52 @@ def _resume(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, iden
     return rows
 
 
+def read_recipe(run: Path) -> dict:
+    """What fixes the run in a folder. Raises InvalidCheckpoint, with what to do, for what cannot be read."""
+    with _remedied(run):
+        stored = read_json(run / "recipe.json")
+        if not isinstance(stored, dict):
+            raise InvalidCheckpoint(f"{run / 'recipe.json'}: not the recipe of a run")
+    return stored
+
+
+@contextmanager
+def _remedied(run: Path) -> Iterator[None]:
+    try:
+        yield
+    except EarshotError as error:
+        raise InvalidCheckpoint(f"{error}; delete the folder {run} to start again, or name another") from None
+
+
+def differing(then: dict, now: dict) -> list[str]:
+    """What of a run is other than before, in words: `recipe.epochs is 25, was 24`; of what is long, its name alone."""
+    found = []
+    for key in sorted(key for key in {*then, *now} if then.get(key) != now.get(key)):
+        own, former = now.get(key), then.get(key)
+        if isinstance(own, dict) and isinstance(former, dict):
+            found += [f"{key}.{text}" for text in differing(former, own)]
+        elif max(len(repr(own)), len(repr(former))) <= SHORT:
+            found.append(f"{key} is {own!r}, was {former!r}")
+        else:
+            found.append(f"{key} differs")
+    return found
+
+
 def _read_state(run: Path, module: nn.Module, optimiser: torch.optim.Optimizer, identity: dict) -> list[dict]:
     identity, path = json.loads(canonical_json(identity)), run / "checkpoint.safetensors"
     if not path.is_file() or not (run / "recipe.json").is_file():
         write_json(run / "recipe.json", identity)
-    stored = read_json(run / "recipe.json")
+    stored = read_recipe(run)
     if stored != identity:
-        differs = [key for key in sorted({*stored, *identity}) if stored.get(key) != identity.get(key)]
         raise InvalidCheckpoint(
-            f"{run}: holds another run ({', '.join(differs)} differ); name another folder or delete it"
+            f"{run}: holds another run ({', '.join(differing(stored, identity))}); name another folder or delete it"
         )
     if not path.is_file():
         return []
-    tensors, metadata = load_tensors(path)
+    with _remedied(run):
+        tensors, metadata = load_tensors(path)
+    if metadata.get("sha256", _digest_of(tensors)) != _digest_of(tensors):
+        raise InvalidCheckpoint(f"{path}: altered (its digest differs); delete the folder {run} to start again")
     shapes = {name: tensor.shape for name, tensor in tensors.items() if name.startswith("weight:")}
     if shapes != {f"weight:{name}": tuple(parameter.shape) for name, parameter in module.named_parameters()}:
         raise InvalidCheckpoint(f"{path}: does not hold this network; delete the folder {run} to start again")

@@ -86,6 +86,8 @@ def open_hub(address: str | Path | AnyHub | Sequence[str | Path | AnyHub] | None
         return address
     if address is None:
         return _default()
+    if not isinstance(address, (str, Path, Iterable)):
+        raise InvalidQuery(f"hub = {address!r:.140} is not possible: give a folder, hf://OWNER/NAME, or several")
     if not isinstance(address, (str, Path)):
         hubs = [open_hub(one) for one in address]
         if not hubs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import logging
+import math
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -33,9 +34,10 @@ from supernet.files import (
     state_of,
     write_bytes,
 )
+from supernet.whole import is_whole
 from zoo.package.entry import KINDS, MEASURED, Entry, is_safe_name, possible
 
-__all__ = ["INDEX", "SCHEMA", "Index", "index_bytes", "like", "merged", "read_index", "write_index"]
+__all__ = ["INDEX", "SCHEMA", "Index", "NewerIndex", "index_bytes", "like", "merged", "read_index", "write_index"]
 
 INDEX, SCHEMA = "index.json", 6
 LABELS, RAM = "labels", ("stream_ram_bytes", "clip_ram_bytes")
@@ -297,6 +299,10 @@ def _recoded(index: Index, name: str, words: dict[str, tuple]) -> np.ndarray:
     return np.array([codes[word] for word in index.words[name]], np.int32)[index.columns[name]]
 
 
+class NewerIndex(InvalidPackage):
+    """An index that a later version wrote, and that is not to be lost by this one."""
+
+
 def read_index(path: Path) -> Index:
     """The index in a file. Raises InvalidPackage, naming it, where it cannot be read or is of another version."""
     try:
@@ -312,6 +318,8 @@ def _read_index(path: Path, state: tuple) -> Index:
         if size > MOST_BYTES:
             raise InvalidPackage(f"of {size:,} bytes; the limit is {MOST_BYTES:,}")
         return _cached(path) if size >= LARGE_BYTES else _parsed(read_bytes(path, MOST_BYTES), path)
+    except NewerIndex:
+        raise
     except EarshotError as error:
         raise InvalidPackage(f"{'' if str(path) in str(error) else f'{path}: '}{error}; {REBUILD}") from None
 
@@ -321,6 +329,8 @@ def _parsed(data: bytes, path: Path) -> Index:
     if not isinstance(values, dict) or not isinstance(values.get("models"), list):
         raise InvalidPackage("not an index of models")
     schema, rows = values.get("schema"), values["models"]
+    if is_whole(schema, SCHEMA + 1, math.inf):
+        raise NewerIndex(f"{path}: written by a newer Earshot (schema {schema!r:.40}, not {SCHEMA}); update yours")
     if schema not in (*FORMER, SCHEMA):
         raise InvalidPackage(f"of schema {schema!r:.40}, this version reads {', '.join(map(str, (*FORMER, SCHEMA)))}")
     lacking = FORMER.get(schema, ())

@@ -23,7 +23,7 @@ from supernet.files import digest, parse_json, read_bytes, write_bytes
 from zoo.hubs.address import is_remote, writable_hub
 from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, check_inside, checked_entry
 from zoo.hubs.folder import Hub, is_file
-from zoo.hubs.index import INDEX, Index, index_bytes, write_index
+from zoo.hubs.index import INDEX, Index, NewerIndex, index_bytes, read_index, write_index
 from zoo.hubs.page import hub_card, is_hub_card
 from zoo.make.files import copy, package_files, supernet_files
 from zoo.make.renew import renew as renew_package
@@ -75,7 +75,7 @@ def rebuild(hub: str | Path | AnyHub, *, renew: bool = False) -> AnyHub:
 
     renew: write packages of an older schema by this one's first (see `zoo.make.renew.renew`). A package that is
     incomplete or altered is left out, one whose test vectors do not hold stays as it is, each with a word in the log.
-    Raises InvalidPackage for a folder without packages.
+    Raises InvalidPackage for a folder without packages, and for an index that a later version wrote.
     """
     address = address_of(hub)
     if is_remote(address):
@@ -83,12 +83,23 @@ def rebuild(hub: str | Path | AnyHub, *, renew: bool = False) -> AnyHub:
     folder = Path(address)
     if not (folder / MODELS).is_dir():
         raise InvalidPackage(f"{folder}: has no folder `{MODELS}`; give the folder of a hub")
+    _check_not_newer(folder / INDEX)
     with _alone(folder):
         packages = sorted(path for path in (folder / MODELS).iterdir() if path.is_dir() and path.name[0] != ".")
         if renew:
             _renew(folder, packages)
         _write_list(folder, list(_sound(packages)))
     return Hub(folder)
+
+
+def _check_not_newer(path: Path) -> None:
+    """Raise InvalidPackage for an index that a later version wrote for others."""
+    try:
+        read_index(path)
+    except NewerIndex:
+        raise
+    except EarshotError:
+        return
 
 
 def _renew(hub: Path, packages: Iterable[Path]) -> None:
@@ -109,8 +120,12 @@ def _sound(packages: Iterable[Path]) -> Iterator[Entry]:
 
 
 def address_of(hub: str | Path | AnyHub) -> str:
-    """Of a hub that is written to, without the commit that it was opened at."""
-    return str(getattr(hub, "asked", hub.address) if isinstance(hub, AnyHub) else hub)
+    """Of a hub that is written to, without the commit that it was opened at. Raises InvalidQuery for what is none."""
+    if isinstance(hub, AnyHub):
+        return str(getattr(hub, "asked", hub.address))
+    if not isinstance(hub, (str, Path)):
+        raise InvalidQuery(f"hub = {hub!r:.140} is not possible: give a folder, or hf://OWNER/NAME")
+    return str(hub)
 
 
 def check_public(hub: str | Path | AnyHub, public: bool) -> None:

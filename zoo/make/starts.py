@@ -16,6 +16,7 @@ from supernet.extras import lacking
 from supernet.files import canonical_json, read_json
 from supernet.nn.store import StoredSupernet, load_supernet
 from supernet.space import Space
+from supernet.train.loop import differing, read_recipe
 from supernet.train.recipe import Recipe, augmentation_from_dict
 from zoo.hubs.folder import BUNDLED, Hub
 from zoo.package.entry import forbids_commerce
@@ -147,12 +148,12 @@ def already_measured(run: Path) -> int:
 
 
 def differences(run: Path, recipe: Recipe, space: Space, clips: ClipData) -> list[str]:
-    """What of a run in a folder is other than this; nothing where there is none."""
+    """What of a run in a folder is other than this, in words; nothing where there is none."""
     if not (run / RECIPE).is_file() or not (run / CHECKPOINT).is_file():
         return []
     now = {"recipe": asdict(recipe), "space": space.to_dict(), "data": clips.digest}
-    now, then = json.loads(canonical_json(now)), read_json(run / RECIPE)
-    return [name for name, value in now.items() if then.get(name) != value]
+    now, then = json.loads(canonical_json(now)), read_recipe(run)
+    return differing({name: then.get(name) for name in now}, now)
 
 
 def put_aside(run: Path) -> Path:

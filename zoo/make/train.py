@@ -92,7 +92,7 @@ def train(
     seed: int = 0,
     run_dir: str | Path | None = None,
     publish: str | Path | None = None,
-    max_macs: tuple[str, ...] = BUDGETS,
+    max_macs: tuple[str, ...] | str | float | None = None,
     bits: tuple[int | str, ...] | None = None,
     negatives: str | Path | None = None,
     max_false_alarms: float | str = 1.0,
@@ -111,9 +111,9 @@ def train(
     where the run in the folder was of other data or epochs, go on from its supernet, whose state is kept in `before-N`
     there. quick: a first model in a fraction of the time. run_dir: folder of the run (default: runs/TASK); a run that
     was stopped goes on. publish: folder of a hub that gets the best network within each of `max_macs`, such as "3M", or
-    "3M/64kB" with at most so much RAM, with weights of each of `bits` (1 to 8, or "mixed"; default: 8 and 4), for
-    `zoo.get(task=..., hub=...)`. A network that is the best within several is one model. Until the hub has them, models
-    are in `packages` in the folder of the run.
+    "3M/64kB" with at most so much RAM (default: "3M" and "1M"), with weights of each of `bits` (1 to 8, or "mixed";
+    default: 8 and 4), for `zoo.get(task=..., hub=...)`. A network that is the best within several is one model. Until
+    the hub has them, models are in `packages` in the folder of the run.
 
     negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
@@ -126,7 +126,7 @@ def train(
     InvalidQuery, before anything is written, for an option that cannot be meant.
     """
     need(*TRAINING)
-    budgets, bits = _budgets(max_macs), _bits(bits, publish)
+    budgets, bits = _budgets(max_macs, publish), _bits(bits, publish)
     check_names(task, licence)
     clip_ms, seed, most_alarms = _clip_ms(clip_ms), seed_of(seed), an_hour("max_false_alarms", max_false_alarms)
     epochs, channel = None if epochs is None else whole("epochs", epochs, 1), check_channel(channel)
@@ -179,8 +179,12 @@ def train(
     return folder
 
 
-def _budgets(given: tuple[str, ...] | str | float) -> tuple[str, ...]:
+def _budgets(given: tuple[str, ...] | str | float | None, publish: str | Path | None) -> tuple[str, ...]:
     """Of published models. Raises InvalidQuery for what cannot be meant."""
+    if given is None:
+        return BUDGETS
+    if not publish:
+        raise InvalidQuery(f"max_macs = {given} is of published models: give publish, the folder of a hub, as well")
     several = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
     for budget in several:
         if not (isinstance(budget, str) or is_real(budget)):
@@ -264,7 +268,7 @@ def _same(plan: _Plan, run: Path) -> _Plan:
     differs = plan.differs_from(run)
     if differs:
         raise InvalidCheckpoint(
-            f"{run}: holds another run ({', '.join(differs)} differ); --extend goes on from its supernet, or name "
+            f"{run}: holds another run ({', '.join(differs)}); --extend goes on from its supernet, or name "
             "another folder or delete it"
         )
     return plan
@@ -288,9 +292,7 @@ def _put_aside(plan: _Plan, run: Path) -> Path | None:
         return earlier(run)
     early = "" if (run / STORED / CONFIG).is_file() else store_unfinished(run, plan.clips.clip_ms, plan.calibration)
     place, stopped = put_aside(run), early and f", which was stopped after {early}"
-    log.info(
-        "%s: %s differ; training goes on from its supernet%s, kept in %s", run, " and ".join(differs), stopped, place
-    )
+    log.info("%s: %s; training goes on from its supernet%s, kept in %s", run, ", ".join(differs), stopped, place)
     return place
 
 

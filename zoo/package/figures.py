@@ -247,8 +247,10 @@ def _read(path: Path, state: tuple) -> dict[str, Figure]:
         return _from_rows(values["fields"], values["profiles"])
     except EarshotError as error:
         raise InvalidPackage(str(error) if str(path) in str(error) else f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidPackage(f"{path}: {str(error)[:200]!r} is missing or not possible; {REMEDY}") from None
+    except KeyError as error:
+        raise InvalidPackage(f"{path}: {str(error)[:200]} is missing; {REMEDY}") from None
+    except (TypeError, ValueError, AttributeError):
+        raise InvalidPackage(f"{path}: not the figures of devices, or of another version; {REMEDY}") from None
 
 
 def _from_rows(names: Sequence[str], rows: Mapping[str, Sequence]) -> dict[str, Figure]:
