@@ -49,6 +49,10 @@ def recording(tmp_path_factory) -> Path:
     return path
 
 
+GUID = bytes.fromhex("000000001000800000aa00389b71")
+"""What follows the kind of sound in an extensible header."""
+
+
 class Pipe:
     """What is read a few bytes at a time. taken: how many bytes were read."""
 
@@ -62,12 +66,13 @@ class Pipe:
         return found
 
 
-def wav(data: bytes, channels=1, rate=RATE, bits=16, size=None, before=b"", kind=1) -> bytes:
+def wav(data: bytes, channels=1, rate=RATE, bits=16, size=None, before=b"", kind=1, extensible=False) -> bytes:
     frame = channels * bits // 8
-    form = struct.pack("<HHIIHH", kind, channels, rate, rate * frame, frame, bits)
+    form = struct.pack("<HHIIHH", 65534 if extensible else kind, channels, rate, rate * frame, frame, bits)
+    form += struct.pack("<HHIH14s", 22, bits, 4, kind, GUID) * extensible
     size = len(data) if size is None else size
     return b"".join(
-        [b"RIFF", struct.pack("<I", 0xFFFFFFFF), b"WAVE", before, b"fmt ", struct.pack("<I", 16), form, b"data",
+        [b"RIFF", struct.pack("<I", 0xFFFFFFFF), b"WAVE", before, b"fmt ", struct.pack("<I", len(form)), form, b"data",
          struct.pack("<I", size), data]
     )  # fmt: skip
 
@@ -84,6 +89,7 @@ def test_detect_run_and_listen_give_the_same_events(model, detector, recording):
     assert listened(model, detector, recording) == events
     assert listened(model, detector, Pipe(SOUND.tobytes())) == events
     assert listened(model, detector, Pipe(wav(SOUND.tobytes()))) == events
+    assert listened(model, detector, Pipe(wav(SOUND.tobytes(), extensible=True))) == events
     assert list(model.run(recording, detect=detector)) == [{"file": str(recording), "detected": events}]
 
 
@@ -165,11 +171,14 @@ def test_wav_from_a_pipe_is_known_by_its_header(model, detector):
 
 def test_what_a_pipe_holds_is_refused_by_its_fault(model, detector, recording, caplog):
     eight = np.clip(SOUND[::2] // 256 + 128, 0, 255).astype(np.uint8).tobytes()
-    raw = SOUND.tobytes()
+    raw, mp3 = SOUND.tobytes(), io.BytesIO()
+    soundfile.write(mp3, SOUND, RATE, format="MP3")
     for data, way, message in [
         (b"", {}, "^-: no samples"),
         (b"\0", {}, "^-: no samples"),
         (b"fLaC" + raw, {}, "^-: FLAC is not heard while it comes; send raw samples or WAV"),
+        (mp3.getvalue(), {}, "^-: MP3 is not heard while it comes; send raw samples or WAV"),
+        (wav(raw, kind=3, bits=32, extensible=True), {}, r"^-: no WAV that can be heard while it comes"),
         (wav(raw)[:30], {}, r"^-: no WAV that can be heard while it comes \(its header is cut short\)"),
         (wav(raw, kind=3, bits=32), {}, r"^-: no WAV that can be heard .*unknown format: 3"),
         (wav(eight, rate=8000, bits=8), {}, "^-: 8000 Hz holds no sound above 4000 Hz"),

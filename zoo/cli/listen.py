@@ -13,8 +13,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from supernet.data.walk import printable
 from supernet.errors import MissingExtra
-from zoo.cli.run import add_detection, add_model, check_pipe, detector_of, find_model, printable
+from zoo.cli.run import add_detection, add_model, check_pipe, detector_of, find_model
 from zoo.run.hear import PIPE
 from zoo.run.listen import MICROPHONE
 

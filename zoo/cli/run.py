@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import BinaryIO
 
 import zoo
-from supernet.data.walk import Spooled
+from supernet.data.walk import Spooled, printable
 from supernet.errors import InvalidAudio, InvalidQuery, UnknownName
 from supernet.files import digest, read_bytes, write_bytes
 from zoo.ask.units import share
@@ -36,7 +36,6 @@ __all__ = [
     "check_pipe",
     "detector_of",
     "find_model",
-    "printable",
 ]
 
 RUN_HELP = """\
@@ -380,11 +379,6 @@ def _write_text(items: Iterable[dict], output) -> None:
             found = "  ".join(f"{one['label']} {one['score']:.3f}" for one in answers) or "no events"
             when = [f"{'-'.join(f'{time:.2f}' for time in times)} s"] if times else []
             print(printable(item["file"]), *when, found, sep="\t", file=output, flush=True)
-
-
-def printable(name: str) -> str:
-    """A name without what would move a terminal."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
 
 
 def _write_csv(items: Iterable[dict], output) -> None:

@@ -314,6 +314,8 @@ def find_recordings(files: str | Path | bytes | Iterable) -> list[str | Path | b
 
     What else is in a folder is told in the log.
     """
+    if not isinstance(files, (str, Path, bytes, Iterable)):
+        raise InvalidAudio(f"{files!r:.80} is no recording; give a file, a folder, or several")
     several = [files] if isinstance(files, (str, Path, bytes)) else list(files)
     return [path for file in several for path in (_recordings_below(file) if _is_folder(file) else [file])]
 

@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from supernet.data.containers import begins_frames
 from supernet.errors import InvalidAudio, InvalidQuery, MissingExtra
 from supernet.extras import load
 from supernet.files import write_bytes
@@ -51,6 +52,8 @@ SIGNS = {
     b"RF64": "RF64",
 }
 """First bytes of files that cannot be read from a pipe while they come."""
+MOST_FRAMES = 3 * 1441
+"""Bytes of three frames of MP3, which begins without a sign."""
 NO_PORTAUDIO = (
     "the microphone needs PortAudio, which is not installed: apt install libportaudio2 (Debian, Ubuntu), brew install "
     "portaudio (macOS), or send samples by --input -"
@@ -195,6 +198,8 @@ def open_source(
     if isinstance(source, str) and source == MICROPHONE:
         with _recording(model_rate, rate, channel or 1, microphone) as recorded:
             yield prepared(MICROPHONE, *recorded)
+    elif not isinstance(source, (str, Path)) and not hasattr(source, "read"):
+        raise InvalidAudio(f"source = {source!r:.80} is no sound; give {MICROPHONE!r}, a file, or what has read()")
     elif hasattr(source, "read"):
         yield prepared(PIPE, *_piped(source, PIPE, rate, model_rate))
     elif _is_pipe(source):
@@ -225,6 +230,10 @@ class _Ahead:
         self._held = self._held[size:]
         return data
 
+    def hold(self, data: bytes) -> None:
+        """Read other bytes in the place of the first ones."""
+        self._held = data + self._held[len(data) :]
+
     def peek(self, size: int) -> bytes:
         """The same, which are read again."""
         while len(self._held) < size and (more := self._file.read(size - len(self._held))):
@@ -237,12 +246,22 @@ def _piped(file: BinaryIO, name: str, rate: int | None, model_rate: int) -> tupl
     ahead = _Ahead(file)
     sign = ahead.peek(4)
     if sign == b"RIFF":
+        _take_extensible(ahead)
         return _wav(ahead, name, rate)
     for start, kind in SIGNS.items():
         if sign.startswith(start):
             raise InvalidAudio(f"{name}: {kind} is not heard while it comes; send raw samples or WAV, as of arecord")
+    if begins_frames(ahead.peek(MOST_FRAMES)):
+        raise InvalidAudio(f"{name}: MP3 is not heard while it comes; send raw samples or WAV, as of arecord")
     own = model_rate if rate is None else rate
     return _blocks(ahead, 2, 1, own, inf), own
+
+
+def _take_extensible(ahead: _Ahead) -> None:
+    """Read the extensible header of integers as the plain one, as `wave` does from Python 3.12 on."""
+    head = ahead.peek(46)
+    if head[12:16] == b"fmt " and head[20:22] == b"\xfe\xff" and head[44:46] == b"\x01\x00":
+        ahead.hold(head[:20] + b"\x01\x00" + head[22:])
 
 
 def _wav(file: _Ahead, name: str, rate: int | None) -> tuple[Iterator[np.ndarray], int]:
