@@ -201,16 +201,17 @@ def test_bad_options_are_one_clear_line(sounds, quick, tmp_path, capsys, options
         *[("seed", value) for value in (True, 1.5, "1", None, -1, 2**70)],
         *[("epochs", value) for value in (True, 2.5, "5", 0, np.bool_(True))],
         *[("clip_ms", value) for value in (1000.0, "1000", True, None, 1010)],
-        *[("max_false_alarms", value) for value in ("1", None, True, float("nan"))],
-        *[("max_macs", value) for value in (True, ("3M", True), None, "x", [None])],
+        *[("max_false_alarms", value) for value in ("one", None, True, float("nan"))],
+        *[("max_macs", value) for value in (True, ("3M", True), "x", [None])],
         *[("licence", value) for value in (None, 4)],
         *[("channel", value) for value in (0, True, 1.0, "1")],
     ],
 )
 def test_options_that_cannot_be_meant_are_named_before_anything_is_written(sounds, quick, tmp_path, name, value):
     with pytest.raises(InvalidQuery, match=f"^{name} .*(give|is not possible)"):
-        zoo.train(sounds, "doors", **{name: value})
+        zoo.train(sounds, "doors", publish=tmp_path / "hub", **{name: value})
     assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "hub").exists()
 
 
 @pytest.mark.parametrize("bits", [True, np.True_, 4.0, np.float32(4), "four", (8, np.True_)])
