@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import logging
-import math
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -329,8 +328,8 @@ def _parsed(data: bytes, path: Path) -> Index:
     if not isinstance(values, dict) or not isinstance(values.get("models"), list):
         raise InvalidPackage("not an index of models")
     schema, rows = values.get("schema"), values["models"]
-    if is_whole(schema, SCHEMA + 1, math.inf):
-        raise NewerIndex(f"{path}: written by a newer Earshot (schema {schema!r:.40}, not {SCHEMA}); update yours")
+    if is_whole(schema, SCHEMA + 1, 1000):
+        raise NewerIndex(f"{path}: written by a newer Earshot (schema {schema}, not {SCHEMA}); update yours")
     if schema not in (*FORMER, SCHEMA):
         raise InvalidPackage(f"of schema {schema!r:.40}, this version reads {', '.join(map(str, (*FORMER, SCHEMA)))}")
     lacking = FORMER.get(schema, ())
