@@ -52,7 +52,7 @@ class Way:
         return f"{self.kind} {self.value:g}"
 
 
-WAYS = [Way("fixed", 8), Way("fixed", 4), Way("fixed", 2), Way("power", 0.5), Way("power", 0.25)]
+WAYS = [Way("fixed", 8), Way("fixed", 4), Way("fixed", 2), Way("power", 0.75), Way("power", 0.5)]
 
 
 def run(options: argparse.Namespace, rows: Rows) -> None:
