@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from supernet.frontend.logmel import LogMel
 from supernet.integer.form import Activation
 from supernet.space import Space
 from supernet.whole import as_whole, is_real
-from zoo.ask.units import count, rate, size
+from zoo.ask.units import an_hour, count, size
 from zoo.run.conditions import chosen_conditions
 from zoo.run.events import check_floor, check_threshold
 from zoo.run.hear import check_top
@@ -57,14 +56,14 @@ def test_real_numbers_are_those_of_any_library(kind):
     assert not is_real(kind(1), 0, 0.5)
     check_threshold(kind(1))
     check_floor(-kind(1))
-    assert rate("rate", kind(1)) == 1
+    assert an_hour("alarms", kind(1)) == 1
     assert Activation(kind(1), 0) == Activation(1.0, 0)
 
 
 @pytest.mark.parametrize("value", [True, np.True_, "1", None, [1], 1j, np.nan, float("nan")])
 def test_what_is_no_real_number_is_refused_by_name(value):
     assert not is_real(value)
-    for check, name in ((check_threshold, "threshold"), (check_floor, "floor_db"), (partial(rate, "alarms"), "alarms")):
+    for check, name in ((check_threshold, "threshold"), (check_floor, "floor_db")):
         with pytest.raises(InvalidQuery, match=f"{name} = .* is not possible: give"):
             check(value)
     for make in (lambda: Activation(value, 0), lambda: LogMel(low_hz=value), lambda: LogMel(floor=value)):

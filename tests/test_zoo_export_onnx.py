@@ -201,7 +201,7 @@ def test_networks_over_samples_and_with_memories_have_folders_that_agree(name, t
     model = SimpleNamespace(
         name="m", task="t", labels=("a", "b", "c", "d"), licence="x", attribution="us", multi_label=False,
         weights_sha256="0" * 64,
-        network=network, arch=network.arch, front_end=frontend, frontend=frontend.to_dict(), logits=network,
+        network=network, arch=network.arch, frontend=frontend, logits=network,
         sampling_rate=frontend.sampling_rate, clip_samples=length, entry=SimpleNamespace(weight_bytes=1),
     )  # fmt: skip
     folder = EXPORTS("onnx")(model, tmp_path / "m")

@@ -20,7 +20,7 @@ WORDS = np.concatenate([soundfile.read(path, dtype="int16")[0] for path in CLIPS
 def models() -> dict[str, zoo.Model]:
     """The smallest models of words: on log-mel and on MFCC."""
     found = [zoo.get(name=entry.name) for entry in zoo.find("kws", bits=8, family="temporal")]
-    return {kind: min((one for one in found if one.frontend["kind"] == kind), key=lambda one: one.entry.macs)
+    return {kind: min((one for one in found if one.frontend.kind == kind), key=lambda one: one.entry.macs)
             for kind in ("logmel", "mfcc")}  # fmt: skip
 
 

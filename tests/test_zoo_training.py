@@ -236,6 +236,7 @@ def test_whole_numbers_of_numpy_are_taken_as_plain_ones(sounds, quick, monkeypat
             seed=np.int64(1),
             epochs=np.uint8(5),
             clip_ms=np.int32(1000),
+            publish=sounds.parent / "hub",
             max_macs=np.float32(3e6),
         )
     plan = caught.value.args[0]
