@@ -77,8 +77,6 @@ def load_folder(
     held = {label: parts for label, parts in ((SILENCE, noise), (UNKNOWN, others)) if parts}
     audio, cut = decode_recordings(root, recordings, held, sampling_rate, samples, cache, channel)
     wanted = {label for item in recordings for label in item.labels}
-    if table and not wanted:
-        raise InvalidData(f"{table}: no recording has a label; fill the column label")
     recordings = _usable(recordings, sampling_rate, findings)
     if not recordings:
         raise InvalidData("\n".join([*map(str, findings), f"{root}: no recording that can be used"]))
@@ -162,6 +160,8 @@ def _from_table(root: Path, table: Path, findings: list[Finding]) -> list[Record
             raise InvalidData(f"{table}: split {row['split']!r} of {row['file']} is not one of {', '.join(SPLITS)}")
         group = row[groups[0]] if groups else ""
         recordings.append(Recording(file, row["label"], root / file, split, group))
+    if not any(item.labels for item in recordings):
+        raise InvalidData(f"{table}: no recording has a label; fill the column label")
     return recordings
 
 
