@@ -27,6 +27,7 @@ from studies.c_programs import (
     same_answers,
     same_features,
 )
+from supernet import folders
 from supernet.bits import with_bits
 from supernet.cost import weight_bytes
 from supernet.errors import InvalidQuery
@@ -38,7 +39,6 @@ from supernet.integer.packing import default_grid
 from supernet.memory import clip_ram_bytes, stream_ram_bytes
 from supernet.space import default_space
 from zoo.cli import main
-from zoo.export import place
 from zoo.export.c import folder
 from zoo.export.c.host.sources import HostSources
 from zoo.export.c.library import Library
@@ -422,7 +422,7 @@ def test_a_full_disk_is_one_line_and_the_old_folder_stays(tmp_path, monkeypatch,
     out = tmp_path / "m"
     model_of(STREAMS[0]).export("c", out)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    monkeypatch.setattr(place, "move_in", full)
+    monkeypatch.setattr(folders, "_move_in", full)
     status = main(["export", STREAMS[0], "--to", "c", "--out", str(out)])
     assert (status, capsys.readouterr().err) == (1, f"earshot: {out}: No space left on device; no C was written\n")
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -18,6 +18,7 @@ import pytest
 import zoo
 from studies.c_identical import FRONT_ENDS
 from studies.c_networks import SPACES, small_network
+from supernet import folders
 from supernet.errors import InvalidQuery, MissingExtra
 from supernet.files import load_tensors
 from supernet.integer.form import IntegerLayer
@@ -25,7 +26,7 @@ from supernet.integer.runtime import IntegerNetwork
 from supernet.layer import parts
 from supernet.memory import answer_frames
 from zoo.cli import main
-from zoo.export import EXPORTS, check, place
+from zoo.export import EXPORTS, check
 from zoo.export.agreement import Runner, compared
 from zoo.export.c.features import feature_files
 from zoo.export.sounds import Sounds
@@ -273,7 +274,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, caps
     def refused(*_):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(place, "move_in", refused)
+    monkeypatch.setattr(folders, "_move_in", refused)
     out = tmp_path / "x"
     assert main(["export", STREAM, "--to", "onnx", "--out", str(out)]) == 1
     assert capsys.readouterr().err == f"earshot: {out}: Permission denied; no ONNX was written\n"

@@ -23,6 +23,7 @@ import zoo
 from supernet.bits import with_bits
 from supernet.errors import InvalidModel, InvalidPackage, InvalidQuery, UnknownName
 from supernet.files import digest, read_json, write_bytes, write_json
+from supernet.folders import whole_folder
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.nn.network import Network, recalibrate
@@ -32,7 +33,6 @@ from zoo.hubs.folder import BUNDLED, Hub
 from zoo.make.package import accuracy_figures, write_package
 from zoo.make.publish import publish
 from zoo.package.read import CONFIG, MODEL, VECTORS, read_config, read_tensors
-from zoo.package.write import move_in
 
 
 @pytest.fixture
@@ -180,9 +180,8 @@ def tensors(values: dict) -> dict:
 @pytest.mark.parametrize("breaks", [None, 1, 2])
 def test_a_folder_that_takes_the_place_of_another_is_whole_or_the_other_stays(tmp_path, monkeypatch, breaks):
     """breaks: the rename that fails."""
-    place, part, calls, rename = tmp_path / "place", tmp_path / "part", itertools.count(1), Path.rename
-    for folder in (place, part):
-        write_bytes(folder / "inside" / folder.name, folder.name.encode())
+    place, calls, rename = tmp_path / "place", itertools.count(1), Path.rename
+    write_bytes(place / "inside" / "old", b"old")
 
     def breaking(path, target):
         if next(calls) == breaks:
@@ -190,12 +189,11 @@ def test_a_folder_that_takes_the_place_of_another_is_whole_or_the_other_stays(tm
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", breaking)
-    with pytest.raises(OSError, match="busy") if breaks else nullcontext():
-        move_in(part, place)
+    with pytest.raises(OSError, match="busy") if breaks else nullcontext(), whole_folder(place) as part:
+        write_bytes(part / "inside" / "new", b"new")
     found = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
-    both = {"place/inside/place": "place", "part/inside/part": "part"}
-    assert found == (both if breaks else {"place/inside/part": "part"})
-    assert {path.name for path in tmp_path.iterdir()} <= {"place", "part"}
+    assert found == ({"place/inside/old": "old"} if breaks else {"place/inside/new": "new"})
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
 def test_a_name_never_means_other_weights(copy):

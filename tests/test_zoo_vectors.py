@@ -14,6 +14,7 @@ from test_zoo_pack import reseal
 from toys import Width, toys
 
 import zoo
+from supernet import folders
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.errors import EarshotError, InvalidPackage
@@ -227,7 +228,7 @@ def test_another_card_is_written_as_now_and_nothing_else_changes(kept):
     assert {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()} == now
 
 
-@pytest.mark.parametrize("step", ["write_json", "move_in"])
+@pytest.mark.parametrize("step", [(renew, "write_json"), (folders, "_move_in")])
 def test_renewing_that_breaks_off_changes_nothing(kept, monkeypatch, step):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -235,7 +236,7 @@ def test_renewing_that_breaks_off_changes_nothing(kept, monkeypatch, step):
     hub = kept.parent.parent
     zoo.rebuild(hub)
     before = {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()}
-    monkeypatch.setattr(renew, step, full)
+    monkeypatch.setattr(*step, full)
     with pytest.raises(EarshotError, match="No space left on device"):
         zoo.rebuild(hub, renew=True)
     assert before == {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from supernet.errors import InvalidCheckpoint, InvalidQuery
 from supernet.files import digest, read_json
-from zoo.package.write import move_in, new_folder
+from supernet.folders import whole_folder
 
 __all__ = ["REPORT", "check_above", "check_free", "listed", "write_folder"]
 
@@ -31,14 +30,10 @@ def write_folder(place: Path, files: Mapping[str, str | bytes], report: dict, wh
 
 
 def _write(place: Path, written: dict[str, bytes]) -> None:
-    part = new_folder(place.parent)
-    try:
+    with whole_folder(place) as part:
         for path, data in written.items():
             (part / path).parent.mkdir(parents=True, exist_ok=True)
             (part / path).write_bytes(data)
-        move_in(part, place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def check_free(place: Path, made: Collection[str] = ()) -> None:

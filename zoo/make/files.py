@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from supernet.errors import InvalidPackage
 from supernet.files import read_bytes, read_json, write_bytes
+from supernet.folders import whole_folder
 from zoo.package.figures import COSTS
 from zoo.package.read import CONFIG, read_config
-from zoo.package.write import move_in, new_folder
 
 __all__ = ["copy", "package_files", "supernet_digests", "supernet_files"]
 
@@ -50,13 +49,9 @@ def copy(source: Path, place: Path, files: Sequence[str]) -> None:
             if path.is_file() and path.name not in files:
                 path.unlink()
         return
-    part = new_folder(place.parent)
-    try:
+    with whole_folder(place) as part:
         for file in files:
             write_bytes(part / file, read_bytes(source / file))
-        move_in(part, place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _copy_file(source: Path, place: Path) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from supernet.extras import TRAINING, has, lacking
 from supernet.families import family
 from supernet.files import digest, read_bytes, write_bytes, write_json
+from supernet.folders import whole_folder
 from supernet.frontend.base import frontend_from_dict
 from supernet.frontend.mfcc import Mfcc
 from zoo.keeping import Kept
@@ -20,7 +21,7 @@ from zoo.make.files import copy, package_files
 from zoo.package.card import card
 from zoo.package.figures import COSTS, device_figures, read_figures
 from zoo.package.read import CARD, CONFIG, MODEL, SCHEMA, VECTORS, Config, read_config, read_vectors
-from zoo.package.write import exact_costs, move_in, new_folder, seal
+from zoo.package.write import exact_costs, seal
 from zoo.run.model import Model
 from zoo.run.vectors import vector_bytes
 
@@ -87,15 +88,11 @@ def renew(package: Path) -> bool:
     Model.from_folder(package).verify()
     files = {VECTORS: _own_vectors(config), CARD: own}
     digests = {**values["digests"], **{name: digest(data) for name, data in files.items()}}
-    part = new_folder(package.parent)
-    try:
+    with whole_folder(package) as part:
         shutil.copytree(package, part, dirs_exist_ok=True)
         for name, data in files.items():
             write_bytes(part / name, data)
         write_json(part / CONFIG, {**values, "digests": digests})
-        move_in(part, package)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return True
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 from predictors import estimate
 from supernet.arch import Arch
 from supernet.files import digest, write_bytes, write_json
+from supernet.folders import whole_folder
 from supernet.frontend.mfcc import Mfcc
 from zoo.package.card import card, pictures
 from zoo.package.figures import Figure, write_figures
@@ -28,9 +26,7 @@ STATED = (
     "peak_ram_bytes",
 )
 """Of the costs of a network, those that its package states."""
-OLD = ".old"
-"""Ends the name of the hidden folder in which a folder waits while another takes its place."""
-__all__ = ["exact_costs", "move_in", "new_folder", "seal"]
+__all__ = ["exact_costs", "seal"]
 
 
 def seal(
@@ -51,44 +47,17 @@ def seal(
     files = {MODEL: model, VECTORS: vectors, CARD: card(values, tuple(devices.values())).encode()}
     files |= pictures(values) if drawn is None else drawn
     values = {**values, "digests": {file: digest(data) for file, data in files.items()}}
-    part = new_folder(Path(parent))
-    try:
+    place = Path(parent) / values["name"]
+    with whole_folder(place) as part:
         for file, data in files.items():
             write_bytes(part / file, data)
         write_json(part / CONFIG, values)
         if devices:
             write_figures(part, devices)
-        move_in(part, Path(parent) / values["name"])
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return Path(parent) / values["name"]
+    return place
 
 
 def exact_costs(arch: Arch, frontend: Mfcc) -> dict:
     """The costs that `config.json` states."""
     cost = estimate(arch)
     return {**{name: getattr(cost, name) for name in STATED}, "frontend_macs": frontend.macs(arch.frames)}
-
-
-def new_folder(parent: Path) -> Path:
-    """A new hidden folder, to be filled and renamed."""
-    parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=parent))
-    part.chmod(0o755)
-    return part
-
-
-def move_in(part: Path, place: Path) -> None:
-    """Rename a filled folder to its place; an older one there is lost only once that is done. Raises OSError."""
-    if not place.exists():
-        part.rename(place)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=".", suffix=OLD, dir=place.parent))
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, aside, ignore_errors=True)
-        place.rename(aside / place.name)
-        try:
-            part.rename(place)
-        except OSError:
-            (aside / place.name).rename(place)
-            raise

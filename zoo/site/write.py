@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from supernet.errors import InvalidQuery
 from supernet.files import digest
+from supernet.folders import whole_folder
 
 __all__ = ["check_free", "page"]
 
@@ -33,20 +33,14 @@ def page(out: str | Path, *, hub=None, exports: Sequence[str] | None = None, pro
     InvalidPackage for a model that is not what the hub lists.
     """
     from zoo.hubs.address import open_hub
-    from zoo.package.write import move_in, new_folder
     from zoo.site.takes import check_exports
 
     place, chosen = Path(out), check_exports(exports)
     check_free(place)
     opened = open_hub(hub)
     try:
-        part = new_folder(place.resolve().parent)
-        try:
-            with _without_notes():
-                _Site(part, opened, [] if hub is None else _addresses(opened)).write(chosen, progress)
-            move_in(part, place.resolve())
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        with whole_folder(place.resolve()) as part, _without_notes():
+            _Site(part, opened, [] if hub is None else _addresses(opened)).write(chosen, progress)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror}; no page was written", str(place)) from None
     return place
