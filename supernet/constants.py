@@ -4,7 +4,7 @@ EARSHOT_CACHE: folder of decoded audio (default ~/.cache/earshot), which superne
 EARSHOT_PROFILES: folder of the user's own device profiles (default ~/.config/earshot/profiles).
 EARSHOT_HUB: the user's own hub, where specialised models are kept (default ~/.local/share/earshot/hub);
 /dev/null for none.
-EARSHOT_VOICES: folder of voices of Kokoro, NAME.bin (see supernet.data.speech.kokoro_onnx; default none).
+EARSHOT_VOICES: folder of voices of Kokoro, NAME.bin (default: those that supernet.data.speech.styles fetches).
 EARSHOT_COMPILE: 0 for streams by NumPy alone (default: long ones by compiled C where a compiler is at hand).
 """
 

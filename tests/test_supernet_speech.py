@@ -3,17 +3,21 @@
 import hashlib
 import importlib
 import importlib.machinery
+import io
 import json
 import shlex
 import shutil
 import sys
+import tarfile
 import types
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import soundfile
+from huggingface_hub import constants
 
-from supernet.data.speech import base, engine, neighbours
+from supernet.data.speech import base, engine, neighbours, styles
 from supernet.data.speech.base import Engine, Manner, Voice, held_speakers
 from supernet.data.speech.clips import Speech, checked_text, installed, trimmed
 from supernet.data.speech.command import Command
@@ -241,7 +245,7 @@ def weights(tmp_path, monkeypatch):
     runtime.__spec__ = importlib.machinery.ModuleSpec("onnxruntime", None)
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(own, "VOICES", tmp_path)
+    monkeypatch.setattr(styles, "VOICES", tmp_path)
     monkeypatch.setattr(own, "DIGEST", hashlib.sha256(bytes([1, 2, 3, 4])).hexdigest())
     monkeypatch.setattr(own, "STRANGER_SHARE", 0.0)
     monkeypatch.setattr(own, "has_program", lambda _: True)
@@ -300,7 +304,7 @@ def test_kokoro_by_onnxruntime_has_speakers_of_other_languages(weights):
     voice = (folder / "af_bella.bin").read_bytes()
     for name in ("hf_alpha", "jm_kumo"):
         (folder / f"{name}.bin").write_bytes(voice)
-    for one in ("_known", "_voices", "_identity"):
+    for one in ("_read", "_voices", "_identity"):
         getattr(own, one).cache_clear()
     names = {voice.name for voice in own.ENGINE.voices()}
     assert {"hf_alpha", "jm_kumo", "af_bella", "bf_emma"} <= names
@@ -310,7 +314,7 @@ def test_kokoro_by_onnxruntime_has_speakers_of_other_languages(weights):
 def test_kokoro_by_onnxruntime_refuses_other_weights_and_voices(weights):
     own, _, folder = weights
     (folder / "bf_emma.bin").write_bytes(bytes(8))
-    with pytest.raises(InvalidData, match=r"bf_emma\.bin: 8 bytes"):
+    with pytest.raises(InvalidData, match="voice 'bf_emma' has 8 bytes"):
         own.ENGINE.say("jarvis", "bf_emma", Manner())
     (folder / own.PARTS[0] / "part.bin").write_bytes(b"other")
     with pytest.raises(InvalidData, match="weights of SHA-256"):
@@ -319,12 +323,73 @@ def test_kokoro_by_onnxruntime_refuses_other_weights_and_voices(weights):
 
 def test_kokoro_by_onnxruntime_tells_what_is_missing(weights, monkeypatch):
     own, _, _ = weights
-    monkeypatch.setattr(own, "VOICES", None)
-    assert "EARSHOT_VOICES" in own.ENGINE.missing()
+    assert own.ENGINE.missing() == ""
     monkeypatch.setattr(own, "has_program", lambda _: False)
     assert "espeak-ng" in own.ENGINE.missing()
     monkeypatch.setattr(own, "PARTS", ("no_such_package_here",))
-    assert "pip install onnxruntime" in own.ENGINE.missing()
+    assert "pip install 'earshot[voices]'" in own.ENGINE.missing()
+
+
+@pytest.fixture
+def unfetched(weights, tmp_path, monkeypatch):
+    """Kokoro without voices yet, and what the server gives: an archive of one voice and of what is none."""
+    own, _, folder = weights
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        for name in ("package/voices/af_bella.bin", "package/code.js", "package/voices/../../out.bin"):
+            archive.add(folder / "af_bella.bin", name)
+    japanese = np.full((own.STYLES, 1, own.STYLE), 7, np.float32)
+    np.savez(folder / own.CORE / "data" / "voices_ja.npz", jf_alpha=japanese, jm_kumo=japanese)
+    monkeypatch.setattr(styles, "VOICES", None)
+    monkeypatch.setattr(styles, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(styles, "SIZE", data.tell())
+    monkeypatch.setattr(styles, "DIGEST", hashlib.sha256(data.getvalue()).hexdigest())
+    monkeypatch.setattr(styles, "urlopen", lambda *_, **__: io.BytesIO(data.getvalue()))
+    return own, data
+
+
+def _speakers(own) -> set[str]:
+    for one in (own._read, own._voices, own._identity, own._style):
+        one.cache_clear()
+    return {voice.name for voice in own.ENGINE.voices() if "," not in voice.name}
+
+
+def test_kokoros_voices_are_fetched_once_and_unpacked_alone(unfetched, tmp_path, monkeypatch):
+    own, _ = unfetched
+    assert _speakers(own) == {"af_bella"}
+    files = [path.relative_to(tmp_path / "cache").as_posix() for path in (tmp_path / "cache").rglob("*.*n*")]
+    assert files == ["voices/kokoro-js-1.2.1/af_bella.bin"]
+    monkeypatch.setattr(styles, "urlopen", None)
+    assert _speakers(own) == {"af_bella"}
+
+
+@pytest.mark.parametrize("why", ["another file", "longer", "refused", "offline", "read-only"])
+def test_kokoros_japanese_speakers_speak_where_no_others_can_be_had(unfetched, tmp_path, monkeypatch, caplog, why):
+    own, data = unfetched
+    if why in ("another file", "longer"):
+        data.write(b"0") if why == "longer" else data.getbuffer().__setitem__(0, 0)
+    elif why == "offline":
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    elif why == "read-only":
+        (tmp_path / "cache").write_bytes(b"")
+    else:
+        monkeypatch.setattr(styles, "urlopen", refused)
+    assert _speakers(own) == {"jf_alpha", "jm_kumo"}
+    assert "five Japanese speakers speak alone" in caplog.text
+    assert not [path for path in tmp_path.rglob("*") if ".part" in path.name]
+    own.ENGINE.say("jarvis", "jm_kumo", Manner())
+
+
+def refused(*_, **__):
+    raise URLError("connection refused")
+
+
+def test_a_folder_without_kokoros_voices_is_refused(unfetched, tmp_path, monkeypatch):
+    own, _ = unfetched
+    (tmp_path / "none").mkdir()
+    monkeypatch.setattr(styles, "VOICES", tmp_path / "none")
+    with pytest.raises(InvalidData, match=r"EARSHOT_VOICES = .*none'.*has no voices of Kokoro"):
+        _speakers(own)
 
 
 def test_engines_that_take_long_say_fewer_texts_beside_the_word(tmp_path):

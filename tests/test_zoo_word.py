@@ -535,6 +535,17 @@ def test_commands_alone_hold_out_the_last(monkeypatch):
         making.engines_of({**state, "voices": ["espeak"]})
 
 
+@pytest.mark.parametrize(("named", "neural"), [(False, False), (False, True), (True, False)])
+def test_voices_of_rules_alone_are_told(monkeypatch, caplog, named, neural):
+    ruled, other = Letters(), Letters()
+    other.neural = neural
+    monkeypatch.setattr(making, "installed", lambda names=None: [ruled, other])
+    monkeypatch.setattr(making, "gathered", lambda *_: None)
+    state = {"voice_folders": [], "voice_commands": [], "voices": ["letters"] if named else None}
+    making._from_text({**state, "data": None, "text": "hey", "amounts": {}, "seed": 0})
+    assert ("pip install 'earshot[voices]'" in caplog.text) == (not named and not neural)
+
+
 def test_a_folder_of_the_word_alone_is_not_enough(monkeypatch, tmp_path):
     def none(names=None):
         raise MissingExtra("no voices")

@@ -22,9 +22,10 @@ Make a model that detects a word or phrase, from its text.
   earshot word "hey robin" --task robin --voice-command 'say -o {out} {text}'       further voices
   earshot word --add more/ --task robin            goes on with more/hey_robin/*.wav and more/_unknown_/*.wav
 
-Voices speak English, by the engines that are installed: apt-get install espeak-ng flite, or pip install kokoro. Some
-are kept from training, to judge by. What sounds like the word becomes negatives, and so does what the model takes for
-it. The model goes into your own hub (EARSHOT_HUB, ~/.local/share/earshot/hub), and `earshot listen robin` runs it.
+Voices speak English, by the engines that are installed: apt-get install espeak-ng flite, and pip install
+'earshot[voices]' for neural ones, by which more people are heard. Some are kept from training, to judge by. What sounds
+like the word becomes negatives, and so does what the model takes for it. The model goes into your own hub
+(EARSHOT_HUB, ~/.local/share/earshot/hub), and `earshot listen robin` runs it.
 
 At the end you are told how many words of held-out voices are found, which is no estimate of how real people are heard,
 how many recordings of people, where you gave some, and how many false alarms there were in how many hours. What

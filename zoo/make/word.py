@@ -69,6 +69,8 @@ USUAL = {
     "amounts": asdict(Amounts()), "plan": asdict(Plan()), "recipe": RECIPE,
 }  # fmt: skip
 """What is asked for where nothing is said."""
+VOICES = ("voices", "voice_commands", "voice_folders")
+"""Of what is asked for, what says who speaks."""
 SHARE = 0.4
 """Of the words in an epoch that are recordings, where there are any."""
 SYNTHETIC = "made from text: no estimate of how real people are heard"
@@ -270,7 +272,11 @@ def _made(state: dict, begin: StoredSupernet, run: Path, task: str, limit: float
 
 def _from_text(state: dict) -> Material:
     data = state["data"]
-    speech = Speech(engines_of(state), RATE)
+    engines = engines_of(state)
+    if not any(state[name] for name in VOICES) and not any(one.neural for one in engines):
+        log.warning("voices: %s; more people are heard by what neural ones taught as well: pip install "
+                    "'earshot[voices]'", ", ".join(one.name for one in engines))  # fmt: skip
+    speech = Speech(engines, RATE)
     return gathered(state["text"], speech, Amounts(**state["amounts"]), state["seed"], data and Path(data))
 
 

@@ -51,10 +51,12 @@ class Engine:
 
     name: in caches and cards. licence: what it says of the sound that it makes, in a few words. weight: how often it is
     drawn beside others. weight_of_others: the same for texts that are not the word to be learned, where that is less.
+    neural: whether it learned to speak from recordings of people, and so is heard more like them.
     """
 
     name: str
     licence: str
+    neural: bool = False
     weight: float = 1.0
     weight_of_others: float | None = None
 

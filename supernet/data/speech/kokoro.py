@@ -34,7 +34,7 @@ class Kokoro(Engine):
 
     name = "Kokoro"
     licence = "Apache-2.0, for the weights and voices"
-    weight, weight_of_others = 3.0, 0.25
+    neural, weight, weight_of_others = True, 3.0, 0.25
 
     def missing(self) -> str:
         """See Engine."""

