@@ -200,6 +200,18 @@ def test_events_are_cross_validated_and_then_trained_on_all_folds(recipe, map_sp
     assert note in str(model.evaluate(folder, split="fold1", progress=False))
 
 
+def test_events_of_one_fold_are_tested_on_what_training_never_heard(recipe, tmp_path, monkeypatch):
+    folder = tmp_path / "esc"
+    write_events(folder, (1, 2, 3, 4))
+    monkeypatch.setattr(esc50, "CACHE", tmp_path / "cache")
+    task = recipe.event_tasks(folder)[recipe.ONE_FOLD]
+    data = task.load()
+    parts = [{data.audio[row].tobytes() for row in data.splits[name].rows} for name in ("train", "validation", "test")]
+    assert (task.name, task.folds, list(map(len, parts))) == ("aec", (), [32, 4, 12])
+    assert not parts[2] & (parts[0] | parts[1])
+    assert parts[2] == {soundfile.read(path, dtype="int16")[0].tobytes() for path in folder.glob("audio/4-*.wav")}
+
+
 def write_events(folder: Path, folds: tuple[int, ...]) -> None:
     """ESC-50 of two classes, six clips of each in a fold."""
     (folder / "audio").mkdir(parents=True)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from predictors import estimate
 from supernet.arch import Arch, FeatureSpec
 from supernet.bits import with_bits
 from supernet.cost import macs, params
@@ -20,10 +21,11 @@ from supernet.space import default_space
 
 NETS = pd.read_csv(Path(__file__).parent / "peter2020_nets.csv").astype({"cells": str}).to_dict("records")
 EVERY = [(name, kind, seed) for name in family.names for kind in family(name).features for seed in range(5)]
+SOUNDS = [("temporal", kind, seed, 5000) for kind in ("logmel", "micro") for seed in range(3)]
 
 
-def sampled(name: str, seed: int, kind: str | None = None):
-    space = default_space(name, 12, features=kind)
+def sampled(name: str, seed: int, kind: str | None = None, clip_ms: int = 1000):
+    space = default_space(name, 12, clip_ms, features=kind)
     return space.from_genes(space.sample(np.random.default_rng(seed)))[0]
 
 
@@ -41,9 +43,9 @@ def test_shapes_fit_from_layer_to_layer(name, kind, seed):
     assert specs[-1].out_shape == (arch.classes, 1, 1)
 
 
-@pytest.mark.parametrize(("name", "kind", "seed"), EVERY)
-def test_only_layers_of_a_streamable_family_do_not_see_the_future(name, kind, seed):
-    arch = sampled(name, seed, kind)
+@pytest.mark.parametrize(("name", "kind", "seed", "clip_ms"), [*((*one, 1000) for one in EVERY), *SOUNDS])
+def test_only_layers_of_a_streamable_family_do_not_see_the_future(name, kind, seed, clip_ms):
+    arch = sampled(name, seed, kind, clip_ms)
     network = Network(arch).eval()
     for layer in network.layers.values():
         if layer.gamma is not None:
@@ -70,6 +72,15 @@ def test_only_layers_of_a_streamable_family_do_not_see_the_future(name, kind, se
                 torch.testing.assert_close(before[..., :past], after[..., :past], rtol=1e-5, atol=1e-6)
             assert not torch.equal(before[..., past:], after[..., past:])
     assert all(spec.causal for spec in network.specs) == family(name).streamable
+
+
+def test_networks_of_sounds_stream_in_little_memory_and_answer_each_160_ms():
+    space = default_space("temporal", 50, 5000, features="logmel")
+    costs = [estimate(arch) for arch in (space.smallest(), space.largest())]
+    assert [round(cost.macs / 1e6, 1) for cost in costs] == [1.2, 18.2]
+    assert max(cost.stream_ram_bytes for cost in costs) < 32_768
+    assert next(spec for spec in layers(space.largest()) if spec.kind == "pool").in_shape[2] == -(-5000 // 160)
+    assert default_space("temporal", 50, 1999, features="logmel").shapes.stages[0].stride == 1
 
 
 @pytest.mark.parametrize("published", NETS, ids=lambda net: net["name"])
