@@ -104,9 +104,9 @@ def test_a_model_of_some_words_hears_what_the_whole_hears(words, monkeypatch):
 
 def test_conditions_that_were_heard_are_not_heard_again(words, tmp_path, monkeypatch):
     model = zoo.get(name=MODEL)
-    first = model.evaluate(words, conditions=["noise-0"], progress=False, run=tmp_path / "run")
+    first = model.evaluate(words, conditions=["noise-0"], progress=False, run_dir=tmp_path / "run")
     monkeypatch.setattr("zoo.run.evaluate.heard_in", None)
-    again = model.evaluate(words, conditions=["noise-0"], progress=False, run=tmp_path / "run")
+    again = model.evaluate(words, conditions=["noise-0"], progress=False, run_dir=tmp_path / "run")
     assert again.conditions == first.conditions
 
 

@@ -116,7 +116,7 @@ def test_what_was_measured_of_another_model_is_not_taken(package, speech_folder,
     copy = shutil.copytree(package, tmp_path / package.name)
     for note, count in (("One.", 2), ("One.", 2), ("Another.", 4)):
         write_json(copy / CONFIG, {**read_json(copy / CONFIG), "notes": [note]})
-        publish(copy, "hub", data=speech_folder, run="run")
+        publish(copy, "hub", data=speech_folder, run_dir="run")
         assert len(measured) == count
 
 

@@ -445,7 +445,7 @@ def test_the_command_prints_the_answer_and_keeps_the_front(hub_of_supernets, own
 )
 def test_numbers_of_a_search_are_whole(tmp_path, name, value):
     with pytest.raises(InvalidQuery, match=f"{name} = .* is not possible: give a whole number"):
-        specialize("kws", {}, own=tmp_path / "own", run=tmp_path / "runs", **{name: value})
+        specialize("kws", {}, own=tmp_path / "own", run_dir=tmp_path / "runs", **{name: value})
     assert not list(tmp_path.iterdir())
 
 
@@ -607,7 +607,7 @@ def test_where_no_run_can_be_kept_the_package_lies_in_the_hub_until_it_is_listed
     entry = specialize("tones", {"max_macs": 0.3e6}, hub=hub_of_supernets, own=own, progress=False)
     assert [path.name for path in (own / "models").iterdir()] == [entry.name]
     assert not (own / "runs").exists()
-    with pytest.raises(InvalidQuery, match="run runs/specialized: not a folder that can be written"):
+    with pytest.raises(InvalidQuery, match="run_dir runs/specialized: not a folder that can be written"):
         specialize("tones", {"max_macs": 0.3e6}, hub=hub_of_supernets, own=own, data="x")
 
 
@@ -640,7 +640,7 @@ MEASURING = (search.sampling, "accuracy"), (searching.Searchable, "predict")
 
 
 def test_other_data_are_measured_anew_in_the_folder_of_a_search(hub_of_supernets, speech_data, tmp_path, monkeypatch):
-    wish = {"hub": hub_of_supernets, "supernet": "plain", "run": tmp_path, **QUICK}
+    wish = {"hub": hub_of_supernets, "supernet": "plain", "run_dir": tmp_path, **QUICK}
     measured = counted(monkeypatch, search.sampling, "accuracy")
     for data, count in ((speech_data, 8), (speech_data, 8), (dataclasses.replace(speech_data, digest="other"), 16)):
         search_hub("tones", {}, data=data, **wish)
@@ -727,13 +727,13 @@ def test_every_supernet_is_searched_by_gradients_and_a_search_that_was_killed_go
 ):
     """Also one whose maps differ in height; on clips as on the calibration features."""
     wish = {"hub": hub_of_squares, "strategy": "differentiable", "evaluations": 40, "progress": False}
-    found = search_hub("tones", {"max_ram": 40e3}, **wish, run=tmp_path / "run")
+    found = search_hub("tones", {"max_ram": 40e3}, **wish, run_dir=tmp_path / "run")
     assert [item.searched.name for item in found.all] == ["squares", "uneven"]
     assert all((item.result.costs["ram_bytes"] <= 40e3).all() for item in found.all)
     assert found.best.arch in found.best.searched.supernet.space
     with monkeypatch.context() as patch:
         patch.setattr(searching, "supernet_losses", lambda *_: lambda *_: pytest.fail("ran again"))
-        again = search_hub("tones", {"max_ram": 40e3}, **wish, run=tmp_path / "run")
+        again = search_hub("tones", {"max_ram": 40e3}, **wish, run_dir=tmp_path / "run")
     assert again.best.arch == found.best.arch
     with_clips = search_hub("tones", {"max_ram": 40e3}, **wish, supernet="uneven", data=speech_data)
     assert with_clips.best.measured is not None

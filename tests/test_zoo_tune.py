@@ -153,12 +153,12 @@ def test_the_same_weights_get_settings_of_the_place(package, negatives, words, t
 
 
 def test_what_was_heard_is_not_heard_again(package, negatives, tmp_path, monkeypatch, caplog):
-    first = zoo.tune(package, negatives, 1, into=tmp_path / "a", unproven=True, run=tmp_path / "run")
+    first = zoo.tune(package, negatives, 1, into=tmp_path / "a", unproven=True, run_dir=tmp_path / "run")
     assert "broken.wav" in caplog.text
     assert "how many words are found is not known" in caplog.text
     monkeypatch.setattr("zoo.make.tune.logits_along", None)
     again = zoo.tune(
-        package, sorted(negatives.glob("?.wav")), 1, into=tmp_path / "b", unproven=True, run=tmp_path / "run"
+        package, sorted(negatives.glob("?.wav")), 1, into=tmp_path / "b", unproven=True, run_dir=tmp_path / "run"
     )
     pair = [read_config(one.path).values["detection"] for one in (first, again)]
     assert {**pair[0], "sound": ""} == {**pair[1], "sound": ""}

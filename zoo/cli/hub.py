@@ -107,7 +107,7 @@ def _publish(options: argparse.Namespace) -> None:
     count, progress = len(options.models), sys.stderr.isatty()
     with command_run("publish", options_of(options)) as run:
         place = zoo.publish(
-            options.models, options.hub, data=options.data, run=run, progress=progress, public=options.public
+            options.models, options.hub, data=options.data, run_dir=run, progress=progress, public=options.public
         )
     seen = _seen(place)
     _say(options, {"hub": place.address, **seen, "published": count, "models": len(place.index)},

@@ -461,7 +461,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     settings = {"split": options.split, "resample": options.resample, "channel": options.channel}
     settings["conditions"] = options.conditions is not None and (options.conditions or True)
     with command_run("evaluate", options_of(options)) as run:
-        found = model.evaluate(options.folder, **settings, run=run)
+        found = model.evaluate(options.folder, **settings, run_dir=run)
         if options.plot:
             title = f"{found.model}\n{found.accuracy:.2%} of {found.clips:,} clips"
             write_picture(confusion_figure(found.matrix, found.labels, title), options.plot)

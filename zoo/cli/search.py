@@ -129,7 +129,7 @@ def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hubs.base.AnyH
         evaluations=options.evaluations,
         seed=options.seed,
         data=options.data,
-        run=run,
+        run_dir=run,
     )
     seconds = time.monotonic() - began
     if options.csv:

@@ -62,7 +62,8 @@ def _tune(options: argparse.Namespace) -> None:
     model = find_model(options.model, options.hub)
     asked = {name: getattr(options, name) for name in ("words", "into", "unproven", "resample", "channel")}
     with command_run("tune", options_of(options)) as run:
-        tuned = tune(model, options.negatives, options.max_false_alarms, run=run, progress=sys.stderr.isatty(), **asked)
+        asked |= {"run_dir": run, "progress": sys.stderr.isatty()}
+        tuned = tune(model, options.negatives, options.max_false_alarms, **asked)
         detection = read_config(tuned.path).values["detection"]
         if options.format == "json":
             where = {"name": tuned.name, "hub": tuned.hub, "path": str(tuned.path)}

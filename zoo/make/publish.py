@@ -34,7 +34,7 @@ def publish(
     *,
     data: str | Path | None = None,
     replaces: Callable[[Config], bool] | None = None,
-    run: str | Path | None = None,
+    run_dir: str | Path | None = None,
     progress: bool = False,
     public: bool = False,
 ) -> AnyHub:
@@ -43,10 +43,10 @@ def publish(
     Digests must hold, and test vectors on the integer evaluator. Costs, device figures and cards are made anew; data:
     what a model was trained on, to measure its accuracy on validation and test again. Where the packages for that are
     not installed (extra `train`), models are published as they are, once their digests hold, with a warning in the log.
-    replaces: which models of the hub are superseded. run: a folder in which what was measured is kept, so that it is
-    not measured again. public: for a repository that is made, which is private otherwise; the hub's `visibility` says
-    what one is that was there. Returns the hub. Raises InvalidPackage, before anything is written, for a model that
-    does not hold; HubUnavailable for a hub that refuses.
+    replaces: which models of the hub are superseded. run_dir: a folder in which what was measured is kept, so that it
+    is not measured again. public: for a repository that is made, which is private otherwise; the hub's `visibility`
+    says what one is that was there. Returns the hub. Raises InvalidPackage, before anything is written, for a model
+    that does not hold; HubUnavailable for a hub that refuses.
     """
     if data is not None:
         need(*TRAINING)
@@ -59,7 +59,7 @@ def publish(
         check_package(folder)
     check_target(hub, public)
     with tempfile.TemporaryDirectory() as staging:
-        fresh = renewed(folders, Path(staging), data, Kept(run and Path(run) / MEASURED), progress)
+        fresh = renewed(folders, Path(staging), data, Kept(run_dir and Path(run_dir) / MEASURED), progress)
         configs = [read_config(folder) for folder in fresh]
         _warn_of_mixing(configs, address_of(hub))
         _keep_own_figures(configs)

@@ -313,18 +313,17 @@ def search_hub(
     evaluations: int | None = None,
     seed: int = 0,
     data: ClipData | str | Path | None = None,
-    run: str | Path | None = None,
+    run_dir: str | Path | None = None,
     tuned: bool = False,
     progress: bool = True,
 ) -> Findings:
     """Search all supernets for a task, or one of them, within limits (see `search.problem.LIMITS`).
 
     limits: in any unit; those of the device's flash and RAM, where they are known, join them unless ignore_limits.
-    every_ms, sleep_power_uw: of the stream whose power is limited (see `search.Problem`).
-    bits: of the weights, "mixed" for bits of each layer, or None for the best. family: of its networks. objectives:
-    costs that a front is wanted against. data: with it the best few are measured on its validation split before one is
-    chosen. run: a folder in which scores are kept, so that a search that was stopped goes on. tuned: fine-tuning will
-    follow, so any bits do.
+    every_ms, sleep_power_uw: of the stream whose power is limited (see `search.Problem`). bits: of the weights, "mixed"
+    for bits of each layer, or None for the best. family: of its networks. objectives: costs that a front is wanted
+    against. data: with it the best few are measured on its validation split before one is chosen. run_dir: a folder in
+    which scores are kept, so that a search that was stopped goes on. tuned: fine-tuning will follow, so any bits do.
 
     Raises InfeasibleBudget where no network of any supernet keeps the limits, UnknownName, and InvalidQuery for bits
     that no supernet has.
@@ -340,7 +339,7 @@ def search_hub(
     for item, space in _fitting(candidates, task, bits, family, tuned):
         problem = Problem(space, limits, device, task, sure, None, every_ms, sleep_power_uw)
         _check_known(problem, objectives)
-        place = run and Path(run) / item.name
+        place = run_dir and Path(run_dir) / item.name
         try:
             _ = problem.anchor  # before data are loaded for nothing
             clips = item.load(data) if isinstance(data, (str, Path)) else data

@@ -58,21 +58,21 @@ def specialize(
     epochs: int | None = None,
     evaluations: int | None = None,
     own: str | Path | None = None,
-    run: str | Path = "runs/specialized",
+    run_dir: str | Path = "runs/specialized",
     progress: bool = True,
 ) -> Entry:
     """Search the supernets of a hub within limits, and put the best network as a package into the user's own hub.
 
     limits: see `search.problem.LIMITS`; those of the device's flash and RAM, where they are known, join them unless
     ignore_limits. every_ms, sleep_power_uw: of the stream whose power is limited (see `search.Problem`). bits: of the
-    weights, "mixed", or None for the best. data: what the supernet
-    was trained on: with it the finalists of the search are measured on validation, the winner is fine-tuned, for
-    `epochs` in float (by default by the number of clips; 0 for no fine-tune) and then some at its bits, and the
-    integers are measured on validation and, once, on test. Without, norms and ranges come from the supernet's
-    calibration set, and the accuracy is what its predictor says, marked so. A wish that a model of that hub was made
-    for, by the same supernets, is not searched again; a network that is the best for several wishes is one model. run:
-    folder of searches and fine-tunes, which are resumed, and of the package until the hub has it (in the hub, where
-    that cannot be written). own: folder of the hub (default: EARSHOT_HUB).
+    weights, "mixed", or None for the best. data: what the supernet was trained on: with it the finalists of the search
+    are measured on validation, the winner is fine-tuned, for `epochs` in float (by default by the number of clips; 0
+    for no fine-tune) and then some at its bits, and the integers are measured on validation and, once, on test.
+    Without, norms and ranges come from the supernet's calibration set, and the accuracy is what its predictor says,
+    marked so. A wish that a model of that hub was made for, by the same supernets, is not searched again; a network
+    that is the best for several wishes is one model. run_dir: folder of searches and fine-tunes, which are resumed, and
+    of the package until the hub has it (in the hub, where that cannot be written). own: folder of the hub (default:
+    EARSHOT_HUB).
 
     Raises InfeasibleBudget, NoModelFits where the best found is below min_accuracy, and as `search_hub` does.
     """
@@ -89,8 +89,8 @@ def specialize(
         if _answers(place.config(entry), entry, task, wish, min_accuracy):
             log.info("%s: made for the same wish before; `earshot unpublish` it to make it anew", entry.name)
             return entry
-    run = Path(run) if data is not None or writable(run) else own / RUNS
-    check_folder("run", run)
+    run = Path(run_dir) if data is not None or writable(run_dir) else own / RUNS
+    check_folder("run_dir", run)
     state = run / "search" / digest([task, wish, evaluations, data is None])[:12]
     with going_on(run):
         package = _made(run, task, wish, min_accuracy)
@@ -149,7 +149,7 @@ def _make(
     names = ("bits", "family", "device", "sure", "every_ms", "sleep_power_uw")
     asked = {name: wish[name] for name in names if name in wish}
     best = search_hub(
-        task, wish["limits"], **asked, hub=hub, evaluations=evaluations, data=data, run=state,
+        task, wish["limits"], **asked, hub=hub, evaluations=evaluations, data=data, run_dir=state,
         tuned=wish["tuned"] > 0, progress=progress, ignore_limits=True,
     ).best  # fmt: skip
     if data is None:

@@ -65,7 +65,7 @@ def tune(
     unproven: bool = False,
     resample: bool = False,
     channel: int | None = None,
-    run: str | Path | None = None,
+    run_dir: str | Path | None = None,
     progress: bool = False,
 ) -> Model:
     """Choose how a model detects in a place, and keep it with these settings in a hub; returns it.
@@ -75,7 +75,7 @@ def tune(
     hours count (see zoo.make.trials). max_false_alarms: an hour; their 95 % upper bound keeps it, with unproven the
     estimate. words: FOLDER/LABEL/*.wav of words that the model detects; without them it is not known how many are
     found, and the least threshold that keeps the limit is taken. into: a hub, by default the user's own. resample,
-    channel: as of `Model.run`. run: a folder in which what was heard is kept, so that it is not heard again.
+    channel: as of `Model.run`. run_dir: a folder in which what was heard is kept, so that it is not heard again.
 
     Raises InvalidData where the hours, or the alarms in them, do not show what was asked, with what can be shown;
     InvalidQuery for a limit that cannot be meant, and for the bundled hub.
@@ -83,7 +83,8 @@ def tune(
     limit, target = an_hour("max_false_alarms", max_false_alarms), OWN_HUB if into is None else into
     _check_hub(target)
     model = model if isinstance(model, Model) else _opened(model)
-    place = _Place(model, find_recordings(negatives), resample, check_channel(channel), run and Path(run), progress)
+    run, channel = run_dir and Path(run_dir), check_channel(channel)
+    place = _Place(model, find_recordings(negatives), resample, channel, run, progress)
     hours = place.seconds() / 3600
     if not unproven:
         _check_hours(hours, limit)
@@ -92,7 +93,7 @@ def tune(
     _check_shown(found, limit, unproven)
     if "recall" not in found:
         log.warning("how many words are found is not known; give words (--words FOLDER with FOLDER/LABEL/*.wav) for it")
-    with going_on(*filter(None, [run]), errors=LAST_STEP):
+    with going_on(*filter(None, [run_dir]), errors=LAST_STEP):
         return _kept(model, {**found, "sound": _told(negatives, words)}, target)
 
 

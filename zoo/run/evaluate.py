@@ -149,7 +149,7 @@ def evaluate(
     split: str | None = None,
     resample: bool = False,
     progress: bool = True,
-    run: str | Path | None = None,
+    run_dir: str | Path | None = None,
     conditions: Sequence[str] | bool = False,
     channel: int | None = None,
 ) -> Evaluation:
@@ -159,12 +159,11 @@ def evaluate(
     takes those that the folder's list names, "train" those that neither list names, and where there is no list, each
     those of the split that the model was made with; or those of ESC-50, whose folds are named, too, such as "fold5";
     recordings in `_silence_`, which the lists of Speech Commands do not name, are of its test. resample: take
-    recordings of a lower rate than the model's. progress: show a bar on a terminal. run: a folder in which answers are
-    kept, so that no recording is heard again where this was stopped. conditions: names of zoo.run.conditions, or True
-    for all that what is installed can measure, in which the recordings that are no longer than a clip are heard as
-    well; noise is that of
-    FOLDER/_background_noise_, where there is some, else coloured noise. channel: hear this one, from 1 on, not the mean
-    of all.
+    recordings of a lower rate than the model's. progress: show a bar on a terminal. run_dir: a folder in which answers
+    are kept, so that no recording is heard again where this was stopped. conditions: names of zoo.run.conditions, or
+    True for all that what is installed can measure, in which the recordings that are no longer than a clip are heard as
+    well; noise is that of FOLDER/_background_noise_, where there is some, else coloured noise. channel: hear this one,
+    from 1 on, not the mean of all.
 
     Raises InvalidData for a folder without recordings of the model's classes, or without the list of a split;
     InvalidQuery for another split, and for a model of which clips have several labels.
@@ -177,7 +176,7 @@ def evaluate(
         )
     targets, notes = recordings_of(model, Path(folder), split, resample, channel)
     matrix, left_out = np.zeros((len(model.labels),) * 2, dtype=int), []
-    found = _answers(model, list(targets), resample, channel, run, progress)
+    found = _answers(model, list(targets), resample, channel, run_dir, progress)
     for file, target, answer in zip(targets, targets.values(), found, strict=True):
         if isinstance(answer, str):
             left_out.append((str(file), answer))
@@ -186,7 +185,7 @@ def evaluate(
     if not matrix.any():
         raise InvalidData(f"{folder}: none of its {len(left_out):,} recordings can be used, such as {left_out[0][1]}")
     notes += notes_of_unknown(model, matrix)
-    settings = wanted, resample, channel, run, progress
+    settings = wanted, resample, channel, run_dir, progress
     heard = _in_conditions(model, Path(folder), targets, *settings) if wanted else ()
     return Evaluation(model.name, str(folder), split, tuple(model.labels), matrix, tuple(left_out), tuple(notes), heard)
 

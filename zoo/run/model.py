@@ -319,12 +319,12 @@ class Model(Core):
         split: str | None = None,
         resample: bool = False,
         progress: bool = True,
-        run: str | Path | None = None,
+        run_dir: str | Path | None = None,
         conditions: Sequence[str] | bool = False,
         channel: int | None = None,
     ) -> Evaluation:
         """How often the model is right on the recordings of a folder, FOLDER/CLASS/*.wav; see zoo.run.evaluate."""
-        return evaluate(self, folder, split, resample, progress, run, conditions, check_channel(channel))
+        return evaluate(self, folder, split, resample, progress, run_dir, conditions, check_channel(channel))
 
     def detect(
         self,
