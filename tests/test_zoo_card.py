@@ -15,11 +15,13 @@ from supernet.frontend.mfcc import Mfcc
 from zoo.hubs.folder import BUNDLED
 from zoo.make.package import write_package
 from zoo.package.card import _pictures, card, pictures
-from zoo.package.figures import COSTS, Figure, read_figures
+from zoo.package.figures import COSTS, DeviceFigure, read_figures
 from zoo.package.read import CARD, CONFIG, FILES, PICTURE, read_config
 
 CONFUSION = [[1, 1, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0], [1, 0, 0, 0]]
-FIGURE = Figure("p", "board|1", 64.0, "TFLM", "1.2", 12345.6, 5.0, 20000.0, 9.87654, 5.0, 11.0, True, True, "measured")
+FIGURE = DeviceFigure(
+    "p", "board|1", 64.0, "TFLM", "1.2", 12345.6, 5.0, 20000.0, 9.87654, 5.0, 11.0, True, True, "measured"
+)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from supernet.space import default_space
 from zoo.cli import main
 from zoo.hubs.costs import figures, stored_figures, write_costs
 from zoo.make.publish import publish
-from zoo.package.figures import COSTS, Figure
+from zoo.package.figures import COSTS, DeviceFigure
 from zoo.run.bill import Bill, Line
 
 BOARD = "stm32f746-tflm-cmsis-nn"
@@ -429,7 +429,7 @@ def test_without_tables_a_stream_is_charged_from_what_lies_beside_the_package(mo
 
 
 def test_what_was_measured_is_predicted_in_a_stream():
-    clip = Figure("p", "d", None, "", "", 10.0, 9.0, 12.0, 100.0, 90.0, 110.0, True, True, "measured", None, 2.0)
+    clip = DeviceFigure("p", "d", None, "", "", 10.0, 9.0, 12.0, 100.0, 90.0, 110.0, True, True, "measured", None, 2.0)
     part = clip.in_stream(0.5, 0.25, 0.1)
     assert (part.latency_ms, part.frontend_ms, part.basis) == (8 * 0.5 + 2 * 0.1, 0.2, "predicted")
     assert (part.energy_uj, part.low_ms, part.high_ms) == (80 * 0.25 + 20 * 0.1, 3.78, 5.04)
@@ -499,7 +499,7 @@ def test_the_bill_itemises_against_what_the_device_has(hub):
 
 
 def test_a_line_without_a_limit_has_no_verdict():
-    figure = Figure("p", "d", None, "", "", 1.0, 0.5, 2.0, None, None, None, True, False, "predicted")
+    figure = DeviceFigure("p", "d", None, "", "", 1.0, 0.5, 2.0, None, None, None, True, False, "predicted")
     bill = Bill("m", figure, (Line("energy", 3.0, "uJ", None), Line("flash", 10, "bytes", 10)))
     assert [line.verdict for line in bill.lines] == ["-", "pass"]
     assert bill.passes

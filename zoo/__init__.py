@@ -11,18 +11,18 @@ from __future__ import annotations
 from supernet.errors import EarshotError, NoModelFits
 from supernet.extras import lazy_names
 from zoo.ask.lookup import Info, find, get, info
-from zoo.ask.lookup import list_models as list
+from zoo.ask.lookup import list_models as list  # noqa: F401 (not in __all__: it would hide the builtin)
 from zoo.hubs.address import Hubs, open_hub
 from zoo.hubs.folder import Hub
 from zoo.package.entry import Entry
-from zoo.package.figures import Figure
+from zoo.package.figures import DeviceFigure
 from zoo.run.model import Model
 from zoo.site.write import page
 
 __all__ = [
+    "DeviceFigure",
     "EarshotError",
     "Entry",
-    "Figure",
     "Hub",
     "Hubs",
     "Info",
@@ -31,7 +31,6 @@ __all__ = [
     "find",
     "get",
     "info",
-    "list",
     "open_hub",
     "page",
     "publish",

@@ -24,7 +24,7 @@ from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import stored_figures
 from zoo.hubs.index import Index
 from zoo.package.entry import Entry
-from zoo.package.figures import Figure, Power
+from zoo.package.figures import DeviceFigure, Power
 from zoo.run.power import with_power
 
 __all__ = ["DeviceLimits", "Stream", "device_note", "known_limits"]
@@ -39,12 +39,12 @@ UNMEASURED = "leave {name} out, of which nothing is known on {profile}"
 log = logging.getLogger(__name__)
 
 
-def known_limits(figure: Figure) -> dict[str, float]:
+def known_limits(figure: DeviceFigure) -> dict[str, float]:
     """The limits that follow from what a device has, by names of LIMITS; none where that is not known."""
     return device_limits(device_settings(figure.profile, figure.device))
 
 
-def device_note(entry: Entry, figure: Figure) -> str:
+def device_note(entry: Entry, figure: DeviceFigure) -> str:
     """Whether a model fits into what a device has, in a line."""
     known = known_limits(figure)
     has = " and ".join(f"{most:,.0f} {WHAT[name]}" for name, most in known.items())
@@ -77,9 +77,9 @@ class Stream:
         known = {name: read(name, wanted[name]) for name, read in OF_STREAM.items() if wanted.get(name) is not None}
         return cls(**known, asked=bool(known) or wanted.get(POWER) is not None)
 
-    def figure(self, hub: AnyHub, entry: Entry, found: Figure) -> Figure:
-        """A model's Figure with its front end, with the power where that is asked. Raises UnknownName where nothing is
-        known of the device's power.
+    def figure(self, hub: AnyHub, entry: Entry, found: DeviceFigure) -> DeviceFigure:
+        """A model's DeviceFigure with its front end, with the power where that is asked. Raises UnknownName where
+        nothing is known of the device's power.
         """
         if not self.asked:
             return found
@@ -137,7 +137,7 @@ class DeviceLimits:
         number = getattr(found.with_frontend(entry.macs, entry.frontend_macs), self._fields[name])
         return math.inf if number is None else number
 
-    def _power_value(self, found: Figure, entry: Entry) -> float:
+    def _power_value(self, found: DeviceFigure, entry: Entry) -> float:
         number = getattr(self._power(found, entry), self._fields[POWER])
         if number is None:
             raise InvalidQuery(
@@ -146,7 +146,7 @@ class DeviceLimits:
             )
         return number
 
-    def _power(self, found: Figure, entry: Entry) -> Power:
+    def _power(self, found: DeviceFigure, entry: Entry) -> Power:
         if entry.name not in self._powers:
             whole = found.with_frontend(entry.macs, entry.frontend_macs)
             try:
@@ -223,7 +223,7 @@ class DeviceLimits:
         values = np.array([self.value(entry, name) for entry in index.entries])
         return values / limit - 1
 
-    def _figure(self, entry: Entry) -> Figure | None:
+    def _figure(self, entry: Entry) -> DeviceFigure | None:
         known = stored_figures(self.hub, entry)
         if self._profile is None:
             self._seen |= known.keys()

@@ -59,8 +59,8 @@ class Constraint:
 class Limit:
     """A most of something.
 
-    field: of an Entry, or of a model's Figure on the device where `sure` names its field that keeps the limit surely.
-    read: what is asked, from its name and what was typed. help: of the command line.
+    field: of an Entry, or of a model's DeviceFigure on the device where `sure` names its field that keeps the limit
+    surely. read: what is asked, from its name and what was typed. help: of the command line.
     """
 
     field: str

@@ -41,7 +41,7 @@ from zoo.package.facts import (
     recalls,
     stream_text,
 )
-from zoo.package.figures import Figure
+from zoo.package.figures import DeviceFigure
 from zoo.package.read import CONFIG, Config, read_config
 from zoo.run.model import Model
 
@@ -81,9 +81,8 @@ def list_models(
     """All models that meet the constraints of `find`, best first, as a table with the fields of `Entry` as columns.
 
     device: adds what each takes there, with the front end: latency_ms with low_ms and high_ms, energy_uj, in_range,
-    frontend_ms, as_bits and device_basis (see zoo.package.figures.Figure), and power_uw with power_basis where a limit
-    on power, or the rate of a stream, is given.
-    Raises as `get` does.
+    frontend_ms, as_bits and device_basis (see zoo.package.figures.DeviceFigure), and power_uw with power_basis where a
+    limit on power, or the rate of a stream, is given. Raises as `get` does.
     """
     pd = load("pandas")
     place = open_hub(hub)
@@ -98,7 +97,7 @@ def list_models(
     return table
 
 
-def device_columns(entry: Entry, taken: Figure) -> dict:
+def device_columns(entry: Entry, taken: DeviceFigure) -> dict:
     """What a table of models shows of what one takes on a device."""
     names = (*DEVICE_COLUMNS, *(POWER_COLUMNS if taken.power else ()))
     return {name: fact.value for name, fact in facts(names, entry, figure=taken).items()}
@@ -413,7 +412,7 @@ class Info:
 
     entry: Entry
     config: Config
-    devices: dict[str, Figure]
+    devices: dict[str, DeviceFigure]
     hub: str
     path: Path
 
@@ -500,6 +499,6 @@ def _info_of_folder(folder: Path, device: str | None) -> Info:
     return Info(entry, config, _taken(folder, entry, device), "", folder)
 
 
-def _taken(place: AnyHub | Path, entry: Entry, device: str | None) -> dict[str, Figure]:
+def _taken(place: AnyHub | Path, entry: Entry, device: str | None) -> dict[str, DeviceFigure]:
     """What a model takes by profile: on all of them, or on one."""
     return figures(place, entry) if device is None else {(own := figure(place, entry, device)).profile: own}

@@ -20,7 +20,7 @@ from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figure
 from zoo.package.entry import Entry
 from zoo.package.facts import KINDS, Fact, accuracies, column_names, facts, listed
-from zoo.package.figures import Figure, bits_note
+from zoo.package.figures import DeviceFigure, bits_note
 from zoo.package.plots import Point, check_picture, cost_figure, write_picture
 
 __all__ = ["LIST_HELP", "add_list_options", "list_models", "print_entries", "query_of"]
@@ -90,11 +90,11 @@ def _stream(options: argparse.Namespace, names: Sequence[str | None]) -> Stream:
     return dataclasses.replace(stream, asked=stream.asked or not {"power_uw", "power_basis"}.isdisjoint(names))
 
 
-def _figure(hub: AnyHub, entry: Entry, device: str, stream: Stream) -> Figure:
+def _figure(hub: AnyHub, entry: Entry, device: str, stream: Stream) -> DeviceFigure:
     return stream.figure(hub, entry, figure(hub, entry, device))
 
 
-def _taken_column(taken: dict[str, Figure]) -> list[str]:
+def _taken_column(taken: dict[str, DeviceFigure]) -> list[str]:
     """Of a device: latency, or instructions where nobody measured that; and power where it is asked."""
     timed = any(own.latency_ms is not None for own in taken.values())
     powered = any(own.power for own in taken.values())
@@ -130,7 +130,7 @@ def _order(options: argparse.Namespace) -> tuple[str | None, bool]:
     return column, options.sort.startswith("-")
 
 
-def _facts(hub: AnyHub, entry: Entry, taken: dict[str, Figure], names: Sequence[str]) -> dict[str, Fact]:
+def _facts(hub: AnyHub, entry: Entry, taken: dict[str, DeviceFigure], names: Sequence[str]) -> dict[str, Fact]:
     packaged = any(KINDS[name].packaged for name in names)
     return facts(names, entry, _values(hub, entry) if packaged else None, taken.get(entry.name))
 
@@ -139,7 +139,7 @@ def _values(hub: AnyHub, entry: Entry) -> dict:
     return hub.home(entry).config(entry).values
 
 
-def _sorted(hub: AnyHub, entries: list[Entry], taken: dict[str, Figure], column: str, down: bool) -> list[Entry]:
+def _sorted(hub: AnyHub, entries: list[Entry], taken: dict[str, DeviceFigure], column: str, down: bool) -> list[Entry]:
     """Those of equal values stay best first, those without one come last."""
     values = {entry.name: _facts(hub, entry, taken, [column])[column].value for entry in entries}
     known = [entry for entry in entries if values[entry.name] is not None]
@@ -152,7 +152,7 @@ def _comparable(value) -> tuple:
     return isinstance(value, str), value
 
 
-def _print_table(hub: AnyHub, entries: Sequence[Entry], taken: dict[str, Figure], columns: Sequence[str]) -> None:
+def _print_table(hub: AnyHub, entries: Sequence[Entry], taken: dict[str, DeviceFigure], columns: Sequence[str]) -> None:
     _print_lines(columns, [_facts(hub, entry, taken, columns) for entry in entries])
 
 
@@ -171,7 +171,7 @@ def _text(fact: Fact) -> str:
     return f"{fact.text} {fact.unit}".rstrip() if KINDS[fact.name].on_device and fact.value is not None else fact.text
 
 
-def _print_notes(taken: Sequence[Figure]) -> None:
+def _print_notes(taken: Sequence[DeviceFigure]) -> None:
     """What is to be known of latencies in a table, on standard error."""
     if taken:
         print("earshot: latency is with the front end, which is guessed by its MACs", file=sys.stderr)
@@ -182,7 +182,7 @@ def _print_notes(taken: Sequence[Figure]) -> None:
 
 
 def _rows(
-    hub: AnyHub, entries: Sequence[Entry], taken: dict[str, Figure], columns: list[str] | None, form: str
+    hub: AnyHub, entries: Sequence[Entry], taken: dict[str, DeviceFigure], columns: list[str] | None, form: str
 ) -> list[dict]:
     """Plain values of each model: of the columns, or all that the index knows, and what it takes on the device."""
     if columns:
@@ -191,7 +191,7 @@ def _rows(
     return [{**entry.to_dict(), **_on_device(entry, taken, form)} for entry in entries]
 
 
-def _on_device(entry: Entry, taken: dict[str, Figure], form: str) -> dict:
+def _on_device(entry: Entry, taken: dict[str, DeviceFigure], form: str) -> dict:
     if not taken:
         return {}
     own = taken[entry.name]

@@ -19,7 +19,7 @@ from zoo.ask.limits import LIMITS, limits_of
 from zoo.keeping import check_folder, command_run, going_on, options_of
 from zoo.package.entry import MEASURED
 from zoo.package.facts import accuracy_text
-from zoo.package.figures import Figure, figure_of
+from zoo.package.figures import DeviceFigure, figure_of
 from zoo.package.plots import check_file, check_picture, write_picture
 from zoo.package.read import CONFIG
 from zoo.run.power import with_power
@@ -170,7 +170,7 @@ def _check(options: argparse.Namespace) -> None:
     Stream.of(vars(options))
 
 
-def _taken(finding, options: argparse.Namespace) -> Figure:
+def _taken(finding, options: argparse.Namespace) -> DeviceFigure:
     """What a network that was found takes on the device, with the power of a stream where that is asked."""
     task, stream = finding.result.problem.task, Stream.of(vars(options))
     found = figure_of(finding.arch, options.device, task)

@@ -19,7 +19,7 @@ from zoo.hubs.folder import BUNDLED
 from zoo.package.entry import Entry
 from zoo.package.figures import (
     COSTS,
-    Figure,
+    DeviceFigure,
     device_figures,
     own_figures,
     read_figures,
@@ -33,7 +33,7 @@ TABLES = ("pandas", "sklearn")
 """What reading and fitting measurements needs."""
 
 
-def stored_figures(place: AnyHub | Path, entry: Entry) -> dict[str, Figure]:
+def stored_figures(place: AnyHub | Path, entry: Entry) -> dict[str, DeviceFigure]:
     """All figures of a model's network alone by profile, those on the user's profiles among them; none where they were
     not computed. place: its hub, or the folder of its package. Raises InvalidPackage.
     """
@@ -45,13 +45,13 @@ def _there(path: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def figures(place: AnyHub | Path, entry: Entry) -> dict[str, Figure]:
+def figures(place: AnyHub | Path, entry: Entry) -> dict[str, DeviceFigure]:
     """All figures of a model with its front end by profile, as `stored_figures` has them. Raises InvalidPackage."""
     stored = stored_figures(place, entry)
     return {name: own.with_frontend(entry.macs, entry.frontend_macs) for name, own in stored.items()}
 
 
-def figure(place: AnyHub | Path, entry: Entry, device: str) -> Figure:
+def figure(place: AnyHub | Path, entry: Entry, device: str) -> DeviceFigure:
     """What a model with its front end takes on a device: a profile by its name or the beginning of it.
 
     Raises UnknownName.
@@ -103,7 +103,7 @@ def keep_own_figures(
     models = sorted(models, key=lambda model: model[1])
     for file in sorted({profile.file for profile in known.values()}):
         own = {name: one for name, one in known.items() if one.file == file}
-        found: dict[str, dict[str, Figure]] = {}
+        found: dict[str, dict[str, DeviceFigure]] = {}
         for task, group in groupby(models, key=lambda model: model[1]):
             names, _, archs = zip(*group, strict=True)
             found |= zip(names, device_figures(archs, task, own, folder), strict=True)

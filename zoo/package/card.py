@@ -26,7 +26,7 @@ from zoo.package.facts import (
     percent,
     precision,
 )
-from zoo.package.figures import BASES, Figure
+from zoo.package.figures import BASES, DeviceFigure
 from zoo.package.read import CARD, CURVE, PICTURE, entry_of
 
 __all__ = ["card", "licence_fields", "pictures"]
@@ -55,7 +55,7 @@ CONDITIONS = (
 COLOURS = 256
 
 
-def card(values: dict, devices: Sequence[Figure] = ()) -> str:
+def card(values: dict, devices: Sequence[DeviceFigure] = ()) -> str:
     """The text of a card. values: a package's `config.json`, digests not needed. devices: figures as of publishing."""
     arch = Arch.from_dict(values["arch"])
     parts = [
@@ -270,7 +270,7 @@ def _layer_row(cost: LayerCost, spec: LayerSpec) -> tuple[str, ...]:
     return cost.name, cost.kind, bits, f"{cost.macs:,}", f"{cost.params:,}", f"{cost.weight_bytes:,}"
 
 
-def _devices(name: str, devices: Sequence[Figure]) -> list[str]:
+def _devices(name: str, devices: Sequence[DeviceFigure]) -> list[str]:
     """Those in range first, measured before predicted before indicative."""
     if not devices:
         return []

@@ -20,7 +20,7 @@ from supernet.cost import macs_per_second
 from supernet.errors import InvalidQuery, nearest_names
 from zoo.package.detected import detection_figures
 from zoo.package.entry import MEASURED, PREDICTED, Entry
-from zoo.package.figures import Figure
+from zoo.package.figures import DeviceFigure
 from zoo.run.conditions import known_conditions
 
 __all__ = [
@@ -72,11 +72,11 @@ class Fact:
 class Kind:
     """A fact that models have, and where it is shown.
 
-    head: of its column in lists and on pages. of: its value, from an Entry, the values of `config.json` or a Figure,
-    as `source` says. unit: of numbers. show: the text of a value. words: its values are words, not amounts. listed: it
-    is a column of lists without a wish, and of pages. card: its line in a card's table of costs, or, of a Figure, the
-    head of its column in the table of devices, whose cells are `cell`. line: what texts say of it among the costs.
-    cost: less is better, and accuracy can be drawn over it.
+    head: of its column in lists and on pages. of: its value, from an Entry, the values of `config.json` or a
+    DeviceFigure, as `source` says. unit: of numbers. show: the text of a value. words: its values are words, not
+    amounts. listed: it is a column of lists without a wish, and of pages. card: its line in a card's table of costs,
+    or, of a DeviceFigure, the head of its column in the table of devices, whose cells are `cell`. line: what texts say
+    of it among the costs. cost: less is better, and accuracy can be drawn over it.
     """
 
     head: str
@@ -89,7 +89,7 @@ class Kind:
     card: str = ""
     line: Callable[[Entry], str] | None = None
     cost: bool = False
-    cell: Callable[[Figure], str] | None = None
+    cell: Callable[[DeviceFigure], str] | None = None
 
     @property
     def packaged(self) -> bool:
@@ -163,24 +163,24 @@ def _with_interval(unit: str, *values: float) -> str:
     return f"{value} {unit} ({low} to {high})"
 
 
-def _clock(one: Figure) -> str:
+def _clock(one: DeviceFigure) -> str:
     return f"{one.clock_mhz:g} MHz" if one.clock_mhz else "not known"
 
 
-def _latency(one: Figure) -> str:
+def _latency(one: DeviceFigure) -> str:
     """Or the instructions of a core that was emulated."""
     if one.latency_ms is not None:
         return _with_interval("ms", one.latency_ms, one.low_ms, one.high_ms)
     return _with_interval("instructions", one.instructions, one.instructions_low, one.instructions_high)
 
 
-def _energy(one: Figure) -> str:
+def _energy(one: DeviceFigure) -> str:
     if one.energy_uj is None:
         return "not known"
     return _with_interval("uJ", one.energy_uj, one.energy_low_uj, one.energy_high_uj)
 
 
-def _in_range(one: Figure) -> str:
+def _in_range(one: DeviceFigure) -> str:
     if not one.in_range:
         return "no"
     return "latency only" if one.energy_uj is not None and not one.energy_in_range else "yes"
@@ -303,7 +303,7 @@ KINDS: dict[str, Kind] = {
 
 
 def facts(
-    names: Iterable[str], entry: Entry, values: Mapping | None = None, figure: Figure | None = None
+    names: Iterable[str], entry: Entry, values: Mapping | None = None, figure: DeviceFigure | None = None
 ) -> dict[str, Fact]:
     """The facts of a model by their names.
 
@@ -367,7 +367,7 @@ def cost_rows(entry: Entry, values: Mapping) -> list[tuple[str, str]]:
     return [(KINDS[name].card, f"{fact.text} {fact.unit}".strip()) for name, fact in known.items()]
 
 
-def device_table(figures: Iterable[Figure]) -> tuple[list[str], list[list[str]]]:
+def device_table(figures: Iterable[DeviceFigure]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a card's table of devices."""
     kinds = [kind for kind in KINDS.values() if kind.cell]
     return [kind.card for kind in kinds], [[kind.cell(one) for kind in kinds] for one in figures]

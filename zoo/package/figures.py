@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BASES",
     "COSTS",
-    "Figure",
+    "DeviceFigure",
     "Power",
     "bits_note",
     "device_figures",
@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 class Power:
     """Average power of an always-on stream of a model with its front end.
 
-    low_uw, high_uw: the interval, None where it is scaled from a published stream. basis: as that of a Figure, or
+    low_uw, high_uw: the interval, None where it is scaled from a published stream. basis: as that of a DeviceFigure, or
     `scaled`; by: what it is from, in words. sleep_power_uw: that is counted, None where it is not known and taken as 0.
     every_ms: from answer to answer; where a stream cannot answer as often as is wanted, as often as it can. answer_ms:
     what an answer takes, None where that is not known. macs_per_second: of the network and the front end.
@@ -103,7 +103,7 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Figure:
+class DeviceFigure:
     """What one model takes on one device profile: the network alone as stored, with the front end as look-ups give it.
 
     latency_ms: the median; low_ms, high_ms: its interval. energy_uj, instructions: of one answer, with their intervals.
@@ -153,14 +153,14 @@ class Figure:
             all(is_real(number, 0, LARGEST) for number in (value, low, high)) and low <= value <= high
         )
 
-    def with_frontend(self, macs: int, frontend_macs: int) -> Figure:
+    def with_frontend(self, macs: int, frontend_macs: int) -> DeviceFigure:
         """The same with the front end, which is guessed to take as much of everything a MAC as the network."""
         whole = (macs + frontend_macs) / max(1, macs)
         more = self._times((*LATENCIES, *ENERGIES, *INSTRUCTIONS), whole)
         front = {"frontend_ms": self.latency_ms, "frontend_instructions": self.instructions}
         return replace(self, **more, **{name: short((whole - 1) * (own or 0.0)) for name, own in front.items()})
 
-    def in_stream(self, latency: float, energy: float, frontend: float, instructions: float = 0.0) -> Figure:
+    def in_stream(self, latency: float, energy: float, frontend: float, instructions: float = 0.0) -> DeviceFigure:
         """The same, with the front end, of an answer in a stream: it takes such shares of the latency, energy and
         instructions that the network has on a clip, and such a share of the front end's.
         """
@@ -178,7 +178,7 @@ class Figure:
             return self.frontend_ms / self.latency_ms
         return self.frontend_instructions / self.instructions if self.instructions else 0.0
 
-    def timed(self, cycles_per_instruction: float, clock_mhz: float) -> Figure:
+    def timed(self, cycles_per_instruction: float, clock_mhz: float) -> DeviceFigure:
         """The same with the latency of its instructions, at so many cycles each and a clock. Raises InvalidQuery where
         nobody counted instructions, or for numbers that cannot be meant.
         """
@@ -231,19 +231,19 @@ def bits_note(bits: int) -> str:
     return f"nothing below {bits} bits was measured there, so as at {bits} bits"
 
 
-def read_figures(path: Path) -> dict[str, Figure]:
+def read_figures(path: Path) -> dict[str, DeviceFigure]:
     """What a file of costs states, by profile. Raises InvalidPackage."""
     return _read(path, state_of(path))
 
 
 @lru_cache(maxsize=4096)
-def _read(path: Path, state: tuple) -> dict[str, Figure]:
+def _read(path: Path, state: tuple) -> dict[str, DeviceFigure]:
     try:
         values = read_json(path)
         if values["schema"] not in range(NAMED, SCHEMA + 1):
             raise InvalidPackage(f"written with schema {values['schema']!r:.40}; this version reads {SCHEMA}; {REMEDY}")
         if values["schema"] == NAMED:
-            return {name: Figure(profile=name, **figures) for name, figures in values["profiles"].items()}
+            return {name: DeviceFigure(profile=name, **figures) for name, figures in values["profiles"].items()}
         return _from_rows(values["fields"], values["profiles"])
     except EarshotError as error:
         raise InvalidPackage(str(error) if str(path) in str(error) else f"{path}: {error}") from None
@@ -253,27 +253,29 @@ def _read(path: Path, state: tuple) -> dict[str, Figure]:
         raise InvalidPackage(f"{path}: not the figures of devices, or of another version; {REMEDY}") from None
 
 
-def _from_rows(names: Sequence[str], rows: Mapping[str, Sequence]) -> dict[str, Figure]:
-    return {profile: Figure(profile=profile, **dict(zip(names, row, strict=True))) for profile, row in rows.items()}
+def _from_rows(names: Sequence[str], rows: Mapping[str, Sequence]) -> dict[str, DeviceFigure]:
+    return {
+        profile: DeviceFigure(profile=profile, **dict(zip(names, row, strict=True))) for profile, row in rows.items()
+    }
 
 
-def _to_rows(found: Mapping[str, Figure], names: Sequence[str]) -> dict[str, list]:
+def _to_rows(found: Mapping[str, DeviceFigure], names: Sequence[str]) -> dict[str, list]:
     return {profile: [getattr(one, name) for name in names] for profile, one in found.items()}
 
 
-def _stored(found: Iterable[Figure]) -> list[str]:
+def _stored(found: Iterable[DeviceFigure]) -> list[str]:
     """The fields that a file of figures has: those of instructions only where any has some."""
     counted = any(one.instructions is not None for one in found)
-    names = (field.name for field in fields(Figure) if field.name not in NOT_STORED)
+    names = (field.name for field in fields(DeviceFigure) if field.name not in NOT_STORED)
     return [name for name in names if counted or name not in INSTRUCTIONS]
 
 
-def own_figures(model: str, folder: str | Path | None = None) -> dict[str, Figure]:
+def own_figures(model: str, folder: str | Path | None = None) -> dict[str, DeviceFigure]:
     """What a model takes on the user's profiles in `folder` (default: EARSHOT_PROFILES), by profile.
 
     Of a CSV that has changed since its figures were computed there are none.
     """
-    found: dict[str, Figure] = {}
+    found: dict[str, DeviceFigure] = {}
     for table in [path for place in own_folders(folder) for path in sorted(place.glob("*.csv"))]:
         if own_costs(table).is_file():
             names, models = _read_own(table, state_of(table), state_of(own_costs(table)))
@@ -281,7 +283,7 @@ def own_figures(model: str, folder: str | Path | None = None) -> dict[str, Figur
     return found
 
 
-def _own(path: Path, names: Sequence[str], rows: Mapping[str, Sequence]) -> dict[str, Figure]:
+def _own(path: Path, names: Sequence[str], rows: Mapping[str, Sequence]) -> dict[str, DeviceFigure]:
     try:
         return _from_rows(names, rows)
     except (EarshotError, TypeError, ValueError, AttributeError) as error:
@@ -303,7 +305,7 @@ def _read_own(table: Path, *states: tuple) -> tuple[list[str], dict]:
         return [], {}
 
 
-def write_own_figures(table: Path, found: Mapping[str, Mapping[str, Figure]]) -> None:
+def write_own_figures(table: Path, found: Mapping[str, Mapping[str, DeviceFigure]]) -> None:
     """Keep what models take on the user's profiles in a CSV, beside those of other models. found: by model, profile."""
     known, stored = {}, _stored(one for own in found.values() for one in own.values())
     if own_costs(table).is_file():
@@ -319,7 +321,7 @@ def device_figures(
     task: str,
     known: Mapping[str, DeviceProfile] | None = None,
     folder: str | Path | None = None,
-) -> list[dict[str, Figure]]:
+) -> list[dict[str, DeviceFigure]]:
     """What networks take on profiles, of each by profile. known: by default those that are published, of which nothing
     of the user's moves a figure. folder: of the user's profiles, where some of these are known.
     """
@@ -335,26 +337,26 @@ def device_figures(
     ]
 
 
-def write_figures(package: Path, found: Mapping[str, Figure]) -> None:
+def write_figures(package: Path, found: Mapping[str, DeviceFigure]) -> None:
     """Keep what a model takes, a row a profile, beside its package."""
     stored = _stored(found.values())
     write_json(package / COSTS, {"schema": SCHEMA, "fields": stored, "profiles": _to_rows(found, stored)})
 
 
-def _figure(profile: DeviceProfile, row, arch: Arch) -> Figure:
+def _figure(profile: DeviceProfile, row, arch: Arch) -> DeviceFigure:
     """row: of `predictors.estimate_many`."""
     few = min(arch.weight_bits, default=FLOAT_BITS) < profile.least_bits and row["basis"] != BASES[0]
     latency, energy, instructions = (_known(row, target, *ends[:2]) for target, ends in TARGETS.items())
     about = profile.name, profile.device, profile.clock_mhz, profile.runtime, profile.version
     known = bool(row[TARGETS[profile.target][-1]]), bool(row["energy_in_range"]), row["basis"]
-    return Figure(*about, *latency, *energy, *known, profile.least_bits if few else None, 0.0, *instructions)
+    return DeviceFigure(*about, *latency, *energy, *known, profile.least_bits if few else None, 0.0, *instructions)
 
 
 def _known(row, *names: str) -> list[float | None]:
     return [None if math.isnan(row[name]) else short(row[name]) for name in names]
 
 
-def figure_of(arch: Arch, device: str, task: str, folder: str | Path | None = None) -> Figure:
+def figure_of(arch: Arch, device: str, task: str, folder: str | Path | None = None) -> DeviceFigure:
     """What a network takes on a device, with its front end, by the predictors. Raises UnknownName for a device without
     a profile.
     """

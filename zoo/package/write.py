@@ -11,7 +11,7 @@ from supernet.files import digest, write_bytes, write_json
 from supernet.folders import whole_folder
 from supernet.frontend.mfcc import Mfcc
 from zoo.package.card import card, pictures
-from zoo.package.figures import Figure, write_figures
+from zoo.package.figures import DeviceFigure, write_figures
 from zoo.package.read import CARD, CONFIG, FILES, MODEL, VECTORS
 from zoo.package.schema import check_values
 
@@ -34,7 +34,7 @@ def seal(
     values: dict,
     model: bytes,
     vectors: bytes,
-    devices: Mapping[str, Figure] | None = None,
+    devices: Mapping[str, DeviceFigure] | None = None,
     drawn: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write a package into a folder of its name under `parent`, whole or not at all; returns the folder.

@@ -11,7 +11,7 @@ from predictors.settings import device_settings
 from supernet.errors import InvalidQuery, UnknownName
 from supernet.extras import lacking
 from zoo.ask.units import power, power_or_none
-from zoo.package.figures import COSTS, Figure, Power, bits_note, figure_of, own_figures, read_figures, short
+from zoo.package.figures import COSTS, DeviceFigure, Power, bits_note, figure_of, own_figures, read_figures, short
 from zoo.run.power import power_of
 from zoo.run.rate import Rate, rate_of
 
@@ -46,7 +46,7 @@ class Bill:
     """What a model takes of a device. figure: of one answer at the bill's rate. notes: what the lines assume."""
 
     model: str
-    figure: Figure
+    figure: DeviceFigure
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
 
@@ -99,7 +99,7 @@ def fit(
     return Bill(model.name, found, lines, rate.told(clip, beside))
 
 
-def _powered(found: Figure, rate: Rate, has: dict, asleep: float | None, most: float | None) -> Figure:
+def _powered(found: DeviceFigure, rate: Rate, has: dict, asleep: float | None, most: float | None) -> DeviceFigure:
     """With its average power, where that is known. most: where that is wanted, UnknownName is raised else."""
     try:
         return replace(found, power=power_of(found, rate, has, asleep))
@@ -109,7 +109,7 @@ def _powered(found: Figure, rate: Rate, has: dict, asleep: float | None, most: f
         return found
 
 
-def _timed(found: Figure, cycles: float | None, clock_mhz: float | None) -> Figure:
+def _timed(found: DeviceFigure, cycles: float | None, clock_mhz: float | None) -> DeviceFigure:
     """With latency by instructions, where that is wanted."""
     if (cycles is None) != (clock_mhz is None):
         raise InvalidQuery("cycles_per_instruction and clock_mhz make milliseconds of instructions together: give both")
@@ -133,7 +133,7 @@ def _memory(model, has: dict) -> list[Line]:
     ]
 
 
-def _latency(model, found: Figure, rate: Rate) -> list[Line]:
+def _latency(model, found: DeviceFigure, rate: Rate) -> list[Line]:
     """None where nobody measured it on the device."""
     if found.latency_ms is None:
         return []
@@ -147,7 +147,7 @@ def _latency(model, found: Figure, rate: Rate) -> list[Line]:
     ]
 
 
-def _instructions(found: Figure) -> list[Line]:
+def _instructions(found: DeviceFigure) -> list[Line]:
     """None where nobody counted them on the device."""
     if found.instructions is None:
         return []
@@ -156,7 +156,7 @@ def _instructions(found: Figure) -> list[Line]:
     return [Line("instructions", found.instructions, "", None, span + timeless)]
 
 
-def _power(found: Figure, most: float | None) -> list[Line]:
+def _power(found: DeviceFigure, most: float | None) -> list[Line]:
     """Of energy and power, where they are known on the device. most: that the power must keep."""
     energy = Line("energy", found.energy_uj, "uJ", None, "of one answer, with the front end")
     lines = [] if found.energy_uj is None else [energy]
@@ -177,12 +177,12 @@ def _beside_ours(one: Anchor, own: Power) -> str:
     return f"{one.system} ({one.source}); scaled to ours {scaled} uW, an estimate ({one.assumed})"
 
 
-def _bits_note(found: Figure) -> str:
+def _bits_note(found: DeviceFigure) -> str:
     """Of the bits that the network's latency is of, where those are not its own."""
     return "" if found.as_bits is None else bits_note(found.as_bits)
 
 
-def _on_device(model, device: str, folder: str | Path | None) -> tuple[Figure, dict, dict]:
+def _on_device(model, device: str, folder: str | Path | None) -> tuple[DeviceFigure, dict, dict]:
     """What an answer on a clip takes on a device, what of it comes with each run, and what the device has."""
     missing = lacking("pandas", "sklearn")
     if missing is None:

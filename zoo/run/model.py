@@ -17,7 +17,7 @@ from zoo.ask.device import device_note
 from zoo.ask.limits import checked_words
 from zoo.package.entry import Entry
 from zoo.package.facts import Rivals, accuracy_text, costs_text, precision
-from zoo.package.figures import Figure
+from zoo.package.figures import DeviceFigure
 from zoo.package.read import Config, read_config
 from zoo.run.bill import Bill, fit
 from zoo.run.core import Core, probabilities
@@ -68,7 +68,7 @@ class Model(Core):
         self,
         config: Config,
         entry: Entry,
-        figure: Figure | None = None,
+        figure: DeviceFigure | None = None,
         hub: str = "",
         rivals: Rivals | None = None,
     ) -> None:

@@ -13,13 +13,15 @@ from predictors.power import SCALED, supply_of
 from predictors.settings import device_settings
 from supernet.arch import Arch
 from supernet.extras import lacking
-from zoo.package.figures import Figure, Power, short
+from zoo.package.figures import DeviceFigure, Power, short
 from zoo.run.rate import Rate, rate_at
 
 __all__ = ["power_of", "with_power"]
 
 
-def power_of(taken: Figure, pace: Pace, settings: Mapping[str, float], sleep_power_uw: float | None = None) -> Power:
+def power_of(
+    taken: DeviceFigure, pace: Pace, settings: Mapping[str, float], sleep_power_uw: float | None = None
+) -> Power:
     """The average power of answers that take so much each, at a pace.
 
     taken: of an answer at that pace, with the front end. settings: of the device's profile. sleep_power_uw: in place of
@@ -42,14 +44,14 @@ def power_of(taken: Figure, pace: Pace, settings: Mapping[str, float], sleep_pow
 
 
 def with_power(
-    found: Figure,
+    found: DeviceFigure,
     arch: Arch,
     task: str,
     every_ms: float | None = None,
     sleep_power_uw: float | None = None,
     folder: str | Path | None = None,
-) -> Figure:
-    """A Figure of an answer on a clip, with the front end, and the power of a stream that answers each `every_ms`
+) -> DeviceFigure:
+    """A DeviceFigure of an answer on a clip, with the front end, and the power of a stream that answers each `every_ms`
     (default: once a clip, each charged a whole one). Raises as `power_of`.
     """
     rate = rate_at(arch, every_ms)
@@ -59,7 +61,7 @@ def with_power(
     )
 
 
-def _beside(found: Figure, arch: Arch, task: str, rate: Rate, folder: str | Path | None) -> dict[str, float]:
+def _beside(found: DeviceFigure, arch: Arch, task: str, rate: Rate, folder: str | Path | None) -> dict[str, float]:
     """What comes with each run of a network, where profiles can be read and a clip is cut into answers."""
     if rate.own_ms is None or lacking("pandas", "sklearn") is not None:
         return {}

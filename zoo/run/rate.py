@@ -15,7 +15,7 @@ from predictors.pace import Pace, clip_ms, pace_of
 from supernet.arch import Arch
 from supernet.errors import InvalidQuery
 from zoo.ask.units import interval
-from zoo.package.figures import Figure
+from zoo.package.figures import DeviceFigure
 
 __all__ = ["Rate", "rate_at", "rate_of"]
 
@@ -42,14 +42,14 @@ class Rate(Pace):
 
     notes: tuple[str, ...] = ()
 
-    def charged(self, clip: Figure, beside: Mapping[str, float]) -> Figure:
+    def charged(self, clip: DeviceFigure, beside: Mapping[str, float]) -> DeviceFigure:
         """What an answer takes, of what one on a whole clip takes. beside: see `predictors.fitted.beside_macs`."""
         if self.own_ms is None:
             return clip
         latency, energy, instructions = (self.share(beside.get(name, 0.0)) for name in TARGETS)
         return clip.in_stream(latency, energy, self.frontend, instructions)
 
-    def told(self, clip: Figure, beside: Mapping[str, float]) -> tuple[str, ...]:
+    def told(self, clip: DeviceFigure, beside: Mapping[str, float]) -> tuple[str, ...]:
         """What is to be known of `charged`."""
         if self.own_ms is None:
             return self.notes
@@ -62,7 +62,7 @@ class Rate(Pace):
         dearer = (DEARER.format(latency=clip.latency_ms),) if more else ()
         return *self.notes, new, BESIDE.format(own=self.own_ms) + self._beside(clip, beside), *dearer
 
-    def _beside(self, clip: Figure, beside: Mapping[str, float]) -> str:
+    def _beside(self, clip: DeviceFigure, beside: Mapping[str, float]) -> str:
         if clip.latency_ms is None:
             known = beside.get("instructions")
             return NOT_COUNTED if known is None else KNOWN.format(shares=f"{known:.0%} of the network's instructions")

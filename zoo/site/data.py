@@ -23,7 +23,7 @@ from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figures
 from zoo.package.entry import Entry
 from zoo.package.facts import CHEAPER_BY, KINDS, PER_SECOND, accuracies, facts, listed
-from zoo.package.figures import Figure
+from zoo.package.figures import DeviceFigure
 from zoo.package.read import Config
 
 __all__ = ["TAKEN", "device_data", "hub_data", "model_row", "script"]
@@ -127,7 +127,7 @@ def device_data(hub: AnyHub, entries: Sequence[Entry]) -> list[tuple[dict, list]
     return [_device(name, [own.get(name) for own in taken], beside.get(name)) for name in names]
 
 
-def _device(name: str, taken: Sequence[Figure | None], beside: list[dict] | None) -> tuple[dict, dict]:
+def _device(name: str, taken: Sequence[DeviceFigure | None], beside: list[dict] | None) -> tuple[dict, dict]:
     first = next(one for one in taken if one is not None)
     settings = device_settings(name, first.device)
     about = {"profile": name, "device": first.device, "clock_mhz": first.clock_mhz, "runtime": first.runtime}
@@ -147,7 +147,7 @@ def _beside(hub: AnyHub, entries: Sequence[Entry]) -> dict[str, list[dict]]:
     return {name: [beside_macs(own, arch, task) for arch, task in archs] for name, own in own_profiles().items()}
 
 
-def _supply(one: Figure, settings: Mapping[str, float]) -> dict:
+def _supply(one: DeviceFigure, settings: Mapping[str, float]) -> dict:
     """By what the power of a stream is known there, or why it is not."""
     try:
         found = supply_of(one.device, settings, one.clock_mhz, one.energy_uj is not None, one.latency_ms is not None)

@@ -24,7 +24,7 @@ from zoo.package.facts import (
     percent,
     precision,
 )
-from zoo.package.figures import BASES, Figure
+from zoo.package.figures import BASES, DeviceFigure
 from zoo.package.read import Config
 from zoo.site.curve import curve
 from zoo.site.markup import Markup, items, joined, page, section, table, tag
@@ -45,7 +45,7 @@ SHADES = 10
 def model_page(
     entry: Entry,
     config: Config,
-    taken: Sequence[Figure],
+    taken: Sequence[DeviceFigure],
     takes: Sequence[Take],
     hubs: Sequence[str] = (),
     tried: Sequence[str] | str = "It was not asked for.",
@@ -197,7 +197,7 @@ def _layer(cost: LayerCost, spec: LayerSpec) -> tuple[str, ...]:
     return cost.name, cost.kind, bits, f"{cost.macs:,}", f"{cost.params:,}", f"{cost.weight_bytes:,}"
 
 
-def _devices(taken: Sequence[Figure]) -> list[Markup | None]:
+def _devices(taken: Sequence[DeviceFigure]) -> list[Markup | None]:
     """Those in range first, measured before predicted before indicative."""
     if not taken:
         return []
