@@ -115,9 +115,10 @@ def requirements(*extras: str) -> list[str]:
 
 
 def lower_ends() -> list[str]:
-    """Every range pinned to its lower end."""
-    lines = requirements() + requirements("predict", "plots", "train", "rooms", "test")
-    return [line.replace(">=", "==") for line in lines if not line.startswith("earshot")]
+    """Every range pinned to its lower end, those of all extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = requirements() + requirements(*project["optional-dependencies"])
+    return list(dict.fromkeys(line.replace(">=", "==") for line in lines if not line.startswith("earshot")))
 
 
 def is_test(argument: str) -> bool:
