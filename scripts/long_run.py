@@ -12,8 +12,9 @@ the labels, which was the best of all schedules at equal time (scripts/study.py 
 that networks are chosen by. After 56 of its 230 epochs the supernet's run was lost but for its weights, at a learning
 rate that was still high: the last plan goes on from these and lets the rate fall to zero.
 
-Weights that are kept serve where the state of a run is lost: a plan whose weights are there is not trained again, and
-the last one begins from its own.
+Weights that are kept serve where the state of a run is lost: a plan whose weights are there is not trained again, nor
+are those before it, and the last one begins from its own. Kept are those of the last plan, and those that schedules
+were compared with.
 
 The folder of data holds speech_commands/, negatives/orders/ and rooms/; `--spoken` one of clips made from text
 (scripts/speak.py), for the words of which there are few.
@@ -166,9 +167,12 @@ def guide_of(supernet: Supernet) -> Network:
 
 
 def trained_up_to(last: str, data: ClipData, frontend: Mfcc, runs: Path, epochs: int | None = None) -> Supernet:
-    """The supernet of a plan, behind all plans before it. epochs: instead of each plan's own."""
-    found = None
-    for name in list(PLANS)[: list(PLANS).index(last) + 1]:
+    """The supernet of a plan, behind those before it from the latest on whose weights are kept. epochs: instead of each
+    plan's own.
+    """
+    found, names = None, list(PLANS)[: list(PLANS).index(last) + 1]
+    kept = [place for place, name in enumerate(names) if (KEPT / f"{name}.safetensors").is_file()]
+    for name in names[max(kept, default=0) :]:
         recipe = replace(PLANS[name], epochs=epochs or PLANS[name].epochs)
         found = trained(name, recipe, data, frontend, runs, found)
     return found
