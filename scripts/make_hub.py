@@ -186,6 +186,9 @@ EVENT_LIMITS = [
 ]
 
 
+STREAMED_MS = 5120
+"""Of clips of events that stream, which must be whole strides."""
+STREAMED_LIMITS = [EVENT_LIMITS[0].replace("five seconds", f"{STREAMED_MS / 1000:g} seconds"), *EVENT_LIMITS[1:]]
 NOT_COMMERCIAL = "Not for commercial use, as the data set is not."
 ONE_FOLD_NOTE = (
     f"Trained on folds 1 to 3 of ESC-50, all but a tenth that it was chosen by, and tested on fold {esc50.TEST_FOLD}."
@@ -281,7 +284,7 @@ def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str,
     events, ten = (partial(esc50.load, folder, subset, test_fold=None, folds=folds) for subset in esc50.SUBSETS)
     return {
         ONE_FOLD: Task(
-            EVENTS, partial(esc50.load, folder), [ONE_FOLD_NOTE, NOT_COMMERCIAL], EVENT_LIMITS,
+            EVENTS, partial(esc50.load, folder, clip_ms=STREAMED_MS), [ONE_FOLD_NOTE, NOT_COMMERCIAL], STREAMED_LIMITS,
             {"name": "ESC-50", "id": "esc50", "version": "folds 1 to 4"},
         ),
         EVENTS: Task(

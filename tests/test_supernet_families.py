@@ -21,7 +21,7 @@ from supernet.space import default_space
 
 NETS = pd.read_csv(Path(__file__).parent / "peter2020_nets.csv").astype({"cells": str}).to_dict("records")
 EVERY = [(name, kind, seed) for name in family.names for kind in family(name).features for seed in range(5)]
-SOUNDS = [("temporal", kind, seed, 5000) for kind in ("logmel", "micro") for seed in range(3)]
+SOUNDS = [("temporal", kind, seed, 5120) for kind in ("logmel", "micro") for seed in range(3)]
 
 
 def sampled(name: str, seed: int, kind: str | None = None, clip_ms: int = 1000):
@@ -75,12 +75,22 @@ def test_only_layers_of_a_streamable_family_do_not_see_the_future(name, kind, se
 
 
 def test_networks_of_sounds_stream_in_little_memory_and_answer_each_160_ms():
-    space = default_space("temporal", 50, 5000, features="logmel")
+    space = default_space("temporal", 50, 5120, features="logmel")
     costs = [estimate(arch) for arch in (space.smallest(), space.largest())]
-    assert [round(cost.macs / 1e6, 1) for cost in costs] == [1.2, 18.2]
+    assert [round(cost.macs / 1e6, 1) for cost in costs] == [1.3, 18.5]
     assert max(cost.stream_ram_bytes for cost in costs) < 32_768
-    assert next(spec for spec in layers(space.largest()) if spec.kind == "pool").in_shape[2] == -(-5000 // 160)
-    assert default_space("temporal", 50, 1999, features="logmel").shapes.stages[0].stride == 1
+    assert next(spec for spec in layers(space.largest()) if spec.kind == "pool").in_shape[2] == 5120 / 160
+    strides = [
+        [stage.stride for stage in default_space("temporal", 50, clip_ms, features="logmel").shapes.stages]
+        for clip_ms in (1980, 5000, 5040, 5120)
+    ]
+    assert strides == [[1, 1, 1, 1], [2, 1, 1, 1], [2, 2, 1, 1], [2, 2, 2, 1]]
+
+
+def test_frames_that_are_no_multiple_of_a_stride_are_refused():
+    arch = sampled("temporal", 0, "logmel", 5120)
+    with pytest.raises(InvalidArch, match=r"stage\d_block1\w*: \d+ frames are no multiple of its stride of 2"):
+        layers(dataclasses.replace(arch, frames=250))
 
 
 @pytest.mark.parametrize("published", NETS, ids=lambda net: net["name"])

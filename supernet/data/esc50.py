@@ -35,7 +35,7 @@ SUBSETS = {"esc50": "cc-by-nc-3.0", "esc10": "cc-by-3.0"}
 """Their licences."""
 ATTRIBUTION = "ESC-50, K. J. Piczak, ACM MM 2015, doi 10.1145/2733373.2806390; clips by many authors of freesound.org"
 TABLE = Path("meta") / "esc50.csv"
-SAMPLING_RATE, CLIP_SECONDS = 16_000, 5.0
+SAMPLING_RATE, CLIP_MS = 16_000, 5000
 VALIDATION_SHARE, SPLIT_SEED = 0.1, 2021
 COLUMNS = ("file", "fold", "target", "category", "esc10", "src_file")
 COLOURS, NOISE_SECONDS, NOISE_LEVEL = (0.0, 0.5, 1.0), 10, 1000.0
@@ -71,9 +71,11 @@ def load(
     test_fold: int | None = TEST_FOLD,
     cache: str | Path | None = None,
     folds: Sequence[int] = FOLDS,
+    clip_ms: int = CLIP_MS,
 ) -> ClipData:
     """The data set under `root`, decoded once and cached. subset: a name of SUBSETS. folds: those that are split.
-    test_fold: one of them, or None: then there is no split `test`.
+    test_fold: one of them, or None: then there is no split `test`. clip_ms: of clips, behind which silence follows
+    where that is more than the data set's five seconds.
 
     Raises InvalidData for a folder in another layout, InvalidAudio naming a clip that cannot be used.
     """
@@ -87,7 +89,7 @@ def load(
         name="ESC-10" if subset == "esc10" else "ESC-50",
         labels=labels,
         sampling_rate=SAMPLING_RATE,
-        audio=decode_clips(root, list(table.path), SAMPLING_RATE, CLIP_SECONDS, cache),
+        audio=decode_clips(root, list(table.path), SAMPLING_RATE, clip_ms / 1000, cache),
         splits={name: Split(own, table.target[own]) for name, own in rows.items()},
         unknown=np.zeros(0, np.int64),
         extra=0,

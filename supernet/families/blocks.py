@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from supernet.arch import check, check_choices, check_int, plain
+from supernet.errors import InvalidArch
 from supernet.families.base import KEPT_PARTS, ending
 from supernet.layer import LayerSpec, Part, Shape
 from supernet.schemas import listing, record, whole
@@ -304,8 +305,13 @@ def causal_conv(
 ) -> LayerSpec:
     """A convolution with batch norm behind the layer `source`, causal in time and centred in frequency.
 
-    pad: whether the frequencies are padded; without, the kernel takes them all.
+    pad: whether the frequencies are padded; without, the kernel takes them all. Raises InvalidArch where frames are no
+    multiple of the stride: a clip would be heard at other frames than a stream that begins with it.
     """
+    if in_shape[2] % stride[1]:
+        raise InvalidArch(
+            f"{name}: {in_shape[2]} frames are no multiple of its stride of {stride[1]}, so it cannot stream"
+        )
     height = -(-in_shape[1] // stride[0]) if pad else 1
     out_shape = (channels, height, -(-in_shape[2] // stride[1]))
     missing, left = ((out_shape[axis] - 1) * stride[axis - 1] + kernel[axis - 1] - in_shape[axis] for axis in (1, 2))

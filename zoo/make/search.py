@@ -470,7 +470,7 @@ def load_like(
         data = load_speech_commands(folder, keywords)
     elif esc50.is_layout(folder):
         whole = {"test_fold": None, "folds": folds} if folds else {}
-        data = esc50.load(folder, esc50.subset_of(labels), **whole)
+        data = esc50.load(folder, esc50.subset_of(labels), clip_ms=clip_ms, **whole)
     else:
         data, survey = load_folder(folder, clip_ms=clip_ms)
         log.info("%s", survey)
