@@ -264,8 +264,9 @@ def _of_profile(device: str, like: Arch | None, task: str, sleep: float | None, 
     supply = supply_of(profile.device, settings, profile.clock_mhz, *known, sleep)
     if supply.anchor:
         return supply.anchor.draw(supply.sleep_power_uw)
-    seconds = float((rows["latency_ms"] / rows["macs"]).median()) / 1000 if known[1] else 0.0
-    energy = float((rows["energy_uj"] / rows["macs"]).median())
+    energy, ms = (float((rows[name] / rows["macs"]).median()) if there else 0.0
+                  for name, there in zip(("energy_uj", "latency_ms"), known, strict=True))  # fmt: skip
+    seconds = ms / 1000
     awake = energy if supply.active_power_uw is None else supply.active_power_uw * seconds
     each = max(awake, (supply.sleep_power_uw or 0.0) * seconds)
     basis = "measured" if like is None else rows["basis"].iloc[0]

@@ -106,6 +106,16 @@ def test_a_clip_is_what_a_stream_has_heard_at_its_end_and_goes_on(name):
     assert (np.abs(both - expected[0]) <= 1).mean() > 0.9
 
 
+@pytest.mark.parametrize("name", SPACES)
+def test_weights_of_eight_bits_have_a_zero_point(name):
+    """Without, ONNX Runtime before 1.30 reads past the inputs of a node: it computes something else, or breaks off."""
+    graph = onnx.load_from_string(build(small_network(name, 8, "symmetric"), "clip").model({})).graph
+    eight_bits = {one.name for one in graph.initializer if one.data_type == onnx.TensorProto.INT8}
+    read = [node for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in eight_bits]
+    assert read
+    assert all(len(node.input) == 3 for node in read)
+
+
 def test_signed_values_between_layers_are_the_same():
     network = untied(small_network("clips", 8, "symmetric"))
     assert beside(network, random_features(network, 4), "clip", np.int8).within_one == 4 * network.arch.classes

@@ -94,8 +94,7 @@ def _filters(graph: Graph, spec: LayerSpec) -> None:
     low = graph.node("Sub", [wide, graph.node("Mul", [high, step], f"{name}.m")], f"{name}.l")
     both = graph.node("Unsqueeze", [graph.node("Concat", [low, high], f"{name}.lh", axis=0), graph.integers(1)],
                       f"{name}.y")  # fmt: skip
-    one = graph.constant(f"{name}.1", np.array(1), np.float32)
-    taps = graph.node("DequantizeLinear", [graph.stored_weights(spec), one], f"{name}.wr")
+    taps = graph.node("Cast", [graph.stored_weights(spec)], f"{name}.wr", to=TensorProto.FLOAT)
     taps = graph.node("Reshape", [taps, graph.integers(spec.out_shape[0], 1, spec.kernel[0])], f"{name}.t")
     sums = graph.node("Conv", [both, taps], f"{name}.f", kernel_shape=[spec.kernel[0]], strides=[spec.stride[0]])
     _logarithms(graph, spec, graph.node("Cast", [sums], f"{name}.fd", to=TensorProto.DOUBLE))
