@@ -177,3 +177,11 @@ def test_help_teaches_by_example(command, capsys):
     with pytest.raises(SystemExit, match=r"^0$"):
         main([command, "--help"])
     assert f"earshot {command} " in capsys.readouterr().out.split("usage:")[1].split("options:")[0]
+
+
+def test_steps_of_long_work_are_told_but_not_those_of_libraries():
+    code = "from zoo.cli.told import tell_steps; import logging; tell_steps()\n"
+    code += "logging.getLogger('zoo.make.train').info('a step'); logging.getLogger('matplotlib.x').info('a font')\n"
+    code += "logging.getLogger('matplotlib.x').warning('a warning')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["a step", "a warning"]

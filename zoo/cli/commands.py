@@ -7,7 +7,6 @@ import argparse
 import dataclasses
 import inspect
 import json
-import logging
 import re
 import shlex
 import sys
@@ -33,6 +32,7 @@ from zoo.cli.page import add_page_command
 from zoo.cli.run import add_channel, add_run_commands
 from zoo.cli.search import add_search_commands
 from zoo.cli.streams import STDOUT, standard_streams
+from zoo.cli.told import tell_steps
 from zoo.cli.tune import add_tune_command
 from zoo.cli.word import add_word_command
 from zoo.keeping import with_notes
@@ -382,7 +382,7 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
 def _train(options: argparse.Namespace) -> None:
     from zoo.make.train import train
 
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    tell_steps()
     folder = train(**{name: getattr(options, name) for name in inspect.signature(train).parameters})
     if folder is None:  # not the first process under torchrun
         return
@@ -414,7 +414,7 @@ def _asked(options: argparse.Namespace) -> dict:
 
 def _get(options: argparse.Namespace) -> None:
     if options.specialize:
-        logging.basicConfig(format="%(message)s", level=logging.INFO)
+        tell_steps()
     model = zoo.get(**_asked(options))
     if options.format == "json":
         extra = {"path": str(model.path), "hub": model.hub, "labels": model.labels, "notes": model.notes}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import zoo
 from supernet.errors import InvalidQuery, nearest_names
 from supernet.extras import TRAINING, need
 from zoo.cli.run import find_model
+from zoo.cli.told import tell_warnings
 from zoo.hubs.costs import TABLES, write_costs, write_own_costs
 from zoo.keeping import check_folder, going_on
 from zoo.package.plots import check_picture, write_picture
@@ -355,7 +355,7 @@ def _add(options: argparse.Namespace) -> None:
     hub = zoo.open_hub(options.hub)
     check_picture("--plot", options.plot)
     cycles = _core(options).get("cycles_per_instruction")
-    logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
+    tell_warnings()
     names = ("device", "core", "clock_mhz", "runtime", "version", "task")
     known = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     kept = profile_file(options.name, options.profiles)

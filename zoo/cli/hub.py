@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from contextlib import suppress
 from dataclasses import asdict
 
 import zoo
 from supernet.errors import HubUnavailable
+from zoo.cli.told import tell_warnings
 from zoo.hubs.base import AnyHub
 from zoo.keeping import command_run, options_of
 
@@ -103,7 +103,7 @@ def _add_public(sub: argparse.ArgumentParser) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
-    logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
+    tell_warnings()
     count, progress = len(options.models), sys.stderr.isatty()
     with command_run("publish", options_of(options)) as run:
         place = zoo.publish(
@@ -153,7 +153,7 @@ def _sync(options: argparse.Namespace) -> None:
 
 
 def _rebuild(options: argparse.Namespace) -> None:
-    logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
+    tell_warnings()
     place = zoo.rebuild(options.hub, renew=options.renew)
     _say(options, {"hub": place.address, "models": len(place.index)}, f"{place.address} lists {len(place.index)}")
 

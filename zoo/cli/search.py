@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 import time
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from supernet.extras import TRAINING
 from supernet.files import read_json, write_bytes
 from zoo.ask.device import Stream
 from zoo.ask.limits import LIMITS, limits_of
+from zoo.cli.told import tell_steps
 from zoo.keeping import check_folder, command_run, going_on, options_of
 from zoo.package.entry import MEASURED
 from zoo.package.facts import accuracy_text
@@ -109,7 +109,7 @@ def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hubs.base.AnyH
     from zoo.make.search import search_hub
 
     limits, stream = limits_of(vars(options)), Stream.of(vars(options))
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    tell_steps()
     objectives = tuple(OBJECTIVES[name] for name in dict.fromkeys(options.front))
     began = time.monotonic()
     findings = search_hub(
@@ -318,7 +318,7 @@ def _predictor(options: argparse.Namespace) -> None:
     run = Path(options.run_dir or folder.parent / f"{folder.name}-accuracies")
     check_folder("supernet", folder)
     check_folder("--run-dir", run)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    tell_steps()
     task = options.task or tasks[0]
     parallel.start()
     source, stored = open_supernet(folder, task)

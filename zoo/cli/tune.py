@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 
 from zoo.cli.run import add_channel, find_model
+from zoo.cli.told import tell_warnings
 from zoo.keeping import command_run, options_of
 from zoo.package.facts import detection_text
 from zoo.package.read import read_config
@@ -58,7 +58,7 @@ def add_tune_command(commands, command, add_hub) -> None:
 def _tune(options: argparse.Namespace) -> None:
     from zoo.make.tune import tune
 
-    logging.basicConfig(format="earshot: %(message)s", level=logging.WARNING)
+    tell_warnings()
     model = find_model(options.model, options.hub)
     asked = {name: getattr(options, name) for name in ("words", "into", "unproven", "resample", "channel")}
     with command_run("tune", options_of(options)) as run:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 
 from supernet.data.speech import engine
 from supernet.extras import TRAINING
 from zoo.ask.limits import LIMITS, ON_DEVICE
+from zoo.cli.told import tell_steps
 
 __all__ = ["add_word_command"]
 
@@ -85,7 +85,7 @@ def _add_sounds(sub: argparse.ArgumentParser) -> None:
 def _word(options: argparse.Namespace) -> None:
     from zoo.make.word import word
 
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    tell_steps()
     given = {name: getattr(options, name) for name in GIVEN if hasattr(options, name)}
     given["limits"] = {name: getattr(options, name) for name in LIMITS}
     report = word(**given, voice_commands=options.voice_command, voice_folders=options.voice_folder)
