@@ -9,7 +9,9 @@ import shlex
 import shutil
 import sys
 import tarfile
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
 from urllib.error import URLError
 
@@ -22,6 +24,7 @@ from supernet.data.speech import base, engine, neighbours, styles
 from supernet.data.speech.base import Engine, Manner, Voice, held_speakers
 from supernet.data.speech.clips import Speech, checked_text, installed, trimmed
 from supernet.data.speech.command import Command
+from supernet.data.speech.kokoro import with_mixtures
 from supernet.data.speech.recorded import Recorded
 from supernet.errors import InvalidData, InvalidQuery, MissingExtra, UnknownName
 
@@ -314,12 +317,54 @@ def test_kokoro_by_onnxruntime_has_speakers_of_other_languages(weights):
 
 def test_kokoro_by_onnxruntime_refuses_other_weights_and_voices(weights):
     own, _, folder = weights
+    emma = (folder / "bf_emma.bin").read_bytes()
     (folder / "bf_emma.bin").write_bytes(bytes(8))
     with pytest.raises(InvalidData, match="voice 'bf_emma' has 8 bytes"):
         own.ENGINE.say("jarvis", "bf_emma", Manner())
+    (folder / "bf_emma.bin").write_bytes(emma)
     (folder / own.PARTS[0] / "part.bin").write_bytes(b"other")
     with pytest.raises(InvalidData, match="weights of SHA-256"):
         own.ENGINE.say("jarvis", "af_bella", Manner())
+
+
+def test_kokoro_by_onnxruntime_is_loaded_once_for_all_threads(weights, monkeypatch):
+    own, _, _ = weights
+    loaded, session = [], sys.modules["onnxruntime"].InferenceSession
+
+    def load(*given, **how):
+        loaded.append(given)
+        time.sleep(0.05)
+        return session(*given, **how)
+
+    monkeypatch.setattr(sys.modules["onnxruntime"], "InferenceSession", load)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda take: own.ENGINE.say("jarvis", "af_bella", Manner(take=take)), range(4)))
+    assert len(loaded) == 1
+
+
+def test_speakers_are_held_out_whichever_others_are_there():
+    names = tuple(f"speaker{number}" for number in range(20))
+    whole = {voice.name: voice.held for voice in with_mixtures(names)}
+    some = with_mixtures(names, names[::2])
+    assert {"," in voice.name for voice in some} == {True, False}
+    assert all(whole[voice.name] == voice.held for voice in some)
+    assert {voice.name for voice in some if "," not in voice.name} == set(names[::2])
+
+
+@pytest.mark.parametrize("damaged", [b"", b"PK\x03\x04aaaa", b"other", "2-D", "float"])
+def test_a_damaged_clip_in_the_cache_is_made_again(tmp_path, damaged):
+    [first] = Speech([Tones()], cache=tmp_path).clips(["stop"], [1])
+    [path] = (tmp_path / "speech").iterdir()
+    if isinstance(damaged, bytes):
+        path.write_bytes(damaged)
+    else:
+        np.save(path, np.zeros((2, 2), np.int16) if damaged == "2-D" else np.zeros(9))
+    [again] = Speech([Tones()], cache=tmp_path).clips(["stop"], [1])
+    np.testing.assert_array_equal(again.samples, first.samples)
+
+
+def test_ways_to_say_a_phrase_of_many_short_words_are_not_all_listed():
+    assert len(neighbours._sounds("a " * 29 + "a")) <= neighbours.MOST_WAYS
 
 
 def test_kokoro_by_onnxruntime_tells_what_is_missing(weights, monkeypatch):
@@ -364,6 +409,12 @@ def test_kokoros_voices_are_fetched_once_and_unpacked_alone(unfetched, tmp_path,
     assert _speakers(own) == {"af_bella"}
 
 
+def test_a_cache_without_voices_is_filled_again(unfetched, tmp_path):
+    own, _ = unfetched
+    (tmp_path / "cache" / styles.FOLDER / "af_sky.bin").mkdir(parents=True)
+    assert _speakers(own) == {"af_bella"}
+
+
 @pytest.mark.parametrize("why", ["another file", "longer", "refused", "breaks off", "offline", "read-only"])
 def test_kokoros_japanese_speakers_speak_where_no_others_can_be_had(unfetched, tmp_path, monkeypatch, caplog, why):
     own, data = unfetched
@@ -402,6 +453,9 @@ def test_a_folder_without_kokoros_voices_is_refused(unfetched, tmp_path, monkeyp
     (tmp_path / "none").mkdir()
     monkeypatch.setattr(styles, "VOICES", tmp_path / "none")
     with pytest.raises(InvalidData, match=r"EARSHOT_VOICES = .*none'.*has no voices of Kokoro"):
+        _speakers(own)
+    (tmp_path / "none" / "foo.bin").write_bytes(b"foo")
+    with pytest.raises(InvalidData, match="foo: no voices of Kokoro, such as af_bella"):
         _speakers(own)
 
 

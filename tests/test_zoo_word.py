@@ -19,7 +19,7 @@ from supernet.constants import SILENCE, UNKNOWN
 from supernet.data.speech import engine
 from supernet.data.speech.base import Engine, Voice
 from supernet.data.speech.clips import Speech
-from supernet.errors import InfeasibleBudget, InvalidData, InvalidQuery, MissingExtra, UnknownName
+from supernet.errors import InfeasibleBudget, InvalidCheckpoint, InvalidData, InvalidQuery, MissingExtra, UnknownName
 from supernet.files import read_json, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
@@ -29,7 +29,7 @@ from supernet.nn.supernet import Supernet
 from zoo.cli import main
 from zoo.make import judged, spoken
 from zoo.make import word as making
-from zoo.make.added import added, keep_added
+from zoo.make.added import added, keep_added, keep_given
 from zoo.make.judged import Judge, _whole, base_detection
 from zoo.make.spoken import HARD_TIMES, Amounts, Material, clip_data, clip_length, gathered, with_recordings
 from zoo.make.starts import is_bundled
@@ -135,6 +135,7 @@ def test_the_report_has_hours_bound_and_advice(made):
     assert f"at most {made.detection['false_alarms_upper']:.3g} (95 %)" in text
     assert "--add FOLDER" in text
     assert "an hour of your own room" in text
+    assert " finds " in text
 
 
 def test_fewer_bits_than_eight_are_tuned_at_them(made, places):
@@ -142,7 +143,7 @@ def test_fewer_bits_than_eight_are_tuned_at_them(made, places):
     state = read_json(places.run / making.STATE)
     begin = making.open_start(state["start"])
     wake = Wake(begin, begin.frontend, places.run, PLAN)
-    material = making._with_given(making._from_text(state), state)
+    material = making._with_given(making._from_text(state), places.run)
     clips = clip_data("hey_robin", material)
     rounds = sorted(path.parent.name for path in places.run.glob("round*/float.safetensors"))
     network = reopened(wake, rounds[-1], clips)
@@ -178,10 +179,66 @@ def test_the_same_command_again_does_nothing_twice(made, asked, monkeypatch):
     assert word("hey robin", "robin", **asked).model == made.model
 
 
+def test_a_run_goes_on_with_the_sound_and_the_voices_that_it_began_with(made, asked, places, monkeypatch, tmp_path):
+    monkeypatch.setattr(making, "trained", lambda *_, **__: pytest.fail("trained again"))
+    room = places.root / "room"
+    away = room.rename(tmp_path / "away")
+    assert word("hey robin", "robin", **asked).model == made.model  # it was kept
+    away.rename(room)
+    soundfile.write(room / "9.wav", tone(700, 1.0), RATE)
+    with pytest.raises(
+        InvalidQuery, match=r"began with other recordings \(1 are new, 0 are gone\): add new ones by --add"
+    ):
+        word("hey robin", "robin", **asked)
+    (room / "9.wav").unlink()
+    monkeypatch.setattr(Letters, "identity", lambda self: ["other"])
+    with pytest.raises(InvalidQuery, match=r"the run began with other voices \(letters has others\)"):
+        word("hey robin", "robin", **asked)
+
+
+def test_engines_that_are_new_are_not_heard_in_a_run_that_began_without(monkeypatch):
+    old, new = Letters(), Letters()
+    new.name = "new"
+    monkeypatch.setattr(making, "installed", lambda names=None: [old, new])
+    state = {"voice_folders": [], "voice_commands": [], "voices": None}
+    assert making.engines_of(state) == [old, new]
+    assert making.engines_of({**state, "speakers": {"letters": "0"}}) == [old]
+
+
+@pytest.mark.parametrize("other", [[], None, {"recipe": making.RECIPE}, "added"])
+def test_a_damaged_state_is_told(made, asked, places, tmp_path, other):
+    shutil.copytree(places.run, tmp_path / "run")
+    state = read_json(places.run / making.STATE)
+    write_json(tmp_path / "run" / making.STATE, {**state, "added": "x"} if other == "added" else other)
+    with pytest.raises(InvalidCheckpoint, match=r"word\.json: not the state of a run; delete the folder"):
+        word("hey robin", "robin", **{**asked, "run_dir": tmp_path / "run"})
+    (tmp_path / "run" / making.STATE).unlink()
+    with pytest.raises(InvalidQuery, match=r"holds rounds of a run, but no word\.json"):
+        word("hey robin", "robin", **{**asked, "run_dir": tmp_path / "run"})
+
+
+def test_what_a_run_began_with_is_not_added_again(tmp_path, caplog):
+    folder = tmp_path / "more" / "hey_robin"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        soundfile.write(folder / f"{number}.wav", tone(300 + 50 * number, 0.8), RATE)
+    keep_given(tmp_path, [folder], [], False)
+    assert len(added(tmp_path).spoken) == 3
+    assert keep_added(tmp_path, tmp_path / "more", "hey_robin", 0) == 0
+    assert "the run knows all recordings there" in caplog.text
+    shutil.copy(folder / "0.wav", folder / "copy.wav")
+    soundfile.write(folder / "new.wav", tone(900, 0.8), RATE)
+    shutil.copy(folder / "new.wav", folder / "twice.wav")
+    assert keep_added(tmp_path, tmp_path / "more", "hey_robin", 0) == 1
+    assert len(added(tmp_path, 1).spoken) == 1
+
+
 def test_another_word_in_the_same_folder_is_refused(made, asked):
-    with pytest.raises(InvalidQuery, match="holds a run of another text; name another folder"):
+    with pytest.raises(
+        InvalidQuery, match=r"holds another run: text = 'hey sparrow' \(was 'hey robin'\); name another folder"
+    ):
         word("hey sparrow", "robin", **asked)
-    with pytest.raises(InvalidQuery, match="another bits"):
+    with pytest.raises(InvalidQuery, match=r"bits = 4 \(was 8\)"):
         word("hey robin", "robin", **asked, bits=4)
 
 
@@ -193,7 +250,7 @@ def test_recordings_and_false_alarms_continue_a_run(made, asked, places, monkeyp
     for number in range(10):
         said, _ = voice.say("hey robin", f"v{number % 3}", SimpleNamespace(speed=1))
         (more / "hey_robin").mkdir(parents=True, exist_ok=True)
-        soundfile.write(more / "hey_robin" / f"{number}.wav", np.pad(0.5 * said[:, 0], 4000), RATE)
+        soundfile.write(more / "hey_robin" / f"{number}.wav", np.pad((0.5 - 0.02 * number) * said[:, 0], 4000), RATE)
     (more / UNKNOWN).mkdir(exist_ok=True)
     soundfile.write(more / UNKNOWN / "20260101-hey_robin.wav", tone(500, 1.5), RATE)
     rounds, heard, trained = [], [], making.trained
@@ -382,7 +439,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(given, error
 def test_a_folder_that_is_added_says_what_is_what(made, places, tmp_path):
     with pytest.raises(InvalidData, match="give hey_robin/ with recordings of the word"):
         word(None, "robin", add=tmp_path, run_dir=places.run, hub=places.hub)
-    with pytest.raises(InvalidQuery, match="another bits"):
+    with pytest.raises(InvalidQuery, match=r"bits = 4 \(was 8\)"):
         word(None, "robin", add=tmp_path, run_dir=places.run, hub=places.hub, bits=4)
     (tmp_path / "other").mkdir()
     soundfile.write(tmp_path / "other" / "a.wav", tone(500), RATE)
@@ -500,6 +557,7 @@ def test_what_starts_from_many_words_learns_slowly(start, quick, rate, tmp_path,
 
     monkeypatch.setattr(making, "_made", made)
     monkeypatch.setattr(making, "_checked_start", lambda state: None)
+    monkeypatch.setattr(making, "_speakers", lambda *_: {})
     with pytest.raises(KeyboardInterrupt):
         word(
             "robin", "robin", run_dir=tmp_path / "run", hub=tmp_path, quick=quick, **({"start": start} if start else {})
@@ -515,11 +573,19 @@ def test_a_report_says_what_the_hours_cannot_show():
         "threshold": 0.9,
         "smoothing": 3,
         "hop_ms": 100,
-    }
+        "curve": [{"threshold": 0.3, "alarms": 4, "recall": 0.9}, {"threshold": 0.5, "alarms": 1, "recall": 0.8},
+                  {"threshold": 0.6, "alarms": 1, "recall": 0.75}, {"threshold": 0.9, "alarms": 0, "recall": 0.5}],
+    }  # fmt: skip
     report = Report("m", "h", "p", "l", detection, (0.9, 10), (0.8, 5), 0.5, 12.0, 1.0)
     text = "\n".join(report.lines())
     assert "at most 3 (95 %); at most 1 is not shown: that takes 3 hours without one" in text
     assert "80.0 % of 5" in text
+    points = [line.strip() for line in report.lines() if " finds " in line]
+    assert points == [
+        "threshold 0.9 finds 50.0 % with 0 alarms in all of them, 0 an hour",
+        "threshold 0.5 finds 80.0 % with 1 alarms in all of them, 1 an hour",
+        "threshold 0.3 finds 90.0 % with 4 alarms in all of them, 4 an hour",
+    ]
     assert "is not shown" not in "\n".join(replace(report, limit=3.0).lines())
 
 

@@ -43,7 +43,7 @@ GIVEN = ("text", "task", "voices", "recordings", "negatives", "data", "add", "de
 def add_word_command(commands, command, option_of, bits) -> None:
     """Add the command to a parser. command: makes one; option_of: the option of a limit; bits: reads a width."""
     sub = command(commands, "word", _word, WORD_HELP, "a wake word from its text", needs=TRAINING)
-    sub.add_argument("text", nargs="?", metavar="TEXT", help="the word or phrase, such as 'hey robin'")
+    sub.add_argument("text", nargs="*", metavar="TEXT", help="the word or phrase, such as 'hey robin'")
     sub.add_argument("--task", required=True, help="what the model is for: its name in hubs")
     _add_sounds(sub)
     for name in LIMITS:
@@ -87,6 +87,7 @@ def _word(options: argparse.Namespace) -> None:
 
     tell_steps()
     given = {name: getattr(options, name) for name in GIVEN if hasattr(options, name)}
+    given["text"] = " ".join(options.text) or None
     given["limits"] = {name: getattr(options, name) for name in LIMITS}
     report = word(**given, voice_commands=options.voice_command, voice_folders=options.voice_folder)
     print(json.dumps(report.to_dict(), indent=1) if options.format == "json" else "\n".join(report.lines()))

@@ -37,6 +37,8 @@ CLIP_MS, LENGTHS_MS = 100, (1000, 2000)
 """Steps of the length of clips, and the least and longest of them."""
 FITTING, HALF, MARGIN_MS = 0.9, 0.5, 50
 """Share of spoken words that fit into a clip, share of them that must, and what it is longer."""
+FIRST = 20
+"""Clips by which a phrase that is too long is known, before all others are made."""
 JOINED_S = 60
 """Negatives are joined to recordings of so many seconds, so that all moments of them are as likely."""
 HELD_EACH = 5
@@ -130,6 +132,8 @@ def _spoken(phrase: str, texts: Neighbours, speech: Speech, amounts: Amounts, se
         else (amounts.words, amounts.near, amounts.others, amounts.sentences)
     )
     kind = "held voices" if held else "voices"
+    first = speech.clips([phrase] * min(FIRST, words), [seed, SEED_WORDS], held)
+    _check_length(phrase, [len(one.samples) for one in first], warn=False)
     alone = speech.clips([phrase] * words, [seed, SEED_WORDS], held, f"{phrase}, {kind}")
     clip_ms = clip_length([one.samples for one in alone])
     _check_length(phrase, [len(one.samples) for one in alone])
@@ -147,14 +151,14 @@ def _spoken(phrase: str, texts: Neighbours, speech: Speech, amounts: Amounts, se
     return Material(clip_ms, said_words, [one.samples for one in others], [one.samples for one in spoken])
 
 
-def _check_length(phrase: str, lengths: Sequence[int]) -> None:
+def _check_length(phrase: str, lengths: Sequence[int], warn: bool = True) -> None:
     """Raise InvalidQuery for a phrase most of which is longer than any clip; warn where some are."""
     most = LENGTHS_MS[1] / 1000
     over, median = float(np.mean(np.array(lengths) > most * RATE)), float(np.median(lengths)) / RATE
     told = f"text {phrase!r} takes {median:.1f} s to say in the median, and a clip has at most {most:g} s"
     if over > HALF:
         raise InvalidQuery(f"{told}: give a shorter one")
-    if over > 1 - FITTING:
+    if warn and over > 1 - FITTING:
         log.warning("%s: %.0f %% of what is said is cut; a shorter one would be heard better", told, 100 * over)
 
 
@@ -206,9 +210,8 @@ def _with_words(own: Material, phrase: str, data: Path, each: int) -> Material:
                     for clip in _some(paths, count)]
              for name, count in (("train", each), ("validation", max(1, each // 5)))}  # fmt: skip
     noise = [_read(path) for path in walk(data / NOISE).recordings]
-    held = own.held and replace(
-        own.held, others=_read_all(parts["validation"], "other words"), real_negatives=_in_a_row(phrase, files)
-    )  # fmt: skip
+    others = _read_all(parts["validation"], "other words")
+    held = replace(own.held or NOTHING, others=others, real_negatives=_in_a_row(phrase, files))
     return replace(own, others=_read_all(parts["train"], "other words"), noise=[*own.noise, *noise], held=held)
 
 

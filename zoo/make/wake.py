@@ -134,10 +134,12 @@ def chosen_arch(
     path, asked = wake.run / "arch.json", {**(limits_of(limits) or DEFAULT_LIMITS)}
     identity = {"limits": asked, "bits": bits, "device": device, "clip_ms": data.clip_ms, "seed": wake.seed,
                 "start": wake.start.config["digests"]}  # fmt: skip
-    if not path.is_file() or read_json(path)["identity"] != identity:
+    kept = read_json(path) if path.is_file() else None
+    if not isinstance(kept, dict) or kept.get("identity") != identity or "arch" not in kept:
         found = _searched(wake, start_folder(start), data, asked, bits, device, sure)
-        write_json(path, {"identity": identity, "arch": found.to_dict()})
-    return Arch.from_dict(read_json(path)["arch"])
+        kept = {"identity": identity, "arch": found.to_dict()}
+        write_json(path, kept)
+    return Arch.from_dict(kept["arch"])
 
 
 def check_limits(begin: StoredSupernet, limits: Mapping, bits: int | str, device: str | None, sure: bool) -> None:

@@ -23,10 +23,9 @@ from supernet.data.speech.clips import Speech, checked_text, installed
 from supernet.data.speech.command import Command
 from supernet.data.speech.recorded import Recorded
 from supernet.data.speech_commands import list_files
-from supernet.data.walk import walk
-from supernet.errors import InvalidData, InvalidQuery, MissingExtra
+from supernet.errors import InvalidCheckpoint, InvalidQuery, MissingExtra
 from supernet.extras import TRAINING, need
-from supernet.files import load_tensors, read_json, save_tensors, write_json
+from supernet.files import digest, load_tensors, read_json, save_tensors, write_json
 from supernet.metrics import poisson_upper
 from supernet.nn.network import Network
 from supernet.nn.store import StoredSupernet
@@ -34,15 +33,16 @@ from zoo.ask.limits import LIMITS, check_bits
 from zoo.ask.units import an_hour, seed_of
 from zoo.hubs.address import writable_hub
 from zoo.keeping import LAST_STEP, RUNS, check_folder, going_on
-from zoo.make.added import added, keep_added
+from zoo.make.added import added, keep_added, keep_given
 from zoo.make.judged import Judge
 from zoo.make.names import name_in_cards, warn_of_mixing
 from zoo.make.package import noise, split_figures, write_package
 from zoo.make.publish import publish
-from zoo.make.spoken import RATE, Amounts, Material, clip_data, gathered, read_recordings, with_recordings
+from zoo.make.spoken import RATE, Amounts, Material, clip_data, gathered, with_recordings
 from zoo.make.starts import is_bundled, open_start, with_owner
 from zoo.make.train import check_names
 from zoo.make.wake import Plan, Wake, check_limits, chosen_arch, fired, is_done, quantised, reopened, started, trained
+from zoo.package.detected import MADE_RECALL
 from zoo.run.alarms import hours_to_show
 
 __all__ = ["QUICK", "START", "Report", "word"]
@@ -73,6 +73,8 @@ VOICES = ("voices", "voice_commands", "voice_folders")
 """Of what is asked for, what says who speaks."""
 SHARE = 0.4
 """Of the words in an epoch that are recordings, where there are any."""
+SHOWN = 4
+"""Points of the curve that the report tells."""
 SYNTHETIC = "made from text: no estimate of how real people are heard"
 
 log = logging.getLogger(__name__)
@@ -116,13 +118,27 @@ class Report:
             self.model,
             f"  recall on held-out voices {_share(self.synthetic)}{'' if self.synthetic is None else f', {SYNTHETIC}'}",
             f"  recall on held-out recordings of people {_share(self.real)}",
-            f"  {own['alarms']} false alarms in {heard}: {own['false_alarms_per_hour']:.3g} an hour, at most "
-            f"{upper:.3g} (95 %){shown}",
+            f"  {own['alarms']} false alarms in {heard}, by thresholds chosen on other parts of them: "
+            f"{own['false_alarms_per_hour']:.3g} an hour, at most {upper:.3g} (95 %){shown}",
             f"  threshold {own['threshold']:g}, scores averaged over {own['smoothing']} answers of {own['hop_ms']} ms",
+            *_points(own["curve"], own["hours"]),
             f"  took {self.seconds:.0f} s",
             f"  path {self.path}",
             *(f"  {line}" for line in self.how),
         ]
+
+
+def _points(curve: Sequence[Mapping], hours: float) -> list[str]:
+    """Of the curve, what the least thresholds with none, one, two... alarms in all hours find."""
+    first: dict[int, Mapping] = {}
+    for one in curve:
+        first.setdefault(one["alarms"], one)
+    known = [(one, one.get(MADE_RECALL, one.get("recall"))) for _, one in sorted(first.items())[:SHOWN]]
+    return [
+        f"  threshold {one['threshold']:.3g} finds {100 * recall:.1f} % with {one['alarms']} alarms in all of them, "
+        f"{one['alarms'] / hours:.3g} an hour"
+        for one, recall in known if recall is not None
+    ]  # fmt: skip
 
 
 def _share(found: tuple[float, int] | None) -> str:
@@ -181,7 +197,7 @@ def word(
     wished = {name: value for name, value in (limits or {}).items() if name in LIMITS and value is not None}
     usual = QUICK if quick else (Amounts(), Plan() if str(start) == START else Plan(**FAST))
     asked = {
-        "text": None if text is None else checked_text(text), "voices": None if voices is None else [*voices],
+        "text": None if text is None else checked_text(text), "voices": None if voices is None else sorted(voices),
         "voice_commands": [*voice_commands], "voice_folders": [str(Path(one).resolve()) for one in voice_folders],
         "recordings": [str(Path(one).resolve()) for one in recordings],
         "negatives": [str(Path(one).resolve()) for one in negatives],
@@ -191,7 +207,9 @@ def word(
         "recipe": RECIPE,
     }  # fmt: skip
     state = _state(run, asked, add, licence)
-    begin = _checked_start(state)
+    begin, begun = _checked_start(state), (run / FIRST).is_dir()
+    state |= _speakers(state, run, begun)
+    keep_given(run, state["recordings"], state["negatives"], begun)
     if add is not None:
         state["added"] = keep_added(run, Path(add), _label(state["text"]), state["added"])
     write_json(run / STATE, state)
@@ -201,12 +219,9 @@ def word(
 
 
 def _checked_start(state: dict) -> StoredSupernet:
-    """The start. Raises, before anything is made, for voices, recordings, a start and limits that cannot be used."""
+    """The start. Raises, before anything is made, for voices, a start and limits that cannot be used."""
     _, begin = engines_of(state), open_start(state["start"])
     check_limits(begin, state["limits"], state["bits"], state["device"], state["sure"])
-    for folder in [*state["recordings"], *state["negatives"]]:
-        if not (Path(folder).is_file() or walk(folder).recordings):
-            raise InvalidData(f"{folder}: no recordings; give files, or a folder of some")
     if state["data"] is not None:
         list_files(Path(state["data"]), ())
     return begin
@@ -216,31 +231,72 @@ def _state(run: Path, asked: dict, add: str | Path | None, licence: str | None) 
     """What is made in a folder: what was asked for there before, or now. Raises InvalidQuery where these differ, and
     training has begun.
     """
-    before = read_json(run / STATE) if (run / STATE).is_file() else None
-    if before is not None and before.get("recipe") != RECIPE:
-        raise InvalidQuery(
-            f"{run}: holds a run of another version of Earshot; name another folder (run_dir), or delete it"
-        )
-    begun = before is not None and (run / FIRST).is_dir()
+    before, begun = _before(run), (run / FIRST).is_dir()
+    if begun and before is None:
+        raise InvalidQuery(f"{run}: holds rounds of a run, but no {STATE}; name another folder (run_dir), or delete it")
     if add is not None:
         if not begun:
             raise InvalidQuery(f"add = {add}: {run} holds no run to go on with; make the word first, without it")
         _check_same({name: value for name, value in asked.items() if value != USUAL[name]}, before, run)
         return {**before, "licence": licence or before["licence"]}
     if asked["text"] is None:
-        raise InvalidQuery("text = None: give the word, such as 'hey robin', or add, a folder, to go on with a run")
+        raise InvalidQuery(
+            "text = None: give the word, such as 'hey robin', before options of several folders or names; or add, a "
+            "folder, to go on with a run"
+        )
     if not begun:
         return {**asked, "added": 0, "models": [], "licence": licence or OTHER}
     _check_same(asked, before, run)
     return {**before, "licence": licence or before["licence"]}
 
 
-def _check_same(asked: dict, before: dict, run: Path) -> None:
-    differs = [name for name in asked if before[name] != asked[name]]
-    if differs:
+def _before(run: Path) -> dict | None:
+    """The state of a run; None where there is none. Raises InvalidQuery for that of another version, InvalidCheckpoint
+    for what is none.
+    """
+    if not (run / STATE).is_file():
+        return None
+    found = read_json(run / STATE)
+    if isinstance(found, dict) and found.get("recipe") != RECIPE:
         raise InvalidQuery(
-            f"{run}: holds a run of another {', '.join(differs)}; name another folder (run_dir), or delete it"
+            f"{run}: holds a run of another version of Earshot; name another folder (run_dir), or delete it"
         )
+    kinds = {"text": str, "added": int, "models": list, "licence": str, "recordings": list, "negatives": list}
+    if not isinstance(found, dict) or not {*USUAL} <= found.keys() or not all(
+        isinstance(found.get(name), kind) for name, kind in kinds.items()
+    ):  # fmt: skip
+        raise InvalidCheckpoint(f"{run / STATE}: not the state of a run; delete the folder, or name another (run_dir)")
+    return found
+
+
+def _check_same(asked: dict, before: dict, run: Path) -> None:
+    told = {name: f"{name} = {_short(asked[name])} (was {_short(before[name])})"
+            for name in asked if before[name] != asked[name]}  # fmt: skip
+    if amounts := [name for name in ("amounts", "plan") if told.pop(name, None)]:
+        told["quick"] = f"amounts of sound and training ({' and '.join(amounts)}): with quick, or without?"
+    if told:
+        raise InvalidQuery(
+            f"{run}: holds another run: {'; '.join(told.values())}; name another folder (run_dir), or delete it"
+        )
+
+
+def _short(value: object) -> str:
+    return f"{value!r:.60}"
+
+
+def _speakers(state: dict, run: Path, begun: bool) -> dict:
+    """Who speaks in a run, for its state: that does not change once it began. Raises InvalidQuery."""
+    found = {one.name: digest([one.identity(), [[voice.name, voice.held] for voice in one.voices()]])[:12]
+             for one in engines_of(state)}  # fmt: skip
+    before = state.get("speakers", found) if begun else found
+    if differs := sorted(name for name in {*found, *before} if found.get(name) != before.get(name)):
+        how = [f"{name} {'is new' if name not in before else 'is gone' if name not in found else 'has others'}"
+               for name in differs]  # fmt: skip
+        raise InvalidQuery(
+            f"{run}: the run began with other voices ({', '.join(how)}): give back what spoke then, or begin anew in "
+            "another folder (run_dir)"
+        )
+    return {"speakers": found}
 
 
 def _label(text: str) -> str:
@@ -252,7 +308,7 @@ def _made(state: dict, begin: StoredSupernet, run: Path, task: str, limit: float
     label = _label(state["text"])
     warn_of_mixing(task, [label], hub)
     wake = Wake(begin, begin.frontend, run, Plan(**state["plan"]), state["seed"])
-    material = _with_given(_from_text(state), state)
+    material = _with_given(_from_text(state), run)
     clips = clip_data(label, material, SHARE)
     arch = chosen_arch(wake, state["start"], clips, state["limits"], state["bits"], state["device"], state["sure"])
     name, network, material, clips = _rounds(wake, state, arch, label, material, clips)
@@ -281,24 +337,29 @@ def _from_text(state: dict) -> Material:
 
 
 def engines_of(state: dict) -> list[Engine]:
-    """All that speak. Of several commands the last one is kept from training, where no engine is there."""
+    """All that speak; of the engines that are installed, those with which the run began. Of several commands the last
+    one is kept from training, where no engine is there.
+    """
     folders, commands = state["voice_folders"], state["voice_commands"]
     named = state["voices"]
     own = [Recorded(folder) for folder in folders] + [Command(line) for line in commands]
-    if named is not None or not own:
+    if named is not None:
         return [*installed(named), *own]
     try:
-        return [*installed(), *own]
+        began = state.get("speakers")
+        return [*(one for one in installed() if began is None or one.name in began), *own]
     except MissingExtra as error:
+        if not own:
+            raise
         if not commands:
             raise MissingExtra(f"other words than those of the folder must be said, too: {error}") from None
         alone = not folders and len(commands) > 1  # what the user brings is enough
         return [*own[:-1], Command(commands[-1], held=True)] if alone else own
 
 
-def _with_given(material: Material, state: dict) -> Material:
-    recordings, negatives = (read_recordings(state[name]) for name in ("recordings", "negatives"))
-    return with_recordings(material, recordings, negatives, [])
+def _with_given(material: Material, run: Path) -> Material:
+    given = added(run)
+    return with_recordings(material, given.spoken, given.negatives, [])
 
 
 def _rounds(wake: Wake, state: dict, arch: Arch, label: str, material: Material, clips: ClipData):
@@ -379,7 +440,8 @@ def _info(
           if found["trained_on"] else []),
     ]  # fmt: skip
     name = name_in_cards(f"{state['text']}, from text")
-    rounds = f"{plan.epochs} epochs, and {plan.again} more with what was taken for the word"
+    again = sum(is_done(wake, f"round{number}") for number in range(2, plan.rounds + 2)) + state["added"]
+    rounds = f"{plan.epochs} epochs, and {plan.again} more in each of {again} rounds with what was taken for the word"
     return {
         "task": task, "labels": list(clips.labels), "multi_label": False, "licence": clips.licence,
         "attribution": clips.attribution, "notes": notes, "limits": limits, "detection": found["detection"],

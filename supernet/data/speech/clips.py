@@ -134,8 +134,8 @@ class Speech:
         """(samples,) float32, the loudest of 1, from the cache where it is there."""
         about = [MADE, speaker.name, speaker.identity(), voice, asdict(manner), text, self.rate]
         path = self.folder / f"{digest(about)}.npy"
-        with suppress(OSError, ValueError):
-            return np.load(path, allow_pickle=False).astype(np.float32) / 32767
+        if (kept := _kept(path)) is not None:
+            return kept
         heard, rate = speaker.say(text, voice, manner)
         sound = trimmed(prepare_samples(heard, rate, self.rate, speaker.name))
         if not len(sound) or len(sound) > LONGEST_S * self.rate:
@@ -146,6 +146,15 @@ class Speech:
         with suppress(OSError):  # of a cache that cannot be written
             write_bytes(path, data.getvalue())
         return np.round(sound * 32767).astype(np.float32) / 32767
+
+
+def _kept(path: Path) -> np.ndarray | None:
+    """(samples,) float32 of a clip in the cache; None where it is not there, or is none."""
+    with suppress(OSError, ValueError), path.open("rb") as file:
+        samples = np.lib.format.read_array(file, allow_pickle=False)
+        if samples.dtype == np.int16 and samples.ndim == 1 and len(samples):
+            return samples.astype(np.float32) / 32767
+    return None
 
 
 def _weight(one: Engine, others: bool) -> float:

@@ -49,7 +49,7 @@ def _voices() -> tuple[Voice, ...]:
     accents = [name for name in ACCENTS if name in _column("en", 1)]
     known = {file.removeprefix("!v/") for file in _column("variant", 4)}
     variants = [name for name in VARIANTS if name in known]
-    held = held_speakers(variants)
+    held = held_speakers(VARIANTS)
     return tuple(Voice(f"{accent}+{variant}", variant in held) for accent in accents for variant in variants)
 
 

@@ -6,6 +6,7 @@ between them are a mixture of both, as the package has it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from itertools import combinations
 from threading import Lock
@@ -57,9 +58,9 @@ class Kokoro(Engine):
         return np.concatenate(parts)[:, None], RATE
 
 
-def with_mixtures(names: tuple[str, ...]) -> list[Voice]:
-    """Speakers, and mixtures of any two that are both held or both not."""
-    held = held_speakers(names)
+def with_mixtures(names: tuple[str, ...], known: Collection[str] | None = None) -> list[Voice]:
+    """Speakers, and mixtures of any two that are both held or both not. known: those of them that are there."""
+    held, names = held_speakers(names), tuple(name for name in names if known is None or name in known)
     own = [[name for name in names if (name in held) == kept] for kept in (False, True)]
     mixed = [Voice(",".join(pair), kept) for kept, group in zip((False, True), own, strict=True)
              for pair in combinations(group, 2)]  # fmt: skip

@@ -119,7 +119,7 @@ class KokoroOnnx(Engine):
 
 
 def _known() -> dict[str, bytes]:
-    """The voices that are there, by name."""
+    """The voices that are there, by name. Raises InvalidData for a folder without any, or with another file."""
     with ONE_AT_A_TIME:
         return _read()
 
@@ -128,7 +128,13 @@ def _known() -> dict[str, bytes]:
 def _read() -> dict[str, bytes]:
     found = known_styles(_file(CORE, "data", "voices_ja.npz"))
     names = [name for names in (*NAMES.values(), *FOREIGN.values()) for name in names]
-    return {name: found[name] for name in names if name in found}
+    known = {name: found[name] for name in names if name in found}
+    if not known:
+        raise InvalidData(f"{KokoroOnnx.name}: {', '.join([*found][:3])}: no voices of Kokoro, such as af_bella")
+    for name, data in known.items():
+        if len(data) != STYLES * STYLE * 4:
+            raise InvalidData(f"{KokoroOnnx.name}: voice {name!r} has {len(data):,} bytes, not {STYLES * STYLE * 4:,}")
+    return known
 
 
 @cache
@@ -139,17 +145,13 @@ def _identity() -> list:
 @cache
 def _voices() -> tuple[Voice, ...]:
     groups = *NAMES.values(), tuple(name for names in FOREIGN.values() for name in names)
-    known = [tuple(name for name in names if name in _known()) for names in groups]
-    return tuple(voice for names in known for voice in with_mixtures(names))
+    return tuple(voice for names in groups for voice in with_mixtures(names, _known()))
 
 
 @cache
 def _style(name: str) -> np.ndarray:
-    """(510, 256). Raises InvalidData for another file."""
-    data = _known()[name]
-    if len(data) != STYLES * STYLE * 4:
-        raise InvalidData(f"{KokoroOnnx.name}: voice {name!r} has {len(data):,} bytes, not {STYLES * STYLE * 4:,}")
-    return np.frombuffer(data, "<f4").reshape(STYLES, STYLE)
+    """(510, 256)."""
+    return np.frombuffer(_known()[name], "<f4").reshape(STYLES, STYLE)
 
 
 @cache
@@ -182,9 +184,14 @@ def _vocabulary() -> dict[str, int]:
     return json.loads(_file(CORE, "data", "vocab.json").read_text(encoding="utf-8"))["vocab"]
 
 
-@cache
 def _session():
-    """Raises InvalidData for weights that are not those of DIGEST."""
+    """One for all threads. Raises InvalidData for weights that are not those of DIGEST."""
+    with ONE_AT_A_TIME:
+        return _opened()
+
+
+@cache
+def _opened():
     import onnxruntime
 
     weights = b"".join(_file(name, "part.bin").read_bytes() for name in PARTS)

