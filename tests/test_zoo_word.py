@@ -20,7 +20,7 @@ from supernet.data.speech import engine
 from supernet.data.speech.base import Engine, Voice
 from supernet.data.speech.clips import Speech
 from supernet.errors import InfeasibleBudget, InvalidCheckpoint, InvalidData, InvalidQuery, MissingExtra, UnknownName
-from supernet.files import read_json, write_bytes, write_json
+from supernet.files import load_tensors, read_json, write_bytes, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.nn.frontend import dequantise_features, quantise_features
 from supernet.nn.network import recalibrate
@@ -231,6 +231,13 @@ def test_what_a_run_began_with_is_not_added_again(tmp_path, caplog):
     shutil.copy(folder / "new.wav", folder / "twice.wav")
     assert keep_added(tmp_path, tmp_path / "more", "hey_robin", 0) == 1
     assert len(added(tmp_path, 1).spoken) == 1
+
+
+def test_a_run_may_begin_with_more_sound_than_a_model_has_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo.make.added, "load_tensors", lambda path, most=1000: load_tensors(path, most=most))
+    soundfile.write(tmp_path / "a.wav", tone(300, 1.0), RATE)
+    keep_given(tmp_path, [], [tmp_path / "a.wav"], False)
+    assert [len(one) for one in added(tmp_path).negatives] == [RATE]
 
 
 def test_another_word_in_the_same_folder_is_refused(made, asked):

@@ -88,7 +88,8 @@ def _keep(run: Path, number: int, found: Added) -> None:
 def added(run: Path, number: int = GIVEN) -> Added:
     """The sound of an addition, or what the run began with."""
     path = run / FILE.format(number=number)
-    tensors = {} if number == GIVEN and not path.is_file() else load_tensors(path)[0]
+    none = number == GIVEN and not path.is_file()
+    tensors = {} if none else load_tensors(path, most=path.stat().st_size)[0]  # many hours are larger than any model
     parts: dict[str, dict[int, np.ndarray]] = {one.name: {} for one in fields(Added)}
     for key, item in tensors.items():
         name, _, place = key.partition(".")
