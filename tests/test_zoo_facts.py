@@ -11,6 +11,8 @@ from named import smallest
 import zoo
 from supernet.errors import InvalidQuery
 from supernet.files import read_json
+from supernet.layer import parts
+from supernet.memory import answer_frames
 from zoo.cli import main
 from zoo.hubs.page import hub_card
 from zoo.package import facts as known
@@ -24,19 +26,24 @@ PACKAGES = sorted((Path(zoo.__file__).parent / "hub" / "models").iterdir())
 CONFUSION = [[5, 3, 0], [1, 6, 1], [0, 0, 0]]
 
 
-def per_second(lines: list[str], answers: int) -> list[str]:
-    """What a stream computes in a second, by a card's own bill: on clips of a second, all that a clip does, and the
-    classifier for each answer but one more.
+def per_second(lines: list[str], answers: int, seconds: float) -> list[str]:
+    """What a stream computes in a second, by a card's own bill: in a clip's length of so many seconds and answers, all
+    that a clip does, and the classifier for each answer but one more.
     """
     count = {line.split(" | ")[0]: line.split(" | ")[-1].strip(" |") for line in lines if line.startswith("| ")}
     bill = {cells[0]: cells[3] for line in lines if len(cells := line.strip("| ").split(" | ")) == 6}
-    macs, classifier = (
-        int(text.replace(",", "")) for text in (count['| multiply-accumulates (MACs, "ops")'], bill["classifier"])
+    macs, classifier, frontend = (
+        int(text.replace(",", ""))
+        for text in (
+            count['| multiply-accumulates (MACs, "ops")'],
+            bill["classifier"],
+            count["| front end, beside them"],
+        )
     )
-    frontend = count["| front end, beside them"]
+    whole = (macs + (answers - 1) * classifier) / seconds
     return [
-        f"| MACs a second in a stream that answers as often as it can | {macs + (answers - 1) * classifier:,} |",
-        *([f"| front end a second, beside them | {frontend} |"] if frontend != "0" else []),
+        f"| MACs a second in a stream that answers as often as it can | {round(whole):,} |",
+        *([f"| front end a second, beside them | {round(frontend / seconds):,} |"] if frontend else []),
     ]
 
 
@@ -52,7 +59,9 @@ def test_every_bundled_card_is_told_again():
         assert len(figures) > 80
         if entry.streamable:
             assert f"| RAM in a stream, with the front end | {entry.stream_ram_bytes:,} bytes |" in lines
-            assert {*per_second(lines, 1000 // values["arch"].get("answer_ms", 20))} < {*lines}
+            arch = read_config(package).arch
+            seconds = arch.frames * arch.features.step_ms / 1000
+            assert {*per_second(lines, answer_frames(parts(arch)), seconds)} < {*lines}
 
 
 def test_the_page_of_the_bundled_hub_is_told_again():
