@@ -51,7 +51,7 @@ def _six(found: Rows) -> Shown:
     """Words of three sizes at 4 bits, and three of sounds."""
     hub, rows, words = zoo.open_hub(BUNDLED), [], keywords(4)
     fifty, ten = (models(task, 8) for task in TASKS)
-    [streaming] = [entry for entry in fifty if entry.streamable][-1:]
+    streaming = [entry for entry in fifty if entry.streamable][-1]
     six = [(entry, "ten words") for entry in (words[0], words[len(words) // 2], words[-1])]
     six += [(ten[0], "ten sounds"), (streaming, "fifty sounds, in a stream"), (fifty[-1], "fifty sounds")]
     for entry, heard in six:

@@ -109,15 +109,18 @@ def installs(name: str, folder: Path, cpu: str) -> list[list[str]]:
 
 def requirements(*extras: str) -> list[str]:
     """Lines of `pyproject.toml`: of extras, or without any those that are always installed."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    own = project["optional-dependencies"]
-    return [line for extra in extras for line in own[extra]] if extras else project["dependencies"]
+    own = project()["optional-dependencies"]
+    return [line for extra in extras for line in own[extra]] if extras else project()["dependencies"]
+
+
+def project() -> dict:
+    """What `pyproject.toml` says of the project."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def lower_ends() -> list[str]:
     """Every range pinned to its lower end, those of all extras."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = requirements() + requirements(*project["optional-dependencies"])
+    lines = requirements() + requirements(*project()["optional-dependencies"])
     return list(dict.fromkeys(line.replace(">=", "==") for line in lines if not line.startswith("earshot")))
 
 
