@@ -114,7 +114,7 @@ PLANS = {
         few_bits=(2,), stored=256, further=FURTHER,
     ),
     "commands-temporal-map": Plan(
-        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"3M": 4, "1M": 6},
+        COMMANDS, "temporal", "logmel", long_run.PLANS["settled"], {"10M": 3, "3M": 4, "1M": 6, "0.4M": 8},
         replace(SETTLED, samples=150, quant_epochs=1), few_bits=(2,), stored=64, kept="settled",
     ),
     "kws-micro": Plan(

@@ -116,10 +116,12 @@ def test_budgets_are_paid_alone_or_once_for_all(space, speech_data, tables, tmp_
     from studies import budgets, networks
 
     scenes = Scenes(chain=2, rooms=2)
+    supernet = Supernet(space, torch.randn(8, 40, 100))
     stand_in(
         monkeypatch,
         {
             budgets: {
+                "kept_supernet": lambda *arguments: (supernet, None, []),
                 "load_words": lambda *arguments: speech_data,
                 "words_space": lambda data: space,
                 "fit_frontend": lambda data, stride, *arguments: fit_frontend(data, 1, *arguments),
@@ -137,11 +139,14 @@ def test_budgets_are_paid_alone_or_once_for_all(space, speech_data, tables, tmp_
     written = contents(tables)
     rows = pd.read_csv(tables / "budgets.csv")
     counts = rows.groupby(["way", "tuned"]).size().to_dict()
-    assert counts == {(budgets.ALONE, 0): 2, (budgets.ONCE, 0): 2, (budgets.ONCE, 1): 2}
-    once = rows[rows.way == budgets.ONCE]
-    assert once.shared_hours.nunique() == 1
-    assert (once.own_hours > 0).tolist() == (once.tuned > 0).tolist()
-    assert len(budgets.table_of_totals(results_in(tables))[1]) == 2
+    assert counts == {(budgets.ALONE, 0): 2} | {
+        (way, tuned): 2 for way in (budgets.ONCE, budgets.LONG) for tuned in (0, 1)
+    }
+    for way in budgets.ONCE, budgets.LONG:
+        once = rows[rows.way == way]
+        assert once.shared_hours.nunique() == 1
+        assert (once.own_hours > 0).tolist() == (once.tuned > 0).tolist()
+    assert len(budgets.table_of_totals(results_in(tables))[1]) == 4
     budgets.STUDY.start(options, folder=tables)
     assert contents(tables) == written
 

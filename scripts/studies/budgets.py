@@ -1,12 +1,13 @@
 """From how many budgets on does training once for all pay, counted in core-hours?
 
-    python scripts/study.py budgets ../shared/data --spoken runs/spoken                # seven core-hours
+    python scripts/study.py budgets ../shared/data --spoken runs/spoken                # six core-hours
     python scripts/study.py budgets ../shared/data --spoken runs/spoken --hours 0.1 --alone 0.02 0.05    # a look
 
 Networks of four sizes are made in two ways, on the same clips of the standard words in scenes. Alone: each is trained
-from random weights, once for each of some times. Once for all: a supernet that holds them is trained for `--hours`;
-each network is its slice, as it is, or fine-tuned for some epochs from the largest network's answers. Hours are core
-time, by the median of some steps. Rows: `budgets.csv`. For N budgets the total is N times
+from random weights, once for each of some times. Once for all: a supernet that holds them is trained for `--hours`, or
+is that of scripts/long_run.py, from its weights that are kept; each network is its slice, as it is, or fine-tuned for
+some epochs from the largest network's answers. Hours are core time: epochs by the median of some steps, those of the
+long run too, with its teacher's. Rows: `budgets.csv`. For N budgets the total is N times
 the hours alone, or those of the supernet and N fine-tunes: that is arithmetic, over the mean error of the four. Test is
 measured once a network, in float.
 """
@@ -16,6 +17,8 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +28,9 @@ import pandas as pd
 from matplotlib import ticker
 from torch import Tensor
 
-from long_run import CALIBRATED, PLANS, behind_all, guide_of, load_words, words_space
-from pages.draw import OURS, PLAIN, TEXT
-from studies.base import RUNS, SCENES, SPOKEN, Shown, Study, option, value
+from long_run import CALIBRATED, LAST, PLANS, behind_all, guide_of, kept_supernet, load_words, words_space
+from pages.draw import OURS, PEER, PLAIN, TEXT
+from studies.base import RUNS, SCENES, SPOKEN, Shown, Study, option, several, value
 from studies.networks import TIMED, Setting, epoch_seconds, measured_once, step_of, uniform_archs
 from studies.rows import Rows
 from supernet.arch import Arch
@@ -42,7 +45,9 @@ from supernet.train.supernets import draw_archs, train_step, train_supernet
 
 TABLE, COUNTS = "budgets", (1, 3, 10, 30, 100)
 SIZES = ("smallest", "map-0.6M", "map-1M", "map-3M")
-ALONE, ONCE = "alone", "once for all"
+ALONE, ONCE, LONG = "alone", "once for all", "once for all, the long run"
+LONG_EPOCHS = {"largest": 38, "supernet": 76}
+"""Of the long run: of the largest network alone, from which it began, and of the supernet."""
 SUPERNET = SupernetRecipe(**{**vars(PLANS["supernet"]), "tasks": ()})
 TUNE_RATE = 1e-3
 
@@ -56,14 +61,17 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
         setting = Setting(options, rows, data, frontend, heard)
         space = words_space(data).with_classes(len(data.labels))
         archs = {"smallest": space.smallest(), **uniform_archs(len(data.labels))}
-        for hours in options.alone:
+        for hours in options.alone if ALONE in options.ways else ():
             for size in SIZES:
                 _alone(size, archs[size], hours, setting)
-        keys = [_keys(ONCE, size, options.hours, epochs) for epochs in (0, *options.tune) for size in SIZES]
-        if not rows.done(TABLE, *keys):
-            supernet, shared = _trained(Supernet(space, heard), setting)
-            for own in keys:
-                _sliced(own, archs[own["net"]], supernet, shared, setting)
+        ways = {LONG: partial(_kept, setting), ONCE: lambda: _trained(Supernet(space, heard), setting)}
+        for way in options.ways:
+            hours = options.hours if way == ONCE else 0.0
+            keys = [_keys(way, size, hours, epochs) for epochs in (0, *options.tune) for size in SIZES]
+            if way in ways and not rows.done(TABLE, *keys):
+                supernet, shared = ways[way]()
+                for own in keys:
+                    _sliced(own, archs[own["net"]], supernet, shared, setting)
 
 
 def _keys(way: str, size: str, hours: float, tuned: int) -> dict:
@@ -80,23 +88,38 @@ def _alone(size: str, arch: Arch, hours: float, setting: Setting) -> None:
 
 def _trained(supernet: Supernet, setting: Setting) -> tuple[Supernet, float]:
     """The supernet trained for its hours, and how many these are."""
+    own = _hours_an_epoch("supernet", _step_of_all(supernet), setting)
+    epochs = max(1, round(setting.options.hours / own))
+    recipe, run = SupernetRecipe(**{**vars(SUPERNET), "epochs": epochs}), _folder(f"supernet-e{epochs}", setting)
+    return train_supernet(supernet, setting.data, setting.frontend, recipe, run), epochs * own
+
+
+def _kept(setting: Setting) -> tuple[Supernet, float]:
+    """The supernet of the long run, and how many hours its epochs, on all words, would take here."""
+    supernet = kept_supernet(LAST, setting.data, "kws", CALIBRATED)[0]
+    words = replace(setting, data=load_words(setting.options.data, setting.options.spoken))
+    whole = Supernet(words_space(words.data), setting.calibration)
+    steps = {"largest": step_of(whole.extract(whole.space.largest())), "supernet": _step_of_all(whole)}
+    hours = {name: _hours_an_epoch(f"{name}-of-all-words", step, words) for name, step in steps.items()}
+    return supernet, sum(LONG_EPOCHS[name] * own for name, own in hours.items())
+
+
+def _step_of_all(supernet: Supernet) -> Callable:
+    """A step of a copy of a supernet, as long as one of its training."""
     timed = copy.deepcopy(supernet).train()
 
     def step(x: Tensor, targets: Tensor, number: int) -> None:
         archs = draw_archs(supernet.space, SUPERNET, number / TIMED, np.random.default_rng(number))
         train_step(timed, archs, x, targets, SUPERNET)
 
-    own = _hours_an_epoch("supernet", step, setting)
-    epochs = max(1, round(setting.options.hours / own))
-    recipe, run = SupernetRecipe(**{**vars(SUPERNET), "epochs": epochs}), _folder(f"supernet-e{epochs}", setting)
-    return train_supernet(supernet, setting.data, setting.frontend, recipe, run), epochs * own
+    return step
 
 
 def _sliced(keys: dict, arch: Arch, supernet: Supernet, shared: float, setting: Setting) -> None:
     if setting.rows.done(TABLE, keys):
         return
     size, epochs, network = keys["net"], keys["tuned"], supernet.extract(arch, setting.calibration)
-    name = f"{size}-of-{keys['hours']:g}h-t{epochs}"
+    name = f"{size}-of-{'long' if keys['way'] == LONG else format(keys['hours'], 'g') + 'h'}-t{epochs}"
     if epochs:
         network, run = _fitted(network, name, epochs, TUNE_RATE, setting, guide_of(supernet))
     else:
@@ -155,7 +178,7 @@ def table_of_totals(found: Rows) -> Shown:
     """What each way of once for all reaches, and the hours alone for the same error, by the number of budgets."""
     points = means(found)
     alone, rows = points[points.way == ALONE], []
-    for row in points[points.way == ONCE].sort_values(["hours", "tuned"]).itertuples():
+    for row in points[points.way != ALONE].sort_values(["shared_hours", "tuned"]).itertuples():
         needed, quickest = hours_to_reach(alone, row.error), "at most " * bool(row.error > alone.error.max())
         cells = [
             f"{total_hours(row, count):.1f} / "
@@ -172,7 +195,7 @@ def picture(found: Rows) -> plt.Figure:
     points = means(found)
     figure, axes = plt.subplots(1, len(COUNTS), figsize=(11, 3.2), sharey=True, layout="constrained")
     for axis, count in zip(axes, COUNTS, strict=True):
-        for way, style, color in ((ALONE, "-o", PLAIN), (ONCE, "-s", OURS)):
+        for way, style, color in ((ALONE, "-o", PLAIN), (ONCE, "-s", OURS), (LONG, "-D", PEER)):
             own = points[points.way == way].sort_values("own_hours")
             axis.plot(
                 total_hours(own, count), own.error, style, color=color, label="each alone" if way == ALONE else way
@@ -192,7 +215,8 @@ STUDY = Study(
     (
         SCENES,
         SPOKEN,
-        value("--hours", 2.0, "of the supernet"),
+        several("--ways", (ALONE, ONCE, LONG), "how networks are made"),
+        value("--hours", 2.0, "of the supernet that is trained here"),
         option("--alone", nargs="+", type=float, default=[0.02, 0.05, 0.1, 0.25, 0.5], metavar="HOURS",
                help="of each network alone (default: %(default)s)"),
         option("--tune", nargs="+", type=int, default=[2, 8], metavar="EPOCHS", help="default: %(default)s"),
