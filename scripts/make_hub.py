@@ -5,7 +5,8 @@
     python scripts/make_hub.py --esc50 ESC-50-master --folds 1 2 3 4 5             the usual five, of the whole data set
 
 Every step keeps its state under `runs/` and is resumed or skipped when it is run again. Choosing is done on validation
-alone; the test split is measured once for each published package. The seeds are those of the recipes below.
+alone; the test split is measured once for each published package. Supernets are stored in 16 bits. The seeds are those
+of the recipes below.
 
 Words are heard in scenes, for which negatives/ and rooms/ may lie beside the folder of Speech Commands; of those of
 which there are few, some are spoken (scripts/speak.py). The supernet of scripts/long_run.py is not trained here: its
@@ -73,7 +74,7 @@ class Plan:
     task: KWS, COMMANDS, EVENTS, ONE_FOLD or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the
     epochs of its fine-tune in float: small networks gain most from them. making: what else is chosen when models are
     made. bits: of a copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside
-    those of HUB. stored: clips that are stored with the supernet. half: weights are rounded to 16 bits. kept: a plan of
+    those of HUB. stored: clips that are stored with the supernet. kept: a plan of
     scripts/long_run.py whose weights are taken. further: the recipe where training goes on from another hub's supernet.
     """
 
@@ -86,7 +87,6 @@ class Plan:
     bits: ElasticBitsRecipe | None = None
     few_bits: tuple[int | str, ...] = FEW_BITS
     stored: int = 512
-    half: bool = False
     kept: str | None = None
     further: SupernetRecipe | None = None
 
@@ -130,28 +130,28 @@ PLANS = {
     ),
     "kws-sinc": Plan(
         KWS, "sinc", "raw", PLAIN, {"3M": 12, "1M": 20},
-        replace(SETTLED, calibration_clips=256), few_bits=(2,), stored=64, half=True, further=FURTHER,
+        replace(SETTLED, calibration_clips=256), few_bits=(2,), stored=64, further=FURTHER,
     ),
     "aec-mbconv": Plan(
         EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=160, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
         {"40M": 20, "8M": 100, "3M/64kB": 100, "1M/64kB": 260},
         replace(HUB, quant_epochs=6, calibration_clips=256),
-        few_bits=(2,), stored=48, half=True,
+        few_bits=(2,), stored=48,
     ),
     "aec-temporal": Plan(
         ONE_FOLD, "temporal", "logmel",
         SupernetRecipe(epochs=200, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
         {"8M": 60, "3M": 100},
         replace(HUB, quant_epochs=6, calibration_clips=256),
-        few_bits=(), stored=20, half=True,
+        few_bits=(), stored=20,
     ),
     "esc10-mbconv": Plan(
         TEN_EVENTS, "mbconv", "logmel",
         SupernetRecipe(epochs=300, batch=16, learning_rate=2e-3, sandwich=True, random=1, augmentation=OUTDOORS),
         {"40M": 40, "5M": 300},
         replace(HUB, quant_epochs=12, calibration_clips=217),
-        few_bits=(2,), stored=48, half=True,
+        few_bits=(2,), stored=48,
     ),
 }  # fmt: skip
 NOTES = {
@@ -329,8 +329,7 @@ def train(name: str, plan: Plan, task: Task, data: ClipData, runs: Path, hub: Pa
         recipe, begun = (plan.further, _begun(before, data)) if before else (plan.recipe, "")
         supernet, frontend = _untrained(plan, recipe, data, before)
         train_supernet(supernet, data, frontend, recipe, run)
-    if plan.half:
-        round_to_half(supernet)
+    round_to_half(supernet)
     epochs = f"the last {len(log)} epochs" if plan.kept else f"{recipe.epochs} epochs"
     origin = f"Slice of the supernet {name}: {epochs} of {recipe.schedule}, seed {recipe.seed}. {begun}".strip()
     info = {"notes": task.notes, "limits": task.limits, "dataset": task.dataset, "origin": origin}

@@ -54,7 +54,7 @@ def recipe(speech_folder, small_space, map_space, tmp_path, monkeypatch):
     plans = {
         f"tones-{kind}": module.Plan(
             "tones", "temporal", kind, short, budgets[kind], making, bits[kind],
-            few_bits=(2, MIXED), stored=64, half=kind == "logmel",
+            few_bits=(2, MIXED), stored=64,
         )
         for kind in spaces
     }  # fmt: skip

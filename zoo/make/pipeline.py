@@ -25,7 +25,7 @@ from supernet.files import digest, read_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.integer.runtime import IntegerNetwork
 from supernet.nn.network import Network
-from supernet.nn.store import save_supernet
+from supernet.nn.store import round_to_half, save_supernet
 from supernet.nn.supernet import Supernet
 from supernet.quant.elastic import ElasticBits, ElasticBitsRecipe, save_elastic_bits, train_elastic_bits
 from supernet.quant.fake import FakeQuantNetwork
@@ -138,6 +138,7 @@ def train_bits(build: Build, recipe: ElasticBitsRecipe) -> ElasticBits:
     """Train a copy of the supernet at several widths at once, or go on with it, and put it into the hub."""
     elastic, run, name = ElasticBits(copy.deepcopy(build.supernet)), build.run / "bits", f"{build.name}-bits"
     train_elastic_bits(elastic, build.teacher, build.data, build.frontend, recipe, run)
+    round_to_half(elastic.supernet)
     info, folder = stored_info(build, name, recipe, _log(run)), build.hub / "supernets" / name
     save_elastic_bits(folder, elastic, build.frontend, build.task, build.data.labels, info)
     fit_predictor(folder, elastic.eval(), build.frontend, build.data, run / "accuracies", 2 * build.making.samples)
