@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, rows: Rows) -> None:
     archs = {"smallest": supernet.space.smallest(), **uniform_archs(len(data.labels))}
     for size in options.only:
         for way in WAYS:
-            for seed in range(_seeds(size, way)):
+            for seed in range(_seeds(setting, size, way)):
                 _measure(setting, size, archs[size], way, seed)
         _intervals(setting, size)
 
@@ -120,8 +120,8 @@ def _measure(setting: Sliced, size: str, arch: Arch, way: str, seed: int) -> Non
 def _intervals(setting: Sliced, size: str) -> None:
     """Differences between the ways of one size on the same test clips, seeds averaged; intervals over clips."""
     right = {}
-    for way in (way for way in WAYS if _seeds(size, way)):
-        folders = [_folder(setting, size, way, seed) for seed in range(_seeds(size, way))]
+    for way in (way for way in WAYS if _seeds(setting, size, way)):
+        folders = [_folder(setting, size, way, seed) for seed in range(_seeds(setting, size, way))]
         right[way] = np.stack([load_hits(folder, "test") for folder in folders])
     for first, second in combinations(reversed(right), 2):
         difference, low, high = paired_bootstrap(right[first], right[second])
@@ -139,9 +139,10 @@ def _intervals(setting: Sliced, size: str) -> None:
         setting.rows.add(INTERVALS, keys, {**values, **counts})
 
 
-def _seeds(size: str, way: str) -> int:
+def _seeds(setting: Sliced, size: str, way: str) -> int:
     """How many networks of a way there are: the supernet has one seed, and so has its slice."""
-    return {"slice": 1, "longer": LONG.get(size, 0)}.get(way, SIZES[size])
+    longer = LONG.get(size, 0) if setting.options.longer else 0
+    return {"slice": 1, "longer": longer}.get(way, min(SIZES[size], setting.options.seeds))
 
 
 def table_of_ways(task: str, found: Rows) -> Shown:
@@ -174,7 +175,8 @@ STUDY = Study(
         option("--task", choices=TASKS, default="kws", help="default: %(default)s"),
         value("--epochs", 12, "alone, each way"),
         value("--tune-epochs", 4, "after slicing"),
-        value("--longer", 80, "epochs alone, in case that it is the length that gains"),
+        value("--longer", 80, "epochs alone, in case that it is the length that gains; 0: not tried"),
+        value("--seeds", 3, "of a size at most"),
         several("--only", SIZES, "sizes"),
         RUNS,
         THREADS,
