@@ -26,7 +26,7 @@ NAMES = {
     "pless-mfcc20-5": "pless_sweep_mfcc20_5",
     "mixednet": "after microWakeWord",
 }
-WAYS, MAP = ("labels", "distilled"), "logmel"
+WAYS, MAP, WHOLE_CLIPS = ("labels", "distilled"), "logmel", "mbconv"
 BIT_COLORS = {"8": "#08306b", "4": "#2171b5", "3": "#4eb3d3", "2": "#41ae76", "1": "#8c6bb1", "mixed": "#969696"}
 
 
@@ -113,8 +113,9 @@ def models_picture(found: Rows) -> plt.Figure:
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", width_ratios=(3, 2))
     sounds = zoo.list("aec", hub=BUNDLED)
+    sounds = sounds.assign(flash_bytes=sounds.weight_bytes, test=100 * sounds.test)
     _draw_bits(axes[0], bundled_keywords())
-    _draw_bits(axes[1], sounds.assign(flash_bytes=sounds.weight_bytes, test=100 * sounds.test, heard=MAP))
+    _draw_bits(axes[1], sounds.assign(heard=sounds.family.replace(WHOLE_CLIPS, MAP)))
     with suppress(NoRows):
         _draw_published(axes[0], _published(found))
     axes[0].set(title="ten keywords (kws)", ylabel="right on test, %")
@@ -145,7 +146,9 @@ def _draw_published(axis, narrow: pd.DataFrame) -> None:
 
 
 def _draw_bits(axis, models: pd.DataFrame) -> None:
-    """A line for each number of bits, through the sizes of network, over the bytes of weights; MFCC has its own."""
+    """A line for each number of bits, through the sizes of network, over the bytes of weights; MFCC has its own,
+    and sounds that stream have.
+    """
     for bits, color in BIT_COLORS.items():
         label = "mixed bits" if bits == "mixed" else "1 bit" if bits == "1" else f"{bits} bits"
         own = models[models.bits.astype(str) == bits].sort_values("macs")
