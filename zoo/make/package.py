@@ -44,7 +44,7 @@ __all__ = [
     "write_package",
 ]
 
-VECTOR_CLIPS, VECTOR_SAMPLES = 4, 64_000
+VECTOR_CLIPS, VECTOR_SAMPLES = 2, 32_000
 """Most clips of a package's test vectors, and about how many samples they have together."""
 NOISE_SEED, NOISE_SAMPLES, LOUDNESS, SAMPLES_PER_MS = 0, 16_000, (10, 8000), 16
 """Of noise in test vectors; its least and largest deviation in steps of 16 bits."""
