@@ -62,6 +62,7 @@ class Check:
         runtimes = wanted.asked(board)
         if data is not None and wanted.known_answers_alone:
             raise InvalidQuery(f"data is not for the export {to!r}: it is held to its known answers; leave it out")
+        wanted.suit(model)
         missing = tuple(filter(None, (one.missing for one in runtimes)))
         if len(missing) == len(runtimes):
             raise MissingExtra(f"nothing runs the export {to!r} here: {'; '.join(missing)}")

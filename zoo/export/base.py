@@ -83,6 +83,7 @@ class Export:
         """Write a model; gives what was written. options: None is the default. Raises InvalidQuery, and MissingExtra
         where a package is missing.
         """
+        self.suit(model)
         options = {key: str(value) for key, value in options.items() if value is not None}
         known = {option.name: option for option in self.options}
         for key, value in options.items():
@@ -91,6 +92,9 @@ class Export:
             known[key].check(value)
         need(*self.packages)
         return self.write(model, Path(out), name, **{option.name: option.default for option in self.options} | options)
+
+    def suit(self, model) -> None:
+        """Raise InvalidQuery for a model that cannot go there, whatever is installed."""
 
     def write(self, model, place: Path, name: str | None, **options: str) -> Path:
         """Write a model into a folder, whole or not at all (zoo.export.place); gives the folder."""

@@ -96,8 +96,8 @@ BOARDS = {
     ),
 }  # fmt: skip
 """By core."""
-COUNTING = replace(BOARDS["cortex-m4"], flash_bytes=4 << 20, ram_bytes=4 << 20)
-"""Where instructions are counted: the Cortex-M4, with all memory that its machine has."""
+COUNTING = replace(BOARDS["cortex-m4"], flash_bytes=3 << 20, ram_bytes=4 << 20)
+"""Where instructions are counted: the Cortex-M4, with all memory that its machine has, but for known answers."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def check(model, board: Board, flags: tuple[str, ...] = FLAGS) -> Checked:
 
 def check_folder(folder: Path, board: Board, flags: tuple[str, ...] = FLAGS) -> Checked:
     """Run the known answers of a folder that `export_c` wrote on a board. Raises InvalidQuery where tools are missing,
-    or the model does not fit into the flash and the RAM of its chip.
+    EarshotError where the model does not fit into the flash and the RAM of its chip.
     """
     name, places = c_name(read_json(folder / REPORT)["name"]), [folder / "src", folder / "test"]
     with tempfile.TemporaryDirectory() as scratch:
@@ -178,8 +178,8 @@ def _parts(sources: Sources) -> str:
 def build(
     board: Board, files: Sequence[Path], image: Path, includes: Sequence[Path] = (), flags: tuple[str, ...] = FLAGS
 ) -> Path:
-    """The firmware of files of C, written to `image`. Raises InvalidQuery where tools are missing, or where it does not
-    fit.
+    """The firmware of files of C, written to `image`. Raises InvalidQuery where tools are missing, EarshotError where
+    it does not fit.
     """
     if lacking := board.missing():
         raise InvalidQuery(lacking)
@@ -190,7 +190,10 @@ def build(
     made = subprocess.run([*command, "-o", str(image)], capture_output=True, text=True)
     if over := re.search(r"region `(\w+)' overflowed by (\d+) bytes", made.stderr):
         size = board.flash_bytes if over[1] == "flash" else board.ram_bytes
-        raise InvalidQuery(f"{board.chip} has {size:,} bytes of {over[1]}, {int(over[2]):,} fewer than the model takes")
+        raise EarshotError(
+            f"{board.chip} has {size:,} bytes of {over[1]}, {int(over[2]):,} fewer than the model and the program that "
+            "tests it take; give a larger --board, or a smaller model"
+        )
     if made.returncode:
         raise EarshotError(f"{board.compiler} does not build the model: {made.stderr.strip()[-300:]}")
     return image

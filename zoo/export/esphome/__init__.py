@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from supernet.errors import InvalidQuery
 from zoo.export.agreement import STREAM, Runner
 from zoo.export.base import Export, Option, Runtime
+from zoo.export.esphome.rule import STEP_MS
+from zoo.run.causal import streams
 
 __all__ = ["EXPORT"]
 
@@ -22,6 +25,18 @@ class ESPHome(Export):
         Option("language", "that the word is of, for the manifest", "en"),
     )
     runtimes = (Runtime("TFLite Micro", ("tflite_micro",), "pip install tflite-micro"),)
+
+    def suit(self, model) -> None:
+        """It must stream, on what ESPHome computes."""
+        features = model.arch.features
+        if (features.kind, features.step_ms) != ("micro", STEP_MS):
+            raise InvalidQuery(
+                f"{model.name} hears {features.kind} features each {features.step_ms} ms, and ESPHome computes micro "
+                f"ones each {STEP_MS} ms: give a model on that front end, such as `earshot word` makes with --start "
+                "kws-micro, or use --to c or tflite"
+            )
+        if not streams(model.network):
+            raise InvalidQuery(f"{model.name} hears whole clips, and ESPHome a stream: give a model of family temporal")
 
     def write(self, model, place: Path, name: str | None, **how: str) -> Path:
         """See zoo.export.esphome.folder."""

@@ -15,7 +15,7 @@ from supernet.layer import parts
 from supernet.memory import answer_frames
 from zoo.export.c.names import c_name
 from zoo.export.esphome.head import Head, fit, word_of
-from zoo.export.esphome.rule import Rule
+from zoo.export.esphome.rule import STEP_MS, Rule
 from zoo.export.licences import licensed
 from zoo.export.pages import about, page
 from zoo.export.place import check_free, write_folder
@@ -24,7 +24,6 @@ from zoo.export.tflite.build import Written, build
 from zoo.export.tflite.folder import beginnings, model_file
 from zoo.export.tflite.graph import Node, Tensor
 from zoo.export.tflite.run import arena_bytes
-from zoo.run.causal import streams
 from zoo.run.evaluate import recordings_of
 
 __all__ = ["OPERATORS", "VARIABLES", "export_esphome", "wake_word"]
@@ -39,7 +38,7 @@ VARIABLES = 20
 """What ESPHome registers, and how many variables."""
 FEATURE_SCALE, FEATURE_ZERO = 0.0390625 * 666 / 256, -128
 """By which pymicro-wakeword rounds features to what ESPHome makes of them with 256 / 666; ESPHome reads neither."""
-STEP_MS, ARENA_TIMES, TAIL_MS = 10, 2, 300
+ARENA_TIMES, TAIL_MS = 2, 300
 FALSE_SHARE, CUTOFFS = 0.005, np.arange(0.5, 0.975, 0.01)
 """Recordings of other sounds at which a tuned word may wake, and cutoffs that are tried, the least first."""
 log = logging.getLogger(__name__)
@@ -49,7 +48,6 @@ WEBSITE = "https://esphome.io/components/micro_wake_word"
 def export_esphome(model, place: Path, name: str | None, word: str, tune: str, language: str) -> Path:
     """Write one word of a model into a folder. Raises InvalidQuery, InvalidData."""
     check_free(place)
-    _check(model)
     name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
     head = word_of(model.labels, word, model.multi_label)
     rule, tuned = _rule(model, head), None
@@ -64,19 +62,6 @@ def export_esphome(model, place: Path, name: str | None, word: str, tune: str, l
     files = {f"{name}.tflite": data, f"{name}.json": json.dumps(manifest, indent=2) + "\n", "README.md": page}
     write_folder(place, licensed(files, model, [f"{name}.tflite"]), report, "wake word")
     return place
-
-
-def _check(model) -> None:
-    """Raise InvalidQuery for a model that cannot go there."""
-    features = model.arch.features
-    if (features.kind, features.step_ms) != ("micro", STEP_MS):
-        raise InvalidQuery(
-            f"{model.name} hears {features.kind} features each {features.step_ms} ms, and ESPHome computes micro ones "
-            f"each {STEP_MS} ms: give a model on that front end, such as `earshot word` makes with --start kws-micro, "
-            "or use --to c or tflite"
-        )
-    if not streams(model.network):
-        raise InvalidQuery(f"{model.name} hears whole clips, and ESPHome a stream: give a model of family temporal")
 
 
 def wake_word(model, head: Head) -> Written:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["IGNORED_SLICES", "Rule"]
+__all__ = ["IGNORED_SLICES", "STEP_MS", "Rule"]
 
+STEP_MS = 10
+"""Of the features of a frame."""
 IGNORED_SLICES = 74
 """Frames of features that are ignored after a start and after an event; newer versions ignore some more."""
 
