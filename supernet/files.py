@@ -32,6 +32,7 @@ __all__ = [
     "tensors_to_bytes",
     "write_bytes",
     "write_json",
+    "write_output",
 ]
 
 METADATA_KEY = "earshot"
@@ -41,6 +42,7 @@ ITEM_BYTES |= {"I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}
 """Of the types that numpy has, as safetensors names them."""
 PLAIN_ARRAY = re.compile(r"\[\n((?:[^\n]*[^\[{\n]\n)+?) *\]")
 """An array that holds no others, of which each item has a line; no text has an unescaped line end."""
+DEVICES = ("/", "dev"), ("/", "proc")
 READ_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, safetensors.SafetensorError)
 
 
@@ -66,6 +68,20 @@ def write_bytes(path: str | Path, data: bytes | memoryview) -> Path:
     except OSError as error:  # of a full disk it names no file, else the one beside
         raise OSError(error.errno, error.strerror, str(path)) from None
     return path
+
+
+def write_output(path: str | Path, data: bytes | memoryview) -> None:
+    """Write a file that a user named, as `write_bytes` does: the one that a link leads to. What is a pipe, a device, or
+    named as one is (/dev/stdout may be a file) gets the bytes behind what it has.
+    """
+    path = Path(path)
+    if path.parts[:2] not in DEVICES and (path.is_file() or not path.exists()):
+        write_bytes(path.resolve(), data)
+        return
+    with open(path, "ab", buffering=0) as file:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 def _write_beside(path: Path, data: bytes | memoryview) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import stat
 import struct
 
 import numpy as np
@@ -13,7 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from supernet.errors import InvalidCheckpoint
-from supernet.files import ITEM_BYTES, load_tensors, read_bytes, read_json, save_tensors, write_bytes, write_json
+from supernet.files import (
+    ITEM_BYTES,
+    load_tensors,
+    read_bytes,
+    read_json,
+    save_tensors,
+    write_bytes,
+    write_json,
+    write_output,
+)
 
 TYPES = [
     "bool",
@@ -140,6 +150,30 @@ def test_pipes_devices_and_folders_are_refused_at_once(tmp_path, read):
         read(tmp_path / "none")
     with pytest.raises(InvalidCheckpoint, match="not readable"):
         read("a\0b")
+
+
+def test_what_a_user_names_is_written_where_it_leads(tmp_path):
+    """A link stays one, and a pipe and a device stay what they are."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "kept" / "file")
+    for data in (b"first", b"2"):
+        write_output(tmp_path / "link", data)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "kept" / "file").read_bytes() == data
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_output(tmp_path / "pipe", b"through")
+    assert os.read(reader, 100) == b"through"
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    os.close(reader)
+    with pytest.raises(OSError, match="No space left"):
+        write_output("/dev/full", b"lost")
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+    with (tmp_path / "out").open("wb") as file:
+        file.write(b"before ")
+        file.flush()
+        write_output(f"/proc/self/fd/{file.fileno()}", b"behind")
+    assert (tmp_path / "out").read_bytes() == b"before behind"
 
 
 def test_a_file_over_its_limit_is_not_read(tmp_path):

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import zoo
 from supernet.data.walk import Spooled, printable
 from supernet.errors import InvalidAudio, InvalidQuery, UnknownName
-from supernet.files import digest, read_bytes, write_bytes
+from supernet.files import digest, read_bytes, write_output
 from zoo.ask.units import share
 from zoo.keeping import HEARD, Kept, command_run, file_state, options_of
 from zoo.package.plots import check_file, check_picture, confusion_figure, events_figure, write_picture
@@ -288,7 +288,7 @@ def _give(options: argparse.Namespace, model: zoo.Model, files: list, floor_db: 
     if options.out:
         output.flush()
         with output.buffer.getbuffer() as data:
-            write_bytes(options.out, data)
+            write_output(options.out, data)
     sys.stdout.flush()
 
 

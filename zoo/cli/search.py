@@ -12,7 +12,7 @@ from pathlib import Path
 import zoo
 from supernet.errors import InvalidQuery, NoModelFits, UnknownName
 from supernet.extras import TRAINING
-from supernet.files import read_json, write_bytes
+from supernet.files import read_json, write_output
 from zoo.ask.device import Stream
 from zoo.ask.limits import LIMITS, limits_of
 from zoo.cli.told import tell_steps
@@ -134,7 +134,7 @@ def _give(options: argparse.Namespace, run: Path | None, hub: zoo.hubs.base.AnyH
     seconds = time.monotonic() - began
     if options.csv:
         table = findings.front() if objectives else findings.table()
-        write_bytes(options.csv, table.to_csv(index=False, lineterminator="\n").encode())
+        write_output(options.csv, table.to_csv(index=False, lineterminator="\n").encode())
     if options.plot:
         _plot(findings, objectives or ("macs",), limits, options)
     if options.format == "json":

@@ -12,7 +12,7 @@ import numpy as np
 
 from supernet.errors import InvalidQuery
 from supernet.extras import need
-from supernet.files import write_bytes
+from supernet.files import write_output
 from supernet.metrics import poisson_upper
 
 __all__ = [
@@ -56,7 +56,7 @@ def write_picture(figure, path: str | Path) -> None:
     """Write a matplotlib figure, of the kind that the name ends with."""
     data = BytesIO()
     figure.savefig(data, format=Path(path).suffix[1:])
-    write_bytes(path, data.getvalue())
+    write_output(path, data.getvalue())
 
 
 def confusion_figure(matrix: np.ndarray, labels: Sequence[str], title: str):
