@@ -24,7 +24,7 @@ from named import largest, smallest
 from trying import heard_clip, ready, wanted
 
 import zoo
-from supernet.errors import InvalidQuery, NoModelFits
+from supernet.errors import InvalidQuery, MissingExtra, NoModelFits
 from supernet.files import digest
 from zoo.cli.commands import main
 from zoo.hubs.folder import BUNDLED
@@ -172,6 +172,10 @@ def test_what_cannot_be_written_or_asked_is_told(hub, tmp_path, monkeypatch):
             zoo.page(tmp_path / out, hub=hub)
     with pytest.raises(InvalidQuery, match="exports = 'cc' is not possible: did you mean c"):
         zoo.page(tmp_path / "page", hub=hub, exports=["cc"])
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "onnx", None)
+        with pytest.raises(MissingExtra, match="needs onnx, which is not installed"):
+            zoo.page(tmp_path / "page", hub=hub, exports=["c", "onnx"])
     for arguments, wrong in ((["page"], "--out"), (["page", "--out", "x", "--port", "1"], "--serve")):
         assert main(arguments) == 2, wrong
 
@@ -182,6 +186,19 @@ def test_what_cannot_be_written_or_asked_is_told(hub, tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"No space left on device; no page was written.*page"):
         zoo.page(tmp_path / "page", hub=hub, exports=[])
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_page_is_without_the_exports_that_cannot_be_written_here(tmp_path, monkeypatch, caplog):
+    for package in ("onnx", "flatbuffers", "tflite_micro"):
+        monkeypatch.setitem(sys.modules, package, None)
+    place = zoo.page(tmp_path / "page", hub=hub_of(tmp_path / "hub", [TINY]))
+    assert (place / "models" / TINY / "c.zip").is_file()
+    html = (place / "models" / TINY / "index.html").read_text()
+    assert "not installed" not in html
+    assert sys.executable not in html
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        f"the page is without exports to {title}" for title in ("ONNX", "TFLite", "ESPHome")
+    ]
 
 
 def test_downloads_are_what_the_hub_and_the_exports_have(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import tempfile
 import zipfile
@@ -10,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from supernet.errors import EarshotError, InvalidQuery, nearest_names
+from supernet.errors import EarshotError, InvalidQuery, MissingExtra, nearest_names
+from supernet.extras import need
 from supernet.files import digest, read_bytes
 from zoo.export import EXPORTS, export
 from zoo.package.figures import COSTS
@@ -19,6 +21,7 @@ from zoo.run.model import Model
 
 __all__ = ["Take", "check_exports", "takes_of"]
 
+log = logging.getLogger(__name__)
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of files in archives, so that the same files are the same bytes."""
 
@@ -44,14 +47,28 @@ class Take:
 
 
 def check_exports(names: Iterable[str] | None) -> tuple[str, ...]:
-    """Names of exports; all of them for None. Raises InvalidQuery for one that is not known."""
+    """Names of exports; for None all that can be written here, and a warning of the others.
+
+    Raises InvalidQuery for one that is not known, MissingExtra where what writes one that is named is not installed.
+    """
     if isinstance(names, str):
         names = [names]
     chosen = EXPORTS.names if names is None else tuple(dict.fromkeys(names))
     for name in chosen:
         if name not in EXPORTS.names:
             raise InvalidQuery(f"exports = {name!r:.80} is not possible: {nearest_names(str(name), EXPORTS.names)}")
-    return chosen
+    return tuple(name for name in chosen if _is_written(name, names is not None))
+
+
+def _is_written(name: str, asked: bool) -> bool:
+    try:
+        need(*EXPORTS(name).packages)
+    except MissingExtra as error:
+        if asked:
+            raise
+        log.warning("the page is without exports to %s: %s", EXPORTS(name).title, error)
+        return False
+    return True
 
 
 def takes_of(model: Model, config: Config, exports: Iterable[str]) -> list[Take]:
