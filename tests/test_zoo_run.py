@@ -13,6 +13,7 @@ from named import micro, smallest
 
 import zoo
 from supernet.errors import InvalidAudio, InvalidQuery
+from zoo.run import along
 from zoo.run.model import probabilities
 
 CLIPS = Path(zoo.__file__).parent / "clips"
@@ -170,6 +171,19 @@ def test_windows_tell_the_words_and_their_times(model):
     assert [found[place]["answers"][0]["label"] for place in (0, 2, 4)] == ["stop", "left", "yes"]
     mapping = {"raw": sentence("stop", "left", "yes", silence=3_200), "sampling_rate": 16_000}
     assert found == model.slide(mapping, top=1)
+
+
+@pytest.mark.parametrize("task", ["kws", "aec"])
+def test_events_are_marked_by_answers_of_the_stream_unless_a_hop_is_given(task, monkeypatch):
+    """Of all that stream: windows would be slower, and be marked otherwise than a detector hears them."""
+
+    def windows(*_):
+        raise AssertionError("heard as windows")
+
+    monkeypatch.setattr(along, "clip_windows", windows)
+    for name in zoo.list(task).query("streamable").name:
+        model = zoo.get(name=name)
+        assert isinstance(model.events(np.zeros(40_000, np.int16), 16_000), list)
 
 
 @pytest.mark.parametrize("hop_ms", [20, 500, 1000])

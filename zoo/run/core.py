@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from supernet.constants import UNKNOWN
-from supernet.errors import EarshotError, InvalidPackage, UnknownName, nearest_names
+from supernet.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName, nearest_names
 from supernet.frontend.base import FrontEnd
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.mel import MelFrontEnd
@@ -30,8 +30,8 @@ __all__ = ["Core", "probabilities"]
 MAX_EXPONENT = 700.0
 """Of what does not overflow; scores are 0 there in any format."""
 UNTUNED = (
-    "%s has no settings of its own: threshold %g on the mean of %d answers, one each %d ms, and %d ms of rest; "
-    "`earshot tune` makes some"
+    "%s has no settings of its own: unless others are given, threshold %g on the mean of %d answers, one each %d ms, "
+    "and %d ms of rest; `earshot tune` makes some"
 )
 
 log = logging.getLogger(__name__)
@@ -160,6 +160,11 @@ class Core:
         for label in [*(labels or ()), *(thresholds or ())]:
             if label not in known:
                 raise UnknownName(f"{self.name} does not detect {label!r:.140}: {nearest_names(label, set(known))}")
+        for label in thresholds or ():
+            if labels is not None and label not in labels:
+                raise InvalidQuery(
+                    f"threshold of {label!r:.140}, which labels leave out: give it in both or in neither"
+                )
         settings = self.detection.asking(threshold, thresholds or {})
         return Detector(settings, self.knows, self._integer_scores, known if labels is None else labels)
 

@@ -19,6 +19,7 @@ from zoo.package.entry import Entry
 from zoo.package.facts import Rivals, accuracy_text, costs_text, precision
 from zoo.package.figures import DeviceFigure
 from zoo.package.read import Config, read_config
+from zoo.run.along import answer_ms
 from zoo.run.bill import Bill, fit
 from zoo.run.core import Core, probabilities
 from zoo.run.detection import Detector
@@ -233,7 +234,7 @@ class Model(Core):
         return columns, frames * self.drawn.step_ms / 1000
 
     def _event_hop(self, hop_ms: float | str | None) -> int:
-        return event_hop(self.clip_ms, self.arch.features.step_ms) if hop_ms is None else hop_of(self, hop_ms)
+        return event_hop(self.clip_ms, answer_ms(self.network)) if hop_ms is None else hop_of(self, hop_ms)
 
     def run(
         self,
