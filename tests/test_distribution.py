@@ -13,7 +13,8 @@ from pathlib import Path
 import zoo
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "supernet", "predictors", "search", "zoo")
+PACKAGES = ("supernet", "predictors", "search", "zoo")
+SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE", "scripts", "tests", *PACKAGES)
 NOTICE = "zoo/NOTICE.md"
 
 
@@ -36,6 +37,9 @@ def test_a_wheel_made_from_the_source_archive_runs_elsewhere_with_the_bundled_hu
     with tarfile.open(archive) as file:
         file.extractall(tmp_path / "source", filter="data")
     [source] = (tmp_path / "source").iterdir()
+    for name in ("scripts", "tests"):
+        files = {path.relative_to(ROOT) for path in (ROOT / name).rglob("*.*") if "__pycache__" not in path.parts}
+        assert [path for path in sorted(files) if not (source / path).exists() and path.name != ".lock"] == []
     _run(sys.executable, "-c", backend, "build_wheel", built, cwd=source)
     [wheel] = built.glob("*.whl")
     _run(
