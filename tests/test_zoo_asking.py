@@ -6,10 +6,16 @@ import logging
 import pytest
 
 import zoo
-from supernet.errors import InvalidQuery, NoModelFits
+from supernet.errors import InvalidQuery, NoModelFits, UnknownName
 from zoo.cli import main
 
 MAKES = "; or give specialize (--specialize), which searches a supernet for one and needs the extra train\n"
+
+
+def test_a_model_that_is_named_as_a_task_is_told():
+    name = zoo.find("kws")[0].name
+    with pytest.raises(UnknownName, match=f"no model for task '{name}' in this hub: it is a model; give name='{name}'"):
+        zoo.get(name)
 
 
 def test_a_look_up_without_a_task_works_and_says_how_to_name_one(capsys, caplog):

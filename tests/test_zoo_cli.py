@@ -164,6 +164,8 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
         (["evaluate", "--conditions", "clean", "kws", "songs"], "required: MODEL, FOLDER (--conditions takes what"),
         (["evaluate", "kws", "--words=up", "--split", "test"], "are required: FOLDER; see"),
         (["train", "--bits", "8", "4", "--data", "songs"], "are required: --task; see"),
+        (["list", "kws"], "kws: give a task by --task, as in --task kws; see earshot list --help"),
+        (["verify", "one", "two"], "unrecognized arguments: two; see earshot verify --help"),
     ],
 )
 def test_wrong_usage_names_the_nearest_choice(arguments, said, capsys):

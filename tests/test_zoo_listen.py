@@ -29,7 +29,7 @@ SOUND = np.concatenate(
         for part in (np.zeros(RATE, np.int16), soundfile.read(CLIPS / f"{word}.wav", dtype="int16")[0])
     ]
 )
-SAID = f"{MODEL} has no settings of its own: threshold 0.8"
+SAID = f"{MODEL} has no settings of its own: unless others are given, threshold 0.8"
 
 
 @pytest.fixture(scope="module")
@@ -391,11 +391,17 @@ def test_run_detects_in_text_json_and_csv(recording, tmp_path, monkeypatch, caps
         (["--detect", "--threshold", "0"], "threshold = 0.0 is not possible: give a share above 0"),
         (["--detect", "--threshold", "0.5", "--threshold", "0.6"], "--threshold is given twice"),
         (["--detect", "--threshold", "a=0.5", "--threshold", "a=0.6"], "--threshold a is given twice"),
+        (["--detect", "--threshold", "go=0.5", "--labels", "stop"], "threshold of 'go', which labels leave out"),
     ],
 )
 def test_options_that_do_not_go_together_are_named(recording, capsys, options, message):
     assert main(["run", MODEL, str(recording), *options]) == 2
     assert capsys.readouterr().err.startswith(f"earshot: {message}")
+
+
+def test_a_microphone_is_not_named_beside_another_source(recording, capsys):
+    assert main(["listen", MODEL, "--input", str(recording), "--microphone", "3"]) == 2
+    assert capsys.readouterr().err.startswith(f"earshot: --microphone 3 is not heard with --input {recording}")
 
 
 def test_that_a_package_has_no_settings_is_said_once(caplog, monkeypatch):

@@ -68,7 +68,9 @@ def _pool(index: Index, task: str | None, name: str | None) -> np.ndarray:
     if task is not None:
         pool &= index.has("task", task)
         if not pool.any():
-            raise UnknownName(f"no model for task {task!r} in this hub: {index.other_task(task)}")
+            is_model = index.find(task) is not None
+            hint = f"it is a model; give name={task!r}" if is_model else index.other_task(task)
+            raise UnknownName(f"no model for task {task!r} in this hub: {hint}")
     if name is not None:
         pool &= index.like("name", name)
         if not pool.any():

@@ -142,6 +142,10 @@ class _Parser(argparse.ArgumentParser):
         sounds = [one for one in unknown if one == PIPE or not one.startswith("-")]
         if sounds and "--input" in self._option_string_actions:
             self.error(f"{sounds[0]}: give what is heard by --input, as in --input {shlex.quote(sounds[0])}")
+        if sounds and "--task" in self._option_string_actions:
+            self.error(f"{sounds[0]}: give a task by --task, as in --task {shlex.quote(sounds[0])}")
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
 
     def _several(self) -> list[str]:

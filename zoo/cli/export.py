@@ -37,7 +37,8 @@ A folder that was exported before is replaced whole; one that holds anything els
 With --check what was written is run in each runtime that is installed, on the test vectors of the package and, with
 --data, on the recordings that `earshot evaluate` finds in a folder. Printed are how many answers were compared, the
 share with equal labels, and how far outputs are apart, in their own steps. Other runtimes round in ways of their own:
-labels are equal on nearly all clips, and on fewer answers of a stream, most of which are to half a word.
+labels are equal on nearly all clips of words, on fewer of fifty sounds, and on fewer answers of a stream, most of which
+are to half a word.
 
 With --check --board the C that was written is built for a core that QEMU emulates, with the flash and RAM of a chip
 that has it, and run there. Printed are how many of its known answers are identical, the bytes of its structure, and

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from supernet.data.walk import printable
-from supernet.errors import MissingExtra
+from supernet.errors import InvalidQuery, MissingExtra
 from zoo.cli.run import add_detection, add_model, check_pipe, detector_of, find_model
 from zoo.run.hear import PIPE
 from zoo.run.listen import MICROPHONE
@@ -64,6 +64,8 @@ def _listen(options: argparse.Namespace) -> None:
     model = find_model(options.model, options.hub)
     detector = detector_of(model, options)
     number = options.microphone
+    if number is not None and options.input != MICROPHONE:
+        raise InvalidQuery(f"--microphone {number} is not heard with --input {options.input}; leave one of them out")
     way = {name: getattr(options, name) for name in ("rate", "channel", "resample", "seconds", "count", "save")}
     way["microphone"] = int(number) if number and number.isdecimal() else number
     with _meter() as heard, _naming_pipe(options.input):

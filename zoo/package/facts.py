@@ -122,7 +122,7 @@ def _whole(value: float) -> str:
 
 def _three(value: float) -> str:
     """Three digits."""
-    return f"{value:.3g}"
+    return f"{value:.3g}" if value < 1000 else f"{float(f'{value:.3g}'):,.0f}"
 
 
 def _span(interval: tuple[float, float]) -> str:
