@@ -113,7 +113,7 @@ def measure(
     if "clock_mhz" in rows:
         known["clock_mhz"] = rows["clock_mhz"].iloc[0]  # processors change theirs all the time
     with tqdm(
-        total=count, initial=min(count, len(rows)), desc=path.stem, unit=" networks", disable=not progress
+        total=count, initial=min(count, len(rows)), desc=path.stem, unit=" networks", disable=None if progress else True
     ) as bar:
         while len(rows) < count:
             rng = np.random.default_rng([seed, len(rows)])

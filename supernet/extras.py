@@ -33,6 +33,8 @@ EXTRAS = {
     "tflite_micro": "esphome",
 }
 """Package as it is imported -> its extra."""
+AROUND = ("torch", "tflite_micro")
+"""Packages whose extras bring others, too."""
 TRAINING = ("torch", "pandas", "sklearn", "matplotlib", "PIL")
 """What trains, measures and makes packages with their figures and pictures."""
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "tflite_micro": "tflite-micro"}
@@ -54,7 +56,8 @@ def need(*packages: str) -> None:
 def lacking(*packages: str) -> MissingExtra | None:
     """MissingExtra for the first of the packages that is not installed, naming the extra that brings them all."""
     absent = next((package for package in packages if not has(package)), None)
-    return absent and _missing(absent, "train" if "torch" in packages else EXTRAS[absent])
+    whole = next((package for package in AROUND if package in packages), absent)
+    return absent and _missing(absent, EXTRAS[whole])
 
 
 def load(module: str) -> ModuleType:

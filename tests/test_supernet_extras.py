@@ -199,6 +199,18 @@ def test_what_is_there_is_loaded_and_what_is_not_is_named(monkeypatch):
     assert issubclass(MissingExtra, ImportError)
 
 
+def test_one_extra_is_named_for_all_that_lacks(monkeypatch):
+    """That of ESPHome brings those of TFLite, which would otherwise be asked for first."""
+    for package in ("flatbuffers", "tflite", "tflite_micro"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for packages, extra in (
+        (("flatbuffers", "tflite"), "tflite"),
+        (("flatbuffers", "tflite", "tflite_micro"), "esphome"),
+    ):
+        with pytest.raises(MissingExtra, match=rf"needs flatbuffers.*(earshot\[{extra}\]|install flatbuffers$)"):
+            need(*packages)
+
+
 def test_lazy_names_are_those_that_are_named():
     get = lazy_names("here", {"hann_window": "supernet.frontend.tables"})
     assert get("hann_window")(4)[2] == 1

@@ -162,13 +162,9 @@ def train_float(
     calibration: Tensor,
     teacher: Network | None = None,
     measure_every: int = 1,
-    clips: int = 1,
 ) -> Network:
-    """Train a Network by `train_network`, its norms measured on `calibration` (batch, coefficients, clips * frames).
-
-    clips: see `recalibrate`.
-    """
-    calibrate, identity = partial(recalibrate, network, calibration, clips), {"arch": network.arch.to_dict()}
+    """Train a Network by `train_network`, its norms measured on `calibration` (batch, coefficients, frames)."""
+    calibrate, identity = partial(recalibrate, network, calibration), {"arch": network.arch.to_dict()}
     return train_network(
         network, data, frontend, recipe, run, identity, calibrate, teacher, measure_every=measure_every
     )
