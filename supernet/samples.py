@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["FULL_SCALE", "as_int16", "from_int16", "to_int16"]
+__all__ = ["FULL_SCALE", "MAX_FLOAT", "as_int16", "from_int16", "to_int16"]
 
 FULL_SCALE = 32768
 """Steps of 16 bits from 0 to 1."""
+MAX_FLOAT = 10.0
+"""What floats of sound may reach, though it is clipped at 1: more is of another scale."""
 
 
 def to_int16(samples: np.ndarray, scale: int = FULL_SCALE) -> np.ndarray:

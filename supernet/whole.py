@@ -1,17 +1,25 @@
-"""Numbers as people and libraries give them: those of Python, of NumPy and of others, but no booleans."""
+"""Values as people and libraries give them: numbers of Python, NumPy and others, but no booleans; one or several."""
 
 from __future__ import annotations
 
 import math
 import operator
+import os
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-__all__ = ["as_whole", "for_json", "is_real", "is_whole", "with_plain_numbers"]
+__all__ = ["as_list", "as_whole", "for_json", "is_real", "is_whole", "with_plain_numbers"]
 
 PLAIN = frozenset({bool, float, int, str, type(None)})
+
+
+def as_list(given: Any) -> list:
+    """Several, of which a text or a path alone is one and not its letters; none of None."""
+    if given is None:
+        return []
+    return [given] if isinstance(given, (str, bytes, os.PathLike)) else list(given)
 
 
 def as_whole(value: Any) -> int | None:

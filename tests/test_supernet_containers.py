@@ -54,7 +54,7 @@ def frames(mp3: bytes) -> list[int]:
 
 
 def pages(ogg: bytes) -> list[int]:
-    return [place for place in range(len(ogg)) if ogg.startswith(b"OggS\0", place)]
+    return [place for place in range(len(ogg)) if bytes(ogg).startswith(b"OggS\0", place)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -105,6 +105,16 @@ def test_pages_that_are_missing_are_told(kind):
         read_audio(data[: places[-1]])
     with pytest.raises(InvalidAudio, match="pages are missing before byte"):
         read_audio(data[: places[3]] + data[places[4] :])
+
+
+@pytest.mark.parametrize("kind", ["vorbis", "opus"])
+@pytest.mark.parametrize("page", [2, 3, -1])
+def test_a_page_with_a_byte_that_is_not_its_own_is_told(kind, page):
+    """libogg leaves it out without a word."""
+    data = bytearray(coded(kind, np.tile(tone(440, 2.0), 5)))
+    data[pages(data)[page] + 60] ^= 4
+    with pytest.raises(InvalidAudio, match=r"its page at byte [\d,]+ is damaged"):
+        read_audio(bytes(data))
 
 
 def test_frames_that_are_missing_are_told_where_the_first_one_counts_them():

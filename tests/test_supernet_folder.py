@@ -18,6 +18,7 @@ from supernet.data.folder import load_folder
 from supernet.data.recordings import Recording
 from supernet.data.speakers import split_groups
 from supernet.data.survey import SPLITS
+from supernet.data.table import LISTS
 from supernet.errors import InvalidData
 from supernet.nn.frontend import torch_twin
 from supernet.train.calibration import fit_frontend
@@ -279,7 +280,6 @@ def test_moving_a_speaker_empties_no_other_class(monkeypatch):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"validation_list.txt": "door/take0.wav"}, "without the other list"),
         ({"validation_list.txt": "\xff", "testing_list.txt": ""}, "not a text in UTF-8"),
     ],
 )
@@ -289,6 +289,22 @@ def test_bad_lists_are_refused(load, tmp_path, files, message):
         (root / name).write_bytes(text.encode("latin-1"))
     with pytest.raises(InvalidData, match=message):
         load(root)
+
+
+@pytest.mark.parametrize(("named", "other"), [("validation", "test"), ("test", "validation")])
+def test_beside_one_list_the_other_split_is_drawn_by_speaker(load, tmp_path, named, other):
+    root = tmp_path / "sounds"
+    for speaker in range(20):
+        for number, label in enumerate(("bell", "door")):
+            write(root / label / f"s{speaker:02}_nohash_0.wav", tone(300 + 400 * number, seed=20 * number + speaker))
+    listed = [f"{label}/s{speaker:02}_nohash_0.wav" for label in ("bell", "door") for speaker in (3, 4)]
+    (root / LISTS[named]).write_text("\n".join(listed))
+    data, survey = load(root)
+    counts = {name: len(data.splits[name]) for name in SPLITS}
+    assert counts[named] == len(listed)
+    assert counts[other] > 0
+    assert sum(counts.values()) == 40
+    assert survey.rule.startswith(f"{LISTS[named]}, {other} by the speaker")
 
 
 def test_lines_of_lists_are_matched_however_they_are_written(load, tmp_path):

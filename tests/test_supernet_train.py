@@ -236,6 +236,11 @@ def test_a_supernet_comes_back_from_disk_the_same(trained, frontend, speech_data
     trunk.write_bytes(before)
     with pytest.raises(UnknownName, match="did you mean words"):
         load_supernet(tmp_path, "word")
+    config = json.loads((tmp_path / "config.json").read_text())
+    for wrong in ({"about": "zz"}, {"about": {"notes": 5}}, {"about": {"limits": ["a\nb"]}}, {"licence": ["a"]}):
+        (tmp_path / "config.json").write_text(json.dumps(config | wrong))
+        with pytest.raises(InvalidCheckpoint, match="what it states of itself"):
+            load_supernet(tmp_path, "words")
 
 
 def test_weights_of_half_precision_take_half_the_bytes_and_come_back_the_same(

@@ -28,6 +28,12 @@ SCALES = (1e-12, 1e-5, 5e-4, 0.01, 1.0, 1e6)
 SCORES = arrays(np.int64, st.tuples(st.integers(0, 60), st.just(3)), elements=st.integers(0, ONE))
 
 
+def test_settings_are_kept_as_numbers_however_they_are_given():
+    given = Detection(threshold="80%", smoothing=np.int64(3), release="0.5", thresholds={"a": "90%"})
+    assert given == Detection(0.8, 3, release=0.5, thresholds={"a": 0.9})
+    assert [type(value) for value in (given.threshold, given.smoothing, given.thresholds["a"])] == [float, int, float]
+
+
 def sure(*certain):
     """Scores (answers, 3): `certain` gives the class that is sure of each answer."""
     return (np.eye(3)[list(certain)] * 0.9 + 0.1 / 3) * ONE

@@ -100,6 +100,16 @@ def test_taking_the_advice_of_an_error_finds_the_model():
         assert choose(items, "kws", constraints(**{name: advised}))[0].name == "a"
 
 
+@pytest.mark.parametrize("limit", ["min_accuracy", "max_flash", "max_ram", "max_macs"])
+def test_every_bundled_model_is_found_by_its_own_figure(limit):
+    """And by its accuracy as it is printed, which may be rounded up."""
+    fields = {"min_accuracy": "validation", "max_flash": "flash_bytes", "max_ram": "ram_bytes", "max_macs": "macs"}
+    for item in zoo.find():
+        own = getattr(item, fields[limit])
+        for asked in (own, f"{100 * own:.2f}%") if limit == "min_accuracy" else (own,):
+            assert zoo.find(name=item.name, **{limit: asked}) == [item]
+
+
 def test_all_that_the_nearest_misses_is_advised():
     with pytest.raises(NoModelFits, match=r"ask for max_ops=1000, min_accuracy=0\.9,"):
         choose([entry("a")], "kws", constraints(max_ops=10, min_accuracy=0.99))

@@ -22,6 +22,8 @@ from zoo.cli import run as cli_run
 from zoo.package.plots import confusion_figure
 from zoo.run.evaluate import Evaluation
 
+CLIPS = Path(zoo.__file__).parent / "clips"
+
 MATRIX = np.array([[8, 2, 0], [1, 9, 0], [0, 0, 0]])
 
 
@@ -68,15 +70,28 @@ def test_silence_that_no_list_names_is_of_the_test(model, words):
     np.testing.assert_array_equal(np.sum(found, axis=0), model.evaluate(words).matrix)
 
 
-def test_a_long_recording_counts_once_by_the_mean_of_its_windows(model, tmp_path):
+@pytest.mark.parametrize("quiet", [1.0, 0.1, 0.0])
+def test_a_long_recording_counts_once_by_its_windows_as_they_are_loud(quiet, model, tmp_path):
+    """By powers that are counted clip by clip; silence alone leaves all alike."""
     (tmp_path / "up").mkdir()
-    samples = np.concatenate([tone(300), tone(700), tone(2000, 0.4)])
+    samples = np.concatenate([quiet * tone(300), quiet * tone(700), tone(2000, 0.4) * (quiet > 0)])
     soundfile.write(tmp_path / "up" / "long.wav", samples, RATE, subtype="FLOAT")
     by_label = [{one["label"]: one["score"] for one in window["answers"]} for window in model.slide(samples, RATE)]
-    means = [np.mean([scores[label] for scores in by_label]) for label in model.labels]
+    starts = [round(RATE * window["start_s"]) for window in model.slide(samples, RATE)]
+    powers = [sum(piece.var() for piece in samples[start:][:RATE].reshape(-1, RATE // 50)) for start in starts]
+    weights = powers if any(powers) else None
+    means = [np.average([scores[label] for scores in by_label], weights=weights) for label in model.labels]
     found = model.evaluate(tmp_path)
     assert found.clips == found.matrix[0, int(np.argmax(means))] == 1
     assert found.recall == {"up": float(np.argmax(means) == 0), "down": None, "_unknown_": None, "_silence_": None}
+
+
+def test_silence_around_a_word_does_not_hide_it(tmp_path):
+    for name, path in {path.stem: path for path in CLIPS.glob("*.wav")}.items():
+        (tmp_path / name).mkdir()
+        samples, rate = soundfile.read(path, dtype="int16")
+        soundfile.write(tmp_path / name / "long.wav", np.pad(samples, (rate // 2, 3 * rate // 2)), rate)
+    assert zoo.get("kws").evaluate(tmp_path).accuracy == 1
 
 
 def test_what_cannot_be_used_is_counted_and_lines_without_a_recording_are_said(model, words):

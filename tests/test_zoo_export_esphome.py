@@ -234,7 +234,7 @@ def test_the_rule_is_that_of_sums_counted_one_by_one():
 @pytest.mark.parametrize(("several", "count"), [(False, 2), (True, 3)])
 def test_heads_of_two_labels_and_of_several_at_once(several, count):
     labels = ("up", "_unknown_", "down")[:count]
-    head = word_of(labels, "up", several)
+    head = word_of(labels, labels, "up", several)
     logits = np.random.default_rng(0).integers(-3000, 3000, (50, count)).astype(np.int16)
     softmax = np.exp(logits * 0.001)
     score = 1 / (1 + 1 / softmax[:, 0]) if several else softmax[:, 0] / softmax.sum(1)
@@ -243,7 +243,7 @@ def test_heads_of_two_labels_and_of_several_at_once(several, count):
 
 def test_a_model_without_words_has_no_head():
     with pytest.raises(InvalidQuery, match="knows no word"):
-        word_of(("_unknown_", "_silence_"), "", False)
+        word_of(("_unknown_", "_silence_"), ("_unknown_", "_silence_"), "", False)
 
 
 def test_a_check_counts_wakes_by_the_cutoff_of_the_folder(models, tmp_path):

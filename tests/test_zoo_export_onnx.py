@@ -36,7 +36,7 @@ from zoo.package.read import VECTORS
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install onnx onnxruntime")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install onnx onnxruntime")
 
-from named import smallest  # noqa: E402
+from named import micro, smallest  # noqa: E402
 
 from zoo.export.onnx.ops import TWINS, build  # noqa: E402
 from zoo.export.onnx.run import runner  # noqa: E402
@@ -210,7 +210,7 @@ def test_networks_over_samples_and_with_memories_have_folders_that_agree(name, t
     network, frontend = untied(small_network(name, 4, "symmetric")), FRONT_ENDS["raw" if name == "samples" else "mfcc"]
     length = network.arch.frames * frontend.hop_samples
     model = SimpleNamespace(
-        name="m", task="t", labels=("a", "b", "c", "d"), licence="x", attribution="us", multi_label=False,
+        name="m", task="t", knows=("a", "b", "c", "d"), licence="x", attribution="us", multi_label=False,
         weights_sha256="0" * 64,
         network=network, arch=network.arch, frontend=frontend, logits=network,
         sampling_rate=frontend.sampling_rate, clip_samples=length, entry=SimpleNamespace(weight_bytes=1),
@@ -271,6 +271,36 @@ def test_what_is_not_possible_is_one_line_and_nothing_is_written(name, options, 
         model_of(name).export("onnx", tmp_path / "x", **options)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("to", ["c", "onnx", "tflite", "esphome"])
+def test_a_model_that_answers_with_some_words_is_exported_with_all_its_labels(to, tmp_path):
+    """Logits are of all that it knows: what computes and names them is that of the whole model."""
+    whole = model_of(micro() if to == "esphome" else STREAM)
+    some, how = whole.knowing(["stop", "go"]), {"word": "stop"} if to == "esphome" else {}
+    folders = [model.export(to, tmp_path / f"m{number}", "m", **how) for number, model in enumerate((whole, some))]
+    if to != "c":
+        first, second = (
+            {path.name: path.read_bytes() for path in folder.glob("*.[ojt]*") if path.name != "report.json"}
+            for folder in folders
+        )
+        assert first == second != {}
+    if to != "esphome":
+        assert ", ".join(whole.knows) in (folders[1] / "README.md").read_text().replace("\n", " ")
+    else:
+        with pytest.raises(InvalidQuery, match="'yes' is not possible: the model knows stop, go"):
+            some.export(to, tmp_path / "other", word="yes")
+
+
+def test_the_folder_that_one_is_in_is_not_taken_away(tmp_path, monkeypatch, capsys):
+    (tmp_path / "here" / "deeper").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "deeper")
+    for out in (".", "", ".."):
+        assert main(["export", STREAM, "--to", "c", "--name", "m", "--out", out]) == 2
+        assert "is the folder that you are in, or above it; name one in it" in capsys.readouterr().err
+    with pytest.raises(InvalidQuery, match="is the folder that you are in"):
+        zoo.page(".", exports=[])
+    assert not list((tmp_path / "here" / "deeper").iterdir())
 
 
 def test_folders_of_others_are_left_alone(tmp_path):

@@ -399,6 +399,11 @@ def test_options_that_do_not_go_together_are_named(recording, capsys, options, m
     assert capsys.readouterr().err.startswith(f"earshot: {message}")
 
 
+def test_one_label_is_a_label_and_not_its_letters(model, recording):
+    alone = model.detect(recording, threshold="60%", labels="stop")
+    assert alone == model.detect(recording, threshold=0.6, labels=["stop"]) != []
+
+
 def test_a_microphone_is_not_named_beside_another_source(recording, capsys):
     assert main(["listen", MODEL, "--input", str(recording), "--microphone", "3"]) == 2
     assert capsys.readouterr().err.startswith(f"earshot: --microphone 3 is not heard with --input {recording}")

@@ -17,7 +17,7 @@ import soxr
 from supernet.data.containers import Frames, Parts, block_samples, check_stream, frames_of
 from supernet.data.walk import FORMATS, Spooled
 from supernet.errors import InvalidAudio, TooLong
-from supernet.samples import from_int16, to_int16
+from supernet.samples import MAX_FLOAT, from_int16, to_int16
 from supernet.whole import is_whole
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
 
 RATES = (1_000, 384_000)
 MAX_CHANNELS = 8
-MAX_FLOAT = 10.0
 LONGER = 1.01
 """How much longer than a clip a recording may be: so much is cut off."""
 CUT = "cut it, or go over it by sliding windows"

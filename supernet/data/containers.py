@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import BinaryIO, NamedTuple, NoReturn
+from zlib import crc32
 
 from supernet.data.flac import STREAMINFO, ends_of_last_frame
 from supernet.errors import InvalidAudio
@@ -38,8 +39,10 @@ TAG_BYTES, APE_BYTES, ID3_BYTES = 128, 32, 10
 ID3 = re.compile(rb"ID3[\x02-\x04].{2}[\x00-\x7f]{4}", re.DOTALL)
 RIFF_FORMS = {b"RIFF": "little", b"RF64": "little", b"RIFX": "big", b"FORM": "big"}
 SOUND_CHUNKS = (b"data", b"SSND")
-FIRST, LAST = 2, 4
-"""Flags of the pages of Ogg."""
+FIRST, LAST, CHECKSUM = 2, 4, 22
+"""Flags of the pages of Ogg, and where their checksums stand."""
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""The bits of each byte from the other end."""
 KILOBITS = {
     (1, 1): range(32, 449, 32),
     (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -290,6 +293,8 @@ def _walk_ogg(file: _File) -> None:
             file.joined(place)
         if number != numbers.get(stream, number - 1) + 1:
             file.cut(f"pages are missing before byte {place:,}")
+        if not _is_sound(file.at(place, size)):
+            file.cut(f"its page at byte {place:,} is damaged")
         begun |= not flags & FIRST
         numbers[stream] = number
         (unended.discard if flags & LAST else unended.add)(stream)
@@ -297,6 +302,17 @@ def _walk_ogg(file: _File) -> None:
     if unended:
         file.cut("its last page is missing")
     file.check_behind(place)
+
+
+def _is_sound(page: bytes) -> bool:
+    """True where the checksum of a page is that of its bytes: CRC-32 from the highest bit on, from 0, as it is.
+
+    That of zlib goes from the lowest bit on, from all ones, and is inverted.
+    """
+    bare = page[:CHECKSUM] + bytes(4) + page[CHECKSUM + 4 :]
+    mirrored = crc32(bare.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    found = mirrored.to_bytes(4, "little").translate(MIRRORED)
+    return int.from_bytes(found, "big") == int.from_bytes(page[CHECKSUM : CHECKSUM + 4], "little")
 
 
 def _page(file: _File, place: int) -> tuple[int, bytes, int, int] | None:

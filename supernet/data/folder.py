@@ -19,7 +19,7 @@ import numpy as np
 
 from supernet.constants import CACHE, NOISE, SILENCE, UNKNOWN
 from supernet.data.clips import ClipData, Split
-from supernet.data.recordings import HELD_SHARE, LABELS, Recording, decode_recordings, heard_of, read_long
+from supernet.data.recordings import HELD_PERCENT, HELD_SHARE, LABELS, Recording, decode_recordings, heard_of, read_long
 from supernet.data.speakers import find_torn, split_by_speaker
 from supernet.data.survey import SPLITS, Finding, Survey, check_counts, find, find_left_out, find_thin
 from supernet.data.table import LISTS, named_files, read_list, read_table, tidy_name
@@ -228,18 +228,27 @@ def _split_as_listed(recordings: list[Recording], listed: dict[str, tuple[str, .
     missing = {stem_of(line) for files in names.values() for line, found in files.items() if not found}
     find(findings, "lines of the lists that name no recording that is used", sorted(missing))
     files = {split: {file for found in own.values() for file in found} for split, own in names.items()}
-    find(findings, "recordings in both lists, taken for validation", sorted(files["validation"] & files["test"]))
+    both = set.intersection(*files.values()) if len(files) > 1 else set()
+    find(findings, "recordings in both lists, taken for validation", sorted(both))
     for item in recordings:
         item.split = next((split for split, own in files.items() if item.name in own), "train")
-    return " and ".join(LISTS.values())
+    return " and ".join(LISTS[split] for split in listed) + "".join(
+        f", {split} by {_split_off(split, recordings, findings)}" for split in LISTS if split not in listed
+    )
+
+
+def _split_off(split: str, recordings: list[Recording], findings: list[Finding]) -> str:
+    """Draw the split that no list names from what the other list leaves, and say by what rule."""
+    rest = [item for item in recordings if item.split == "train"]
+    rule, _, _ = split_by_speaker(rest, findings).partition(" (")
+    for item in rest:
+        item.split = split if item.split == split else "train"
+    return f"{rule} ({HELD_PERCENT} % of the rest)"
 
 
 def _listed(root: Path) -> dict[str, tuple[str, ...]]:
-    """Split -> the lines of its list; nothing where there are none."""
-    there = [file for file in LISTS.values() if (root / file).is_file()]
-    if there and len(there) < len(LISTS):
-        raise InvalidData(f"{root}: {there[0]} without the other list; give both {' and '.join(LISTS.values())}")
-    return {name: read_list(root / file) for name, file in LISTS.items()} if there else {}
+    """Split -> the lines of its list, of the lists that are there."""
+    return {name: read_list(root / file) for name, file in LISTS.items() if (root / file).is_file()}
 
 
 def _without_copies(recordings: list[Recording], findings: list[Finding]) -> list[Recording]:

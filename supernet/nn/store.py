@@ -150,6 +150,7 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
             raise InvalidCheckpoint(f"{folder}: schema {config['schema']!r}; this version reads {SCHEMA}")
         if task not in config["tasks"]:
             raise UnknownName(f"{folder}: no head for task {task!r}: {nearest_names(task, config['tasks'])}")
+        _check_stated(folder, config)
         labels = tuple(config["tasks"][task]["labels"])
         head = load_file(folder, f"heads/{task}.safetensors", config)
         weights = {**load_file(folder, "trunk.safetensors", config), **head}
@@ -167,6 +168,22 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
     except RuntimeError as error:
         raise InvalidCheckpoint(f"{folder}: the weights do not fit the space: {str(error).splitlines()[-1]}") from None
     return StoredSupernet(supernet.eval(), frontend, labels, config)
+
+
+def _check_stated(folder: Path, config: dict) -> None:
+    """Raise InvalidCheckpoint for what a supernet states of itself, for cards, where that is something else."""
+    about = config.get("about", {})
+    fits = isinstance(about, dict) and isinstance(about.get("multi_label", False), bool)
+    fits = fits and isinstance(about.get("dataset", {}), dict)
+    lines = [config.get(name, "") for name in ("name", "licence", "attribution")]
+    for name in ("notes", "limits") if fits else ():
+        fits = fits and isinstance(about.get(name, []), list)
+        lines += about.get(name, []) if fits else []
+    if not fits or not all(isinstance(line, str) and line.isprintable() for line in lines):
+        raise InvalidCheckpoint(
+            f"{folder}: what it states of itself (about, licence, attribution) is not in texts of a line; take the "
+            "supernet from its source again"
+        )
 
 
 def _check_size(folder: Path, space: Space, weights: dict[str, np.ndarray]) -> None:

@@ -147,14 +147,19 @@ def _at_most(name: str, limit: float | str) -> Constraint:
     return Constraint(name, most, _value(field), lambda index: index.limited(field) / most - 1)
 
 
+def _as_printed(shares: np.ndarray) -> np.ndarray:
+    """Shares rounded to 0.01 %, where that is more than they are."""
+    return np.maximum(shares, np.round(shares, 4))
+
+
 def _at_least(name: str, limit: float | str) -> Constraint:
-    """Accuracies are compared as they are printed, to 0.01 %, so that what is shown can be asked. One that is only
-    predicted keeps no promise.
+    """Accuracies keep what they are and what is printed of them, to 0.01 %, so that what is shown can be asked. One
+    that is only predicted keeps no promise.
     """
     least = share(name, limit)
 
     def excess(index: Index) -> np.ndarray:
-        known = np.round(index.columns["validation"], 4) * index.has("basis", MEASURED)
+        known = _as_printed(index.columns["validation"]) * index.has("basis", MEASURED)
         return np.where(known < round(least, 6), (least - known) / (least or 1), 0.0)
 
     return Constraint(name, least, lambda entry: entry.validation * (entry.basis == MEASURED), excess)
@@ -176,7 +181,7 @@ def _finding(name: str, limit: float | str) -> Constraint:
     least = share(name, limit)
 
     def excess(index: Index) -> np.ndarray:
-        known = np.round(index.columns["detection_recall"], 4)
+        known = _as_printed(index.columns["detection_recall"])
         return np.where(np.isnan(known), np.inf, np.where(known < round(least, 6), (least - known) / (least or 1), 0.0))
 
     return Constraint(name, least, _value("detection_recall"), excess, remedy=MEASURE)

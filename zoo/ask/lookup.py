@@ -136,15 +136,18 @@ def _rows(
     rows = choose(index, task, conditions, name, on_device, most, cheapest=rival is not None)
     if rival is None:
         on_device.tell()
-        _tell_of_alarms(index, task, rows, conditions)
+        _tell_of_alarms(index, task, name, rows, conditions)
     return rows
 
 
-def _tell_of_alarms(index: Index, task: str | None, rows: list[int], conditions: Sequence[Constraint]) -> None:
+def _tell_of_alarms(
+    index: Index, task: str | None, name: str | None, rows: list[int], conditions: Sequence[Constraint]
+) -> None:
     """Say in the log how many models have no figures of detection, and how many keep a limit by the estimate alone."""
     asked = {one.name: one.limit for one in conditions if one.remedy}
-    own = slice(None) if task is None else index.has("task", task)
-    unmeasured = int(np.isnan(index.columns[BOUND][own]).sum())
+    own = np.isnan(index.columns[BOUND])
+    own = own if task is None else own & index.has("task", task)
+    unmeasured = int((own if name is None else own & index.like("name", name)).sum())
     if asked and unmeasured:
         log.warning(
             "%d models are left out: how they detect in a stream was not measured, which `earshot tune` does",

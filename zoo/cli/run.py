@@ -25,7 +25,7 @@ from zoo.package.plots import check_file, check_picture, confusion_figure, event
 from zoo.package.read import CONFIG
 from zoo.run.conditions import CONDITIONS
 from zoo.run.detection import Detector
-from zoo.run.events import FLOOR_DB, THRESHOLD
+from zoo.run.events import FLOOR_DB, THRESHOLD, check_floor, check_threshold
 from zoo.run.hear import PIPE, Heard, check_top, find_recordings
 
 __all__ = [
@@ -217,6 +217,10 @@ def _check_detect(options: argparse.Namespace) -> None:
 
 def _run_on(options: argparse.Namespace, model: zoo.Model, files: list[str | Path]) -> None:
     _check_detect(options)
+    if options.events is not None:
+        check_threshold(options.events)
+    if options.floor_db is not None:
+        check_floor(options.floor_db)
     if options.events is not None and options.top is not None:
         raise InvalidQuery(f"--top {options.top}: events have one label each; leave it or --events out")
     if options.plot and len(files) != 1:

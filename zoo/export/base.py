@@ -143,7 +143,7 @@ def identity(model) -> dict[str, str]:
         "earshot.task": model.task,
         "earshot.version": earshot_version(),
         "earshot.weights_sha256": model.weights_sha256,
-        "earshot.labels": "\n".join(model.labels),
+        "earshot.labels": "\n".join(model.knows),
         "earshot.licence": model.licence,
     }
 

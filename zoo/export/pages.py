@@ -23,7 +23,7 @@ def about(model) -> dict[str, object]:
     """What pages say of any model and its front end."""
     front = model.frontend
     return {
-        "MODEL": model.name, "LABELS": ", ".join(model.labels), "LICENCE": licence(model),
+        "MODEL": model.name, "LABELS": ", ".join(model.knows), "LICENCE": licence(model),
         "SCORES": "1 / (1 + exp(-x))" if model.multi_label else "softmax(x)",
         "RATE": model.sampling_rate, "WINDOW": front.window_samples, "HOP": front.hop_samples,
         "CFRAMES": model.arch.frames,

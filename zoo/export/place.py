@@ -41,6 +41,8 @@ def check_free(place: Path, made: Collection[str] = ()) -> None:
     report lists.
     """
     check_above(place)
+    if place.exists() and Path.cwd().is_relative_to(place.resolve()):
+        raise InvalidQuery(f"out = {str(place)!r:.200} is the folder that you are in, or above it; name one in it")
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     if not place.is_dir():

@@ -91,8 +91,8 @@ def open_start(start: str | Path) -> StoredSupernet:
     if folder.is_dir():
         raise InvalidQuery(f"start = {str(start)!r}: no supernet in this folder; give one such as runs/TASK/{STORED}")
     raise InvalidQuery(
-        f"start = {str(start)!r}: no such bundled supernet: {nearest_names(str(start), known)}; or give the folder of "
-        f"one, such as runs/TASK/{STORED}"
+        f"start = {str(start)!r}: no such bundled supernet: {nearest_names(Path(start).name, known)}; or give the "
+        f"folder of one, such as runs/TASK/{STORED}"
     )
 
 

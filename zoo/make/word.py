@@ -23,12 +23,14 @@ from supernet.data.speech.clips import Speech, checked_text, installed
 from supernet.data.speech.command import Command
 from supernet.data.speech.recorded import Recorded
 from supernet.data.speech_commands import list_files
-from supernet.errors import InvalidCheckpoint, InvalidQuery, MissingExtra
+from supernet.errors import InvalidCheckpoint, InvalidQuery, MissingExtra, nearest_names
 from supernet.extras import TRAINING, need
+from supernet.families import family
 from supernet.files import digest, load_tensors, read_json, save_tensors, write_json
 from supernet.metrics import poisson_upper
 from supernet.nn.network import Network
 from supernet.nn.store import StoredSupernet
+from supernet.whole import as_list
 from zoo.ask.limits import LIMITS, check_bits
 from zoo.ask.units import an_hour, seed_of
 from zoo.hubs.address import writable_hub
@@ -194,13 +196,16 @@ def word(
     run = Path(run_dir or RUNS / f"word-{task}")
     check_folder("run_dir", run)
     limit, target = an_hour("max_false_alarms", max_false_alarms), writable_hub(OWN_HUB if hub is None else hub)
-    wished = {name: value for name, value in (limits or {}).items() if name in LIMITS and value is not None}
+    wished = {name: value for name, value in (limits or {}).items() if value is not None}
+    if unknown := [name for name in wished if name not in LIMITS]:
+        raise InvalidQuery(f"limits has {unknown[0]!r:.80}, which is none: {nearest_names(str(unknown[0]), LIMITS)}")
+    paths = {"voice_folders": voice_folders, "recordings": recordings, "negatives": negatives}
     usual = QUICK if quick else (Amounts(), Plan() if str(start) == START else Plan(**FAST))
     asked = {
-        "text": None if text is None else checked_text(text), "voices": None if voices is None else sorted(voices),
-        "voice_commands": [*voice_commands], "voice_folders": [str(Path(one).resolve()) for one in voice_folders],
-        "recordings": [str(Path(one).resolve()) for one in recordings],
-        "negatives": [str(Path(one).resolve()) for one in negatives],
+        "text": None if text is None else checked_text(text),
+        "voices": None if voices is None else sorted(as_list(voices)),
+        "voice_commands": as_list(voice_commands),
+        **{name: [str(Path(one).resolve()) for one in as_list(given)] for name, given in paths.items()},
         "data": None if data is None else str(Path(data).resolve()), "limits": wished, "device": device, "sure": sure,
         "bits": check_bits(bits), "start": str(start if is_bundled(start) else Path(start).resolve()),
         "seed": seed_of(seed), "amounts": asdict(amounts or usual[0]), "plan": asdict(plan or usual[1]),
@@ -221,6 +226,12 @@ def word(
 def _checked_start(state: dict) -> StoredSupernet:
     """The start. Raises, before anything is made, for voices, a start and limits that cannot be used."""
     _, begin = engines_of(state), open_start(state["start"])
+    kind = begin.supernet.space.family
+    if not family(kind).streamable:
+        raise InvalidQuery(
+            f"start = {state['start']!r}: networks of family {kind} hear whole clips, and a word is listened for in a "
+            f"stream; give one such as {START}"
+        )
     check_limits(begin, state["limits"], state["bits"], state["device"], state["sure"])
     if state["data"] is not None:
         list_files(Path(state["data"]), ())

@@ -529,7 +529,8 @@ def _alarms_text(figures: Mapping) -> str:
 def _recall_text(figures: Mapping) -> str:
     if "recall" not in figures:
         return "how many words are found was not measured"
-    return f"{percent(figures['recall'])} of {figures['recall_clips']:,} validation clips found"
+    clips = f"{figures['recall_clips']:,} " if "recall_clips" in figures else ""
+    return f"{percent(figures['recall'])} of {clips}validation clips found"
 
 
 def _chosen_text(figures: Mapping) -> str:
@@ -542,7 +543,7 @@ def _chosen_text(figures: Mapping) -> str:
 def _delay_text(figures: Mapping) -> list[str]:
     """How late a word is known."""
     clean = figures.get("conditions", {}).get("clean", {})
-    if "delay_ms" not in clean:
+    if not {"delay_ms", "late_ms"} <= clean.keys():
         return []
     return [
         f"A word is known {clean['delay_ms']:,} ms after its end in the median, 95 % of those found within "

@@ -15,6 +15,7 @@ from supernet.frontend.base import FrontEnd
 from supernet.frontend.logmel import LogMel
 from supernet.frontend.mel import MelFrontEnd
 from supernet.samples import as_int16
+from supernet.whole import as_list
 from zoo.package.entry import Entry
 from zoo.package.read import MODEL, REMEDY, Config, read_tensors, read_vectors
 from zoo.run.along import answer_ms, logits_along, shown
@@ -157,6 +158,7 @@ class Core:
         answers. Raises UnknownName for a label that the model does not know, InvalidQuery.
         """
         known = [label for label in self.labels if label not in NEVER]
+        labels = None if labels is None else as_list(labels)
         for label in [*(labels or ()), *(thresholds or ())]:
             if label not in known:
                 raise UnknownName(f"{self.name} does not detect {label!r:.140}: {nearest_names(label, set(known))}")

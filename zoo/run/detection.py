@@ -47,12 +47,12 @@ class Detection:
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, value in {"threshold": self.threshold, "release": self.release, **self.thresholds}.items():
-            if not 0 < share(name, value) <= 1:
-                raise InvalidQuery(f"{name} = {value!r} is not possible: give a share above 0 and up to 1")
-        whole("smoothing", self.smoothing, 1, SMOOTHED)
-        whole("refractory_ms", self.refractory_ms, 0, LONGEST_MS)
-        whole("hop_ms", self.hop_ms, 1, LONGEST_MS)
+        own = {label: _share(label, value) for label, value in self.thresholds.items()}
+        limits = {"smoothing": (1, SMOOTHED), "refractory_ms": (0, LONGEST_MS), "hop_ms": (1, LONGEST_MS)}
+        counts = {name: whole(name, getattr(self, name), *ends) for name, ends in limits.items()}
+        shares = {name: _share(name, getattr(self, name)) for name in ("threshold", "release")}
+        for name, value in {**shares, **counts, "thresholds": own}.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Detection:
@@ -72,6 +72,13 @@ class Detection:
         if threshold is None:
             return replace(self, thresholds={**self.thresholds, **thresholds})
         return replace(self, threshold=threshold, thresholds=dict(thresholds))
+
+
+def _share(name: str, given: float | str) -> float:
+    found = share(name, given)
+    if found <= 0:
+        raise InvalidQuery(f"{name} = {given!r} is not possible: give a share above 0 and up to 1")
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@
     FOLDER/meta/esc50.csv, FOLDER/audio/            or ESC-50, whose fold 4 is tested, or one that is named
 
 Without lists, a split is that which the model had when it was made: it knows its clips by digests (zoo.run.known).
-A recording that is longer than a clip counts once: its answer is the best of the mean over sliding windows.
+A recording that is longer than a clip counts once: its answer is the best of the mean over sliding windows, which
+weigh as much as the sound that they hold, so that the silence around a word does not.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from zoo.run.known import notes_of_training, notes_of_unknown, own_split, splits
 __all__ = ["Evaluation", "evaluate", "recordings_of"]
 
 ESC50_FOLDS = {f"fold{number}": number for number in range(1, 6)}
+BY = "energy"
+"""What windows of a recording weigh by; answers that were kept when all weighed the same are not taken."""
 CONFUSIONS, LEFT_OUT = 5, 3
 """The most frequent confusions, and the first recordings that were left out, that are printed."""
 
@@ -273,7 +276,7 @@ def _noise_in(model: Hearing, folder: Path) -> list[np.ndarray]:
 
 def _about(model: Hearing, resample: bool, channel: int | None) -> dict:
     """What an answer hangs on, beside the recording."""
-    about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "resample": resample}
+    about = {"model": digest(read_bytes(model.path / CONFIG)), "words": model.words, "resample": resample, "by": BY}
     return about | ({} if channel is None else {"channel": channel})
 
 
@@ -291,7 +294,7 @@ def _answers(
     hop = hop_of(model)
 
     def answers(new: list[Path]) -> Iterator[int | str]:
-        for heard in hear(model, new, hop, resample, progress, channel=channel):
+        for heard in hear(model, new, hop, resample, progress, channel=channel, whole=True):
             yield str(heard.error) if heard.error is not None else int(heard.scores.mean(0).argmax())
 
     return Kept(run and Path(run) / HEARD).each(known, files, answers)

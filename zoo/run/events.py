@@ -10,7 +10,7 @@ most for short sounds, and at lower ones by more, up to a window less that share
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -20,7 +20,17 @@ from supernet.errors import InvalidQuery
 from supernet.whole import is_real
 from zoo.run.parts import Parts, parts_of
 
-__all__ = ["FLOOR_DB", "THRESHOLD", "Event", "Loudness", "check_floor", "check_threshold", "event_hop", "mark_events"]
+__all__ = [
+    "FLOOR_DB",
+    "THRESHOLD",
+    "Energy",
+    "Event",
+    "Loudness",
+    "check_floor",
+    "check_threshold",
+    "event_hop",
+    "mark_events",
+]
 
 THRESHOLD, WINDOWS = 0.5, 10
 """Mean score from which on a label is an event; windows that hold a moment, where no hop is asked for."""
@@ -79,35 +89,56 @@ def _spans(means: np.ndarray, edges: np.ndarray, threshold: float) -> list[tuple
     return found
 
 
-class Loudness:
-    """Where a recording is as loud as a floor, heard a part at a time. samples: how many were heard."""
+class Sums:
+    """What a measure of each 20 ms adds up to in windows of a recording that is heard a part at a time.
 
-    def __init__(self, rate: int, floor_db: float) -> None:
-        self._size, self._least = rate * PART_MS // 1000, 10 ** (floor_db / 10)
-        self._loud, self._rest, self.samples = [], np.zeros(0, np.float32), 0
+    measure: of samples (pieces, samples), each piece 20 ms, one number a piece. samples: how many were heard.
+    """
+
+    def __init__(self, rate: int, measure: Callable[[np.ndarray], np.ndarray]) -> None:
+        self._size, self._measure = rate * PART_MS // 1000, measure
+        self._found, self._rest, self.samples = [], np.zeros(0, np.float32), 0
 
     def over(self, recording: Parts) -> Iterator[np.ndarray]:
         """The parts of a recording, each once it was heard."""
         for part in parts_of(recording):
             heard = np.concatenate([self._rest, part])
             whole = len(heard) // self._size * self._size
-            self._loud.append(self._is_loud(heard[:whole]))
+            self._found.append(self._measured(heard[:whole]))
             self._rest, self.samples = heard[whole:], self.samples + len(part)
             yield part
 
-    def audible(self, starts_ms: Sequence[int], clip_ms: int) -> np.ndarray:
-        """(windows,) whether some 20 ms of each window are as loud as the floor."""
+    def of(self, starts_ms: Sequence[int], clip_ms: int) -> np.ndarray:
+        """(windows,) the sum in each window."""
         rest = np.pad(self._rest, (0, -len(self._rest) % self._size), "edge" if len(self._rest) else "constant")
-        loud = np.concatenate([[0], np.cumsum(np.concatenate([*self._loud, self._is_loud(rest)]))])
+        so_far = np.concatenate([[0], np.cumsum(np.concatenate([*self._found, self._measured(rest)]))])
         first, last = (
-            np.clip(np.asarray(ends_ms) // PART_MS, 0, len(loud) - 1)
+            np.clip(np.asarray(ends_ms) // PART_MS, 0, len(so_far) - 1)
             for ends_ms in (np.array(starts_ms), np.array(starts_ms) + clip_ms + PART_MS - 1)
         )
-        return loud[last] > loud[first]
+        return so_far[last] - so_far[first]
 
-    def _is_loud(self, samples: np.ndarray) -> np.ndarray:
-        """Of each 20 ms."""
-        return samples.reshape(-1, self._size).var(1) >= self._least
+    def _measured(self, samples: np.ndarray) -> np.ndarray:
+        return self._measure(samples.reshape(-1, self._size))
+
+
+class Loudness(Sums):
+    """Where a recording is as loud as a floor."""
+
+    def __init__(self, rate: int, floor_db: float) -> None:
+        least = 10 ** (floor_db / 10)
+        super().__init__(rate, lambda pieces: pieces.var(1) >= least)
+
+    def audible(self, starts_ms: Sequence[int], clip_ms: int) -> np.ndarray:
+        """(windows,) whether some 20 ms of each window are as loud as the floor."""
+        return self.of(starts_ms, clip_ms) > 0
+
+
+class Energy(Sums):
+    """How much sound windows hold, whatever its mean."""
+
+    def __init__(self, rate: int) -> None:
+        super().__init__(rate, lambda pieces: pieces.var(1, dtype=np.float64))
 
 
 def event_hop(clip_ms: int, step_ms: int) -> int:

@@ -28,7 +28,7 @@ from supernet.whole import as_whole, is_whole
 from zoo.ask.units import milliseconds
 from zoo.run.base import Hearing
 from zoo.run.detection import Detector
-from zoo.run.events import mark_events
+from zoo.run.events import Energy, mark_events
 
 __all__ = [
     "BATCH",
@@ -340,16 +340,18 @@ def hear(
     floor_db: float | None = None,
     channel: int | None = None,
     detector: Detector | None = None,
+    whole: bool = False,
 ) -> Iterator[Heard]:
     """What a model hears in each of `find_recordings`, in order, as soon as its batch is done.
 
     floor_db: slide over clips, too, as `Model.event_scores` does. progress: show bars on standard error, where it is a
     terminal, of more than a few files, and of long ones. channel: hear this one, from 1 on, not the mean of all.
-    detector: give its events, of clips as well.
+    detector: give its events, of clips as well. whole: of a long recording one row of scores, the mean over its
+    windows, which weigh as much as the sound that they hold.
     """
     from tqdm import tqdm
 
-    way = _Way(hop_ms, resample, progress, floor_db, channel, detector)
+    way = _Way(hop_ms, resample, progress, floor_db, channel, detector, whole)
     rates, own = defaultdict(list), model.sampling_rate
     bar = tqdm(total=len(files), unit=" files", disable=None if progress and len(files) > SHOWN else True)
     with bar, ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as threads:
@@ -373,6 +375,7 @@ class _Way:
     floor_db: float | None
     channel: int | None
     detector: Detector | None
+    whole: bool
 
 
 def _ahead(threads: ThreadPoolExecutor, function: Callable, items: Iterable) -> Iterator:
@@ -418,6 +421,8 @@ def _hear_long(model: Hearing, file: str | Path | bytes, way: _Way) -> Heard:
             if way.detector:
                 found = model.detected(sound.parts, way.detector, way.progress, sound.seconds)
                 return Heard(_name_of(file), rate=sound.rate, detected=found)
+            if way.whole:
+                return Heard(_name_of(file), _weighed(model, sound, way), rate=sound.rate)
             if way.floor_db is None:
                 heard = model.slide_scores(sound.parts, way.hop_ms, way.progress, sound.seconds)
             else:
@@ -425,3 +430,11 @@ def _hear_long(model: Hearing, file: str | Path | bytes, way: _Way) -> Heard:
             return Heard(_name_of(file), *heard, sound.rate)
     except InvalidAudio as error:
         return Heard(_name_of(file), error=error)
+
+
+def _weighed(model: Hearing, sound: SoundParts, way: _Way) -> np.ndarray:
+    """(1, classes)"""
+    energy = Energy(model.sampling_rate)
+    scores, times = model.slide_scores(energy.over(sound.parts), way.hop_ms, way.progress, sound.seconds)
+    held = np.maximum(0, energy.of([round(1000 * start) for start, _ in times], model.clip_ms))
+    return np.average(scores, axis=0, weights=held if held.any() else None, keepdims=True)

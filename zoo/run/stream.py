@@ -15,7 +15,7 @@ from supernet.errors import InvalidAudio
 from supernet.frontend.base import FrontEnd
 from supernet.frontend.base import State as FrontEndState
 from supernet.integer.runtime import IntegerNetwork, State
-from supernet.samples import as_int16
+from supernet.samples import MAX_FLOAT, as_int16
 
 __all__ = ["Stream", "StreamState"]
 
@@ -66,4 +66,6 @@ def _checked(given: np.ndarray) -> np.ndarray:
             f"samples {samples.shape} {samples.dtype} are not possible in a stream: give (samples,) int16, or finite "
             "floats from -1 to 1"
         )
+    if samples.dtype.kind == "f" and len(samples) and np.abs(samples).max() > MAX_FLOAT:
+        raise InvalidAudio(f"floats reach {np.abs(samples).max():.3g}; scale them to -1 to 1 (int16 / 32768)")
     return as_int16(samples)

@@ -131,7 +131,7 @@ def _values(model, sources: Sources) -> dict[str, str]:
         "MODEL": model.name,
         "UPPER": sources.name.upper(),
         "TASK": model.task,
-        "LABELS": ", ".join(model.labels),
+        "LABELS": ", ".join(model.knows),
         "LICENCE": of_both(model.licence),
         "RATE": str(model.sampling_rate),
         "RAM": f"{model.entry.ram_bytes:,}",
@@ -149,7 +149,7 @@ def _figures(model, sources: Sources) -> list[str]:
         f"({measured_with()}); "
         f"RAM {entry.ram_bytes:,} bytes",
         _stack(model.arch),
-        f"labels: {', '.join(model.labels)}",
+        f"labels: {', '.join(model.knows)}{model.words and '; events of ' + ', '.join(model.words) + ' alone'}",
     ]
     if sources.streams:
         lines.append(

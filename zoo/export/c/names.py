@@ -26,10 +26,19 @@ stdlib stdnoreturn string strings tgmath threads time uchar unistd wchar wctype
 """Which a model's NAME.h would hide, since its folder is searched for headers."""
 
 TAKEN = """
-all clean edit_cache help install int16 int32 int64 int8 intmax intptr known list_install_components package ptrdiff
-rebuild_cache size ssize test uint16 uint32 uint64 uint8 uintmax uintptr
+all clean edit_cache help install known list_install_components package rebuild_cache test
 """
-"""Targets of CMake, names of the tests, and what makes a type of C with _t behind it."""
+"""Targets of CMake, and names of the tests."""
+TYPES = """
+blkcnt blksize caddr cc char16 char32 char8 clock clockid cnd constraint_handler daddr dev div double errno fenv
+fexcept float fpos fpos64 fsblkcnt fsfilcnt fsid gid id imaxdiv in_addr in_port ino ino64 int16 int32 int64 int8
+int_fast16 int_fast32 int_fast64 int_fast8 int_least16 int_least32 int_least64 int_least8 intmax intptr key ldiv lldiv
+locale loff max_align mbstate mode mtx nlink off off64 once pid pthread ptrdiff quad register rlim rsize sa_family
+sig_atomic siginfo sigset size socklen speed ssize stack suseconds tcflag thrd time timer tss u_char u_int16 u_int32
+u_int64 u_int8 u_quad uid uint16 uint32 uint64 uint8 uint_fast16 uint_fast32 uint_fast64 uint_fast8 uint_least16
+uint_least32 uint_least64 uint_least8 uintmax uintptr useconds wctrans wctype wint
+"""
+"""Which with _t behind them are types of C or POSIX, as `NAME_t` would be."""
 
 
 def c_name(name: str) -> str:
@@ -37,7 +46,7 @@ def c_name(name: str) -> str:
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
         raise InvalidQuery(f"name = {name!r:.80} is not possible: give an identifier of C, such as my_model")
     words, headers = WORDS.split(), HEADERS.split()
-    if name in words or name.lower() in headers or name in TAKEN.split():
+    if name in words or name.lower() in headers or name in TAKEN.split() + TYPES.split():
         what = "a word of C or C++" if name in words else f"that of the header <{name.lower()}.h>"
         what = what if name in words or name.lower() in headers else "taken by C or CMake"
         raise InvalidQuery(f"name = {name!r} is not possible, it is {what}: give another, such as my_{name}")

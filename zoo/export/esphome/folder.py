@@ -49,7 +49,7 @@ def export_esphome(model, place: Path, name: str | None, word: str, tune: str, l
     """Write one word of a model into a folder. Raises InvalidQuery, InvalidData."""
     check_free(place)
     name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
-    head = word_of(model.labels, word, model.multi_label)
+    head = word_of(model.knows, model.labels, word, model.multi_label)
     rule, tuned = _rule(model, head), None
     if tune:
         head, rule, tuned = _tuned(model, head, rule, Path(tune))
@@ -97,7 +97,7 @@ def _rule(model, head: Head) -> Rule:
     """As near to the package's own detector as that of ESPHome comes: its threshold, over the same time."""
     settings, frames = model.detection, _frames(model)
     window = 1 + (settings.smoothing - 1) * settings.hop_ms // (frames * STEP_MS)
-    return Rule(min(0.97, settings.of(model.labels[head.label])), window, frames)
+    return Rule(min(0.97, settings.of(model.knows[head.label])), window, frames)
 
 
 def _frames(model) -> int:
@@ -130,12 +130,13 @@ def _heard(model, head: Head, folder: Path) -> tuple[list[np.ndarray], np.ndarra
     """Logits (answers, classes) of each recording as a stream, and whether it says the word."""
     files, _ = recordings_of(model, folder)
     tail, logits, is_word = np.zeros(TAIL_MS * model.sampling_rate // 1000, np.int16), [], []
+    word = model.knows[head.label]
     for file, samples in usable(model, files):
         found, _ = model.step(np.concatenate([samples, tail]), model.reset())
         logits.append(found)
-        is_word.append(files[file] == head.label)
+        is_word.append(model.labels[files[file]] == word)
     if len({*is_word}) < 2:
-        raise InvalidData(f"{folder}: has no recordings of both {model.labels[head.label]!r} and others to tune on")
+        raise InvalidData(f"{folder}: has no recordings of both {word!r} and others to tune on")
     return logits, np.array(is_word)
 
 
@@ -143,7 +144,7 @@ def _manifest(model, name: str, head: Head, rule: Rule, arena: int, language: st
     """Version 2."""
     return {
         "type": "micro",
-        "wake_word": model.labels[head.label],
+        "wake_word": model.knows[head.label],
         "author": f"made by Earshot of {model.name}",
         "website": WEBSITE,
         "model": f"{name}.tflite",
@@ -161,7 +162,7 @@ def _manifest(model, name: str, head: Head, rule: Rule, arena: int, language: st
 
 def _report(model, head: Head, rule: Rule, tuned: dict | None, data: bytes, arena: int, written: Written) -> dict:
     return {
-        "export": "esphome", "model": model.name, "word": model.labels[head.label], "bytes": len(data),
+        "export": "esphome", "model": model.name, "word": model.knows[head.label], "bytes": len(data),
         "weight_bytes": model.entry.weight_bytes, "arena_bytes_on_host": arena, "variables": written.variables,
         "operators": written.operators,
         "head": asdict(head), "rule": asdict(rule), "tuned_on": tuned,

@@ -109,10 +109,10 @@ def _product(written: Written, x: Tensor, weights: np.ndarray, biases: Sequence[
     return written.main.add("CONV_2D", (x, Tensor(data.shape, "int8", scale, 0, "", data), bias), out, **options)
 
 
-def word_of(labels: Sequence[str], word: str, several: bool) -> Head:
-    """The head of a word of labels as it is without recordings; of a model with one word that one, where none is named.
+def word_of(knows: Sequence[str], labels: Sequence[str], word: str, several: bool) -> Head:
+    """The head of a word as it is without recordings; of a model with one word that one, where none is named.
 
-    Raises InvalidQuery.
+    knows: the label of each logit. labels: those that the model answers with. Raises InvalidQuery.
     """
     words = [label for label in labels if label not in NEVER]
     if not words:
@@ -122,8 +122,8 @@ def word_of(labels: Sequence[str], word: str, several: bool) -> Head:
     chosen = word or words[0]
     if chosen not in words:
         raise InvalidQuery(f"word = {chosen!r:.80} is not possible: the model knows {', '.join(words)}")
-    number = list(labels).index(chosen)
-    return Head(number, () if several else tuple(one for one in range(len(labels)) if one != number))
+    number = list(knows).index(chosen)
+    return Head(number, () if several else tuple(one for one in range(len(knows)) if one != number))
 
 
 def fit(distances: np.ndarray, is_word: np.ndarray) -> tuple[float, float]:

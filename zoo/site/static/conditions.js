@@ -26,7 +26,7 @@ earshot.conditions = (function () {
     const least = units.share(name, value),
       wanted = units.rounded(least, 6);
     const excess = (model) => {
-      const known = model.basis === MEASURED ? units.scaled(model.validation, 4) : 0;
+      const known = model.basis === MEASURED ? Math.max(model.validation, units.scaled(model.validation, 4)) : 0;
       return known < wanted ? (least - known) / (least || 1) : 0;
     };
     return { name, limit: least, value: (model) => (model.basis === MEASURED ? model.validation : 0), excess };
@@ -44,7 +44,7 @@ earshot.conditions = (function () {
       wanted = units.rounded(least, 6);
     const excess = (model) => {
       if (model.detection_recall === null) return Infinity;
-      const known = units.scaled(model.detection_recall, 4);
+      const known = Math.max(model.detection_recall, units.scaled(model.detection_recall, 4));
       return known < wanted ? (least - known) / (least || 1) : 0;
     };
     return { name, limit: least, value: (model) => model.detection_recall, excess, remedy: earshot.data.measure };
