@@ -1,18 +1,16 @@
-"""Bundled models beside published and plain networks: a table and two pictures."""
+"""Published networks beside plain ones of ours, a table and a picture; and a picture of the bundled models."""
 
 from __future__ import annotations
-
-from contextlib import suppress
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib import ticker
 
 import zoo
-from pages.draw import OURS, PEER, PLAIN, TEXT
-from pages.hub import CONDITIONS, bundled_keywords
+from pages.draw import OURS, PEER, TEXT
+from pages.hub import bundled_keywords
 from studies.base import Shown
-from studies.rows import NoRows, Rows
+from studies.rows import Rows
 from zoo.hubs.folder import BUNDLED
 
 __all__ = ["accuracy_picture", "models_picture", "peers_table"]
@@ -43,17 +41,6 @@ def peers_table(found: Rows) -> Shown:
         shown[1] += f" ({narrow.test_low:.1f} to {narrow.test_high:.1f})" * bool(shown[1])
         name = NAMES.get(net, f"temporal-{net}, plain")
         rows.append((macs, [name, f"{macs / 1e6:.2f} M", f"{narrow.flash_bytes / 1e3:.1f} kB", *shown]))
-    hub = bundled_keywords()
-    for _, row in hub[hub.bits == 8].iterrows():
-        shown = [
-            "",
-            f"{row.test:.1f}",
-            *("" if pd.isna(row[name]) else f"{row[name]:.1f}" for name in CONDITIONS),
-            "",
-            "",
-        ]
-        costs = [f"{row.macs / 1e6:.2f} M", f"{row.flash_bytes / 1e3:.1f} kB"]
-        rows.append((row.macs, [f"**{row.net}**", *costs, *shown]))
     columns = [
         "network", "MACs", "flash, 8 bits", "float test %", "8-bit test %", "in noise of 10 dB", "20 dB fainter",
         "distilled, 8 bits", "in noise of 10 dB",
@@ -69,13 +56,13 @@ def _peers(found: Rows) -> pd.DataFrame:
 
 def accuracy_picture(found: Rows) -> plt.Figure:
     """Test accuracy over MACs and over flash."""
-    hub, peers = bundled_keywords(), _peers(found)
+    peers = _peers(found)
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.8), sharey=True, layout="constrained")
     for axis, column, unit, label in (
         (axes[0], "macs", 1e6, "million multiply-accumulates a second of audio"),
         (axes[1], "flash_bytes", 1e3, "kB of flash"),
     ):
-        _draw(axis, hub, peers, column, unit)
+        _draw(axis, peers, column, unit)
         axis.set_xscale("log")
         axis.set_xlabel(label)
         axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
@@ -85,39 +72,30 @@ def accuracy_picture(found: Rows) -> plt.Figure:
     return figure
 
 
-def _draw(axis, hub: pd.DataFrame, peers: pd.DataFrame, column: str, unit: float) -> None:
-    for bits, style in ((8, "-o"), (4, "--s")):
-        part = hub[hub.bits == bits].sort_values(column)
-        axis.plot(part[column] / unit, part.test, style, color=OURS, label=f"Earshot, {bits}-bit packages", zorder=3)
-    few = hub[~hub.bits.isin((8, 4))]
-    axis.plot(few[column] / unit, few.test, "*", color=OURS, label="Earshot, fewer and mixed bits", zorder=3)
+def _draw(axis, peers: pd.DataFrame, column: str, unit: float) -> None:
     narrow = peers[peers.bits == 8]
-    for way, style, how in zip(WAYS, (":v", ":^"), ("trained as peers", "distilled as peers"), strict=True):
-        plain = narrow[~narrow.net.isin(NAMES) & (narrow.way == way)].sort_values(column)
-        axis.plot(plain[column] / unit, plain.test, style, color=PLAIN, label=f"Earshot, plain, 8 bits, {how}")
-    for way, style, how in zip(WAYS, ("D", "d"), ("", ", distilled"), strict=True):
-        others = narrow[narrow.net.isin(NAMES) & (narrow.way == way)]
-        axis.plot(others[column] / unit, others.test, style, color=PEER, label=f"peers, 8 bits{how}")
+    for way, styles, how in zip(WAYS, (("--o", "D"), ("-o", "d")), ("", ", distilled"), strict=True):
+        own = narrow[narrow.way == way].sort_values(column)
+        plain, others = own[~own.net.isin(NAMES)], own[own.net.isin(NAMES)]
+        axis.plot(plain[column] / unit, plain.test, styles[0], color=OURS, label=f"Earshot, plain{how}")
+        axis.plot(others[column] / unit, others.test, styles[1], color=PEER, label=f"published{how}")
     for row in narrow[narrow.net.isin(NAMES) & (narrow.way == WAYS[0])].itertuples():
         place = (getattr(row, column) / unit, row.test)
-        axis.annotate(_short(row.net), place, (5, -11), textcoords="offset points", color=TEXT, fontsize=8)
+        offset = (5, 6) if row.net == "mixednet" else (5, -11)
+        axis.annotate(_short(row.net), place, offset, textcoords="offset points", color=TEXT, fontsize=8)
 
 
 def _short(net: str) -> str:
     return NAMES[net].removeprefix("pless_sweep_").split(" (")[0]
 
 
-def models_picture(found: Rows) -> plt.Figure:
-    """Test accuracy over flash of the bundled models, by their bits: words, beside published networks where these were
-    trained (`scripts/study.py peers`), and sounds.
-    """
+def models_picture(_: Rows) -> plt.Figure:
+    """Test accuracy over flash of the bundled models, by their bits: words, and sounds."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", width_ratios=(3, 2))
     sounds = zoo.list("aec", hub=BUNDLED)
     sounds = sounds.assign(flash_bytes=sounds.weight_bytes, test=100 * sounds.test)
     _draw_bits(axes[0], bundled_keywords())
     _draw_bits(axes[1], sounds.assign(heard=sounds.family.replace(WHOLE_CLIPS, MAP)))
-    with suppress(NoRows):
-        _draw_published(axes[0], _published(found))
     axes[0].set(title="ten keywords (kws)", ylabel="right on test, %")
     axes[1].set(title="fifty sounds of ESC-50 (aec)")
     for axis in axes:
@@ -129,20 +107,6 @@ def models_picture(found: Rows) -> plt.Figure:
         axis.grid(alpha=0.25)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=7, frameon=False)
     return figure
-
-
-def _published(found: Rows) -> pd.DataFrame:
-    """Rows of published networks at 8 bits, from labels."""
-    peers = _peers(found)
-    return peers[(peers.bits == 8) & (peers.way == WAYS[0]) & peers.net.isin(NAMES)]
-
-
-def _draw_published(axis, narrow: pd.DataFrame) -> None:
-    axis.plot(narrow.flash_bytes / 1e3, narrow.test, "D", color=PEER, label="published networks, 8 bits")
-    for row in narrow.itertuples():
-        place = (row.flash_bytes / 1e3, row.test)
-        offset, side = ((-7, -3), "right") if row.net == "bc-resnet-2" else ((6, -9), "left")
-        axis.annotate(_short(row.net), place, offset, textcoords="offset points", color=PEER, fontsize=7.5, ha=side)
 
 
 def _draw_bits(axis, models: pd.DataFrame) -> None:

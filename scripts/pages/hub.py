@@ -14,10 +14,7 @@ from supernet.files import read_json
 from zoo.hubs.folder import BUNDLED
 from zoo.run.conditions import known_conditions
 
-__all__ = ["CONDITIONS", "PICTURES", "TABLES", "bundled_keywords"]
-
-CONDITIONS = ("noise-10", "fainter-20")
-"""Of the test list, beside its clips as they are."""
+__all__ = ["PICTURES", "TABLES", "bundled_keywords"]
 
 TASKS = {"aec": "ESC-50", "esc10": "ESC-10"}
 PUBLISHED = [
@@ -33,9 +30,7 @@ def bundled_keywords() -> pd.DataFrame:
 
 
 def _hub_row(hub: zoo.Hub, entry: zoo.Entry) -> dict:
-    heard = known_conditions(hub.config(entry).values["accuracy"]["test"])
     return {
-        **{name: 100 * heard[name]["accuracy"] if name in heard else None for name in CONDITIONS},
         "arch": (arch := hub.config(entry).values["arch"]),
         "heard": arch["features"]["kind"],
         "net": entry.name.rsplit("-", 2)[0],
