@@ -9,11 +9,12 @@ points of the group `earshot.profiles`.
 
 from __future__ import annotations
 
+import csv
 import io
 import logging
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -97,6 +98,7 @@ NUMBERS = {
     "total_flash_bytes": "of code and weights",
 }
 """Columns of numbers above zero; counts of one kind of MACs and of state may be zero."""
+OPS = "ops are taken as two a MAC; where they are one, as in Earshot's limits, call the column macs"
 TEXTS = {
     "arch": "the network as JSON, in the place of macs and all other counts",
     "profile": "name of the profile that the row belongs to",
@@ -238,9 +240,11 @@ def _checked(path: Path, table: pd.DataFrame, complete: bool = True) -> Measurem
         raise InvalidProfile(_report(path, problems))
     for name in NUMBERS:
         rows[name] = rows[name].astype(float) if name in rows else np.nan
-    rows["macs"] = rows["macs"].fillna(rows["ops"] / 2)
     notes: list[str] = []
+    by_ops = (rows["macs"].isna() & rows["ops"].notna()).any()
+    rows["macs"] = rows["macs"].fillna(rows["ops"] / 2)
     rows = _only_complete(path, rows, complete, notes)
+    notes += [OPS] if by_ops else []
     doubled = rows.duplicated()
     if doubled.any():
         count = int(doubled.sum())
@@ -275,13 +279,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise InvalidProfile(
             f"{path}: one column alone, {first[:80]!r}; separate columns by commas, semicolons or tabs"
         )
+    _check_cells(path, text, separator)
     reading = {"dtype": str, "keep_default_na": False, "skipinitialspace": True, "skip_blank_lines": False}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, **reading)
-    except pd.errors.ParserWarning:
-        raise InvalidProfile(f"{path}: a line has more cells than columns; no separators within numbers") from None
+        table = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, **reading)
     except (ValueError, pd.errors.ParserError) as error:
         raise InvalidProfile(f"{path}: not a CSV ({str(error).strip()[:200]})") from None
     table = table.rename(columns=lambda name: name.strip().lower()).fillna("")
@@ -290,6 +291,20 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise InvalidProfile(f"{path}: two columns are {twice[0][:40]!r}; rename or remove one")
     table.index += 2 + (text != whole)
     return table[(table != "").any(axis=1)]
+
+
+def _check_cells(path: Path, text: str, separator: str) -> None:
+    """Raise InvalidProfile for a line with more cells than the first one."""
+    lines = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    columns = 0
+    with suppress(csv.Error):  # which pandas tells of
+        for cells in lines:
+            columns = columns or len(cells)
+            if len(cells) > columns:
+                raise InvalidProfile(
+                    f"{path}: line {lines.line_num} has {len(cells)} cells, more than the {columns} columns; no "
+                    "separators within numbers"
+                )
 
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:

@@ -68,12 +68,18 @@ def test_what_cannot_be_used_is_refused_by_row_and_column_and_nothing_is_kept(tm
     assert not kept.exists()
 
 
+def test_a_line_with_too_many_cells_is_named(tmp_path):
+    for text in ("macs,latency_ms\n1200000,36\n1200000,36,1\n", "macs,latency_ms\n1000,36\n1,200,000,36\n"):
+        with pytest.raises(InvalidProfile, match=r"line 3 has [34] cells, more than the 2 columns; no separators"):
+            read_measurements(write(tmp_path, text))
+
+
 def test_junk_of_10_megabytes_is_refused_in_a_line(tmp_path):
     junk = np.random.default_rng(0).integers(32, 127, 10_000_000, dtype=np.uint8).tobytes()
     with pytest.raises(InvalidProfile, match="no column latency_ms") as caught:
         read_measurements(write(tmp_path, junk))
     assert len(str(caught.value)) < 400
-    with pytest.raises(InvalidProfile, match="a line has more cells than columns") as caught:
+    with pytest.raises(InvalidProfile, match=r"line \d+ has \d+ cells, more than the 2 columns|not a CSV") as caught:
         read_measurements(write(tmp_path, b"macs,latency_ms\n" + junk))
     assert len(str(caught.value)) < 2000
 
@@ -317,6 +323,7 @@ def test_operations_are_two_a_mac_and_incomplete_rows_may_be_left_out(tmp_path):
     found = read_measurements(path, complete=False)
     assert found.rows["macs"].tolist() == [1e6]
     assert "2 rows without latency_ms or macs" in found.warnings[0]
+    assert "ops are taken as two a MAC" in found.warnings[1]
 
 
 def test_another_package_brings_profiles_by_an_entry_point(tmp_path, monkeypatch):
