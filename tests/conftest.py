@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process a core runs the tests
 os.environ["EARSHOT_HUB"] = os.devnull  # no hub of the user's own
+os.environ["EARSHOT_PROFILES"] = "/nowhere/profiles"  # nor profiles
 
 import numpy as np
 import pytest

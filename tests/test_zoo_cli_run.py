@@ -150,7 +150,7 @@ def test_what_was_heard_is_kept_where_the_answers_cannot_be_written(
 ):
     (tmp_path / "bad.wav").write_text("no sound")
     arguments = ["run", "kws", STOP, long, STOP, str(tmp_path / "bad.wav"), "--format", format, "--out", "answers"]
-    assert fails(monkeypatch, how, arguments, cli_run, "write_bytes") == (1 if how == "full" else None)
+    assert fails(monkeypatch, how, arguments, cli_run, "write_output") == (1 if how == "full" else None)
     [run] = Path("runs").iterdir()
     if how == "full":
         message = capsys.readouterr().err.strip().splitlines()[-1]
@@ -201,7 +201,7 @@ def test_one_recording_that_cannot_be_used_leaves_no_run(work, capsys):
 def test_another_recording_under_the_same_name_is_heard(work, monkeypatch, capsys):
     Path("clip.wav").write_bytes(Path(STOP).read_bytes())
     arguments = ["run", "kws", "clip.wav", "--out", "answers"]
-    assert fails(monkeypatch, "full", arguments, cli_run, "write_bytes") == 1
+    assert fails(monkeypatch, "full", arguments, cli_run, "write_output") == 1
     Path("clip.wav").write_bytes(Path(LEFT).read_bytes())
     assert main(arguments) == 0
     assert Path("answers").read_text().split()[1] == "left"

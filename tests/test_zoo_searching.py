@@ -618,7 +618,7 @@ def test_a_search_whose_files_cannot_be_written_is_kept(
 ):
     arguments = ["search", "--task", "tones", "--hub", str(hub_of_supernets), "--max-macs", "0.4M", "--csv", "all.csv"]
     arguments += ["--data", str(speech_folder), *(["--run-dir", place] if place else [])]
-    assert fails(monkeypatch, how, arguments, cli_search, "write_bytes") == (1 if how == "full" else None)
+    assert fails(monkeypatch, how, arguments, cli_search, "write_output") == (1 if how == "full" else None)
     run = place or next(Path("runs").iterdir())
     if how == "full":
         message = capsys.readouterr().err.strip().splitlines()[-1]

@@ -166,28 +166,18 @@ def total_hours(points: Any, budgets: int) -> Any:
     return points.shared_hours + budgets * points.own_hours
 
 
-def hours_to_reach(alone: pd.DataFrame, error: float) -> float:
-    """Of a network alone for an error, between the times that were measured; infinite where none of them reaches it."""
-    points = alone.sort_values("own_hours")
-    better = points.error < points.error.cummin().shift(fill_value=np.inf)
-    errors, hours = points.error[better].to_numpy(), points.own_hours[better].to_numpy()
-    return float(np.exp(np.interp(-error, -errors, np.log(hours)))) if error >= errors[-1] else np.inf
-
-
 def table_of_totals(found: Rows) -> Shown:
-    """What each way of once for all reaches, and the hours alone for the same error, by the number of budgets."""
-    points = means(found)
-    alone, rows = points[points.way == ALONE], []
-    for row in points[points.way != ALONE].sort_values(["shared_hours", "tuned"]).itertuples():
-        needed, quickest = hours_to_reach(alone, row.error), "at most " * bool(row.error > alone.error.max())
-        cells = [
-            f"{total_hours(row, count):.1f} / "
-            + ("not reached" if needed == np.inf else f"{quickest}{count * needed:.1f}")
-            for count in COUNTS
-        ]
-        rows.append([f"{row.shared_hours:.1f} h, {row.tuned} epochs of fine-tune", f"{row.error:.1f}", *cells])
-    header = ["supernet", "mean error, %", *(f"{count} budget{'s' * (count > 1)}, hours / alone" for count in COUNTS)]
+    """What each way reaches, and its core-hours by the number of budgets."""
+    rows = []
+    for row in means(found).sort_values(["shared_hours", "tuned", "hours"]).itertuples():
+        how = f"each alone, {row.own_hours:.2f} h" if row.way == ALONE else f"{row.way}, {_tuned(row.tuned)}"
+        rows.append([how, f"{row.error:.1f}", *(f"{total_hours(row, count):.1f}" for count in COUNTS)])
+    header = ["networks of four sizes", "mean error, %", *(f"{count} budget{'s' * (count > 1)}, h" for count in COUNTS)]
     return header, rows
+
+
+def _tuned(epochs: int) -> str:
+    return f"slices after {epochs} epochs of fine-tuning" if epochs else "slices as they are"
 
 
 def picture(found: Rows) -> plt.Figure:
@@ -197,6 +187,8 @@ def picture(found: Rows) -> plt.Figure:
     for axis, count in zip(axes, COUNTS, strict=True):
         for way, style, color in ((ALONE, "-o", PLAIN), (ONCE, "-s", OURS), (LONG, "-D", PEER)):
             own = points[points.way == way].sort_values("own_hours")
+            if not len(own):
+                continue
             axis.plot(
                 total_hours(own, count), own.error, style, color=color, label="each alone" if way == ALONE else way
             )
@@ -205,7 +197,7 @@ def picture(found: Rows) -> plt.Figure:
         axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("wrong on test, %", color=TEXT)
-    axes[0].legend(frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
