@@ -31,12 +31,14 @@ all clean edit_cache help install known list_install_components package rebuild_
 """Targets of CMake, and names of the tests."""
 TYPES = """
 blkcnt blksize caddr cc char16 char32 char8 clock clockid cnd constraint_handler daddr dev div double errno fenv
-fexcept float fpos fpos64 fsblkcnt fsfilcnt fsid gid id imaxdiv in_addr in_port ino ino64 int16 int32 int64 int8
-int_fast16 int_fast32 int_fast64 int_fast8 int_least16 int_least32 int_least64 int_least8 intmax intptr key ldiv lldiv
-locale loff max_align mbstate mode mtx nlink off off64 once pid pthread ptrdiff quad register rlim rsize sa_family
-sig_atomic siginfo sigset size socklen speed ssize stack suseconds tcflag thrd time timer tss u_char u_int16 u_int32
-u_int64 u_int8 u_quad uid uint16 uint32 uint64 uint8 uint_fast16 uint_fast32 uint_fast64 uint_fast8 uint_least16
-uint_least32 uint_least64 uint_least8 uintmax uintptr useconds wctrans wctype wint
+fexcept float fpos fpos64 fpregset fsblkcnt fsfilcnt fsid gid greg gregset id imaxdiv in_addr in_port ino ino64 int16
+int32 int64 int8 int_fast16 int_fast32 int_fast64 int_fast8 int_least16 int_least32 int_least64 int_least8 intmax
+intptr key ldiv lldiv locale loff max_align mbstate mcontext mode mtx nlink off off64 once pid pthread pthread_attr
+pthread_barrier pthread_barrierattr pthread_cond pthread_condattr pthread_key pthread_mutex pthread_mutexattr
+pthread_once pthread_rwlock pthread_rwlockattr pthread_spinlock ptrdiff quad register rlim rsize sa_family sig
+sig_atomic siginfo sigset sigval size socklen speed ssize stack suseconds tcflag thrd time timer tss u_char u_int16
+u_int32 u_int64 u_int8 u_quad ucontext uid uint16 uint32 uint64 uint8 uint_fast16 uint_fast32 uint_fast64 uint_fast8
+uint_least16 uint_least32 uint_least64 uint_least8 uintmax uintptr useconds wctrans wctype wint
 """
 """Which with _t behind them are types of C or POSIX, as `NAME_t` would be."""
 
