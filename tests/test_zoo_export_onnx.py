@@ -285,6 +285,12 @@ def test_a_model_that_answers_with_some_words_is_exported_with_all_its_labels(to
             for folder in folders
         )
         assert first == second != {}
+    if to == "c":
+        lines = [line for folder in folders for line in (folder / "README.md").read_text().splitlines()]
+        labels = f"- labels: {', '.join(whole.knows)}"
+        assert [line for line in lines if line.startswith("- labels")] == [
+            labels, f"{labels}; events of stop, go alone"
+        ]  # fmt: skip
     if to != "esphome":
         assert ", ".join(whole.knows) in (folders[1] / "README.md").read_text().replace("\n", " ")
     else:

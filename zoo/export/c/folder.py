@@ -149,7 +149,7 @@ def _figures(model, sources: Sources) -> list[str]:
         f"({measured_with()}); "
         f"RAM {entry.ram_bytes:,} bytes",
         _stack(model.arch),
-        f"labels: {', '.join(model.knows)}{model.words and '; events of ' + ', '.join(model.words) + ' alone'}",
+        f"labels: {', '.join(model.knows)}" + (f"; events of {', '.join(model.words)} alone" if model.words else ""),
     ]
     if sources.streams:
         lines.append(
