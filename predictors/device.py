@@ -13,6 +13,7 @@ import csv
 import io
 import logging
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -279,11 +280,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise InvalidProfile(
             f"{path}: one column alone, {first[:80]!r}; separate columns by commas, semicolons or tabs"
         )
-    _check_cells(path, text, separator)
     reading = {"dtype": str, "keep_default_na": False, "skipinitialspace": True, "skip_blank_lines": False}
     try:
-        table = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, **reading)
-    except (ValueError, pd.errors.ParserError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(io.StringIO(text), sep=separator, index_col=False, **reading)
+    except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        _check_cells(path, text, separator)
         raise InvalidProfile(f"{path}: not a CSV ({str(error).strip()[:200]})") from None
     table = table.rename(columns=lambda name: name.strip().lower()).fillna("")
     twice = table.columns[table.columns.duplicated()]

@@ -90,8 +90,8 @@ def check(
 
     It hears the test vectors of the package, and with `data` the recordings that `earshot evaluate` finds in a folder,
     of a split or all. board: such as "cortex-m4" for "c": QEMU runs it there instead, with the flash and RAM of a chip
-    that has this core. Raises MissingExtra where no runtime is installed, InvalidData, InvalidQuery, also for a model
-    that does not fit that chip.
+    that has this core. Raises MissingExtra where no runtime is installed, InvalidData, InvalidQuery, and EarshotError
+    for a model that does not fit that chip.
     """
     return Check.of(model, to, data, split, board)(place)
 

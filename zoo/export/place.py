@@ -41,8 +41,6 @@ def check_free(place: Path, made: Collection[str] = ()) -> None:
     report lists.
     """
     check_above(place)
-    if place.exists() and Path.cwd().is_relative_to(place.resolve()):
-        raise InvalidQuery(f"out = {str(place)!r:.200} is the folder that you are in, or above it; name one in it")
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     if not place.is_dir():
@@ -68,10 +66,12 @@ def _edited(file: Path, written: str) -> bool:
 
 
 def check_above(place: Path) -> None:
-    """Raise InvalidQuery for a folder that would be inside a file."""
+    """Raise InvalidQuery for a folder that would be inside a file, or that one is in, which would be taken away."""
     within = next((str(parent) for parent in place.parents if parent.is_file()), None)
     if within:
         raise InvalidQuery(f"out = {str(place)!r:.200} is not possible: {within!r:.200} is a file, not a folder")
+    if place.exists() and Path.cwd().is_relative_to(place.resolve()):
+        raise InvalidQuery(f"out = {str(place)!r:.200} is the folder that you are in, or above it; name one in it")
 
 
 def listed(report: Path) -> dict[str, str]:

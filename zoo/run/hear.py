@@ -24,7 +24,7 @@ import numpy as np
 
 from supernet.data.walk import Spooled, tell_left_out, walk
 from supernet.errors import InvalidAudio, InvalidQuery, TooLong
-from supernet.whole import as_whole, is_whole
+from supernet.whole import as_list, as_whole, is_whole
 from zoo.ask.units import milliseconds
 from zoo.run.base import Hearing
 from zoo.run.detection import Detector
@@ -316,8 +316,7 @@ def find_recordings(files: str | Path | bytes | Iterable) -> list[str | Path | b
     """
     if not isinstance(files, (str, Path, bytes, Iterable)):
         raise InvalidAudio(f"{files!r:.80} is no recording; give a file, a folder, or several")
-    several = [files] if isinstance(files, (str, Path, bytes)) else list(files)
-    return [path for file in several for path in (_recordings_below(file) if _is_folder(file) else [file])]
+    return [path for file in as_list(files) for path in (_recordings_below(file) if _is_folder(file) else [file])]
 
 
 def _recordings_below(folder: str | Path) -> Sequence[str | Path]:

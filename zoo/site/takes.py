@@ -14,6 +14,7 @@ from pathlib import Path
 from supernet.errors import EarshotError, InvalidQuery, MissingExtra, nearest_names
 from supernet.extras import need
 from supernet.files import digest, read_bytes
+from supernet.whole import as_list
 from zoo.export import EXPORTS, export
 from zoo.package.figures import COSTS
 from zoo.package.read import CONFIG, Config
@@ -51,9 +52,7 @@ def check_exports(names: Iterable[str] | None) -> tuple[str, ...]:
 
     Raises InvalidQuery for one that is not known, MissingExtra where what writes one that is named is not installed.
     """
-    if isinstance(names, str):
-        names = [names]
-    chosen = EXPORTS.names if names is None else tuple(dict.fromkeys(names))
+    chosen = EXPORTS.names if names is None else tuple(dict.fromkeys(as_list(names)))
     for name in chosen:
         if name not in EXPORTS.names:
             raise InvalidQuery(f"exports = {name!r:.80} is not possible: {nearest_names(str(name), EXPORTS.names)}")

@@ -157,8 +157,6 @@ def check_free(place: Path) -> None:
     check_above(place)
     if not place.exists() and not place.is_symlink():
         return
-    if Path.cwd().is_relative_to(place.resolve()):
-        raise InvalidQuery(f"{shown} is the folder that you are in, or above it; name one in it")
     if not place.is_dir():
         raise InvalidQuery(f"{shown} is a file; give a folder, or a name that is not taken")
     written = listed(place / MANIFEST)

@@ -21,12 +21,17 @@ earshot.conditions = (function () {
     };
   }
 
-  // Accuracies as they are printed, to 0.01 %; one that is only predicted keeps no promise.
+  // A share rounded to 0.01 %, where that is more than it is.
+  function asPrinted(share) {
+    return Math.max(share, units.scaled(share, 4));
+  }
+
+  // Accuracies as they are printed; one that is only predicted keeps no promise.
   function atLeast(name, value) {
     const least = units.share(name, value),
       wanted = units.rounded(least, 6);
     const excess = (model) => {
-      const known = model.basis === MEASURED ? Math.max(model.validation, units.scaled(model.validation, 4)) : 0;
+      const known = model.basis === MEASURED ? asPrinted(model.validation) : 0;
       return known < wanted ? (least - known) / (least || 1) : 0;
     };
     return { name, limit: least, value: (model) => (model.basis === MEASURED ? model.validation : 0), excess };
@@ -44,7 +49,7 @@ earshot.conditions = (function () {
       wanted = units.rounded(least, 6);
     const excess = (model) => {
       if (model.detection_recall === null) return Infinity;
-      const known = Math.max(model.detection_recall, units.scaled(model.detection_recall, 4));
+      const known = asPrinted(model.detection_recall);
       return known < wanted ? (least - known) / (least || 1) : 0;
     };
     return { name, limit: least, value: (model) => model.detection_recall, excess, remedy: earshot.data.measure };
