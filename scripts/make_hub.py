@@ -55,7 +55,8 @@ from zoo.make.recipe import HUB, MakeRecipe
 
 MODELS, ELASTIC = "models", "elastic-bits"
 KWS, EVENTS, TEN_EVENTS = "kws", "aec", "esc10"
-ONE_FOLD = "aec, one fold"
+IN_A_STREAM = ", in a stream"
+"""Behind the names of tasks whose clips are as long as networks that stream want them."""
 FEW_BITS = (3, 2, 1, MIXED)
 """Published where no other model has better accuracy and less flash."""
 OUTDOORS = Augmentation(
@@ -71,10 +72,10 @@ SETTLED = replace(HUB, samples=400, finalists=6, quant_epochs=3)
 class Plan:
     """A supernet of a family on a kind of features, and what is made of it.
 
-    task: KWS, COMMANDS, EVENTS, ONE_FOLD or TEN_EVENTS. budgets: most MACs of each model, or MACs and RAM, and the
-    epochs of its fine-tune in float: small networks gain most from them. making: what else is chosen when models are
-    made. bits: of a copy that is trained at several widths at once, or None for no copy. few_bits: of models, beside
-    those of HUB. stored: clips that are stored with the supernet. kept: a plan of
+    task: KWS, COMMANDS, EVENTS or TEN_EVENTS, those of events also IN_A_STREAM. budgets: most MACs of each model, or
+    MACs and RAM, and the epochs of its fine-tune in float: small networks gain most from them. making: what else is
+    chosen when models are made. bits: of a copy that is trained at several widths at once, or None for no copy.
+    few_bits: of models, beside those of HUB. stored: clips that are stored with the supernet. kept: a plan of
     scripts/long_run.py whose weights are taken. further: the recipe where training goes on from another hub's supernet.
     """
 
@@ -140,10 +141,17 @@ PLANS = {
         few_bits=(2,), stored=48,
     ),
     "aec-temporal": Plan(
-        ONE_FOLD, "temporal", "logmel",
+        EVENTS + IN_A_STREAM, "temporal", "logmel",
         SupernetRecipe(epochs=200, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
         {"8M": 60, "3M": 100},
         replace(HUB, quant_epochs=6, calibration_clips=256),
+        few_bits=(), stored=20,
+    ),
+    "esc10-temporal": Plan(
+        TEN_EVENTS + IN_A_STREAM, "temporal", "logmel",
+        SupernetRecipe(epochs=200, batch=16, learning_rate=2e-3, sandwich=True, random=1, augmentation=OUTDOORS),
+        {"8M": 100, "3M": 200},
+        replace(HUB, quant_epochs=12, calibration_clips=217),
         few_bits=(), stored=20,
     ),
     "esc10-mbconv": Plan(
@@ -180,19 +188,13 @@ WORD_LIMITS = [
 UNKNOWN_LIMIT = "Most words that it does not know are taken for one of its own."
 """Of models of many words, of which few are left to learn others from."""
 EVENT_LIMITS = [
-    "Made for one sound in a clip of five seconds at 16 kHz; it names the likeliest class, whatever it hears.",
+    "Made for one sound in a clip of {seconds:g} seconds at 16 kHz; it names the likeliest class, whatever it hears.",
     "Trained on some tens of recordings a class; rooms and microphones other than theirs are not measured.",
     "No detection threshold is set and false alarms an hour are not measured: no alarm should rest on it alone.",
 ]
-
-
-STREAMED_MS = 5120
-"""Of clips of events that stream, which must be whole strides."""
-STREAMED_LIMITS = [EVENT_LIMITS[0].replace("five seconds", f"{STREAMED_MS / 1000:g} seconds"), *EVENT_LIMITS[1:]]
 NOT_COMMERCIAL = "Not for commercial use, as the data set is not."
-ONE_FOLD_NOTE = (
-    f"Trained on folds 1 to 3 of ESC-50, all but a tenth that it was chosen by, and tested on fold {esc50.TEST_FOLD}."
-)
+CLIPS_MS = {"": esc50.CLIP_MS, IN_A_STREAM: 5120}
+"""Of clips of events; those of networks that stream must be whole strides."""
 
 
 @dataclass(frozen=True)
@@ -278,24 +280,25 @@ def words_with_owners(folder: Path, words: str, spoken: Path | None) -> ClipData
 
 
 def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str, Task]:
-    """Acoustic events by ESC-50 in `folder`, and by its subset ESC-10."""
+    """Acoustic events by ESC-50 in `folder`, and by its subset ESC-10, each in clips of both lengths."""
     version = f"folds {', '.join(map(str, folds))}"
     note = f"Trained on {version} of ESC-50{{}}, all but a tenth that it was chosen by."
-    events, ten = (partial(esc50.load, folder, subset, test_fold=None, folds=folds) for subset in esc50.SUBSETS)
-    return {
-        ONE_FOLD: Task(
-            EVENTS, partial(esc50.load, folder, clip_ms=STREAMED_MS), [ONE_FOLD_NOTE, NOT_COMMERCIAL], STREAMED_LIMITS,
-            {"name": "ESC-50", "id": "esc50", "version": "folds 1 to 4"},
-        ),
-        EVENTS: Task(
-            EVENTS, events, [note.format(""), NOT_COMMERCIAL], EVENT_LIMITS,
+    found = {}
+    for kind, clip_ms in CLIPS_MS.items():
+        events, ten = (
+            partial(esc50.load, folder, subset, test_fold=None, folds=folds, clip_ms=clip_ms)
+            for subset in esc50.SUBSETS
+        )
+        limits = [EVENT_LIMITS[0].format(seconds=clip_ms / 1000), *EVENT_LIMITS[1:]]
+        found[EVENTS + kind] = Task(
+            EVENTS, events, [note.format(""), NOT_COMMERCIAL], limits,
             {"name": "ESC-50", "id": "esc50", "version": version, "folds": list(folds)}, folds,
-        ),
-        TEN_EVENTS: Task(
-            TEN_EVENTS, ten, [note.format(", of its subset ESC-10 alone")], EVENT_LIMITS,
+        )
+        found[TEN_EVENTS + kind] = Task(
+            TEN_EVENTS, ten, [note.format(", of its subset ESC-10 alone")], limits,
             {"name": "ESC-10", "id": "esc10", "version": version, "folds": list(folds)}, folds,
-        ),
-    }  # fmt: skip
+        )
+    return found
 
 
 def _tasks(options: argparse.Namespace) -> dict[str, Task]:

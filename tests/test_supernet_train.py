@@ -22,7 +22,7 @@ from supernet.nn.store import load_supernet, round_to_half, save_supernet
 from supernet.nn.supernet import Supernet
 from supernet.quant.fake import FakeQuantNetwork
 from supernet.space import default_space
-from supernet.train import supernets
+from supernet.train import precision, supernets
 from supernet.train.calibration import calibration_features, fit_frontend
 from supernet.train.evaluate import predict
 from supernet.train.loop import weights_digest
@@ -96,7 +96,8 @@ def test_a_step_sums_the_gradients_of_its_networks(small_space, sandwich):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_bfloat16_steps_have_nearly_the_gradients_of_float32(small_space):
+def test_bfloat16_steps_have_nearly_the_gradients_of_float32(small_space, monkeypatch):
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda device_type: True)
     x, targets = torch.randn(32, 20, 100, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 4
     gradients = []
     for half in (False, True):
@@ -106,6 +107,18 @@ def test_bfloat16_steps_have_nearly_the_gradients_of_float32(small_space):
         gradients.append(torch.cat([parameter.grad.ravel() for parameter in supernet.parameters()]))
     assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
     assert not torch.equal(*gradients)
+
+
+@pytest.mark.parametrize(("flag", "computes"), [("avx512_bf16", True), ("amx_bf16", True), ("avx2", False)])
+def test_processors_without_instructions_for_bfloat16_compute_in_float32(flag, computes, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: flag == "avx512_bf16")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: flag == "amx_bf16")
+    precision.computes_bfloat16.cache_clear()
+    with precision.autocast(SupernetRecipe(bfloat16=True), torch.device("cpu")):
+        assert torch.is_autocast_enabled("cpu") is computes
+    with precision.autocast(SupernetRecipe(bfloat16=False), torch.device("cpu")):
+        assert not torch.is_autocast_enabled("cpu")
+    precision.computes_bfloat16.cache_clear()
 
 
 def test_training_learns_at_both_ends_of_the_space(trained, speech_data, frontend):

@@ -37,6 +37,7 @@ from supernet.train.evaluate import accuracy
 from supernet.train.loop import fit, weights_digest
 from supernet.train.losses import distillation_loss
 from supernet.train.parallel import share_out
+from supernet.train.precision import autocast
 
 __all__ = [
     "WIDTHS",
@@ -160,7 +161,7 @@ def train_elastic_bits(
 
     def step(x: Tensor, targets: Tensor, done: float, rng: np.random.Generator) -> Tensor:
         clips = max(1, len(targets) // len(x))
-        with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+        with torch.no_grad(), autocast(recipe, x.device):
             soft = teacher(x, clips).float()
         losses = []
         for arch in draw_at_bits(space, elastic.widths, recipe.random, rng):

@@ -19,6 +19,7 @@ from supernet.nn.network import Network, recalibrate
 from supernet.train.evaluate import accuracy
 from supernet.train.loop import fit, weights_digest
 from supernet.train.objective import losses_of, prior_shift
+from supernet.train.precision import autocast
 from supernet.train.recipe import Recipe
 
 __all__ = ["Learner", "train_float", "train_network", "train_together"]
@@ -139,7 +140,7 @@ def _losses(data: ClipData, recipe: Recipe, distillation: float) -> Callable[...
 def _logits(network: nn.Module, x: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
     """Of each clip; features of several clips in turn are run through."""
     chained = {"clips": len(targets) // len(x)} if len(targets) > len(x) else {}
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+    with autocast(recipe, x.device):
         return network(x, **chained).float()
 
 

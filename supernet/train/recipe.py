@@ -19,8 +19,8 @@ class Recipe:
     unknown: how many times as many clips of the unknown class as of silence an epoch draws; 1 is the test's proportion.
     What is trained answers at that proportion all the same (logit adjustment, Menon et al., arXiv 2007.07314).
     parts: into how many equal parts a batch is split, each with batch statistics of its own; processes share them.
-    bfloat16: whether convolutions and what lies between them are computed in bfloat16 while training; weights, their
-    gradients and all evaluation stay float32.
+    bfloat16: whether convolutions and what lies between them are computed in bfloat16 while training, where the device
+    has instructions for it (see supernet.train.precision); weights, their gradients and all evaluation stay float32.
     tasks: names and labels of tasks that are trained beside the data's own, with heads of their own (see
     supernet.train.heads).
     """

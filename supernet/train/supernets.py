@@ -28,6 +28,7 @@ from supernet.train.loop import fit, weights_digest
 from supernet.train.losses import Losses, distillation_loss, label_loss
 from supernet.train.objective import losses_of, prior_shift
 from supernet.train.parallel import share_out
+from supernet.train.precision import autocast
 from supernet.train.recipe import Recipe, SupernetRecipe
 
 __all__ = ["draw_archs", "train_step", "train_supernet"]
@@ -109,7 +110,7 @@ def train_step(
     soft = None if teacher is None else _outputs(teacher, x, len(targets) // len(x), recipe)
 
     def learn(arch: Arch, loss_of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+        with autocast(recipe, x.device):
             logits = supernet(x, arch, len(targets) // len(x))
         loss = loss_of(logits.float())
         loss.backward()
@@ -131,5 +132,5 @@ def train_step(
 
 @torch.no_grad()
 def _outputs(teacher: nn.Module, x: Tensor, clips: int, recipe: Recipe) -> Tensor:
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+    with autocast(recipe, x.device):
         return teacher(x, clips).float()
