@@ -8,6 +8,8 @@ import pytest
 import soundfile
 from conftest import RATE, tone
 from entries import entry
+from hypothesis import given
+from hypothesis import strategies as st
 
 import zoo
 from supernet.errors import InvalidAudio, InvalidData, InvalidPackage, InvalidQuery, NoModelFits
@@ -18,7 +20,7 @@ from zoo.cli import main
 from zoo.hubs.folder import BUNDLED
 from zoo.hubs.index import Index, read_index, write_index
 from zoo.package.card import card, pictures
-from zoo.package.detected import detection_figures, has_bound
+from zoo.package.detected import detection_figures, has_bound, rounded_up
 from zoo.package.plots import detection_figure
 from zoo.package.read import read_config
 
@@ -179,6 +181,15 @@ def test_the_command_tells_what_is_shown(package, negatives, tmp_path, monkeypat
     assert "how many words are found was not measured" in shown
     assert f"{said['detection']['alarms']:,} in 0.033 held-out hours" in shown
     assert not (tmp_path / "runs").exists()
+
+
+@given(st.integers(1, 10**7).map(lambda thousandths: thousandths / 1000))
+def test_a_bound_that_is_printed_can_be_asked_for(bound):
+    """What is printed has three digits, is not less than the bound, and no more than its third digit tells above it."""
+    shown = rounded_up(bound)
+    assert bound <= shown <= bound * 1.01
+    assert float(f"{shown:.3g}") == shown == float(f"{shown:g}")
+    assert rounded_up(0) == 0
 
 
 def test_a_card_draws_the_curve(package_info, package):

@@ -27,6 +27,7 @@ from zoo.hubs.base import AnyHub
 from zoo.hubs.costs import figure, figures
 from zoo.hubs.folder import Hub
 from zoo.hubs.index import Index
+from zoo.package.detected import rounded_up
 from zoo.package.entry import KINDS, MEASURED, Entry
 from zoo.package.facts import (
     PER_SECOND,
@@ -158,7 +159,7 @@ def _tell_of_alarms(
     if bounds:
         log.warning(
             "max_false_alarms = %g is kept by the estimate alone by %d of %d models; their 95 %% bounds are from %g",
-            most, len(bounds), len(rows), min(bounds),
+            most, len(bounds), len(rows), rounded_up(min(bounds)),
         )  # fmt: skip
 
 

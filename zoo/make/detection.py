@@ -12,6 +12,7 @@ from supernet.frontend.base import FrontEnd
 from supernet.integer.runtime import IntegerNetwork
 from supernet.samples import from_int16
 from zoo.make.trials import Trials
+from zoo.package.detected import rounded_up
 from zoo.run.alarms import hours_to_show
 from zoo.run.along import answer_ms, logits_along
 from zoo.run.conditions import unheard_noise
@@ -55,9 +56,9 @@ def choose_detection(
     found = trials.figures()
     if found["false_alarms_upper"] > false_alarms:
         log.warning(
-            "at most %g false alarms an hour are not shown: %d in %.2g hours of negatives bound the rate at %.3g (95 "
+            "at most %g false alarms an hour are not shown: %d in %.2g hours of negatives bound the rate at %g (95 "
             "%%); not even none in less than %.3g hours would", false_alarms, found["alarms"], found["hours"],
-            found["false_alarms_upper"], hours_to_show(false_alarms) if false_alarms else float("inf"),
+            rounded_up(found["false_alarms_upper"]), hours_to_show(false_alarms) if false_alarms else float("inf"),
         )  # fmt: skip
     return found
 

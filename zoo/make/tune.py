@@ -34,7 +34,7 @@ from zoo.keeping import LAST_STEP, file_state, going_on
 from zoo.make.change import address_of, change, check_target
 from zoo.make.detection import MOST_WORDS, rights
 from zoo.make.trials import Trials
-from zoo.package.detected import limits_with_detection
+from zoo.package.detected import limits_with_detection, rounded_up
 from zoo.package.figures import COSTS, read_figures
 from zoo.package.read import CONFIG, MODEL, PICTURE, VECTORS, read_config
 from zoo.package.write import seal
@@ -221,9 +221,9 @@ def _check_hours(hours: float, limit: float) -> None:
     needed = hours_to_show(limit) if limit else math.inf
     if hours >= needed:
         return
-    least = _up(hours_to_show(1) / hours) if hours else None
+    least = rounded_up(hours_to_show(1) / hours) if hours else None
     advice = f"ask for {least:g} or more, " if least else ""
-    more = f"give at least {_up(needed):g} hours" if limit else "no number of hours does"
+    more = f"give at least {rounded_up(needed):g} hours" if limit else "no number of hours does"
     raise InvalidData(
         f"{hours:.3g} hours of negatives cannot show at most {limit:g} false alarms an hour: not one in all of them "
         f"would bound the rate at {least or math.inf:g} (95 %); {more}, {advice}or give unproven (--unproven), which "
@@ -238,17 +238,11 @@ def _check_shown(found: Mapping, limit: float, unproven: bool) -> None:
         return
     said = (
         f"at most {limit:g} false alarms an hour are not shown: there were {found['alarms']:,} in {found['hours']:.3g} "
-        f"hours that the settings were not chosen on, so that the rate is at most {_up(bound):g} (95 %)"
+        f"hours that the settings were not chosen on, so that the rate is at most {rounded_up(bound):g} (95 %)"
     )
     if not unproven:
         raise InvalidData(f"{said}; ask for that, give more hours, or give unproven (--unproven)")
     log.warning("%s", said)
-
-
-def _up(value: float) -> float:
-    """Rounded up, so that the printed value can be asked for."""
-    digits = 2 - math.floor(math.log10(value))
-    return round(math.ceil(value * 10**digits) / 10**digits, max(digits, 0))
 
 
 def _trials(

@@ -44,7 +44,7 @@ from zoo.make.spoken import RATE, Amounts, Material, clip_data, gathered, with_r
 from zoo.make.starts import is_bundled, open_start, with_owner
 from zoo.make.train import check_names
 from zoo.make.wake import Plan, Wake, check_limits, chosen_arch, fired, is_done, quantised, reopened, started, trained
-from zoo.package.detected import MADE_RECALL
+from zoo.package.detected import MADE_RECALL, rounded_up
 from zoo.run.alarms import hours_to_show
 
 __all__ = ["QUICK", "START", "Report", "word"]
@@ -121,7 +121,7 @@ class Report:
             f"  recall on held-out voices {_share(self.synthetic)}{'' if self.synthetic is None else f', {SYNTHETIC}'}",
             f"  recall on held-out recordings of people {_share(self.real)}",
             f"  {own['alarms']} false alarms in {heard}, by thresholds chosen on other parts of them: "
-            f"{own['false_alarms_per_hour']:.3g} an hour, at most {upper:.3g} (95 %){shown}",
+            f"{own['false_alarms_per_hour']:.3g} an hour, at most {rounded_up(upper):g} (95 %){shown}",
             f"  threshold {own['threshold']:g}, scores averaged over {own['smoothing']} answers of {own['hop_ms']} ms",
             *_points(own["curve"], own["hours"]),
             f"  took {self.seconds:.0f} s",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from supernet.metrics import poisson_upper
 
-__all__ = ["MADE_RECALL", "curve_of", "detection_figures", "has_bound", "limits_with_detection"]
+__all__ = ["MADE_RECALL", "curve_of", "detection_figures", "has_bound", "limits_with_detection", "rounded_up"]
 
 ROUNDING = 1e-3
 UNMEASURED = "No detection threshold is set"
@@ -40,6 +41,14 @@ def has_bound(stated: dict | None) -> bool:
     rate, own = stated["alarms"] / stated["hours"], detection_figures(stated)["false_alarms_upper"]
     near = abs(rate - stated["false_alarms_per_hour"]) <= ROUNDING * max(rate, 1)
     return near and abs(own - stated.get("false_alarms_upper", own)) <= ROUNDING * max(own, 1)
+
+
+def rounded_up(bound: float) -> float:
+    """A bound to three digits as it is printed: never less than it is, so that what one reads can be asked for."""
+    if not bound:
+        return bound
+    digits = 2 - math.floor(math.log10(bound))
+    return round(math.ceil(round(bound * 10.0**digits, 6)) / 10.0**digits, max(digits, 0))
 
 
 def curve_of(stated: Mapping | None) -> tuple[str, list[tuple[int, float]]] | None:

@@ -18,7 +18,7 @@ from supernet.arch import Arch
 from supernet.bits import MIXED
 from supernet.cost import macs_per_second
 from supernet.errors import InvalidQuery, nearest_names
-from zoo.package.detected import detection_figures
+from zoo.package.detected import detection_figures, rounded_up
 from zoo.package.entry import MEASURED, PREDICTED, Entry
 from zoo.package.figures import DeviceFigure
 from zoo.run.conditions import known_conditions
@@ -118,6 +118,10 @@ def _count(value: int) -> str:
 
 def _whole(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _bound(value: float) -> str:
+    return f"{rounded_up(value):g}"
 
 
 def _three(value: float) -> str:
@@ -251,7 +255,7 @@ KINDS: dict[str, Kind] = {
         "false alarms an hour", lambda entry: entry.false_alarms_per_hour, "an hour", _three, cost=True
     ),
     "false_alarms_upper": Kind(
-        "their 95 % bound", lambda entry: entry.false_alarms_upper, "an hour", _three, cost=True
+        "their 95 % bound", lambda entry: entry.false_alarms_upper, "an hour", _bound, cost=True
     ),
     "detection_hours": Kind("hours heard", _detected("hours"), "h", _three, source=CONFIG),
     "delay_ms": Kind("delay", _delay, "ms", _count, source=CONFIG),
@@ -520,7 +524,7 @@ def detection_text(figures: Mapping | None) -> list[str]:
 
 def _alarms_text(figures: Mapping) -> str:
     bound = detection_figures(figures)["false_alarms_upper"]
-    shown = f" (95 %: at most {bound:.3g})" if bound is not None else ""
+    shown = f" (95 %: at most {rounded_up(bound):g})" if bound is not None else ""
     count = f"{figures['alarms']:,} in" if "alarms" in figures else "on"
     hours = f"{count} {figures['hours']:.2g} held-out hours of negatives"
     return f"{figures['false_alarms_per_hour']:.3g} false alarms an hour{shown}, {hours}"

@@ -28,6 +28,7 @@ from zoo.export.c.text import array
 from zoo.export.c.write import Sources
 from zoo.export.licences import licence, licensed, of_both
 from zoo.export.place import check_free, write_folder
+from zoo.package.detected import rounded_up
 
 __all__ = ["MADE", "export_c"]
 
@@ -170,10 +171,8 @@ def _stack(arch: Arch) -> str:
 def _alarms(entry) -> str:
     if entry.false_alarms_per_hour is None:
         return "false alarms: not measured; `earshot tune` does, on recordings of yours"
-    return (
-        f"false alarms: {entry.false_alarms_per_hour:g} an hour, at most {entry.false_alarms_upper:g} (95 %), on what "
-        "was heard for the package"
-    )
+    rate, most = entry.false_alarms_per_hour, rounded_up(entry.false_alarms_upper)
+    return f"false alarms: {rate:g} an hour, at most {most:g} (95 %), on what was heard for the package"
 
 
 def _report(model, sources: Sources) -> dict:

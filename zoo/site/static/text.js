@@ -41,11 +41,18 @@ var earshot = window.earshot || {};
   };
   earshot.percent = (share) => `${(100 * share).toFixed(2)}%`;
 
+  // A bound to three digits, never less than it is, so that what one reads can be asked for.
+  function roundedUp(bound) {
+    const scale = 10 ** (2 - Math.floor(Math.log10(bound)));
+    return bound ? Math.ceil(Number((bound * scale).toFixed(6))) / scale : bound;
+  }
+
   // A value of a column as people read it.
   earshot.shown = function (column, value) {
     if (value === null || value === undefined) return "-";
     if (["validation", "test", "detection_recall"].includes(column.name)) return earshot.percent(value);
     if (typeof value !== "number") return String(value);
+    if (column.name === "false_alarms_upper") return earshot.count(roundedUp(value));
     return earshot.count(Number.isInteger(value) ? value : Number(value.toPrecision(3)));
   };
 
