@@ -14,8 +14,7 @@ weights are kept beside the scripts. Those of the other families are trained fro
 from the supernets of another hub (`--start`): the bundled ones began from version 0.21, which knew other words.
 
 ESC-50 has too few clips to keep some from training for good. So all is done once without each fold, on which the result
-is tested, and then once more with all folds, which is published with the figures of the others. The networks that
-stream (aec-temporal) are made once, without fold 4, on which they are tested.
+is tested, and then once more with all folds, which is published with the figures of the others.
 """
 
 from __future__ import annotations
@@ -291,12 +290,20 @@ def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str,
         )
         limits = [EVENT_LIMITS[0].format(seconds=clip_ms / 1000), *EVENT_LIMITS[1:]]
         found[EVENTS + kind] = Task(
-            EVENTS, events, [note.format(""), NOT_COMMERCIAL], limits,
-            {"name": "ESC-50", "id": "esc50", "version": version, "folds": list(folds)}, folds,
+            EVENTS,
+            events,
+            [note.format(""), NOT_COMMERCIAL],
+            limits,
+            {"name": "ESC-50", "id": "esc50", "version": version, "folds": list(folds)},
+            folds,
         )
         found[TEN_EVENTS + kind] = Task(
-            TEN_EVENTS, ten, [note.format(", of its subset ESC-10 alone")], limits,
-            {"name": "ESC-10", "id": "esc10", "version": version, "folds": list(folds)}, folds,
+            TEN_EVENTS,
+            ten,
+            [note.format(", of its subset ESC-10 alone")],
+            limits,
+            {"name": "ESC-10", "id": "esc10", "version": version, "folds": list(folds)},
+            folds,
         )
     return found
 

@@ -200,16 +200,18 @@ def test_events_are_cross_validated_and_then_trained_on_all_folds(recipe, map_sp
     assert note in str(model.evaluate(folder, split="fold1", progress=False))
 
 
-def test_events_of_one_fold_are_tested_on_what_training_never_heard(recipe, tmp_path, monkeypatch):
+def test_events_that_stream_are_tested_on_what_training_never_heard(recipe, tmp_path, monkeypatch):
+    """In clips of whole strides."""
     folder = tmp_path / "esc"
     write_events(folder, (1, 2, 3, 4))
     monkeypatch.setattr(esc50, "CACHE", tmp_path / "cache")
-    task = recipe.event_tasks(folder)[recipe.ONE_FOLD]
-    data = task.load()
+    task = recipe.event_tasks(folder)[recipe.EVENTS + recipe.IN_A_STREAM]
+    data = task.load(test_fold=4)
     parts = [{data.audio[row].tobytes() for row in data.splits[name].rows} for name in ("train", "validation", "test")]
-    assert (task.name, task.folds, list(map(len, parts))) == ("aec", (), [32, 4, 12])
+    assert (task.name, task.folds, list(map(len, parts))) == ("aec", (1, 2, 3, 4), [32, 4, 12])
     assert not parts[2] & (parts[0] | parts[1])
     assert data.audio.shape[1] == 5.12 * RATE
+    assert "a clip of 5.12 seconds" in task.limits[0]
     silence = bytes(2 * (data.audio.shape[1] - 5 * RATE))
     heard = {soundfile.read(path, dtype="int16")[0].tobytes() + silence for path in folder.glob("audio/4-*.wav")}
     assert parts[2] == heard
