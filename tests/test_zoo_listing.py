@@ -108,7 +108,7 @@ def test_what_a_model_takes_on_a_device_is_a_column(capsys):
         (["--plot", "x.svg", "--cost", "licence"], "--cost licence: is no cost"),
         (["--cost", "ram_bytes"], "--cost ram_bytes: is of --plot; give that as well"),
         (["--plot", "x.txt"], "--plot x.txt: give a name that ends with one of .svg"),
-        (["--task", "esc10", "--plot", "x.svg", "--cost", "stream_ram_bytes"], "none of these models has it"),
+        (["--family", "mbconv", "--plot", "x.svg", "--cost", "stream_ram_bytes"], "none of these models has it"),
     ],
 )
 def test_what_cannot_be_listed_is_one_line(capsys, tmp_path, monkeypatch, arguments, said):

@@ -135,7 +135,8 @@ def test_long_clips_are_told_what_to_start_from(sounds, quick, monkeypatch, capl
     monkeypatch.setattr(training, "_start", reach)
     with caplog.at_level("INFO"), pytest.raises(Reached):
         training.train(sounds, "doors", clip_ms=clip_ms, from_scratch=scratch)
-    assert ("start from are esc10-mbconv and, not for commercial use, aec-mbconv" in caplog.text) is told
+    starts = "esc10-temporal, which streams, esc10-mbconv and, not for commercial use, aec-mbconv"
+    assert (f"start from are {starts}" in caplog.text) is told
 
 
 def test_weights_that_are_not_for_commercial_use_make_none_that_are():

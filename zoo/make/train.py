@@ -70,7 +70,7 @@ RATES = {"scratch": 4e-3, "start": 2e-3}
 LONGEST_TASK = 60
 STORED_CLIPS, STORED_MS = (64, 512), 512_000
 """Fewest and most clips whose features are stored with the supernet, and how long all are together."""
-EVENTS = "esc10-mbconv and, not for commercial use, aec-mbconv"
+EVENTS = "esc10-temporal, which streams, esc10-mbconv and, not for commercial use, aec-mbconv"
 CLIP_MS, STEP_MS, LONG_MS = (200, 10_000), 20, 2_000
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
