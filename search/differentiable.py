@@ -124,7 +124,7 @@ class Differentiable(Strategy):
         """Of the training."""
         return {"beta": self.beta, "steps": self.steps, "paths": self.paths, "learning_rate": self.learning_rate}
 
-    def prepare(self, run: str | Path | None = None, identity: str = "", progress: bool = False) -> None:
+    def prepare(self, run_dir: str | Path | None = None, identity: str = "", progress: bool = False) -> None:
         """Train the distribution, once. Losses are kept, so that a training that was stopped goes on the same way.
 
         Raises InfeasibleBudget where no network keeps all limits, InvalidCheckpoint where the folder holds another
@@ -136,7 +136,7 @@ class Differentiable(Strategy):
         self.choices = Choices(self.space.cardinalities)
         self._model, self._betas = LinearModel(self.choices.logits.numel()), np.zeros(len(self.problem.bounds))
         optimiser = torch.optim.Adam([self.choices.logits], lr=self.learning_rate)
-        seed, kept = int(self.rng.integers(2**62)), _KeptLosses(run, identity, self.paths)
+        seed, kept = int(self.rng.integers(2**62)), _KeptLosses(run_dir, identity, self.paths)
         bar = tqdm(range(self.steps), desc="distribution", unit=" steps", disable=not progress)
         for number in bar:
             genes = self.choices.draw(self.rng, self.paths)

@@ -94,21 +94,21 @@ def search(
     strategy: Strategy,
     evaluate: Evaluate,
     evaluations: int,
-    run: str | Path | None = None,
+    run_dir: str | Path | None = None,
     identity: dict | None = None,
     progress: bool = True,
 ) -> Result:
     """Let a strategy try at most so many networks, and give all of them.
 
-    run: a folder in which they are kept, so that the same search, when it was stopped, goes on there with the same
+    run_dir: a folder in which they are kept, so that the same search, when it was stopped, goes on there with the same
     result. identity: what else fixes the search, beside problem, strategy and number. Raises InfeasibleBudget where no
     network keeps all limits, InvalidCheckpoint where the folder holds another search.
     """
     if not is_whole(evaluations, 1, np.inf):
         raise ValueError(f"evaluations = {evaluations!r} is not possible: give a whole number, 1 or more")
     problem, genes, scores = strategy.problem, [], []
-    kept = _Kept(run, _identity(strategy, evaluations, identity), len(problem.space.cardinalities))
-    strategy.prepare(run, kept.identity, progress)
+    kept = _Kept(run_dir, _identity(strategy, evaluations, identity), len(problem.space.cardinalities))
+    strategy.prepare(run_dir, kept.identity, progress)
     with tqdm(total=evaluations, desc="search", unit=" networks", disable=not progress) as bar:
         few, left, best = 0, evaluations, -np.inf
         while left > 0 and few < PATIENCE:
@@ -128,14 +128,14 @@ def search(
 
 
 def measure_best(
-    result: Result, measure: Evaluate, count: int = FINALISTS, run: str | Path | None = None, progress: bool = True
+    result: Result, measure: Evaluate, count: int = FINALISTS, run_dir: str | Path | None = None, progress: bool = True
 ) -> Result:
     """The finalists of a search with scores measured truly, since predictors flatter what they select.
 
-    run: a folder in which they are kept as they are measured.
+    run_dir: a folder in which they are kept as they are measured.
     """
     genes = result.genes[result.finalists(count)]
-    kept = _Kept(run and Path(run) / "measured", digest(genes.tobytes()), genes.shape[1], each_seconds=0.0)
+    kept = _Kept(run_dir and Path(run_dir) / "measured", digest(genes.tobytes()), genes.shape[1], each_seconds=0.0)
     bar = tqdm(genes, desc="measuring", unit=" networks", disable=not progress)
     return Result(result.problem, genes, np.array([kept.evaluated(row[None], measure)[0] for row in bar]))
 

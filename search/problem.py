@@ -76,7 +76,7 @@ class Problem:
             if not limit > 0:
                 raise InvalidQuery(f"{name} = {limit:g} is not possible: give a number above 0")
             if LIMITS[name] in ON_DEVICE and self.device is None:
-                raise UnknownName(f"{name} needs a device; `earshot profile list` shows all")
+                raise InvalidQuery(f"{name} needs a device; `earshot profile list` shows all")
             if LIMITS[name] in TARGETS and LIMITS[name] not in self._on_device.models:
                 raise UnknownName(f"{name}: nobody measured it on {self.device}; leave it out, or take another device")
         if self.every_ms is not None and not self.every_ms > 0:

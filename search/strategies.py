@@ -57,9 +57,9 @@ class Strategy(ABC):
         return {}
 
     def prepare(  # noqa: B027 (most strategies have nothing to do)
-        self, run: str | Path | None = None, identity: str = "", progress: bool = False
+        self, run_dir: str | Path | None = None, identity: str = "", progress: bool = False
     ) -> None:
-        """What is to do before the first candidates, kept in folder `run` as of the search `identity`.
+        """What is to do before the first candidates, kept in folder `run_dir` as of the search `identity`.
 
         Raises InvalidCheckpoint where the folder holds another search.
         """

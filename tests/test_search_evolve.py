@@ -188,7 +188,7 @@ def test_the_last_stage_chooses_by_what_is_measured():
 
 def test_what_is_measured_is_kept(tmp_path):
     found = run(Problem(WIDE, {"max_macs": 3e6}), evaluations=100)
-    first = measure_best(found, quality, count=4, run=tmp_path, progress=False)
+    first = measure_best(found, quality, count=4, run_dir=tmp_path, progress=False)
     again = measure_best(found, lambda genes: pytest.fail("measured again"), 4, tmp_path, progress=False)
     assert np.array_equal(first.scores, again.scores)
 

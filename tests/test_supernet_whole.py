@@ -20,7 +20,7 @@ from supernet.space import Space
 from supernet.whole import as_whole, is_real
 from zoo.ask.units import an_hour, count, size
 from zoo.run.conditions import chosen_conditions
-from zoo.run.events import check_floor, check_threshold
+from zoo.run.events import check_floor, threshold_of
 from zoo.run.hear import check_top
 
 KINDS = (np.int8, np.uint8, np.int16, np.int32, np.uint32, np.int64, np.uint64)
@@ -54,7 +54,7 @@ def test_real_numbers_are_those_of_any_library(kind):
     assert is_real(kind(1), 0, 1)
     assert not is_real(kind(1), 2)
     assert not is_real(kind(1), 0, 0.5)
-    check_threshold(kind(1))
+    threshold_of(kind(1))
     check_floor(-kind(1))
     assert an_hour("alarms", kind(1)) == 1
     assert Activation(kind(1), 0) == Activation(1.0, 0)
@@ -63,7 +63,7 @@ def test_real_numbers_are_those_of_any_library(kind):
 @pytest.mark.parametrize("value", [True, np.True_, "1", None, [1], 1j, np.nan, float("nan")])
 def test_what_is_no_real_number_is_refused_by_name(value):
     assert not is_real(value)
-    for check, name in ((check_threshold, "threshold"), (check_floor, "floor_db")):
+    for check, name in ((threshold_of, "threshold"), (check_floor, "floor_db")):
         with pytest.raises(InvalidQuery, match=f"{name} = .* is not possible: give"):
             check(value)
     for make in (lambda: Activation(value, 0), lambda: LogMel(low_hz=value), lambda: LogMel(floor=value)):

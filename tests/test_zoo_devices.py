@@ -505,6 +505,16 @@ def test_a_line_without_a_limit_has_no_verdict():
     assert bill.passes
 
 
+def test_lines_of_a_bill_are_addressed_by_their_names_in_json():
+    """Each once, or by the line that it is a part of; none has a verdict without a limit."""
+    values = zoo.get("kws", bits=4).fit(BOARD).to_dict()
+    places = [(line["of"], line["name"]) for line in values["lines"] if line["name"] != "published"]
+    assert len(set(places)) == len(places)
+    assert {("flash", "weights"), (None, "flash")} <= set(places)
+    assert all((line["verdict"] is None) == (line["limit"] is None) for line in values["lines"])
+    assert values["name"].startswith("kws-")
+
+
 def test_fit_ends_with_1_where_a_line_fails(hub, capsys):
     name = hub.entries[0].name
     assert main(["fit", name, "--hub", str(hub.folder), "--device", "board"]) == 1
@@ -623,5 +633,6 @@ def test_this_machine_is_measured_by_a_command(tmp_path, capsys):
     assert main(command) == 0
     assert "3 networks" in capsys.readouterr().out
     assert main([*command[:-1], str(tmp_path / "x.csv"), "--runner", "fast"]) == 2
+    assert main(["measure", "--device", "qemu-cortex-m4", "--runner", "eager", "--out", str(tmp_path / "x.csv")]) == 2
     assert main(["measure", "--device", "esp32", "--out", str(tmp_path / "x.csv")]) == 2
     assert not (tmp_path / "x.csv").exists()

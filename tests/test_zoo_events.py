@@ -223,3 +223,28 @@ def test_a_threshold_that_is_none_is_refused():
         with pytest.raises(InvalidQuery, match="threshold"):
             model.events("zoo/clips/stop.wav", threshold=threshold)
     assert model.events("zoo/clips/stop.wav", threshold=np.float32(0.5))
+    assert model.events("zoo/clips/stop.wav", threshold="50%") == model.events("zoo/clips/stop.wav")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"events": 0.5, "top": 2}, "top = 2"),
+        ({"detect": True, "top": 2}, "top = 2"),
+        ({"detect": True, "events": 0.5}, "give no events or hop_ms beside"),
+        ({"detect": True, "hop_ms": 20}, "give no events or hop_ms beside"),
+        ({"detect": True, "floor_db": -30}, "floor_db = -30: is of events"),
+        ({"floor_db": -20}, "floor_db = -20: is of events"),
+    ],
+)
+def test_what_another_way_of_hearing_would_leave_out_is_refused(given, said):
+    with pytest.raises(InvalidQuery, match=said):
+        zoo.get("kws", bits=4).run("zoo/clips/stop.wav", **given)
+
+
+def test_a_share_of_the_score_is_a_threshold_of_events(capsys):
+    told = []
+    for score in ("0.5", "50%"):
+        assert main(["run", "kws", "zoo/clips/stop.wav", "--events", score]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]

@@ -45,10 +45,12 @@ def test_commands_say_what_they_did(package, tmp_path, capsys):
     hub = str(tmp_path / "hub")
     assert main(["publish", str(package), "--hub", hub]) == 0
     assert capsys.readouterr().out == f"published 1, {hub} lists 1\n"
+    assert main(["publish", str(package), "--hub", hub, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"hub": hub, "published": [package.name], "models": 1}
     assert main(["verify", hub]) == 0
     assert capsys.readouterr().out == f"{package.name}: holds\n1 of 1 hold\n"
     assert main(["sync", hub, str(tmp_path / "other"), "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"copied": [package.name]}
+    assert json.loads(capsys.readouterr().out) == {"hub": str(tmp_path / "other"), "copied": [package.name]}
     assert main(["unpublish", package.name, "--hub", hub]) == 0
     assert capsys.readouterr().out == f"took 1 away, {hub} lists 0\n"
     assert not list((tmp_path / "hub" / "models").iterdir())

@@ -177,6 +177,7 @@ def test_strict_refuses_before_anything_is_written(sounds, quick, tmp_path, caps
         (["--task", "a", "--bits", "8", "9", "--publish", "hub"], 2, "bits = 9 is not possible"),
         (["--task", "a", "--bits", "2"], 2, "is of published models: give publish"),
         (["--task", "a", "--max-macs", "1M"], 2, "is of published models: give publish"),
+        (["--task", "a", "--max-false-alarms", "2"], 2, "max_false_alarms = 2 is counted on negatives"),
         (["--task", "a", "--seed", "-1"], 2, "seed"),
         (["--task", "a", "--start", "kws-temporal-mapp"], 2, "no such bundled supernet: did you mean kws-temporal-map"),
         (["--task", "a", "--licence", "mine: all"], 2, "licence"),

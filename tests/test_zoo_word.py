@@ -433,10 +433,13 @@ def test_a_model_from_text_alone_has_a_curve_of_held_out_voices(made, places):
         ({"start": "esc10-mbconv"}, InvalidQuery, "family mbconv hear whole clips"),
         ({"voices": "nobody"}, UnknownName, "unknown speech engine 'nobody'"),
         ({"negatives": "missing"}, InvalidData, "missing: no recordings"),
-        ({"limits": {"max_flsh": "1kB"}}, InvalidQuery, "'max_flsh', which is none: did you mean max_flash"),
-        ({"limits": {"max_macs": 10}}, InfeasibleBudget, "raise max_macs"),
-        ({"limits": {"max_flash": "banana"}}, InvalidQuery, "max_flash = banana"),
-        ({"limits": {"max_latency_ms": 5}, "device": "nowhere"}, UnknownName, "nowhere"),
+        ({"max_flsh": "1kB"}, InvalidQuery, "max_flsh is neither an option nor a limit: did you mean max_flash"),
+        ({"max_macs": 10}, InfeasibleBudget, "raise max_macs"),
+        ({"max_flash": "banana"}, InvalidQuery, "max_flash = banana"),
+        ({"max_latency_ms": 5, "device": "nowhere"}, UnknownName, "nowhere"),
+        ({"device": "nowhere"}, UnknownName, "nowhere"),
+        ({"max_latency_ms": 5}, InvalidQuery, "max_latency_ms needs a device"),
+        ({"sure": True}, InvalidQuery, "sure is of limits on a device"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_written(given, error, told, asked, tmp_path):
@@ -476,10 +479,10 @@ def test_the_command_prints_the_report_and_errors_in_one_line(made, monkeypatch,
     assert main(command) == 0
     assert capsys.readouterr().out == "\n".join(made.lines()) + "\n"
     how = asked[0]
-    assert (how["text"], how["bits"], how["limits"]["max_flash"]) == ("hey robin", 4, "32kB")
+    assert (how["text"], how["bits"], how["max_flash"]) == ("hey robin", 4, "32kB")
     assert how["voice_commands"] == ["say {text}"]
     assert main([*command, "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["model"] == made.model
+    assert json.loads(capsys.readouterr().out)["name"] == made.model
     monkeypatch.undo()
     assert main(["word", "hey; robin", "--task", "robin"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -151,6 +151,7 @@ def test_an_index_of_before_is_read_and_knows_no_words(tmp_path, caplog):
     (tmp_path / "index.json").write_text(json.dumps({**values, "schema": 3}))
     shutil.copytree(zoo.Hub().folder / "models", tmp_path / "models")
     assert zoo.get("kws", hub=tmp_path).name == zoo.get("kws").name
+    assert "index.json: an older Earshot wrote it, with flash and RAM as it counted them" in caplog.text
     with pytest.raises(UnknownName, match="no model knows the word 'stop'"):
         zoo.get(words="stop", hub=tmp_path)
     assert zoo.get("kws", hub=tmp_path).entry.ram_bytes == 18_000 + 10_784 + 3_176
@@ -178,6 +179,14 @@ def test_an_index_that_counts_ram_as_before_is_read(tmp_path):
     shutil.copytree(zoo.Hub().folder / "models", tmp_path / "models")
     model = zoo.get("kws", hub=tmp_path)
     assert model.entry.stream_ram_bytes == zoo.get("kws").entry.stream_ram_bytes - 100
+    zoo.sync(tmp_path, tmp_path / "copy", name=model.name)
+    assert zoo.get(name=model.name, hub=tmp_path / "copy").entry == zoo.get("kws").entry
+    assert zoo.sync(tmp_path, tmp_path / "copy", name=model.name) == []
+    (zoo.Hub(tmp_path).folder / "alone").mkdir()
+    alone = {**values, "models": [row for row in values["models"] if row["name"] == model.name]}
+    (tmp_path / "alone" / "index.json").write_text(json.dumps(alone))
+    shutil.copytree(tmp_path / "models" / model.name, tmp_path / "alone" / "models" / model.name)
+    assert [one.problem for one in zoo.verify(tmp_path / "alone")] == [None]
     values["models"][0]["clip_ram_bytes"] += 4
     (tmp_path / "index.json").write_text(json.dumps(values))
     with pytest.raises(InvalidPackage, match="states other figures"):

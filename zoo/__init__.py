@@ -56,3 +56,7 @@ LATER = {
 """What is loaded when it is first used, since look-ups do without it."""
 
 __getattr__ = lazy_names(__name__, LATER)
+
+
+def __dir__() -> tuple[str, ...]:
+    return (*__all__, "list")

@@ -61,7 +61,7 @@ def quantise(
     frontend: Mfcc,
     calibration: Tensor,
     recipe: QuantRecipe,
-    run: str | Path,
+    run_dir: str | Path,
     progress: bool = True,
     clips: int = 1,
 ) -> FakeQuantNetwork:
@@ -69,7 +69,7 @@ def quantise(
 
     teacher: a calibrated float network, or None to learn from the labels alone. calibration: features (batch,
     coefficients, clips * frames) that norms and ranges are measured on, at the start and after each epoch; clips: see
-    `recalibrate`. run: folder of the run, resumed where it stopped. A method of several stages spends its epochs on
+    `recalibrate`. run_dir: folder of the run, resumed where it stopped. A method of several stages spends its epochs on
     them in about equal parts; without epochs the network is rounded and calibrated.
     Raises UnknownName for a method that nobody registered.
     """
@@ -79,7 +79,7 @@ def quantise(
     for number, with_activations in enumerate(stages):
         fake.with_activations = with_activations
         epochs = (recipe.epochs + number) // len(stages)
-        folder = Path(run) / f"stage{number + 1}" if len(stages) > 1 else run
+        folder = Path(run_dir) / f"stage{number + 1}" if len(stages) > 1 else run_dir
         identity = {"arch": arch.to_dict(), "with_activations": with_activations, "calibration": measured_on}
         stage = replace(recipe, epochs=epochs)
         train_network(fake, data, frontend, stage, folder, identity, calibrate, teacher, recipe.distillation, progress)

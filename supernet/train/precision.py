@@ -21,8 +21,8 @@ def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
 
 @cache
 def computes_bfloat16(device_type: str) -> bool:
-    """Whether a kind of device has instructions for bfloat16. Processors without them take many times as long for a
-    convolution as in float32.
+    """Whether a kind of device is known to have instructions for bfloat16: GPUs, and x86 processors with AVX-512 or AMX
+    for it. Processors without them take many times as long for a convolution as in float32.
     """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -43,11 +43,11 @@ def train_supernet(
     data: ClipData,
     frontend: Mfcc,
     recipe: SupernetRecipe,
-    run: str | Path,
+    run_dir: str | Path,
     progress: bool = True,
     teacher: nn.Module | None = None,
 ) -> Supernet:
-    """Train `supernet` in place, or go on where the run in folder `run` stopped; returns it in evaluation mode.
+    """Train `supernet` in place, or go on where the run in folder `run_dir` stopped; returns it in evaluation mode.
 
     The head's bias is corrected for unknown clips that were drawn more often; figures in the log are from before.
     teacher: gives outputs of the same classes for the same features, which all networks of a step learn, the first of
@@ -70,7 +70,7 @@ def train_supernet(
         return share_out({name: partial(measure, getattr(space, name)()) for name in ("largest", "smallest")})
 
     identity = {"space": space.to_dict(), **({"teacher": weights_digest(teacher)} if teacher else {})}
-    fit(supernet, data, frontend, recipe, run, identity, step, measure_ends, progress)
+    fit(supernet, data, frontend, recipe, run_dir, identity, step, measure_ends, progress)
     if recipe.tasks:
         return supernet
     head = supernet.network.layers[supernet.network.specs[-1].name]

@@ -262,7 +262,7 @@ def _add_query(sub: argparse.ArgumentParser) -> None:
         "--every-ms", help="of --max-power-uw: from answer to answer, such as 100 (default: one a clip, of a whole one)"
     )
     sub.add_argument("--sleep-power-uw", help="of the device between answers (default: as its profile says, else 0)")
-    sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
+    sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep limits on a device")
     sub.add_argument(
         "--ignore-limits", action="store_true", help="let the flash and RAM that the device has limit nothing"
     )
@@ -376,9 +376,7 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
         help="of the weights of each: 1 to 8, or mixed; a width starts from the next wider one (default: 8 4)",
     )
     sub.add_argument("--negatives", metavar="FOLDER", help="recordings of any length that must not trigger")
-    sub.add_argument(
-        "--max-false-alarms", type=float, default=1.0, help="most an hour, on held-out negatives (default: %(default)s)"
-    )
+    sub.add_argument("--max-false-alarms", metavar="N", help="most an hour, on held-out negatives (default: 1)")
     sub.add_argument("--licence", default="other", help="of the recordings, for the cards (default: %(default)s)")
     sub.add_argument("--attribution", default="the owner of the recordings", help="default: %(default)s")
 

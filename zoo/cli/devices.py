@@ -136,7 +136,7 @@ def add_device_commands(commands, command, add_hub) -> None:
     sub.add_argument("--device", required=True, help=f"host: this machine; {EMULATED}: instructions, emulated")
     sub.add_argument("--out", required=True, metavar="FILE.csv", help="measurements; goes on where it holds some")
     sub.add_argument("--count", type=int, default=100, help="of networks (default: %(default)s)")
-    sub.add_argument("--runner", default="integers", help="integers or eager (default: %(default)s)")
+    sub.add_argument("--runner", metavar="NAME", help="of --device host: integers or eager (default: integers)")
     sub.add_argument("--features", choices=("mfcc", "logmel"), default="logmel", help="of the networks (%(default)s)")
     sub.add_argument("--random", action="store_true", help="draw all networks at random")
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
@@ -210,7 +210,7 @@ def _cost(options: argparse.Namespace) -> None:
     rate = {"macs_per_second": macs_per_second(arch), "frontend_macs_per_second": frontend_macs_per_second(arch)}
     if options.format == "json":
         totals = {**exact, **kinds, "frontend_macs": model.entry.frontend_macs, "flash_bytes_by_bits": by_bits}
-        print(json.dumps({"model": model.name, **totals, **rate, "layers": [asdict(row) for row in rows]}, indent=1))
+        print(json.dumps({"name": model.name, **totals, **rate, "layers": [asdict(row) for row in rows]}, indent=1))
         return
     _print_layers(model.name, rows, exact)
     print("MACs by kind: " + ", ".join(f"{kinds[f'{kind}_macs']:,} {kind}" for kind in MAC_KINDS))
@@ -268,6 +268,8 @@ def _measure(options: argparse.Namespace) -> None:
 def _runner(options: argparse.Namespace):
     """What measures. Raises InvalidQuery."""
     if options.device == EMULATED:
+        if options.runner:
+            raise InvalidQuery(f"--runner {options.runner}: is of --device host; leave one of them out")
         from zoo.export.c.counter import CortexM4
 
         return CortexM4()
@@ -278,9 +280,10 @@ def _runner(options: argparse.Namespace):
         )
     from predictors.runners import RUNNERS
 
-    if options.runner not in RUNNERS:
-        raise InvalidQuery(f"--runner {options.runner}: {nearest_names(options.runner, RUNNERS)}")
-    return RUNNERS[options.runner]()
+    runner = options.runner or "integers"
+    if runner not in RUNNERS:
+        raise InvalidQuery(f"--runner {runner}: {nearest_names(runner, RUNNERS)}")
+    return RUNNERS[runner]()
 
 
 def _range(rows) -> str:
@@ -416,7 +419,8 @@ def _costs(options: argparse.Namespace) -> None:
             f"hub {hub.address}: not writable; `earshot sync` copies it to a folder of your own, and `earshot profile "
             "add` makes a profile of your own, whose figures are kept beside it"
         )
-    print(f"{len(hub.entries)} models on {count} profiles")
+    found = {"hub": hub.address, "models": len(hub.entries), "profiles": count}
+    print(json.dumps(found, indent=1) if options.format == "json" else f"{len(hub.entries)} models on {count} profiles")
 
 
 def _plot(tables: dict, path: Path) -> None:

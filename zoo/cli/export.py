@@ -133,7 +133,7 @@ def _export_model(options: argparse.Namespace) -> None:
         print(f"earshot: {model.name} as {options.to}; {_next(options, place)}", file=sys.stderr)
     found = checked(place) if checked else None
     if options.format == "json":
-        _print_json({"model": model.name, "to": options.to, "out": str(place)}, found)
+        _print_json({"name": model.name, "to": options.to, "out": str(place)}, found)
     elif found:
         _print_checked(found)
 

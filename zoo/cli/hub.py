@@ -7,6 +7,7 @@ import json
 import sys
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 
 import zoo
 from supernet.errors import HubUnavailable
@@ -104,14 +105,14 @@ def _add_public(sub: argparse.ArgumentParser) -> None:
 
 def _publish(options: argparse.Namespace) -> None:
     tell_warnings()
-    count, progress = len(options.models), sys.stderr.isatty()
+    names, progress = [Path(model).resolve().name for model in options.models], sys.stderr.isatty()
     with command_run("publish", options_of(options)) as run:
         place = zoo.publish(
             options.models, options.hub, data=options.data, run_dir=run, progress=progress, public=options.public
         )
     seen = _seen(place)
-    _say(options, {"hub": place.address, **seen, "published": count, "models": len(place.index)},
-         f"published {count}, {_named(place.address, seen)} lists {len(place.index)}")  # fmt: skip
+    _say(options, {"hub": place.address, **seen, "published": names, "models": len(place.index)},
+         f"published {len(names)}, {_named(place.address, seen)} lists {len(place.index)}")  # fmt: skip
 
 
 def _unpublish(options: argparse.Namespace) -> None:
@@ -149,7 +150,8 @@ def _sync(options: argparse.Namespace) -> None:
     names, place = copied(options.source, options.target, **chosen, progress=sys.stderr.isatty())
     seen = _seen(place) if place else {}
     told = f"copied {len(names)} to {_named(options.target, seen)}"
-    _say(options, {"copied": names, **seen}, "\n".join([*names, told]))
+    address = place.address if place else options.target
+    _say(options, {"hub": address, **seen, "copied": names}, "\n".join([*names, told]))
 
 
 def _rebuild(options: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from zoo.package.plots import check_file, check_picture, confusion_figure, event
 from zoo.package.read import CONFIG
 from zoo.run.conditions import CONDITIONS
 from zoo.run.detection import Detector
-from zoo.run.events import FLOOR_DB, THRESHOLD, check_floor, check_threshold
+from zoo.run.events import FLOOR_DB, THRESHOLD, check_floor, threshold_of
 from zoo.run.hear import PIPE, Heard, check_top, find_recordings
 
 __all__ = [
@@ -136,7 +136,7 @@ def add_run_commands(commands, command, add_hub, add_words) -> None:
 
 def _score(text: str) -> float:
     try:
-        return float(text)
+        return share("threshold", text) if text.endswith("%") else float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: give a score from 0 to 1, or put --events last") from None
 
@@ -218,7 +218,7 @@ def _check_detect(options: argparse.Namespace) -> None:
 def _run_on(options: argparse.Namespace, model: zoo.Model, files: list[str | Path]) -> None:
     _check_detect(options)
     if options.events is not None:
-        check_threshold(options.events)
+        threshold_of(options.events)
     if options.floor_db is not None:
         check_floor(options.floor_db)
     if options.events is not None and options.top is not None:
@@ -234,7 +234,7 @@ def _run_on(options: argparse.Namespace, model: zoo.Model, files: list[str | Pat
     quiet = bool(options.out) or options.format == "json" or not sys.stdout.isatty()
     floor_db = FLOOR_DB if options.floor_db is None else options.floor_db
     settings = {
-        "floor_db": floor_db,
+        "floor_db": None if options.events is None else floor_db,
         "hop_ms": options.hop_ms,
         "top": 1 if options.top is None else options.top,
         "resample": options.resample,

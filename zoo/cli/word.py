@@ -49,7 +49,7 @@ def add_word_command(commands, command, option_of, bits) -> None:
     for name in LIMITS:
         sub.add_argument(option_of(name), help=LIMITS[name].help)
     sub.add_argument("--device", help=f"a device profile, for {', '.join(map(option_of, ON_DEVICE))}")
-    sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep --max-latency-ms")
+    sub.add_argument("--sure", action="store_true", help="let the interval's upper end keep limits on a device")
     sub.add_argument("--bits", type=bits, default=8, help="of the weights, 1 to 8, or mixed (default: %(default)s)")
     sub.add_argument("--max-false-alarms", default="1", metavar="N", help="most an hour (default: %(default)s)")
     sub.add_argument("--quick", action="store_true", help="a first model in a fraction of the time")
@@ -88,6 +88,6 @@ def _word(options: argparse.Namespace) -> None:
     tell_steps()
     given = {name: getattr(options, name) for name in GIVEN if hasattr(options, name)}
     given["text"] = " ".join(options.text) or None
-    given["limits"] = {name: getattr(options, name) for name in LIMITS}
-    report = word(**given, voice_commands=options.voice_command, voice_folders=options.voice_folder)
+    limits = {name: getattr(options, name) for name in LIMITS}
+    report = word(**given, **limits, voice_commands=options.voice_command, voice_folders=options.voice_folder)
     print(json.dumps(report.to_dict(), indent=1) if options.format == "json" else "\n".join(report.lines()))

@@ -50,6 +50,7 @@ NAMES = ("name", "config_sha256")
 WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence", "labels")
 """Columns that are kept as numbers of words (or of several words together); all others but NAMES are numbers."""
 REBUILD = "`earshot rebuild` writes it anew"
+RENEW = "`earshot rebuild`, or `earshot sync` into a hub of your own, counts them anew"
 
 
 log = logging.getLogger(__name__)
@@ -332,6 +333,8 @@ def _parsed(data: bytes, path: Path) -> Index:
         raise NewerIndex(f"{path}: written by a newer Earshot (schema {schema}, not {SCHEMA}); update yours")
     if schema not in (*FORMER, SCHEMA):
         raise InvalidPackage(f"of schema {schema!r:.40}, this version reads {', '.join(map(str, (*FORMER, SCHEMA)))}")
+    if schema in FORMER:
+        log.warning("%s: an older Earshot wrote it, with flash and RAM as it counted them; %s", path, RENEW)
     lacking = FORMER.get(schema, ())
     fields = KINDS.keys() - {*lacking} | ({FORMER_RAM} if RAM[0] in lacking else set())
     if not all(isinstance(row, dict) and row.keys() == fields for row in rows):

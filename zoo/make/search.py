@@ -447,7 +447,7 @@ def _measured(item: Searchable, result: Result, data: ClipData, run: Path | None
     features = plain_features(data, split.rows, item.stored.frontend)
     space = item.measurable(result.problem.space)
     measure = measured_accuracy(item.source, space, features, split.targets)
-    return measure_best(result, measure, run=run and run / data.digest[:12], progress=progress)
+    return measure_best(result, measure, run_dir=run and run / data.digest[:12], progress=progress)
 
 
 def _others(item: Searchable, data: ClipData | None) -> int:

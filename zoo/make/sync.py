@@ -9,7 +9,7 @@ from tqdm import tqdm
 from supernet.errors import InvalidPackage, UnknownName, nearest_names
 from supernet.files import read_json
 from zoo.hubs.address import check_hub, is_remote, open_hub
-from zoo.hubs.base import SUPERNETS, AnyHub, checked_entry
+from zoo.hubs.base import SUPERNETS, AnyHub, checked_entry, lists
 from zoo.hubs.costs import figures
 from zoo.hubs.folder import Hub, is_file
 from zoo.hubs.index import INDEX
@@ -18,7 +18,7 @@ from zoo.make.change import address_of, change, check_public
 from zoo.make.verify import check_supernet
 from zoo.package.entry import Entry
 from zoo.package.figures import COSTS
-from zoo.package.read import CONFIG
+from zoo.package.read import CONFIG, read_config
 
 __all__ = ["copied", "sync"]
 
@@ -84,8 +84,11 @@ def _lacking(place: AnyHub, there: AnyHub | None, task: str | None, name: str | 
         raise UnknownName(f"no model for task {task!r} in hub {place.address}: {known}")
     fits = place.index.like("name", "*" if name is None else name)
     wanted = [entry for entry, own in zip(place.entries, fits, strict=True) if own and task in (None, entry.task)]
-    known = set(there.entries) if there else set()
-    return [entry for entry in wanted if entry not in known or _lacks_costs(place, there, entry)]
+    known = {(entry.name, entry.config_sha256) for entry in there.entries} if there else set()
+    return [
+        entry for entry in wanted
+        if (entry.name, entry.config_sha256) not in known or _lacks_costs(place, there, entry)
+    ]  # fmt: skip
 
 
 def _lacks_costs(place: AnyHub, there: AnyHub, entry: Entry) -> bool:
@@ -97,7 +100,7 @@ def _whole(place: AnyHub, entry: Entry) -> Path:
     folder = place.path(entry)
     place.file(entry, COSTS)
     figures(place, entry)
-    if checked_entry(folder) != entry:
+    if not lists(entry, checked_entry(folder), read_config(folder)):
         raise InvalidPackage(f"{folder}: not what the index of {place.address} lists")
     return folder
 

@@ -95,7 +95,7 @@ def train(
     max_macs: tuple[str, ...] | str | float | None = None,
     bits: tuple[int | str, ...] | None = None,
     negatives: str | Path | None = None,
-    max_false_alarms: float | str = 1.0,
+    max_false_alarms: float | str | None = None,
     licence: str = "other",
     attribution: str = "the owner of the recordings",
 ) -> Path | None:
@@ -117,7 +117,7 @@ def train(
 
     negatives: a folder of recordings of any length that must not trigger: windows of them are a class `_unknown_`. On
     the held-out fifth of each, published models get a threshold, smoothing and refractory time, for at most
-    `max_false_alarms` an hour.
+    `max_false_alarms` an hour (default: 1).
 
     Under torchrun the processes share each batch while the supernet is trained; the first one does all else, and the
     others get None. Each normalises over its own share, so another number of processes is another run.
@@ -128,7 +128,10 @@ def train(
     need(*TRAINING)
     budgets, bits = _budgets(max_macs, publish), _bits(bits, publish)
     check_names(task, licence)
-    clip_ms, seed, most_alarms = _clip_ms(clip_ms), seed_of(seed), an_hour("max_false_alarms", max_false_alarms)
+    if max_false_alarms is not None and negatives is None:
+        raise InvalidQuery(f"max_false_alarms = {max_false_alarms} is counted on negatives: give these as well")
+    most_alarms = an_hour("max_false_alarms", 1.0 if max_false_alarms is None else max_false_alarms)
+    clip_ms, seed = _clip_ms(clip_ms), seed_of(seed)
     epochs, channel = None if epochs is None else whole("epochs", epochs, 1), check_channel(channel)
     run = Path(run_dir or Path("runs") / task)
     _check_places(data, table, run, publish)

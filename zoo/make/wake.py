@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from predictors.device import find_profile
 from search import Evolution, Problem, SearchSpace, search
 from search.accuracy import has_predictor, load_predictor
 from search.sampling import PLAIN_BITS, table_space
@@ -21,6 +22,7 @@ from supernet.arch import Arch
 from supernet.bits import MIXED, with_bits
 from supernet.data.clips import ClipData
 from supernet.data.scenes import Scenes
+from supernet.errors import InvalidQuery
 from supernet.files import read_json, write_json
 from supernet.frontend.mfcc import Mfcc
 from supernet.integer.runtime import IntegerNetwork
@@ -144,6 +146,10 @@ def chosen_arch(
 
 def check_limits(begin: StoredSupernet, limits: Mapping, bits: int | str, device: str | None, sure: bool) -> None:
     """Raise, before a word is said, for limits that cannot be meant, or that no network keeps on the shortest clips."""
+    if sure and device is None:
+        raise InvalidQuery("sure is of limits on a device: give device as well; `earshot profile list` shows all")
+    if device is not None:
+        find_profile(device)
     least = replace(begin.supernet.space, classes=CLASSES, clip_ms=LENGTHS_MS[0])
     _ = _problem(least, {**(limits_of(limits) or DEFAULT_LIMITS)}, bits, device, sure).anchor
 

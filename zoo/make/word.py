@@ -105,7 +105,8 @@ class Report:
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        return {"name": values.pop("model"), **values}
 
     def lines(self) -> list[str]:
         """For people."""
@@ -158,7 +159,6 @@ def word(
     negatives: Sequence[str | Path] = (),
     data: str | Path | None = None,
     add: str | Path | None = None,
-    limits: Mapping[str, float | str | None] | None = None,
     device: str | None = None,
     sure: bool = False,
     bits: int | str = 8,
@@ -171,6 +171,7 @@ def word(
     licence: str | None = None,
     amounts: Amounts | None = None,
     plan: Plan | None = None,
+    **limits: float | str | None,
 ) -> Report:
     """Make a model that detects a word or phrase, given as text, and publish it; returns what it rests on.
 
@@ -180,8 +181,8 @@ def word(
     files or folders of people who say it; negatives: in which nobody does, of any length. data: a folder of Speech
     Commands, whose words and noise become negatives. add: a folder with recordings of people in ADD/LABEL and, in
     ADD/_unknown_, of what is not the word: false alarms, and long ones as negatives. The run goes on with them from
-    its last round, and its former model leaves the hub. limits: as of `zoo.get`; device, sure: likewise. bits: of
-    the weights, 1 to 8 or "mixed"; at 8 they are rounded, else fine-tuned. max_false_alarms: an hour, by the
+    its last round, and its former model leaves the hub. limits, such as max_flash, device, sure: as of `zoo.get`.
+    bits: of the weights, 1 to 8 or "mixed"; at 8 they are rounded, else fine-tuned. max_false_alarms: an hour, by the
     estimate on held-out negatives. start: the supernet whose slice is trained, a bundled one or its folder. quick:
     less of all, for a first model. run_dir: folder of the run (default: runs/word-TASK). hub: the folder that gets
     the model (default: the user's own). licence: of the model (default: that of the run, else "other"). amounts,
@@ -196,9 +197,9 @@ def word(
     run = Path(run_dir or RUNS / f"word-{task}")
     check_folder("run_dir", run)
     limit, target = an_hour("max_false_alarms", max_false_alarms), writable_hub(OWN_HUB if hub is None else hub)
-    wished = {name: value for name, value in (limits or {}).items() if value is not None}
-    if unknown := [name for name in wished if name not in LIMITS]:
-        raise InvalidQuery(f"limits has {unknown[0]!r:.80}, which is none: {nearest_names(str(unknown[0]), LIMITS)}")
+    wished = {name: value for name, value in limits.items() if value is not None}
+    if unknown := [name for name in limits if name not in LIMITS]:
+        raise InvalidQuery(f"{unknown[0]:.80} is neither an option nor a limit: {nearest_names(unknown[0], LIMITS)}")
     paths = {"voice_folders": voice_folders, "recordings": recordings, "negatives": negatives}
     usual = QUICK if quick else (Amounts(), Plan() if str(start) == START else Plan(**FAST))
     asked = {

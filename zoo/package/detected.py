@@ -44,7 +44,9 @@ def has_bound(stated: dict | None) -> bool:
 
 
 def rounded_up(bound: float) -> float:
-    """A bound to three digits as it is printed: never less than it is, so that what one reads can be asked for."""
+    """A bound, of no more than three decimals, to three digits as it is printed: never less than it is, so that what
+    one reads can be asked for.
+    """
     if not bound:
         return bound
     digits = 2 - math.floor(math.log10(bound))

@@ -56,9 +56,14 @@ class Bill:
         return all(line.verdict != "fail" for line in self.lines)
 
     def to_dict(self) -> dict:
-        """Plain values for JSON."""
-        lines = [{**asdict(line), "verdict": line.verdict} for line in self.lines]
-        found = {"model": self.model, "passes": self.passes, "device": asdict(self.figure), "lines": lines}
+        """Plain values for JSON; `of` is the line that one is a part of."""
+        lines, whole = [], None
+        for line in self.lines:
+            part = line.name.startswith(" ")
+            whole = whole if part else line.name
+            verdict = None if line.limit is None else line.verdict
+            lines.append({**asdict(line), "name": line.name.strip(), "of": whole if part else None, "verdict": verdict})
+        found = {"name": self.model, "passes": self.passes, "device": asdict(self.figure), "lines": lines}
         return found | {"notes": list(self.notes)}
 
     def __str__(self) -> str:

@@ -96,7 +96,7 @@ class Evaluation:
     def to_dict(self) -> dict:
         """Plain values for JSON."""
         return {
-            "model": self.model,
+            "name": self.model,
             "folder": self.folder,
             "split": self.split,
             "clips": self.clips,

@@ -18,6 +18,7 @@ import numpy as np
 
 from supernet.errors import InvalidQuery
 from supernet.whole import is_real
+from zoo.ask.units import share
 from zoo.run.parts import Parts, parts_of
 
 __all__ = [
@@ -27,9 +28,9 @@ __all__ = [
     "Event",
     "Loudness",
     "check_floor",
-    "check_threshold",
     "event_hop",
     "mark_events",
+    "threshold_of",
 ]
 
 THRESHOLD, WINDOWS = 0.5, 10
@@ -146,10 +147,13 @@ def event_hop(clip_ms: int, step_ms: int) -> int:
     return max(1, clip_ms // WINDOWS // step_ms) * step_ms
 
 
-def check_threshold(threshold: float) -> None:
-    """Raise InvalidQuery for what is no threshold of scores."""
-    if not is_real(threshold, 0, 1) or threshold == 0:
+def threshold_of(threshold: float | str) -> float:
+    """A threshold of scores, such as 0.5 or "50%". Raises InvalidQuery for what is none."""
+    percent = isinstance(threshold, str) and threshold.endswith("%")
+    found = share("threshold", threshold) if percent else threshold
+    if not is_real(found, 0, 1) or found == 0:
         raise InvalidQuery(f"threshold = {threshold!r} is not possible: give a score above 0 and up to 1, such as 0.5")
+    return found
 
 
 def check_floor(floor_db: float) -> None:

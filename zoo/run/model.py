@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from supernet.constants import SILENCE, UNKNOWN
-from supernet.errors import UnknownName, nearest_names
+from supernet.errors import InvalidQuery, UnknownName, nearest_names
 from zoo.ask.device import device_note
 from zoo.ask.limits import checked_words
 from zoo.package.entry import Entry
@@ -24,7 +24,7 @@ from zoo.run.bill import Bill, fit
 from zoo.run.core import Core, probabilities
 from zoo.run.detection import Detector
 from zoo.run.evaluate import Evaluation, evaluate
-from zoo.run.events import FLOOR_DB, THRESHOLD, check_floor, check_threshold, event_hop, mark_events
+from zoo.run.events import FLOOR_DB, THRESHOLD, check_floor, event_hop, mark_events, threshold_of
 from zoo.run.hear import (
     BATCH,
     Heard,
@@ -122,12 +122,21 @@ class Model(Core):
     def _power(self) -> list[str]:
         return [f"  {self.figure.power}"] if self.figure.power else []
 
-    def fit(self, device: str, every_ms: float | None = None, folder: str | Path | None = None, **more: float) -> Bill:
-        """What the model takes of a device, line by line, against what the device has (see zoo.run.bill.fit).
-
-        more: cycles_per_instruction and clock_mhz, max_power_uw and sleep_power_uw.
-        """
-        return fit(self, device, every_ms, folder, **more)
+    def fit(
+        self,
+        device: str,
+        every_ms: float | None = None,
+        folder: str | Path | None = None,
+        *,
+        cycles_per_instruction: float | None = None,
+        clock_mhz: float | None = None,
+        max_power_uw: float | str | None = None,
+        sleep_power_uw: float | str | None = None,
+    ) -> Bill:
+        """What the model takes of a device, line by line, against what the device has (see zoo.run.bill.fit)."""
+        return fit(
+            self, device, every_ms, folder, cycles_per_instruction, clock_mhz, max_power_uw, sleep_power_uw
+        )  # fmt: skip
 
     def __call__(
         self,
@@ -188,7 +197,7 @@ class Model(Core):
         recording: str | Path | bytes | np.ndarray | Mapping,
         sampling_rate: int | None = None,
         *,
-        threshold: float = THRESHOLD,
+        threshold: float | str = THRESHOLD,
         floor_db: float = FLOOR_DB,
         hop_ms: float | str | None = None,
         resample: bool = False,
@@ -200,7 +209,7 @@ class Model(Core):
         whose loudest 20 ms are fainter, in dB of full scale, hold no events; give less for faint microphones. hop_ms:
         from window to window (default: a tenth of a clip). The rest is as for `slide`.
         """
-        check_threshold(threshold)
+        threshold = threshold_of(threshold)
         check_floor(floor_db)
         hop = self._event_hop(hop_ms)
         with self._open(recording, sampling_rate, resample, channel) as parts:
@@ -242,8 +251,8 @@ class Model(Core):
         *,
         hop_ms: float | str | None = None,
         top: int | None = None,
-        events: float | None = None,
-        floor_db: float = FLOOR_DB,
+        events: float | str | None = None,
+        floor_db: float | None = None,
         detect: bool | Detector = False,
         resample: bool = False,
         progress: bool = False,
@@ -256,20 +265,24 @@ class Model(Core):
         {"file", "error"} with the InvalidAudio of what cannot be used. events: a threshold, with which there are
         {"file", "events"} instead, as of `events`, which floor_db is for, too. detect: {"file", "detected"} instead, as
         of `detect`, by the settings of the package or by another `detector`. progress: show a bar on a terminal.
-        channel: as in a call. Raises InvalidQuery for a hop that is not possible.
+        channel: as in a call. Raises InvalidQuery for a hop that is not possible, and for what is not for both of two
+        ways.
         """
         check_top(top)
+        if top is not None and (detect or events is not None):
+            raise InvalidQuery(f"top = {top}: detections and events have one label each; leave it, or these, out")
         wish = {"hop_ms": hop_ms, "events": events, "floor_db": floor_db, "detect": detect}
         found = self.heard(files, **wish, resample=resample, progress=progress, channel=channel)
-        return (heard.to_dict(self.labels, top, events) for heard in found)
+        threshold = None if events is None else threshold_of(events)
+        return (heard.to_dict(self.labels, top, threshold) for heard in found)
 
     def heard(
         self,
         files: str | Path | bytes | Sequence[str | Path | bytes],
         *,
         hop_ms: float | str | None = None,
-        events: float | None = None,
-        floor_db: float = FLOOR_DB,
+        events: float | str | None = None,
+        floor_db: float | None = None,
         detect: bool | Detector = False,
         resample: bool = False,
         progress: bool = False,
@@ -278,12 +291,15 @@ class Model(Core):
         """What `run` makes its answers of: the scores of each file as one array, which takes less memory."""
         channel = check_channel(channel)
         detector = self.detector() if detect is True else detect or None
+        if detector and (events is not None or hop_ms is not None):
+            raise InvalidQuery("detect hears by the hop and threshold of its detector; give no events or hop_ms beside")
+        if floor_db is not None and events is None:
+            raise InvalidQuery(f"floor_db = {floor_db!r:.140}: is of events; give these as well")
         if events is not None:
-            check_threshold(events)
+            events, floor_db = threshold_of(events), FLOOR_DB if floor_db is None else floor_db
             check_floor(floor_db)
         hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
-        floor = None if events is None else floor_db
-        return hear(self, find_recordings(files), hop, resample, progress, floor, channel, detector)
+        return hear(self, find_recordings(files), hop, resample, progress, floor_db, channel, detector)
 
     def listen(
         self,

@@ -44,7 +44,7 @@ var earshot = window.earshot || {};
   // A bound to three digits, never less than it is, so that what one reads can be asked for.
   function roundedUp(bound) {
     const scale = 10 ** (2 - Math.floor(Math.log10(bound)));
-    return bound ? Math.ceil(Number((bound * scale).toFixed(6))) / scale : bound;
+    return bound ? Number((Math.ceil(Number((bound * scale).toFixed(6))) / scale).toPrecision(3)) : bound;
   }
 
   // A value of a column as people read it.
