@@ -108,6 +108,12 @@ def test_a_new_task_starts_from_the_trunk_of_the_bundled_supernet():
     assert supernet.eval()(torch.zeros(1, 40, 50), arch).shape == (1, 3)
 
 
+def test_clips_that_a_start_cannot_stride_over_are_told_the_nearest_lengths(sounds, quick):
+    """The stages of the networks stride over 160 ms."""
+    with pytest.raises(InvalidQuery, match=r"clip_ms = 1000: .* stream in whole strides; give 960 or 1120$"):
+        training.train(sounds, "doors", start="esc10-temporal", clip_ms=1000)
+
+
 def test_events_start_from_the_weights_of_events_and_keep_their_licence(sounds, quick, tmp_path, capsys):
     """A family of its own, clips of its length, its augmentation, and terms that allow no more than its own."""
     command = ["train", "--data", str(sounds), "--task", "doors", "--start", "esc10-mbconv", "--clip-ms", "1000"]

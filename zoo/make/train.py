@@ -19,9 +19,10 @@ from supernet.data.augment import Augmentation
 from supernet.data.clips import ClipData
 from supernet.data.folder import Survey, load_folder
 from supernet.data.scenes import Scenes
-from supernet.errors import InvalidCheckpoint, InvalidData, InvalidQuery
+from supernet.errors import InvalidArch, InvalidCheckpoint, InvalidData, InvalidQuery
 from supernet.extras import TRAINING, need
 from supernet.frontend.mfcc import Mfcc
+from supernet.layer import layers
 from supernet.nn.store import StoredSupernet, retarget
 from supernet.nn.supernet import Supernet
 from supernet.space import Space, default_space
@@ -71,7 +72,7 @@ LONGEST_TASK = 60
 STORED_CLIPS, STORED_MS = (64, 512), 512_000
 """Fewest and most clips whose features are stored with the supernet, and how long all are together."""
 EVENTS = "esc10-temporal, which streams, esc10-mbconv and, not for commercial use, aec-mbconv"
-CLIP_MS, STEP_MS, LONG_MS = (200, 10_000), 20, 2_000
+CLIP_MS, STEP_MS, LONG_MS, LONGEST_STRIDE_MS = (200, 10_000), 20, 2_000, 1_000
 LIMITS = ["Trained on the recordings of one data set; test it in its place of use."]
 NO_DETECTION = "No detection threshold is set and false alarms an hour are not measured: there were no negatives."
 
@@ -143,6 +144,8 @@ def train(
     own = before is not None or not is_bundled(start)
     begin = open_start(before or start)
     heard, anew = augmentation_of(begin.recipe), from_scratch and before is None
+    if not anew:
+        _check_strides(begin.supernet.space, clip_ms)
     plan = _Plan(clips, begin, heard, own, anew, epochs, quick, seed)
     plan.owned()  # so that a licence is refused before anything is done
     if publish:
@@ -315,6 +318,23 @@ def _clip_ms(given: int) -> int:
             f"clip_ms = {given!r:.140}: give a whole number, a multiple of {STEP_MS} ms from {least} to {most}"
         )
     return as_whole(given)
+
+
+def _check_strides(space: Space, clip_ms: int) -> None:
+    """Raise InvalidQuery for clips that the networks of the start cannot stride over in whole steps."""
+
+    def fits(length: int) -> bool:
+        try:
+            return bool(layers(replace(space, clip_ms=length).largest()))
+        except InvalidArch:
+            return False
+
+    if fits(clip_ms):
+        return
+    around = range(STEP_MS, LONGEST_STRIDE_MS, STEP_MS)
+    near = [next(filter(fits, (clip_ms + sign * more for more in around)), None) for sign in (-1, 1)]
+    if told := " or ".join(str(length) for length in near if length):
+        raise InvalidQuery(f"clip_ms = {clip_ms}: networks of this start stream in whole strides; give {told}")
 
 
 def _check_budgets(budgets: tuple[str, ...], begin: Space, clips: ClipData) -> None:
