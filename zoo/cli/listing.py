@@ -232,7 +232,7 @@ def _picture(hub: AnyHub, fitting: Sequence[Entry], options: argparse.Namespace)
     asked = options.device, _stream(options, [cost]), cost
     points = [_point(hub, entry, asked, entry.name in names, len(names)) for entry in everything]
     known = [point for point in points if point.cost is not None]
-    if not known:
+    if not any(point.fits for point in known):
         raise InvalidQuery(f"--cost {cost}: none of these models has it; name another cost")
     limits = [value for name, value in limits_of(vars(options)).items() if LIMITS[name].field == cost]
     least = None if options.min_accuracy is None else share("min_accuracy", options.min_accuracy)
