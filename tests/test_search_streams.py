@@ -120,7 +120,7 @@ def test_the_rate_is_a_limit_beside_it():
 def test_power_that_is_not_known_is_no_limit():
     with pytest.raises(UnknownName, match=r"max_power_uw = 900: the power of STM32H743 is not known"):
         Problem(SPACE, {"max_power_uw": 900.0}, "stm32h743-tflm")
-    with pytest.raises(UnknownName, match="max_power_uw needs a device"):
+    with pytest.raises(InvalidQuery, match="max_power_uw needs a device"):
         Problem(SPACE, {"max_power_uw": 900.0})
     with pytest.raises(InvalidQuery, match=r"max_power_uw = 900 with sure: .*no interval; leave sure out"):
         Problem(SPACE, {"max_power_uw": 900.0}, "stm32u3c5", sure=True)

@@ -35,7 +35,7 @@ from zoo.make.spoken import HARD_TIMES, Amounts, Material, clip_data, clip_lengt
 from zoo.make.starts import is_bundled
 from zoo.make.wake import Plan, Wake, quantised, reopened
 from zoo.make.word import Report, word
-from zoo.package.detected import curve_of
+from zoo.package.detected import curve_of, rounded_up
 from zoo.package.read import read_config
 
 AMOUNTS = Amounts(
@@ -132,7 +132,7 @@ def test_the_report_has_hours_bound_and_advice(made):
     text = "\n".join(made.lines())
     assert "made from text: no estimate" in text
     assert "recordings of people unknown" in text
-    assert f"at most {made.detection['false_alarms_upper']:.3g} (95 %)" in text
+    assert f"at most {rounded_up(made.detection['false_alarms_upper']):g} (95 %)" in text
     assert "--add FOLDER" in text
     assert "an hour of your own room" in text
     assert " finds " in text

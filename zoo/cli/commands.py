@@ -351,8 +351,8 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     add_channel(sub)
     sub.add_argument(
         "--start", default="kws-temporal-map", metavar="NAME",
-        help="the supernet to start from: a bundled one, such as aec-mbconv for sounds of seconds, or the folder of "
-        "your own, such as runs/TASK/supernet (default: %(default)s)",
+        help="the supernet to start from: a bundled one, such as esc10-temporal for sounds of seconds, or the folder "
+        "of your own, such as runs/TASK/supernet (default: %(default)s)",
     )  # fmt: skip
     sub.add_argument("--from-scratch", action="store_true", help="random weights, with that one's family of networks")
     sub.add_argument("--strict", action="store_true", help="refuse data in which something was found")
