@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -192,6 +193,11 @@ EVENT_LIMITS = [
     "No detection threshold is set and false alarms an hour are not measured: no alarm should rest on it alone.",
 ]
 NOT_COMMERCIAL = "Not for commercial use, as the data set is not."
+EVENT_SETS = (
+    (EVENTS, "esc50", "ESC-50", "", [NOT_COMMERCIAL]),
+    (TEN_EVENTS, "esc10", "ESC-10", ", of its subset ESC-10 alone", []),
+)
+"""Task, subset and its name, and what notes say of it."""
 CLIPS_MS = {"": esc50.CLIP_MS, IN_A_STREAM: 5120}
 """Of clips of events; those of networks that stream must be whole strides."""
 
@@ -280,29 +286,14 @@ def words_with_owners(folder: Path, words: str, spoken: Path | None) -> ClipData
 
 def event_tasks(folder: Path, folds: tuple[int, ...] = esc50.FOLDS) -> dict[str, Task]:
     """Acoustic events by ESC-50 in `folder`, and by its subset ESC-10, each in clips of both lengths."""
-    version = f"folds {', '.join(map(str, folds))}"
-    note = f"Trained on {version} of ESC-50{{}}, all but a tenth that it was chosen by."
-    found = {}
-    for kind, clip_ms in CLIPS_MS.items():
-        events, ten = (
-            partial(esc50.load, folder, subset, test_fold=None, folds=folds, clip_ms=clip_ms)
-            for subset in esc50.SUBSETS
-        )
-        limits = [EVENT_LIMITS[0].format(seconds=clip_ms / 1000), *EVENT_LIMITS[1:]]
-        found[EVENTS + kind] = Task(
-            EVENTS,
-            events,
-            [note.format(""), NOT_COMMERCIAL],
-            limits,
-            {"name": "ESC-50", "id": "esc50", "version": version, "folds": list(folds)},
-            folds,
-        )
-        found[TEN_EVENTS + kind] = Task(
-            TEN_EVENTS,
-            ten,
-            [note.format(", of its subset ESC-10 alone")],
-            limits,
-            {"name": "ESC-10", "id": "esc10", "version": version, "folds": list(folds)},
+    version, found = f"folds {', '.join(map(str, folds))}", {}
+    for (task, subset, name, about, more), (kind, clip_ms) in product(EVENT_SETS, CLIPS_MS.items()):
+        found[task + kind] = Task(
+            task,
+            partial(esc50.load, folder, subset, test_fold=None, folds=folds, clip_ms=clip_ms),
+            [f"Trained on {version} of ESC-50{about}, all but a tenth that it was chosen by.", *more],
+            [line.format(seconds=clip_ms / 1000) for line in EVENT_LIMITS],
+            {"name": name, "id": subset, "version": version, "folds": list(folds)},
             folds,
         )
     return found

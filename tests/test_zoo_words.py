@@ -182,7 +182,7 @@ def test_an_index_that_counts_ram_as_before_is_read(tmp_path):
     zoo.sync(tmp_path, tmp_path / "copy", name=model.name)
     assert zoo.get(name=model.name, hub=tmp_path / "copy").entry == zoo.get("kws").entry
     assert zoo.sync(tmp_path, tmp_path / "copy", name=model.name) == []
-    (zoo.Hub(tmp_path).folder / "alone").mkdir()
+    (tmp_path / "alone").mkdir()
     alone = {**values, "models": [row for row in values["models"] if row["name"] == model.name]}
     (tmp_path / "alone" / "index.json").write_text(json.dumps(alone))
     shutil.copytree(tmp_path / "models" / model.name, tmp_path / "alone" / "models" / model.name)

@@ -21,9 +21,7 @@ from zoo.hubs.index import Index
 from zoo.package.entry import Entry
 from zoo.package.read import CONFIG, Config, read_config
 
-__all__ = [
-    "MODELS", "REMOTE", "SUPERNETS", "AnyHub", "check_inside", "checked_entry", "is_there", "lists", "supernets_in",
-]  # fmt: skip
+__all__ = ["MODELS", "REMOTE", "SUPERNETS", "AnyHub", "check_inside", "checked_entry", "is_there", "supernets_in"]
 
 MODELS, SUPERNETS, REMOTE = "models", "supernets", "hf://"
 
@@ -59,7 +57,7 @@ class AnyHub(ABC):
     def config(self, entry: Entry) -> Config:
         """The model's checked configuration. Raises InvalidPackage where it is not what the index lists."""
         config = read_config(self.path(entry), entry.config_sha256)
-        if not lists(entry, config.entry(entry.config_sha256), config):
+        if as_listed_before(config.entry(entry.config_sha256), entry, config) != entry:
             raise InvalidPackage(
                 f"{self.address}: the index states other figures than {entry.name}; `earshot rebuild` writes it anew"
             )
@@ -110,13 +108,6 @@ def check_inside(hub: Path, folder: Path) -> None:
     for link in filter(Path.is_symlink, paths):
         if not Path(os.path.realpath(link)).is_relative_to(hub.resolve()):  # which takes links in a ring as they are
             raise InvalidPackage(f"{link}: a link that leads out of the hub; put the file itself there")
-
-
-def lists(listed: Entry, own: Entry, config: Config) -> bool:
-    """Whether an index, which an older version may have written, says of a package what that is. own: what an index
-    says of it today.
-    """
-    return as_listed_before(own, listed, config) == listed
 
 
 def as_listed_before(own: Entry, listed: Entry, config: Config) -> Entry:

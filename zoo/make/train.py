@@ -137,15 +137,15 @@ def train(
     run = Path(run_dir or Path("runs") / task)
     _check_places(data, table, run, publish)
     device = parallel.start()
-    about = {"licence": licence, "attribution": attribution, "negatives": negatives, "channel": channel}
-    load = partial(load_folder, data, table, clip_ms, **about)
-    clips, survey = parallel.once_a_machine(load)
     before = parallel.once_a_machine(partial(earlier, run))
     own = before is not None or not is_bundled(start)
     begin = open_start(before or start)
     heard, anew = augmentation_of(begin.recipe), from_scratch and before is None
     if not anew:
         _check_strides(begin.supernet.space, clip_ms)
+    about = {"licence": licence, "attribution": attribution, "negatives": negatives, "channel": channel}
+    load = partial(load_folder, data, table, clip_ms, **about)
+    clips, survey = parallel.once_a_machine(load)
     plan = _Plan(clips, begin, heard, own, anew, epochs, quick, seed)
     plan.owned()  # so that a licence is refused before anything is done
     if publish:

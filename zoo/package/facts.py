@@ -524,7 +524,7 @@ def detection_text(figures: Mapping | None) -> list[str]:
 
 def _alarms_text(figures: Mapping) -> str:
     bound = detection_figures(figures)["false_alarms_upper"]
-    shown = f" (95 %: at most {rounded_up(bound):g})" if bound is not None else ""
+    shown = f" (95 %: at most {_bound(bound)})" if bound is not None else ""
     count = f"{figures['alarms']:,} in" if "alarms" in figures else "on"
     hours = f"{count} {figures['hours']:.2g} held-out hours of negatives"
     return f"{figures['false_alarms_per_hour']:.3g} false alarms an hour{shown}, {hours}"

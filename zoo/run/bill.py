@@ -20,13 +20,16 @@ __all__ = ["Bill", "Line", "fit"]
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a bill. limit: what the device has, or None where that is not known."""
+    """One line of a bill. limit: what the device has, or None where that is not known. of: the line that it is a part
+    of, or stands under.
+    """
 
     name: str
     need: float
     unit: str
     limit: float | None
     note: str = ""
+    of: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -38,7 +41,8 @@ class Line:
         """The line as it is printed."""
         need = f"{self.need:,.0f}" if self.unit == "bytes" else _text(self.need)
         limit = "" if self.limit is None else f"{self.limit:,.0f}"
-        return f"{self.name:14} {need + ' ' + self.unit:>22} {limit:>14}  {self.verdict:4}  {self.note}".rstrip()
+        name = f"  {self.name}" if self.of else self.name
+        return f"{name:14} {need + ' ' + self.unit:>22} {limit:>14}  {self.verdict:4}  {self.note}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,10 @@ class Bill:
         return all(line.verdict != "fail" for line in self.lines)
 
     def to_dict(self) -> dict:
-        """Plain values for JSON; `of` is the line that one is a part of."""
-        lines, whole = [], None
-        for line in self.lines:
-            part = line.name.startswith(" ")
-            whole = whole if part else line.name
-            verdict = None if line.limit is None else line.verdict
-            lines.append({**asdict(line), "name": line.name.strip(), "of": whole if part else None, "verdict": verdict})
+        """Plain values for JSON, without a verdict where there is no limit."""
+        lines = [
+            {**asdict(line), "verdict": None if line.limit is None else line.verdict} for line in self.lines
+        ]  # fmt: skip
         found = {"name": self.model, "passes": self.passes, "device": asdict(self.figure), "lines": lines}
         return found | {"notes": list(self.notes)}
 
@@ -127,14 +128,14 @@ def _memory(model, has: dict) -> list[Line]:
 
     cost = estimate(model.arch)
     form = "in a stream" if cost.stream_ram_bytes else "on whole clips"
-    stream = [Line("  as a stream", cost.stream_ram_bytes, "bytes", None)] if cost.stream_ram_bytes else []
+    stream = [Line("as a stream", cost.stream_ram_bytes, "bytes", None, of="RAM")] if cost.stream_ram_bytes else []
     return [
         Line("flash", cost.flash_bytes, "bytes", has.get("flash_bytes"), "weights, code and tables"),
-        Line("  weights", cost.weight_bytes, "bytes", None),
-        Line("  code", cost.runtime_bytes, "bytes", None, f"with tables, as C ({measured_with()})"),
+        Line("weights", cost.weight_bytes, "bytes", None, of="flash"),
+        Line("code", cost.runtime_bytes, "bytes", None, f"with tables, as C ({measured_with()})", "flash"),
         Line("RAM", cost.ram_bytes, "bytes", has.get("ram_bytes"), f"answering {form}, with the front end"),
         *stream,
-        Line("  on clips", cost.clip_ram_bytes, "bytes", None),
+        Line("on clips", cost.clip_ram_bytes, "bytes", None, of="RAM"),
     ]
 
 
@@ -147,8 +148,8 @@ def _latency(model, found: DeviceFigure, rate: Rate) -> list[Line]:
     guess = f"guessed: {model.entry.frontend_macs / model.entry.macs:.0%} more MACs than the network's"
     return [
         Line("latency", found.latency_ms, "ms", rate.every_ms, wanted),
-        Line("  network", short(found.latency_ms - found.frontend_ms), "ms", None, _bits_note(found)),
-        Line("  front end", found.frontend_ms, "ms", None, guess),
+        Line("network", short(found.latency_ms - found.frontend_ms), "ms", None, _bits_note(found), "latency"),
+        Line("front end", found.frontend_ms, "ms", None, guess, "latency"),
     ]
 
 
@@ -168,7 +169,7 @@ def _power(found: DeviceFigure, most: float | None) -> list[Line]:
     own = found.power
     if own is None:
         return lines
-    others = [Line("  published", one.power_uw, "uW", None, _beside_ours(one, own)) for one in EXAMPLES]
+    others = [Line("published", one.power_uw, "uW", None, _beside_ours(one, own), "power") for one in EXAMPLES]
     return [
         *lines,
         Line("power", own.power_uw, "uW", most, f"on average, with the front end; {own.workload}; {own.about}"),

@@ -20,7 +20,7 @@ from zoo.package.facts import Rivals, accuracy_text, costs_text, precision
 from zoo.package.figures import DeviceFigure
 from zoo.package.read import Config, read_config
 from zoo.run.along import answer_ms
-from zoo.run.bill import Bill, fit
+from zoo.run.bill import fit
 from zoo.run.core import Core, probabilities
 from zoo.run.detection import Detector
 from zoo.run.evaluate import Evaluation, evaluate
@@ -122,21 +122,7 @@ class Model(Core):
     def _power(self) -> list[str]:
         return [f"  {self.figure.power}"] if self.figure.power else []
 
-    def fit(
-        self,
-        device: str,
-        every_ms: float | None = None,
-        folder: str | Path | None = None,
-        *,
-        cycles_per_instruction: float | None = None,
-        clock_mhz: float | None = None,
-        max_power_uw: float | str | None = None,
-        sleep_power_uw: float | str | None = None,
-    ) -> Bill:
-        """What the model takes of a device, line by line, against what the device has (see zoo.run.bill.fit)."""
-        return fit(
-            self, device, every_ms, folder, cycles_per_instruction, clock_mhz, max_power_uw, sleep_power_uw
-        )  # fmt: skip
+    fit = fit
 
     def __call__(
         self,
@@ -271,9 +257,9 @@ class Model(Core):
         check_top(top)
         if top is not None and (detect or events is not None):
             raise InvalidQuery(f"top = {top}: detections and events have one label each; leave it, or these, out")
-        wish = {"hop_ms": hop_ms, "events": events, "floor_db": floor_db, "detect": detect}
-        found = self.heard(files, **wish, resample=resample, progress=progress, channel=channel)
         threshold = None if events is None else threshold_of(events)
+        wish = {"hop_ms": hop_ms, "events": threshold, "floor_db": floor_db, "detect": detect}
+        found = self.heard(files, **wish, resample=resample, progress=progress, channel=channel)
         return (heard.to_dict(self.labels, top, threshold) for heard in found)
 
     def heard(
@@ -281,7 +267,7 @@ class Model(Core):
         files: str | Path | bytes | Sequence[str | Path | bytes],
         *,
         hop_ms: float | str | None = None,
-        events: float | str | None = None,
+        events: float | None = None,
         floor_db: float | None = None,
         detect: bool | Detector = False,
         resample: bool = False,
@@ -296,7 +282,8 @@ class Model(Core):
         if floor_db is not None and events is None:
             raise InvalidQuery(f"floor_db = {floor_db!r:.140}: is of events; give these as well")
         if events is not None:
-            events, floor_db = threshold_of(events), FLOOR_DB if floor_db is None else floor_db
+            threshold_of(events)
+            floor_db = FLOOR_DB if floor_db is None else floor_db
             check_floor(floor_db)
         hop = hop_of(self, hop_ms) if events is None else self._event_hop(hop_ms)
         return hear(self, find_recordings(files), hop, resample, progress, floor_db, channel, detector)
