@@ -49,10 +49,10 @@ def found(survey, text):
 
 
 def test_every_clip_is_in_one_split_and_every_class_in_all(load, tmp_path):
-    data, survey = load(fill(tmp_path / "sounds", clips=60))
+    data, survey = load(fill(tmp_path / "sounds", clips=100))
     assert data.labels == ("bell", "door")
     rows = np.concatenate([data.splits[name].rows for name in SPLITS])
-    assert sorted(rows) == list(range(120))
+    assert sorted(rows) == list(range(200))
     for name in SPLITS:
         assert set(data.splits[name].targets) == {0, 1}
     assert "hash of the name" in survey.rule
@@ -123,6 +123,18 @@ def test_one_channel_is_heard_as_if_it_were_alone(load, tmp_path):
     assert "mono.wav: channel 2 is not there, it has 1" in unread
 
 
+def test_a_recording_in_two_formats_is_in_one_split(load, tmp_path):
+    root = fill(tmp_path / "sounds")
+    for path in root.rglob("*.wav"):
+        soundfile.write(path.with_suffix(".ogg"), soundfile.read(path)[0], RATE)
+    data, _ = load(root)
+    pitch = {name: [data.audio[row][:8000].astype(float) for row in data.splits[name].rows] for name in SPLITS}
+    for name, other in (("test", "train"), ("validation", "train"), ("test", "validation")):
+        likeness = np.abs(np.corrcoef(pitch[name], pitch[other])[: len(pitch[name]), len(pitch[name]) :])
+        assert likeness.max() < 0.999
+    assert [len(own) % 2 for own in pitch.values()] == [0, 0, 0]
+
+
 def test_lists_and_tables_fix_the_splits(load, tmp_path):
     root = fill(tmp_path / "sounds", clips=4)
     (root / "validation_list.txt").write_text("door/take0.wav\nbell/take0.wav\n")
@@ -130,6 +142,13 @@ def test_lists_and_tables_fix_the_splits(load, tmp_path):
     data, survey = load(root)
     assert survey.rule == "validation_list.txt and testing_list.txt"
     assert [len(data.splits[name]) for name in SPLITS] == [4, 2, 2]
+    speakers = tmp_path / "speakers.csv"
+    rows = [f"{label}/take{clip}.wav,{label},{label}{clip // 2}" for label in ("door", "bell") for clip in range(4)]
+    speakers.write_text("\n".join(["file,label,speaker", *rows]))
+    listed, survey = load(root, table=speakers)
+    assert survey.rule == "validation_list.txt and testing_list.txt"
+    assert all(set(heard(listed, name)) == set(heard(data, name)) for name in SPLITS)
+    assert len(found(survey, "speakers that are in several splits")) == 2
     table = tmp_path / "table.csv"
     rows = [f"{label}/take{clip}.wav,{label}2,{SPLITS[clip % 3]}" for label in ("door", "bell") for clip in range(4)]
     table.write_text("\n".join(["file,label,split", *rows]))
@@ -410,3 +429,17 @@ def test_windows_of_negatives_are_the_unknown_class(load, tmp_path):
     assert np.corrcoef(heard, expected)[0, 1] > 0.9
     with pytest.raises(InvalidData, match="no recording of 10 s or more"):
         load(root, negatives=root)
+
+
+def test_copies_of_negatives_count_once_and_none_is_silence_too(load, tmp_path):
+    root = fill(tmp_path / "sounds")
+    radio, hum = tone(1000, 12.0, seed=1), tone(2000, 12.0, seed=2)
+    for name in ("one", "two", "three"):
+        write(tmp_path / "radio" / f"{name}.wav", radio)
+    write(root / "_background_noise_" / "radio.wav", radio)
+    write(root / "_background_noise_" / "hum.wav", hum)
+    data, survey = load(root, negatives=tmp_path / "radio")
+    assert (len(data.negatives), len(data.held_negatives)) == (1, 1)
+    assert found(survey, "in radio that are copies of others") == ("three.wav", "two.wav")
+    assert found(survey, "taken for negatives alone") == ("radio.wav",)
+    assert [round(peak(one[:RATE])) for one in data.noise] == [2000]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -69,7 +70,11 @@ def load_folder(
         raise InvalidData(f"{negatives}: no such folder; give one of recordings in which no class is heard")
     recordings = _from_table(root, Path(table), findings) if table else _from_folders(root, negatives, findings, left)
     noise = _long(root / NOISE, (sampling_rate, samples, channel), findings, left)
-    others = _long(Path(negatives), (sampling_rate, 2 * samples, channel), findings, left) if negatives else []
+    others = _long(Path(negatives), (sampling_rate, 2 * samples, channel), findings, left) if negatives else {}
+    both = [noise[key].name for key in noise.keys() & others.keys()]
+    find(findings, f"recordings of {NOISE} that are negatives as well, taken for negatives alone", sorted(both))
+    noise = [one.parts for key, one in noise.items() if key not in others]
+    others = [one.parts for one in others.values()]
     find_left_out(findings, root, left)
     if negatives and not others:
         least = 2 * samples / sampling_rate / HELD_SHARE
@@ -184,17 +189,38 @@ def _files_of(root: Path, names: list[str]) -> list[str]:
     return [name if (root / name).is_file() else next(iter(means[name]), name) for name in names]
 
 
+class _Long(NamedTuple):
+    """A long recording: its name, and the parts of it for training and for the other splits."""
+
+    name: str
+    parts: tuple[np.ndarray, np.ndarray]
+
+
 def _long(
     folder: Path, wanted: tuple[int, int, int | None], findings: list[Finding], left: list[LeftOut]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Both parts of each long recording in a folder. wanted: rate, samples and channel (see read_long)."""
+) -> dict[str, _Long]:
+    """The long recordings in a folder, each once, by digests of what is heard. wanted: rate, samples and channel (see
+    read_long).
+    """
     rate, samples, _ = wanted
     found = walk(folder)
     left += found.left_out
     parts, short = read_long(found, *wanted)
-    least, names = samples / rate / HELD_SHARE, (as_text(path.relative_to(folder).as_posix()) for path in short)
+    least = samples / rate / HELD_SHARE
+    once: dict[str, _Long] = {}
+    copies = []
+    for path, own in parts.items():
+        one = _Long(_name_in(folder, path), own)
+        if once.setdefault(digest([digest(part.tobytes()) for part in own]), one) is not one:
+            copies.append(one.name)
+    names = (_name_in(folder, path) for path in short)
     find(findings, f"recordings in {folder.name} that are unreadable or shorter than {least:g} s, left out", names)
-    return parts
+    find(findings, f"recordings in {folder.name} that are copies of others, left out", copies)
+    return once
+
+
+def _name_in(folder: Path, path: Path) -> str:
+    return as_text(path.relative_to(folder).as_posix())
 
 
 def _usable(recordings: list[Recording], rate: int, findings: list[Finding]) -> list[Recording]:
@@ -215,7 +241,7 @@ def _split(root: Path, recordings: list[Recording], findings: list[Finding]) -> 
     """Put each recording into a split, where a table has not, and say by what rule."""
     if any(item.split for item in recordings):
         rule = "the table's column split"
-    elif any(item.group for item in recordings) or not (listed := _listed(root)):
+    elif not (listed := _listed(root)):
         return split_by_speaker(recordings, findings)
     else:
         rule = _split_as_listed(recordings, listed, findings)

@@ -83,11 +83,11 @@ class Recording:
 
 def read_long(
     found: Walk, rate: int, samples: int, channel: int | None = None
-) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[Path]]:
+) -> tuple[dict[Path, tuple[np.ndarray, np.ndarray]], list[Path]]:
     """The part of each long recording for training, and the part that is held out, int16, of at least `samples`; and
     those that are unreadable or too short. channel: hear this one, from 1 on, not the mean of all.
     """
-    parts, left = [], []
+    parts, left = {}, []
     for path in found.recordings:
         try:
             heard = to_int16(prepare_samples(*read_audio(path), rate, str(path), channel=channel))
@@ -95,7 +95,7 @@ def read_long(
             heard = np.empty(0, np.int16)
         first = int(len(heard) * (1 - HELD_SHARE))
         if len(heard) - first >= samples:
-            parts.append((heard[:first], heard[first:]))
+            parts[path] = heard[:first], heard[first:]
         else:
             left.append(path)
     return parts, left

@@ -72,12 +72,12 @@ def split_by_speaker(recordings: Sequence[Recording], findings: list[Finding]) -
     """Put all recordings of a speaker into one split, by a hash of the speaker's name, and say by what rule.
 
     Speakers are the groups that a table gives, or else those of `known_speakers`; recordings without one are split by
-    a hash of their own name.
+    a hash of their own name, without its ending: one that is there in two formats is in one split.
     """
     speakers, by = _by_table(recordings, findings) if _given(recordings) else _by_names(recordings, findings)
     groups, alone = defaultdict(list), []
     for item, speaker in zip(recordings, speakers, strict=True):
-        groups[speaker or item.name].append(item)
+        groups[speaker or stem_of(item.name)].append(item)
         alone += [] if speaker else [item.name]
     split_groups(groups)
     return f"{_rule(findings, recordings, alone, by)} ({HELD_PERCENT} % validation, {HELD_PERCENT} % test)"
