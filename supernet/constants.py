@@ -13,7 +13,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["CACHE", "COMPILE", "DEFAULT_HUB", "NOISE", "OWN_HUB", "PROFILES", "SILENCE", "UNKNOWN", "VOICES"]
+__all__ = [
+    "CACHE",
+    "COMPILE",
+    "DEFAULT_HUB",
+    "NOISE",
+    "OWN_HUB",
+    "PROFILES",
+    "SILENCE",
+    "SUPERNET_SCHEMA",
+    "UNKNOWN",
+    "VOICES",
+]
 
 CACHE = Path(os.environ.get("EARSHOT_CACHE") or Path.home() / ".cache" / "earshot")
 PROFILES = Path(os.environ.get("EARSHOT_PROFILES") or Path.home() / ".config" / "earshot" / "profiles")
@@ -27,3 +38,5 @@ UNKNOWN, SILENCE = "_unknown_", "_silence_"
 """Names of the classes for all other words or sounds, and for none."""
 NOISE = "_background_noise_"
 """Name of the folder of noise beside those of classes."""
+SUPERNET_SCHEMA = 1
+"""Of the `config.json` of supernets."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-__all__ = ["whole_folder"]
+__all__ = ["put_back", "whole_folder"]
 
 OLD = ".old"
 """Ends the name of the hidden folder in which a folder waits while another takes its place."""
@@ -42,3 +42,14 @@ def _move_in(part: Path, place: Path) -> None:
         except OSError:
             (aside / place.name).rename(place)
             raise
+
+
+def put_back(parent: Path) -> None:
+    """Give folders in `parent` their places again that wait in hidden ones, where a process was killed before another
+    took its place; those whose place was taken are removed. Only for one who writes there alone. Raises OSError.
+    """
+    for aside in parent.glob(f".*{OLD}"):
+        for folder in aside.iterdir():
+            if not (parent / folder.name).exists():
+                folder.rename(parent / folder.name)
+        shutil.rmtree(aside, ignore_errors=True)

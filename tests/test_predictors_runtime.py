@@ -25,6 +25,7 @@ from supernet.space import default_space
 from zoo.cli import main
 from zoo.export.c.write import Sources
 from zoo.hubs.folder import BUNDLED
+from zoo.hubs.index import DETECTION
 from zoo.package.read import CONFIG, read_config
 
 MODELS = bundled()
@@ -167,7 +168,9 @@ def test_a_package_of_before_is_read_and_its_code_computed(older):
 
 
 def test_an_index_of_before_is_read_and_says_what_it_lacks(older, caplog):
-    index = json.loads((older / "index.json").read_text())
+    index = json.loads((older / "index.json").read_text()) | {"schema": 5}
+    for field in DETECTION:
+        del index["models"][0][field]
     index["models"][0]["flash_bytes"] = index["models"][0]["weight_bytes"]
     (older / "index.json").write_text(json.dumps(index))
     assert zoo.get(hub=older, max_flash="8kB").name == STREAM

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from last_steps import AGAIN, HOWS, counted, fails, files
 from named import sized, smallest
 
 import zoo
+from predictors import estimate
 from supernet.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
 from supernet.files import load_tensors, read_json, save_tensors, write_bytes, write_json
 from zoo.cli import main
@@ -151,7 +154,16 @@ def test_names_that_are_not_there_take_nothing_away(hub):
     assert [entry.name for entry in Hub(hub).entries] == names
 
 
+def list_less(hub, name):
+    """An index of today that counts a model as an older version did, and states no RAM in a stream."""
+    place = Hub(hub)
+    cost = estimate(place.config(place.entry(name)).arch)
+    fewer = {"flash_bytes": cost.weight_bytes, "stream_ram_bytes": 1, "clip_ram_bytes": cost.peak_ram_bytes}
+    write_index(hub / "index.json", [replace(one, **fewer) if one.name == name else one for one in place.entries])
+
+
 CHANGES = {
+    "less in the index": list_less,
     "altered weights": lambda hub, name: write_bytes(
         hub / "models" / name / MODEL, (hub / "models" / name / MODEL).read_bytes()[:-1] + b"x"
     ),
@@ -314,6 +326,26 @@ while True:
     assert not list((hub / "models").glob(".*"))
 
 
+def test_a_model_whose_place_was_being_taken_by_another_comes_back(hub):
+    """Killed between two renames; and after both, when the older one is still there."""
+    entries = Hub(hub).entries
+    for entry, place in ((entries[0], ".a.old"), (entries[1], ".b.old")):
+        (hub / "models" / place).mkdir()
+        shutil.copytree(Hub(hub).path(entry), hub / "models" / place / entry.name)
+    shutil.rmtree(hub / "models" / entries[0].name)
+    assert main(["rebuild", str(hub)]) == 0
+    assert Hub(hub).entries == entries
+    assert {one.problem for one in verify(hub)} == {None}
+    assert not [path for path in (hub / "models").iterdir() if path.name.startswith(".")]
+
+
+def test_figures_that_cannot_be_read_do_not_hold_in_a_package_either(hub):
+    package = Hub(hub).path(Hub(hub).entries[0])
+    (package / COSTS).write_text("garbage{")
+    [found] = verify(package)
+    assert "costs.json: not readable JSON" in found.problem
+
+
 def test_publishing_again_takes_away_files_that_are_no_longer_of_the_model(hub):
     entry = Hub(hub).entries[0]
     package = Hub(hub).path(entry)
@@ -454,6 +486,33 @@ def test_supernets_are_verified_and_copied_where_they_are_lacking(supernets, tmp
     with pytest.raises(EarshotError, match=r"altered|JSON"):
         sync(supernets, tmp_path / "third", supernets=True)
     assert not (tmp_path / "third").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"digests": {}}, "no digest of calibration.safetensors, heads/kws.safetensors, trunk.safetensors"),
+        ({"tasks": 5}, "is missing or not possible"),
+        ({"tasks": {}}, "states no task with labels"),
+        ({"tasks": {"kws": {"labels": [1]}}}, "states no task with labels"),
+        ({"space": {}}, "not a space"),
+        ({"frontend": {}}, "not a front end"),
+        ({"schema": 2}, "schema 2; this version reads 1"),
+    ],
+)
+def test_a_supernet_that_does_not_state_what_it_is_read_by_does_not_hold(supernets, tmp_path, changes, said):
+    config = supernets / "supernets" / "kws-lmu" / "config.json"
+    write_json(config, read_json(config) | changes)
+    [problem] = [one.problem for one in verify(supernets) if one.problem]
+    assert said in problem
+    with pytest.raises(EarshotError, match=re.escape(said)):
+        sync(supernets, tmp_path / "other", supernets=True, task="kws")
+
+
+def test_the_table_of_a_predictor_is_the_one_that_it_was_fitted_on(supernets):
+    table = supernets / "supernets" / "kws-lmu" / "accuracy.csv"
+    table.write_text(table.read_text().replace(",0.", ",0.9", 1))
+    assert [one.name for one in verify(supernets) if one.problem] == ["supernets/kws-lmu"]
 
 
 @pytest.mark.parametrize("file", ["accuracy.csv", "trunk.safetensors", "heads"])

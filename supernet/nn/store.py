@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from supernet.arch import Arch
+from supernet.constants import SUPERNET_SCHEMA
 from supernet.cost import params
 from supernet.errors import InvalidCheckpoint, UnknownName, nearest_names
 from supernet.files import digest, load_tensors, read_json, save_tensors, write_json
@@ -40,7 +41,6 @@ __all__ = [
     "save_supernet",
 ]
 
-SCHEMA = 1
 ZERO = 128
 
 
@@ -89,7 +89,7 @@ def save_supernet(
         save_tensors(folder / name, tensors, {"supernet": info["name"], "zero_point": ZERO})
     values = {
         **info,
-        "schema": SCHEMA,
+        "schema": SUPERNET_SCHEMA,
         "space": supernet.space.to_dict(),
         "frontend": frontend.to_dict(),
         "tasks": {task: {"labels": list(labels)}},
@@ -146,8 +146,8 @@ def load_supernet(folder: str | Path, task: str) -> StoredSupernet:
     folder = Path(folder)
     config = read_json(folder / "config.json")
     try:
-        if config["schema"] != SCHEMA:
-            raise InvalidCheckpoint(f"{folder}: schema {config['schema']!r}; this version reads {SCHEMA}")
+        if config["schema"] != SUPERNET_SCHEMA:
+            raise InvalidCheckpoint(f"{folder}: schema {config['schema']!r}; this version reads {SUPERNET_SCHEMA}")
         if task not in config["tasks"]:
             raise UnknownName(f"{folder}: no head for task {task!r}: {nearest_names(task, config['tasks'])}")
         _check_stated(folder, config)

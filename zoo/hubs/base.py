@@ -57,7 +57,8 @@ class AnyHub(ABC):
     def config(self, entry: Entry) -> Config:
         """The model's checked configuration. Raises InvalidPackage where it is not what the index lists."""
         config = read_config(self.path(entry), entry.config_sha256)
-        if as_listed_before(config.entry(entry.config_sha256), entry, config) != entry:
+        own = without_unlisted(config.entry(entry.config_sha256), entry)
+        if (as_counted_before(own, entry, config) if self.index.former else own) != entry:
             raise InvalidPackage(
                 f"{self.address}: the index states other figures than {entry.name}; `earshot rebuild` writes it anew"
             )
@@ -110,22 +111,25 @@ def check_inside(hub: Path, folder: Path) -> None:
             raise InvalidPackage(f"{link}: a link that leads out of the hub; put the file itself there")
 
 
-def as_listed_before(own: Entry, listed: Entry, config: Config) -> Entry:
-    """What an index says of a package, without what one lacks that was written by an older version: labels, how it
-    detects, RAM as it was counted then, and flash as the package states it, or of the weights alone.
+def without_unlisted(own: Entry, listed: Entry) -> Entry:
+    """What an index says of a package, without labels and how it detects, where entries of an older version that a
+    newer one kept lack these.
     """
-    if own == listed:
-        return own
     if not listed.labels:
         own = replace(own, labels=())
     if listed.false_alarms_upper is None:
         own = replace(own, detection_recall=None, false_alarms_per_hour=None, false_alarms_upper=None)
-    cost = estimate(config.arch)
+    return own
+
+
+def as_counted_before(own: Entry, listed: Entry, config: Config) -> Entry:
+    """The same as an older version counted it: one figure of RAM, and flash as the package states it, or of the weights
+    alone.
+    """
+    cost, flash = estimate(config.arch), (config.values["costs"]["flash_bytes"], own.weight_bytes)
     if listed.clip_ram_bytes in (cost.peak_ram_bytes, cost.peak_ram_bytes - cost.stream_state_bytes):
         own = replace(own, stream_ram_bytes=listed.stream_ram_bytes, clip_ram_bytes=listed.clip_ram_bytes)
-    if listed.flash_bytes in (config.values["costs"]["flash_bytes"], own.weight_bytes):
-        own = replace(own, flash_bytes=listed.flash_bytes)
-    return own
+    return replace(own, flash_bytes=listed.flash_bytes) if listed.flash_bytes in flash else own
 
 
 def checked_entry(package: str | Path) -> Entry:

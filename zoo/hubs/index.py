@@ -45,6 +45,8 @@ FORMER = {3: (LABELS, *RAM, *DETECTION), 4: (*RAM, *DETECTION), 5: DETECTION}
 """Former versions that are read, and the fields that they lack."""
 FORMER_RAM = "peak_ram_bytes"
 """What those without RAM have: one figure, above both forms'."""
+LAYOUT = 2
+"""Of columns in the cache."""
 MOST_BYTES, LARGE_BYTES, MOST_CACHED, MANY, FEW = 1_000_000_000, 1_000_000, 8, 20, 3
 NAMES = ("name", "config_sha256")
 WORDS = ("task", "family", "bits", "activation_bits", "dataset", "basis", "licence", "labels")
@@ -61,11 +63,12 @@ class Index:
     """Models as columns, best first: highest validation accuracy, measured before predicted, then cheaper, then name.
 
     columns: an array (models,) a field of `Entry`: text as bytes, numbers as they are with NaN where there is none,
-    and for fields of `words` the number of the word.
+    and for fields of `words` the number of the word. schema: of the file that it was read from.
     """
 
     columns: dict[str, np.ndarray]
     words: dict[str, tuple]
+    schema: int = SCHEMA
 
     @staticmethod
     def of(entries: Iterable[Entry]) -> Index:
@@ -73,8 +76,13 @@ class Index:
         known = list(entries)
         return Index.from_columns({name: [getattr(entry, name) for entry in known] for name in KINDS})
 
+    @property
+    def former(self) -> bool:
+        """Whether an older version wrote it."""
+        return self.schema in FORMER
+
     @staticmethod
-    def from_columns(values: dict[str, list]) -> Index:
+    def from_columns(values: dict[str, list], schema: int = SCHEMA) -> Index:
         """values: of each field of `Entry`. Raises InvalidPackage for values that it cannot have, or a name twice."""
         if not all(possible(name, column) for name, column in values.items()):
             for row in zip(*values.values(), strict=True):
@@ -83,14 +91,14 @@ class Index:
             raise InvalidPackage("lists a name twice")
         words = {name: tuple(sorted(set(values[name]), key=str)) for name in WORDS}
         columns = {name: _column(name, values[name], words) for name in KINDS}
-        return Index(columns, words)._sorted()
+        return Index(columns, words, schema)._sorted()
 
     def _sorted(self) -> Index:
         order = np.lexsort(
             (self.columns["name"], self.columns["flash_bytes"], self.columns["macs"], -self.columns["validation"],
              ~self.has("basis", MEASURED))
         )  # fmt: skip
-        return Index({name: column[order] for name, column in self.columns.items()}, self.words)
+        return Index({name: column[order] for name, column in self.columns.items()}, self.words, self.schema)
 
     def __len__(self) -> int:
         return len(self.columns["name"])
@@ -346,7 +354,7 @@ def _parsed(data: bytes, path: Path) -> Index:
         columns["stream_ram_bytes"] = [row[FORMER_RAM] if row["streamable"] else 0 for row in rows]
         columns["clip_ram_bytes"] = [row[FORMER_RAM] for row in rows]
     columns[LABELS] = [_labels(row.get(LABELS, [])) for row in rows]
-    return Index.from_columns({name: columns[name] for name in KINDS})
+    return Index.from_columns({name: columns[name] for name in KINDS}, schema)
 
 
 def _labels(value: Any) -> tuple:
@@ -371,13 +379,13 @@ def _cached(path: Path) -> Index:
 
 
 def _place(sha256: str) -> Path:
-    return CACHE / "indexes" / f"{sha256}-{SCHEMA}.safetensors"
+    return CACHE / "indexes" / f"{sha256}-{SCHEMA}-{LAYOUT}.safetensors"
 
 
 def _keep(index: Index, place: Path) -> None:
     """Write columns and their digest into the cache, and take old ones out of it."""
     columns = {name: _bare(column) for name, column in index.columns.items()}
-    save_tensors(place, columns, index.words)
+    save_tensors(place, columns, {**index.words, "schema": index.schema})
     write_bytes(place.with_suffix(".sha256"), digest(place.read_bytes()).encode())
     for old in sorted(place.parent.iterdir(), key=lambda file: file.stat().st_mtime)[: -2 * MOST_CACHED]:
         old.unlink(missing_ok=True)
@@ -388,12 +396,12 @@ def _bare(column: np.ndarray) -> np.ndarray:
     return column.view(np.uint8).reshape(len(column), -1) if column.dtype.kind == "S" else column
 
 
-def _from_cache(arrays: dict[str, np.ndarray], words: dict[str, list]) -> Index:
+def _from_cache(arrays: dict[str, np.ndarray], words: dict[str, Any]) -> Index:
     columns = {name: arrays[name] for name in KINDS}
     for name in NAMES:
         columns[name] = columns[name].view(f"S{columns[name].shape[1]}")[:, 0]
     words[LABELS] = map(tuple, words[LABELS])
-    return Index(columns, {name: tuple(words[name]) for name in WORDS})
+    return Index(columns, {name: tuple(words[name]) for name in WORDS}, words["schema"])
 
 
 def index_bytes(entries: Iterable[Entry]) -> bytes:

@@ -20,6 +20,7 @@ from predictors import estimate
 from supernet.arch import Arch
 from supernet.errors import EarshotError, HubUnavailable, InvalidPackage, InvalidQuery
 from supernet.files import digest, parse_json, read_bytes, write_bytes
+from supernet.folders import put_back
 from zoo.hubs.address import is_remote, writable_hub
 from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, check_inside, checked_entry
 from zoo.hubs.folder import Hub, is_file
@@ -192,6 +193,8 @@ def _alone(folder: Path) -> Iterator[None]:
         with _locked(folder):
             for part in [*folder.glob(".*.part"), *folder.glob("*/.*.part")]:
                 _remove(part) if part.is_dir() else part.unlink()
+            for kind in (MODELS, SUPERNETS):
+                put_back(folder / kind)
             yield
     except OSError as error:
         if isinstance(error, EarshotError):

@@ -1,4 +1,4 @@
-"""The files of packages and supernets, and their copies: a folder that is new appears as a whole."""
+"""The files of packages and supernets, and their copies: a folder appears as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supernet.folders import whole_folder
 from zoo.package.figures import COSTS
 from zoo.package.read import CONFIG, read_config
 
-__all__ = ["copy", "package_files", "supernet_digests", "supernet_files"]
+__all__ = ["PREDICTOR", "copy", "package_files", "supernet_digests", "supernet_files"]
 
 SAFE_FILE = re.compile(r"([A-Za-z0-9_-]+/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 PREDICTOR = ("accuracy.csv", "accuracy.json")
@@ -39,23 +39,16 @@ def supernet_digests(folder: Path) -> dict[str, str]:
 
 
 def copy(source: Path, place: Path, files: Sequence[str]) -> None:
-    """Copy files to a folder that is new as a whole, or else one by one, the configuration last."""
+    """Copy files to a folder that appears, or takes the place of another, as a whole; one that is the same stays."""
     if place.is_symlink():
         place.unlink()
-    if place.exists():
-        for file in sorted(files, key=lambda file: file == CONFIG):
-            _copy_file(source / file, place / file)
-        for path in place.iterdir():
-            if path.is_file() and path.name not in files:
-                path.unlink()
+    there = {str(path.relative_to(place)) for path in place.rglob("*") if not path.is_dir()}
+    if there == {*files} and all(_is_same(source / file, place / file) for file in files):
         return
     with whole_folder(place) as part:
         for file in files:
             write_bytes(part / file, read_bytes(source / file))
 
 
-def _copy_file(source: Path, place: Path) -> None:
-    """Copy a file, where the same is not there yet."""
-    data = read_bytes(source)
-    if not place.is_file() or place.is_symlink() or place.stat().st_size != len(data) or place.read_bytes() != data:
-        write_bytes(place, data)
+def _is_same(source: Path, place: Path) -> bool:
+    return place.is_file() and not place.is_symlink() and read_bytes(place) == read_bytes(source)

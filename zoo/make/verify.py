@@ -8,18 +8,26 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from supernet.constants import SUPERNET_SCHEMA
 from supernet.errors import EarshotError, InvalidPackage, InvalidQuery, UnknownName
-from supernet.files import digest, read_bytes
+from supernet.files import digest, load_tensors, read_bytes, read_json
+from supernet.frontend.base import frontend_from_dict
+from supernet.space import Space
 from zoo.hubs.address import is_remote, open_hub
 from zoo.hubs.base import MODELS, SUPERNETS, AnyHub, check_inside, checked_entry
 from zoo.hubs.costs import figures
-from zoo.hubs.folder import Hub
-from zoo.make.files import supernet_digests, supernet_files
+from zoo.hubs.folder import Hub, is_file
+from zoo.make.files import PREDICTOR, supernet_digests, supernet_files
 from zoo.package.entry import Entry, is_safe_name
+from zoo.package.figures import COSTS, read_figures
 from zoo.package.read import CONFIG
 from zoo.run.model import Model
 
 __all__ = ["Verdict", "check_package", "check_supernet", "verify"]
+
+PARTS = ("trunk.safetensors", "calibration.safetensors")
+"""Of a supernet, beside a head a task."""
+AGAIN = "take the supernet from its source again"
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ def verify(target: str | Path | AnyHub | None = None, *, progress: bool = False)
 
     target: by default your own hub and the bundled one. Raises InvalidQuery or UnknownName for what is none of these.
     """
-    if isinstance(target, (str, Path)) and (Path(target) / CONFIG).is_file():
+    if isinstance(target, (str, Path)) and is_file(Path(target) / CONFIG):
         return [_verdict(Path(target).name, lambda: check_package(Path(target)))]
     if isinstance(target, (str, Path)) and not is_remote(target) and not Path(target).exists():
         place, entry = _named(target)
@@ -82,8 +90,12 @@ def _problem(check: Callable[[], object]) -> str | None:
 
 
 def check_package(folder: Path) -> Entry:
-    """What an index lists of a package. Raises EarshotError where digests or test vectors do not hold."""
+    """What an index lists of a package. Raises EarshotError where digests or test vectors do not hold, or where figures
+    on devices cannot be read.
+    """
     entry = checked_entry(folder)
+    if (folder / COSTS).is_file():
+        read_figures(folder / COSTS)
     Model.from_folder(folder).verify()
     return entry
 
@@ -94,13 +106,49 @@ def _check_listed(place: AnyHub, entry: Entry) -> None:
 
 
 def check_supernet(folder: Path) -> None:
-    """Raise EarshotError for a supernet in a folder whose files are not what its `config.json` says, or lead out."""
+    """Raise EarshotError for a supernet in a folder that does not state all that it is read by, whose files are not
+    what its `config.json` says, or lead out.
+    """
     check_inside(_root(folder), folder)
     for file in supernet_files(folder):
         read_bytes(folder / file)
-    for file, sha256 in supernet_digests(folder).items():
+    for file, sha256 in (supernet_digests(folder) | _predictor_digests(folder)).items():
         if digest(read_bytes(folder / file)) != sha256:
-            raise InvalidPackage(f"{folder / file}: altered; take the supernet from its source again")
+            raise InvalidPackage(f"{folder / file}: altered; {AGAIN}")
+    _check_stated(folder)
+
+
+def _predictor_digests(folder: Path) -> dict[str, str]:
+    """Of the table that the predictor of accuracy is fitted on, as the predictor states it."""
+    table, about = (folder / file for file in PREDICTOR)
+    if not (table.is_file() and about.is_file()):
+        return {}
+    stated = read_json(about)
+    return {table.name: stated.get("sha256") if isinstance(stated, dict) else None}
+
+
+def _check_stated(folder: Path) -> None:
+    """Raise EarshotError for what no supernet can be read by."""
+    config, digests = read_json(folder / CONFIG), supernet_digests(folder)
+    try:
+        schema, tasks = config["schema"], config["tasks"]
+        heads = [f"heads/{task}.safetensors" for task, about in tasks.items() if _are_labels(about["labels"])]
+        Space.from_dict(config["space"])
+        frontend_from_dict(config["frontend"])
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InvalidPackage(f"{folder / CONFIG}: {error} is missing or not possible; {AGAIN}") from None
+    if schema != SUPERNET_SCHEMA:
+        raise InvalidPackage(f"{folder / CONFIG}: schema {schema!r:.40}; this version reads {SUPERNET_SCHEMA}")
+    if len(heads) < max(1, len(tasks)):
+        raise InvalidPackage(f"{folder / CONFIG}: states no task with labels; {AGAIN}")
+    if lacking := sorted({*heads, *PARTS} - digests.keys()):
+        raise InvalidPackage(f"{folder / CONFIG}: no digest of {', '.join(lacking)}; {AGAIN}")
+    for file in (*heads, *PARTS):
+        load_tensors(folder / file)
+
+
+def _are_labels(value: object) -> bool:
+    return isinstance(value, list) and len(value) > 0 and all(isinstance(label, str) for label in value)
 
 
 def _root(folder: Path) -> Path:
