@@ -358,7 +358,7 @@ def test_the_command_writes_a_folder_and_replaces_only_its_own(tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["my_kws"]
 
 
-@pytest.mark.parametrize("name", ["9lives", "a-b", "", "a b", "é"])
+@pytest.mark.parametrize("name", ["9lives", "a-b", "", "a b", "é", "a" * 64])
 def test_names_that_c_does_not_take_are_refused(name, tmp_path):
     with pytest.raises(InvalidQuery, match=r"is not possible: give an identifier of C"):
         model_of(STREAMS[0]).export("c", tmp_path / "x", name=name)
@@ -383,7 +383,12 @@ def test_names_with_which_types_of_libraries_begin_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [*((word, "a word of C") for word in ("int", "register", "class")), ("string", "<string.h>"), ("Math", "<math.h>")],
+    [
+        *((word, "a word of C") for word in ("int", "register", "class")),
+        ("string", "<string.h>"),
+        ("Math", "<math.h>"),
+        *((word, "taken by C or CMake") for word in ("preinstall", "ALL_BUILD")),
+    ],
 )
 def test_words_of_c_and_headers_are_no_names(name, what, tmp_path):
     """The name may be that of the folder."""
@@ -614,3 +619,29 @@ def test_kernels_of_two_products_an_instruction_give_the_same(name, hard, tmp_pa
     library = Library(sources_of(model), tmp_path, flags)
     expected, _ = model.step(hard, model.reset())
     np.testing.assert_array_equal(library.step(hard, library.reset())[0], expected)
+
+
+@pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="arm-none-eabi-gcc is not installed")
+@pytest.mark.parametrize(("order", "halves"), [("-mlittle-endian", True), ("-mbig-endian", False)])
+def test_kernels_of_halves_of_words_are_for_low_bytes_first(order, halves, tmp_path):
+    model_of(STREAMS[0]).export("c", tmp_path / "m", name="m")
+    flags = ["-mcpu=cortex-r5", "-mthumb", "-std=c99", "-O2", order, "-S", "-o", "-"]
+    said = subprocess.run(
+        ["arm-none-eabi-gcc", *flags, tmp_path / "m" / "src" / "m.c"], capture_output=True, text=True, check=True
+    )
+    assert ("smlad" in said.stdout) == halves
+
+
+@pytest.mark.skipif(not shutil.which("clang"), reason="clang is not installed")
+def test_an_int_of_16_bits_is_refused(tmp_path):
+    model_of(STREAMS[0]).export("c", tmp_path / "m", name="m")
+    (tmp_path / "string.h").write_text("#include <stddef.h>\n")
+    command = ["clang", "--target=msp430", "-ffreestanding", "-fsyntax-only", f"-I{tmp_path}"]
+    said = subprocess.run([*command, tmp_path / "m" / "src" / "m.c"], capture_output=True, text=True)
+    assert "products are computed in int, which must have 32 bits" in said.stderr
+
+
+def test_clips_say_that_they_are_answered_by_all_labels(tmp_path):
+    model = zoo.get(task="esc10", words=["rain", "dog"], family="mbconv")
+    out = model.export("c", tmp_path / "m")
+    assert "answers are of all of these, not of rain, dog alone" in " ".join((out / "README.md").read_text().split())

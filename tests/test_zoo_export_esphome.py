@@ -1,6 +1,7 @@
 """Wake words for ESPHome: from samples to detections by `pymicro-wakeword`, beside the package's own integers."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from supernet.frontend.micro import Micro
 from supernet.space import Space
 from zoo.cli import main
 from zoo.export.agreement import compared
-from zoo.export.esphome.folder import OPERATORS, VARIABLES, wake_word
+from zoo.export.esphome.folder import OPERATORS, VARIABLES, _page, wake_word
 from zoo.export.esphome.head import Head, fit, word_of
 from zoo.export.esphome.rule import Rule
 from zoo.export.esphome.run import runners
@@ -167,6 +168,10 @@ def test_a_file_keeps_what_esphome_asks_for(models, tuned, bits):
     assert manifest["micro"]["tensor_arena_size"] == 2 * report["arena_bytes_on_host"]
     assert report["tuned_on"]["word"] + report["tuned_on"]["others"] == 3 * len(list(CLIPS.glob("*.wav")))
     assert "not run on a board" in (place / "README.md").read_text()
+    for word in ("up", 'say "hi" \\o/'):
+        page = _page(model, "up", manifest, {**report, "word": word})
+        [logged] = re.findall(r"logger\.log: (.*)", page)
+        assert json.loads(logged) == word
 
 
 def test_all_outputs_of_a_logistic_function_are_those_of_tflite_micro():

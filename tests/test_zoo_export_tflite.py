@@ -267,6 +267,7 @@ def test_files_for_one_runtime_are_smaller_and_logits_may_have_eight_bits(tmp_pa
         (CLIP, {"form": "stream"}, "answers on whole clips"),
         (STREAM, {"state": "elsewhere"}, "state = 'elsewhere'"),
         (STREAM, {"name": "no name"}, "name = 'no name'"),
+        (STREAM, {"name": "a" * 60}, "give an identifier of C of at most 54 signs"),
     ],
 )
 def test_what_cannot_be_had_is_one_line_and_leaves_nothing(name, options, said, tmp_path):

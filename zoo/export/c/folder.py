@@ -150,7 +150,7 @@ def _figures(model, sources: Sources) -> list[str]:
         f"({measured_with()}); "
         f"RAM {entry.ram_bytes:,} bytes",
         _stack(model.arch),
-        f"labels: {', '.join(model.knows)}" + (f"; events of {', '.join(model.words)} alone" if model.words else ""),
+        f"labels: {', '.join(model.knows)}{_asked(model, sources)}",
     ]
     if sources.streams:
         lines.append(
@@ -159,6 +159,14 @@ def _figures(model, sources: Sources) -> list[str]:
         )
         lines.append(_alarms(entry))
     return [*lines, f"licence of the weights: {licence(model)}; {model.attribution}"]
+
+
+def _asked(model, sources: Sources) -> str:
+    """What becomes of some words that a model was asked for."""
+    if not model.words:
+        return ""
+    words = ", ".join(model.words)
+    return f"; events of {words} alone" if sources.streams else f"; answers are of all of these, not of {words} alone"
 
 
 def _stack(arch: Arch) -> str:

@@ -8,7 +8,9 @@ from supernet.errors import InvalidQuery
 
 __all__ = ["c_name"]
 
-IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+LONGEST = 63
+"""Signs of a name that compilers tell apart."""
+IDENTIFIER = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST - 1}}}")
 WORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const const_cast
 consteval constexpr constinit continue co_await co_return co_yield decltype default delete do double dynamic_cast else
@@ -19,14 +21,15 @@ typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t
 """
 """Of C and C++."""
 HEADERS = """
-alloca arduino assert complex ctype endian errno features fenv float inttypes iso646 known_answers limits locale malloc
-math memory newlib picolibc sched setjmp signal stdalign stdarg stdatomic stdbit stdbool stdckdint stddef stdint stdio
-stdlib stdnoreturn string strings tgmath threads time uchar unistd wchar wctype
+alloca arduino arm_acle assert complex ctype endian errno features fenv float inttypes iso646 known_answers limits
+locale malloc math memory newlib picolibc sched setjmp signal stdalign stdarg stdatomic stdbit stdbool stdckdint stddef
+stdint stdio stdlib stdnoreturn string strings tgmath threads time uchar unistd wchar wctype
 """
 """Which a model's NAME.h would hide, since its folder is searched for headers."""
 
 TAKEN = """
-all clean edit_cache help install known list_install_components package rebuild_cache test
+ALL_BUILD INSTALL PACKAGE RUN_TESTS ZERO_CHECK all clean edit_cache help install known list_install_components
+package preinstall rebuild_cache test
 """
 """Targets of CMake, and names of the tests."""
 TYPES = """
@@ -43,10 +46,13 @@ uint_least16 uint_least32 uint_least64 uint_least8 uintmax uintptr useconds wctr
 """Which with _t behind them are types of C or POSIX, as `NAME_t` would be."""
 
 
-def c_name(name: str) -> str:
-    """The same, where it can begin names of C. Raises InvalidQuery."""
-    if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
-        raise InvalidQuery(f"name = {name!r:.80} is not possible: give an identifier of C, such as my_model")
+def c_name(name: str, ending: str = "") -> str:
+    """The same, where it can begin names of C, also with an ending. Raises InvalidQuery."""
+    most = LONGEST - len(ending)
+    if not isinstance(name, str) or not IDENTIFIER.fullmatch(name) or len(name) > most:
+        raise InvalidQuery(
+            f"name = {name!r:.80} is not possible: give an identifier of C of at most {most} signs, such as my_model"
+        )
     words, headers = WORDS.split(), HEADERS.split()
     if name in words or name.lower() in headers or name in TAKEN.split() + TYPES.split():
         what = "a word of C or C++" if name in words else f"that of the header <{name.lower()}.h>"

@@ -180,7 +180,8 @@ def _page(model, name: str, manifest: dict, report: dict) -> str:
             "how it was chosen, no estimate of how it does elsewhere."
         )
     values = {
-        "WORD": report["word"], "NAME": name, "BYTES": f"{report['bytes']:,}",
+        "WORD": report["word"], "QUOTED": json.dumps(report["word"], ensure_ascii=False),
+        "NAME": name, "BYTES": f"{report['bytes']:,}",
         "VARIABLES": str(report["variables"]), "HOST": f"{report['arena_bytes_on_host']:,}",
         "ARENA": f"{micro['tensor_arena_size']:,}", "CUTOFF": f"{rule['cutoff']:g}", "WINDOW": str(rule["window"]),
         "STEPMS": str(rule["frames"] * STEP_MS), "CHOSEN": chosen,

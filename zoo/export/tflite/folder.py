@@ -26,6 +26,8 @@ __all__ = ["export_tflite", "logit_step", "model_file"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 METADATA = "earshot"
+FEATURES = "_features"
+"""Behind a model's name in those of what computes its features."""
 SPARE = 1.25
 """How much further logits of 8 bits reach than those of the test vectors."""
 
@@ -35,7 +37,7 @@ def export_tflite(
 ) -> Path:
     """Write a model's forms into a folder, as `zoo.export.tflite.EXPORT` says. Raises InvalidQuery."""
     check_free(place)
-    name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name)
+    name = c_name(re.sub(r"\W", "_", place.resolve().name) if name is None else name, FEATURES)
     step = logit_step(model) if logits == "8" else 0.0
     written = {
         form: build(model.network, form, state, step, twice=runtime == LEAN, wide=weights == "8")
@@ -44,7 +46,7 @@ def export_tflite(
     files: dict[str, str | bytes] = {
         f"{name}_{form}.tflite": model_file(model, one, runtime == LEAN) for form, one in written.items()
     }
-    front = front_end_files(model, f"{name}_features")
+    front = front_end_files(model, name + FEATURES)
     options = {"state": state, "logits_bits": logits, "runtime": runtime, "weights": weights}
     report = {"export": "tflite", "model": model.name, **options, **_report(model, written, files)}
     files |= {f"frontend/{file}": text for file, text in front.items()}
@@ -89,7 +91,7 @@ def front_end_files(model, name: str) -> dict[str, str]:
 
 def _filters(model, name: str) -> list[str]:
     """The file of C that holds weights beside code."""
-    return [f"frontend/{name}_features_frontend.c"] if first_layer(model.network).inputs else []
+    return [f"frontend/{name}{FEATURES}_frontend.c"] if first_layer(model.network).inputs else []
 
 
 def beginnings(written: Written) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 /* What operators share. */
 
 /* Rows of weights that are multiplied at a time, and places that share them. */
-#if defined(__ARM_FEATURE_DSP)
+#if defined(NAME_DSP)
 #define NAME_ROWS 2
 #define NAME_COLUMNS 2
 #else

@@ -37,7 +37,7 @@ typedef struct {
     NAME_limits to;
 } NAME_block;
 
-#if defined(__ARM_FEATURE_DSP)
+#if defined(NAME_DSP)
 #define NAME_SOME 4
 
 /* Four channels, the first and the third product of a word by itself. */

@@ -15,7 +15,7 @@ static uint32_t size_of(const int8_t *weights, const int16_t *samples, int32_t t
 {
     int32_t sum = 0, i;
 
-#if defined(__ARM_FEATURE_DSP)
+#if defined(NAME_DSP)
     for (i = 0; i < taps; i += 4) {
         const uint32_t word = word_at(weights + i);
         uint32_t pairs[2];

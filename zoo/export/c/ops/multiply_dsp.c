@@ -1,5 +1,5 @@
 /* Two rows of weights at a time, two products an instruction. */
-#if defined(__ARM_FEATURE_DSP)
+#if defined(NAME_DSP)
 /* In a window, the first and the third of four values lie before the second and the fourth. */
 NAME_WITHIN
 static inline int32_t place_of(int32_t value)

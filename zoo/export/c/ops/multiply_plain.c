@@ -1,5 +1,5 @@
 /* Four rows of weights at a time, for any processor: compilers find how to compute products beside each other. */
-#if !defined(__ARM_FEATURE_DSP)
+#if !defined(NAME_DSP)
 NAME_APART
 static void blank(NAME_windows *windows, int32_t window, int32_t first, int32_t count)
 {

@@ -1,5 +1,5 @@
 /* Words of four bytes, for kernels that compute on two at a time. */
-#if defined(__ARM_FEATURE_DSP)
+#if defined(NAME_DSP)
 #include <arm_acle.h>
 
 NAME_WITHIN
