@@ -289,6 +289,12 @@ def test_a_folder_is_walked_as_in_training(model, words, tmp_path):
     assert model.evaluate(words, conditions=["noise-10"]).conditions[0].clips == 45
 
 
+def test_noise_that_cannot_be_used_is_left_out_and_said(model, words, caplog):
+    (words / "_background_noise_" / "bad\nname.wav").write_bytes(b"junk")
+    assert model.evaluate(words, conditions=["early-200"]).conditions[0].clips == 45
+    assert "bad\\nname.wav: not a readable audio file" in caplog.text
+
+
 def test_an_empty_folder_of_another_name_is_no_error(model, words, monkeypatch):
     monkeypatch.setattr(model, "labels", ["up", "down", "_other_", "_silence_"])
     shutil.rmtree(words / "cat")

@@ -232,6 +232,9 @@ def test_what_cannot_be_heard_is_told_by_name(package, negatives, tmp_path):
         zoo.tune(package, tmp_path / "nowhere", 4, into=tmp_path / "hub")
     with pytest.raises(InvalidAudio, match="broken"):
         zoo.tune(package, negatives / "broken.wav", 4, into=tmp_path / "hub")
+    soundfile.write(tmp_path / "short.wav", tone(900, 0.125), RATE)
+    with pytest.raises(InvalidData, match="no recording of the negatives is as long as a clip, 1 s"):
+        zoo.tune(package, tmp_path / "short.wav", 1, into=tmp_path / "hub", unproven=True)
     (tmp_path / "words" / "sideways").mkdir(parents=True)
     soundfile.write(tmp_path / "words" / "sideways" / "0.wav", tone(900), RATE)
     with pytest.raises(InvalidData, match=r"no clip of a word that .* detects; give FOLDER/LABEL/\*.wav: up, down"):

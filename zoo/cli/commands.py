@@ -15,7 +15,7 @@ from pathlib import Path
 
 import zoo
 from supernet.bits import MIXED
-from supernet.data.walk import EXTENSIONS
+from supernet.data.walk import EXTENSIONS, printable
 from supernet.errors import EarshotError, InvalidQuery, MissingExtra, nearest_names
 from supernet.extras import TRAINING, missing, need
 from supernet.families import family
@@ -102,7 +102,8 @@ def _failed(error: BaseException) -> int:
     """Say in one line what stopped a command; returns its exit status."""
     if isinstance(error, BrokenPipeError) and error.filename == STDOUT:  # who reads has had enough
         return 1
-    print(f"earshot: {with_notes(error, _reason(error))}", file=sys.stderr)
+    lines = with_notes(error, _reason(error)).split("\n")  # what was found in a folder has a line each
+    print("earshot: " + "\n".join(map(printable, lines)), file=sys.stderr)
     return 2 if isinstance(error, InvalidQuery) else 1
 
 

@@ -372,7 +372,7 @@ def _usable(items: Iterable[dict], errors: list[InvalidAudio], count: int, keep:
         if count == 1:
             raise item["error"]
         errors.append(item["error"])
-        tqdm.write(f"earshot: {item['error']}", file=sys.stderr)
+        tqdm.write(f"earshot: {printable(str(item['error']))}", file=sys.stderr)
         if keep:
             yield {**item, "error": str(item["error"])}
 

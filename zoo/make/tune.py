@@ -125,9 +125,9 @@ class _Place:
         """Scores (answers, classes) of each recording that can be used."""
         found = [one for file in tqdm(self.files, "hearing", disable=None if self.progress else True, leave=False)
                  if (one := self._logits(file)) is not None and len(one)]  # fmt: skip
-        if not found:
-            raise InvalidData(f"no recording of the negatives is as long as a clip, {self.model.clip_ms / 1000:g} s")
         once = {one.tobytes(): one for one in found}
+        if sum(map(len, once.values())) * self.hop_ms < self.model.clip_ms:
+            raise InvalidData(f"no recording of the negatives is as long as a clip, {self.model.clip_ms / 1000:g} s")
         if len(once) < len(found):
             log.warning("%d of %d negatives are copies of others, and count once", len(found) - len(once), len(found))
         return [self.model.detector().scores(logits) for logits in once.values()]

@@ -11,6 +11,7 @@ weigh as much as the sound that they hold, so that the silence around a word doe
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ import numpy as np
 from supernet.constants import NOISE, SILENCE, UNKNOWN
 from supernet.data.survey import SPLITS
 from supernet.data.table import LISTS, named_files, read_list
-from supernet.data.walk import stem_of, tell_left_out, twins, walk, walk_classes
+from supernet.data.walk import printable, stem_of, tell_left_out, twins, walk, walk_classes
 from supernet.errors import InvalidAudio, InvalidData, InvalidQuery, nearest_names
 from supernet.files import digest, read_bytes
 from zoo.keeping import HEARD, Kept, file_state
@@ -46,6 +47,8 @@ BY = "energy"
 """What windows of a recording weigh by; answers that were kept when all weighed the same are not taken."""
 CONFUSIONS, LEFT_OUT = 5, 3
 """The most frequent confusions, and the first recordings that were left out, that are printed."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +126,7 @@ class Evaluation:
         ]
         if self.left_out:
             lines.append(f"  recordings that cannot be used, left out: {len(self.left_out):,}")
-            lines += [f"    {reason}" for _, reason in self.left_out[:LEFT_OUT]]
+            lines += [f"    {printable(reason)}" for _, reason in self.left_out[:LEFT_OUT]]
         return "\n".join(lines)
 
     def _recall_lines(self) -> list[str]:
@@ -207,7 +210,7 @@ def recordings_of(
         return _of_esc50(model, folder, split, notes), notes
     targets = _targets(model, folder, notes)
     known = splits_known(model, targets, resample, channel)
-    own = known and split in SPLITS and not any((folder / LISTS[name]).is_file() for name in _lists(split))
+    own = known and split in SPLITS and not all((folder / LISTS[name]).is_file() for name in _lists(split))
     targets = own_split(known, split, targets) if own else _listed(folder, split, targets, notes)
     return targets, notes + notes_of_training(known, split, targets)
 
@@ -238,7 +241,7 @@ def _in_conditions(
         raise InvalidData(
             f"{folder}: conditions need clips, and no recording is as short as {model.clip_ms / 1000:g} s"
         )
-    noise, rooms = unheard_noise(_noise_in(model, folder)), unheard_rooms(names, model.sampling_rate)
+    noise, rooms = unheard_noise(_noise_in(model, folder, channel)), unheard_rooms(names, model.sampling_rate)
     sounds, classes = _sounds(model, folder, list(clips)), np.array([targets[path] for path in clips])
     around = Surroundings(np.stack(list(clips.values())), sounds, model.sampling_rate, noise, rooms)
     about = {**_about(model, resample, channel), "recordings": digest([file_state(path) for path in clips])}
@@ -265,12 +268,18 @@ def _sounds(model: Hearing, folder: Path, clips: Sequence[Path]) -> np.ndarray:
     return np.array([numbers[names[path]] for path in clips])
 
 
-def _noise_in(model: Hearing, folder: Path) -> list[np.ndarray]:
-    """Of FOLDER/_background_noise_: of each recording what training leaves."""
+def _noise_in(model: Hearing, folder: Path, channel: int | None) -> list[np.ndarray]:
+    """Of FOLDER/_background_noise_: of each recording that can be used what training leaves."""
     from supernet.data.speech_commands import held_noise
 
-    files = walk(folder / NOISE).recordings
-    held = [held_noise(read_sound(path, None, model.sampling_rate, resample=True).samples) for path in files]
+    held = []
+    for path in walk(folder / NOISE).recordings:
+        try:
+            sound = read_sound(path, None, model.sampling_rate, resample=True, channel=channel)
+        except InvalidAudio as error:
+            log.warning("left out: %s", printable(str(error)))
+            continue
+        held.append(held_noise(sound.samples))
     return [item for item in held if len(item)]
 
 

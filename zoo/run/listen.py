@@ -50,6 +50,9 @@ SIGNS = {
     b"caff": "CAF",
     b"ID3": "MP3",
     b"RF64": "RF64",
+    b"RIFX": "WAV of high bytes first",
+    b"riff": "W64",
+    b"\x1aE\xdf\xa3": "WebM",
 }
 """First bytes of files that cannot be read from a pipe while they come."""
 MOST_FRAMES = 3 * 1441
