@@ -228,7 +228,7 @@ def _checked(path: Path, table: pd.DataFrame, complete: bool = True) -> Measurem
         problems += [
             f"line {row}, column {name}: {text[:40]!r}; give letters that can be printed, in one line"
             for row, text in rows[name].items()
-            if not text.isprintable()
+            if name != "arch" and not text.isprintable()
         ]
     rows["bits"] = rows["bits"].str.replace(r"\.0+$", "", regex=True)
     problems += [
@@ -346,6 +346,7 @@ def _fill_archs(rows: pd.DataFrame, problems: list[str]) -> None:
             rows.loc[list(archs), name] = values.astype(float)
         for row, arch in archs.items():
             rows.loc[row, "bits"] = rows["bits"][row] or str(min(arch.weight_bits, default=32))
+            rows.loc[row, "arch"] = arch.to_json()
 
 
 def _only_complete(path: Path, rows: pd.DataFrame, complete: bool, notes: list[str]) -> pd.DataFrame:
@@ -452,9 +453,10 @@ def add_profile(
         )
     found = _grouped(name, checked.rows, {})
     for profile in found.values():
-        if profile.rows["macs"].nunique() < LEAST_ROWS:
+        if profile.rows["macs"][profile.rows[profile.target].notna()].nunique() < LEAST_ROWS:
             raise InvalidProfile(
-                f"{path}: profile {profile.name} has one size of network; measure {LEAST_ROWS} or more of unequal size"
+                f"{path}: profile {profile.name} has {profile.target} of one size of network; measure {LEAST_ROWS} or "
+                "more of unequal size"
             )
     for doubt in checked.warnings:
         log.warning("%s: %s", path, doubt)

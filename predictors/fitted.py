@@ -15,6 +15,7 @@ from predictors.names import TARGETS
 from supernet.arch import Arch
 from supernet.bits import FLOAT_BITS
 from supernet.cost import cost_columns
+from supernet.errors import UnknownName
 
 __all__ = ["OnDevice", "beside_macs", "model_for", "predict", "predict_rows"]
 
@@ -83,10 +84,14 @@ def _pooled_at(model: Pooled, profile: DeviceProfile, task: str, floating: bool)
 
 
 def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[Arch]) -> pd.DataFrame:
-    """Figures of networks that were measured on the device themselves, with what a second measurement may differ by."""
+    """Figures of networks that were measured on the device themselves, with what a second measurement may differ by.
+
+    Measured is one of which all was, that is known of others there.
+    """
     texts = [arch.to_json() for arch in archs] if (profile.rows["arch"] != "").any() else []
     there = profile.rows["arch"].isin(texts)
     measured = dict(list(profile.rows[there].groupby("arch"))) if there.any() else {}
+    known = [target for target in TARGETS if profile.rows[target].notna().any()]
     for place, text in enumerate(texts):
         own = measured.get(text)
         if own is None:
@@ -98,7 +103,8 @@ def _with_measured(table: pd.DataFrame, profile: DeviceProfile, archs: Sequence[
                 ends = value * (1 - min(spread, 1.0)), value * (1 + spread)
                 table.loc[place, [target, low, high]] = value, *ends
                 table.loc[place, in_range] = True
-        table.loc[place, "basis"] = "measured"
+        if own[known].notna().any().all():
+            table.loc[place, "basis"] = "measured"
     return table
 
 
@@ -139,4 +145,6 @@ def _own(profile: DeviceProfile, target: str) -> Own:
 @lru_cache(maxsize=16)
 def _pooled(target: str, *known: DeviceProfile) -> Pooled:
     rows = pd.concat([profile.rows for profile in known], ignore_index=True)
-    return Pooled(target).fit(rows[rows[target].notna()])
+    if not (measured := rows[target].notna()).any():
+        raise UnknownName(f"no profile at hand has {target}; `earshot profile add` adds measurements of it")
+    return Pooled(target).fit(rows[measured])

@@ -186,7 +186,7 @@ def _amount(path: str | Path, fields: Sequence[str], archs: Sequence[Arch], vers
         number, own, amount, found, known = fields
         place, taken = int(number), float(int(amount))
         arch = archs[place]
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         raise InvalidProfile(f"{path}: `{','.join(fields):.100}` is no network of this bench") from None
     if arch.digest[: len(own)] != own:
         raise InvalidProfile(

@@ -118,6 +118,8 @@ def measure(
         while len(rows) < count:
             rng = np.random.default_rng([seed, len(rows)])
             batch = _batch(space, anchors, rows, min(BATCH, count - len(rows)), rng, active, runner)
+            if batch.empty:
+                raise InvalidProfile(f"{path}: the space has {len(rows)} networks, not {count}; measure so many")
             rows = pd.concat([rows, batch.assign(**known)], ignore_index=True)
             write_bytes(path, rows.to_csv(index=False).encode())
             rows = without_empty(read_measurements(path).rows)  # as a run that goes on has them

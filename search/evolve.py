@@ -152,6 +152,8 @@ def _identity(strategy: Strategy, evaluations: int, more: dict | None) -> str:
             "choices": [list(choices) for choices in problem.space.choices],
             "limits": problem.bounds,
             "device": str(problem.device),
+            "task": problem.task,
+            "sure": problem.sure,
             "more": more or {},
             **({} if problem.sleep_power_uw is None else {"sleep_power_uw": problem.sleep_power_uw}),
             **strategy.settings,

@@ -19,9 +19,10 @@ from predictors.estimate import frontend_macs_of, with_rest
 from predictors.fitted import OnDevice
 from predictors.names import TARGETS
 from search.space import SearchSpace
-from search.streams import LEAST, POWERS, StreamPower
+from search.streams import LEAST, LEAST_HIGH, POWERS, StreamPower
 from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName, nearest_names
 from supernet.space import FEATURE_GENES
+from supernet.whole import is_real
 
 __all__ = ["COSTS", "LIMITS", "ON_DEVICE", "Problem"]
 
@@ -40,10 +41,10 @@ LIMITS = {
 """The cost that each limit is on."""
 COSTS = tuple(dict.fromkeys(LIMITS.values()))
 ON_DEVICE = (*TARGETS, "power_uw")
-SURE = {**{target: high for target, (_, high, _) in TARGETS.items()}, "power_uw": "power_high_uw"}
+SURE = {**{target: high for target, (_, high, _) in TARGETS.items()}, "power_uw": "power_high_uw", LEAST: LEAST_HIGH}
 POWER, RATE = "max_power_uw", "every_ms"
 """The limit on the power of a stream, and the rate of that, which is a limit then as well."""
-OF_STREAM = (*POWERS, LEAST)
+OF_STREAM = (*POWERS, LEAST, LEAST_HIGH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +82,8 @@ class Problem:
                 raise UnknownName(f"{name}: nobody measured it on {self.device}; leave it out, or take another device")
         if self.every_ms is not None and not self.every_ms > 0:
             raise InvalidQuery(f"every_ms = {self.every_ms:g} is not possible: give a number above 0")
+        if self.sleep_power_uw is not None and not is_real(self.sleep_power_uw, 0, 1e12):
+            raise InvalidQuery(f"sleep_power_uw = {self.sleep_power_uw!r} is not possible: give 0 or more")
         if POWER in self.limits:
             self._check_power()
 

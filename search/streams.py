@@ -15,11 +15,11 @@ from predictors.settings import device_settings
 from search.space import SearchSpace
 from supernet.space import FEATURE_GENES
 
-__all__ = ["LEAST", "POWERS", "StreamPower"]
+__all__ = ["LEAST", "LEAST_HIGH", "POWERS", "StreamPower"]
 
 POWERS = ("power_uw", "power_high_uw")
-LEAST = "least_ms"
-"""From answer to answer, as often as network and device can."""
+LEAST, LEAST_HIGH = "least_ms", "least_high_ms"
+"""From answer to answer, as often as network and device can; by the most that an answer takes."""
 Columns = Mapping[str, np.ndarray]
 
 
@@ -52,7 +52,7 @@ class StreamPower:
     def __call__(
         self, genes: np.ndarray, bits: np.ndarray, columns: Columns, taken: Columns, whole: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """(count,) POWERS and LEAST of networks (count, genes).
+        """(count,) POWERS, LEAST and LEAST_HIGH of networks (count, genes).
 
         columns: their costs. taken: what they take on the device alone and on a clip, of which the front end makes it
         `whole` times as much.
@@ -64,14 +64,17 @@ class StreamPower:
             share = beside.get(target, 0.0)
             return taken[name] * (runs * share + (1 - share) * network + (whole - 1) * front)
 
-        latency = np.nan_to_num(answer("latency_ms", "latency_ms"))
-        high = latency if self.supply.active_power_uw is None else answer("latency_high_ms", "latency_ms")
+        ends = [np.nan_to_num(answer(name, "latency_ms")) for name in ("latency_ms", "latency_high_ms")]
+        latency, high = ends if self.supply.active_power_uw is not None else 2 * ends[:1]
         macs = columns["macs"] * (network + (whole - 1) * front)
         energies = (answer(name, "energy_uj") for name in ("energy_uj", "energy_high_uj"))
         power = [self.supply.power_uw(*own, macs, every) for own in zip(energies, (latency, high), strict=True)]
         if self.supply.anchor:
             power[1] = np.full(len(genes), np.nan)
-        return {**dict(zip(POWERS, power, strict=True)), LEAST: np.maximum(latency, least)}
+        asked = every if self.every_ms is None else self.every_ms
+        often = np.maximum(1.0, asked / every)  # on whole steps, so at times more often than is asked
+        leasts = [np.maximum(own * often, least) for own in ends]
+        return dict(zip((*POWERS, LEAST, LEAST_HIGH), (*power, *leasts), strict=True))
 
     def _pace(self, genes: np.ndarray) -> np.ndarray:
         """(5, count) shares of a clip's network and front end that an answer takes, ms from answer to answer, runs of

@@ -116,7 +116,7 @@ class Arch:
         """The Arch of `to_json`. Raises InvalidArch, UnknownName."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidArch(f"not an architecture: {error}; write one with Arch.to_json") from None
         return cls.from_dict(values)
 

@@ -16,6 +16,7 @@ from predictors.device import BUNDLED, find_profile, profiles, read_measurements
 from predictors.power import EXAMPLES, average_power_uw
 from supernet.bits import with_bits
 from supernet.cost import cost_columns
+from supernet.errors import UnknownName
 from supernet.space import default_space
 
 SPACE = default_space("temporal", 12, features="logmel")
@@ -169,6 +170,15 @@ def test_a_network_that_was_measured_keeps_its_figure(tmp_path):
     assert predictors.estimate(SPACE.smallest(), "board", folder=tmp_path).basis == "predicted"
 
 
+def test_a_network_of_which_only_the_latency_was_measured_is_not_called_measured(tmp_path):
+    archs = [with_bits(networks(1)[0], 8), SPACE.largest()]
+    rows = pd.DataFrame({"arch": [arch.to_json() for arch in archs], "latency_ms": [3.0, 9.0], "energy_uj": ["", 90]})
+    rows.assign(runtime="Earshot C", bits="8").to_csv(tmp_path / "board.csv", index=False)
+    found = [predictors.estimate(arch, "board", folder=tmp_path) for arch in archs]
+    assert [(one.latency_ms, one.basis) for one in found] == [(3.0, "predicted"), (9.0, "measured")]
+    assert found[0].energy_uj > 0
+
+
 def test_a_network_like_a_measured_one_takes_about_its_time(tmp_path):
     """On a board of which the CSV says neither task nor runtime."""
     archs = [with_bits(arch, 8) for arch in networks(8)]
@@ -185,6 +195,12 @@ def test_rows_are_checked_against_the_profile_of_their_device(published):
     assert errors(found["said"], found["latency_ms"])["median_ape_percent"] < 20
     other = check(known.assign(device="another board", device_key=""), "/nowhere")
     assert not other["in_range"].any()
+
+
+def test_where_no_profile_has_instructions_rows_of_them_cannot_be_checked(published):
+    counted = published.head(3).assign(latency_ms=np.nan, instructions=1e6)
+    with pytest.raises(UnknownName, match="no profile at hand has instructions; `earshot profile add`"):
+        check(counted, "/nowhere")
 
 
 def test_cross_validation_never_sees_the_row():

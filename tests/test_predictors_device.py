@@ -1,5 +1,6 @@
 """Measurements as users bring them: what is read, what is refused, and that nothing is half added."""
 
+import json
 import re
 
 import numpy as np
@@ -122,6 +123,9 @@ def test_what_spreadsheets_write_is_read_like_plain_text(tmp_path, encoding, sep
 def test_one_network_is_no_profile(tmp_path):
     with pytest.raises(InvalidProfile, match="measure 2 or more"):
         add_profile("mine", write(tmp_path, "macs,latency_ms\n1000000,2\n"), tmp_path / "kept")
+    one = "macs,latency_ms,instructions\n312480,9.8,\n919968,,8100000\n"
+    with pytest.raises(InvalidProfile, match="has latency_ms of one size of network"):
+        add_profile("mine", write(tmp_path, one), tmp_path / "kept", core="Cortex-M4", clock_mhz="80")
 
 
 @pytest.mark.parametrize("known", [{"clock_mhz": "-5"}, {"clock_mhz": "abc"}, {"core": "a", "clock_mhz": "nan"}])
@@ -316,6 +320,15 @@ def test_an_arch_gives_all_counts(tmp_path):
     row = read_measurements(write(tmp_path, text)).rows.iloc[0]
     assert row["macs"] == sum(row[f"{kind}_macs"] for kind in MAC_KINDS) > 0
     assert row["params"] > 0
+    indented = text.replace(csv_quoted(arch.to_json()), csv_quoted(json.dumps(arch.to_dict(), indent=1)))
+    assert indented != text
+    assert read_measurements(write(tmp_path, indented)).rows.iloc[0]["arch"] == arch.to_json()
+    with pytest.raises(InvalidProfile, match="line 2, column arch: not an architecture"):
+        read_measurements(write(tmp_path, "arch,latency_ms\n" + 5000 * "[" + ",3\n"))
+
+
+def csv_quoted(text):
+    return '"' + text.replace('"', '""') + '"'
 
 
 def test_operations_are_two_a_mac_and_incomplete_rows_may_be_left_out(tmp_path):

@@ -165,6 +165,7 @@ def test_microseconds_and_instructions_need_no_clock(tmp_path):
         (lambda found: [*found, net(1, 0)], "network 1 took 0: fill in `cycles`"),
         (lambda found: [*found, net(2, 5, own="0123456789ab")], "Earshot 0.17.0 drew others"),
         (lambda found: [*found, sealed("net,7,0123456789ab,5,A,A")], "is no network of this bench"),
+        (lambda found: [*found, sealed(f"net,0,0123456789ab,{'9' * 400},A,A")], "is no network of this bench"),
         (lambda found: [*found, sealed(f"{HEAD},cycles,8000000")], "holds 2 benches, or one at several clocks"),
         (lambda found: [sealed("bench,2,9.9,opus"), *found[1:5]], "of no bench that this version knows"),
     ],

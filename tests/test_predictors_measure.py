@@ -1,5 +1,7 @@
 """Measuring, with runners whose time is a formula."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from last_steps import AGAIN, HOWS, counted, fails, files
@@ -14,6 +16,7 @@ from supernet.arch import Arch
 from supernet.bits import with_bits
 from supernet.cost import macs
 from supernet.errors import InvalidProfile
+from supernet.families.dense import DenseChoices
 from supernet.layer import layers
 from supernet.space import default_space
 from zoo.cli import main
@@ -129,6 +132,13 @@ def test_instructions_are_counted_once_and_go_on_where_they_stopped(tmp_path):
     assert np.allclose(said["instructions"], 8 * said["macs"] + 1000 * said["layers"], rtol=0.05)
     with pytest.raises(InvalidProfile, match="device 'emulated', not 'other'"):
         measure(SPACE, Emulated(), 60, tmp_path / "m4.csv", device={**BOARD, "device": "other"}, progress=False)
+
+
+def test_a_space_of_fewer_networks_than_are_wanted_ends(tmp_path):
+    dense = default_space("dense", 12)
+    few = dataclasses.replace(dense, shapes=DenseChoices((200,), 20, (32, 64), (1,), (32, 64), (32,)))
+    with pytest.raises(InvalidProfile, match=r"the space has \d+ networks, not 60; measure so many"):
+        measure(few, Emulated(), 60, tmp_path / "few.csv", progress=False)
 
 
 @pytest.mark.parametrize("name", RUNNERS)

@@ -161,6 +161,9 @@ def test_a_search_that_was_killed_goes_on_with_the_same_result(tmp_path, monkeyp
     start(lambda genes: pytest.fail("evaluated again"))
     with pytest.raises(InvalidCheckpoint, match="holds another search"):
         start(quality, seed=4)
+    problem = Problem(WIDE, {"max_macs": 2e6}, task="commands")
+    with pytest.raises(InvalidCheckpoint, match="holds another search"):
+        start(quality)
 
 
 def test_the_table_holds_every_candidate():

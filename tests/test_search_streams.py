@@ -94,6 +94,23 @@ def test_on_a_board_with_many_measurements_each_run_costs_what_is_beside_its_mac
     assert power_of("own", every_ms=200.0) == pytest.approx(np.array(own), rel=1e-3)
 
 
+@pytest.mark.parametrize("sure", [False, True])
+@pytest.mark.parametrize("every", [39.0, 100.0])
+def test_the_rate_is_kept_by_what_a_stream_computes_that_answers_on_whole_steps(every, sure, tmp_path, monkeypatch):
+    monkeypatch.setattr("predictors.settings.PROFILES", tmp_path)
+    sizes = np.linspace(0.5, 4, 8) * np.median(MACS)
+    rows = pd.DataFrame({"macs": sizes, "latency_ms": sizes / np.median(MACS) * 500}).assign(bits=8)
+    rows.assign(runtime="C", core="Cortex-M0+", clock_mhz=16).to_csv(tmp_path / "own.csv", index=False)
+    (tmp_path / "own.json").write_text('{"active_power_uw": 9000}')
+    problem = Problem(SPACE, {"max_power_uw": 1e9}, "own", sure=sure, every_ms=every)
+    late = problem.excesses(GENES)[:, list(problem.bounds).index("every_ms")] > 0
+    own = [with_power(figure_of(arch, "own", "kws"), arch, "kws", every).power for arch in ARCHS]
+    taken = [one.answer_high_ms if sure else one.answer_ms for one in own]
+    expected = [one.every_ms > every or most > one.every_ms for one, most in zip(own, taken, strict=True)]
+    assert late.tolist() == expected
+    assert 0 < sum(expected) < len(expected)
+
+
 def test_power_is_a_limit_that_repairs_keep():
     limit = float(np.median(power_of(BOARD, every_ms=100.0)))
     problem = Problem(SPACE, {"max_power_uw": limit}, BOARD, every_ms=100.0)
@@ -115,6 +132,12 @@ def test_the_rate_is_a_limit_beside_it():
     _ = Problem(SPACE, {"max_power_uw": 1e9}, BOARD, every_ms=least).anchor
     with pytest.raises(InfeasibleBudget, match=r"meets max_power_uw = 1 beside every_ms = 100: .*raise max_power_uw"):
         _ = Problem(SPACE, {"max_power_uw": 1.0}, BOARD, every_ms=100.0).anchor
+
+
+@pytest.mark.parametrize("asleep", [-5.0, float("nan"), float("inf")])
+def test_a_sleep_that_cannot_be_meant_is_refused(asleep):
+    with pytest.raises(InvalidQuery, match=r"sleep_power_uw = .* is not possible"):
+        Problem(SPACE, {"max_power_uw": 1e9}, BOARD, sleep_power_uw=asleep)
 
 
 def test_power_that_is_not_known_is_no_limit():

@@ -9,6 +9,7 @@ import zoo
 from supernet.errors import InvalidQuery, NoModelFits, UnknownName
 from zoo.cli import main
 
+BOARD = "stm32f746-tflm-cmsis-nn"
 MAKES = "; or give specialize (--specialize), which searches a supernet for one and needs the extra train\n"
 
 
@@ -41,8 +42,9 @@ def test_a_look_up_without_a_task_works_and_says_how_to_name_one(capsys, caplog)
         {"name": zoo.find("aec")[0].name},
         {"words": ["stop"]},
         {"max_flash": f"{zoo.find('esc10', bits=2)[-1].flash_bytes}"},  # which those of one task alone keep
+        {"device": BOARD, "max_latency_ms": 9, "min_accuracy": 0.8},
     ],
-    ids=["task", "name", "words", "limit"],
+    ids=["task", "name", "words", "limit", "device"],
 )
 def test_where_one_task_is_meant_nothing_is_said(query, caplog, capsys):
     with caplog.at_level(logging.WARNING):

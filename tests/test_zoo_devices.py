@@ -340,6 +340,15 @@ def test_a_look_up_limits_the_latency_that_the_bill_charges(device):
     assert "front end, guessed" in repr(model)
 
 
+def test_a_bill_shows_its_limits_as_they_were_asked():
+    bill = zoo.get(task="kws").fit(BOARD, every_ms=62.5, max_power_uw=0.4)
+    shown = {line.name: line.text for line in bill.lines}
+    assert re.search(r"uW +0\.4 +fail", shown["power"])
+    assert re.search(r"ms +60 +pass", shown["latency"])
+    part = needs(bill)
+    assert f"guessed: {part['front end'] / part['network']:.0%} more MACs" in shown["front end"]
+
+
 def needs(bill) -> dict[str, float]:
     """What the lines of a bill say."""
     return {line.name.strip(): line.need for line in bill.lines}

@@ -4,13 +4,18 @@ import json
 import math
 
 import pytest
+from fuzzing import examples
+from hypothesis import given
+from hypothesis import strategies as st
 
 import zoo
 from predictors.estimate import frontend_macs
 from supernet.cost import macs
 from supernet.errors import InvalidQuery, NoModelFits, UnknownName
+from zoo.ask.device import Stream
 from zoo.cli import main
 from zoo.hubs.costs import figures
+from zoo.package.figures import Power
 
 BOARD, ESTIMATED, UNKNOWN = "stm32f746-tflm-cmsis-nn", "stm32u3c5", "stm32h743-tflm"
 
@@ -147,6 +152,17 @@ def test_what_cannot_keep_up_keeps_no_power():
     zoo.get(**query, every_ms=latency)
     slow = zoo.get(task="aec", device=BOARD, every_ms=0.5 * latency)  # shown, where it is no limit
     assert f"too slow, since an answer takes {float(f'{slow.figure.latency_ms:.3g}'):,.0f} ms" in repr(slow)
+
+
+@examples(200)
+@given(st.floats(5, 500), st.integers(1, 25), st.floats(0.1, 900), st.floats(1, 3))
+def test_a_stream_keeps_a_rate_where_each_answer_ends_before_the_next(asked, steps, answer, spread):
+    """It answers on whole steps, so at times more often than is asked, and never less often."""
+    power = Power(1.0, None, None, "predicted", "energy", None, 20.0 * steps, answer, 1e6, answer * spread)
+    for sure, most in ((False, answer), (True, answer * spread)):
+        late = power.every_ms > asked or most > power.every_ms
+        assert (Stream(asked).least_ms(power, sure) > asked) == late or most == pytest.approx(power.every_ms)
+    assert Stream().least_ms(power) == answer
 
 
 def test_a_stream_that_answers_less_often_says_so():

@@ -86,10 +86,15 @@ class Stream:
         arch = hub.home(entry).config(entry).arch
         return with_power(found, arch, entry.task, self.every_ms, self.sleep_power_uw)
 
-    def least_ms(self, power: Power) -> float:
-        """From answer to answer, as often as the model and the device can."""
-        own = power.every_ms if self.every_ms is not None and power.every_ms > self.every_ms else 0.0
-        return max(own, power.answer_ms or 0.0)
+    def least_ms(self, power: Power, sure: bool = False) -> float:
+        """From answer to answer, as often as the model and the device can; sure: by the most that an answer takes.
+
+        A stream answers on whole steps, so at times more often than is asked; then an answer counts for so much more.
+        """
+        asked = power.every_ms if self.every_ms is None else self.every_ms
+        own = power.every_ms if power.every_ms > asked else 0.0
+        answer = (power.answer_high_ms if sure else power.answer_ms) or 0.0
+        return max(own, answer * max(1.0, asked / power.every_ms))
 
 
 class DeviceLimits:
@@ -110,6 +115,7 @@ class DeviceLimits:
     ) -> None:
         self.hub, self.device, self.limits, self.stream = hub, device, limits_of(limits), stream
         self.ignore_limits = ignore_limits
+        self.sure = sure
         self._fields = {name: limit.sure if sure else limit.field for name, limit in ON_DEVICE.items()}
         self._profile: str | None = None
         self._has: dict[str, float] = {}
@@ -158,7 +164,7 @@ class DeviceLimits:
     def _least_ms(self, entry: Entry) -> float:
         """From answer to answer, as often as the model can on the device; infinite where it has no figure."""
         found = self._figure(entry)
-        return math.inf if found is None else self.stream.least_ms(self._power(found, entry))
+        return math.inf if found is None else self.stream.least_ms(self._power(found, entry), self.sure)
 
     def _late(self, entry: Entry) -> float:
         """By how much a model misses the rate of the stream, relative."""

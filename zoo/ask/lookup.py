@@ -264,7 +264,9 @@ def get(
     for wait in (*WAITS, None):
         try:
             model = _get(place, task, name, on_device, wanted, only, cheaper)
-            return _answering(words, model) if task or name or words else _of_tasks(place.index, model, wanted | only)
+            if task or name or words:
+                return _answering(words, model)
+            return _of_tasks(place, model, {**on_device, **wanted, **only})
         except InvalidPackage:  # perhaps another version was just being published
             if wait is None:
                 raise
@@ -303,9 +305,10 @@ def _tasks_of(place: AnyHub) -> list[dict]:
     return [read_json(folder / CONFIG).get("tasks", {}) for folder in place.supernets()]
 
 
-def _of_tasks(index: Index, model: Model, wanted: dict) -> Model:
+def _of_tasks(place: AnyHub, model: Model, wanted: dict) -> Model:
     """A model with the tasks that it was chosen from, where those are several; the log says how to name one."""
-    counts = Counter(index.values("task", choose(index, None, constraints(**wanted))))
+    index = place.index
+    counts = Counter(index.values("task", _rows(place, index, None, **wanted)))
     if len(counts) > 1:
         model.tasks = tuple(sorted(counts))
         log.warning(

@@ -323,7 +323,8 @@ def _report(found: list, options: argparse.Namespace) -> None:
     """Profiles, with the errors of each method on rows that it has not seen."""
     from predictors.checks import cross_validate, errors
 
-    tables = [cross_validate(profile, options.profiles) if len(profile.rows) > 1 else None for profile in found]
+    several = [profile.rows[profile.target].notna().sum() > 1 for profile in found]
+    tables = [cross_validate(one, options.profiles) if many else None for one, many in zip(found, several, strict=True)]
     missed = [
         {name: errors(table[name], table[one.target]) for name in ("ours", "line", "constant") if table is not None}
         for one, table in zip(found, tables, strict=True)

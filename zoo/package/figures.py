@@ -64,7 +64,8 @@ class Power:
     low_uw, high_uw: the interval, None where it is scaled from a published stream. basis: as that of a DeviceFigure, or
     `scaled`; by: what it is from, in words. sleep_power_uw: that is counted, None where it is not known and taken as 0.
     every_ms: from answer to answer; where a stream cannot answer as often as is wanted, as often as it can. answer_ms:
-    what an answer takes, None where that is not known. macs_per_second: of the network and the front end.
+    what an answer takes, and answer_high_ms at most, None where that is not known. macs_per_second: of the network and
+    the front end.
     """
 
     power_uw: float
@@ -76,6 +77,7 @@ class Power:
     every_ms: float
     answer_ms: float | None
     macs_per_second: float
+    answer_high_ms: float | None = None
 
     @property
     def estimate(self) -> bool:

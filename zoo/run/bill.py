@@ -40,7 +40,7 @@ class Line:
     def text(self) -> str:
         """The line as it is printed."""
         need = f"{self.need:,.0f}" if self.unit == "bytes" else _text(self.need)
-        limit = "" if self.limit is None else f"{self.limit:,.0f}"
+        limit = "" if self.limit is None else f"{self.limit:,.10g}"
         name = f"  {self.name}" if self.of else self.name
         return f"{name:14} {need + ' ' + self.unit:>22} {limit:>14}  {self.verdict:4}  {self.note}".rstrip()
 
@@ -145,7 +145,7 @@ def _latency(model, found: DeviceFigure, rate: Rate) -> list[Line]:
         return []
     span = f"{_text(found.low_ms)} to {_text(found.high_ms)}, with the front end"
     wanted = f"{span}; an answer is wanted every {rate.every_ms:g} ms"
-    guess = f"guessed: {model.entry.frontend_macs / model.entry.macs:.0%} more MACs than the network's"
+    guess = f"guessed: {rate.frontend_macs / rate.macs:.0%} more MACs than the network's"
     return [
         Line("latency", found.latency_ms, "ms", rate.every_ms, wanted),
         Line("network", short(found.latency_ms - found.frontend_ms), "ms", None, _bits_note(found), "latency"),

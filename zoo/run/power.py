@@ -40,7 +40,7 @@ def power_of(
     low, high = (None, None) if supply.anchor else map(spent, energies, times)
     basis = SCALED if supply.anchor else taken.basis
     about = supply.by, supply.sleep_power_uw, pace.every_ms, taken.latency_ms, short(pace.macs_per_second)
-    return Power(spent(taken.energy_uj, taken.latency_ms), low, high, basis, *about)
+    return Power(spent(taken.energy_uj, taken.latency_ms), low, high, basis, *about, taken.high_ms)
 
 
 def with_power(

@@ -77,9 +77,11 @@ earshot.OnDevice = (function () {
 
     least(place) {
       if (this.taken(place) === null) return Infinity;
-      const power = this.power(place);
-      const own = this.every !== null && power.every_ms > this.every ? power.every_ms : 0;
-      return Math.max(own, power.answer_ms || 0);
+      const power = this.power(place),
+        asked = this.every || power.every_ms;
+      const own = power.every_ms > asked ? power.every_ms : 0;
+      const answer = (this.sure ? power.answer_high_ms : power.answer_ms) || 0;
+      return Math.max(own, answer * Math.max(1, asked / power.every_ms));
     }
 
     late(place) {

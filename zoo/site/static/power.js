@@ -76,7 +76,7 @@ earshot.power = (function () {
     throw new units.Invalid("sleep_power_uw", asleep, `${active} or less, which the device takes while it computes`);
   }
 
-  // power_uw, high_uw (null where it is scaled), every_ms and answer_ms. every, sleep: as asked, null for none.
+  // power_uw, high_uw (null where it is scaled), every_ms, answer_ms and answer_high_ms. every, sleep: as asked, null for none.
   return function (model, taken, device, beside, every, sleep) {
     const { supply } = device;
     if (supply.error) throw new earshot.conditions.Unknown(supply.error);
@@ -90,6 +90,7 @@ earshot.power = (function () {
       high_uw: supply.anchor ? null : spent(supply, asleep, own.energy_high_uj, late, pace),
       every_ms: pace.every,
       answer_ms: own.latency_ms,
+      answer_high_ms: own.high_ms,
       by: supply.by,
     };
   };
