@@ -142,10 +142,10 @@ PLANS = {
     ),
     "aec-temporal": Plan(
         EVENTS + IN_A_STREAM, "temporal", "logmel",
-        SupernetRecipe(epochs=200, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
-        {"8M": 60, "3M": 100},
-        replace(HUB, quant_epochs=6, calibration_clips=256),
-        few_bits=(), stored=20,
+        SupernetRecipe(epochs=100, batch=32, learning_rate=3e-3, sandwich=True, random=1, augmentation=OUTDOORS),
+        {"8M": 30, "3M": 40},
+        replace(HUB, quant_epochs=4, calibration_clips=256),
+        few_bits=(), stored=64,
     ),
     "esc10-temporal": Plan(
         TEN_EVENTS + IN_A_STREAM, "temporal", "logmel",
