@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hf_server import HubServer, calm_client
 from huggingface_hub import constants, file_download
@@ -14,8 +15,11 @@ from last_steps import AGAIN, counted, files
 from named import sized, smallest
 
 import zoo
+from supernet.constants import SUPERNET_SCHEMA
 from supernet.errors import HubUnavailable, InvalidPackage, InvalidQuery, UnknownName
-from supernet.files import digest, read_json
+from supernet.files import digest, load_tensors, read_json, tensors_to_bytes
+from supernet.frontend.mfcc import Mfcc
+from supernet.space import default_space
 from zoo.cli import main
 from zoo.hubs.address import open_hub
 from zoo.hubs.folder import BUNDLED
@@ -308,11 +312,14 @@ DEVICE = "stm32f746-tflm-cmsis-nn"
 
 @pytest.fixture
 def stocked(hub):
-    """The hub with two supernets."""
+    """The hub with two supernets, of few weights."""
+    stated = {"schema": SUPERNET_SCHEMA, "tasks": {"kws": {"labels": ["up", "down"]}}, "frontend": Mfcc().to_dict()}
     for name in ("one", "two"):
-        trunk = f"the weights of {name}".encode()
-        config = {"digests": {"trunk.bin": digest(trunk)}, "tasks": {"kws": {"labels": ["up"]}}}
-        files = {"trunk.bin": trunk, "config.json": json.dumps(config).encode()}
+        parts = ("trunk.safetensors", "calibration.safetensors", "heads/kws.safetensors")
+        files = {part: tensors_to_bytes({"numbers": np.arange(3)}, {"of": name}) for part in parts}
+        digests = {part: digest(data) for part, data in files.items()}
+        config = {**stated, "space": default_space("temporal", 2).to_dict(), "digests": digests}
+        files["config.json"] = json.dumps(config).encode()
         hub.commit(REPO, {f"supernets/{name}/{file}": data for file, data in files.items()})
     return hub
 
@@ -545,8 +552,8 @@ def test_supernets_are_copied_by_way_of_a_cache_of_a_relative_path(stocked, tmp_
     assert main(["sync", ADDRESS, "copy", "--supernets"]) == 0
     for name in ("one", "two"):
         folder = tmp_path / "copy" / "supernets" / name
-        assert (folder / "trunk.bin").read_text() == f"the weights of {name}"
-        assert not (folder / "trunk.bin").is_symlink()
+        assert load_tensors(folder / "trunk.safetensors")[1] == {"of": name}
+        assert not (folder / "trunk.safetensors").is_symlink()
     assert (tmp_path / "hfc" / "hub").is_dir()
 
 
