@@ -142,13 +142,6 @@ def test_lists_and_tables_fix_the_splits(load, tmp_path):
     data, survey = load(root)
     assert survey.rule == "validation_list.txt and testing_list.txt"
     assert [len(data.splits[name]) for name in SPLITS] == [4, 2, 2]
-    speakers = tmp_path / "speakers.csv"
-    rows = [f"{label}/take{clip}.wav,{label},{label}{clip // 2}" for label in ("door", "bell") for clip in range(4)]
-    speakers.write_text("\n".join(["file,label,speaker", *rows]))
-    listed, survey = load(root, table=speakers)
-    assert survey.rule == "validation_list.txt and testing_list.txt"
-    assert all(set(heard(listed, name)) == set(heard(data, name)) for name in SPLITS)
-    assert len(found(survey, "speakers that are in several splits")) == 2
     table = tmp_path / "table.csv"
     rows = [f"{label}/take{clip}.wav,{label}2,{SPLITS[clip % 3]}" for label in ("door", "bell") for clip in range(4)]
     table.write_text("\n".join(["file,label,split", *rows]))

@@ -360,6 +360,8 @@ def test_a_column_goes_before_lists_and_names(folder):
     data, survey = load(folder, rows_of(group), "file,label,speaker")
     assert all(len(splits) == 1 for splits in splits_by(data, group).values())
     assert "as the table says" in survey.rule
+    [unused] = [one.names for one in survey.findings if "lists that are not used" in one.text]
+    assert unused == ("validation_list.txt", "testing_list.txt")
 
 
 def test_a_column_of_two_groups_is_never_torn(folder):

@@ -4,9 +4,9 @@
     FOLDER/validation_list.txt, testing_list.txt    CLASS/NAME.wav of each clip, one a line
     FOLDER/_background_noise_/                      long recordings: added to clips, and cut into a class _silence_
 
-Splits come from a table, from the lists, from the speaker (see supernet.data.speakers), or from a hash of the name, in
-this order. Recordings longer than a clip give several, all in one split. What cannot be used is left out, and all that
-is found is reported in a `Survey` before anything is trained.
+Splits come from a table (its column of splits, or of speakers), from the lists, from the speaker (see
+supernet.data.speakers), or from a hash of the name, in this order. Recordings longer than a clip give several, all in
+one split. What cannot be used is left out, and all that is found is reported in a `Survey` before anything is trained.
 """
 
 from __future__ import annotations
@@ -241,6 +241,9 @@ def _split(root: Path, recordings: list[Recording], findings: list[Finding]) -> 
     """Put each recording into a split, where a table has not, and say by what rule."""
     if any(item.split for item in recordings):
         rule = "the table's column split"
+    elif any(item.group for item in recordings):
+        find(findings, "lists that are not used, since the table says who speaks", map(LISTS.get, _listed(root)))
+        return split_by_speaker(recordings, findings)
     elif not (listed := _listed(root)):
         return split_by_speaker(recordings, findings)
     else:
