@@ -116,10 +116,10 @@ def test_a_class_may_be_a_link_to_the_folder_of_classes_without_an_end(load, tmp
 @pytest.mark.parametrize("name", ["._take0.wav", ".hidden.wav", ".trash/one.wav", "inside/._x.flac"])
 def test_hidden_recordings_are_left_out_everywhere(load, tmp_path, name):
     root = fill(tmp_path / "words")
-    hum, radio = tone(300, 3.0), tmp_path / "radio"
-    for folder in (root / "_background_noise_", radio):
+    radio = tmp_path / "radio"
+    for folder, pitch in ((root / "_background_noise_", 300), (radio, 500)):
         folder.mkdir()
-        soundfile.write(folder / "hum.wav", hum, RATE)
+        soundfile.write(folder / "hum.wav", tone(pitch, 3.0), RATE)
     for folder in (root / "bed", root / "_background_noise_", radio):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"\0\5\26\7 of a Mac")

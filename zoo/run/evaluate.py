@@ -268,7 +268,7 @@ def _sounds(model: Hearing, folder: Path, clips: Sequence[Path]) -> np.ndarray:
     return np.array([numbers[names[path]] for path in clips])
 
 
-def _noise_in(model: Hearing, folder: Path, channel: int | None) -> list[np.ndarray]:
+def _noise_in(model: Hearing, folder: Path, channel: int | None = None) -> list[np.ndarray]:
     """Of FOLDER/_background_noise_: of each recording that can be used what training leaves."""
     from supernet.data.speech_commands import held_noise
 
