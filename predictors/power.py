@@ -28,6 +28,7 @@ __all__ = [
     "Draw",
     "Supply",
     "average_power_uw",
+    "check_sleep",
     "draw_of",
     "plain",
     "stream_power_uw",
@@ -247,10 +248,15 @@ def draw_of(
     of that in the profile's settings. folder: of the user's profiles. Raises UnknownName where there is no such device,
     or nothing is known of its power.
     """
-    if sleep_power_uw is not None and not is_real(sleep_power_uw, 0, 1e12):
-        raise InvalidQuery(f"{SLEEP} = {sleep_power_uw!r:.40} is not possible: give a number of uW, 0 or more")
+    check_sleep(sleep_power_uw)
     named = next((anchor for anchor in ANCHORS if anchor.name == device), None)
     return named.draw(sleep_power_uw) if named else _of_profile(device, like, task, sleep_power_uw, folder)
+
+
+def check_sleep(sleep_power_uw: float | None) -> None:
+    """Raise InvalidQuery for what no device takes asleep; None is what its settings say."""
+    if sleep_power_uw is not None and not is_real(sleep_power_uw, 0, 1e12):
+        raise InvalidQuery(f"{SLEEP} = {sleep_power_uw!r:.40} is not possible: give a number of uW, 0 or more")
 
 
 def _of_profile(device: str, like: Arch | None, task: str, sleep: float | None, folder: str | Path | None) -> Draw:

@@ -18,11 +18,11 @@ from predictors.device import find_profile
 from predictors.estimate import frontend_macs_of, with_rest
 from predictors.fitted import OnDevice
 from predictors.names import TARGETS
+from predictors.power import check_sleep
 from search.space import SearchSpace
 from search.streams import LEAST, LEAST_HIGH, POWERS, StreamPower
 from supernet.errors import InfeasibleBudget, InvalidQuery, UnknownName, nearest_names
 from supernet.space import FEATURE_GENES
-from supernet.whole import is_real
 
 __all__ = ["COSTS", "LIMITS", "ON_DEVICE", "Problem"]
 
@@ -82,8 +82,7 @@ class Problem:
                 raise UnknownName(f"{name}: nobody measured it on {self.device}; leave it out, or take another device")
         if self.every_ms is not None and not self.every_ms > 0:
             raise InvalidQuery(f"every_ms = {self.every_ms:g} is not possible: give a number above 0")
-        if self.sleep_power_uw is not None and not is_real(self.sleep_power_uw, 0, 1e12):
-            raise InvalidQuery(f"sleep_power_uw = {self.sleep_power_uw!r} is not possible: give 0 or more")
+        check_sleep(self.sleep_power_uw)
         if POWER in self.limits:
             self._check_power()
 

@@ -64,8 +64,8 @@ class StreamPower:
             share = beside.get(target, 0.0)
             return taken[name] * (runs * share + (1 - share) * network + (whole - 1) * front)
 
-        ends = [np.nan_to_num(answer(name, "latency_ms")) for name in ("latency_ms", "latency_high_ms")]
-        latency, high = ends if self.supply.active_power_uw is not None else 2 * ends[:1]
+        latency, most = (np.nan_to_num(answer(name, "latency_ms")) for name in ("latency_ms", "latency_high_ms"))
+        high = latency if self.supply.active_power_uw is None else most
         macs = columns["macs"] * (network + (whole - 1) * front)
         energies = (answer(name, "energy_uj") for name in ("energy_uj", "energy_high_uj"))
         power = [self.supply.power_uw(*own, macs, every) for own in zip(energies, (latency, high), strict=True)]
@@ -73,7 +73,7 @@ class StreamPower:
             power[1] = np.full(len(genes), np.nan)
         asked = every if self.every_ms is None else self.every_ms
         often = np.maximum(1.0, asked / every)  # on whole steps, so at times more often than is asked
-        leasts = [np.maximum(own * often, least) for own in ends]
+        leasts = [np.maximum(own * often, least) for own in (latency, most)]
         return dict(zip((*POWERS, LEAST, LEAST_HIGH), (*power, *leasts), strict=True))
 
     def _pace(self, genes: np.ndarray) -> np.ndarray:

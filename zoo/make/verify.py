@@ -110,12 +110,13 @@ def check_supernet(folder: Path) -> None:
     what its `config.json` says, or lead out.
     """
     check_inside(_root(folder), folder)
+    digests = supernet_digests(folder)
+    stated = digests | _predictor_digests(folder)
     for file in supernet_files(folder):
-        read_bytes(folder / file)
-    for file, sha256 in (supernet_digests(folder) | _predictor_digests(folder)).items():
-        if digest(read_bytes(folder / file)) != sha256:
+        data = read_bytes(folder / file)
+        if file in stated and digest(data) != stated[file]:
             raise InvalidPackage(f"{folder / file}: altered; {AGAIN}")
-    _check_stated(folder)
+    _check_stated(folder, digests)
 
 
 def _predictor_digests(folder: Path) -> dict[str, str]:
@@ -127,9 +128,9 @@ def _predictor_digests(folder: Path) -> dict[str, str]:
     return {table.name: stated.get("sha256") if isinstance(stated, dict) else None}
 
 
-def _check_stated(folder: Path) -> None:
-    """Raise EarshotError for what no supernet can be read by."""
-    config, digests = read_json(folder / CONFIG), supernet_digests(folder)
+def _check_stated(folder: Path, digests: dict[str, str]) -> None:
+    """Raise EarshotError for what no supernet can be read by. digests: of its files, as it states them."""
+    config = read_json(folder / CONFIG)
     try:
         schema, tasks = config["schema"], config["tasks"]
         heads = [f"heads/{task}.safetensors" for task, about in tasks.items() if _are_labels(about["labels"])]

@@ -10,7 +10,7 @@ __all__ = ["c_name"]
 
 LONGEST = 63
 """Signs of a name that compilers tell apart."""
-IDENTIFIER = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST - 1}}}")
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 WORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const const_cast
 consteval constexpr constinit continue co_await co_return co_yield decltype default delete do double dynamic_cast else
